@@ -1,0 +1,56 @@
+//! The dialects that are compiled in, and a user's own beside them.
+
+use std::sync::Arc;
+
+use super::{Dialect, Spec};
+
+/// Why a dialect file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum DialectError {
+    #[error("{0}")]
+    Yaml(String),
+}
+
+/// The dialects that can be named.
+#[derive(Clone, Debug)]
+pub struct Dialects {
+    dialects: Vec<Arc<Dialect>>,
+}
+
+const BUILTIN: [(&str, &str); 1] = [("hermes", include_str!("../../conf/dialects/hermes.yaml"))];
+
+impl Dialects {
+    /// Those that are compiled in.
+    pub fn builtin() -> Self {
+        let dialects = BUILTIN.iter().filter_map(|(_, yaml)| Self::parse(yaml).ok()).map(Arc::new).collect();
+        Self { dialects }
+    }
+
+    /// Reads one dialect file.
+    pub fn parse(yaml: &str) -> Result<Dialect, DialectError> {
+        let spec: Spec = serde_saphyr::from_str(yaml).map_err(|e| DialectError::Yaml(e.to_string()))?;
+        Dialect::try_from(spec)
+    }
+
+    /// Adds a dialect, or replaces the one of its name.
+    pub fn add(&mut self, dialect: Dialect) {
+        self.dialects.retain(|d| d.name() != dialect.name());
+        self.dialects.push(Arc::new(dialect));
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Arc<Dialect>> {
+        self.dialects.iter().find(|d| d.name() == name)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Dialect>> {
+        self.dialects.iter()
+    }
+
+    /// The dialect whose detection rules match a chat template.
+    pub fn by_template(&self, template: &str) -> Option<&Arc<Dialect>> {
+        let matches = |d: &Dialect| {
+            d.spec().detect.template.iter().any(|all| !all.is_empty() && all.iter().all(|s| template.contains(s)))
+        };
+        self.dialects.iter().filter(|d| matches(d)).min_by_key(|d| d.spec().detect.order)
+    }
+}

@@ -1,0 +1,130 @@
+//! What a dialect file may say. An optional part is an absent key; there are no flags.
+
+use serde::Deserialize;
+
+use super::prompt::PromptSpec;
+
+/// One dialect, as its file says it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Its name in the configuration and in metrics.
+    pub name: String,
+    /// One sentence for `toolgate dialects`.
+    pub about: String,
+    #[serde(default)]
+    pub detect: Detect,
+    #[serde(default)]
+    pub reasoning: Option<ReasoningSpec>,
+    pub call: Call,
+    pub payload: Payload,
+    pub prompt: PromptSpec,
+}
+
+/// How `dialect: auto` knows the family.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Detect {
+    /// Place in the order in which dialects are tried, lowest first.
+    #[serde(default)]
+    pub order: u32,
+    /// Any of these sets of substrings, all in the server's chat template.
+    #[serde(default)]
+    pub template: Vec<Vec<String>>,
+    /// Globs over the model's name, without regard to case.
+    #[serde(default)]
+    pub models: Vec<String>,
+}
+
+/// Where the model thinks aloud.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReasoningSpec {
+    pub open: Vec<String>,
+    pub close: Vec<String>,
+    /// What a call inside an open block is; absent, it is reasoning.
+    #[serde(default)]
+    pub call: Option<CallInReasoning>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallInReasoning {
+    /// A sound call of a declared tool ends the block.
+    Ends,
+}
+
+/// What stands around a call.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Openers, each of which starts a payload.
+    #[serde(default)]
+    pub open: Vec<String>,
+    /// Openers that count as the payload's own first bytes: a missing wrapper, or JSON that opens itself.
+    #[serde(default)]
+    pub bare: Vec<String>,
+    /// Closers; one after a complete payload belongs to the call.
+    #[serde(default)]
+    pub close: Vec<String>,
+    /// The answer itself may begin with a payload, with no marker before it.
+    #[serde(default)]
+    pub start: Option<StartOfAnswer>,
+    /// End-of-turn tokens that may be spelled out after a call at the end of an answer.
+    #[serde(default)]
+    pub end_tokens: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartOfAnswer {
+    /// A JSON object or list, bare or as the fence that is the whole answer.
+    Json,
+}
+
+/// How a call is written inside its markers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Payload {
+    Json(JsonSpec),
+    Tagged(TaggedSpec),
+    Gemma(GemmaSpec),
+}
+
+/// A JSON object that carries name and arguments, or several of them.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JsonSpec {
+    pub name: Vec<String>,
+    pub arguments: Vec<String>,
+    /// Keys whose value is the object itself: `{"tool_call": {…}}`, `{"type": "function", "function": {…}}`.
+    #[serde(default)]
+    pub wrapper: Vec<String>,
+    /// Characters that may stand between two objects, besides whitespace.
+    #[serde(default)]
+    pub between: String,
+}
+
+/// Parameters in tags, their values raw text: `<function=NAME><parameter=KEY>VALUE</parameter></function>`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaggedSpec {
+    /// Before the name, and after it.
+    pub name: [String; 2],
+    /// Before a parameter's key, and after it.
+    pub key: [String; 2],
+    /// After a parameter's value.
+    pub value_close: String,
+    /// After the last parameter.
+    pub close: String,
+}
+
+/// Gemma's literal: `call:NAME{key:<|"|>text<|"|>,n:1}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GemmaSpec {
+    /// What may stand before the name.
+    pub header: Vec<String>,
+    /// The delimiter of strings, inside which nothing is escaped.
+    pub quote: String,
+}

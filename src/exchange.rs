@@ -1,0 +1,45 @@
+//! What the reply side must know about the request.
+//! `request` makes it, `response` reads it; it does nothing itself.
+
+use crate::decode::Settings;
+
+/// One request and its reply, as far as the rewriting of the reply depends on the request.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// How the answer's text is read.
+    pub decoding: Settings,
+    /// Whether the client asked for `usage` in a stream: then the upstream is read to its end even after the
+    /// last call that counts.
+    pub usage: Usage,
+}
+
+/// Whether a stream's `usage` event is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Usage {
+    #[default]
+    Unasked,
+    Asked,
+}
+
+/// What a pool does with tools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToolsMode {
+    /// They go into the prompt; the answer's text is read.
+    #[default]
+    Inject,
+    /// They stay in the body for the server's own template; the answer's text is read.
+    Parse,
+    /// They stay in the body; nothing is read.
+    Native,
+}
+
+/// The kind of server behind a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    #[default]
+    LlamaCpp,
+    Vllm,
+    Sglang,
+    Ollama,
+    OpenAi,
+}

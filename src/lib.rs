@@ -1,0 +1,46 @@
+//! toolgate gives models that write their tool calls as text an OpenAI tool-calling API.
+//!
+//! It is a reverse proxy on Pingora in front of LLM servers.
+//! Layers 0 to 4 are the protocol core: pure state machines that are pushed bytes and emit meaning.
+//! They do no IO, read no clock, spawn nothing and log nothing.
+//! Layers 5 to 7 are the thin shell around it: sockets, peers, signals, the command line.
+//!
+//! A module imports only from lower layers, and within a layer only what the table allows.
+//! `tests/layers.rs` reads this table and checks every `use crate::`.
+//!
+//! | layer | module | its one responsibility | may import |
+//! |--|--|--|--|
+//! | 0 | `sse` | bytes to whole events; framing only | |
+//! | 0 | `scan` | find markers in text that arrives in pieces | |
+//! | 0 | `json` | resumable JSON: value scanning, escaping, repair | `scan` |
+//! | 0 | `openai` | the wire vocabulary: chunk, choice, delta, tool, error | |
+//! | 0 | `limits` | the numbers that nothing may exceed | |
+//! | 1 | `schema` | what a tool's parameters say about types | `openai json` |
+//! | 1 | `dialect` | a tool-call format: spec (YAML) to compiled tables | `scan` |
+//! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `dialect schema scan json limits` |
+//! | 2 | `prompt` | tools and past calls to text that the model understands | `dialect schema openai json` |
+//! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
+//! | 3 | `request` | rewrite a request body, yield an `Exchange` | `prompt exchange dialect schema openai limits json` |
+//! | 3 | `response` | rewrite a reply, streamed or whole | `decode exchange sse json openai limits` |
+//! | 4 | `config` | YAML to `Raw` to `Config`; pure, no file access | `dialect limits exchange decode` |
+//! | 5 | `upstream` | pools of peers: in-flight counts, probing, choice of peer | `config dialect exchange` |
+//! | 5 | `metrics` | names and counters | `response` |
+//! | 6 | `proxy` | the Pingora phases; `fault` maps errors to HTTP | all above |
+//! | 6 | `admin` | the admin address: health, readiness | all above |
+//! | 6 | `mock` | the scripted upstream | all above |
+//! | 7 | `server` | start, signals, stop | all above |
+//! | 7 | `demo` | the conversation a newcomer runs first | all above |
+//! | 7 | `cli` | the command line | all above |
+
+#![forbid(unsafe_code)]
+
+pub mod decode;
+pub mod dialect;
+pub mod exchange;
+pub mod json;
+pub mod limits;
+pub mod openai;
+pub mod request;
+pub mod response;
+pub mod scan;
+pub mod schema;

@@ -1,0 +1,42 @@
+//! The numbers that nothing may exceed.
+//! Knows nothing of configuration syntax: `config` fills it in.
+
+/// What one exchange may cost.
+/// On the answer's side a limit makes bytes pass through; on the request's side it refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Header fields of a request. Above Pingora's 256 it would answer an empty 400 by itself.
+    pub headers_max: usize,
+    /// Bytes of a request's head. Larger heads shift what one body read brings, and the exchange hangs.
+    pub header_bytes_max: usize,
+    /// Bytes of a request body that is read before a peer is chosen; each request may hold that much memory.
+    pub request_body_bytes_max: usize,
+    /// Bytes of one SSE event; an upstream that never ends its event would otherwise be kept whole.
+    pub event_bytes_max: usize,
+    /// Bytes held before a call's commit point; a false opener would otherwise silence the rest of the answer.
+    pub pending_bytes_max: usize,
+    /// Bytes of one argument value whose type is undecided; past it the value is a string and streams.
+    pub value_bytes_max: usize,
+    /// Bytes of an answer that is not streamed, which must be whole before it can be rewritten.
+    pub answer_bytes_max: usize,
+    /// Nesting of arguments; deeper input is not a call, or is closed by force.
+    pub depth_max: usize,
+    /// Choices of one answer, each of which owns a decoder.
+    pub choices_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            headers_max: 100,
+            header_bytes_max: 64 << 10,
+            request_body_bytes_max: 32 << 20,
+            event_bytes_max: 1 << 20,
+            pending_bytes_max: 16 << 10,
+            value_bytes_max: 64 << 10,
+            answer_bytes_max: 64 << 20,
+            depth_max: 128,
+            choices_max: 128,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Finds markers in text that arrives in pieces.
