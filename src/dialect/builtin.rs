@@ -17,12 +17,18 @@ pub struct Dialects {
     dialects: Vec<Arc<Dialect>>,
 }
 
-const BUILTIN: [(&str, &str); 1] = [("hermes", include_str!("../../conf/dialects/hermes.yaml"))];
+const BUILTIN: [&str; 5] = [
+    include_str!("../../conf/dialects/gemma4.yaml"),
+    include_str!("../../conf/dialects/hermes.yaml"),
+    include_str!("../../conf/dialects/json-envelope.yaml"),
+    include_str!("../../conf/dialects/llama3-json.yaml"),
+    include_str!("../../conf/dialects/qwen3-coder.yaml"),
+];
 
 impl Dialects {
     /// Those that are compiled in.
     pub fn builtin() -> Self {
-        let dialects = BUILTIN.iter().filter_map(|(_, yaml)| Self::parse(yaml).ok()).map(Arc::new).collect();
+        let dialects = BUILTIN.iter().filter_map(|yaml| Self::parse(yaml).ok()).map(Arc::new).collect();
         Self { dialects }
     }
 
@@ -52,5 +58,22 @@ impl Dialects {
             d.spec().detect.template.iter().any(|all| !all.is_empty() && all.iter().all(|s| template.contains(s)))
         };
         self.dialects.iter().filter(|d| matches(d)).min_by_key(|d| d.spec().detect.order)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_builtin_loads() {
+        for yaml in BUILTIN {
+            if let Err(e) = Dialects::parse(yaml) {
+                panic!("{}: {e}", yaml.lines().next().unwrap_or_default());
+            }
+        }
+        let dialects = Dialects::builtin();
+        let names: Vec<_> = dialects.iter().map(|d| d.name()).collect();
+        assert_eq!(names, ["gemma4", "hermes", "json-envelope", "llama3-json", "qwen3-coder"]);
     }
 }
