@@ -22,7 +22,7 @@
 //! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
 //! | 3 | `request` | rewrite a request body, yield an `Exchange` | `prompt exchange dialect schema openai limits json` |
 //! | 3 | `response` | rewrite a reply, streamed or whole | `decode exchange sse json openai limits` |
-//! | 4 | `config` | YAML to `Raw` to `Config`; pure, no file access | `dialect limits exchange decode` |
+//! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `dialect limits exchange decode` |
 //! | 5 | `upstream` | pools of peers: in-flight counts, probing, choice of peer | `config dialect exchange` |
 //! | 5 | `metrics` | names and counters | `response` |
 //! | 6 | `proxy` | the Pingora phases; `fault` maps errors to HTTP | all above |
@@ -34,6 +34,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod decode;
 pub mod dialect;
 pub mod exchange;

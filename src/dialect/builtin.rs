@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Dialect, Spec};
+use super::{Dialect, Glob, Spec};
 
 /// Why a dialect file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,12 @@ impl Dialects {
         let matches = |d: &Dialect| {
             d.spec().detect.template.iter().any(|all| !all.is_empty() && all.iter().all(|s| template.contains(s)))
         };
+        self.dialects.iter().filter(|d| matches(d)).min_by_key(|d| d.spec().detect.order)
+    }
+
+    /// The dialect that a model's name suggests, for servers that show no template.
+    pub fn by_model(&self, model: &str) -> Option<&Arc<Dialect>> {
+        let matches = |d: &Dialect| d.spec().detect.models.iter().any(|glob| Glob::new(glob).matches(model));
         self.dialects.iter().filter(|d| matches(d)).min_by_key(|d| d.spec().detect.order)
     }
 }

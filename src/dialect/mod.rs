@@ -2,10 +2,12 @@
 //! Holds no model's name; those stand in `conf/dialects/*.yaml`.
 
 mod builtin;
+mod glob;
 pub mod prompt;
 mod spec;
 
 pub use builtin::{DialectError, Dialects};
+pub use glob::Glob;
 pub use spec::{Call, Detect, GemmaSpec, JsonSpec, Payload, ReasoningSpec, Spec, TaggedSpec};
 
 /// A compiled dialect.

@@ -1,0 +1,165 @@
+//! YAML to a tree whose nodes know their place, and that tree to a `Config`.
+//! Opens no file and reads no environment: both are handed in.
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use crate::dialect::Glob;
+
+use crate::decode::{Reasoning, UnknownTools};
+use crate::dialect::{Dialect, Dialects};
+use crate::exchange::{Engine, ToolsMode};
+use crate::limits::Limits;
+
+/// What the gateway does, with every default filled in.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Addresses that clients connect to, `host:port`; at least one.
+    pub listen: Vec<String>,
+    /// The address of health and readiness, `host:port`.
+    pub admin: Option<String>,
+    /// At least one; names are unique, and at most one takes any model.
+    pub pools: Vec<Pool>,
+    pub limits: Limits,
+    /// The built-in dialects and the user's own.
+    pub dialects: Dialects,
+    pub server: Server,
+}
+
+/// Servers that run the same models.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    pub name: String,
+    /// The models it runs; none means any.
+    pub models: Vec<Glob>,
+    pub engine: Engine,
+    /// At least one.
+    pub peers: Vec<Peer>,
+    pub dialect: DialectChoice,
+    pub tools: ToolsChoice,
+    pub reasoning: Reasoning,
+    pub unknown_tools: UnknownTools,
+    pub timeouts: Timeouts,
+}
+
+impl Pool {
+    /// Whether a request for this model goes here.
+    pub fn takes(&self, model: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|glob| glob.matches(model))
+    }
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// As written, for logs. Credentials in it are a mistake, so it holds none.
+    pub url: String,
+    /// A name or an address, without the brackets of IPv6.
+    pub host: String,
+    pub port: u16,
+    /// Goes before the path of every request; empty, or starts with `/` and ends without one.
+    pub prefix: String,
+    /// Its share of the requests, relative to the pool's other peers.
+    pub weight: u32,
+    /// Requests that it may have at once; none means no limit.
+    pub max_inflight: Option<u32>,
+    /// Replaces the client's `Authorization`.
+    pub api_key: Option<Secret>,
+}
+
+/// Which dialect the models of a pool write.
+#[derive(Clone, Debug)]
+pub enum DialectChoice {
+    /// By the server's chat template, else by the model's name.
+    Auto,
+    Named(Arc<Dialect>),
+}
+
+/// What the configuration says about tools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToolsChoice {
+    #[default]
+    Auto,
+    Inject,
+    Parse,
+    Native,
+}
+
+impl ToolsChoice {
+    /// What is done. `Auto` means inject, which is right for every server; only a catalogue of what each server's own
+    /// templates can do would allow more.
+    pub fn mode(self) -> ToolsMode {
+        match self {
+            Self::Auto | Self::Inject => ToolsMode::Inject,
+            Self::Parse => ToolsMode::Parse,
+            Self::Native => ToolsMode::Native,
+        }
+    }
+}
+
+/// How long a peer is waited for, in milliseconds. None means for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    pub connect_ms: u64,
+    /// Until the first byte of the answer. A request that waits in the server's own queue gets none, so there is no
+    /// default.
+    pub first_byte_ms: Option<u64>,
+    /// Between two bytes of the answer.
+    pub idle_ms: Option<u64>,
+    /// The whole exchange.
+    pub total_ms: Option<u64>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect_ms: 5_000, first_byte_ms: None, idle_ms: Some(300_000), total_ms: None }
+    }
+}
+
+/// How the process runs. The names but `grace_seconds` are Pingora's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Threads that serve requests.
+    pub threads: usize,
+    /// Whether an idle thread takes over a busy one's work.
+    pub work_stealing: bool,
+    /// Tasks that accept connections, for each address.
+    pub listener_tasks_per_fd: usize,
+    /// Idle connections to peers that are kept.
+    pub upstream_keepalive_pool_size: usize,
+    /// How long a stop waits at most for the requests in flight.
+    pub grace_seconds: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            threads: 2,
+            work_stealing: true,
+            listener_tasks_per_fd: 1,
+            upstream_keepalive_pool_size: 128,
+            grace_seconds: 60,
+        }
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one header that carries it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
