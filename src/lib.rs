@@ -20,7 +20,7 @@
 //! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `dialect schema scan json limits` |
 //! | 2 | `prompt` | tools and past calls to text that the model understands | `dialect schema openai json` |
 //! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
-//! | 3 | `request` | rewrite a request body, yield an `Exchange` | `prompt exchange dialect schema openai limits json` |
+//! | 3 | `request` | rewrite a request body, yield an `Exchange` | `prompt exchange decode dialect schema openai limits json` |
 //! | 3 | `response` | rewrite a reply, streamed or whole | `decode exchange sse json openai limits` |
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `dialect limits exchange decode` |
 //! | 5 | `upstream` | pools of peers: in-flight counts, probing, choice of peer | `config dialect exchange` |
