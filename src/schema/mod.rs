@@ -1,0 +1,113 @@
+//! What a tool's parameters say about types.
+//! Does not validate: it answers which kinds of JSON value a place in the arguments may hold.
+//!
+//! Schemas come from strangers, so junk in any place of one means that it says nothing there.
+//! A schema is compiled when its tool is first called: agents send dozens of large ones and call few of them.
+
+mod compile;
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use serde_json::value::RawValue;
+
+use self::compile::Schema;
+use crate::json::Kinds;
+use crate::openai;
+
+/// The tools that a request offers, by name.
+#[derive(Debug, Default)]
+pub struct Tools {
+    tools: Vec<Tool>,
+    by_name: HashMap<String, usize>,
+}
+
+/// One declared tool.
+#[derive(Debug)]
+pub struct Tool {
+    pub name: String,
+    parameters: Option<Box<RawValue>>,
+    schema: OnceLock<Schema>,
+}
+
+/// A place in a tool's parameters schema. `Node::ANY` is where the schema says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Node(u32);
+
+impl Node {
+    pub const ANY: Self = Self(u32::MAX);
+}
+
+impl Tools {
+    /// Of tools that share a name the first counts.
+    pub fn new(tools: Vec<openai::Tool>) -> Self {
+        let tools: Vec<_> = tools.into_iter().map(|tool| Tool::new(tool.function)).collect();
+        let mut by_name = HashMap::with_capacity(tools.len());
+        for (at, tool) in tools.iter().enumerate() {
+            by_name.entry(tool.name.clone()).or_insert(at);
+        }
+        Self { tools, by_name }
+    }
+
+    /// The tool of exactly this name.
+    pub fn find(&self, name: &str) -> Option<&Tool> {
+        self.by_name.get(name).and_then(|&at| self.tools.get(at))
+    }
+
+    /// The tool that a written name leads to: its own, or a contaminated one
+    /// (`functions.NAME`, `NAME<|channel|>commentary`, `NAME.NAME`) that leads to exactly one tool.
+    pub fn resolve(&self, written: &str) -> Option<&Tool> {
+        if let Some(tool) = self.find(written) {
+            return Some(tool);
+        }
+        let name = written.split_once("<|channel|>").map_or(written, |(name, _)| name.trim_end());
+        let bare = name.strip_prefix("functions.").unwrap_or(name);
+        let mut found = [name, bare].into_iter().flat_map(|n| [Some(n), undoubled(n)]).flatten();
+        let first = found.find_map(|n| self.find(n))?;
+        found.filter_map(|n| self.find(n)).all(|other| other.name == first.name).then_some(first)
+    }
+}
+
+/// `NAME` of `NAME.NAME`.
+fn undoubled(name: &str) -> Option<&str> {
+    let (first, second) = name.split_at_checked(name.len() / 2)?;
+    (second.strip_prefix('.') == Some(first)).then_some(first)
+}
+
+impl Tool {
+    fn new(function: openai::Function) -> Self {
+        Self { name: function.name, parameters: function.parameters, schema: OnceLock::new() }
+    }
+
+    /// The arguments object itself.
+    pub fn root(&self) -> Node {
+        self.schema().root()
+    }
+
+    /// The value of `key` in the object at `at`.
+    pub fn property(&self, at: Node, key: &str) -> Node {
+        self.schema().property(at, key)
+    }
+
+    /// Whether the schema at `at` names this property outright.
+    pub fn declares(&self, at: Node, key: &str) -> bool {
+        self.schema().declares(at, key)
+    }
+
+    /// Any element of the array at `at`.
+    pub fn item(&self, at: Node) -> Node {
+        self.schema().item(at)
+    }
+
+    /// The kinds of value allowed at `at`; empty when the schema does not say.
+    pub fn kinds(&self, at: Node) -> Kinds {
+        self.schema().kinds(at)
+    }
+
+    fn schema(&self) -> &Schema {
+        self.schema.get_or_init(|| self.parameters.as_deref().map_or_else(Schema::default, Schema::compile))
+    }
+}
+
+#[cfg(test)]
+mod tests;
