@@ -2,8 +2,10 @@
 //! Builds no tree and keeps no document.
 
 mod escape;
+mod extent;
 
 pub use escape::{escape_into, write_string};
+pub use extent::Extent;
 
 /// A set of JSON value kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
