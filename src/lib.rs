@@ -40,6 +40,7 @@ pub mod dialect;
 pub mod exchange;
 pub mod json;
 pub mod limits;
+pub mod mock;
 pub mod openai;
 pub mod request;
 pub mod response;

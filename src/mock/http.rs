@@ -1,0 +1,214 @@
+//! As much of HTTP/1.1 as the mock needs: requests in, replies and chunked streams out.
+//! Does no pipelining, no trailers and no compression.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::timeout;
+
+/// Requests on one connection.
+pub(super) const REQUESTS_MAX: usize = 100;
+/// How long a connection may be idle between requests.
+const IDLE: Duration = Duration::from_secs(5);
+/// Without it a client could fill the memory with a head that never ends.
+const HEAD_BYTES_MAX: u64 = 1 << 20;
+/// Without it a client could fill the memory with one body.
+const BODY_BYTES_MAX: usize = 256 << 20;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    reader: BufReader<OwnedReadHalf>,
+    writer: OwnedWriteHalf,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Request {
+    pub method: String,
+    pub target: String,
+    pub body: Vec<u8>,
+    /// Whether the client wants the connection closed after the answer.
+    pub closes: bool,
+}
+
+/// A reply that is known whole.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub status: u16,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn json(value: &serde_json::Value) -> Self {
+        Self { status: 200, body: value.to_string() }
+    }
+
+    /// An error as the real server words it.
+    pub fn error(status: u16, kind: &str, message: &str) -> Self {
+        let error = serde_json::json!({ "error": { "code": status, "message": message, "type": kind } });
+        Self { status, body: error.to_string() }
+    }
+}
+
+impl Request {
+    pub fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
+    }
+}
+
+impl Connection {
+    pub fn new(stream: TcpStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self { reader: BufReader::new(reader), writer }
+    }
+
+    /// The next request, or nothing when the client is done. What is not HTTP is `InvalidData`.
+    pub async fn read_request(&mut self) -> io::Result<Option<Request>> {
+        let Ok(first) = timeout(IDLE, self.reader.fill_buf()).await else { return Ok(None) };
+        if first?.is_empty() {
+            return Ok(None);
+        }
+        let mut head = (&mut self.reader).take(HEAD_BYTES_MAX);
+        let line = read_line(&mut head).await?;
+        let mut words = line.split(' ');
+        let (Some(method), Some(target), Some(version)) = (words.next(), words.next(), words.next()) else {
+            return Err(invalid("the request line is not HTTP"));
+        };
+        let mut request = Request { method: method.into(), target: target.into(), ..Request::default() };
+        request.closes = version == "HTTP/1.0";
+        let mut framing = Framing::Length(0);
+        let mut waits = false;
+        loop {
+            let line = read_line(&mut head).await?;
+            if line.is_empty() {
+                break;
+            }
+            let (name, value) = line.split_once(':').ok_or_else(|| invalid("a header has no colon"))?;
+            let value = value.trim();
+            match name.to_ascii_lowercase().as_str() {
+                "content-length" if framing != Framing::Chunked => {
+                    framing = Framing::Length(value.parse().map_err(|_| invalid("Content-Length is not a number"))?);
+                }
+                "transfer-encoding" => framing = Framing::Chunked,
+                "connection" if value.eq_ignore_ascii_case("close") => request.closes = true,
+                "expect" => waits = true,
+                _ => {}
+            }
+        }
+        if waits {
+            self.writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        }
+        request.body = self.read_body(framing).await?;
+        Ok(Some(request))
+    }
+
+    async fn read_body(&mut self, framing: Framing) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        match framing {
+            Framing::Length(length) => self.read_part(length, &mut body).await?,
+            Framing::Chunked => loop {
+                let line = read_line(&mut self.reader).await?;
+                let size = line.split(';').next().unwrap_or_default();
+                let size =
+                    usize::from_str_radix(size.trim(), 16).map_err(|_| invalid("a chunk's size is not a number"))?;
+                self.read_part(size, &mut body).await?;
+                read_line(&mut self.reader).await?;
+                if size == 0 {
+                    break;
+                }
+            },
+        }
+        Ok(body)
+    }
+
+    async fn read_part(&mut self, length: usize, body: &mut Vec<u8>) -> io::Result<()> {
+        if length > BODY_BYTES_MAX.saturating_sub(body.len()) {
+            return Err(invalid("the body is too large"));
+        }
+        let bytes = u64::try_from(length).map_err(|_| invalid("the body is too large"))?;
+        match (&mut self.reader).take(bytes).read_to_end(body).await? {
+            read if read == length => Ok(()),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    pub async fn write_reply(&mut self, request: &Request, reply: &Reply) -> io::Result<()> {
+        let body = if request.method == "HEAD" { "" } else { &reply.body };
+        self.writer.write_all(format!("{}{body}", reply_head(request, reply)).as_bytes()).await
+    }
+
+    /// Writes a reply's head and half of its body.
+    pub async fn write_half(&mut self, request: &Request, reply: &Reply) -> io::Result<()> {
+        let half = reply.body.len() / 2;
+        let bytes = reply.body.as_bytes().get(..half).unwrap_or_default();
+        self.writer.write_all(reply_head(request, reply).as_bytes()).await?;
+        self.writer.write_all(bytes).await
+    }
+
+    pub async fn write_stream_head(&mut self) -> io::Result<()> {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\n{COMMON}X-Accel-Buffering: no\r\nContent-Type: text/event-stream\r\n\
+             Transfer-Encoding: chunked\r\n{KEEP_ALIVE}\r\n"
+        );
+        self.writer.write_all(head.as_bytes()).await
+    }
+
+    /// Writes one HTTP chunk; an empty one ends the body.
+    pub async fn write_chunk(&mut self, data: &str) -> io::Result<()> {
+        self.writer.write_all(format!("{:x}\r\n{data}\r\n", data.len()).as_bytes()).await
+    }
+
+    /// Returns when the client has closed its side. What it sends meanwhile stays unread.
+    pub async fn gone(&mut self) {
+        let mut byte = [0];
+        if matches!(self.reader.get_mut().peek(&mut byte).await, Ok(1..)) {
+            std::future::pending().await
+        }
+    }
+}
+
+/// Where a request's body ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Length(usize),
+    Chunked,
+}
+
+fn reply_head(request: &Request, reply: &Reply) -> String {
+    let (status, reason, length) = (reply.status, reason(reply.status), reply.body.len());
+    let connection = if request.closes { "Connection: close\r\n" } else { KEEP_ALIVE };
+    format!(
+        "HTTP/1.1 {status} {reason}\r\n{COMMON}Content-Type: application/json; charset=utf-8\r\n\
+         Content-Length: {length}\r\n{connection}\r\n"
+    )
+}
+
+async fn read_line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<String> {
+    let mut line = Vec::new();
+    reader.take(HEAD_BYTES_MAX).read_until(b'\n', &mut line).await?;
+    let line = line.strip_suffix(b"\n").ok_or_else(|| invalid("a line does not end"))?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    String::from_utf8(line.to_vec()).map_err(|_| invalid("a line is not UTF-8"))
+}
+
+fn invalid(message: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        404 => "Not Found",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "Status",
+    }
+}
+
+const COMMON: &str = "Server: llama.cpp\r\nAccess-Control-Allow-Origin: \r\n";
+const KEEP_ALIVE: &str = "Keep-Alive: timeout=5, max=100\r\n";
