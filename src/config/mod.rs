@@ -1,15 +1,28 @@
 //! YAML to a tree whose nodes know their place, and that tree to a `Config`.
 //! Opens no file and reads no environment: both are handed in.
 
+mod fields;
+mod mistake;
+mod peer;
+mod read;
+#[cfg(test)]
+mod tests;
+mod tree;
+
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::mistake::{ConfigErrors, Mistake, Place};
+pub use self::read::Surroundings;
 pub use crate::dialect::Glob;
 
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::{Dialect, Dialects};
 use crate::exchange::{Engine, ToolsMode};
 use crate::limits::Limits;
+
+/// The configuration with every key and its default, commented; itself a valid configuration.
+pub const DEFAULT_YAML: &str = include_str!("../../conf/toolgate.yaml");
 
 /// What the gateway does, with every default filled in.
 #[derive(Clone, Debug)]
@@ -43,6 +56,21 @@ pub struct Pool {
 }
 
 impl Pool {
+    /// A pool with every default and no peers yet.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            models: Vec::new(),
+            engine: Engine::default(),
+            peers: Vec::new(),
+            dialect: DialectChoice::Auto,
+            tools: ToolsChoice::default(),
+            reasoning: Reasoning::default(),
+            unknown_tools: UnknownTools::default(),
+            timeouts: Timeouts::default(),
+        }
+    }
+
     /// Whether a request for this model goes here.
     pub fn takes(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|glob| glob.matches(model))

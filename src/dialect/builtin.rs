@@ -48,7 +48,7 @@ impl Dialects {
         self.dialects.iter().find(|d| d.name() == name)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Dialect>> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Dialect>> + Clone {
         self.dialects.iter()
     }
 

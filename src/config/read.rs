@@ -1,0 +1,347 @@
+//! Reads the tree as a configuration: the keys that there are, their ranges and what must agree between them.
+//! The list of keys here and the commented file `conf/toolgate.yaml` are held together by a test.
+
+use std::ops::RangeInclusive;
+
+use super::fields::{Fields, Reader};
+use super::mistake::{ConfigErrors, Mistake, suggest};
+use super::peer::{UrlError, parse_port};
+use super::tree::{self, Node, Value};
+use super::{Config, DialectChoice, Glob, Peer, Pool, Secret, Server, Timeouts, ToolsChoice};
+use crate::decode::{Reasoning, UnknownTools};
+use crate::dialect::Dialects;
+use crate::exchange::Engine;
+use crate::limits::Limits;
+
+pub(super) const TOP: &[&str] = &["listen", "admin", "pools", "limits", "dialects", "server"];
+pub(super) const POOL: &[&str] =
+    &["name", "models", "engine", "peers", "dialect", "tools", "reasoning", "unknown_tools", "timeouts"];
+pub(super) const PEER: &[&str] = &["url", "weight", "max_inflight", "api_key"];
+pub(super) const TIMEOUTS: &[&str] = &["connect_ms", "first_byte_ms", "idle_ms", "total_ms"];
+pub(super) const SERVER: &[&str] =
+    &["threads", "work_stealing", "listener_tasks_per_fd", "upstream_keepalive_pool_size", "grace_seconds"];
+pub(super) const LIMITS: &[&str] = &[
+    "headers_max",
+    "header_bytes_max",
+    "request_body_bytes_max",
+    "event_bytes_max",
+    "pending_bytes_max",
+    "value_bytes_max",
+    "answer_bytes_max",
+    "depth_max",
+    "choices_max",
+];
+
+const ENGINES: &[(&str, Engine)] = &[
+    ("llama.cpp", Engine::LlamaCpp),
+    ("vllm", Engine::Vllm),
+    ("sglang", Engine::Sglang),
+    ("ollama", Engine::Ollama),
+    ("openai", Engine::OpenAi),
+];
+const TOOLS: &[(&str, ToolsChoice)] = &[
+    ("auto", ToolsChoice::Auto),
+    ("inject", ToolsChoice::Inject),
+    ("parse", ToolsChoice::Parse),
+    ("native", ToolsChoice::Native),
+];
+const REASONING: &[(&str, Reasoning)] =
+    &[("auto", Reasoning::Auto), ("off", Reasoning::Off), ("open", Reasoning::Open)];
+const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), ("pass", UnknownTools::Pass)];
+const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
+
+/// A day: what waits longer has been forgotten.
+const MILLISECONDS: RangeInclusive<u64> = 1..=86_400_000;
+/// One byte to a gibibyte: more would be memory that no machine in front of a model has to spare.
+const BYTES: RangeInclusive<usize> = 1..=(1 << 30);
+
+/// What a configuration refers to outside its own text.
+pub trait Surroundings {
+    /// An environment variable.
+    fn variable(&self, name: &str) -> Option<String>;
+    /// The dialect files of a folder: the name and the text of each. Fails with a message.
+    fn dialects(&self, folder: &str) -> Result<Vec<(String, String)>, String>;
+}
+
+impl Config {
+    /// Reads a configuration, and fails with everything that is wrong with it. `file` is its name in messages.
+    pub fn from_yaml(text: &str, file: &str, surroundings: &dyn Surroundings) -> Result<Self, ConfigErrors> {
+        let mut reader = Reader { file, mistakes: Vec::new() };
+        let tree = tree::parse(text, file, &|name| surroundings.variable(name), &mut reader.mistakes);
+        let config = tree.and_then(|root| reader.config(&root, surroundings));
+        match config {
+            Some(config) if reader.mistakes.is_empty() => Ok(config),
+            _ => Err(ConfigErrors::sorted(reader.mistakes)),
+        }
+    }
+
+    /// A configuration of one pool, as the command line gives it without a file.
+    pub fn from_upstreams(urls: &[String], listen: &[String], dialect: Option<&str>) -> Result<Self, ConfigErrors> {
+        let dialects = Dialects::builtin();
+        let mut mistakes = Vec::new();
+        let mut mistake = |option: &str, what: String, hint: &str| {
+            let (file, hint) = (option.to_owned(), Some(hint.to_owned()));
+            mistakes.push(Mistake { file, place: None, what, hint });
+        };
+        let mut peers = Vec::new();
+        for url in urls {
+            match Peer::parse(url) {
+                Ok(peer) => peers.push(peer),
+                Err(error) => mistake("--upstream", format!("`{url}` {error}"), error.hint()),
+            }
+        }
+        for address in listen.iter().filter(|address| !is_address(address)) {
+            mistake("--listen", format!("`{address}` is not host:port"), "as in 127.0.0.1:8000");
+        }
+        let dialect = dialect.map_or(Ok(DialectChoice::Auto), |name| choose_dialect(name, &dialects));
+        let dialect = dialect.unwrap_or_else(|(what, hint)| {
+            mistake("--dialect", what, &hint);
+            DialectChoice::Auto
+        });
+        if !mistakes.is_empty() {
+            return Err(ConfigErrors(mistakes));
+        }
+        let pool = Pool { peers, dialect, ..Pool::named("default") };
+        let listen = if listen.is_empty() { vec![DEFAULT_LISTEN.into()] } else { listen.to_vec() };
+        let (limits, server) = (Limits::default(), Server::default());
+        Ok(Self { listen, admin: None, pools: vec![pool], limits, dialects, server })
+    }
+}
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
+
+impl Reader<'_> {
+    fn config(&mut self, root: &Node, surroundings: &dyn Surroundings) -> Option<Config> {
+        let fields = self.fields(root, "the configuration", TOP)?;
+        let mut listen = Vec::new();
+        for node in fields.find("listen").map_or(&[][..], |node| self.items(node)) {
+            listen.extend(self.address(node, "listen", &listen));
+        }
+        let admin = fields.find("admin").and_then(|node| self.address(node, "admin", &listen));
+        if fields.find("listen").is_none() {
+            listen.push(DEFAULT_LISTEN.into());
+        }
+        let dialects = self.dialects(fields.find("dialects"), surroundings);
+        let limits = fields.find("limits").map_or_else(|| Some(Limits::default()), |node| self.limits(node));
+        let server = fields.find("server").map_or_else(|| Some(Server::default()), |node| self.server(node));
+        let pools = self.pools(root, fields.find("pools"), &dialects);
+        Some(Config { listen, admin, pools, limits: limits?, dialects, server: server? })
+    }
+
+    fn address(&mut self, node: &Node, key: &str, taken: &[String]) -> Option<String> {
+        let address = self.text(node, key)?;
+        if !is_address(address) {
+            self.mistake(node.place, format!("{key} is host:port, not `{address}`"), "as in 127.0.0.1:8000".to_owned());
+            return None;
+        }
+        if taken.iter().any(|other| other == address) {
+            self.mistake(node.place, format!("address `{address}` twice"), None);
+            return None;
+        }
+        Some(address.into())
+    }
+
+    fn dialects(&mut self, folder: Option<&Node>, surroundings: &dyn Surroundings) -> Dialects {
+        let mut dialects = Dialects::builtin();
+        let Some(node) = folder else { return dialects };
+        let Some(folder) = self.text(node, "dialects") else { return dialects };
+        let files = surroundings.dialects(folder).unwrap_or_else(|error| {
+            let hint = "a folder of dialect files, one *.yaml each".to_owned();
+            self.mistake(node.place, format!("dialects: `{folder}`: {error}"), hint);
+            Vec::new()
+        });
+        for (file, text) in files {
+            match Dialects::parse(&text) {
+                Ok(dialect) => dialects.add(dialect),
+                Err(error) => self.mistakes.push(Mistake { file, place: None, what: error.to_string(), hint: None }),
+            }
+        }
+        dialects
+    }
+
+    fn pools(&mut self, root: &Node, node: Option<&Node>, dialects: &Dialects) -> Vec<Pool> {
+        let Some(node) = node else {
+            self.mistake(
+                root.place,
+                "no pools",
+                "pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}]".to_owned(),
+            );
+            return Vec::new();
+        };
+        let items = self.items(node);
+        if let (Value::List(_), []) = (&node.value, items) {
+            self.mistake(node.place, "no pools", "at least one, with a name and peers".to_owned());
+        }
+        let mut pools: Vec<Pool> = Vec::new();
+        for item in items {
+            let Some(pool) = self.pool(item, dialects) else { continue };
+            if pools.iter().any(|other| other.name == pool.name) {
+                self.mistake(item.place, format!("pool `{}` twice", pool.name), "names are unique".to_owned());
+            }
+            if let Some(other) = pools.iter().find(|other| other.models.is_empty() && pool.models.is_empty()) {
+                let what = format!("pools `{}` and `{}` both take any model", other.name, pool.name);
+                self.mistake(item.place, what, "give one of them `models`".to_owned());
+            }
+            pools.push(pool);
+        }
+        pools
+    }
+
+    fn pool(&mut self, node: &Node, dialects: &Dialects) -> Option<Pool> {
+        let fields = self.fields(node, "a pool", POOL)?;
+        let mut pool = Pool::named("");
+        match fields.find("name") {
+            Some(name) => pool.name = self.text(name, "a pool's name").unwrap_or_default().into(),
+            None => self.mistake(node.place, "a pool without `name`", "it stands in logs and metrics".to_owned()),
+        }
+        for model in fields.find("models").map_or(&[][..], |node| self.items(node)) {
+            pool.models.extend(self.text(model, "a model").map(Glob::new));
+        }
+        if let Some(node) = fields.find("dialect") {
+            pool.dialect = self.dialect(node, dialects);
+        }
+        if let Some(node) = fields.find("timeouts") {
+            self.timeouts(node, &mut pool.timeouts);
+        }
+        self.choose(&fields, "engine", "engine", ENGINES, &mut pool.engine);
+        self.choose(&fields, "tools", "tools mode", TOOLS, &mut pool.tools);
+        self.choose(&fields, "reasoning", "reasoning policy", REASONING, &mut pool.reasoning);
+        self.choose(&fields, "unknown_tools", "unknown_tools policy", UNKNOWN_TOOLS, &mut pool.unknown_tools);
+        let peers = fields.find("peers").map_or(&[][..], |node| self.items(node));
+        if fields.find("peers").is_none_or(|node| matches!(&node.value, Value::List(l) if l.is_empty())) {
+            let hint = "peers: [\"http://127.0.0.1:8080\"]".to_owned();
+            self.mistake(node.place, format!("pool `{}` has no peers", pool.name), hint);
+        }
+        for item in peers {
+            let Some(peer) = self.peer(item) else { continue };
+            if pool.peers.iter().any(|other| other.url == peer.url) {
+                self.mistake(item.place, format!("peer `{}` twice in a pool", peer.url), "use `weight`".to_owned());
+            }
+            pool.peers.push(peer);
+        }
+        Some(pool)
+    }
+
+    fn dialect(&mut self, node: &Node, dialects: &Dialects) -> DialectChoice {
+        let Some(name) = self.text(node, "dialect") else { return DialectChoice::Auto };
+        choose_dialect(name, dialects).unwrap_or_else(|(what, hint)| {
+            self.mistake(node.place, what, hint);
+            DialectChoice::Auto
+        })
+    }
+
+    fn peer(&mut self, node: &Node) -> Option<Peer> {
+        let Value::Map(_) = node.value else { return self.peer_url(node) };
+        let fields = self.fields(node, "a peer", PEER)?;
+        let Some(url) = fields.find("url") else {
+            self.mistake(node.place, "a peer without `url`", "as in http://127.0.0.1:8080".to_owned());
+            return None;
+        };
+        let peer = self.peer_url(url);
+        let weight = fields.find("weight").and_then(|node| self.number(node, "weight", 1..=1_000));
+        let max_inflight =
+            fields.find("max_inflight").and_then(|node| self.number(node, "max_inflight", 1..=1_000_000));
+        let api_key = fields.find("api_key").and_then(|node| self.api_key(node));
+        peer.map(|peer| Peer { weight: weight.unwrap_or(peer.weight), max_inflight, api_key, ..peer })
+    }
+
+    fn peer_url(&mut self, node: &Node) -> Option<Peer> {
+        let url = self.text(node, "a peer's url")?;
+        match Peer::parse(url) {
+            Ok(peer) => Some(peer),
+            Err(error @ UrlError::Credentials) => {
+                self.mistake(node.place, format!("the peer's url {error}"), error.hint().to_owned());
+                None
+            }
+            Err(error) => {
+                self.mistake(node.place, format!("the peer's url `{url}` {error}"), error.hint().to_owned());
+                None
+            }
+        }
+    }
+
+    /// A key goes into a header, so it is held to what a header may carry.
+    fn api_key(&mut self, node: &Node) -> Option<Secret> {
+        let key = self.text(node, "api_key")?;
+        if !key.bytes().all(|b| b.is_ascii_graphic()) {
+            self.mistake(node.place, "api_key has characters that a header cannot carry", None);
+            return None;
+        }
+        Some(Secret::new(key.into()))
+    }
+
+    fn timeouts(&mut self, node: &Node, timeouts: &mut Timeouts) {
+        let Some(fields) = self.fields(node, "timeouts", TIMEOUTS) else { return };
+        self.set(&fields, "connect_ms", MILLISECONDS, &mut timeouts.connect_ms);
+        for (key, value) in [
+            ("first_byte_ms", &mut timeouts.first_byte_ms),
+            ("idle_ms", &mut timeouts.idle_ms),
+            ("total_ms", &mut timeouts.total_ms),
+        ] {
+            match fields.find_or_null(key) {
+                None => {}
+                Some(Node { value: Value::Null, .. }) => *value = None,
+                Some(node) => *value = self.number(node, key, MILLISECONDS),
+            }
+        }
+    }
+
+    fn limits(&mut self, node: &Node) -> Option<Limits> {
+        let fields = self.fields(node, "limits", LIMITS)?;
+        let mut limits = Limits::default();
+        // Above 256 fields Pingora answers an empty 400 by itself; heads above 64 KiB can make an exchange hang.
+        self.set(&fields, "headers_max", 1..=256, &mut limits.headers_max);
+        self.set(&fields, "header_bytes_max", 1_024..=65_536, &mut limits.header_bytes_max);
+        self.set(&fields, "request_body_bytes_max", BYTES, &mut limits.request_body_bytes_max);
+        self.set(&fields, "event_bytes_max", BYTES, &mut limits.event_bytes_max);
+        self.set(&fields, "pending_bytes_max", BYTES, &mut limits.pending_bytes_max);
+        self.set(&fields, "value_bytes_max", BYTES, &mut limits.value_bytes_max);
+        self.set(&fields, "answer_bytes_max", BYTES, &mut limits.answer_bytes_max);
+        self.set(&fields, "depth_max", 1..=1_024, &mut limits.depth_max);
+        self.set(&fields, "choices_max", 1..=1_024, &mut limits.choices_max);
+        Some(limits)
+    }
+
+    fn server(&mut self, node: &Node) -> Option<Server> {
+        let fields = self.fields(node, "server", SERVER)?;
+        let mut server = Server::default();
+        self.set(&fields, "threads", 1..=1_024, &mut server.threads);
+        self.choose(&fields, "work_stealing", "work_stealing", FLAG, &mut server.work_stealing);
+        self.set(&fields, "listener_tasks_per_fd", 1..=1_024, &mut server.listener_tasks_per_fd);
+        self.set(&fields, "upstream_keepalive_pool_size", 0..=1_000_000, &mut server.upstream_keepalive_pool_size);
+        self.set(&fields, "grace_seconds", 0..=86_400, &mut server.grace_seconds);
+        Some(server)
+    }
+
+    /// Replaces a default by the number of its key, when there is one.
+    fn set<N>(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<N>, value: &mut N)
+    where
+        N: std::str::FromStr + PartialOrd + std::fmt::Display,
+    {
+        if let Some(number) = fields.find(key).and_then(|node| self.number(node, key, range)) {
+            *value = number;
+        }
+    }
+
+    /// Replaces a default by the word of its key, when there is one. `what` names it in messages.
+    fn choose<T: Copy>(&mut self, fields: &Fields<'_>, key: &str, what: &str, words: &[(&str, T)], value: &mut T) {
+        if let Some(word) = fields.find(key).and_then(|node| self.choice(node, what, words)) {
+            *value = word;
+        }
+    }
+}
+
+/// The dialect of a name, or `auto`. Fails with what is wrong and a hint.
+fn choose_dialect(name: &str, dialects: &Dialects) -> Result<DialectChoice, (String, String)> {
+    if name == "auto" {
+        return Ok(DialectChoice::Auto);
+    }
+    dialects.get(name).map(|dialect| DialectChoice::Named(dialect.clone())).ok_or_else(|| {
+        let known = std::iter::once("auto").chain(dialects.iter().map(|dialect| dialect.name()));
+        (format!("unknown dialect `{name}`"), suggest(name, known))
+    })
+}
+
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && parse_port(port).is_some())
+}

@@ -1,0 +1,273 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+/// Variables and dialect files, as a table.
+struct Table;
+
+const DIALECT: &str = include_str!("../../conf/dialects/hermes.yaml");
+
+impl Surroundings for Table {
+    fn variable(&self, name: &str) -> Option<String> {
+        match name {
+            "HOST" => Some("10.0.0.1".into()),
+            "PORT" => Some("8081".into()),
+            "KEY" | "TOOLGATE_API_KEY" => Some("sk-secret".into()),
+            "TRICK" => Some("${env.KEY}".into()),
+            "EMPTY" => Some(String::new()),
+            "BREAK" => Some("a\r\nb".into()),
+            _ => None,
+        }
+    }
+
+    fn dialects(&self, folder: &str) -> Result<Vec<(String, String)>, String> {
+        match folder {
+            "mine" | "dialects" => Ok(vec![("mine.yaml".into(), DIALECT.replace("name: hermes", "name: mine"))]),
+            "bad" => Ok(vec![("bad/a.yaml".into(), "nothing".into())]),
+            _ => Err("no such folder".into()),
+        }
+    }
+}
+
+fn read(yaml: &str) -> Result<Config, String> {
+    Config::from_yaml(yaml, "t.yaml", &Table).map_err(|errors| errors.to_string())
+}
+
+fn good(yaml: &str) -> Config {
+    read(yaml).unwrap_or_else(|errors| panic!("{errors}\n{yaml}"))
+}
+
+/// A pool `a` that needs nothing more, for the cases that look at something else.
+const POOLS: &str = "pools: [{name: a, peers: [http://h]}]\n";
+
+#[test]
+fn the_smallest_file_gets_every_default() {
+    let config = good(POOLS);
+    assert_eq!(config.listen, ["127.0.0.1:8000"]);
+    assert_eq!(config.admin, None);
+    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.server, Server::default());
+    assert_eq!(format!("{:?}", config.pools[0]), {
+        let peers = vec![Peer::parse("http://h").unwrap()];
+        format!("{:?}", Pool { peers, ..Pool::named("a") })
+    });
+}
+
+#[test]
+fn every_key_is_read() {
+    let config = good(
+        r#"
+listen: [0.0.0.0:80, "[::]:80"]
+admin: localhost:0
+dialects: mine
+pools:
+  - name: big
+    models: ["Qwen*", other]
+    engine: vllm
+    dialect: mine
+    tools: parse
+    reasoning: open
+    unknown_tools: pass
+    timeouts: { connect_ms: 1, first_byte_ms: 2, idle_ms: null, total_ms: 4 }
+    peers:
+      - http://${env.HOST}:${env.PORT}/llm/
+      - { url: "http://b", weight: 3, max_inflight: 4, api_key: "${env.KEY}" }
+  - name: rest
+    peers: http://c
+limits: { headers_max: 7, depth_max: 8 }
+server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_keepalive_pool_size: 0, grace_seconds: 0 }
+"#,
+    );
+    assert_eq!(config.listen, ["0.0.0.0:80", "[::]:80"]);
+    assert_eq!(config.admin.as_deref(), Some("localhost:0"));
+    let [big, rest] = &config.pools[..] else { panic!("two pools") };
+    assert!(big.takes("qwen3") && big.takes("OTHER") && !big.takes("gpt") && rest.takes("gpt"));
+    assert_eq!((big.engine, big.tools), (Engine::Vllm, ToolsChoice::Parse));
+    assert_eq!((big.reasoning, big.unknown_tools), (Reasoning::Open, UnknownTools::Pass));
+    assert!(matches!(&big.dialect, DialectChoice::Named(dialect) if dialect.name() == "mine"));
+    let timeouts = Timeouts { connect_ms: 1, first_byte_ms: Some(2), idle_ms: None, total_ms: Some(4) };
+    assert_eq!(big.timeouts, timeouts);
+    assert_eq!(
+        big.peers[0],
+        Peer {
+            url: "http://10.0.0.1:8081/llm/".into(),
+            host: "10.0.0.1".into(),
+            port: 8081,
+            prefix: "/llm".into(),
+            weight: 1,
+            max_inflight: None,
+            api_key: None,
+        }
+    );
+    assert_eq!((big.peers[1].weight, big.peers[1].max_inflight), (3, Some(4)));
+    assert_eq!(big.peers[1].api_key.as_ref().map(Secret::reveal), Some("sk-secret"));
+    assert_eq!(config.limits, Limits { headers_max: 7, depth_max: 8, ..Limits::default() });
+    let server = Server {
+        threads: 9,
+        work_stealing: false,
+        listener_tasks_per_fd: 2,
+        upstream_keepalive_pool_size: 0,
+        grace_seconds: 0,
+    };
+    assert_eq!(config.server, server);
+}
+
+#[test]
+fn a_key_is_shown_nowhere() {
+    let config = good("pools: [{name: a, peers: [{url: http://h, api_key: sk-secret}]}]");
+    assert!(!format!("{config:?}").contains("sk-secret"));
+    for yaml in [
+        "pools: [{name: a, peers: [{url: http://h, api_key: \"sk-secret \"}]}]",
+        "pools: [{name: a, peers: [http://user:sk-secret@h]}]",
+    ] {
+        assert!(!read(yaml).unwrap_err().contains("sk-secret"), "{yaml}");
+    }
+}
+
+#[test]
+fn variables_are_replaced_once() {
+    for (value, expected) in [
+        ("${env.HOST}", "10.0.0.1"),
+        ("a-${env.HOST}-${env.PORT}-b", "a-10.0.0.1-8081-b"),
+        ("$${env.HOST}", "${env.HOST}"),
+        ("$$${env.HOST}", "$${env.HOST}"),
+        ("${env.TRICK}", "${env.KEY}"),
+        ("$HOST", "$HOST"),
+        ("a$", "a$"),
+    ] {
+        let config = good(&format!("pools:\n  - name: '{value}'\n    peers: http://h"));
+        assert_eq!(config.pools[0].name, expected, "{value}");
+    }
+}
+
+/// One mistake, or several, a row: the file and the lines that say what is wrong with it.
+const MISTAKES: &[(&str, &str)] = &[
+    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, limits, dialects, server)"),
+    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, limits, dialects, server)"),
+    ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
+    ("pools: []", "t.yaml:1:8: no pools (at least one, with a name and peers)"),
+    ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
+    ("pools:\n  - name: a", "t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])"),
+    ("pools:\n  - name: a\n    peers: []", "t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])"),
+    ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
+t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
+t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, dialect, tools, reasoning, unknown_tools, timeouts)"),
+    ("pools:\n  - {name: a, models: x, peers: http://h}\n  - {name: a, models: y, peers: http://h}", "t.yaml:3:5: pool `a` twice (names are unique)"),
+    ("pools:\n  - {name: a, peers: http://h}\n  - {name: b, peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take any model (give one of them `models`)"),
+    ("pools:\n  - {name: a, peers: [http://h, http://h]}", "t.yaml:2:33: peer `http://h` twice in a pool (use `weight`)"),
+    ("pools: [{name: a, peers: [{weight: 1}]}]", "t.yaml:1:27: a peer without `url` (as in http://127.0.0.1:8080)"),
+    ("pools: [{name: a, peers: [https://h]}]", "t.yaml:1:27: the peer's url `https://h` asks for TLS, which is not supported yet (use http:// inside a trusted network, or a TLS-terminating proxy beside the server)"),
+    ("pools: [{name: a, peers: [\"h:80\"]}]", "t.yaml:1:27: the peer's url `h:80` has no scheme (write http://HOST:PORT)"),
+    ("pools: [{name: a, peers: [[http://h]]}]", "t.yaml:1:27: a peer's url is a text, not a list"),
+    ("pools: [{name: a, peers: [{url: http://h, weight: 0, max_inflight: -1}]}]", "\
+t.yaml:1:51: weight is out of range: 0 (from 1 to 1000)
+t.yaml:1:68: max_inflight is a whole number, not `-1` (from 1 to 1000000; the unit stands in the key)"),
+    ("pools: [{name: a, peers: [{url: http://h, api_key: \"${env.BREAK}\"}]}]", "t.yaml:1:52: api_key has characters that a header cannot carry"),
+    ("pools: [{name: a, peers: [{url: http://h, api_key: \"${env.EMPTY}\"}]}]", "t.yaml:1:52: api_key is empty"),
+    ("pools: [{name: a, peers: http://h, engine: llamacpp, tools: on, reasoning: [], unknown_tools: drop}]", "\
+t.yaml:1:44: unknown engine `llamacpp` (did you mean `llama.cpp`?)
+t.yaml:1:61: unknown tools mode `on` (known: auto, inject, parse, native)
+t.yaml:1:76: reasoning policy is a word, not a list (known: auto, off, open)
+t.yaml:1:95: unknown unknown_tools policy `drop` (known: text, pass)"),
+    ("pools: [{name: a, peers: http://h, timeouts: {connect_ms: 5s, idle_ms: 0, total: 1}}]", "\
+t.yaml:1:59: connect_ms is a whole number, not `5s` (from 1 to 86400000; the unit stands in the key)
+t.yaml:1:72: idle_ms is out of range: 0 (from 1 to 86400000)
+t.yaml:1:75: unknown key `total` in timeouts (known: connect_ms, first_byte_ms, idle_ms, total_ms)"),
+    ("pools: [{name: a, peers: http://h, dialect: herms}]", "t.yaml:1:45: unknown dialect `herms` (did you mean `hermes`?)"),
+    ("pools: [{name: a, peers: http://h, models: [*coder]}]", "t.yaml:1:45: `*coder` is a YAML alias that nothing defines (a value that begins with `*` needs quotes: \"*coder\")"),
+    ("listen: [a:1, a, a:1, \":1\", a:99999]\nadmin: a:1\npools: [{name: a, peers: http://h}]", "\
+t.yaml:1:15: listen is host:port, not `a` (as in 127.0.0.1:8000)
+t.yaml:1:18: address `a:1` twice
+t.yaml:1:23: listen is host:port, not `:1` (as in 127.0.0.1:8000)
+t.yaml:1:29: listen is host:port, not `a:99999` (as in 127.0.0.1:8000)
+t.yaml:2:8: address `a:1` twice"),
+    ("pools: [{name: a, peers: http://h}]\nlisten: a:1\nlisten: a:2", "t.yaml:3:1: key `listen` twice in the configuration (its first value stands in line 2)"),
+    ("pools: [{name: a, peers: http://h}]\nlimits: 5\nserver: []", "\
+t.yaml:2:9: limits is a mapping, not a single value (its keys: headers_max, header_bytes_max, request_body_bytes_max, event_bytes_max, pending_bytes_max, value_bytes_max, answer_bytes_max, depth_max, choices_max)
+t.yaml:3:9: server is a mapping, not a list (its keys: threads, work_stealing, listener_tasks_per_fd, upstream_keepalive_pool_size, grace_seconds)"),
+    ("pools: [{name: a, peers: http://h}]\nlimits: {headers_max: 257, header_bytes_max: 65537}\nserver: {work_stealing: yes}", "\
+t.yaml:2:23: headers_max is out of range: 257 (from 1 to 256)
+t.yaml:2:46: header_bytes_max is out of range: 65537 (from 1024 to 65536)
+t.yaml:3:25: unknown work_stealing `yes` (known: true, false)"),
+    ("pools: [{name: a, peers: http://h}]\ndialects: nowhere", "t.yaml:2:11: dialects: `nowhere`: no such folder (a folder of dialect files, one *.yaml each)"),
+    ("pools: [{name: '${env.NOPE}', peers: 'http://${env.ALSO}'}]", "\
+t.yaml:1:16: environment variable `NOPE` is not set (set it, or write the value here)
+t.yaml:1:38: environment variable `ALSO` is not set (set it, or write the value here)"),
+    ("pools: [{name: '${HOME}', peers: 'http://${env.'}]", "\
+t.yaml:1:16: `${HOME}` means nothing (`${env.NAME}` is replaced; `$${` writes a plain `${`)
+t.yaml:1:34: `${` without its `}` (`$${` writes a plain `${`)"),
+    ("pools: &p [{name: !x a, peers: http://h}]\nlisten: *p", "\
+t.yaml:1:11: YAML anchors are not supported (write the value out where it is used)
+t.yaml:1:22: YAML tags are not supported (a value that begins with `!` needs quotes)"),
+    ("pools: [{name: a, peers: http://h}]\n---\nlisten: 5", "t.yaml:2:1: a second YAML document (a configuration is one document)"),
+    ("? [a]\n: b\npools: [{name: a, peers: http://h}]", "t.yaml:1:3: a key that is not a word (keys are words, each followed by `:`)"),
+    ("pools: [{name: a", "t.yaml:1:9: not YAML: unclosed bracket '{' (a value with `{`, `}`, `&`, `#` or `: ` in it needs quotes)"),
+    ("pools:\n\t- name: a", "t.yaml:2:2: not YAML: tabs disallowed within this context (block indentation) (a value with `{`, `}`, `&`, `#` or `: ` in it needs quotes)"),
+];
+
+#[test]
+fn every_mistake_is_named_with_its_place_and_a_hint() {
+    for (yaml, expected) in MISTAKES {
+        let errors = read(yaml).err().unwrap_or_else(|| panic!("no mistake found in\n{yaml}"));
+        assert_eq!(&errors, expected, "in\n{yaml}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_dialect_file_names_that_file() {
+    let errors = read(&format!("{POOLS}dialects: bad")).unwrap_err();
+    assert!(errors.starts_with("bad/a.yaml: "), "{errors}");
+}
+
+/// `conf/toolgate.yaml` with its keys commented in.
+fn commented_in() -> String {
+    let line = |line: &str| {
+        let text = line.trim_start();
+        let is_key =
+            text.strip_prefix('#').is_some_and(|t| t.starts_with(|c: char| c.is_ascii_lowercase() || c == '-'));
+        let indent = &line[..line.len() - text.len()];
+        if is_key { format!("{indent}{}\n", &text[1..]) } else { format!("{line}\n") }
+    };
+    DEFAULT_YAML.lines().map(line).collect()
+}
+
+#[test]
+fn the_documented_file_is_valid_as_it_is_and_with_every_key() {
+    let bare = good(DEFAULT_YAML);
+    assert_eq!(bare.listen, [good(POOLS).listen[0].as_str()]);
+    let full = good(&commented_in());
+    assert_eq!((&full.limits, &full.server), (&bare.limits, &bare.server), "a documented default is not the default");
+    let same = |pool: &Pool| Pool { models: Vec::new(), peers: Vec::new(), ..pool.clone() };
+    assert_eq!(format!("{:?}", same(&full.pools[0])), format!("{:?}", same(&bare.pools[0])));
+    assert_eq!(full.pools[0].peers[1].weight, bare.pools[0].peers[0].weight);
+}
+
+#[test]
+fn every_key_is_documented() {
+    let text = commented_in();
+    let documented: BTreeSet<&str> = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .filter_map(|line| line.split_once(':'))
+        .map(|(key, _)| key.trim_start_matches([' ', '-']))
+        .collect();
+    let known: BTreeSet<&str> =
+        [read::TOP, read::POOL, read::PEER, read::TIMEOUTS, read::LIMITS, read::SERVER].concat().into_iter().collect();
+    assert_eq!(&known - &documented, BTreeSet::new(), "known but not documented");
+    // `- http://…` is the one line that has a colon and no key.
+    assert_eq!(&documented - &known, BTreeSet::from(["http"]), "documented but not known");
+}
+
+#[test]
+fn options_without_a_file_make_one_pool() {
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let config = Config::from_upstreams(&texts(&["http://a", "http://b:81/x"]), &[], Some("hermes")).unwrap();
+    assert_eq!(config.listen, ["127.0.0.1:8000"]);
+    assert_eq!(config.pools.len(), 1);
+    assert_eq!(config.pools[0].peers[1].port, 81);
+    assert!(matches!(&config.pools[0].dialect, DialectChoice::Named(dialect) if dialect.name() == "hermes"));
+    let errors = Config::from_upstreams(&texts(&["a", "https://b"]), &texts(&["here"]), Some("x")).unwrap_err();
+    assert_eq!(errors.to_string().lines().count(), 4, "{errors}");
+    assert!(errors.to_string().starts_with("--upstream: `a` has no scheme (write http://HOST:PORT)"), "{errors}");
+}
