@@ -46,3 +46,4 @@ pub mod request;
 pub mod response;
 pub mod scan;
 pub mod schema;
+pub mod sse;
