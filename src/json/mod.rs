@@ -1,11 +1,13 @@
-//! Resumable JSON: finding where a value ends, escaping text into a string, repairing what a model wrote.
-//! Builds no tree and keeps no document.
+//! JSON: finding where a value ends, changing single members, escaping text into a string, repairing what a model wrote.
+//! Builds no tree.
 
 mod escape;
 mod extent;
+mod object;
 
 pub use escape::{escape_into, write_string};
 pub use extent::Extent;
+pub use object::{Edit, Object, array, string};
 
 /// A set of JSON value kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
