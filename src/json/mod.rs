@@ -4,6 +4,7 @@
 mod escape;
 mod extent;
 mod object;
+pub mod repair;
 
 pub use escape::{escape_into, write_string};
 pub use extent::Extent;

@@ -1,0 +1,762 @@
+//! A JSON value as a model wrote it, to JSON that parses.
+//! Does not know what the value is for: who called it decides what may stand around it.
+//!
+//! One pass, resumable at every character, total: it always has an output, and on valid JSON it is the
+//! identity. It mends unquoted keys, single and curly quotes as delimiters, quotes and control characters
+//! inside strings, Python's literals and tuples, commas too many or too few, and closers that are missing.
+//! What it cannot read becomes a JSON string of its source; under [`Mode::Strict`] it stops there instead,
+//! since nothing has been sent yet and the whole can still be text.
+//!
+//! ```text
+//!          +--------------- comma ----------------+
+//!          v                                      |
+//!   Key -> KeyText -> AfterKey -> Value -> ... -> AfterValue -> (closer) -> AfterValue | done
+//!                                   |- Text (quoted)  -> Quote held -+
+//!                                   |- Raw (own delimiter) ----------+
+//!                                   |- Word (literal, number, other) +
+//!                                   |- LongWord (unreadable, streams)+
+//! ```
+//!
+//! What is read but undecided is kept raw in `lead` (an opener or a comma, and the whitespace after it),
+//! `key`, `word`, `gap` (a quote that may be data, and whitespace) and `maybe` (a marker that may be none).
+
+mod raw;
+mod string;
+mod word;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Debug;
+
+use super::Kinds;
+use string::Quoted;
+
+/// What the schema says about places in the value.
+pub trait Types {
+    /// A place in the schema.
+    type Place: Copy + Debug;
+    fn property(&self, at: Self::Place, key: &str) -> Self::Place;
+    fn item(&self, at: Self::Place) -> Self::Place;
+    /// The kinds of value allowed at a place; empty when nothing is said.
+    fn kinds(&self, at: Self::Place) -> Kinds;
+}
+
+/// Nothing is known of types.
+#[derive(Clone, Copy, Debug)]
+pub struct Untyped;
+
+impl Types for Untyped {
+    type Place = ();
+    fn property(&self, (): (), _key: &str) {}
+    fn item(&self, (): ()) {}
+    fn kinds(&self, (): ()) -> Kinds {
+        Kinds::NONE
+    }
+}
+
+/// What surrounds the value, and what may be done to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Syntax<'a, T> {
+    pub types: &'a T,
+    /// Markers that end the value wherever they stand outside a string.
+    pub closers: &'a [String],
+    /// A delimiter of strings inside which nothing is escaped.
+    pub quote: Option<&'a str>,
+    /// Tokens that may follow the closers at the very end of what was generated.
+    pub end_tokens: &'a [String],
+    /// Whether a word without quotes can be a string.
+    pub words: Words,
+    pub mode: Mode,
+    pub depth_max: usize,
+    /// Bytes of a word or key that are kept undecided.
+    pub word_max: usize,
+}
+
+/// What a word is that is neither a number nor a literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// It cannot be read.
+    Unreadable,
+    /// It is a string where the schema allows one.
+    Strings,
+}
+
+/// What happens to what cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Reading stops there.
+    Strict,
+    /// It becomes a JSON string of its source.
+    Total,
+}
+
+/// How far a push came. The number is how many bytes of it were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All of it, and the value goes on.
+    More,
+    /// The value is complete.
+    Done(usize),
+    /// The first value inside it is decided: told once, under `Mode::Strict`.
+    Decided(usize),
+    /// A closer was found, and every open container was closed before it.
+    Closed(usize),
+    /// Something cannot be read: under `Mode::Strict` only.
+    Unreadable,
+}
+
+/// How generation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By itself: closers that are missing were forgotten.
+    ByItself,
+    /// It was cut off: what was read is a prefix.
+    Cut,
+}
+
+/// Whether a value that generation ended in is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completion {
+    Complete,
+    Cut,
+}
+
+/// One value, being read.
+#[derive(Debug)]
+pub struct Repair<P> {
+    frames: Vec<Frame<P>>,
+    state: State,
+    /// The place of the value that is expected or being read.
+    place: P,
+    lead: String,
+    key: String,
+    /// The first key of an object as it was written: `{1, 2}` is no object.
+    raw_key: String,
+    gap: String,
+    word: String,
+    maybe: String,
+    quoted: Quoted,
+    decided: bool,
+    announced: bool,
+    repaired: bool,
+    malformed: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Frame<P> {
+    container: Container,
+    /// What closes it in the source.
+    closer: char,
+    place: P,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Container {
+    Object,
+    Array,
+}
+
+/// What is being waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A key, or the object's closer.
+    Key,
+    /// More of a quoted key.
+    KeyText,
+    /// More of a key without quotes.
+    KeyWord,
+    /// More of a key between the dialect's own delimiters.
+    KeyRaw,
+    /// A colon.
+    AfterKey,
+    /// A value, or the array's closer.
+    Value,
+    /// More of a quoted string.
+    Text,
+    /// What follows a quote, which decides whether it closed the string or the key.
+    Quote,
+    /// More of a string between the dialect's own delimiters.
+    Raw,
+    /// More of a word.
+    Word {
+        depth: u16,
+    },
+    /// More of a word that is too long to keep.
+    LongWord {
+        depth: u16,
+    },
+    /// A comma, or a closer.
+    AfterValue,
+    Done,
+}
+
+/// What one character led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// It was read.
+    Read,
+    /// The state changed and it is to be looked at again.
+    Again,
+    /// The value ended before it.
+    Ended,
+    Unreadable,
+}
+
+impl<P: Copy + Debug> Repair<P> {
+    /// A reader of any value.
+    pub fn new(place: P) -> Self {
+        Self {
+            frames: Vec::new(),
+            state: State::Value,
+            place,
+            lead: String::new(),
+            key: String::new(),
+            raw_key: String::new(),
+            gap: String::new(),
+            word: String::new(),
+            maybe: String::new(),
+            quoted: Quoted::default(),
+            decided: false,
+            announced: false,
+            repaired: false,
+            malformed: false,
+        }
+    }
+
+    /// A reader of an object whose opener was read already and which `closer` closes.
+    pub fn inside_object(place: P, closer: char) -> Self {
+        let mut repair = Self::new(place);
+        repair.open(Container::Object, closer);
+        repair
+    }
+
+    /// Whether anything had to be mended.
+    pub fn is_repaired(&self) -> bool {
+        self.repaired || self.malformed
+    }
+
+    /// Whether something could not be read and became a string.
+    pub fn is_malformed(&self) -> bool {
+        self.malformed
+    }
+
+    /// Whether the first value inside is decided, or the whole is complete.
+    pub fn is_decided(&self) -> bool {
+        self.decided
+    }
+
+    /// Bytes that were read and not yet written.
+    pub fn held(&self) -> usize {
+        self.lead.len() + self.key.len() + self.gap.len() + self.word.len() + self.maybe.len()
+    }
+
+    /// Reads `text`, appending what is decided to `out`.
+    pub fn push<T: Types<Place = P>>(&mut self, text: &str, cx: &Syntax<'_, T>, out: &mut String) -> Progress {
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let run = match self.state {
+                State::Text | State::KeyText => self.push_text(rest, cx, out),
+                State::Raw => self.push_raw_run(rest, cx, out),
+                _ => 0,
+            };
+            if run > 0 {
+                at += run;
+            } else if let Some(c) = rest.chars().next() {
+                match self.character(c, cx, out) {
+                    Reading::Read => at += c.len_utf8(),
+                    Reading::Ended => return Progress::Done(at),
+                    Reading::Closed => return Progress::Closed(at + c.len_utf8()),
+                    Reading::Unreadable => return Progress::Unreadable,
+                }
+            }
+            if self.state == State::Done {
+                return Progress::Done(at);
+            }
+            if self.decided && !self.announced && cx.mode == Mode::Strict {
+                self.announced = true;
+                return Progress::Decided(at);
+            }
+        }
+        Progress::More
+    }
+
+    /// Generation ended: closes what is complete, and says whether it was. What is not stays a prefix.
+    pub fn finish<T: Types<Place = P>>(&mut self, ended: Ended, cx: &Syntax<'_, T>, out: &mut String) -> Completion {
+        let by_itself = ended == Ended::ByItself;
+        if by_itself && self.state == State::Raw && !self.gap.is_empty() {
+            self.end_raw(out);
+        }
+        if !self.maybe.is_empty() && self.flush_maybe(cx, out).is_some() {
+            return Completion::Cut;
+        }
+        if self.state == State::Quote && !self.quoted.key {
+            self.end_string(out);
+        }
+        if by_itself && self.state == State::AfterValue {
+            self.close_all(out);
+        }
+        if self.state == State::Done {
+            return Completion::Complete;
+        }
+        self.write_prefix(out);
+        Completion::Cut
+    }
+
+    /// One character, through the markers that may begin with it.
+    fn character<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
+        if !self.maybe.is_empty() || self.begins_marker(c, cx) {
+            self.maybe.push(c);
+            return self.try_marker(cx, out);
+        }
+        self.feed(c, cx, out)
+    }
+
+    /// One character that is no part of a marker.
+    fn feed<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
+        // Each turn but the last changes the state towards one that takes the character.
+        for _ in 0..8 {
+            let next = match self.state {
+                State::Key => self.key_start(c, cx, out),
+                State::KeyWord => self.key_word(c, cx, out),
+                State::KeyRaw => {
+                    self.key_raw(c);
+                    Next::Read
+                }
+                State::AfterKey => self.after_key(c, cx, out),
+                State::Value => self.value_start(c, cx, out),
+                State::Text | State::KeyText => {
+                    self.push_text(c.encode_utf8(&mut [0; 4]), cx, out);
+                    Next::Read
+                }
+                State::Quote => self.after_quote(c, cx, out),
+                State::Raw => self.push_raw(c, cx, out),
+                State::Word { depth } => self.push_word(c, depth, cx, out),
+                State::LongWord { depth } => self.push_long_word(c, depth, out),
+                State::AfterValue => self.after_value(c, cx, out),
+                State::Done => Next::Ended,
+            };
+            match next {
+                Next::Read => return Reading::Read,
+                Next::Ended => return Reading::Ended,
+                Next::Unreadable => return Reading::Unreadable,
+                Next::Again => {}
+            }
+        }
+        debug_assert!(false, "no state takes {c:?}");
+        Reading::Read
+    }
+
+    fn begins_marker<T>(&self, c: char, cx: &Syntax<'_, T>) -> bool {
+        match self.state {
+            State::Text | State::KeyText | State::Done => false,
+            State::Raw if self.gap.is_empty() => cx.quote.is_some_and(|q| q.starts_with(c)),
+            State::KeyRaw => cx.quote.is_some_and(|q| q.starts_with(c)),
+            _ => self.candidates(cx).any(|m| m.starts_with(c)),
+        }
+    }
+
+    /// The markers that count in the current state.
+    fn candidates<'a, T>(&self, cx: &Syntax<'a, T>) -> impl Iterator<Item = &'a str> {
+        let in_raw = matches!(self.state, State::Raw | State::KeyRaw);
+        let may_close = !in_raw || !self.gap.is_empty();
+        let closers = cx.closers.iter().chain(cx.end_tokens.iter().filter(move |_| in_raw));
+        cx.quote.into_iter().chain(closers.filter(move |_| may_close).map(String::as_str))
+    }
+
+    fn try_marker<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
+        let maybe = std::mem::take(&mut self.maybe);
+        let found = self.candidates(cx).find(|m| *m == maybe);
+        if found.is_some_and(|m| cx.quote == Some(m)) {
+            return self.own_quote(cx, out);
+        }
+        if found.is_some() && matches!(self.state, State::Raw) {
+            self.gap.push_str(&maybe);
+            return Reading::Read;
+        }
+        if found.is_some() {
+            self.close_by_marker(cx, out);
+            return Reading::Closed;
+        }
+        let goes_on = self.candidates(cx).any(|m| m.starts_with(maybe.as_str()));
+        self.maybe = maybe;
+        if goes_on {
+            return Reading::Read;
+        }
+        self.flush_maybe(cx, out).unwrap_or(Reading::Read)
+    }
+
+    /// What looked like a marker is none: its first character is read as any other, the rest again.
+    /// `None` when all of it was read.
+    fn flush_maybe<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Option<Reading> {
+        let text = std::mem::take(&mut self.maybe);
+        let mut chars = text.chars();
+        let first = self.feed(chars.next()?, cx, out);
+        if first != Reading::Read {
+            return Some(first);
+        }
+        for c in chars {
+            let read = self.character(c, cx, out);
+            if read != Reading::Read {
+                return Some(read);
+            }
+        }
+        None
+    }
+
+    // ---- keys -----------------------------------------------------------------------------------------
+
+    fn key_start<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        match c {
+            c if c.is_ascii_whitespace() => {
+                self.lead.push(c);
+                self.bounded_lead(cx)
+            }
+            '}' | ')' | ']' if self.closes(c) => {
+                self.close_top(out);
+                Next::Read
+            }
+            '}' | ']' | ')' if self.frames.iter().any(|f| f.closer == c) => {
+                self.close_top(out);
+                Next::Again
+            }
+            '}' | ']' | ')' => self.unreadable(cx.mode, Next::Read),
+            ',' => {
+                self.repaired = true;
+                Next::Read
+            }
+            c if string::opens(c) => {
+                self.quoted = Quoted::key(c);
+                self.repaired |= c != '"';
+                self.raw_key.push(c);
+                self.state = State::KeyText;
+                Next::Read
+            }
+            ':' => {
+                self.state = State::AfterKey;
+                Next::Again
+            }
+            c => {
+                self.state = State::KeyWord;
+                self.repaired |= cx.words == Words::Unreadable;
+                self.key_word(c, cx, out)
+            }
+        }
+    }
+
+    fn key_word<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        if matches!(c, ':' | ',' | '}' | ']') {
+            let trimmed = self.key.trim_end().len();
+            self.gap = self.key.split_off(trimmed);
+            self.state = State::AfterKey;
+            return Next::Again;
+        }
+        if matches!(c, '{' | '[' | '(') || (c == '"' && cx.words == Words::Unreadable) {
+            if cx.mode == Mode::Strict {
+                return Next::Unreadable;
+            }
+            self.malformed = true;
+        }
+        super::escape_into(c.encode_utf8(&mut [0; 4]), &mut self.key);
+        self.raw_key.push(c);
+        if self.key.len() > cx.word_max {
+            self.give_up_key(out);
+        }
+        Next::Read
+    }
+
+    fn key_raw(&mut self, c: char) {
+        super::escape_into(c.encode_utf8(&mut [0; 4]), &mut self.key);
+        self.raw_key.push(c);
+    }
+
+    fn after_key<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        if c.is_ascii_whitespace() {
+            self.gap.push(c);
+            return self.bounded_lead(cx);
+        }
+        if c != ':' {
+            return self.no_object(cx.mode, out);
+        }
+        self.place = match self.frames.last() {
+            Some(frame) => cx.types.property(frame.place, &self.key),
+            None => self.place,
+        };
+        self.write_key(out);
+        out.push(':');
+        self.state = State::Value;
+        Next::Read
+    }
+
+    /// A key is followed by no colon. The first of an object: it is a set or worse, and a word.
+    /// A later one: it has no value.
+    fn no_object(&mut self, mode: Mode, out: &mut String) -> Next {
+        if mode == Mode::Strict {
+            return Next::Unreadable;
+        }
+        self.malformed = true;
+        if self.lead.starts_with('{') && self.frames.len() > 1 {
+            self.frames.pop();
+            let raw = std::mem::take(&mut self.raw_key);
+            let gap = std::mem::take(&mut self.gap);
+            self.key.clear();
+            self.word = std::mem::take(&mut self.lead) + &raw + &gap;
+            self.place = self.frames.last().map_or(self.place, |f| f.place);
+            self.state = State::Word { depth: 1 };
+        } else {
+            self.write_key(out);
+            out.push_str(":null");
+            self.state = State::AfterValue;
+        }
+        Next::Again
+    }
+
+    /// A key that is too long to keep is written with the rest of it as its value.
+    fn give_up_key(&mut self, out: &mut String) {
+        self.malformed = true;
+        self.gap.clear();
+        self.write_key(out);
+        out.push_str(":\"");
+        self.state = match self.state {
+            State::KeyText => {
+                self.quoted.key = false;
+                State::Text
+            }
+            _ => State::LongWord { depth: 0 },
+        };
+    }
+
+    fn write_key(&mut self, out: &mut String) {
+        out.push_str(&self.lead);
+        out.push('"');
+        out.push_str(&self.key);
+        out.push('"');
+        out.push_str(&self.gap);
+        self.lead.clear();
+        self.key.clear();
+        self.raw_key.clear();
+        self.gap.clear();
+    }
+
+    /// Whitespace where a decision is awaited is kept only so far.
+    fn bounded_lead<T>(&mut self, cx: &Syntax<'_, T>) -> Next {
+        if self.lead.len() > cx.word_max {
+            self.lead.truncate(1);
+            self.repaired = true;
+        }
+        if self.gap.len() > cx.word_max {
+            self.gap.clear();
+            self.repaired = true;
+        }
+        Next::Read
+    }
+
+    // ---- values ---------------------------------------------------------------------------------------
+
+    fn value_start<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        if let Some(frame) = self.frames.last().filter(|f| f.container == Container::Array) {
+            self.place = cx.types.item(frame.place);
+        }
+        match c {
+            c if c.is_ascii_whitespace() => {
+                if self.lead.is_empty() {
+                    out.push(c);
+                    return Next::Read;
+                }
+                self.lead.push(c);
+                return self.bounded_lead(cx);
+            }
+            '{' | '[' | '(' => return self.open_value(c, cx, out),
+            '}' | ']' | ')' if self.in_array() && self.closes(c) => self.close_top(out),
+            '}' | ']' | ')' if self.frames.is_empty() => return Next::Ended,
+            '}' | ']' | ')' | ',' | ':' => return self.missing_value(c, cx, out),
+            c if string::opens(c) => {
+                self.begin_value(out);
+                out.push('"');
+                self.decided |= !self.frames.is_empty();
+                self.repaired |= c != '"';
+                self.quoted = Quoted::value(c);
+                self.state = State::Text;
+            }
+            c => {
+                self.state = State::Word { depth: 0 };
+                return self.push_word(c, 0, cx, out);
+            }
+        }
+        Next::Read
+    }
+
+    fn open_value<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        if self.frames.len() >= cx.depth_max {
+            self.state = State::Word { depth: 0 };
+            return self.unreadable(cx.mode, Next::Again);
+        }
+        self.begin_value(out);
+        if c == '{' {
+            self.open(Container::Object, '}');
+        } else {
+            self.repaired |= c == '(';
+            out.push('[');
+            self.open(Container::Array, if c == '(' { ')' } else { ']' });
+        }
+        Next::Read
+    }
+
+    /// Opens a container; an object's opener waits in `lead` until its first key is decided.
+    fn open(&mut self, container: Container, closer: char) {
+        self.frames.push(Frame { container, closer, place: self.place });
+        self.raw_key.clear();
+        self.state = match container {
+            Container::Object => {
+                self.lead.push('{');
+                State::Key
+            }
+            Container::Array => State::Value,
+        };
+    }
+
+    /// Writes the comma that was held.
+    fn begin_value(&mut self, out: &mut String) {
+        out.push_str(&self.lead);
+        self.lead.clear();
+    }
+
+    /// A comma or a closer stands where a value should.
+    fn missing_value<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        if self.in_array() {
+            // `[1,,2]`: the comma is one too many. `{"a": [}`: the array was not closed.
+            self.repaired = true;
+            if self.frames.iter().any(|f| f.closer == c) {
+                self.close_top(out);
+                return Next::Again;
+            }
+            return if c == ',' { Next::Read } else { self.unreadable(cx.mode, Next::Read) };
+        }
+        if cx.mode == Mode::Strict {
+            return Next::Unreadable;
+        }
+        self.malformed = true;
+        self.begin_value(out);
+        out.push_str("null");
+        self.value_ended();
+        if c == ':' { Next::Read } else { Next::Again }
+    }
+
+    fn value_ended(&mut self) {
+        self.decided = true;
+        self.state = if self.frames.is_empty() { State::Done } else { State::AfterValue };
+    }
+
+    fn after_value<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        match c {
+            c if c.is_ascii_whitespace() => out.push(c),
+            ',' => self.expect_next(),
+            '}' | ']' | ')' if self.closes(c) => self.close_top(out),
+            '}' | ']' | ')' if self.frames.iter().any(|f| f.closer == c) => {
+                self.repaired = true;
+                self.close_top(out);
+                return Next::Again;
+            }
+            '}' | ']' | ')' => return self.unreadable(cx.mode, Next::Read),
+            _ => {
+                self.repaired = true;
+                self.expect_next();
+                return Next::Again;
+            }
+        }
+        Next::Read
+    }
+
+    /// A comma, held until what follows it is known.
+    fn expect_next(&mut self) {
+        self.lead.push(',');
+        self.state = if self.in_array() { State::Value } else { State::Key };
+    }
+
+    fn in_array(&self) -> bool {
+        self.frames.last().is_some_and(|f| f.container == Container::Array)
+    }
+
+    fn closes(&self, c: char) -> bool {
+        self.frames.last().is_some_and(|f| f.closer == c)
+    }
+
+    /// Closes the innermost container, without the comma that may be held.
+    fn close_top(&mut self, out: &mut String) {
+        if let Some(rest) = self.lead.strip_prefix(',') {
+            self.repaired = true;
+            out.push_str(rest);
+        } else {
+            out.push_str(&self.lead);
+        }
+        self.lead.clear();
+        if let Some(frame) = self.frames.pop() {
+            out.push(if frame.container == Container::Array { ']' } else { '}' });
+        }
+        self.value_ended();
+    }
+
+    fn close_all(&mut self, out: &mut String) {
+        while !self.frames.is_empty() {
+            self.repaired = true;
+            self.close_top(out);
+        }
+        self.state = State::Done;
+    }
+
+    /// Something cannot be read: the end of it all, or noted, and `otherwise`.
+    fn unreadable(&mut self, mode: Mode, otherwise: Next) -> Next {
+        if mode == Mode::Strict {
+            return Next::Unreadable;
+        }
+        self.malformed = true;
+        otherwise
+    }
+
+    // ---- ends -----------------------------------------------------------------------------------------
+
+    /// A closer stands in the source: whatever is open ends here.
+    fn close_by_marker<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
+        self.repaired = true;
+        match self.state {
+            State::Quote if !self.quoted.key => self.end_string(out),
+            State::Quote | State::KeyText | State::KeyWord | State::KeyRaw | State::AfterKey => {
+                self.malformed = true;
+                self.write_key(out);
+                out.push_str(":null");
+            }
+            State::Word { .. } => {
+                let _ = self.end_word(&Syntax { mode: Mode::Total, ..*cx }, out);
+            }
+            State::LongWord { .. } => out.push('"'),
+            State::Value if !self.in_array() => {
+                self.malformed = true;
+                self.begin_value(out);
+                out.push_str("null");
+            }
+            _ => {}
+        }
+        self.close_all(out);
+    }
+
+    /// What was read so far, as far as it is a prefix of JSON.
+    fn write_prefix(&mut self, out: &mut String) {
+        match self.state {
+            State::Word { .. } if word::is_prefix_of_literal(self.word.trim_end()) => {
+                self.begin_value(out);
+                out.push_str(self.word.trim_end());
+            }
+            State::Raw => self.flush_tail(out),
+            _ => {}
+        }
+    }
+}
+
+/// What one character led to, seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    Read,
+    Ended,
+    Closed,
+    Unreadable,
+}

@@ -1,0 +1,241 @@
+//! One table of texts, run whole, letter by letter and cut in two everywhere.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const CLOSERS: [&str; 1] = ["</call>"];
+
+/// A schema in which everything is a string, an integer, or unknown.
+struct All(Kinds);
+
+impl Types for All {
+    type Place = ();
+    fn property(&self, (): (), _key: &str) {}
+    fn item(&self, (): ()) {}
+    fn kinds(&self, (): ()) -> Kinds {
+        self.0
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Case {
+    mode: Mode,
+    words: Words,
+    kinds: Kinds,
+    quote: Option<&'static str>,
+    ended: Ended,
+    depth_max: usize,
+    word_max: usize,
+}
+
+const JSON: Case = Case {
+    mode: Mode::Total,
+    words: Words::Unreadable,
+    kinds: Kinds::NONE,
+    quote: None,
+    ended: Ended::ByItself,
+    depth_max: 8,
+    word_max: 64,
+};
+const STRICT: Case = Case { mode: Mode::Strict, ..JSON };
+const CUT: Case = Case { ended: Ended::Cut, ..JSON };
+const GEMMA: Case = Case { words: Words::Strings, quote: Some("<|\"|>"), ..JSON };
+const TYPED: Case = Case { kinds: Kinds::STRING, ..GEMMA };
+
+/// The output, and in front of it what was unusual: `~` repaired, `!` malformed, `?` unreadable, `…` cut.
+fn run(case: Case, pieces: &[&str]) -> String {
+    let closers: Vec<String> = CLOSERS.iter().map(ToString::to_string).collect();
+    let types = All(case.kinds);
+    let cx = Syntax {
+        types: &types,
+        closers: &closers,
+        quote: case.quote,
+        end_tokens: &[],
+        words: case.words,
+        mode: case.mode,
+        depth_max: case.depth_max,
+        word_max: case.word_max,
+    };
+    let mut repair = Repair::new(());
+    let mut out = String::new();
+    let flags = |repair: &Repair<()>| match (repair.is_malformed(), repair.is_repaired()) {
+        (true, _) => "! ",
+        (false, true) => "~ ",
+        _ => "",
+    };
+    for (i, piece) in pieces.iter().enumerate() {
+        let mut rest = *piece;
+        loop {
+            match repair.push(rest, &cx, &mut out) {
+                Progress::More => break,
+                Progress::Decided(at) => rest = &rest[at..],
+                Progress::Unreadable => return "?".into(),
+                Progress::Closed(at) | Progress::Done(at) => {
+                    let left = rest[at..].to_string() + &pieces[i + 1..].concat();
+                    return format!("{}{out}{}{left}", flags(&repair), if left.is_empty() { "" } else { " | " });
+                }
+            }
+        }
+    }
+    let cut = if repair.finish(case.ended, &cx, &mut out) == Completion::Cut { "… " } else { "" };
+    format!("{cut}{}{out}", flags(&repair))
+}
+
+fn check(case: Case, text: &str, expected: &str) {
+    assert_eq!(run(case, &[text]), expected, "whole: {text}");
+    let cuts: Vec<usize> = (1..text.len()).filter(|&i| text.is_char_boundary(i)).collect();
+    for &a in &cuts {
+        assert_eq!(run(case, &[&text[..a], &text[a..]]), expected, "cut at {a}: {text}");
+    }
+    let letters: Vec<String> = text.chars().map(String::from).collect();
+    let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
+    assert_eq!(run(case, &letters), expected, "letter by letter: {text}");
+}
+
+macro_rules! t {
+    ($name:ident, $case:expr, $($input:expr => $expected:expr),+ $(,)?) => {
+        #[test]
+        fn $name() {
+            $(check($case, $input, $expected);)+
+        }
+    };
+}
+
+t!(identity, JSON,
+    "{}" => "{}",
+    "{ }" => "{ }",
+    "[ ]" => "[ ]",
+    r#"{"a": 1, "b" : [true,false , null], "c":{"d":-1.5e3}}"# => r#"{"a": 1, "b" : [true,false , null], "c":{"d":-1.5e3}}"#,
+    r#"{"a":"x\"y\\z\n\u00e9\ud83d\ude00/\/"}"# => r#"{"a":"x\"y\\z\n\u00e9\ud83d\ude00/\/"}"#,
+    r#"{"a":"he said 'hi' “so”, {x} </call>"}"# => r#"{"a":"he said 'hi' “so”, {x} </call>"}"#,
+    r#"[[],[[]],{"":""}]"# => r#"[[],[[]],{"":""}]"#,
+    r#"{"n":12345678901234567890123,"x":1e999,"f":5.0}"# => r#"{"n":12345678901234567890123,"x":1e999,"f":5.0}"#,
+    r#"[1,2] tail"# => "[1,2] |  tail",
+    r#"null,"# => "null | ,",
+    r#""s" }"# => r#""s"  | }"#,
+);
+
+t!(quotes_and_keys, JSON,
+    "{a: 1, b_c: 'x'}" => r#"~ {"a": 1, "b_c": "x"}"#,
+    "{'it': 'it\\'s “ok” \"so\"'}" => r#"~ {"it": "it's “ok” \"so\""}"#,
+    "{'it': 'it's'}" => r#"~ {"it": "it's"}"#,
+    "{“a”: “b \"c\" d”}" => r#"~ {"a": "b \"c\" d"}"#,
+    r#"{"a": "say "hi" there"}"# => r#"~ {"a": "say \"hi\" there"}"#,
+    "{\"a\": \"x\ny\t\"}" => r#"~ {"a": "x\ny\t"}"#,
+    r#"{"a": "\d \x \u12 \'"}"# => r#"~ {"a": "\\d \\x \\u12 '"}"#,
+);
+
+t!(commas_and_closers, JSON,
+    "{\"a\":1,}" => "~ {\"a\":1}",
+    "[1, ]" => "~ [1 ]",
+    "[1 \"a\" \"b\"]" => "~ [1 ,\"a\" ,\"b\"]",
+    "[1,,2]" => "~ [1,2]",
+    r#"{"a": {} "b": 1}"# => r#"~ {"a": {} ,"b": 1}"#,
+    r#"{"a": [1, 2}"# => r#"~ {"a": [1, 2]}"#,
+    r#"{"a": [1, {"b": 2</call>x"# => r#"~ {"a": [1, {"b": 2}]} | x"#,
+    r#"{"a": "b"</call>"# => r#"~ {"a": "b"}"#,
+    r#"{"a": [1, {"b": 2}"# => r#"~ {"a": [1, {"b": 2}]}"#,
+);
+
+t!(python, JSON,
+    "{'a': True, 'b': None, 'c': (1, 'x')}" => r#"~ {"a": true, "b": null, "c": [1, "x"]}"#,
+    "[+1, .5, 5., 1_000, 1.5e-3]" => "~ [1, 0.5, 5.0, 1000, 1.5e-3]",
+);
+
+t!(what_cannot_be_read, JSON,
+    "[0x1F, 007, NaN]" => r#"! ["0x1F", "007", "NaN"]"#,
+    "{\"a\": f(b, 'c'), \"d\": 1}" => r#"! {"a": "f(b, 'c')", "d": 1}"#,
+    "{\"a\": {1, 2}, \"d\": 1}" => r#"! {"a": "{1, 2}", "d": 1}"#,
+    "{\"a\": b'x'}" => r#"! {"a": "b'x'"}"#,
+    "{\"a\": , \"b\"}" => r#"! {"a": null, "b":null}"#,
+    "[[[[[[[[[1]]]]]]]]]" => r#"! [[[[[[[["[1]"]]]]]]]]"#,
+    "{\"a\": it goes on and on and on and on and on and on and on and on and on, 2: 3}"
+        => r#"! {"a": "it goes on and on and on and on and on and on and on and on and on", "2": 3}"#,
+);
+
+t!(strict_stops_there, STRICT,
+    "{\"a\": BROKEN}" => "?",
+    "{BROKEN}" => "?",
+    "{{\"a\": 1}}" => "?",
+    "{1, 2}" => "?",
+    "[1]" => "[1]",
+    "{'a': True}" => r#"~ {"a": true}"#,
+);
+
+t!(cut_off, CUT,
+    r#"{"a": [1, {"b": 2}"# => r#"… {"a": [1, {"b": 2}"#,
+    r#"{"a": "x"# => r#"… {"a": "x"#,
+    r#"{"a": "x\"# => r#"… {"a": "x"#,
+    r#"{"a": 12"# => r#"… {"a": 12"#,
+    r#"{"a": tru"# => r#"… {"a": tru"#,
+    r#"{"a": Tru"# => r#"… {"a": "#,
+    r#"{"a": 1, "#  => r#"… {"a": 1"#,
+);
+
+t!(ended_by_itself, JSON,
+    r#"{"a": "x"# => r#"… {"a": "x"#,
+    r#"{"a": 12"# => r#"… {"a": 12"#,
+    r#"{"a": "x""# => r#"~ {"a": "x"}"#,
+);
+
+t!(own_delimiter, GEMMA,
+    "{city:<|\"|>Rome \"x\" \\ {y} </call><|\"|>,n:3,o:{t:true,l:[<|\"|>a<|\"|>,1]}}"
+        => r#"{"city":"Rome \"x\" \\ {y} </call>","n":3,"o":{"t":true,"l":["a",1]}}"#,
+    "{<|\"|>3<|\"|>:<|\"|>new<|\"|>}" => r#"{"3":"new"}"#,
+    "{Basic LLM Chain:{main:[]}, B:1}" => r#"{"Basic LLM Chain":{"main":[]}, "B":1}"#,
+    "{a:<|\"|>x<|\"|><|\"|>}" => r#"~ {"a":"x"}"#,
+    "{command:<|\"|>ls}" => r#"~ {"command":"ls"}"#,
+    "{command:<|\"|>ls}]}</call>\n" => r#"~ {"command":"ls"}"#,
+    "{command:<|\"|>ls} x}<|\"|>}" => r#"{"command":"ls} x}"}"#,
+    "{command:<|\"|>ls<|x}</call>y<|\"|>}" => r#"{"command":"ls<|x}</call>y"}"#,
+    "{path:a.txt,content:hello there}" => r#"~ {"path":"a.txt","content":"hello there"}"#,
+    "{a:\"x\",b:'y'}" => r#"~ {"a":"x","b":"y"}"#,
+    "{a:<b>,c:1}" => r#"~ {"a":"<b>","c":1}"#,
+);
+
+t!(words_by_the_schema, TYPED, "{a:42,b:null,c:true}" => r#"~ {"a":"42","b":"null","c":"true"}"#);
+
+fn value() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        (-1e6f64..1e6).prop_map(Into::into),
+        "[ -~“”‘’é\\n\\t\"\\\\😀]{0,12}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            proptest::collection::vec(("[a-z \"\\\\é]{0,6}", inner), 0..4)
+                .prop_map(|m| serde_json::Value::Object(m.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn valid_json_is_unchanged(value in value(), pretty: bool, cut in 0.0..1.0f64) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        let mut at = ((text.len() as f64) * cut) as usize;
+        while !text.is_char_boundary(at) { at -= 1; }
+        let case = Case { depth_max: 64, word_max: 4096, ..JSON };
+        let top = run(case, &["{\"v\":", &text[..at], &text[at..], "}"]);
+        prop_assert_eq!(top, format!("{{\"v\":{text}}}"));
+    }
+
+    #[test]
+    fn anything_becomes_json_however_cut(text in "[ -~]{0,20}[{}\\[\\]()\"',:a-z0-9<| .\\\\-]{0,40}", cut in 0usize..60) {
+        for case in [JSON, GEMMA, Case { depth_max: 2, word_max: 6, ..GEMMA }] {
+            let text = format!("{{{text}</call>");
+            let whole = run(case, &[&text]);
+            let at = cut.min(text.len());
+            prop_assert_eq!(&run(case, &[&text[..at], &text[at..]]), &whole);
+            if !whole.starts_with('…') {
+                let json = whole.trim_start_matches(['!', '~', ' ']);
+                let parsed = serde_json::Deserializer::from_str(json).into_iter::<serde_json::Value>().next();
+                prop_assert!(matches!(parsed, Some(Ok(_))), "{} -> {}", text, whole);
+            }
+        }
+    }
+}

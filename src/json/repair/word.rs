@@ -1,0 +1,181 @@
+//! Words without quotes: literals and numbers in JSON's and Python's spelling, and what is neither.
+//! Does not compute: a number keeps its digits.
+
+use std::fmt::Debug;
+
+use super::{Mode, Next, Repair, State, Syntax, Types, Words};
+use crate::json::{Kinds, escape_into, write_string};
+
+/// A word that JSON has, or that means one.
+struct Literal {
+    text: String,
+    kind: Kinds,
+}
+
+impl<P: Copy + Debug> Repair<P> {
+    pub(super) fn push_word<T: Types<Place = P>>(
+        &mut self,
+        c: char,
+        depth: u16,
+        cx: &Syntax<'_, T>,
+        out: &mut String,
+    ) -> Next {
+        let after_literal =
+            || self.word.ends_with(|c: char| c.is_ascii_whitespace()) && literal(self.word.trim()).is_some();
+        if depth == 0 && (self.ends_word(c) || (super::string::opens(c) && after_literal())) {
+            return self.end_word(cx, out);
+        }
+        self.word.push(c);
+        let depth = nest(c, depth);
+        self.state = State::Word { depth };
+        if self.word.len() > cx.word_max {
+            let string = cx.words == Words::Strings && allows_string(cx.types.kinds(self.place));
+            if !string && cx.mode == Mode::Strict {
+                return Next::Unreadable;
+            }
+            self.malformed |= !string;
+            self.repaired = true;
+            self.begin_value(out);
+            out.push('"');
+            escape_into(&self.word, out);
+            self.word.clear();
+            self.decided = true;
+            self.state = State::LongWord { depth };
+        }
+        Next::Read
+    }
+
+    pub(super) fn push_long_word(&mut self, c: char, depth: u16, out: &mut String) -> Next {
+        if depth == 0 && self.ends_word(c) {
+            out.push('"');
+            self.value_ended();
+            return if self.state == State::Done { Next::Ended } else { Next::Again };
+        }
+        escape_into(c.encode_utf8(&mut [0; 4]), out);
+        self.state = State::LongWord { depth: nest(c, depth) };
+        Next::Read
+    }
+
+    fn ends_word(&self, c: char) -> bool {
+        matches!(c, ',' | '}' | ']') || (c == ')' && self.frames.iter().any(|f| f.closer == ')'))
+    }
+
+    /// The word is whole: writes what it means.
+    pub(super) fn end_word<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        let word = std::mem::take(&mut self.word);
+        let (text, space) = word.split_at(word.trim_end().len());
+        let kinds = cx.types.kinds(self.place);
+        let literal = literal(text).filter(|l| kinds.is_empty() || kinds.intersects(l.kind) || !allows_string(kinds));
+        if let Some(literal) = literal {
+            self.repaired |= literal.text != text;
+            self.begin_value(out);
+            out.push_str(&literal.text);
+        } else {
+            let plain = !text.contains(['"', '\'', '(', ')', '[', ']', '{', '}', '=']);
+            let string = cx.words == Words::Strings && plain && allows_string(kinds);
+            if !string {
+                if cx.mode == Mode::Strict {
+                    return Next::Unreadable;
+                }
+                self.malformed = true;
+            }
+            self.repaired = true;
+            self.begin_value(out);
+            write_string(text, out);
+        }
+        out.push_str(space);
+        self.value_ended();
+        if self.state == State::Done { Next::Ended } else { Next::Again }
+    }
+}
+
+fn allows_string(kinds: Kinds) -> bool {
+    kinds.is_empty() || kinds.contains(Kinds::STRING)
+}
+
+fn nest(c: char, depth: u16) -> u16 {
+    match c {
+        '(' | '[' | '{' => depth.saturating_add(1),
+        ')' | ']' | '}' => depth.saturating_sub(1),
+        _ => depth,
+    }
+}
+
+fn literal(word: &str) -> Option<Literal> {
+    let (text, kind) = match word {
+        "true" | "True" => ("true", Kinds::BOOLEAN),
+        "false" | "False" => ("false", Kinds::BOOLEAN),
+        "null" | "None" => ("null", Kinds::NULL),
+        _ => {
+            let text = number(word)?;
+            let kind = if text.contains(['.', 'e', 'E']) { Kinds::NUMBER } else { Kinds::INTEGER };
+            return Some(Literal { text, kind });
+        }
+    };
+    Some(Literal { text: text.into(), kind })
+}
+
+/// A number in JSON's spelling; `+1`, `.5`, `5.` and `1_000` mean one.
+/// Leading zeros, other bases and what is not finite do not.
+pub(in crate::json) fn number(word: &str) -> Option<String> {
+    if !word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'_' | b'e' | b'E')) {
+        return None;
+    }
+    let (sign, rest) = match word.as_bytes().first()? {
+        b'-' => ("-", word.get(1..)?),
+        b'+' => ("", word.get(1..)?),
+        _ => ("", word),
+    };
+    let (mantissa, exponent) = match rest.find(['e', 'E']) {
+        Some(at) => (rest.get(..at)?, rest.get(at..)?),
+        None => (rest, ""),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let whole = digits(whole)?;
+    let fraction = match fraction {
+        Some(fraction) => Some(digits(fraction)?),
+        None => None,
+    };
+    if whole.is_empty() && fraction.as_deref().is_none_or(str::is_empty) {
+        return None;
+    }
+    if whole.len() > 1 && whole.starts_with('0') {
+        return None;
+    }
+    if !exponent.is_empty() {
+        let power = exponent.get(1..)?;
+        let power = power.strip_prefix(['+', '-']).unwrap_or(power);
+        if power.is_empty() || !power.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+    }
+    let mut number = String::from(sign);
+    number.push_str(if whole.is_empty() { "0" } else { &whole });
+    if let Some(fraction) = fraction {
+        number.push('.');
+        number.push_str(if fraction.is_empty() { "0" } else { &fraction });
+    }
+    number.push_str(exponent);
+    Some(number)
+}
+
+/// Digits with single underscores between them, without the underscores. An empty run is one.
+fn digits(text: &str) -> Option<String> {
+    let sound = text.bytes().all(|b| b.is_ascii_digit() || b == b'_')
+        && !text.starts_with('_')
+        && !text.ends_with('_')
+        && !text.contains("__");
+    sound.then(|| text.replace('_', ""))
+}
+
+/// Whether more characters could make a JSON literal of `text`.
+pub(super) fn is_prefix_of_literal(text: &str) -> bool {
+    let number = |text: &str| {
+        text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E'))
+            && (text == "-" || number(text).is_some_and(|n| n.starts_with(text)))
+    };
+    !text.is_empty() && (["true", "false", "null"].iter().any(|l| l.starts_with(text)) || number(text))
+}
