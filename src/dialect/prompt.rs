@@ -1,8 +1,316 @@
 //! What a dialect file says of the prompt: the form of the tools, the texts around them, their place, and history.
+//! Only says it; `prompt` fills the texts in. There is no template language: a text has holes and nothing more.
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 
 /// The prompt part of a dialect file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PromptSpec {}
+pub struct PromptSpec {
+    #[serde(default)]
+    pub place: Place,
+    /// What stands between the tools' text and the text that was in its place before.
+    #[serde(default = "blank_line")]
+    pub gap: String,
+    pub tools: ToolsSpec,
+    /// The tools' text; its hole is `{tools}`.
+    #[serde(deserialize_with = "around_tools")]
+    pub text: Text,
+    #[serde(default)]
+    pub choice: ChoiceSpec,
+    pub history: History,
+}
+
+/// Where the tools' text goes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// Behind the first system message, or in one of its own.
+    #[default]
+    SystemEnd,
+    /// In front of the first system message, or in one of its own.
+    SystemStart,
+    /// In front of the first user message.
+    UserStart,
+}
+
+/// How the tools are written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolsSpec {
+    pub form: ToolsForm,
+    /// Around each tool; its hole is `{tools}`. They follow each other with nothing between.
+    #[serde(deserialize_with = "around_tools")]
+    pub each: Text,
+}
+
+/// The forms in which one tool can be written. In all of them its schema reaches the model whole.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToolsForm {
+    /// The tool's JSON on one line.
+    Json,
+    /// The tool's JSON, indented by four.
+    JsonPretty,
+    /// `<function>` with `<name>`, `<description>` and a `<parameter>` for each property.
+    Xml,
+    /// `declaration:NAME{…}`, in the literal of the payload.
+    Declaration,
+    /// `NAME(x: string, y: integer = None)`, what it does, and a line for each parameter.
+    Signature,
+}
+
+/// Sentences behind the tools' text, each after a `gap`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChoiceSpec {
+    /// The model may call.
+    #[serde(deserialize_with = "plain")]
+    pub auto: Text,
+    /// It must call something.
+    #[serde(deserialize_with = "plain")]
+    pub required: Text,
+    /// It must call one tool; the hole is `{name}`.
+    #[serde(deserialize_with = "around_name")]
+    pub named: Text,
+    /// It may call once.
+    #[serde(deserialize_with = "plain")]
+    pub single: Text,
+}
+
+impl Default for ChoiceSpec {
+    fn default() -> Self {
+        let literal = |text: &str| Text { pieces: vec![Piece::Literal(text.into())] };
+        let named = [
+            Piece::Literal("Your next answer must be a call of the function `".into()),
+            Piece::Hole(Hole::Name),
+            Piece::Literal("`.".into()),
+        ];
+        Self {
+            auto: Text::default(),
+            required: literal("Your next answer must be a call of one of these functions."),
+            named: Text { pieces: named.into() },
+            single: literal("Make no more than one call in an answer."),
+        }
+    }
+}
+
+/// How past calls and results go up.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum History {
+    /// As `tool_calls` and `role: "tool"`, for the server's own chat template.
+    Native,
+    /// As text.
+    Text(Box<HistorySpec>),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistorySpec {
+    pub call: CallSpec,
+    pub result: ResultSpec,
+}
+
+/// How a past call is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallSpec {
+    /// Its holes are `{name}` and `{arguments}`.
+    #[serde(deserialize_with = "around_call")]
+    pub text: Text,
+    #[serde(default)]
+    pub arguments: ArgumentsForm,
+    /// What stands between two calls of a turn, and before the first when other text precedes it.
+    #[serde(default = "new_line")]
+    pub between: String,
+}
+
+/// How the arguments of a past call are written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArgumentsForm {
+    /// As the client sent them.
+    #[default]
+    Json,
+    /// Each member in a text of its own, whose holes are `{name}` and `{arguments}`: its key and its value.
+    Members(#[serde(deserialize_with = "around_call")] Text),
+    /// In the literal of the payload.
+    Literal,
+}
+
+/// How a past result is written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResultSpec {
+    /// The turn that it becomes.
+    pub role: String,
+    /// Its holes are `{name}`, which may be absent, and `{result}`.
+    #[serde(deserialize_with = "around_result")]
+    pub text: Text,
+    /// What stands between two results of a turn.
+    #[serde(default = "new_line")]
+    pub between: String,
+}
+
+/// A text with holes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    Literal(String),
+    Hole(Hole),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hole {
+    Tools,
+    Name,
+    Arguments,
+    Result,
+}
+
+/// Why a text is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TextError {
+    #[error("`{{{0}}}` is no hole that this text may have")]
+    NoHole(String),
+    #[error("the text lacks its hole `{{{0}}}`")]
+    Lacking(&'static str),
+}
+
+impl Hole {
+    const ALL: [Self; 4] = [Self::Tools, Self::Name, Self::Arguments, Self::Result];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Name => "name",
+            Self::Arguments => "arguments",
+            Self::Result => "result",
+        }
+    }
+}
+
+impl Text {
+    /// Reads a text that must have the holes `needed` and may have those in `allowed`.
+    /// A brace is a literal brace unless it encloses nothing but small letters.
+    pub fn parse(text: &str, needed: &[Hole], allowed: &[Hole]) -> Result<Self, TextError> {
+        let mut pieces = vec![];
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(open) = rest.find('{') {
+            let (before, braced) = rest.split_at(open);
+            literal.push_str(before);
+            let inside = braced.strip_prefix('{').and_then(|b| b.split_once('}')).filter(|(word, _)| is_word(word));
+            let Some((word, tail)) = inside else {
+                literal.push('{');
+                rest = braced.strip_prefix('{').unwrap_or_default();
+                continue;
+            };
+            let hole = Hole::ALL.into_iter().find(|h| h.word() == word);
+            let hole = hole.filter(|h| needed.contains(h) || allowed.contains(h));
+            pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+            pieces.push(Piece::Hole(hole.ok_or_else(|| TextError::NoHole(word.into()))?));
+            rest = tail;
+        }
+        literal.push_str(rest);
+        pieces.push(Piece::Literal(literal));
+        pieces.retain(|piece| !matches!(piece, Piece::Literal(text) if text.is_empty()));
+        match needed.iter().find(|h| !pieces.contains(&Piece::Hole(**h))) {
+            Some(hole) => Err(TextError::Lacking(hole.word())),
+            None => Ok(Self { pieces }),
+        }
+    }
+
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Appends the text, each hole filled by `fill`.
+    pub fn write(&self, out: &mut String, mut fill: impl FnMut(Hole, &mut String)) {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(text) => out.push_str(text),
+                Piece::Hole(hole) => fill(*hole, out),
+            }
+        }
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase())
+}
+
+fn blank_line() -> String {
+    "\n\n".into()
+}
+
+fn new_line() -> String {
+    "\n".into()
+}
+
+fn read<'de, D: Deserializer<'de>>(from: D, needed: &[Hole], allowed: &[Hole]) -> Result<Text, D::Error> {
+    Text::parse(&String::deserialize(from)?, needed, allowed).map_err(D::Error::custom)
+}
+
+fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    read(from, &[], &[])
+}
+
+fn around_tools<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    read(from, &[Hole::Tools], &[])
+}
+
+fn around_name<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    read(from, &[Hole::Name], &[])
+}
+
+fn around_call<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    read(from, &[Hole::Name, Hole::Arguments], &[])
+}
+
+fn around_result<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    read(from, &[Hole::Result], &[Hole::Name])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, needed: &[Hole], allowed: &[Hole], expected: Result<&str, TextError>) {
+        let filled = Text::parse(text, needed, allowed).map(|text| {
+            let mut out = String::new();
+            text.write(&mut out, |hole, out| out.push_str(&hole.word().to_uppercase()));
+            out
+        });
+        assert_eq!(filled, expected.map(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn holes_and_braces() {
+        use Hole::{Arguments, Name, Result, Tools};
+        check("<tools>{tools}</tools>", &[Tools], &[], Ok("<tools>TOOLS</tools>"));
+        check(r#"{"{name}": {arguments}}"#, &[Name, Arguments], &[], Ok(r#"{"NAME": ARGUMENTS}"#));
+        check("{...} {Name} {} {{name}} { name}", &[Name], &[], Ok("{...} {Name} {} {NAME} { name}"));
+        check("{", &[], &[], Ok("{"));
+        check("", &[], &[], Ok(""));
+        check("{result}", &[Result], &[Name], Ok("RESULT"));
+        check("{name}{result}{name}", &[Result], &[Name], Ok("NAMERESULTNAME"));
+        check("{city}", &[], &[], Err(TextError::NoHole("city".into())));
+        check("{result}", &[], &[Tools], Err(TextError::NoHole("result".into())));
+        check("none", &[Tools], &[], Err(TextError::Lacking("tools")));
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_its_place() {
+        let yaml = "tools: { form: json, each: '{tools}' }\ntext: |\n  x {tool}\nhistory: native\n";
+        let error = serde_saphyr::from_str::<PromptSpec>(yaml).unwrap_err().to_string();
+        assert!(error.contains("`{tool}` is no hole"), "{error}");
+        assert!(error.contains("line 2") || error.contains("line 3"), "{error}");
+    }
+}

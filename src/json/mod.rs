@@ -5,10 +5,12 @@ mod escape;
 mod extent;
 mod object;
 pub mod repair;
+mod tokens;
 
 pub use escape::{escape_into, write_string};
 pub use extent::Extent;
 pub use object::{Edit, Object, array, string};
+pub use tokens::{Spacing, Token, tokens, write_spaced};
 
 /// A set of JSON value kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
