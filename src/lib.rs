@@ -34,8 +34,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod config;
 pub mod decode;
+pub mod demo;
 pub mod dialect;
 pub mod exchange;
 pub mod json;

@@ -76,7 +76,7 @@ fn split_port(authority: &str) -> Result<(&str, u16), UrlError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or(UrlError::Host)?;
-            host.parse::<std::net::Ipv6Addr>().map_err(|_| UrlError::Host)?;
+            host.parse::<core::net::Ipv6Addr>().map_err(|_| UrlError::Host)?;
             (host, port)
         }
         None => {

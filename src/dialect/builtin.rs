@@ -38,6 +38,11 @@ impl Dialects {
         Dialect::try_from(spec)
     }
 
+    /// The file of a built-in dialect, for whoever wants to write one.
+    pub fn source(name: &str) -> Option<&'static str> {
+        BUILTIN.into_iter().find(|yaml| Self::parse(yaml).is_ok_and(|dialect| dialect.name() == name))
+    }
+
     /// Adds a dialect, or replaces the one of its name.
     pub fn add(&mut self, dialect: Dialect) {
         self.dialects.retain(|d| d.name() != dialect.name());

@@ -1,0 +1,125 @@
+//! `toolgate decode`: a model's text in, the message that a client gets out.
+//! Decodes nothing itself: the text goes through `response` as an upstream's reply, as in the proxy.
+
+mod jsonl;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use serde_json::{Map, Value, json};
+use structopt::StructOpt;
+
+use super::fold::{self, FoldError, Message};
+use super::{CliError, dialect, print, read_file, read_stdin};
+use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
+use crate::exchange::{Exchange, Usage};
+use crate::limits::Limits;
+use crate::openai;
+use crate::response::{BodyRewriter, StreamRewriter};
+use crate::schema::Tools;
+
+#[derive(Debug, StructOpt)]
+pub(super) struct Options {
+    /// A name out of `toolgate dialects`, or a dialect file
+    #[structopt(long, value_name = "NAME", required_unless = "jsonl")]
+    dialect: Option<String>,
+
+    /// The tools of the request, as OpenAI writes them; without it no text is a call
+    #[structopt(long, value_name = "FILE")]
+    tools: Option<PathBuf>,
+
+    /// Streams the text in pieces of so many characters
+    #[structopt(long, value_name = "N")]
+    chunk: Option<std::num::NonZeroUsize>,
+
+    /// Reads one JSON object a line and writes one a line:
+    /// {"id", "dialect", "tools", "text" or "chunks", "finish", "parallel_tool_calls", "reasoning", "stream"}
+    #[structopt(long, conflicts_with_all = &["dialect", "tools", "chunk"])]
+    jsonl: bool,
+}
+
+impl Options {
+    pub fn run(self) -> Result<(), CliError> {
+        let Some(name) = self.dialect.filter(|_| !self.jsonl) else { return jsonl::run() };
+        let dialect = dialect(&name)?;
+        let tools: Vec<openai::Tool> = match self.tools {
+            Some(path) => serde_json::from_str(&read_file(&path)?).map_err(|error| CliError::file(&path, error))?,
+            None => Vec::new(),
+        };
+        let settings = Settings {
+            dialect,
+            tools: Arc::new(Tools::new(tools)),
+            reasoning: Reasoning::Auto,
+            unknown_tools: UnknownTools::Text,
+            calls: Calls::All,
+        };
+        let text = String::from_utf8(read_stdin()?).map_err(|_| CliError::NotText)?;
+        let message = match self.chunk {
+            None => whole(settings, &text, "stop")?,
+            Some(size) => {
+                let characters: Vec<char> = text.chars().collect();
+                let pieces: Vec<String> = characters.chunks(size.get()).map(|piece| piece.iter().collect()).collect();
+                streamed(settings, &pieces, "stop")?
+            }
+        };
+        print(format!("{:#}\n", openai_message(message)).as_bytes())
+    }
+}
+
+/// The message of a reply that comes whole.
+fn whole(settings: Settings, text: &str, finish: &str) -> Result<Message, FoldError> {
+    let message = json!({"role": "assistant", "content": text});
+    let body = json!({
+        "id": ID, "object": "chat.completion", "created": 0, "model": MODEL,
+        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+    });
+    let mut rewriter = BodyRewriter::new(&exchange(settings), &Limits::default());
+    let mut out = BytesMut::new();
+    rewriter.push(body.to_string().into(), &mut out);
+    rewriter.finish(&mut out);
+    fold::whole(&out)
+}
+
+/// The message of a reply that is streamed, a piece of text in each chunk.
+fn streamed(settings: Settings, pieces: &[String], finish: &str) -> Result<Message, FoldError> {
+    let mut rewriter = StreamRewriter::new(&exchange(settings), &Limits::default());
+    let mut out = BytesMut::new();
+    rewriter.push(chunk(&json!({"role": "assistant", "content": null}), None), &mut out);
+    for piece in pieces {
+        rewriter.push(chunk(&json!({"content": piece}), None), &mut out);
+    }
+    rewriter.push(chunk(&json!({}), Some(finish)), &mut out);
+    rewriter.push(Bytes::from_static(b"data: [DONE]\n\n"), &mut out);
+    rewriter.finish(&mut out);
+    fold::streamed(out.freeze())
+}
+
+fn chunk(delta: &Value, finish: Option<&str>) -> Bytes {
+    let chunk = json!({
+        "id": ID, "object": "chat.completion.chunk", "created": 0, "model": MODEL,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    });
+    format!("data: {chunk}\n\n").into()
+}
+
+fn exchange(decoding: Settings) -> Exchange {
+    Exchange { decoding, usage: Usage::Unasked }
+}
+
+const ID: &str = "chatcmpl-decode";
+const MODEL: &str = "decode";
+
+/// As it stands in an answer: what is absent has no key, but for `content`.
+fn openai_message(message: Message) -> Value {
+    let mut fields = Map::new();
+    fields.insert("role".into(), "assistant".into());
+    fields.insert("content".into(), message.content.into());
+    if let Some(reasoning) = message.reasoning {
+        fields.insert("reasoning_content".into(), reasoning.into());
+    }
+    if !message.tool_calls.is_empty() {
+        fields.insert("tool_calls".into(), json!(message.tool_calls));
+    }
+    Value::Object(fields)
+}

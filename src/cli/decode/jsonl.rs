@@ -1,0 +1,131 @@
+//! `toolgate decode --jsonl`: one case a line in, its message a line out.
+//! A line that is wrong gets an error on its own line, and the next is read.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, Write};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::fold::{FoldError, Message};
+use super::super::{CliError, dialect};
+use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
+use crate::dialect::Dialect;
+use crate::openai;
+use crate::schema::Tools;
+
+/// One line. Keys that are not known are left alone, so that a table of tests can carry its own.
+#[derive(Deserialize)]
+struct Case {
+    dialect: String,
+    #[serde(default)]
+    tools: Option<Vec<openai::Tool>>,
+    #[serde(default)]
+    text: Option<String>,
+    /// The text in pieces, which are streamed unless `stream` says otherwise.
+    #[serde(default)]
+    chunks: Option<Vec<String>>,
+    #[serde(default)]
+    finish: Finish,
+    #[serde(default)]
+    parallel_tool_calls: Option<bool>,
+    #[serde(default)]
+    reasoning: ReasoningWord,
+    #[serde(default)]
+    stream: Option<bool>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Finish {
+    #[default]
+    Stop,
+    Length,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ReasoningWord {
+    #[default]
+    Auto,
+    Off,
+    Open,
+}
+
+/// Why a line has no message.
+#[derive(Debug, thiserror::Error)]
+enum CaseError {
+    #[error("not a case: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("neither `text` nor `chunks`")]
+    NoText,
+    #[error(transparent)]
+    Cli(#[from] CliError),
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+}
+
+pub(super) fn run() -> Result<(), CliError> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    // To compile a dialect takes longer than to read a line.
+    let mut dialects = HashMap::new();
+    let (mut lines, mut failed) = (0, 0);
+    for line in io::stdin().lock().split(b'\n') {
+        let line = line.map_err(CliError::Stdin)?;
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        lines += 1;
+        let answer = answer(&line, &mut dialects);
+        failed += usize::from(answer.get("error").is_some());
+        // Whoever feeds line by line waits for the answer before the next.
+        writeln!(out, "{answer}").and_then(|()| out.flush()).map_err(CliError::Stdout)?;
+    }
+    if failed == 0 { Ok(()) } else { Err(CliError::Lines { failed, lines }) }
+}
+
+fn answer(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Value {
+    let parsed = serde_json::from_slice::<Value>(line);
+    let id = parsed.as_ref().ok().and_then(|line| line.get("id").cloned()).unwrap_or_default();
+    match parsed.map_err(CaseError::from).and_then(|line| message(line, dialects)) {
+        Ok(message) => json!({
+            "id": id,
+            "content": message.content,
+            "reasoning": message.reasoning,
+            "tool_calls": message.tool_calls,
+            "finish_reason": message.finish_reason,
+        }),
+        Err(error) => json!({"id": id, "error": error.to_string()}),
+    }
+}
+
+fn message(line: Value, dialects: &mut HashMap<String, Arc<Dialect>>) -> Result<Message, CaseError> {
+    let case: Case = serde_json::from_value(line)?;
+    let dialect = match dialects.get(&case.dialect) {
+        Some(dialect) => dialect.clone(),
+        None => dialects.entry(case.dialect.clone()).insert_entry(dialect(&case.dialect)?).get().clone(),
+    };
+    let settings = Settings {
+        dialect,
+        tools: Arc::new(Tools::new(case.tools.unwrap_or_default())),
+        reasoning: match case.reasoning {
+            ReasoningWord::Auto => Reasoning::Auto,
+            ReasoningWord::Off => Reasoning::Off,
+            ReasoningWord::Open => Reasoning::Open,
+        },
+        unknown_tools: UnknownTools::Text,
+        calls: if case.parallel_tool_calls == Some(false) { Calls::First } else { Calls::All },
+    };
+    let finish = match case.finish {
+        Finish::Stop => "stop",
+        Finish::Length => "length",
+    };
+    let is_streamed = case.stream.unwrap_or(case.chunks.is_some());
+    let pieces = case.chunks.or_else(|| case.text.map(|text| vec![text])).ok_or(CaseError::NoText)?;
+    Ok(if is_streamed {
+        super::streamed(settings, &pieces, finish)?
+    } else {
+        super::whole(settings, &pieces.concat(), finish)?
+    })
+}

@@ -1,0 +1,99 @@
+//! `toolgate run`: from a file or from options to a running gateway.
+//! What a configuration means stands in `config`; this file opens what it refers to.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use structopt::StructOpt;
+
+use super::{CliError, print, read_file};
+use crate::config::{Config, DEFAULT_YAML, Surroundings};
+
+#[derive(Debug, StructOpt)]
+pub(super) struct Options {
+    /// Reads this configuration file
+    #[structopt(short, long, value_name = "FILE", conflicts_with_all = &["upstream", "listen", "dialect"])]
+    config: Option<PathBuf>,
+
+    /// Runs without a file, in front of this server; may be given several times
+    #[structopt(long, value_name = "URL", number_of_values = 1)]
+    upstream: Vec<String>,
+
+    /// Where clients connect; 127.0.0.1:8000 when absent
+    #[structopt(long, value_name = "ADDR", number_of_values = 1)]
+    listen: Vec<String>,
+
+    /// How the models write tool calls; `auto` when absent
+    #[structopt(long, value_name = "NAME")]
+    dialect: Option<String>,
+
+    /// Checks the configuration, names every mistake, and exits
+    #[structopt(short = "t", long = "test")]
+    test: bool,
+
+    /// Prints a configuration with every key, its default and what it means
+    #[structopt(long)]
+    print_config: bool,
+}
+
+impl Options {
+    pub fn run(self) -> Result<(), CliError> {
+        if self.print_config {
+            return print(DEFAULT_YAML.as_bytes());
+        }
+        let config = self.config()?;
+        if self.test {
+            return print(b"the configuration is good\n");
+        }
+        let _ = config;
+        Err(CliError::Usage("there is no server in this build yet".into()))
+    }
+
+    fn config(&self) -> Result<Config, CliError> {
+        match &self.config {
+            Some(path) => {
+                let text = read_file(path)?;
+                let surroundings = Process { folder: path.parent().unwrap_or(Path::new("")) };
+                Ok(Config::from_yaml(&text, &path.to_string_lossy(), &surroundings)?)
+            }
+            None if self.upstream.is_empty() => Err(CliError::Usage("`run` needs -c FILE or --upstream URL".into())),
+            None => Ok(Config::from_upstreams(&self.upstream, &self.listen, self.dialect.as_deref())?),
+        }
+    }
+}
+
+/// The process's own environment, and the folder of the configuration file, from which other folders count.
+struct Process<'a> {
+    folder: &'a Path,
+}
+
+impl Surroundings for Process<'_> {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn dialects(&self, folder: &str) -> Result<Vec<(String, String)>, String> {
+        let mut files = yaml_files(&self.folder.join(folder)).map_err(|error| error.to_string())?;
+        files.sort();
+        let read = |path: PathBuf| {
+            let name = path.to_string_lossy().into_owned();
+            match fs::read_to_string(&path) {
+                Ok(text) => Ok((name, text)),
+                Err(error) => Err(format!("{name}: {error}")),
+            }
+        };
+        files.into_iter().map(read).collect()
+    }
+}
+
+fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}

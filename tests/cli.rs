@@ -1,0 +1,173 @@
+//! The program as its users run it: arguments and stdin in, stdout, stderr and exit code out.
+//! What the answers' texts turn into is tested with the decoder; here it is how the commands pass them on.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn toolgate(arguments: &[&str], stdin: &str) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let stdin = stdin.to_owned();
+    // A program that fails early closes its stdin; what it says about that is what counts.
+    let writer = std::thread::spawn(move || drop(input.write_all(stdin.as_bytes())));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A file of its own for each test, in the folder that the test runner keeps for that.
+fn file(name: &str, text: &str) -> String {
+    let path = format!("{}/cli-{name}", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn what_fails_says_so_in_one_line_and_by_its_exit_code() {
+    for (arguments, code, error) in [
+        (
+            &["frob"][..],
+            2,
+            "toolgate: Found argument 'frob' which wasn't expected, or isn't valid in this context (see toolgate --help)\n",
+        ),
+        (&["run"], 2, "toolgate: `run` needs -c FILE or --upstream URL\n"),
+        (&["-t"], 2, "toolgate: `run` needs -c FILE or --upstream URL\n"),
+        (
+            &["decode"],
+            2,
+            "toolgate: The following required arguments were not provided: --dialect <NAME> (see toolgate --help)\n",
+        ),
+        (&["run", "-c", "no/such.yaml"], 1, "toolgate: no/such.yaml: No such file or directory (os error 2)\n"),
+        (
+            &["dialects", "x"],
+            1,
+            "toolgate: unknown dialect `x` (known: gemma4, hermes, json-envelope, llama3-json, qwen3-coder)\n",
+        ),
+        (&["decode", "--dialect", "./no.yaml"], 1, "toolgate: ./no.yaml: No such file or directory (os error 2)\n"),
+        (&["mock", "--listen", "nowhere"], 1, "toolgate: cannot listen on nowhere: invalid socket address\n"),
+        (&["run", "--upstream", "h"], 1, "--upstream: `h` has no scheme (write http://HOST:PORT)\n"),
+    ] {
+        let ran = toolgate(arguments, "");
+        assert_eq!((ran.code, ran.err.as_str(), ran.out.as_str()), (code, error, ""), "{arguments:?}");
+    }
+    let ran = toolgate(&[], "");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("USAGE"), "{}", ran.err);
+}
+
+#[test]
+fn help_and_version_succeed() {
+    for (arguments, expected) in
+        [(&["--version"][..], "toolgate 0."), (&["--help"], "USAGE"), (&["run", "--help"], "--upstream")]
+    {
+        let ran = toolgate(arguments, "");
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments:?}");
+        assert!(ran.out.contains(expected), "{}", ran.out);
+    }
+}
+
+#[test]
+fn the_printed_configuration_is_good() {
+    let printed = toolgate(&["--print-config"], "");
+    assert_eq!((printed.code, printed.out.as_str()), (0, include_str!("../conf/toolgate.yaml")));
+    let path = file("printed.yaml", &printed.out);
+    let ran = toolgate(&["run", "-t", "-c", &path], "");
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "the configuration is good\n", ""));
+}
+
+#[test]
+fn a_check_names_every_mistake() {
+    let path = file("bad.yaml", "listen: here\npools:\n  - name: a\n    peer: http://h\n");
+    let ran = toolgate(&["run", "-t", "-c", &path], "");
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    let expected = format!(
+        "{path}:1:9: listen is host:port, not `here` (as in 127.0.0.1:8000)\n\
+         {path}:3:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])\n\
+         {path}:4:5: unknown key `peer` in a pool (did you mean `peers`?)\n"
+    );
+    assert_eq!(ran.err, expected);
+}
+
+#[test]
+fn a_folder_of_dialects_counts_from_the_file() {
+    let folder = format!("{}/cli-dialects", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(format!("{folder}/own")).unwrap();
+    let dialect = toolgate(&["dialects", "hermes"], "").out.replace("name: hermes", "name: mine");
+    std::fs::write(format!("{folder}/own/mine.yaml"), dialect).unwrap();
+    let config = "dialects: own\npools: [{name: a, peers: http://h, dialect: mine}]\n";
+    std::fs::write(format!("{folder}/toolgate.yaml"), config).unwrap();
+    let ran = toolgate(&["run", "-t", "-c", &format!("{folder}/toolgate.yaml")], "");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let ran = toolgate(&["decode", "--dialect", &format!("{folder}/own/mine.yaml")], "hello");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}
+
+#[test]
+fn dialects_are_listed_and_shown() {
+    let list = toolgate(&["dialects"], "").out;
+    let names: Vec<&str> = list.lines().filter_map(|line| line.split("  ").next()).collect();
+    assert_eq!(names, ["gemma4", "hermes", "json-envelope", "llama3-json", "qwen3-coder"]);
+    let shown = toolgate(&["dialects", "hermes"], "");
+    assert_eq!((shown.code, shown.out.as_str()), (0, include_str!("../conf/dialects/hermes.yaml")));
+}
+
+fn lines(ran: &Ran) -> Vec<Value> {
+    ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn text_without_calls_comes_out_as_it_went_in() {
+    for chunk in [&[][..], &["--chunk", "1"], &["--chunk", "3"]] {
+        let ran = toolgate(&[&["decode", "--dialect", "hermes"], chunk].concat(), "Grüße <b>\n");
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        let message: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(message, json!({"role": "assistant", "content": "Grüße <b>\n"}), "{chunk:?}");
+    }
+}
+
+#[test]
+fn a_bad_line_gets_an_error_and_the_next_is_read() {
+    let input = r#"{"id": 1, "dialect": "hermes", "tools": [], "text": "a"}
+
+not JSON
+{"id": "x", "dialect": "nope", "text": "a"}
+{"id": [2], "dialect": "hermes"}
+{"id": 3, "dialect": "hermes", "text": "a", "finish": "later"}
+{"dialect": "hermes", "chunks": ["a", "b"], "finish": "length", "expect": {}}
+"#;
+    let ran = toolgate(&["decode", "--jsonl"], input);
+    assert_eq!((ran.code, ran.err.as_str()), (1, "toolgate: 4 of 6 lines failed\n"));
+    let lines = lines(&ran);
+    let message = |id: Value, content: &str, finish: &str| json!({"id": id, "content": content, "reasoning": null, "tool_calls": [], "finish_reason": finish});
+    assert_eq!(lines[0], message(json!(1), "a", "stop"));
+    for (line, id, error) in [
+        (1, json!(null), "not a case: expected ident"),
+        (2, json!("x"), "unknown dialect `nope`"),
+        (3, json!([2]), "neither `text` nor `chunks`"),
+        (4, json!(3), "not a case: unknown variant `later`"),
+    ] {
+        assert_eq!(lines[line]["id"], id);
+        assert!(lines[line]["error"].as_str().unwrap().starts_with(error), "{}", lines[line]);
+    }
+    assert_eq!(lines[5], message(json!(null), "ab", "length"));
+}
