@@ -52,7 +52,7 @@ fn body(reply: &str) -> &str {
     reply.split_once("\r\n\r\n").unwrap().1
 }
 
-/// The chunks of a stream with what differs from run to run taken out.
+/// The HTTP chunks of a stream.
 fn chunks(reply: &str) -> Vec<String> {
     let mut rest = body(reply);
     let mut chunks = Vec::new();
@@ -79,11 +79,7 @@ fn a_stream_is_framed_as_the_server_frames_it() {
     assert_eq!(chunks.len(), 4, "{chunks:?}");
     assert_eq!(deltas(&chunks[0]), [r#"{"role":"assistant","content":null}"#, r#"{"content":"hello"}"#]);
     assert!(chunks[0].starts_with(r#"data: {"choices":[{"finish_reason":null,"index":0,"delta":{"role""#));
-    assert!(
-        chunks[0]
-            .ends_with(r#","system_fingerprint":"b11669-mock","object":"chat.completion.chunk"}"#.to_owned().as_str())
-            || chunks[0].ends_with("\n\n")
-    );
+    assert!(chunks[0].ends_with("\"object\":\"chat.completion.chunk\"}\n\n"));
     assert!(chunks[1].starts_with(r#"data: {"choices":[{"finish_reason":"stop","index":0,"delta":{}}],"#));
     assert!(chunks[1].contains(r#","timings":{"#) && !chunks[1].contains("usage"));
     assert_eq!(chunks[2..], ["data: [DONE]\n\n", ""]);
