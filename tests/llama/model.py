@@ -1,0 +1,149 @@
+"""Makes a tiny GGUF that says by heart what `scripts` holds, so that a real llama-server can be tested.
+
+No trained weights are involved: the output matrix is a table from each token to the next.
+Every token of every text is unique in the vocabulary, so the newest token alone decides what follows.
+The model's chat template looks for [[NAME]] in the messages and ends the prompt with the token that begins NAME.
+"""
+
+import random
+import sys
+
+import gguf
+import numpy as np
+
+from scripts import LOOPS, SCRIPTS
+
+WIDTH = 64
+CONTEXT = 65536
+# With unit vectors of this width the right token leads by some 30, enough at any sampling temperature.
+GAIN = 60.0
+TOKEN_BYTES_MAX = 6
+START, END = "<|im_start|>", "<|im_end|>"
+
+
+def printable_bytes():
+    """The code point that stands for each byte in byte-level vocabularies (GPT-2's table)."""
+    plain = [b for b in range(256) if chr(b).isprintable() and chr(b) != " " and not 0x7F <= b <= 0xA0]
+    others = [b for b in range(256) if b not in plain]
+    return {b: chr(b) for b in plain} | {b: chr(256 + n) for n, b in enumerate(others)}
+
+
+BYTES = printable_bytes()
+
+
+class Vocabulary:
+    def __init__(self):
+        self.texts, self.kinds, self.ids = [], [], {}
+        for byte in range(256):
+            self.add(BYTES[byte], gguf.TokenType.NORMAL)
+
+    def add(self, text, kind):
+        assert text not in self.ids, f"two tokens are {text!r}"
+        self.ids[text] = len(self.texts)
+        self.texts.append(text)
+        self.kinds.append(int(kind))
+        return self.ids[text]
+
+    def tokens(self, text, rng):
+        """Cuts a text into new tokens of some bytes each; where all short ones are taken they grow longer."""
+        symbols = "".join(BYTES[byte] for byte in text.encode())
+        found, at = [], 0
+        while at < len(symbols):
+            end = at + rng.randint(2, TOKEN_BYTES_MAX)
+            while symbols[at:end] in self.ids and end < len(symbols):
+                end += 1
+            while symbols[at:end] in self.ids:  # The rest of the text is taken: the token before takes it in.
+                at -= len(self.texts[found.pop()])
+                end = len(symbols)
+            found.append(self.add(symbols[at:end], gguf.TokenType.NORMAL))
+            at = end
+        return found
+
+
+def chat_template(names):
+    """ChatML, then the token that begins the text which the last marker names.
+
+    Its comment is what a gateway knows the dialect by; the template itself reads no tools.
+    """
+    pick = "".join(
+        "{%- if '[[NAME]]' in m.content %}{%- set last.name = 'NAME' %}{%- endif %}".replace("NAME", name)
+        for name in names
+    )
+    return (
+        "{#- <tool_call> #}{%- set last = namespace(name='text') %}"
+        "{%- for m in messages %}{{- '" + START + "' + m.role + '\\n' }}"
+        "{%- if m.content %}{{- m.content }}" + pick + "{%- endif %}"
+        "{{- '" + END + "\\n' }}{%- endfor %}"
+        "{%- if add_generation_prompt %}{{- '" + START + "assistant\\n<|script:' + last.name + '|>' }}{%- endif %}"
+    )
+
+
+def make(path):
+    rng = random.Random(1)
+    vocabulary = Vocabulary()
+    # The format wants at least one merge.
+    merges = [f"{BYTES[32]} {BYTES[32]}"]
+    vocabulary.add(BYTES[32] * 2, gguf.TokenType.NORMAL)
+    start = vocabulary.add(START, gguf.TokenType.CONTROL)
+    end = vocabulary.add(END, gguf.TokenType.CONTROL)
+
+    follows = []
+    for name, text in SCRIPTS.items():
+        head = vocabulary.add(f"<|script:{name}|>", gguf.TokenType.CONTROL)
+        tokens = vocabulary.tokens(text, rng)
+        chain = [head, *tokens, tokens[0] if name in LOOPS else end]
+        follows += zip(chain, chain[1:])
+
+    count = len(vocabulary.texts)
+    noise = np.random.default_rng(1)
+    embedding = noise.standard_normal((count, WIDTH)).astype(np.float32)
+    embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+    output = np.zeros((count, WIDTH), np.float32)
+    alike = {}
+    for token, following in follows:
+        # Tokens that lead to the same one look the same: a row that were a sum of many would win by chance.
+        embedding[token] = embedding[alike.setdefault(following, token)]
+        # The last norm makes the hidden state sqrt(WIDTH) long.
+        output[following] = GAIN / np.sqrt(WIDTH) * embedding[token]
+
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_name("toolgate-scripted")
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(WIDTH)
+    writer.add_head_count(1)
+    writer.add_head_count_kv(1)
+    writer.add_rope_dimension_count(WIDTH)
+    writer.add_layer_norm_rms_eps(1e-6)
+    writer.add_vocab_size(count)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(vocabulary.texts)
+    writer.add_token_types(vocabulary.kinds)
+    writer.add_token_merges(merges)
+    writer.add_bos_token_id(start)
+    writer.add_eos_token_id(end)
+    writer.add_eot_token_id(end)
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(chat_template(SCRIPTS))
+
+    square = np.zeros((WIDTH, WIDTH), np.float32)
+    ones = np.ones(WIDTH, np.float32)
+    writer.add_tensor("token_embd.weight", embedding)
+    writer.add_tensor("output_norm.weight", ones)
+    writer.add_tensor("output.weight", output)
+    # The one block adds nothing, so the hidden state is the newest token's embedding.
+    for norm in ("attn_norm", "ffn_norm"):
+        writer.add_tensor(f"blk.0.{norm}.weight", ones)
+    for matrix in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
+        writer.add_tensor(f"blk.0.{matrix}.weight", square)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+if __name__ == "__main__":
+    make(sys.argv[1])

@@ -1,0 +1,48 @@
+"""What the test model writes: one text for each name.
+
+A name in double square brackets in a message chooses its text; the last one in the conversation counts.
+The calls are written as each family writes them, so that the gateway has them to read.
+"""
+
+import json
+
+CITY, DAYS = "Paris", 3
+
+LARGE = {"city": "Zürich 東京 \"quoted\" \\ back\nnew line. " * 200, "days": DAYS}
+
+
+def hermes(arguments):
+    call = json.dumps({"name": "get_weather", "arguments": arguments}, ensure_ascii=False)
+    return f"<tool_call>\n{call}\n</tool_call>"
+
+
+PARIS, ROME = {"city": CITY, "days": DAYS}, {"city": "Rome", "days": 1}
+
+# One call in each dialect, the prose before it where the family allows prose.
+CALLS = {
+    "hermes": "Let me look.\n" + hermes(PARIS),
+    "qwen3-coder": (
+        "Let me look.\n<tool_call>\n<function=get_weather>\n<parameter=city>\nParis\n</parameter>\n"
+        "<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>"
+    ),
+    "gemma4": 'Let me look.\n<|tool_call>call:get_weather{city:<|"|>Paris<|"|>,days:3}<tool_call|>',
+    "llama3-json": '{"name": "get_weather", "parameters": {"city": "Paris", "days": 3}}',
+    "json-envelope": 'Let me look.\n{"tool_call": {"name": "get_weather", "arguments": {"city": "Paris", "days": 3}}}',
+}
+
+SCRIPTS = {
+    **CALLS,
+    "text": "Hello! This is a real server, and no call is in sight.",
+    "final": "It is 18 °C in Paris, and the sun shines.",
+    "two": f"{hermes(PARIS)}\n{hermes(ROME)}",
+    "think": f"<think>\nThe user wants the weather.\n</think>\n\nOne moment.\n{hermes(PARIS)}",
+    "unicode": "Grüße aus 東京 🦀👍🏽!\n" + hermes({"city": "München 🌧️", "days": DAYS}),
+    "large": hermes(LARGE),
+    # Long enough that every cut between its 60th and 90th token lies inside the call's city.
+    "cut": hermes({"city": "Llanfairpwllgwyngyll, " * 60}),
+    "unknown": 'No such tool:\n<tool_call>\n{"name": "launch_rocket", "arguments": {}}\n</tool_call>\nso be it.',
+    "loop": "tick tock over and over again, ",
+}
+
+# These go on until the client leaves or a limit is reached.
+LOOPS = {"loop"}

@@ -1,0 +1,24 @@
+"""Runs llama.cpp's own HTTP server, out of a prebuilt wheel: serve.py MODEL.gguf PORT."""
+
+import os
+import signal
+import sys
+
+import xllamacpp
+
+parameters = xllamacpp.CommonParams()
+parameters.model.path = sys.argv[1]
+parameters.port = int(sys.argv[2])
+parameters.hostnames = ["127.0.0.1"]
+parameters.n_ctx = 65536
+parameters.n_parallel = 4
+parameters.cpuparams.n_threads = 1
+parameters.use_jinja = True
+parameters.endpoint_slots = True
+parameters.endpoint_props = True
+parameters.warmup = False
+# The name is kept: the server lives as long as the object.
+server = xllamacpp.Server(parameters)
+print("listening at", server.listening_address, flush=True)
+signal.sigwait({signal.SIGTERM, signal.SIGINT})
+os._exit(0)

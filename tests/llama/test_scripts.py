@@ -1,0 +1,19 @@
+"""The test model itself: the real server writes every text by heart, with nothing between it and the test."""
+
+import json
+
+import pytest
+
+from scripts import LOOPS, SCRIPTS
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in LOOPS])
+def test_the_server_writes_the_text(llama, name):
+    status, _, body = llama.chat(messages=[{"role": "user", "content": f"[[{name}]]"}], reasoning_format="none")
+    choice = json.loads(body)["choices"][0]
+    assert (status, choice["message"]["content"], choice["finish_reason"]) == (200, SCRIPTS[name], "stop")
+
+
+def test_the_last_marker_chooses(llama):
+    messages = [{"role": "user", "content": "[[loop]]"}, {"role": "user", "content": "then [[text]], please"}]
+    assert json.loads(llama.chat(messages=messages)[2])["choices"][0]["message"]["content"] == SCRIPTS["text"]
