@@ -45,7 +45,8 @@ impl Mock {
             Ok(found) => found,
             Err(reply) => return refuse(connection, request, &reply).await,
         };
-        if let Some(failure) = answer.error.as_ref().filter(|failure| failure.after.is_none()) {
+        let streamed = body.stream.unwrap_or(false);
+        if let Some(failure) = answer.error.as_ref().filter(|failure| !streamed || failure.after.is_none()) {
             let reply = Reply::error(failure.status, &failure.kind, &failure.message);
             return refuse(connection, request, &reply).await;
         }
@@ -57,14 +58,12 @@ impl Mock {
         let generation = Generation::new(answer, &body, choices, request.body.len());
         log::debug!("mock: {} {} 200, answer {:?}", request.method, request.path(), answer.when);
         let id = format!("chatcmpl-{number:032}");
-        match body.stream {
-            Some(true) => {
-                let usage = body.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
-                let ending = if usage { Ending::Usage } else { Ending::Timings };
-                Stream::new(connection, generation, &id, &self.script.model, ending).write().await
-            }
-            _ => self.write_whole(connection, request, generation, &id).await,
+        if !streamed {
+            return self.write_whole(connection, request, generation, &id).await;
         }
+        let usage = body.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
+        let ending = if usage { Ending::Usage } else { Ending::Timings };
+        Stream::new(connection, generation, &id, &self.script.model, ending).write().await
     }
 
     async fn write_whole(

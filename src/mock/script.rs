@@ -28,8 +28,10 @@ pub struct Script {
 pub struct Answer {
     #[serde(default)]
     pub when: When,
+    /// What is written; empty where an error is all there is, or `pieces` say it.
+    #[serde(default)]
     pub text: String,
-    /// The text's tokens; absent, the text is cut as a tokenizer might.
+    /// The answer's tokens; absent, the text is cut as a tokenizer might.
     #[serde(default)]
     pub pieces: Vec<String>,
     /// The finish reason, when the answer is not cut by `max_tokens`.
@@ -71,7 +73,7 @@ pub struct Failure {
     pub message: String,
     #[serde(default = "default_kind", rename = "type")]
     pub kind: String,
-    /// The tokens that are streamed before it; absent, it is the whole reply.
+    /// The tokens that are streamed before it; absent, or when nothing is streamed, it is the whole reply.
     #[serde(default)]
     pub after: Option<usize>,
 }

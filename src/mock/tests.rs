@@ -9,12 +9,12 @@ use super::{Answer, Mock, Running, Script};
 const SCRIPT: &str = r#"
 answers:
   - { when: { marker: cut }, text: "one two three" }
-  - { when: { marker: error }, text: "", error: { status: 503, message: no more, type: unavailable_error } }
+  - { when: { marker: error }, error: { status: 503, message: no more, type: unavailable_error } }
   - { when: { marker: late }, text: "one two", error: { status: 500, message: fell over, after: 1 } }
   - { when: { marker: die }, text: "one two", die_after: 1 }
   - { when: { marker: loop }, text: "tick ", loop: true }
   - { when: { newest: "<tool_response>" }, text: "It is warm." }
-  - { when: { anywhere: get_weather }, text: "<tool_call>", pieces: ["<tool", "_call>"] }
+  - { when: { anywhere: get_weather }, pieces: ["<tool", "_call>"] }
   - { when: { marker: hello }, text: "hello" }
 "#;
 
@@ -158,6 +158,8 @@ fn faults_are_played() {
     let late = chunks(&chat(&mock, "[[late]]", r#","stream":true"#));
     assert_eq!(late.len(), 3);
     assert_eq!(late[1], "data: {\"error\":{\"code\":500,\"message\":\"fell over\",\"type\":\"server_error\"}}\n\n");
+
+    assert!(chat(&mock, "[[late]]", "").starts_with("HTTP/1.1 500 "));
 
     let dead = chat(&mock, "[[die]]", r#","stream":true"#);
     assert!(!dead.ends_with("0\r\n\r\n") && !dead.contains("DONE"));
