@@ -44,6 +44,7 @@ pub mod json;
 pub mod limits;
 pub mod mock;
 pub mod openai;
+pub mod prompt;
 pub mod request;
 pub mod response;
 pub mod scan;

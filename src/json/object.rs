@@ -65,14 +65,16 @@ impl<'a> Object<'a> {
         out.push_str(self.text.get(..open).unwrap_or_default());
         let mut first = true;
         let mut rest = open;
+        let last = |key: &str| self.members.iter().rposition(|m| m.key == key);
+        let last: Vec<_> = edits.iter().map(|(key, _)| last(key)).collect();
         for (at, member) in self.members.iter().enumerate() {
             let start = self.offset(member.value);
             let before = self.text.get(rest..start).unwrap_or_default();
             rest = start + member.value.len();
-            let edit = edits.iter().find(|(key, _)| *key == member.key).map(|(_, edit)| edit);
+            let edit = edits.iter().zip(&last).find(|((key, _), _)| *key == member.key);
             let value = match edit {
-                Some(Edit::Remove) => continue,
-                Some(Edit::Set(value)) if self.is_last_of_its_key(at) => value,
+                Some(((_, Edit::Remove), _)) => continue,
+                Some(((_, Edit::Set(value)), last)) if *last == Some(at) => value,
                 _ => member.value,
             };
             // What stands before a member begins with the comma behind the one before it.
@@ -82,8 +84,8 @@ impl<'a> Object<'a> {
             out.push_str(value);
             first = false;
         }
-        for (key, edit) in edits {
-            if let (Edit::Set(value), None) = (edit, self.get(key)) {
+        for ((key, edit), last) in edits.iter().zip(last) {
+            if let (Edit::Set(value), None) = (edit, last) {
                 out.push_str(if first { "" } else { "," });
                 super::write_string(key, &mut out);
                 out.push(':');
@@ -98,12 +100,6 @@ impl<'a> Object<'a> {
     /// Where a value, which is a piece of the text, begins in it.
     fn offset(&self, value: &str) -> usize {
         value.as_ptr().addr().saturating_sub(self.text.as_ptr().addr())
-    }
-
-    fn is_last_of_its_key(&self, at: usize) -> bool {
-        let mut later = self.members.iter().skip(at);
-        let key = later.next().map(|m| &m.key);
-        !later.any(|m| Some(&m.key) == key)
     }
 }
 

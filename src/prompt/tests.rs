@@ -1,0 +1,207 @@
+use super::*;
+use crate::dialect::{Dialects, prompt::History};
+
+const SEARCH: &str = r##"{"type":"function","function":{"name":"search","description":" Finds \u00e0 la carte ","strict":true,
+ "parameters":{"type":"object","properties":{
+  "q":{"type":"string","description":"what"},
+  "unit":{"type":"string","enum":["c","f"],"default":"c"},
+  "at":{"anyOf":[{"$ref":"#/$defs/Point"},{"type":"null"}]},
+  "tags":{"type":"array","items":{"type":"string"}},
+  "type":{"type":["integer","null"],"default":{"type":"string"}}
+ },"required":["q"],"$defs":{"Point":{"type":"object","properties":{"x":{"type":"number"}}}}}}}"##;
+const PLAIN: &str = r#"{"function":{"name":"now"}}"#;
+
+fn written(dialect: &str, tool: &str) -> String {
+    let dialects = Dialects::builtin();
+    let mut out = String::new();
+    write_tool(dialects.get(dialect).unwrap(), tool, &mut out);
+    out
+}
+
+#[test]
+fn json_on_a_line() {
+    let expected = r##"{"type": "function", "function": {"name": "search", "description": " Finds à la carte ", "strict": true, "parameters": {"type": "object", "properties": {"q": {"type": "string", "description": "what"}, "unit": {"type": "string", "enum": ["c", "f"], "default": "c"}, "at": {"anyOf": [{"$ref": "#/$defs/Point"}, {"type": "null"}]}, "tags": {"type": "array", "items": {"type": "string"}}, "type": {"type": ["integer", "null"], "default": {"type": "string"}}}, "required": ["q"], "$defs": {"Point": {"type": "object", "properties": {"x": {"type": "number"}}}}}}}"##;
+    assert_eq!(written("hermes", SEARCH), expected);
+    assert_eq!(written("hermes", PLAIN), r#"{"function": {"name": "now"}}"#);
+}
+
+#[test]
+fn json_indented() {
+    let expected = "{\n    \"function\": {\n        \"name\": \"now\"\n    }\n}";
+    assert_eq!(written("llama3-json", PLAIN), expected);
+    let huge = format!(r#"{{"function":{{"name":"f","parameters":{}{}}}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+    assert!(written("llama3-json", &huge).len() < 2 * huge.len());
+}
+
+#[test]
+fn xml() {
+    let expected = r##"<function>
+<name>search</name>
+<description>Finds à la carte</description>
+<parameters>
+<parameter>
+<name>q</name>
+<type>string</type>
+<description>what</description>
+</parameter>
+<parameter>
+<name>unit</name>
+<type>string</type>
+<enum>["c", "f"]</enum>
+<default>c</default>
+</parameter>
+<parameter>
+<name>at</name>
+<anyOf>[{"$ref": "#/$defs/Point"}, {"type": "null"}]</anyOf>
+</parameter>
+<parameter>
+<name>tags</name>
+<type>array</type>
+<items>{"type": "string"}</items>
+</parameter>
+<parameter>
+<name>type</name>
+<type>["integer", "null"]</type>
+<default>{"type": "string"}</default>
+</parameter>
+<required>["q"]</required>
+<$defs>{"Point": {"type": "object", "properties": {"x": {"type": "number"}}}}</$defs>
+</parameters>
+<strict>true</strict>
+</function>"##;
+    assert_eq!(written("qwen3-coder", SEARCH), expected);
+    assert_eq!(written("qwen3-coder", PLAIN), "<function>\n<name>now</name>\n<parameters>\n</parameters>\n</function>");
+}
+
+#[test]
+fn declaration() {
+    let expected = r##"declaration:search{description:<|"|> Finds à la carte <|"|>,strict:true,parameters:{type:<|"|>OBJECT<|"|>,properties:{q:{type:<|"|>STRING<|"|>,description:<|"|>what<|"|>},unit:{type:<|"|>STRING<|"|>,enum:[<|"|>c<|"|>,<|"|>f<|"|>],default:<|"|>c<|"|>},at:{anyOf:[{$ref:<|"|>#/$defs/Point<|"|>},{type:<|"|>NULL<|"|>}]},tags:{type:<|"|>ARRAY<|"|>,items:{type:<|"|>STRING<|"|>}},type:{type:[<|"|>INTEGER<|"|>,<|"|>NULL<|"|>],default:{type:<|"|>string<|"|>}}},required:[<|"|>q<|"|>],$defs:{Point:{type:<|"|>OBJECT<|"|>,properties:{x:{type:<|"|>NUMBER<|"|>}}}}}}"##;
+    assert_eq!(written("gemma4", SEARCH), expected);
+    assert_eq!(written("gemma4", PLAIN), "declaration:now{}");
+}
+
+#[test]
+fn signature() {
+    let expected = r##"search(q: string, unit: string = "c", at: Point | null = None, tags: list[string] = None, type: integer | null = {"type": "string"})
+  """ Finds à la carte """
+  Parameters:
+  - q (string) [required] — what
+  - unit (string) [optional]
+  - at (Point | null) [optional]
+  - tags (list[string]) [optional]
+  - type (integer | null) [optional]
+  JSON Schema of the arguments: {"type": "object", "properties": {"q": "##;
+    let text = written("json-envelope", SEARCH);
+    assert!(text.starts_with(expected), "{text}");
+    assert!(
+        text.ends_with(r#""$defs": {"Point": {"type": "object", "properties": {"x": {"type": "number"}}}}}"#),
+        "{text}"
+    );
+    let simple = r#"{"function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"array","items":{"type":"integer"}}},"required":["a"]}}}"#;
+    let expected = "f(a: list[integer])\n  Parameters:\n  - a (list[integer]) [required]";
+    assert_eq!(written("json-envelope", simple), expected);
+    assert_eq!(written("json-envelope", PLAIN), "now()\n  Parameters:\n  (no parameters)");
+}
+
+/// Whatever a schema holds, every word of it reaches the model.
+#[test]
+fn schemas_go_up_whole() {
+    let words = ["search", "à la carte", "what", "enum", "c", "f", "default", "anyOf", "$defs/Point", "items", "x"];
+    for dialect in Dialects::builtin().iter() {
+        let text = written(dialect.name(), SEARCH);
+        for word in words {
+            assert!(text.contains(word), "{} lacks {word}: {text}", dialect.name());
+        }
+    }
+}
+
+#[test]
+fn odd_schemas_do_no_harm() {
+    let odd = [
+        "null",
+        "true",
+        "[]",
+        "7",
+        r#""x""#,
+        r#"{"properties":[1],"required":{}}"#,
+        r#"{"properties":{"a":true,"b":null}}"#,
+    ];
+    for dialect in Dialects::builtin().iter() {
+        for parameters in odd {
+            let tool = format!(r#"{{"function":{{"name":"f","description":null,"parameters":{parameters}}}}}"#);
+            let text = written(dialect.name(), &tool);
+            assert!(text.contains('f'), "{text}");
+        }
+        assert_eq!(written(dialect.name(), "{}"), "{}");
+    }
+}
+
+#[test]
+fn sentences_follow_the_tools() {
+    let dialects = Dialects::builtin();
+    let write = |dialect, choice, count| {
+        tools(dialects.get(dialect).unwrap(), [PLAIN].into_iter(), choice, count, 10_000).unwrap()
+    };
+    let auto = write("hermes", Choice::Auto, Count::Any);
+    assert!(auto.starts_with("# Tools\n\n") && auto.ends_with("}\n</tool_call>"), "{auto}");
+    assert!(auto.contains("<tools>\n{\"function\": {\"name\": \"now\"}}\n</tools>"), "{auto}");
+    let required = write("hermes", Choice::Required, Count::Any);
+    let tail = required.strip_prefix(auto.as_str()).unwrap();
+    assert_eq!(tail, "\n\nYour next answer must be a call of one of these functions.");
+    let named = write("hermes", Choice::Named("now"), Count::One);
+    let tail = named.strip_prefix(auto.as_str()).unwrap();
+    let expected =
+        "\n\nYour next answer must be a call of the function `now`.\n\nMake no more than one call in an answer.";
+    assert_eq!(tail, expected);
+    assert_eq!(write("gemma4", Choice::Auto, Count::Any), "<|tool>declaration:now{}<tool|>");
+    assert!(
+        write("json-envelope", Choice::Auto, Count::Any)
+            .ends_with("When no function is needed, answer in plain words.")
+    );
+    assert!(!write("json-envelope", Choice::Required, Count::Any).contains("plain words"));
+    let hermes = dialects.get("hermes").unwrap();
+    assert_eq!(tools(hermes, [PLAIN; 100].into_iter(), Choice::Auto, Count::Any, 1000), None);
+}
+
+#[test]
+fn past_calls() {
+    let dialects = Dialects::builtin();
+    let table = [
+        ("hermes", r#"{"a":1.0}"#, "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\":1.0}}\n</tool_call>"),
+        ("hermes", "", "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>"),
+        ("hermes", "not { json", "<tool_call>\n{\"name\": \"f\", \"arguments\": not { json}\n</tool_call>"),
+        ("llama3-json", r#"{"ü":"é"}"#, r#"{"name": "f", "parameters": {"ü":"é"}}"#),
+        ("json-envelope", "{}", r#"{"tool_call": {"name": "f", "arguments": {}}}"#),
+        (
+            "qwen3-coder",
+            r#"{"s":"a\n\"b\"","n":12345678901234567890123,"o":{"k": [1]},"t":true}"#,
+            "<tool_call>\n<function=f>\n<parameter=s>\na\n\"b\"\n</parameter>\n<parameter=n>\n12345678901234567890123\n</parameter>\n<parameter=o>\n{\"k\": [1]}\n</parameter>\n<parameter=t>\ntrue\n</parameter>\n</function>\n</tool_call>",
+        ),
+        ("qwen3-coder", "{}", "<tool_call>\n<function=f>\n</function>\n</tool_call>"),
+        ("qwen3-coder", "[1", "<tool_call>\n<function=f>\n[1</function>\n</tool_call>"),
+    ];
+    for (name, arguments, expected) in table {
+        let dialect = dialects.get(name).unwrap();
+        let History::Text(history) = &dialect.spec().prompt.history else { panic!("{name}") };
+        let mut out = String::new();
+        write_call(dialect, &history.call, "f", arguments, &mut out);
+        assert_eq!(out, expected, "{name}");
+    }
+}
+
+#[test]
+fn literal() {
+    let table = [
+        (
+            r#"{"city":"Rome","n":3,"o":{"d":true,"l":["a",1,null]}}"#,
+            r#"{city:<|"|>Rome<|"|>,n:3,o:{d:true,l:[<|"|>a<|"|>,1,null]}}"#,
+        ),
+        (r#"{"type":"string","s":"\"\n"}"#, "{type:<|\"|>string<|\"|>,s:<|\"|>\"\n<|\"|>}"),
+        ("{}", "{}"),
+    ];
+    for (json, expected) in table {
+        let mut out = String::new();
+        declaration::write_literal(json, "<|\"|>", &mut out);
+        assert_eq!(out, expected);
+    }
+}
