@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::scan::MarkerError;
+
 use super::{Dialect, Glob, Spec};
 
 /// Why a dialect file was refused.
@@ -9,6 +11,8 @@ use super::{Dialect, Glob, Spec};
 pub enum DialectError {
     #[error("{0}")]
     Yaml(String),
+    #[error("dialect `{dialect}`: {reason}")]
+    Markers { dialect: String, reason: MarkerError },
 }
 
 /// The dialects that can be named.

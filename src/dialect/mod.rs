@@ -5,15 +5,18 @@ mod builtin;
 mod glob;
 pub mod prompt;
 mod spec;
+mod table;
 
 pub use builtin::{DialectError, Dialects};
 pub use glob::Glob;
-pub use spec::{Call, Detect, GemmaSpec, JsonSpec, Payload, ReasoningSpec, Spec, TaggedSpec};
+pub use spec::{Call, Detect, GemmaSpec, JsonSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec};
+pub use table::{Edge, Opener, Opens, Role, Table, Tables, ValueEnd};
 
 /// A compiled dialect.
 #[derive(Debug)]
 pub struct Dialect {
     spec: Spec,
+    tables: Tables,
 }
 
 impl Dialect {
@@ -23,11 +26,16 @@ impl Dialect {
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
 }
 
 impl TryFrom<Spec> for Dialect {
     type Error = DialectError;
     fn try_from(spec: Spec) -> Result<Self, DialectError> {
-        Ok(Self { spec })
+        let tables =
+            Tables::compile(&spec).map_err(|reason| DialectError::Markers { dialect: spec.name.clone(), reason })?;
+        Ok(Self { spec, tables })
     }
 }

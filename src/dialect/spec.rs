@@ -64,6 +64,9 @@ pub struct Call {
     /// Openers that count as the payload's own first bytes: a missing wrapper, or JSON that opens itself.
     #[serde(default)]
     pub bare: Vec<String>,
+    /// Opening fences behind which a bare opener may stand; the closing fence then belongs to the call.
+    #[serde(default)]
+    pub fence: Vec<String>,
     /// Closers; one after a complete payload belongs to the call.
     #[serde(default)]
     pub close: Vec<String>,

@@ -54,17 +54,23 @@ impl Tools {
         self.by_name.get(name).and_then(|&at| self.tools.get(at))
     }
 
-    /// The tool that a written name leads to: its own, or a contaminated one
+    /// The tool at a place that `resolve` gave.
+    pub fn at(&self, place: usize) -> Option<&Tool> {
+        self.tools.get(place)
+    }
+
+    /// The place of the tool that a written name leads to: its own, or a contaminated one
     /// (`functions.NAME`, `NAME<|channel|>commentary`, `NAME.NAME`) that leads to exactly one tool.
-    pub fn resolve(&self, written: &str) -> Option<&Tool> {
-        if let Some(tool) = self.find(written) {
-            return Some(tool);
+    pub fn resolve(&self, written: &str) -> Option<usize> {
+        if let Some(&place) = self.by_name.get(written) {
+            return Some(place);
         }
         let name = written.split_once("<|channel|>").map_or(written, |(name, _)| name.trim_end());
         let bare = name.strip_prefix("functions.").unwrap_or(name);
-        let mut found = [name, bare].into_iter().flat_map(|n| [Some(n), undoubled(n)]).flatten();
-        let first = found.find_map(|n| self.find(n))?;
-        found.filter_map(|n| self.find(n)).all(|other| other.name == first.name).then_some(first)
+        let names = [name, bare].into_iter().flat_map(|n| [Some(n), undoubled(n)]).flatten();
+        let mut places = names.filter_map(|n| self.by_name.get(n).copied());
+        let first = places.next()?;
+        places.all(|other| other == first).then_some(first)
     }
 }
 

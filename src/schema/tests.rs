@@ -187,6 +187,10 @@ fn names_resolve() {
         ("functions.run<|channel|>commentary", None),
     ];
     for (written, expected) in table {
-        assert_eq!(tools.resolve(written).map(|t| t.name.as_str()), expected, "{written:?}");
+        assert_eq!(
+            tools.resolve(written).and_then(|at| tools.at(at)).map(|t| t.name.as_str()),
+            expected,
+            "{written:?}"
+        );
     }
 }

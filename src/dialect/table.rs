@@ -1,0 +1,160 @@
+//! What a dialect's spec compiles to: the markers of each state, and what each of them means there.
+//! Does not read text; `decode` walks these tables.
+
+use crate::scan::{MarkerError, Markers};
+
+use super::spec::{Call, CallInReasoning, Payload, Spec, TaggedSpec};
+
+/// Markers, and what each means.
+#[derive(Debug)]
+pub struct Table<R> {
+    pub markers: Markers,
+    roles: Vec<R>,
+}
+
+impl<R: Copy> Table<R> {
+    fn new(entries: Vec<(String, R)>) -> Result<Self, MarkerError> {
+        let (texts, roles): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        Ok(Self { markers: Markers::new(texts)?, roles })
+    }
+
+    /// The meaning of the marker that a scan found.
+    pub fn role(&self, found: usize) -> Option<R> {
+        self.roles.get(found).copied()
+    }
+}
+
+/// What a marker means in an answer. One text can mean several things, by what stands before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Role {
+    pub opens: Option<Opens>,
+    /// After a call it belongs to that call.
+    pub closes: bool,
+    /// After the last call it is dropped.
+    pub ends_turn: bool,
+    pub reasoning: Option<Edge>,
+}
+
+/// Which edge of a reasoning block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    Open,
+    Close,
+}
+
+/// How a marker opens a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opens {
+    pub by: Opener,
+    /// From which byte of the marker on it is the payload's own text.
+    pub payload_at: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opener {
+    /// A wrapper, whose closer is expected.
+    Wrapper,
+    /// The payload's own first bytes.
+    Bare,
+    /// The payload's own first bytes behind an opening fence, whose closing fence belongs to the call.
+    Fenced,
+}
+
+/// What ends a tagged parameter's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueEnd {
+    /// Its own closer.
+    Close,
+    /// The next parameter, since the closer was forgotten.
+    NextKey,
+    /// The end of the parameters.
+    Parameters,
+    /// The end of the call's wrapper.
+    Wrapper,
+}
+
+/// The tables of one dialect.
+#[derive(Debug)]
+pub struct Tables {
+    /// Outside calls and reasoning.
+    pub text: Table<Role>,
+    /// The same where reasoning markers are plain text.
+    pub plain: Table<Role>,
+    /// Inside reasoning, where the dialect has it.
+    pub reasoning: Option<Table<Role>>,
+    /// Inside a tagged parameter's value.
+    pub value: Option<Table<ValueEnd>>,
+}
+
+impl Tables {
+    pub fn compile(spec: &Spec) -> Result<Self, MarkerError> {
+        let mut plain = openers(&spec.call);
+        for text in &spec.call.close {
+            entry(&mut plain, text).closes = true;
+        }
+        for text in &spec.call.end_tokens {
+            entry(&mut plain, text).ends_turn = true;
+        }
+        let mut text = plain.clone();
+        let mut reasoning = None;
+        if let Some(block) = &spec.reasoning {
+            for open in &block.open {
+                entry(&mut text, open).reasoning = Some(Edge::Open);
+            }
+            for close in &block.close {
+                entry(&mut text, close).reasoning = Some(Edge::Close);
+            }
+            let ends = block.call == Some(CallInReasoning::Ends);
+            let mut inside = if ends { openers(&spec.call) } else { Vec::new() };
+            for close in &block.close {
+                entry(&mut inside, close).reasoning = Some(Edge::Close);
+            }
+            reasoning = Some(Table::new(inside)?);
+        }
+        let value = match &spec.payload {
+            Payload::Tagged(tagged) => Some(value_table(tagged, &spec.call)?),
+            Payload::Json(_) | Payload::Gemma(_) => None,
+        };
+        Ok(Self { text: Table::new(text)?, plain: Table::new(plain)?, reasoning, value })
+    }
+}
+
+fn openers(call: &Call) -> Vec<(String, Role)> {
+    let mut entries = Vec::new();
+    let mut open = |text: &str, by, payload_at| {
+        entry(&mut entries, text).opens = Some(Opens { by, payload_at });
+    };
+    for text in &call.open {
+        open(text, Opener::Wrapper, text.len());
+    }
+    for text in &call.bare {
+        open(text, Opener::Bare, 0);
+        for fence in &call.fence {
+            open(&format!("{fence}{text}"), Opener::Fenced, fence.len());
+        }
+    }
+    entries
+}
+
+/// The role of `text`, which may have one already.
+fn entry<'a>(entries: &'a mut Vec<(String, Role)>, text: &str) -> &'a mut Role {
+    let at = entries.iter().position(|(t, _)| t == text).unwrap_or_else(|| {
+        entries.push((text.to_string(), Role::default()));
+        entries.len() - 1
+    });
+    // The position was found or made just above.
+    #[expect(clippy::indexing_slicing)]
+    &mut entries[at].1
+}
+
+/// A value's ends, each also with the newline before it that the dialect writes.
+fn value_table(tagged: &TaggedSpec, call: &Call) -> Result<Table<ValueEnd>, MarkerError> {
+    let [key_open, _] = &tagged.key;
+    let mut ends = vec![
+        (tagged.value_close.as_str(), ValueEnd::Close),
+        (key_open, ValueEnd::NextKey),
+        (&tagged.close, ValueEnd::Parameters),
+    ];
+    ends.extend(call.close.iter().map(|close| (close.as_str(), ValueEnd::Wrapper)));
+    Table::new(ends.into_iter().flat_map(|(text, end)| [(format!("\n{text}"), end), (text.to_string(), end)]).collect())
+}
