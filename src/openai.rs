@@ -1,7 +1,7 @@
 //! The wire vocabulary of OpenAI's chat completions: what a request offers and what a reply says.
 //! Holds no behaviour beyond naming things; rewriting is `request`'s and `response`'s.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// One entry of a request's `tools`.
@@ -26,4 +26,36 @@ pub struct Function {
     pub description: Option<String>,
     #[serde(default)]
     pub parameters: Option<Box<RawValue>>,
+}
+
+/// A call as a message carries it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ToolCall {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub function: CalledFunction,
+}
+
+/// What is called. `arguments` is JSON text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CalledFunction {
+    pub name: String,
+    pub arguments: String,
+}
+
+/// An error as a body, or an event of a stream, says it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Failure<'a> {
+    pub error: Error<'a>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Error<'a> {
+    pub message: &'a str,
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// The request's parameter that is to blame.
+    pub param: Option<&'a str>,
+    pub code: &'a str,
 }

@@ -6,11 +6,13 @@ mod extent;
 mod object;
 pub mod repair;
 mod tokens;
+mod unescape;
 
 pub use escape::{escape_into, write_string};
 pub use extent::Extent;
 pub use object::{Edit, Object, array, string};
 pub use tokens::{Spacing, Token, tokens, write_spaced};
+pub use unescape::unescape_into;
 
 /// A set of JSON value kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,308 @@
+//! What becomes of each event of a streamed answer.
+//! Frames nothing and ends nothing by itself: that is `stream`'s.
+//!
+//! One event may hold several pieces of text, reasoning and calls.
+//! The event itself goes first and keeps the text that it begins with; the other pieces follow as events of their own.
+//! An event with a finish reason goes last.
+
+use std::borrow::Cow;
+
+use bytes::BytesMut;
+
+use super::choice::{Choice, Writer};
+use super::chunk::{self, Chunk, ReasoningKey, place};
+use super::edits::Edits;
+use super::pieces::Pieces;
+use super::stream::DONE;
+use super::{STOP, Summary, finish, shape};
+use crate::decode::{Calls, Decoder, Event, Finish, Settings};
+use crate::exchange::{Exchange, Usage};
+use crate::json;
+use crate::limits::Limits;
+use crate::sse;
+
+/// How the stream goes on after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    On,
+    /// The answer was ended: nothing that the upstream may still say counts.
+    Over,
+    /// There are too many choices to read; this event was not written.
+    BailOut,
+}
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    settings: Settings,
+    limits: Limits,
+    usage: Usage,
+    choices: Vec<Choice>,
+    /// The choice whose shape the newest event had.
+    newest: usize,
+    reasoning: ReasoningKey,
+    writer: Writer,
+    pub summary: Summary,
+    /// Whether `[DONE]` or an error was seen: what follows goes on unread.
+    ended: bool,
+    /// What one event makes; kept for their memory.
+    pieces: Pieces,
+    edits: Edits,
+    behind: BytesMut,
+    scratch: String,
+}
+
+impl Answer {
+    pub(super) fn new(exchange: &Exchange, limits: &Limits) -> Self {
+        Self {
+            settings: exchange.decoding.clone(),
+            limits: limits.clone(),
+            usage: exchange.usage,
+            choices: Vec::new(),
+            newest: 0,
+            reasoning: ReasoningKey::default(),
+            writer: Writer::default(),
+            summary: Summary::default(),
+            ended: false,
+            pieces: Pieces::default(),
+            edits: Edits::default(),
+            behind: BytesMut::new(),
+            scratch: String::new(),
+        }
+    }
+
+    /// Whether the upstream said that it is done, or why it is not.
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether each choice has its finish reason.
+    pub(super) fn is_finished(&self) -> bool {
+        !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish_reason.is_some())
+    }
+
+    /// Writes what comes of one event.
+    pub(super) fn take(&mut self, event: &sse::Event<'_>, out: &mut BytesMut) -> Flow {
+        if self.ended {
+            out.extend_from_slice(event.raw);
+            return Flow::On;
+        }
+        if !self.take_known_shape(event.raw, out) && self.parse(event, out) == Flow::BailOut {
+            return Flow::BailOut;
+        }
+        if self.is_over() {
+            self.conclude(out);
+            out.extend_from_slice(DONE);
+            return Flow::Over;
+        }
+        Flow::On
+    }
+
+    /// Lets go of everything that is held; what follows is not read.
+    pub(super) fn let_go(&mut self, finish: Finish, out: &mut BytesMut) {
+        for choice in &mut self.choices {
+            self.pieces.clear();
+            choice.end(finish, &mut self.pieces, &mut self.summary);
+            for piece in self.pieces.iter() {
+                choice.write(piece, self.reasoning, &mut self.writer, out);
+            }
+        }
+    }
+
+    pub(super) fn bail_out(&mut self, out: &mut BytesMut) {
+        self.let_go(Finish::Cut, out);
+        self.summary.bailed_out = true;
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_shapes(&mut self) {
+        self.choices.iter_mut().for_each(|choice| choice.shape.forget());
+    }
+
+    /// Whether all that counts was said: each choice had its one call. Where usage was asked for, it is waited for.
+    fn is_over(&self) -> bool {
+        self.settings.calls == Calls::First
+            && self.usage == Usage::Unasked
+            && !self.ended
+            && !self.is_finished()
+            && !self.choices.is_empty()
+            && self.choices.iter().all(Choice::is_over)
+    }
+
+    /// Makes the finish reasons that the upstream did not send.
+    fn conclude(&mut self, out: &mut BytesMut) {
+        self.let_go(Finish::Stop, out);
+        for (slot, choice) in self.choices.iter_mut().enumerate() {
+            if choice.finish_reason.is_some() {
+                continue;
+            }
+            let reason = choice.close(STOP).to_owned();
+            choice.envelope.write_finish(&reason, out);
+            if slot == 0 {
+                self.summary.finish_reason = Some(reason);
+            }
+        }
+    }
+
+    /// The shortcut for an event that differs from an earlier one only in its text; `false` when it does not apply.
+    /// Such an event carries nothing else, so it is dropped when nothing of its text goes on.
+    fn take_known_shape(&mut self, raw: &[u8], out: &mut BytesMut) -> bool {
+        // Choices take turns.
+        let next = if self.newest + 1 < self.choices.len() { self.newest + 1 } else { 0 };
+        for slot in [self.newest, next] {
+            let Some(choice) = self.choices.get_mut(slot) else { continue };
+            let Some(inside) = choice.shape.fit(raw) else { continue };
+            if !choice.is_read() {
+                return false;
+            }
+            let Some(text) = shape::text(inside, &mut self.scratch) else { return false };
+            self.newest = slot;
+            self.pieces.clear();
+            choice.push(text, &mut self.pieces);
+            if self.pieces.are(text) {
+                out.extend_from_slice(raw);
+                choice.begun = true;
+                return true;
+            }
+            let mut pieces = self.pieces.iter().peekable();
+            if let Some(Event::Text(text)) = pieces.next_if(|piece| matches!(piece, Event::Text(_))) {
+                let (before, behind) = choice.shape.around();
+                self.scratch.clear();
+                json::escape_into(text, &mut self.scratch);
+                for part in [before, self.scratch.as_bytes(), behind] {
+                    out.extend_from_slice(part);
+                }
+                choice.begun = true;
+            }
+            for piece in pieces {
+                choice.write(piece, self.reasoning, &mut self.writer, out);
+            }
+            return true;
+        }
+        false
+    }
+
+    fn parse(&mut self, event: &sse::Event<'_>, out: &mut BytesMut) -> Flow {
+        let data = event.data().unwrap_or_default();
+        if is_done(data) {
+            self.conclude(out);
+            self.ended = true;
+        } else if let Some(chunk) = Chunk::parse(data) {
+            if chunk.error.is_some() {
+                self.let_go(Finish::Cut, out);
+                self.ended = true;
+            } else if !chunk.choices.is_empty() {
+                return self.rewrite(event, &chunk, out);
+            }
+        }
+        out.extend_from_slice(event.raw);
+        Flow::On
+    }
+
+    fn rewrite(&mut self, event: &sse::Event<'_>, chunk: &Chunk<'_>, out: &mut BytesMut) -> Flow {
+        let slots: Option<Vec<usize>> = chunk.choices.iter().map(|view| self.slot(view.index)).collect();
+        let Some(slots) = slots else { return Flow::BailOut };
+        self.edits.clear();
+        self.behind.clear();
+        let mut kept = chunk.carries || !event.only_data;
+        for (view, slot) in chunk.choices.iter().zip(slots) {
+            let Some(choice) = self.choices.get_mut(slot) else { continue };
+            choice.envelope.adopt(chunk, view.index, event.raw);
+            if let Some(content) = view.message.content
+                && !kept
+                && !choice.carries(view)
+                && chunk.choices.len() == 1
+                && view.finished().is_none()
+                && chunk::string(content).is_some()
+                && matches!(event.joined, Cow::Borrowed(_))
+            {
+                choice.shape.remember(event.raw, place(event.raw, content));
+            }
+            kept |= self.rewrite_choice(slot, view, &event.joined, out);
+        }
+        if kept && self.edits.is_empty() {
+            out.extend_from_slice(event.raw);
+        } else if kept {
+            self.edits.apply(&event.joined, out);
+        }
+        out.extend_from_slice(&self.behind);
+        Flow::On
+    }
+
+    /// Reads one choice of an event, notes what changes in it, and returns whether the event goes on for its sake.
+    fn rewrite_choice(&mut self, slot: usize, view: &chunk::Choice<'_>, data: &[u8], out: &mut BytesMut) -> bool {
+        let Self { choices, pieces, edits, behind, scratch, summary, writer, reasoning, .. } = self;
+        let Some(choice) = choices.get_mut(slot) else { return true };
+        let message = &view.message;
+        if let Some(member) = message.reasoning {
+            *reasoning = member.key;
+        }
+        pieces.clear();
+        let text = if choice.is_read() && !message.has_calls() { message.text(scratch) } else { None };
+        let text = text.unwrap_or_default();
+        choice.push(text, pieces);
+        let finished = view.finished();
+        if message.has_calls() || finished.is_some() {
+            choice.end(finished.map_or(Finish::Stop, finish), pieces, summary);
+        }
+
+        let carries = choice.carries(view);
+        let mut kept = true;
+        if pieces.are(text) {
+            choice.begun = true;
+        } else if choice.is_read() {
+            let mut pieces = pieces.iter().peekable();
+            let first = pieces.next_if(|piece| matches!(piece, Event::Text(_)));
+            kept = carries || first.is_some();
+            choice.begun |= kept;
+            if let Some(content) = message.content {
+                let left = if let Some(Event::Text(left)) = first { left } else { "" };
+                edits.replace(place(data, content), |to| json::write_string(left, to));
+            }
+            for piece in pieces {
+                choice.write(piece, *reasoning, writer, behind);
+            }
+        } else {
+            // The event ends the choice, or its reading, so it goes last. An unsent role goes before it.
+            let role_moves = !choice.begun && message.role.is_some();
+            for piece in pieces.iter() {
+                choice.write(piece, *reasoning, writer, out);
+            }
+            match (view.raw_message, message.content) {
+                (Some(delta), _) if role_moves => edits.replace(place(data, delta), |to| message.write_rest(to)),
+                (_, Some(content)) if !text.is_empty() => edits.replace(place(data, content), |to| to.push_str("\"\"")),
+                _ => {}
+            }
+        }
+
+        if let (Some(upstream), Some(value)) = (finished, view.finish_reason) {
+            let reason = choice.close(upstream);
+            if reason != upstream {
+                edits.replace(place(data, value), |to| json::write_string(reason, to));
+            }
+            if slot == 0 {
+                summary.finish_reason = Some(reason.to_owned());
+            }
+        }
+        kept
+    }
+
+    /// The place of a choice among those that are known; a new one gets a decoder. `None` when there are too many.
+    fn slot(&mut self, index: u64) -> Option<usize> {
+        let known = self.choices.iter().position(|choice| choice.index == index);
+        if known.is_some() || self.choices.len() >= self.limits.choices_max {
+            return known;
+        }
+        let decoder = Decoder::new(self.settings.clone(), &self.limits);
+        self.choices.push(Choice::new(index, decoder));
+        Some(self.choices.len() - 1)
+    }
+}
+
+fn is_done(data: &[u8]) -> bool {
+    data.trim_ascii() == b"[DONE]"
+}
+
+/// Whether data is all there, and not the half of an event.
+pub(super) fn is_whole(data: &[u8]) -> bool {
+    is_done(data) || Chunk::parse(data).is_some()
+}

@@ -1,0 +1,139 @@
+//! One choice of a streamed answer: its decoder, and the events that come of it.
+//! Knows no bytes of the upstream; `stream` decides where these events go.
+
+use std::fmt::Write;
+
+use bytes::BytesMut;
+
+use super::chunk::{self, ReasoningKey};
+use super::envelope::Envelope;
+use super::ids::Ids;
+use super::pieces::Pieces;
+use super::shape::Shape;
+use super::{Summary, Truncated, finish_reason};
+use crate::decode::{Decoder, Event, Finish};
+use crate::json;
+
+#[derive(Debug)]
+pub(super) struct Choice {
+    pub index: u64,
+    /// Reads the text. `None` once the choice is finished, or when the upstream makes the calls itself.
+    decoder: Option<Decoder>,
+    pub envelope: Envelope,
+    pub shape: Shape,
+    /// Calls that were written: the next one's `index`.
+    calls: u32,
+    truncated: Truncated,
+    /// Whether the client got an event of this choice; the first carries the role.
+    pub begun: bool,
+    /// As the client got it.
+    pub finish_reason: Option<String>,
+}
+
+impl Choice {
+    pub(super) fn new(index: u64, decoder: Decoder) -> Self {
+        Self {
+            index,
+            decoder: Some(decoder),
+            envelope: Envelope::default(),
+            shape: Shape::default(),
+            calls: 0,
+            truncated: Truncated::No,
+            begun: false,
+            finish_reason: None,
+        }
+    }
+
+    /// Whether the text of this choice is still read.
+    pub(super) fn is_read(&self) -> bool {
+        self.decoder.is_some()
+    }
+
+    /// Whether nothing that may still come counts.
+    pub(super) fn is_over(&self) -> bool {
+        self.finish_reason.is_some() || self.decoder.as_ref().is_some_and(Decoder::is_closed)
+    }
+
+    /// Whether an event must go on even when none of its text does.
+    pub(super) fn carries(&self, view: &chunk::Choice<'_>) -> bool {
+        view.carries || view.message.carries || (view.message.role.is_some() && !self.begun)
+    }
+
+    /// Reads more of the text.
+    pub(super) fn push(&mut self, text: &str, pieces: &mut Pieces) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.push(text, &mut |event| pieces.take(event));
+        }
+    }
+
+    /// The text ends here: what is held comes out, and what follows is not read.
+    pub(super) fn end(&mut self, finish: Finish, pieces: &mut Pieces, summary: &mut Summary) {
+        if let Some(decoder) = self.decoder.take() {
+            let ending = decoder.finish(finish, &mut |event| pieces.take(event));
+            self.truncated = ending.into();
+            summary.count(ending);
+        }
+    }
+
+    /// Notes the server's finish reason and says which one the client gets.
+    pub(super) fn close(&mut self, upstream: &str) -> &str {
+        let calls = self.calls;
+        let truncated = self.truncated;
+        self.finish_reason.get_or_insert_with(|| finish_reason(upstream, calls, truncated).to_owned())
+    }
+
+    /// Writes an event for one piece.
+    pub(super) fn write(&mut self, piece: Event<'_>, key: ReasoningKey, writer: &mut Writer, out: &mut BytesMut) {
+        let delta = &mut writer.delta;
+        delta.clear();
+        delta.push('{');
+        if !self.begun {
+            delta.push_str("\"role\":\"assistant\",");
+        }
+        match piece {
+            Event::Text(text) => write_member("content", text, delta),
+            Event::Reasoning(text) => write_member(key.name(), text, delta),
+            Event::CallStart { name, id } => {
+                let _ = write!(delta, "\"tool_calls\":[{{\"index\":{},", self.calls);
+                write_call_start(name, id, &mut writer.ids, delta);
+                delta.push_str("\"\"}}]");
+                self.calls += 1;
+            }
+            Event::Arguments(text) => {
+                let index = self.calls.saturating_sub(1);
+                let _ = write!(delta, "\"tool_calls\":[{{\"index\":{index},\"function\":{{\"arguments\":\"");
+                json::escape_into(text, delta);
+                delta.push_str("\"}}]");
+            }
+            Event::CallEnd => return,
+        }
+        delta.push('}');
+        self.envelope.write(delta, out);
+        self.begun = true;
+    }
+}
+
+/// What all choices of a reply write with.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    ids: Ids,
+    delta: String,
+}
+
+/// Appends the members of a call up to the value of `arguments`, its object and that of `function` left open.
+pub(super) fn write_call_start(name: &str, id: Option<&str>, ids: &mut Ids, out: &mut String) {
+    out.push_str("\"id\":\"");
+    match id {
+        Some(id) => json::escape_into(id, out),
+        None => ids.write(out),
+    }
+    out.push_str("\",\"type\":\"function\",\"function\":{");
+    write_member("name", name, out);
+    out.push_str(",\"arguments\":");
+}
+
+/// Appends a member whose value is a string.
+pub(super) fn write_member(key: &str, text: &str, out: &mut String) {
+    let _ = write!(out, "\"{key}\":");
+    json::write_string(text, out);
+}

@@ -1,0 +1,154 @@
+//! Folds a reply to the message it means, the way an SDK's streaming helper does.
+//! Judges nothing: a call whose parts came twice has them twice.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::openai::ToolCall;
+use crate::sse;
+
+/// Folds an event stream.
+#[derive(Debug)]
+pub struct Folder {
+    events: sse::Decoder,
+    folded: Folded,
+}
+
+/// A reply, put together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Folded {
+    /// The choices' messages, by index.
+    pub messages: BTreeMap<u64, Message>,
+    pub usage: Option<Value>,
+    pub error: Option<Value>,
+    /// Whether `[DONE]` came.
+    pub done: bool,
+}
+
+/// One choice's message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Message {
+    pub role: Option<String>,
+    pub content: Option<String>,
+    pub reasoning: Option<String>,
+    pub tool_calls: Vec<ToolCall>,
+    pub finish_reason: Option<String>,
+}
+
+impl Folder {
+    pub fn new(event_bytes_max: usize) -> Self {
+        Self { events: sse::Decoder::new(event_bytes_max), folded: Folded::default() }
+    }
+
+    /// Takes the next bytes of the stream. An event that is too large ends the reading.
+    pub fn push(&mut self, bytes: Bytes) {
+        self.events.push(bytes);
+        while let Ok(Some(event)) = self.events.next_event() {
+            if let Some(data) = event.data() {
+                self.folded.take(data);
+            }
+        }
+    }
+
+    pub fn finish(self) -> Folded {
+        self.folded
+    }
+}
+
+impl Folded {
+    /// Reads an answer that came whole.
+    pub fn from_body(body: &[u8]) -> Self {
+        let mut folded = Self::default();
+        folded.take(body);
+        folded
+    }
+
+    /// Takes one event's data; what is not a chunk is passed over.
+    fn take(&mut self, data: &[u8]) {
+        self.done |= data == b"[DONE]";
+        let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return };
+        self.usage = chunk.usage.or(self.usage.take());
+        self.error = chunk.error.or(self.error.take());
+        for choice in chunk.choices.unwrap_or_default() {
+            let message = self.messages.entry(choice.index).or_default();
+            message.add(choice.delta);
+            append(&mut message.finish_reason, choice.finish_reason);
+        }
+    }
+}
+
+impl Message {
+    fn add(&mut self, delta: Delta) {
+        append(&mut self.role, delta.role);
+        append(&mut self.content, delta.content);
+        append(&mut self.reasoning, delta.reasoning_content);
+        append(&mut self.reasoning, delta.reasoning);
+        for (place, part) in delta.tool_calls.unwrap_or_default().into_iter().enumerate() {
+            // A whole message counts its calls by their place.
+            let index = part.index.unwrap_or(place);
+            // An index far out would ask for as much memory as it says.
+            if index > self.tool_calls.len() {
+                continue;
+            }
+            if index == self.tool_calls.len() {
+                self.tool_calls.push(ToolCall::default());
+            }
+            if let Some(call) = self.tool_calls.get_mut(index) {
+                call.id.extend(part.id);
+                call.kind.extend(part.kind);
+                let function = part.function.unwrap_or_default();
+                call.function.name.extend(function.name);
+                call.function.arguments.extend(function.arguments);
+            }
+        }
+    }
+}
+
+fn append(to: &mut Option<String>, more: Option<String>) {
+    if let Some(more) = more {
+        to.get_or_insert_default().push_str(&more);
+    }
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    choices: Option<Vec<Choice>>,
+    usage: Option<Value>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    index: u64,
+    #[serde(alias = "message", default)]
+    delta: Delta,
+    finish_reason: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Delta {
+    role: Option<String>,
+    content: Option<String>,
+    reasoning_content: Option<String>,
+    reasoning: Option<String>,
+    tool_calls: Option<Vec<CallPart>>,
+}
+
+#[derive(Deserialize)]
+struct CallPart {
+    index: Option<usize>,
+    id: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    function: Option<FunctionPart>,
+}
+
+#[derive(Default, Deserialize)]
+struct FunctionPart {
+    name: Option<String>,
+    arguments: Option<String>,
+}

@@ -1,0 +1,53 @@
+//! Ids of calls: `call_` and 24 random alphanumerics.
+//! Random enough that no two meet; not a secret.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+/// Makes ids; each reply has its own, with keys of its own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ids {
+    keys: RandomState,
+    made: u64,
+}
+
+impl Ids {
+    /// Appends a new id.
+    pub(super) fn write(&mut self, out: &mut String) {
+        self.made += 1;
+        out.push_str("call_");
+        // A hash has 64 bits, eight characters need 48: three hashes make the 24.
+        for part in 0..3_u8 {
+            let mut bits = self.keys.hash_one((self.made, part));
+            for _ in 0..8 {
+                let digit = usize::try_from(bits % 62).unwrap_or_default();
+                out.extend(ALPHANUMERICS.get(digit).copied().map(char::from));
+                bits /= 62;
+            }
+        }
+    }
+}
+
+const ALPHANUMERICS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_have_their_form_and_do_not_repeat() {
+        let mut seen = HashSet::new();
+        for _ in 0..10 {
+            let mut ids = Ids::default();
+            for _ in 0..1000 {
+                let mut id = String::new();
+                ids.write(&mut id);
+                let random = id.strip_prefix("call_").unwrap();
+                assert!(random.len() == 24 && random.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
+                assert!(seen.insert(id));
+            }
+        }
+    }
+}

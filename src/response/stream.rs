@@ -1,0 +1,145 @@
+//! Rewrites an event stream as its bytes arrive.
+//! Frames events and decides when the answer is over; what becomes of one event is `answer`'s.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::Summary;
+use super::answer::{Answer, Flow};
+use crate::decode::Finish;
+use crate::exchange::Exchange;
+use crate::limits::Limits;
+use crate::openai;
+use crate::sse;
+
+/// Rewrites an event stream as its bytes arrive.
+#[derive(Debug)]
+pub struct StreamRewriter {
+    framing: Framing,
+    answer: Answer,
+}
+
+#[derive(Debug)]
+enum Framing {
+    Events(sse::Decoder),
+    /// A limit was reached: the bytes go on unread.
+    Through,
+    /// The answer was ended here; what the upstream still sends is dropped.
+    Closed,
+}
+
+impl StreamRewriter {
+    pub fn new(exchange: &Exchange, limits: &Limits) -> Self {
+        let framing = Framing::Events(sse::Decoder::new(limits.event_bytes_max));
+        Self { framing, answer: Answer::new(exchange, limits) }
+    }
+
+    /// Takes the next bytes of the upstream's body; appends what goes to the client.
+    pub fn push(&mut self, bytes: Bytes, out: &mut BytesMut) {
+        match &mut self.framing {
+            Framing::Closed => return,
+            Framing::Through => return out.extend_from_slice(&bytes),
+            Framing::Events(events) => events.push(bytes),
+        }
+        self.drain(out);
+    }
+
+    /// Whether nothing more from upstream is needed: the upstream may be closed.
+    pub fn is_done(&self) -> bool {
+        matches!(self.framing, Framing::Closed)
+    }
+
+    /// The upstream's body ended cleanly.
+    pub fn finish(mut self, out: &mut BytesMut) -> Summary {
+        self.read_rest(out);
+        match self.framing {
+            Framing::Closed => {}
+            Framing::Through => return self.answer.summary,
+            Framing::Events(_) if self.answer.is_ended() => {}
+            Framing::Events(_) if self.answer.is_finished() => out.put_slice(DONE),
+            Framing::Events(_) => {
+                self.answer.let_go(Finish::Cut, out);
+                write_error("the upstream ended its answer without a finish reason", "upstream_incomplete", out);
+                return self.answer.summary;
+            }
+        }
+        Summary { complete: true, ..self.answer.summary }
+    }
+
+    /// The upstream died: lets go of what is held, then says so in one error event.
+    pub fn fail(mut self, message: &str, out: &mut BytesMut) -> Summary {
+        match self.framing {
+            Framing::Events(_) if self.answer.is_ended() => {}
+            Framing::Events(_) if self.answer.is_finished() => out.put_slice(DONE),
+            Framing::Closed => {}
+            Framing::Events(_) | Framing::Through => {
+                if matches!(self.framing, Framing::Through) {
+                    // What went through may have stopped in mid-event.
+                    out.put_slice(b"\n\n");
+                }
+                self.answer.let_go(Finish::Cut, out);
+                write_error(message, "upstream_error", out);
+                return self.answer.summary;
+            }
+        }
+        Summary { complete: true, ..self.answer.summary }
+    }
+
+    /// Makes the next event take the long way.
+    #[cfg(test)]
+    pub(super) fn forget_shapes(&mut self) {
+        self.answer.forget_shapes();
+    }
+
+    fn drain(&mut self, out: &mut BytesMut) {
+        let Framing::Events(events) = &mut self.framing else { return };
+        let flow = loop {
+            match events.next_event() {
+                Ok(None) => return,
+                Err(sse::EventTooLarge(_)) => break Flow::BailOut,
+                Ok(Some(event)) => match self.answer.take(&event, out) {
+                    Flow::On => {}
+                    Flow::BailOut => {
+                        self.answer.bail_out(out);
+                        out.extend_from_slice(event.raw);
+                        break Flow::BailOut;
+                    }
+                    Flow::Over => break Flow::Over,
+                },
+            }
+        };
+        let next = if flow == Flow::Over { Framing::Closed } else { Framing::Through };
+        if let Framing::Events(events) = std::mem::replace(&mut self.framing, next)
+            && flow == Flow::BailOut
+        {
+            self.answer.bail_out(out);
+            out.extend_from_slice(&events.finish());
+        }
+    }
+
+    /// Reads what came after the last blank line: the upstream may have left out the last one.
+    /// Half an event is nothing that a client could read, and is dropped.
+    fn read_rest(&mut self, out: &mut BytesMut) {
+        let Framing::Events(events) = &mut self.framing else { return };
+        let rest = std::mem::replace(events, sse::Decoder::new(usize::MAX)).finish();
+        if rest.is_empty() {
+            return;
+        }
+        events.push([rest.as_ref(), b"\n\n"].concat().into());
+        match events.next_event() {
+            Ok(Some(event)) if event.data().is_none_or(super::answer::is_whole) => {
+                self.answer.take(&event, out);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn write_error(message: &str, code: &str, out: &mut BytesMut) {
+    let failure = openai::Failure { error: openai::Error { message, kind: "server_error", param: None, code } };
+    out.put_slice(b"data: ");
+    // Writing strings to memory cannot fail.
+    let _ = serde_json::to_writer(out.writer(), &failure);
+    out.put_slice(b"\n\n");
+}
+
+pub(super) const DONE: &[u8] = b"data: [DONE]\n\n";

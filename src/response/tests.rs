@@ -1,0 +1,125 @@
+//! Replies in, replies out. Each stream also runs with the shortcut forgotten before every event and cut at every
+//! byte: neither may change what comes out.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{BodyRewriter, StreamRewriter, Summary};
+use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
+use crate::dialect::Dialects;
+use crate::exchange::{Exchange, Usage};
+use crate::limits::Limits;
+use crate::schema::Tools;
+
+mod bodies;
+mod captures;
+mod events;
+mod faults;
+
+/// An exchange in which tools `f` and `get_weather` were offered.
+fn exchange(calls: Calls, usage: Usage) -> Exchange {
+    let tools = serde_json::from_str(
+        r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}},
+            {"type":"function","function":{"name":"get_weather","parameters":{"type":"object"}}}]"#,
+    )
+    .unwrap();
+    let decoding = Settings {
+        dialect: Arc::clone(Dialects::builtin().get("hermes").unwrap()),
+        tools: Arc::new(Tools::new(tools)),
+        reasoning: Reasoning::Auto,
+        unknown_tools: UnknownTools::Text,
+        calls,
+    };
+    Exchange { decoding, usage }
+}
+
+fn usual() -> Exchange {
+    exchange(Calls::All, Usage::Unasked)
+}
+
+/// How an upstream's body ends.
+#[derive(Clone, Copy)]
+enum End {
+    Clean,
+    Died,
+}
+
+/// What comes out of a stream that arrives in these pieces.
+fn run<'a>(exchange: &Exchange, pieces: impl IntoIterator<Item = &'a [u8]>, end: End) -> (String, Summary) {
+    let mut rewriter = StreamRewriter::new(exchange, &Limits::default());
+    let mut out = BytesMut::new();
+    for piece in pieces {
+        rewriter.push(Bytes::copy_from_slice(piece), &mut out);
+    }
+    let summary = match end {
+        End::Clean => rewriter.finish(&mut out),
+        End::Died => rewriter.fail("connection reset", &mut out),
+    };
+    (String::from_utf8(out.to_vec()).unwrap(), summary)
+}
+
+/// What comes out of a stream, made sure that neither cuts nor the shortcut change it.
+fn rewrite(exchange: &Exchange, input: &str, end: End) -> (String, Summary) {
+    let (out, summary) = run(exchange, [input.as_bytes()], end);
+    let out = without_ids(&out);
+    let step = 1 + input.len() / 500;
+    for cut in (0..input.len()).step_by(step) {
+        let (a, b) = input.as_bytes().split_at(cut);
+        let (cut_out, cut_summary) = run(exchange, [a, b], end);
+        assert_eq!((&without_ids(&cut_out), &cut_summary), (&out, &summary), "cut at {cut}");
+    }
+    let (slow, slow_summary) = run_slowly(exchange, input, end);
+    assert_eq!((&slow, &slow_summary), (&out, &summary), "without the shortcut");
+    (out, summary)
+}
+
+fn run_slowly(exchange: &Exchange, input: &str, end: End) -> (String, Summary) {
+    let mut rewriter = StreamRewriter::new(exchange, &Limits::default());
+    let mut out = BytesMut::new();
+    for piece in input.as_bytes().split_inclusive(|&b| b == b'\n') {
+        rewriter.forget_shapes();
+        rewriter.push(Bytes::copy_from_slice(piece), &mut out);
+    }
+    let summary = match end {
+        End::Clean => rewriter.finish(&mut out),
+        End::Died => rewriter.fail("connection reset", &mut out),
+    };
+    (without_ids(std::str::from_utf8(&out).unwrap()), summary)
+}
+
+/// Replaces the random part of each id by `ID`.
+fn without_ids(out: &str) -> String {
+    let mut parts = out.split("\"id\":\"call_");
+    let mut clean = parts.next().unwrap().to_owned();
+    for part in parts {
+        clean.push_str("\"id\":\"ID");
+        clean.push_str(part.get(24..).unwrap());
+    }
+    clean
+}
+
+/// An event of the upstream: choice 0 with this delta and finish reason.
+fn chunk(delta: &str, finish: &str) -> String {
+    event(&format!(r#"{{"index":0,"delta":{delta},"finish_reason":{finish}}}"#))
+}
+
+/// An event of the upstream with these choices.
+fn event(choices: &str) -> String {
+    format!("data: {{\"id\":\"x\",\"created\":1,\"model\":\"m\",\"choices\":[{choices}]}}\n\n")
+}
+
+/// An event of the upstream with this text.
+fn text(text: &str) -> String {
+    chunk(&format!(r#"{{"content":{}}}"#, serde_json::to_string(text).unwrap()), "null")
+}
+
+fn role() -> String {
+    chunk(r#"{"role":"assistant","content":null}"#, "null")
+}
+
+fn finish(reason: &str) -> String {
+    chunk("{}", &format!("\"{reason}\""))
+}
+
+const DONE: &str = "data: [DONE]\n\n";
