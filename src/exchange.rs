@@ -11,6 +11,8 @@ pub struct Exchange {
     /// Whether the client asked for `usage` in a stream: then the upstream is read to its end even after the
     /// last call that counts.
     pub usage: Usage,
+    /// How many choices were asked for (`n`): until all are there, the upstream is not left early.
+    pub choices: usize,
 }
 
 /// Whether a stream's `usage` event is wanted.

@@ -104,7 +104,7 @@ fn chunk(delta: &Value, finish: Option<&str>) -> Bytes {
 }
 
 fn exchange(decoding: Settings) -> Exchange {
-    Exchange { decoding, usage: Usage::Unasked }
+    Exchange { decoding, usage: Usage::Unasked, choices: 1 }
 }
 
 const ID: &str = "chatcmpl-decode";

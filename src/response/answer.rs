@@ -36,6 +36,8 @@ pub(super) struct Answer {
     settings: Settings,
     limits: Limits,
     usage: Usage,
+    /// How many choices the client asked for.
+    choices_asked: usize,
     choices: Vec<Choice>,
     /// The choice whose shape the newest event had.
     newest: usize,
@@ -57,6 +59,7 @@ impl Answer {
             settings: exchange.decoding.clone(),
             limits: limits.clone(),
             usage: exchange.usage,
+            choices_asked: exchange.choices.max(1),
             choices: Vec::new(),
             newest: 0,
             reasoning: ReasoningKey::default(),
@@ -124,7 +127,7 @@ impl Answer {
             && self.usage == Usage::Unasked
             && !self.ended
             && !self.is_finished()
-            && !self.choices.is_empty()
+            && self.choices.len() >= self.choices_asked
             && self.choices.iter().all(Choice::is_over)
     }
 
@@ -267,9 +270,9 @@ impl Answer {
             for piece in pieces.iter() {
                 choice.write(piece, *reasoning, writer, out);
             }
-            match (view.raw_message, message.content) {
-                (Some(delta), _) if role_moves => edits.replace(place(data, delta), |to| message.write_rest(to)),
-                (_, Some(content)) if !text.is_empty() => edits.replace(place(data, content), |to| to.push_str("\"\"")),
+            match message.content {
+                _ if role_moves => edits.replace(place(data, message.raw), |to| to.push_str(&message.rest())),
+                Some(content) if !text.is_empty() => edits.replace(place(data, content), |to| to.push_str("\"\"")),
                 _ => {}
             }
         }

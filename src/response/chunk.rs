@@ -2,23 +2,17 @@
 //! Builds no tree: values stay raw, so each can be found again in the bytes and replaced there.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
 use super::shape;
-use crate::json;
+use crate::json::{self, Edit, Object};
 
 /// A chunk of a stream, or a whole answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Chunk<'a> {
-    /// The members that each event of a stream repeats.
-    pub envelope: Vec<(Cow<'a, str>, &'a RawValue)>,
+    object: Object<'a>,
     pub choices: Vec<Choice<'a>>,
-    pub error: Option<&'a RawValue>,
+    pub error: Option<&'a str>,
     /// Whether there is anything else, such as `usage` or `timings`.
     pub carries: bool,
 }
@@ -26,10 +20,8 @@ pub(super) struct Chunk<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Choice<'a> {
     pub index: u64,
-    /// The whole of `delta` or `message`.
-    pub raw_message: Option<&'a RawValue>,
     pub message: Message<'a>,
-    pub finish_reason: Option<&'a RawValue>,
+    pub finish_reason: Option<&'a str>,
     /// Whether there is anything else, such as `logprobs`.
     pub carries: bool,
 }
@@ -37,11 +29,12 @@ pub(super) struct Choice<'a> {
 /// A `delta` or a `message`.
 #[derive(Debug, Default)]
 pub(super) struct Message<'a> {
-    pub members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    pub role: Option<&'a RawValue>,
-    pub content: Option<&'a RawValue>,
+    /// All of it, as it was written; empty when there is none.
+    pub raw: &'a str,
+    pub role: Option<&'a str>,
+    pub content: Option<&'a str>,
     pub reasoning: Option<Reasoning<'a>>,
-    pub tool_calls: Option<&'a RawValue>,
+    pub tool_calls: Option<&'a str>,
     /// Whether there is more than a role and text: calls and reasoning that are not empty, or unknown members.
     pub carries: bool,
 }
@@ -50,7 +43,7 @@ pub(super) struct Message<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reasoning<'a> {
     pub key: ReasoningKey,
-    pub value: &'a RawValue,
+    pub value: &'a str,
 }
 
 /// What the upstream calls reasoning; the client gets it under the same name.
@@ -75,39 +68,30 @@ impl ReasoningKey {
 impl<'a> Chunk<'a> {
     /// `None` when this is not JSON of the shape that chunks and answers have.
     pub(super) fn parse(data: &'a [u8]) -> Option<Self> {
-        let Members(members) = serde_json::from_slice(data).ok()?;
-        let mut chunk = Self::default();
-        for (key, value) in members {
-            match key.as_ref() {
-                "choices" if value.get() == "null" => {}
-                "choices" => {
-                    let choices: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
-                    chunk.choices = choices.into_iter().map(Choice::parse).collect::<Option<_>>()?;
-                }
-                "error" if value.get() == "null" => {}
-                "error" => chunk.error = Some(value),
-                "id" | "object" | "created" | "model" | "system_fingerprint" | "service_tier" => {
-                    chunk.envelope.push((key, value));
-                }
-                _ => chunk.carries |= !is_void(value),
-            }
+        let object = Object::parse(std::str::from_utf8(data).ok()?)?;
+        let mut choices = Vec::new();
+        if let Some(list) = object.present("choices") {
+            choices = json::array(list)?.into_iter().map(Choice::parse).collect::<Option<_>>()?;
         }
-        Some(chunk)
+        let known = |key| key == "choices" || key == "error" || ENVELOPE.contains(&key);
+        let carries = object.members().any(|(key, value)| !known(key) && !is_void(value));
+        Some(Self { error: object.present("error"), choices, carries, object })
+    }
+
+    /// The members that each event of a stream repeats.
+    pub(super) fn envelope(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.object.members().filter(|(key, _)| ENVELOPE.contains(key))
     }
 }
 
 impl<'a> Choice<'a> {
-    fn parse(raw: &'a RawValue) -> Option<Self> {
-        let Members(members) = serde_json::from_str(raw.get()).ok()?;
+    fn parse(raw: &'a str) -> Option<Self> {
         let mut choice = Self::default();
-        for (key, value) in members {
-            match key.as_ref() {
-                "index" => choice.index = value.get().parse().ok()?,
-                "delta" | "message" if value.get() == "null" => {}
-                "delta" | "message" => {
-                    choice.message = Message::parse(value)?;
-                    choice.raw_message = Some(value);
-                }
+        for (key, value) in Object::parse(raw)?.members() {
+            match key {
+                "index" => choice.index = value.parse().ok()?,
+                "delta" | "message" if value == "null" => {}
+                "delta" | "message" => choice.message = Message::parse(value)?,
                 "finish_reason" => choice.finish_reason = Some(value),
                 _ => choice.carries |= !is_void(value),
             }
@@ -122,23 +106,19 @@ impl<'a> Choice<'a> {
 }
 
 impl<'a> Message<'a> {
-    fn parse(raw: &'a RawValue) -> Option<Self> {
-        let Members(members) = serde_json::from_str(raw.get()).ok()?;
-        let mut message = Self::default();
-        for (key, value) in &members {
-            match key.as_ref() {
+    fn parse(raw: &'a str) -> Option<Self> {
+        let mut message = Self { raw, ..Self::default() };
+        for (key, value) in Object::parse(raw)?.members() {
+            match key {
                 "role" => message.role = Some(value),
                 "content" => message.content = Some(value),
-                "tool_calls" => {
-                    message.tool_calls = Some(value);
-                    message.carries |= !is_void(value);
-                }
+                "tool_calls" => message.tool_calls = Some(value),
                 "reasoning_content" => message.add_reasoning(ReasoningKey::ReasoningContent, value),
                 "reasoning" => message.add_reasoning(ReasoningKey::Reasoning, value),
-                _ => message.carries |= !is_void(value),
+                _ => {}
             }
+            message.carries |= !matches!(key, "role" | "content") && !is_void(value);
         }
-        message.members = members;
         Some(message)
     }
 
@@ -156,74 +136,39 @@ impl<'a> Message<'a> {
         shape::text(string(self.content?)?.as_bytes(), scratch)
     }
 
-    /// Appends the message without its role, and without its text.
-    pub(super) fn write_rest(&self, out: &mut String) {
-        out.push('{');
-        let mut comma = "";
-        for (key, value) in &self.members {
-            let value = match key.as_ref() {
-                "role" => continue,
-                "content" if string(value).is_some() => "\"\"",
-                _ => value.get(),
-            };
-            out.push_str(comma);
-            json::write_string(key, out);
-            out.push(':');
-            out.push_str(value);
-            comma = ",";
+    /// The message without its role, and without its text.
+    pub(super) fn rest(&self) -> String {
+        let mut edits = vec![("role", Edit::Remove)];
+        if self.content.and_then(string).is_some() {
+            edits.push(("content", Edit::Set(Cow::Borrowed("\"\""))));
         }
-        out.push('}');
+        Object::parse(self.raw).map_or_else(String::new, |object| object.edited(&edits))
     }
 
     /// Of two members the one that says something is the one to keep to.
-    fn add_reasoning(&mut self, key: ReasoningKey, value: &'a RawValue) {
+    fn add_reasoning(&mut self, key: ReasoningKey, value: &'a str) {
         if self.reasoning.is_none_or(|other| is_void(other.value)) {
             self.reasoning = Some(Reasoning { key, value });
         }
-        self.carries |= !is_void(value);
     }
 }
 
 /// Where in `data` a part that was borrowed from it stands.
-pub(super) fn place(data: &[u8], part: &RawValue) -> Range<usize> {
-    let part = part.get();
+pub(super) fn place(data: &[u8], part: &str) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(data.as_ptr().addr());
     debug_assert_eq!(data.get(start..start + part.len()), Some(part.as_bytes()), "the part is not of this data");
     start..start + part.len()
 }
 
 /// What stands between a JSON string's quotes; `None` when the value is not a string.
-pub(super) fn string(value: &RawValue) -> Option<&str> {
-    value.get().strip_prefix('"')?.strip_suffix('"')
+pub(super) fn string(value: &str) -> Option<&str> {
+    value.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Whether a value says nothing.
-pub(super) fn is_void(value: &RawValue) -> bool {
-    matches!(value.get(), "null" | "\"\"" | "[]" | "{}")
+pub(super) fn is_void(value: &str) -> bool {
+    matches!(value, "null" | "\"\"" | "[]" | "{}")
 }
 
-/// An object's members in their order, the values raw.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(8);
-                while let Some((Key(key), value)) = map.next_entry()? {
-                    members.push((key, value));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
-}
+/// The members that say whose event this is, not what is in it.
+const ENVELOPE: [&str; 6] = ["id", "object", "created", "model", "system_fingerprint", "service_tier"];

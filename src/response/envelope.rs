@@ -19,7 +19,7 @@ impl Envelope {
     pub(super) fn adopt(&mut self, chunk: &Chunk<'_>, index: u64, raw: &[u8]) {
         self.before.clear();
         self.before.push_str("data: {");
-        for (key, value) in &chunk.envelope {
+        for (key, value) in chunk.envelope() {
             // These keys are plain words: nothing in them needs to be escaped.
             let _ = write!(self.before, "\"{key}\":{value},");
         }

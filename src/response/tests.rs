@@ -31,7 +31,7 @@ fn exchange(calls: Calls, usage: Usage) -> Exchange {
         unknown_tools: UnknownTools::Text,
         calls,
     };
-    Exchange { decoding, usage }
+    Exchange { decoding, usage, choices: 1 }
 }
 
 fn usual() -> Exchange {
