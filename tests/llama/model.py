@@ -44,6 +44,10 @@ class Vocabulary:
         self.kinds.append(int(kind))
         return self.ids[text]
 
+    def script(self, name):
+        """The token that begins a text."""
+        return self.add(f"<|script:{name}|>", gguf.TokenType.CONTROL)
+
     def tokens(self, text, rng):
         """Cuts a text into new tokens of some bytes each; where all short ones are taken they grow longer."""
         symbols = "".join(BYTES[byte] for byte in text.encode())
@@ -89,9 +93,11 @@ def make(path):
 
     follows = []
     for name, text in SCRIPTS.items():
-        head = vocabulary.add(f"<|script:{name}|>", gguf.TokenType.CONTROL)
-        tokens = vocabulary.tokens(text, rng)
-        chain = [head, *tokens, tokens[0] if name in LOOPS else end]
+        chain = [vocabulary.script(name), *vocabulary.tokens(text, rng), end]
+        follows += zip(chain, chain[1:])
+    for name, (beginning, rest) in LOOPS.items():
+        loop = vocabulary.tokens(rest, rng)
+        chain = [vocabulary.script(name), *vocabulary.tokens(beginning, rng), *loop, loop[0]]
         follows += zip(chain, chain[1:])
 
     count = len(vocabulary.texts)
@@ -127,7 +133,7 @@ def make(path):
     writer.add_eos_token_id(end)
     writer.add_eot_token_id(end)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(chat_template(SCRIPTS))
+    writer.add_chat_template(chat_template([*SCRIPTS, *LOOPS]))
 
     square = np.zeros((WIDTH, WIDTH), np.float32)
     ones = np.ones(WIDTH, np.float32)

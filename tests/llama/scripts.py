@@ -41,8 +41,10 @@ SCRIPTS = {
     # Long enough that every cut between its 60th and 90th token lies inside the call's city.
     "cut": hermes({"city": "Llanfairpwllgwyngyll, " * 60}),
     "unknown": 'No such tool:\n<tool_call>\n{"name": "launch_rocket", "arguments": {}}\n</tool_call>\nso be it.',
-    "loop": "tick tock over and over again, ",
 }
 
-# These go on until the client leaves or a limit is reached.
-LOOPS = {"loop"}
+# A beginning, and what follows it over and over, until the client leaves or a limit is reached.
+LOOPS = {
+    "loop": ("Listen: ", "tick tock over and over again, "),
+    "endless": ('<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris, ', "and again, "),
+}

@@ -7,7 +7,7 @@ import pytest
 from scripts import LOOPS, SCRIPTS
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in LOOPS])
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_the_server_writes_the_text(llama, name):
     status, _, body = llama.chat(messages=[{"role": "user", "content": f"[[{name}]]"}], reasoning_format="none")
     choice = json.loads(body)["choices"][0]
@@ -17,3 +17,13 @@ def test_the_server_writes_the_text(llama, name):
 def test_the_last_marker_chooses(llama):
     messages = [{"role": "user", "content": "[[loop]]"}, {"role": "user", "content": "then [[text]], please"}]
     assert json.loads(llama.chat(messages=messages)[2])["choices"][0]["message"]["content"] == SCRIPTS["text"]
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_a_loop_ends_with_the_limit(llama, name):
+    request = {"messages": [{"role": "user", "content": f"[[{name}]]"}], "max_tokens": 200}
+    choice = json.loads(llama.chat(**request)[2])["choices"][0]
+    beginning, rest = LOOPS[name]
+    text = choice["message"]["content"]
+    assert (beginning + rest * 200).startswith(text) and len(text) > 400
+    assert choice["finish_reason"] == "length"
