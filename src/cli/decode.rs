@@ -10,13 +10,12 @@ use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 use structopt::StructOpt;
 
-use super::fold::{self, FoldError, Message};
 use super::{CliError, dialect, print, read_file, read_stdin};
 use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
 use crate::exchange::{Exchange, Usage};
 use crate::limits::Limits;
 use crate::openai;
-use crate::response::{BodyRewriter, StreamRewriter};
+use crate::response::{BodyRewriter, Folded, Folder, Message, StreamRewriter};
 use crate::schema::Tools;
 
 #[derive(Debug, StructOpt)]
@@ -67,22 +66,33 @@ impl Options {
     }
 }
 
+/// Why an answer holds no message. Only an answer over a limit can be like that.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AnswerError {
+    #[error("the answer is an error: {0}")]
+    Reported(Value),
+    #[error("the answer has no message")]
+    NoMessage,
+    #[error("the answer ends without `[DONE]`")]
+    NoEnd,
+}
+
 /// The message of a reply that comes whole.
-fn whole(settings: Settings, text: &str, finish: &str) -> Result<Message, FoldError> {
-    let message = json!({"role": "assistant", "content": text});
+fn whole(settings: Settings, text: &str, finish: &str) -> Result<Message, AnswerError> {
+    let answer = json!({"role": "assistant", "content": text});
     let body = json!({
         "id": ID, "object": "chat.completion", "created": 0, "model": MODEL,
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+        "choices": [{"index": 0, "message": answer, "finish_reason": finish}],
     });
     let mut rewriter = BodyRewriter::new(&exchange(settings), &Limits::default());
     let mut out = BytesMut::new();
     rewriter.push(body.to_string().into(), &mut out);
     rewriter.finish(&mut out);
-    fold::whole(&out)
+    message(Folded::from_body(&out))
 }
 
 /// The message of a reply that is streamed, a piece of text in each chunk.
-fn streamed(settings: Settings, pieces: &[String], finish: &str) -> Result<Message, FoldError> {
+fn streamed(settings: Settings, pieces: &[String], finish: &str) -> Result<Message, AnswerError> {
     let mut rewriter = StreamRewriter::new(&exchange(settings), &Limits::default());
     let mut out = BytesMut::new();
     rewriter.push(chunk(&json!({"role": "assistant", "content": null}), None), &mut out);
@@ -92,7 +102,20 @@ fn streamed(settings: Settings, pieces: &[String], finish: &str) -> Result<Messa
     rewriter.push(chunk(&json!({}), Some(finish)), &mut out);
     rewriter.push(Bytes::from_static(b"data: [DONE]\n\n"), &mut out);
     rewriter.finish(&mut out);
-    fold::streamed(out.freeze())
+    let mut folder = Folder::new(Limits::default().answer_bytes_max);
+    folder.push(out.freeze());
+    let folded = folder.finish();
+    if !folded.done && folded.error.is_none() {
+        return Err(AnswerError::NoEnd);
+    }
+    message(folded)
+}
+
+fn message(mut folded: Folded) -> Result<Message, AnswerError> {
+    match folded.error {
+        Some(error) => Err(AnswerError::Reported(error)),
+        None => folded.messages.remove(&0).ok_or(AnswerError::NoMessage),
+    }
 }
 
 fn chunk(delta: &Value, finish: Option<&str>) -> Bytes {

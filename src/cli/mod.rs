@@ -3,7 +3,6 @@
 
 mod decode;
 mod dialects;
-pub(crate) mod fold;
 mod mock;
 mod prompt;
 mod run;
@@ -19,7 +18,7 @@ use std::sync::Arc;
 use structopt::StructOpt;
 use structopt::clap::{AppSettings, ErrorKind};
 
-use self::fold::FoldError;
+use self::decode::AnswerError;
 use crate::config::ConfigErrors;
 use crate::demo::DemoError;
 use crate::dialect::{Dialect, Dialects};
@@ -70,7 +69,7 @@ enum CliError {
     #[error(transparent)]
     Request(#[from] RequestError),
     #[error(transparent)]
-    Fold(#[from] FoldError),
+    Answer(#[from] AnswerError),
     #[error(transparent)]
     Demo(#[from] DemoError),
     /// The lines that failed have said so themselves.

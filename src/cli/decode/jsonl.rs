@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::fold::{FoldError, Message};
 use super::super::{CliError, dialect};
+use super::{AnswerError, streamed, whole};
 use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
 use crate::dialect::Dialect;
 use crate::openai;
+use crate::response::Message;
 use crate::schema::Tools;
 
 /// One line. Keys that are not known are left alone, so that a table of tests can carry its own.
@@ -63,7 +64,7 @@ enum CaseError {
     #[error(transparent)]
     Cli(#[from] CliError),
     #[error(transparent)]
-    Fold(#[from] FoldError),
+    Answer(#[from] AnswerError),
 }
 
 pub(super) fn run() -> Result<(), CliError> {
@@ -91,8 +92,8 @@ fn answer(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Value {
     match parsed.map_err(CaseError::from).and_then(|line| message(line, dialects)) {
         Ok(message) => json!({
             "id": id,
-            "content": message.content,
-            "reasoning": message.reasoning,
+            "content": message.content.filter(|text| !text.is_empty()),
+            "reasoning": message.reasoning.filter(|text| !text.is_empty()),
             "tool_calls": message.tool_calls,
             "finish_reason": message.finish_reason,
         }),
@@ -123,9 +124,5 @@ fn message(line: Value, dialects: &mut HashMap<String, Arc<Dialect>>) -> Result<
     };
     let is_streamed = case.stream.unwrap_or(case.chunks.is_some());
     let pieces = case.chunks.or_else(|| case.text.map(|text| vec![text])).ok_or(CaseError::NoText)?;
-    Ok(if is_streamed {
-        super::streamed(settings, &pieces, finish)?
-    } else {
-        super::whole(settings, &pieces.concat(), finish)?
-    })
+    Ok(if is_streamed { streamed(settings, &pieces, finish)? } else { whole(settings, &pieces.concat(), finish)? })
 }
