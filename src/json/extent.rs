@@ -56,6 +56,11 @@ impl Extent {
         self.state == State::Closed
     }
 
+    /// Whether what began can never end: it is no object, array or string.
+    pub fn is_endless(&self) -> bool {
+        self.state == State::Endless
+    }
+
     /// The state after a byte outside strings.
     fn after(&mut self, byte: u8) -> State {
         match byte {
