@@ -23,7 +23,7 @@
 //! | 3 | `request` | rewrite a request body, yield an `Exchange` | `prompt exchange decode dialect schema openai limits json` |
 //! | 3 | `response` | rewrite a reply, streamed or whole | `decode exchange sse json openai limits` |
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `dialect limits exchange decode` |
-//! | 5 | `upstream` | pools of peers: in-flight counts, probing, choice of peer | `config dialect exchange` |
+//! | 5 | `upstream` | pools of peers: in-flight counts, probing, choice of peer | `config decode dialect exchange` |
 //! | 5 | `metrics` | names and counters | `response` |
 //! | 6 | `proxy` | the Pingora phases; `fault` maps errors to HTTP | all above |
 //! | 6 | `admin` | the admin address: health, readiness | all above |
@@ -50,3 +50,4 @@ pub mod response;
 pub mod scan;
 pub mod schema;
 pub mod sse;
+pub mod upstream;

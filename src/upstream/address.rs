@@ -1,0 +1,95 @@
+//! A peer's name to its addresses, refreshed now and then.
+//! Keeps the last good answer when a name server fails: a box does not move because its name cannot be read.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::lock;
+
+/// How long an answer holds. Names of boxes change seldom; a minute is how long a moved one stays unreachable.
+const REFRESH: Duration = Duration::from_secs(60);
+/// A resolver that does not answer would otherwise hold a request for its own, much longer, time.
+const LOOKUP_MAX: Duration = Duration::from_secs(5);
+
+/// Where one peer listens.
+#[derive(Debug)]
+pub struct Addresses {
+    host: String,
+    port: u16,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    list: Arc<[SocketAddr]>,
+    /// `None`: an address, which never changes.
+    until: Option<Instant>,
+}
+
+impl Addresses {
+    pub fn new(host: &str, port: u16) -> Self {
+        let literal = host.parse::<IpAddr>().ok();
+        let known = literal.map(|ip| Known { list: Arc::new([SocketAddr::new(ip, port)]), until: None });
+        Self { host: host.to_owned(), port, known: Mutex::new(known) }
+    }
+
+    /// At least one address, the one that worked last in front.
+    pub async fn resolve(&self) -> io::Result<Arc<[SocketAddr]>> {
+        let known = lock(&self.known).clone();
+        match known {
+            Some(known) if known.until.is_none_or(|until| Instant::now() < until) => Ok(known.list),
+            stale => match self.look_up().await {
+                Ok(list) => {
+                    *lock(&self.known) = Some(Known { list: Arc::clone(&list), until: Some(Instant::now() + REFRESH) });
+                    Ok(list)
+                }
+                Err(e) => stale.map(|known| known.list).ok_or(e),
+            },
+        }
+    }
+
+    /// Puts the address that answered in front, so that the next connection tries it first.
+    pub fn prefer(&self, address: SocketAddr) {
+        if let Some(known) = lock(&self.known).as_mut() {
+            let others = known.list.iter().copied().filter(|other| *other != address);
+            known.list = std::iter::once(address).chain(others).collect();
+        }
+    }
+
+    async fn look_up(&self) -> io::Result<Arc<[SocketAddr]>> {
+        let lookup = tokio::net::lookup_host((self.host.as_str(), self.port));
+        let found: Vec<SocketAddr> = match tokio::time::timeout(LOOKUP_MAX, lookup).await {
+            Ok(found) => found?.collect(),
+            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the name server does not answer")),
+        };
+        if found.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+        }
+        Ok(found.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_is_its_own_answer() {
+        for (host, expected) in [("127.0.0.1", "127.0.0.1:80"), ("::1", "[::1]:80")] {
+            let list = Addresses::new(host, 80).resolve().await.unwrap();
+            assert_eq!(list.as_ref(), [expected.parse::<SocketAddr>().unwrap()]);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_address_that_worked_comes_first() {
+        let addresses = Addresses::new("127.0.0.1", 80);
+        let second: SocketAddr = "127.0.0.2:80".parse().unwrap();
+        *lock(&addresses.known) =
+            Some(Known { list: Arc::new(["127.0.0.1:80".parse().unwrap(), second]), until: None });
+        addresses.prefer(second);
+        assert_eq!(addresses.resolve().await.unwrap().first(), Some(&second));
+    }
+}

@@ -1,0 +1,95 @@
+//! A place at one peer, and the connection that goes with it.
+//! Given back when dropped, whatever became of the request.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::upstreams::peer::HttpPeer;
+
+use crate::config::Timeouts;
+
+use super::dial::Dial;
+use super::peer::Peer;
+use super::pool::Pool;
+use super::watch::Watch;
+
+/// llama.cpp and uvicorn close an idle connection after 5 s; one second less, and a connection that is taken from
+/// the pool is hardly ever one that its server is closing.
+const IDLE_MAX: Duration = Duration::from_secs(4);
+/// Keeps connections of one's own out of the pool: nothing is ever put there under this key.
+const OWN_GROUP: u64 = 1;
+
+/// A place at a peer.
+#[derive(Debug)]
+pub struct Claim {
+    pool: Arc<Pool>,
+    index: usize,
+    peer: Arc<Peer>,
+}
+
+/// Which connection a request gets.
+#[derive(Debug)]
+pub enum Connection {
+    /// One that Pingora keeps and shares, with the one timeout that it has.
+    /// For requests that are short and may be repeated when it turns out dead.
+    Shared { read_timeout: Option<Duration> },
+    /// A fresh one that is closed afterwards: for requests that run long, that may not be repeated, or whose phases
+    /// have deadlines of their own.
+    Own(Arc<Watch>),
+}
+
+impl Claim {
+    pub(super) fn new(pool: Arc<Pool>, index: usize, peer: Arc<Peer>) -> Self {
+        Self { pool, index, peer }
+    }
+
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// The peer's place in its pool.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The peer could not be reached: others go first for a while.
+    pub fn unreachable(&self) {
+        self.peer.health.failed();
+    }
+
+    /// What Pingora needs to connect.
+    pub async fn http_peer(&self, connection: &Connection) -> io::Result<HttpPeer> {
+        connection.to(&self.peer, self.pool.config().timeouts).await
+    }
+}
+
+impl Connection {
+    /// Resolves the peer's name, so that Pingora does not: it would block, and panic on failure.
+    pub(super) async fn to(&self, peer: &Arc<Peer>, timeouts: Timeouts) -> io::Result<HttpPeer> {
+        let addresses = peer.addresses.resolve().await?;
+        let first = addresses.first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let mut http_peer = HttpPeer::new(first, false, String::new());
+        let options = &mut http_peer.options;
+        options.total_connection_timeout = Some(Duration::from_millis(timeouts.connect_ms));
+        options.idle_timeout = Some(IDLE_MAX);
+        let watch = match self {
+            Self::Shared { read_timeout } => {
+                options.read_timeout = *read_timeout;
+                None
+            }
+            Self::Own(watch) => {
+                http_peer.group_key = OWN_GROUP;
+                Some(Arc::clone(watch))
+            }
+        };
+        http_peer.options.custom_l4 = Some(Arc::new(Dial { peer: Arc::clone(peer), addresses, watch }));
+        Ok(http_peer)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.pool.give_back(self.index);
+    }
+}

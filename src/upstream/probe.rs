@@ -1,0 +1,203 @@
+//! Asks llama.cpp's servers for their chat template, by which a family of models is known.
+//! Once a pool, when it is first needed, and again when a peer has come back: it may run another model then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::connectors::http::Connector;
+use pingora::http::RequestHeader;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::config;
+use crate::decode::Reasoning;
+use crate::dialect::{Dialect, Dialects};
+use crate::exchange::Engine;
+
+use super::claim::Connection;
+use super::peer::Peer;
+use super::pool::Family;
+use super::watch::Watch;
+
+/// What a request may wait for the answer; it is the first one's time to its first token.
+const PROBE_MAX: Duration = Duration::from_secs(2);
+/// After a probe that no peer answered, requests go by the model's name for so long.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// Templates of 20 KiB are usual; an answer over this is none.
+const PROPS_BYTES_MAX: usize = 1 << 20;
+
+/// What was learnt of a pool, and when.
+#[derive(Debug, Default)]
+pub struct Probe {
+    last: Mutex<Option<Learnt>>,
+}
+
+#[derive(Debug)]
+struct Learnt {
+    family: Option<Family>,
+    /// How often the peers had come back by then.
+    returns: u32,
+    /// A probe that got no answer holds only until here.
+    until: Option<Instant>,
+}
+
+impl Probe {
+    /// The family that the peers' templates show. Requests that come while a probe runs wait for it.
+    pub async fn family(&self, pool: &config::Pool, peers: &[Arc<Peer>], dialects: &Dialects) -> Option<Family> {
+        if pool.engine != Engine::LlamaCpp {
+            return None;
+        }
+        let mut last = self.last.lock().await;
+        let returns = peers.iter().map(|peer| peer.health.returns()).fold(0, u32::wrapping_add);
+        let still_holds =
+            |learnt: &Learnt| learnt.returns == returns && learnt.until.is_none_or(|until| Instant::now() < until);
+        if let Some(learnt) = last.as_ref().filter(|learnt| still_holds(learnt)) {
+            return learnt.family.clone();
+        }
+        let templates = templates(pool, peers).await;
+        let family = agree(pool, &templates, dialects);
+        match &family {
+            Some(family) => log::info!(
+                "pool {}: the chat template says dialect {}, reasoning {:?}",
+                pool.name,
+                family.dialect.name(),
+                family.reasoning
+            ),
+            None => log::info!("pool {}: no known chat template; going by the model's name", pool.name),
+        }
+        let until = templates.is_empty().then(|| Instant::now() + RETRY_AFTER);
+        *last = Some(Learnt { family: family.clone(), returns, until });
+        family
+    }
+}
+
+/// The templates of the peers that answer in time, each with its peer's URL.
+async fn templates(pool: &config::Pool, peers: &[Arc<Peer>]) -> Vec<(String, String)> {
+    let mut asking = JoinSet::new();
+    for peer in peers {
+        let (peer, timeouts) = (Arc::clone(peer), pool.timeouts);
+        asking.spawn(async move { (peer.url().to_owned(), template(&peer, timeouts).await) });
+    }
+    let mut templates = Vec::new();
+    let all = async {
+        while let Some(answer) = asking.join_next().await {
+            match answer {
+                Ok((url, Ok(template))) => templates.push((url, template)),
+                Ok((url, Err(e))) => log::warn!("pool {}: asking {url} for its chat template: {e}", pool.name),
+                Err(e) => log::warn!("pool {}: asking for a chat template: {e}", pool.name),
+            }
+        }
+    };
+    if timeout(PROBE_MAX, all).await.is_err() {
+        log::warn!("pool {}: not every server told its chat template within {PROBE_MAX:?}", pool.name);
+    }
+    // The order of the answers is chance; the choice is not.
+    templates.sort_by_key(|(url, _)| peers.iter().position(|peer| peer.url() == url));
+    templates
+}
+
+/// The family of the first peer that has a known one; says so when another differs.
+fn agree(pool: &config::Pool, templates: &[(String, String)], dialects: &Dialects) -> Option<Family> {
+    let known = |template: &str| {
+        let dialect = dialects.by_template(template)?;
+        Some(Family { dialect: Arc::clone(dialect), reasoning: prompt_reasoning(dialect, template) })
+    };
+    let mut families = templates.iter().map(|(url, template)| (url, known(template)));
+    let (first_url, first) = families.next()?;
+    let mut chosen = first;
+    for (url, other) in families {
+        let name = |family: &Option<Family>| family.as_ref().map(|f| f.dialect.name().to_owned());
+        if name(&other) != name(&chosen) {
+            log::warn!(
+                "pool {}: {first_url} writes {}, {url} writes {}; a pool is read as one dialect",
+                pool.name,
+                name(&chosen).as_deref().unwrap_or("something unknown"),
+                name(&other).as_deref().unwrap_or("something unknown"),
+            );
+        }
+        chosen = chosen.or(other);
+    }
+    chosen
+}
+
+/// Whether the template's generation prompt ends inside reasoning: what follows its last `add_generation_prompt`
+/// names an opener and no closer.
+fn prompt_reasoning(dialect: &Dialect, template: &str) -> Reasoning {
+    let Some(reasoning) = &dialect.spec().reasoning else { return Reasoning::Auto };
+    let Some((_, tail)) = template.rsplit_once("add_generation_prompt") else { return Reasoning::Auto };
+    let names = |markers: &[String]| markers.iter().any(|marker| !marker.is_empty() && tail.contains(marker.as_str()));
+    if names(&reasoning.open) && !names(&reasoning.close) { Reasoning::Open } else { Reasoning::Auto }
+}
+
+#[derive(Deserialize)]
+struct Props {
+    chat_template: String,
+}
+
+/// Why a peer's template is not known.
+#[derive(Debug, thiserror::Error)]
+enum PropsError {
+    #[error("{0}")]
+    Address(#[from] std::io::Error),
+    #[error("{0}")]
+    Http(#[from] Box<pingora::Error>),
+    #[error("`/props` answered {0}")]
+    Status(u16),
+    #[error("`/props` is over {PROPS_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("`/props` has no chat template: {0}")]
+    Shape(#[from] serde_json::Error),
+}
+
+async fn template(peer: &Arc<Peer>, timeouts: config::Timeouts) -> Result<String, PropsError> {
+    let connection = Connection::Own(Arc::new(Watch::new(timeouts)));
+    let http_peer = connection.to(peer, timeouts).await?;
+    let connector: Connector = Connector::new(None);
+    let (mut session, _) = connector.get_http_session(&http_peer).await?;
+    let path = format!("{}/props", peer.prefix());
+    let mut request = RequestHeader::build("GET", path.as_bytes(), Some(3))?;
+    request.insert_header("Host", peer.authority())?;
+    request.insert_header("Connection", "close")?;
+    if let Some(authorization) = peer.authorization() {
+        request.insert_header("Authorization", authorization)?;
+    }
+    session.write_request_header(Box::new(request)).await?;
+    session.finish_request_body().await?;
+    session.read_response_header().await?;
+    let status = session.response_header().map_or(0, |header| header.status.as_u16());
+    if status != 200 {
+        return Err(PropsError::Status(status));
+    }
+    let mut body = Vec::new();
+    while let Some(bytes) = session.read_response_body().await? {
+        if body.len() + bytes.len() > PROPS_BYTES_MAX {
+            return Err(PropsError::TooLarge);
+        }
+        body.extend_from_slice(&bytes);
+    }
+    let props: Props = serde_json::from_slice(&body)?;
+    Ok(props.chat_template)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_prompt_that_opens_reasoning_is_seen() {
+        let dialects = Dialects::builtin();
+        let dialect = dialects.get("hermes").unwrap();
+        let table = [
+            ("{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}", Reasoning::Open),
+            ("{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}", Reasoning::Auto),
+            ("{% if add_generation_prompt %}{% if x %}<think>\n\n</think>{% endif %}{% endif %}", Reasoning::Auto),
+            ("<think> everywhere else {% if add_generation_prompt %}{% endif %}", Reasoning::Auto),
+            ("<think>", Reasoning::Auto),
+        ];
+        for (template, expected) in table {
+            assert_eq!(prompt_reasoning(dialect, template), expected, "{template}");
+        }
+    }
+}

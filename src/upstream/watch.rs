@@ -1,0 +1,215 @@
+//! A connection that is watched: it ends when a phase takes too long, or when nobody needs it any more.
+//! Pingora has one read timeout for header and body alike; a queue, a prefill and a pause between two tokens are
+//! three different waits, and only the socket sees all of them.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use crate::config::Timeouts;
+
+use super::lock;
+
+/// The wait that took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Expired {
+    #[error("no byte of the answer within {0} ms")]
+    FirstByte(u64),
+    #[error("nothing came for {0} ms")]
+    Idle(u64),
+    #[error("not finished within {0} ms")]
+    Total(u64),
+}
+
+/// One exchange's view of its connection.
+#[derive(Debug)]
+pub struct Watch {
+    timeouts: Timeouts,
+    began: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    expired: Option<Expired>,
+    stopped: bool,
+    reader: Option<Waker>,
+}
+
+impl Watch {
+    /// `total_ms` counts from here.
+    pub fn new(timeouts: Timeouts) -> Self {
+        Self { timeouts, began: Instant::now(), state: Mutex::default() }
+    }
+
+    /// The wait that ended the connection, if one did.
+    pub fn expired(&self) -> Option<Expired> {
+        lock(&self.state).expired
+    }
+
+    /// Nothing more of the answer is needed: the next read fails, and with it the connection ends.
+    pub fn stop(&self) {
+        let mut state = lock(&self.state);
+        state.stopped = true;
+        if let Some(reader) = state.reader.take() {
+            reader.wake();
+        }
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        lock(&self.state).stopped
+    }
+
+    /// Fails when stopped; otherwise remembers whom to wake.
+    fn register(&self, reader: &Waker) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        if state.stopped {
+            return Err(io::Error::other("the answer is complete"));
+        }
+        if !state.reader.as_ref().is_some_and(|known| known.will_wake(reader)) {
+            state.reader = Some(reader.clone());
+        }
+        Ok(())
+    }
+
+    /// When a wait that begins now is over, and why.
+    fn deadline(&self, wait: Wait) -> Option<(Instant, Expired)> {
+        let now = Instant::now();
+        let after = |ms: Option<u64>, from: Instant, why: fn(u64) -> Expired| {
+            ms.and_then(|ms| Some((from.checked_add(Duration::from_millis(ms))?, why(ms))))
+        };
+        let phase = match wait {
+            Wait::FirstByte => after(self.timeouts.first_byte_ms, now, Expired::FirstByte),
+            Wait::Body | Wait::Write => after(self.timeouts.idle_ms, now, Expired::Idle),
+        };
+        let total = after(self.timeouts.total_ms, self.began, Expired::Total);
+        phase.into_iter().chain(total).min_by_key(|(at, _)| *at)
+    }
+}
+
+/// What a connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    FirstByte,
+    Body,
+    Write,
+}
+
+/// A TCP connection that keeps to its watch. Time counts only while somebody waits on it: a client that reads slowly
+/// does not make its server late.
+#[derive(Debug)]
+pub struct WatchedSocket {
+    tcp: TcpStream,
+    watch: Arc<Watch>,
+    reading: Wait,
+    /// The wait that is going on and when it is over.
+    current: Option<(Wait, Option<Expired>)>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl WatchedSocket {
+    pub fn new(tcp: TcpStream, watch: Arc<Watch>) -> Self {
+        let timer = Box::pin(tokio::time::sleep_until(watch.began));
+        Self { tcp, watch, reading: Wait::FirstByte, current: None, timer }
+    }
+
+    /// Polled while a wait goes on: fails when it is over.
+    fn poll_overdue(&mut self, wait: Wait, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let expires = match self.current {
+            Some((current, expires)) if current == wait => expires,
+            _ => {
+                let deadline = self.watch.deadline(wait);
+                if let Some((at, _)) = deadline {
+                    self.timer.as_mut().reset(at);
+                }
+                let expires = deadline.map(|(_, why)| why);
+                self.current = Some((wait, expires));
+                expires
+            }
+        };
+        let Some(why) = expires else { return Poll::Pending };
+        match self.timer.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                lock(&self.watch.state).expired.get_or_insert(why);
+                Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why))
+            }
+        }
+    }
+
+    fn poll_written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match write(Pin::new(&mut self.tcp), cx) {
+            Poll::Pending => self.poll_overdue(Wait::Write, cx).map(Err),
+            ready => {
+                // The wait for the first byte counts from the last byte of the request.
+                self.current = None;
+                ready
+            }
+        }
+    }
+}
+
+impl AsyncRead for WatchedSocket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.watch.register(cx.waker())?;
+        let before = buf.filled().len();
+        match Pin::new(&mut this.tcp).poll_read(cx, buf) {
+            Poll::Pending => this.poll_overdue(this.reading, cx).map(Err),
+            ready => {
+                this.current = None;
+                if buf.filled().len() > before {
+                    this.reading = Wait::Body;
+                }
+                ready
+            }
+        }
+    }
+}
+
+impl AsyncWrite for WatchedSocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_written(cx, |tcp, cx| tcp.poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tcp).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_written(cx, |tcp, cx| tcp.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+}
+
+impl VirtualSocket for WatchedSocket {
+    fn set_socket_option(&self, option: VirtualSockOpt) -> io::Result<()> {
+        match option {
+            VirtualSockOpt::NoDelay => self.tcp.set_nodelay(true),
+            // No peer asks for any other.
+            _ => Ok(()),
+        }
+    }
+}
