@@ -42,6 +42,7 @@ pub mod dialect;
 pub mod exchange;
 pub mod json;
 pub mod limits;
+pub mod metrics;
 pub mod mock;
 pub mod openai;
 pub mod prompt;
