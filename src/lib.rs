@@ -46,6 +46,7 @@ pub mod metrics;
 pub mod mock;
 pub mod openai;
 pub mod prompt;
+pub mod proxy;
 pub mod request;
 pub mod response;
 pub mod scan;

@@ -1,0 +1,119 @@
+//! One line of JSON in the log for each request. Never holds content: no text, no key, no query.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use pingora::proxy::Session;
+
+use crate::json::write_string;
+
+use super::context::Context;
+use super::fault::{Blame, Fault};
+use super::route;
+
+/// The log's target, so that it can be filtered and sent elsewhere.
+pub const TARGET: &str = "access";
+/// A client chooses path and model; a log line must not grow with them.
+const TEXT_BYTES_MAX: usize = 256;
+
+/// Writes the line of a request that is over.
+pub fn write(session: &Session, context: &Context) {
+    if log::log_enabled!(target: TARGET, log::Level::Info) {
+        log::info!(target: TARGET, "{}", line(session, context));
+    }
+}
+
+fn line(session: &Session, context: &Context) -> String {
+    let request = session.req_header();
+    let status = session.response_written().map(|response| u64::from(response.status.as_u16()));
+    let summary = context.summary.as_ref();
+    let mut line = Line::default();
+    line.text("id", Some(&context.id));
+    line.text("method", Some(request.method.as_str()));
+    line.text("path", Some(&String::from_utf8_lossy(route::path(request))));
+    line.number("status", status.or(context.fault.as_ref().map(|fault| u64::from(fault.status()))));
+    line.text("model", context.model.as_deref());
+    line.text("pool", context.route.pool.as_ref().map(|pool| pool.name()));
+    line.text("peer", context.route.peer_url.as_deref());
+    line.number("request_bytes", u64::try_from(session.body_bytes_read()).ok());
+    line.number("bytes", u64::try_from(session.body_bytes_sent()).ok());
+    line.number("first_byte_ms", context.first_byte_after.and_then(millis));
+    line.number("duration_ms", millis(context.began.elapsed()));
+    line.number("calls", summary.map(|summary| u64::from(summary.calls)));
+    line.text("finish", summary.and_then(|summary| summary.finish_reason.as_deref()));
+    line.text("outcome", Some(outcome(context.fault.as_ref())));
+    if let Some(fault) = &context.fault {
+        line.text("error", Some(fault.code()));
+    }
+    line.end()
+}
+
+fn outcome(fault: Option<&Fault>) -> &'static str {
+    match fault.map(Fault::blame) {
+        None => "ok",
+        Some(Blame::Client) => "refused",
+        Some(Blame::Left) => "client_left",
+        Some(Blame::Busy) => "busy",
+        Some(Blame::Upstream) => "upstream_failed",
+        Some(Blame::Gateway) => "failed",
+    }
+}
+
+fn millis(duration: Duration) -> Option<u64> {
+    u64::try_from(duration.as_millis()).ok()
+}
+
+/// An object in the making.
+#[derive(Default)]
+struct Line(String);
+
+impl Line {
+    fn text(&mut self, name: &str, value: Option<&str>) {
+        self.name(name);
+        match value {
+            Some(value) => write_string(shortened(value), &mut self.0),
+            None => self.0.push_str("null"),
+        }
+    }
+
+    fn number(&mut self, name: &str, value: Option<u64>) {
+        self.name(name);
+        let _ = match value {
+            Some(value) => write!(self.0, "{value}"),
+            None => self.0.write_str("null"),
+        };
+    }
+
+    fn name(&mut self, name: &str) {
+        self.0.push(if self.0.is_empty() { '{' } else { ',' });
+        write_string(name, &mut self.0);
+        self.0.push(':');
+    }
+
+    fn end(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+fn shortened(text: &str) -> &str {
+    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(|end| *end <= TEXT_BYTES_MAX).last().unwrap_or(0);
+    text.get(..end).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_json_and_short() {
+        let mut line = Line::default();
+        line.text("path", Some(&"\"é".repeat(1000)));
+        line.text("model", None);
+        line.number("status", Some(200));
+        let value: serde_json::Value = serde_json::from_str(&line.end()).unwrap();
+        assert!(value["path"].as_str().unwrap().len() <= TEXT_BYTES_MAX);
+        assert_eq!((&value["model"], &value["status"]), (&serde_json::Value::Null, &serde_json::json!(200)));
+    }
+}

@@ -1,0 +1,200 @@
+//! Reads a request's body before its peer is chosen, and hands over what goes up instead.
+//! Does not look inside, but for where its JSON ends.
+//!
+//! Pingora reads the body itself once a peer is chosen. It calls `request_body_filter` for a body that has been read
+//! already only with what its retry buffer holds, which takes 64 KiB and is void once more was put in. So the buffer
+//! is turned on when the rest of the body is sure to fit it: the filter is then called with that rest and the end of
+//! the stream, and there the whole body takes its place.
+//! A chunked body has no length that would tell when; it is read to the end of its JSON only, and the filter is called
+//! with what follows, the last chunk at least.
+
+use bytes::{Bytes, BytesMut};
+use pingora::Error;
+use pingora::proxy::Session;
+
+use crate::json::Extent;
+
+/// What Pingora's retry buffer takes.
+const RETRY_BUFFER_BYTES: usize = 1 << 16;
+/// A length is a claim; only what has come gets memory beyond this.
+const FIRST_RESERVE_BYTES: usize = 1 << 20;
+
+/// A request's body as far as it has been read.
+#[derive(Debug)]
+pub enum Read {
+    /// There is none, or it is not JSON: it goes up as it came.
+    Nothing,
+    /// It was read.
+    Whole(Body),
+}
+
+/// A body that was read.
+#[derive(Debug)]
+pub struct Body {
+    pub bytes: Bytes,
+    framing: Framing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Length,
+    /// Chunked; Pingora's buffer has all of it, or none.
+    Chunked {
+        buffered: Buffered,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Buffered {
+    All,
+    None,
+}
+
+/// What goes up as the request's body.
+#[derive(Debug, Default)]
+pub enum Upload {
+    /// What Pingora reads.
+    #[default]
+    AsRead,
+    /// These bytes, instead of all of it.
+    Instead(Bytes),
+    /// These bytes, then what Pingora goes on to read.
+    Before(Bytes),
+}
+
+/// Why a body could not be read.
+#[derive(Debug)]
+pub enum ReadError {
+    TooLarge,
+    /// It ended before its JSON did.
+    Unclosed,
+    /// It came in a way that Pingora cannot hand over; better refused than left hanging.
+    Lost,
+    Client(Box<Error>),
+}
+
+/// Reads a body of at most `bytes_max` bytes.
+pub async fn read(session: &mut Session, bytes_max: usize) -> Result<Read, ReadError> {
+    let headers = &session.req_header().headers;
+    let is_chunked = headers.contains_key("transfer-encoding");
+    let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.trim().parse::<usize>().ok());
+    if session.is_body_empty() {
+        return Ok(Read::Nothing);
+    }
+    match length {
+        Some(length) if !is_chunked && length > bytes_max => Err(ReadError::TooLarge),
+        Some(length) if !is_chunked => {
+            welcome(session).await?;
+            read_length(session, length).await
+        }
+        _ => {
+            welcome(session).await?;
+            read_chunked(session, bytes_max).await
+        }
+    }
+}
+
+impl Body {
+    /// It goes up as it came.
+    pub fn unchanged(self) -> Upload {
+        match self.framing {
+            Framing::Length => Upload::Instead(self.bytes),
+            Framing::Chunked { buffered: Buffered::All } => Upload::AsRead,
+            Framing::Chunked { buffered: Buffered::None } => Upload::Before(self.bytes),
+        }
+    }
+}
+
+impl Upload {
+    /// The length that goes into the header, where it is known and new.
+    pub fn length(&self) -> Option<usize> {
+        match self {
+            Self::Instead(bytes) => Some(bytes.len()),
+            Self::AsRead | Self::Before(_) => None,
+        }
+    }
+
+    /// Puts into `piece`, which Pingora read, what goes up for it. A retry calls this again from the start.
+    pub fn replace(&mut self, piece: &mut Option<Bytes>, is_last: End) {
+        match self {
+            Self::AsRead => {}
+            Self::Instead(bytes) => {
+                // `None` would end the upload, so what is not last is empty.
+                *piece = Some(if is_last == End::Here { bytes.clone() } else { Bytes::new() });
+            }
+            Self::Before(bytes) => {
+                let mut whole = BytesMut::from(std::mem::take(bytes));
+                whole.extend_from_slice(piece.as_deref().unwrap_or_default());
+                *piece = Some(whole.freeze());
+                *self = Self::AsRead;
+            }
+        }
+    }
+}
+
+/// Whether a piece of a body is its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Here,
+    Later,
+}
+
+/// Answers `Expect: 100-continue`, which Pingora leaves to whoever reads the body.
+async fn welcome(session: &mut Session) -> Result<(), ReadError> {
+    let expects =
+        session.get_header("expect").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if expects {
+        session.as_downstream_mut().write_continue_response().await.map_err(client)?;
+    }
+    Ok(())
+}
+
+async fn read_length(session: &mut Session, length: usize) -> Result<Read, ReadError> {
+    let mut body = BytesMut::with_capacity(length.min(FIRST_RESERVE_BYTES));
+    loop {
+        // One read brings 64 KiB at most (the head's limit keeps what came with it below that), so it never crosses
+        // this line to the end.
+        if length.saturating_sub(body.len()) <= RETRY_BUFFER_BYTES {
+            session.enable_retry_buffering();
+        }
+        if session.is_body_done() {
+            break;
+        }
+        match session.as_downstream_mut().read_request_body().await.map_err(client)? {
+            Some(piece) => body.extend_from_slice(&piece),
+            None => break,
+        }
+    }
+    if session.get_retry_buffer().is_none() {
+        return Err(ReadError::Lost);
+    }
+    Ok(Read::Whole(Body { bytes: body.freeze(), framing: Framing::Length }))
+}
+
+async fn read_chunked(session: &mut Session, bytes_max: usize) -> Result<Read, ReadError> {
+    session.enable_retry_buffering();
+    let mut extent = Extent::default();
+    let mut body = BytesMut::new();
+    while !extent.is_closed() {
+        let Some(piece) = session.as_downstream_mut().read_request_body().await.map_err(client)? else {
+            return if body.is_empty() { Ok(Read::Nothing) } else { Err(ReadError::Unclosed) };
+        };
+        if body.len() + piece.len() > bytes_max {
+            return Err(ReadError::TooLarge);
+        }
+        body.extend_from_slice(&piece);
+        extent.push(&piece);
+        if extent.is_endless() {
+            break;
+        }
+    }
+    let buffered = if session.get_retry_buffer().is_some() { Buffered::All } else { Buffered::None };
+    if buffered == Buffered::None && session.is_body_done() {
+        return Err(ReadError::Lost);
+    }
+    Ok(Read::Whole(Body { bytes: body.freeze(), framing: Framing::Chunked { buffered } }))
+}
+
+fn client(e: Box<Error>) -> ReadError {
+    ReadError::Client(e.into_down())
+}

@@ -1,0 +1,87 @@
+//! The state of one request on its way through the phases.
+//! Decides nothing; it is what the phases tell each other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pingora::{Error, ErrorType};
+
+use crate::exchange::Exchange;
+use crate::response::Summary;
+use crate::upstream::{Claim, Pool, Watch};
+
+use super::body::Upload;
+use super::fault::Fault;
+use super::lifecycle::Busy;
+use super::reply::Reply;
+
+/// One request.
+#[derive(Debug)]
+pub struct Context {
+    pub began: Instant,
+    /// `X-Request-Id`.
+    pub id: String,
+    /// The model that the request names, where its body was read.
+    pub model: Option<String>,
+    pub upload: Upload,
+    /// How the reply is to be read, when it is.
+    pub exchange: Option<Box<Exchange>>,
+    pub reply: Reply,
+    pub route: Upstreams,
+    pub first_byte_after: Option<Duration>,
+    pub summary: Option<Summary>,
+    pub fault: Option<Fault>,
+    /// Taken at the first phase, given back when the request is over.
+    pub busy: Option<Busy>,
+}
+
+/// Where a request goes.
+#[derive(Debug, Default)]
+pub struct Upstreams {
+    pub pool: Option<Arc<Pool>>,
+    /// The peer that has it now.
+    pub claim: Option<Claim>,
+    /// The peers that failed it, by their place in the pool.
+    pub tried: Vec<usize>,
+    /// The deadlines of a connection of its own.
+    pub watch: Option<Arc<Watch>>,
+    /// A shared connection turned out dead: the next is fresh.
+    pub distrust: Distrust,
+    /// The last peer, for the log; the claim has gone by then.
+    pub peer_url: Option<String>,
+}
+
+/// Whether a connection that others have used may be taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Distrust {
+    #[default]
+    None,
+    Shared,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            id: String::new(),
+            model: None,
+            upload: Upload::default(),
+            exchange: None,
+            reply: Reply::default(),
+            route: Upstreams::default(),
+            first_byte_after: None,
+            summary: None,
+            fault: None,
+            busy: None,
+        }
+    }
+}
+
+impl Context {
+    /// Remembers why, and gives Pingora an error that ends the request.
+    pub fn fail(&mut self, fault: Fault) -> Box<Error> {
+        let e = Error::explain(ErrorType::Custom("Refused"), fault.to_string());
+        self.fault = Some(fault);
+        e.into_in()
+    }
+}

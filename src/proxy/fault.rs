@@ -1,0 +1,202 @@
+//! Every failure as a client sees it: a status and an error in OpenAI's shape.
+//! The one place that maps errors to HTTP; whoever fails says only what happened.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use pingora::http::ResponseHeader;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use crate::json;
+use crate::request::RequestError;
+use crate::upstream::{ClaimError, Expired};
+
+/// What went wrong with a request, grouped by whose fault it is.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error("the request has {fields} header fields, {fields_max} are allowed")]
+    TooManyFields { fields: usize, fields_max: usize },
+    #[error("the head of the request has {bytes} bytes, {bytes_max} are allowed")]
+    HeadTooLarge { bytes: usize, bytes_max: usize },
+    #[error("the request body is larger than {bytes_max} bytes")]
+    BodyTooLarge { bytes_max: usize },
+    #[error("the request body ends before its JSON does")]
+    BodyUnclosed,
+    #[error("the request body did not come in time")]
+    BodyLate,
+    #[error("the request is not valid HTTP: {0}")]
+    BadRequest(String),
+    #[error("the model `{model}` is not served here, the known ones are: {known}")]
+    UnknownModel { model: String, known: String },
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// Nobody is there to be told.
+    #[error("the client left")]
+    ClientLeft,
+
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error("the server cannot be reached")]
+    Unreachable,
+    #[error("the server cannot be reached in time")]
+    ConnectLate,
+    #[error("the server is late: {0}")]
+    Late(String),
+    #[error("the server failed before its answer was complete")]
+    Broken,
+
+    #[error("the request could not be handed on")]
+    Internal,
+}
+
+/// Whose fault it is, for the access log and the counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    Client,
+    /// The client went away.
+    Left,
+    Busy,
+    Upstream,
+    Gateway,
+}
+
+impl Fault {
+    /// What an error of Pingora's means, together with what its connection was waiting for.
+    pub fn of(e: &Error, expired: Option<Expired>) -> Self {
+        if let Some(expired) = expired {
+            return Self::Late(expired.to_string());
+        }
+        match (e.esource(), e.etype()) {
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => Self::BodyLate,
+            (
+                ErrorSource::Downstream,
+                ErrorType::ReadError | ErrorType::WriteError | ErrorType::WriteTimedout | ErrorType::ConnectionClosed,
+            ) => Self::ClientLeft,
+            (ErrorSource::Downstream, etype) => Self::BadRequest(etype.as_str().to_owned()),
+            (ErrorSource::Upstream, ErrorType::ConnectTimedout) => Self::ConnectLate,
+            (ErrorSource::Upstream, ErrorType::ReadTimedout) => Self::Late("nothing came in time".to_owned()),
+            (
+                ErrorSource::Upstream,
+                ErrorType::ConnectError
+                | ErrorType::ConnectRefused
+                | ErrorType::ConnectNoRoute
+                | ErrorType::BindError
+                | ErrorType::SocketError,
+            ) => Self::Unreachable,
+            (ErrorSource::Upstream, _) => Self::Broken,
+            (ErrorSource::Internal | ErrorSource::Unset, _) => Self::Internal,
+        }
+    }
+
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::TooManyFields { .. } | Self::HeadTooLarge { .. } => 431,
+            Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => 413,
+            Self::BodyUnclosed | Self::BadRequest(_) | Self::Request(_) => 400,
+            Self::BodyLate => 408,
+            Self::UnknownModel { .. } => 404,
+            // Never sent; what nginx writes into its log for this.
+            Self::ClientLeft => 499,
+            Self::Claim(ClaimError::Busy) => 503,
+            Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken => 502,
+            Self::ConnectLate | Self::Late(_) => 504,
+            Self::Internal => 500,
+        }
+    }
+
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::ClientLeft => Blame::Left,
+            Self::Claim(ClaimError::Busy) => Blame::Busy,
+            Self::Internal => Blame::Gateway,
+            other if other.status() < 500 => Blame::Client,
+            _ => Blame::Upstream,
+        }
+    }
+
+    /// OpenAI's `code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooManyFields { .. } | Self::HeadTooLarge { .. } => "request_header_too_large",
+            Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => "request_too_large",
+            Self::BodyUnclosed => "invalid_json",
+            Self::BodyLate => "request_timeout",
+            Self::BadRequest(_) => "invalid_request",
+            Self::UnknownModel { .. } => "model_not_found",
+            Self::Request(RequestError::UnknownToolChoice(_)) => "invalid_tool_choice",
+            Self::ClientLeft => "client_left",
+            Self::Claim(ClaimError::Busy) => "overloaded",
+            Self::Claim(ClaimError::Unreachable) | Self::Unreachable => "upstream_unreachable",
+            Self::ConnectLate | Self::Late(_) => "upstream_timeout",
+            Self::Broken => "upstream_error",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    /// The answer's header, its body still to come.
+    pub fn header(&self, request_id: &str, body: &Bytes) -> pingora::Result<ResponseHeader> {
+        let mut header = ResponseHeader::build(self.status(), Some(6))?;
+        header.insert_header("Content-Type", "application/json")?;
+        header.insert_header("Content-Length", body.len())?;
+        header.insert_header("Cache-Control", "no-store")?;
+        header.insert_header("X-Request-Id", request_id)?;
+        if matches!(self, Self::Claim(ClaimError::Busy)) {
+            header.insert_header("Retry-After", "1")?;
+        }
+        Ok(header)
+    }
+
+    /// The answer's body: `{"error": {"message", "type", "param", "code"}}`.
+    pub fn body(&self) -> Bytes {
+        let kind = if self.status() < 500 { "invalid_request_error" } else { "server_error" };
+        let param = match self {
+            Self::UnknownModel { .. } => r#""model""#,
+            Self::Request(RequestError::UnknownToolChoice(_)) => r#""tool_choice""#,
+            _ => "null",
+        };
+        let mut body = String::from(r#"{"error":{"message":"#);
+        json::write_string(&self.to_string(), &mut body);
+        let _ = write!(body, r#","type":"{kind}","param":{param},"code":"{}"}}}}"#, self.code());
+        Bytes::from(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pingora_s_errors_find_their_status() {
+        use ErrorSource::{Downstream, Internal, Unset, Upstream};
+        let table = [
+            (Upstream, ErrorType::ConnectRefused, None, 502),
+            (Upstream, ErrorType::ConnectTimedout, None, 504),
+            (Upstream, ErrorType::ConnectionClosed, None, 502),
+            (Upstream, ErrorType::InvalidHTTPHeader, None, 502),
+            (Upstream, ErrorType::ReadTimedout, None, 504),
+            (Upstream, ErrorType::ReadError, Some(Expired::Idle(5)), 504),
+            (Downstream, ErrorType::ReadTimedout, None, 408),
+            (Downstream, ErrorType::ConnectionClosed, None, 499),
+            (Downstream, ErrorType::WriteError, None, 499),
+            (Downstream, ErrorType::InvalidHTTPHeader, None, 400),
+            (Downstream, ErrorType::Custom("InvalidChunk"), None, 400),
+            (Internal, ErrorType::InternalError, None, 500),
+            (Unset, ErrorType::UnknownError, None, 500),
+        ];
+        for (source, etype, expired, status) in table {
+            let e = Error::create(etype.clone(), source.clone(), None, None);
+            assert_eq!(Fault::of(&e, expired).status(), status, "{source:?} {etype:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_json_in_openai_s_shape() {
+        let fault = Fault::UnknownModel { model: "a\"b".to_owned(), known: "x, y".to_owned() };
+        let body: serde_json::Value = serde_json::from_slice(&fault.body()).unwrap();
+        let expected = serde_json::json!({"error": {
+            "message": "the model `a\"b` is not served here, the known ones are: x, y",
+            "type": "invalid_request_error", "param": "model", "code": "model_not_found",
+        }});
+        assert_eq!(body, expected);
+    }
+}

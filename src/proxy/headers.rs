@@ -1,0 +1,151 @@
+//! The header fields that a proxy answers for; every other one goes through as it came.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pingora::http::{HMap, RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
+
+use crate::upstream::Peer;
+
+/// A client's own id longer than this is replaced: it stands in every log line.
+const ID_BYTES_MAX: usize = 128;
+
+/// The client's `X-Request-Id`, or a new one.
+pub fn request_id(request: &RequestHeader) -> String {
+    let given = request.headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    match given {
+        Some(id) if !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|b| b.is_ascii_graphic()) => {
+            id.to_owned()
+        }
+        _ => new_id(),
+    }
+}
+
+/// Random enough to tell requests of different processes apart, and never the same twice in one.
+fn new_id() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let random = || {
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u64(count);
+        hasher.finish()
+    };
+    format!("req_{:016x}{:016x}", random(), random())
+}
+
+/// Makes the request the peer's: its `Host`, its key, its path, and who asked.
+pub fn address_request(request: &mut RequestHeader, peer: &Peer, session: &Session, request_id: &str) -> Result<()> {
+    let target = origin_form(request);
+    if !peer.prefix().is_empty() && target.starts_with(b"/") {
+        request.set_raw_path(&[peer.prefix().as_bytes(), target.as_slice()].concat())?;
+    } else if target != request.raw_path() {
+        request.set_raw_path(&target)?;
+    }
+    request.insert_header("Host", peer.authority())?;
+    if let Some(authorization) = peer.authorization() {
+        request.insert_header("Authorization", authorization)?;
+    }
+    request.insert_header("X-Request-Id", request_id)?;
+    if let Some(client) = session.client_addr().and_then(|address| address.as_inet()) {
+        let before = joined(&request.headers, "x-forwarded-for");
+        let separator = if before.is_empty() { "" } else { ", " };
+        request.insert_header("X-Forwarded-For", format!("{before}{separator}{}", client.ip()))?;
+    }
+    Ok(())
+}
+
+/// The exact length of the body that goes up instead of the client's.
+pub fn frame_request(request: &mut RequestHeader, length: usize) -> Result<()> {
+    request.remove_header("Transfer-Encoding");
+    request.insert_header("Content-Length", length)
+}
+
+/// Takes out of a final response what was meant for this hop only. Pingora writes `Connection` itself, and the
+/// framing is its own.
+pub fn strip_hop_by_hop(response: &mut ResponseHeader) {
+    let named = joined(&response.headers, "connection");
+    let nominated = named.split(',').map(str::trim).filter(|name| !name.is_empty());
+    // An upgrade answers with the very fields that it names.
+    let is_upgrade = response.status.as_u16() == 101;
+    for name in nominated.filter(|name| !(is_upgrade && name.eq_ignore_ascii_case("upgrade"))) {
+        let is_ours = ["close", "content-length", "transfer-encoding"].iter().any(|own| name.eq_ignore_ascii_case(own));
+        if !is_ours {
+            response.remove_header(name);
+        }
+    }
+    for name in ["Keep-Alive", "Proxy-Connection", "Trailer"] {
+        response.remove_header(name);
+    }
+}
+
+/// Prepares the head of a response whose body will be another one.
+pub fn unframe_response(response: &mut ResponseHeader) {
+    response.remove_header("Content-Length");
+}
+
+/// Keeps proxies on the way from collecting a stream that was rewritten, unless the server already did.
+pub fn keep_streaming(response: &mut ResponseHeader) -> Result<()> {
+    for (name, value) in [("X-Accel-Buffering", "no"), ("Cache-Control", "no-cache")] {
+        if !response.headers.contains_key(name) {
+            response.insert_header(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// A client of HTTP/1.0 knows no chunks; its answer ends with the connection.
+pub fn unchunk(response: &mut ResponseHeader) {
+    response.remove_header("Transfer-Encoding");
+}
+
+/// The target without scheme and host, which clients send when they believe this is a forward proxy.
+fn origin_form(request: &RequestHeader) -> Vec<u8> {
+    let target = request.raw_path();
+    let has_authority = !target.starts_with(b"/") && target != b"*";
+    match request.uri.path_and_query().filter(|_| has_authority) {
+        Some(path) => path.as_str().as_bytes().to_vec(),
+        None => target.to_vec(),
+    }
+}
+
+fn joined(headers: &HMap, name: &str) -> String {
+    let values: Vec<_> = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    values.join(", ")
+}
+
+/// How many fields a request has, and how many bytes its head.
+pub fn size(session: &Session) -> Result<(usize, usize)> {
+    let http1 = session.as_downstream().as_http1();
+    let http1 = http1.ok_or_else(|| Error::explain(ErrorType::InternalError, "not HTTP/1"))?;
+    Ok((session.req_header().headers.len(), http1.get_headers_raw_bytes().len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_client_s_when_it_is_fit_for_a_log() {
+        for (given, kept) in [("abc-1", true), ("", false), ("a b", false), (&"x".repeat(129), false)] {
+            let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+            request.insert_header("X-Request-Id", given).unwrap();
+            assert_eq!(request_id(&request) == given, kept, "{given}");
+        }
+        assert_ne!(new_id(), new_id());
+    }
+
+    #[test]
+    fn what_was_for_one_hop_does_not_go_on() {
+        let mut response = ResponseHeader::build(200, None).unwrap();
+        for (name, value) in
+            [("Connection", "keep-alive, X-Hop"), ("Keep-Alive", "timeout=5"), ("X-Hop", "1"), ("X-End", "2")]
+        {
+            response.insert_header(name, value).unwrap();
+        }
+        strip_hop_by_hop(&mut response);
+        let left: Vec<_> = response.headers.keys().map(|name| name.as_str()).collect();
+        assert_eq!(left, ["connection", "x-end"]);
+    }
+}

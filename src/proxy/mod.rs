@@ -1,0 +1,464 @@
+//! The gateway as Pingora's phases, each of them one call into the core or into `upstream`.
+//! Parses nothing and decides nothing about tools; `fault` alone knows statuses.
+//!
+//! A request's way: `request_filter` reads it if it must and chooses its pool, `upstream_peer` claims a peer,
+//! `upstream_request_filter` and `request_body_filter` make it the peer's; `upstream_response_filter` chooses how the
+//! reply is read, `response_body_filter` reads it. `fail_to_proxy` ends what went wrong, before or within an answer,
+//! and `logging`, the one phase that always runs, gives everything back.
+
+mod access;
+mod body;
+mod context;
+mod fault;
+mod headers;
+mod lifecycle;
+mod reply;
+mod route;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use memchr::memmem;
+use pingora::http::{Method, RequestHeader, ResponseHeader, Version};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, Result};
+
+pub use context::Context;
+pub use fault::Fault;
+pub use lifecycle::Lifecycle;
+
+use crate::exchange::ToolsMode;
+use crate::limits::Limits;
+use crate::metrics::Metrics;
+use crate::request::{self, Policy, ResponseFormat, Rewritten};
+use crate::response::Summary;
+use crate::upstream::{Claim, Connection, Pool, Upstream, Watch};
+
+use body::{End, Read, ReadError, Upload};
+use context::Distrust;
+use fault::Blame;
+use reply::{Close, Reply, Unread};
+use route::Route;
+
+/// How long an idle client's connection is kept.
+const CLIENT_IDLE_SECONDS: u64 = 75;
+/// How long a client may pause while it uploads.
+const CLIENT_PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How long a client that was refused in mid-upload is still listened to: closing at once would reset the connection
+/// and could take the answer with it.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+
+/// The proxy.
+#[derive(Debug)]
+pub struct Gateway {
+    upstream: Arc<Upstream>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    lifecycle: Arc<Lifecycle>,
+    /// What has been said once about replies that could not be read.
+    said: Mutex<HashSet<String>>,
+}
+
+impl Gateway {
+    pub fn new(upstream: Arc<Upstream>, limits: Limits, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
+        Self { upstream, limits, metrics, lifecycle, said: Mutex::default() }
+    }
+
+    fn check_head(&self, session: &Session, context: &mut Context) -> Result<()> {
+        let (fields, bytes) = headers::size(session)?;
+        let (fields_max, bytes_max) = (self.limits.headers_max, self.limits.header_bytes_max);
+        if fields > fields_max {
+            return Err(context.fail(Fault::TooManyFields { fields, fields_max }));
+        }
+        if bytes > bytes_max {
+            return Err(context.fail(Fault::HeadTooLarge { bytes, bytes_max }));
+        }
+        Ok(())
+    }
+
+    /// Reads the request as far as its route asks, chooses its pool, and rewrites it if it offers tools.
+    async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+        let route = Route::of(session.req_header(), self.upstream.pools().len());
+        let read = match route {
+            Route::Pass => Read::Nothing,
+            Route::Chat | Route::Model => self.read(session, context).await?,
+        };
+        let Read::Whole(body) = read else {
+            context.route.pool = self.upstream.first().cloned();
+            return Ok(());
+        };
+        context.model = request::model(&body.bytes);
+        let pool = self.pool_for(context)?;
+        context.route.pool = Some(Arc::clone(&pool));
+        let rewritten = match route {
+            Route::Chat => self.rewrite(&body.bytes, &pool, context).await?,
+            Route::Model | Route::Pass => None,
+        };
+        context.upload = match rewritten {
+            Some(bytes) => Upload::Instead(bytes),
+            None => body.unchanged(),
+        };
+        Ok(())
+    }
+
+    async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
+        let bytes_max = self.limits.request_body_bytes_max;
+        body::read(session, bytes_max).await.map_err(|e| match e {
+            ReadError::TooLarge => context.fail(Fault::BodyTooLarge { bytes_max }),
+            ReadError::Unclosed => context.fail(Fault::BodyUnclosed),
+            ReadError::Lost => context.fail(Fault::Internal),
+            ReadError::Client(e) => e,
+        })
+    }
+
+    fn pool_for(&self, context: &mut Context) -> Result<Arc<Pool>> {
+        let several = self.upstream.pools().len() > 1;
+        let pool = match &context.model {
+            Some(model) if several => self.upstream.running(model),
+            _ => self.upstream.first(),
+        };
+        pool.cloned().ok_or_else(|| {
+            let model = context.model.clone().unwrap_or_default();
+            context.fail(Fault::UnknownModel { model, known: self.upstream.known_models().join(", ") })
+        })
+    }
+
+    /// The body that goes up instead, and the exchange into the context, if the request offers tools.
+    async fn rewrite(&self, body: &Bytes, pool: &Pool, context: &mut Context) -> Result<Option<Bytes>> {
+        let config = pool.config();
+        let mode = config.tools.mode();
+        // The name of the key, so that requests without tools wait for no probe.
+        if mode == ToolsMode::Native || memmem::find(body, br#""tools""#).is_none() {
+            return Ok(None);
+        }
+        let Some(family) = pool.family(context.model.as_deref()).await else { return Ok(None) };
+        let policy = Policy {
+            dialect: family.dialect,
+            mode,
+            engine: config.engine,
+            reasoning: family.reasoning,
+            unknown_tools: config.unknown_tools,
+        };
+        match request::rewrite(body, &policy, &self.limits) {
+            Err(e) => Err(context.fail(Fault::Request(e))),
+            Ok(Rewritten::Untouched) => Ok(None),
+            Ok(Rewritten::Body { bytes, exchange, response_format }) => {
+                match response_format {
+                    ResponseFormat::Unconcerned => {}
+                    ResponseFormat::Kept => log::info!("{}: response_format beside tools was kept", context.id),
+                    ResponseFormat::Dropped => log::info!("{}: response_format was dropped for a call", context.id),
+                }
+                context.exchange = Some(exchange);
+                Ok(Some(bytes))
+            }
+        }
+    }
+
+    /// The connection that a request needs.
+    fn connection(session: &mut Session, context: &mut Context, pool: &Pool) -> Connection {
+        let timeouts = pool.config().timeouts;
+        // Pingora's one timeout says it all.
+        let has_one_wait = timeouts.total_ms.is_none()
+            && timeouts.first_byte_ms.is_none_or(|first_byte_ms| timeouts.idle_ms == Some(first_byte_ms));
+        if is_repeatable(session) && has_one_wait && context.route.distrust == Distrust::None {
+            return Connection::Shared { read_timeout: timeouts.idle_ms.map(Duration::from_millis) };
+        }
+        let watch = context.route.watch.get_or_insert_with(|| Arc::new(Watch::new(timeouts)));
+        // A client that stalls holds its server's slot too.
+        session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
+        Connection::Own(Arc::clone(watch))
+    }
+
+    /// Says once for each pool and reason that replies are not read.
+    fn say_unread(&self, pool: &str, why: Unread) {
+        self.metrics.answers_unread.increment();
+        let said = format!("pool {pool}: an answer to a request with tools passes unread: {why}");
+        let mut known = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(&said) {
+            log::warn!("{said}");
+            known.insert(said);
+        }
+    }
+
+    fn keep_summary(&self, context: &mut Context, summary: Option<Summary>) {
+        if let Some(summary) = summary {
+            self.metrics.answered(&summary);
+            context.summary = Some(summary);
+        }
+    }
+
+    /// Ends an answer that has begun.
+    async fn end_answer(&self, session: &mut Session, context: &mut Context) {
+        let stopped = context.route.watch.as_ref().is_some_and(|watch| watch.is_stopped());
+        let (bytes, close) = if stopped && context.reply.is_done() {
+            // Nobody failed: the rest was not wanted.
+            context.fault = None;
+            let mut piece = None;
+            let summary = context.reply.finish(&mut piece);
+            self.keep_summary(context, summary);
+            (piece.unwrap_or_default(), Close::Properly)
+        } else {
+            let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);
+            let (bytes, close, summary) = context.reply.fail(&message);
+            self.keep_summary(context, summary);
+            (bytes, close)
+        };
+        // An error here means that the client has gone too.
+        let _ = session.write_response_body(Some(bytes), close == Close::Properly).await;
+    }
+
+    /// Answers in place of a server.
+    async fn answer(&self, session: &mut Session, context: &Context, fault: &Fault) {
+        let body = fault.body();
+        let Ok(header) = fault.header(&context.id, &body) else { return };
+        if session.as_downstream_mut().write_error_response(header, body).await.is_ok() && !session.is_body_done() {
+            let rest = session.as_downstream_mut().drain_request_body();
+            let _ = tokio::time::timeout(LINGER_MAX, rest).await;
+        }
+    }
+}
+
+/// Whether a request has no body and asks for nothing to be done: it may go to a server twice.
+fn is_repeatable(session: &mut Session) -> bool {
+    matches!(session.req_header().method, Method::GET | Method::HEAD | Method::OPTIONS) && session.is_body_empty()
+}
+
+/// Whether the client has got the head of its answer; `100 Continue` is none.
+fn has_answered(session: &Session) -> bool {
+    session.response_written().is_some_and(|response| !response.status.is_informational() || response.status == 101)
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::default()
+    }
+
+    /// None: nothing is compressed on the way.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+        context.busy = Some(self.lifecycle.enter());
+        context.id = headers::request_id(session.req_header());
+        self.metrics.requests.increment();
+        session.set_read_timeout(Some(CLIENT_PAUSE_MAX));
+        session.set_pipelining_enabled(true);
+        match (session.get_keepalive(), self.lifecycle.is_ready()) {
+            (Some(_), true) => session.set_keepalive(Some(CLIENT_IDLE_SECONDS)),
+            _ => session.set_keepalive(None),
+        }
+        self.check_head(session, context)
+    }
+
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        self.admit(session, context).await?;
+        Ok(false)
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+        context.route.claim = None;
+        let Some(pool) = context.route.pool.clone() else { return Err(context.fail(Fault::Internal)) };
+        loop {
+            let claim = match pool.claim(&context.route.tried) {
+                Ok(claim) => claim,
+                Err(e) => return Err(context.fail(Fault::Claim(e))),
+            };
+            context.route.peer_url = Some(claim.peer().url().to_owned());
+            let connection = Self::connection(session, context, &pool);
+            match claim.http_peer(&connection).await {
+                Ok(http_peer) => {
+                    context.route.claim = Some(claim);
+                    return Ok(Box::new(http_peer));
+                }
+                Err(e) => {
+                    log::warn!("pool {}: {}: {e}", pool.name(), claim.peer().url());
+                    give_up(context, claim);
+                }
+            }
+        }
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let Some(claim) = &context.route.claim else { return Err(context.fail(Fault::Internal)) };
+        headers::address_request(request, claim.peer(), session, &context.id)?;
+        if context.route.watch.is_some() && !session.is_upgrade_req() {
+            request.insert_header("Connection", "close")?;
+        }
+        if let Some(length) = context.upload.length() {
+            headers::frame_request(request, length)?;
+        }
+        if !matches!(context.upload, Upload::AsRead) {
+            // It was answered when the body was read.
+            request.remove_header("Expect");
+        }
+        if context.exchange.is_some() {
+            request.insert_header("Accept-Encoding", "identity")?;
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        piece: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut Context,
+    ) -> Result<()> {
+        context.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        context.first_byte_after.get_or_insert_with(|| context.began.elapsed());
+        if response.status.is_informational() && response.status != 101 {
+            return Ok(());
+        }
+        headers::strip_hop_by_hop(response);
+        let Some(exchange) = &context.exchange else { return Ok(()) };
+        match Reply::to(response, exchange, &self.limits) {
+            Ok(reply) => {
+                self.metrics.answers_read.increment();
+                headers::unframe_response(response);
+                if matches!(reply, Reply::Stream(_)) {
+                    headers::keep_streaming(response)?;
+                }
+                context.reply = reply;
+            }
+            Err(why) => self.say_unread(context.route.pool.as_ref().map_or("", |pool| pool.name()), why),
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        if !response.status.is_informational() {
+            response.insert_header("X-Request-Id", context.id.as_str())?;
+        }
+        if session.req_header().version == Version::HTTP_10 {
+            headers::unchunk(response);
+        }
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        piece: &mut Option<Bytes>,
+        end_of_stream: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        context.reply.push(piece);
+        if end_of_stream {
+            let summary = context.reply.finish(piece);
+            self.keep_summary(context, summary);
+        } else if context.reply.is_done()
+            && let Some(watch) = &context.route.watch
+        {
+            watch.stop();
+        }
+        Ok(None)
+    }
+
+    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, context: &mut Context, mut e: Box<Error>) -> Box<Error> {
+        let Some(claim) = context.route.claim.take() else { return e };
+        log::warn!("{}: {e}", claim.peer().url());
+        give_up(context, claim);
+        let peers = context.route.pool.as_ref().map_or(0, |pool| pool.peers().len());
+        e.set_retry(context.route.tried.len() < peers);
+        e
+    }
+
+    /// Nothing is sent twice but what may be: a request without a body that asks for nothing to be done.
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut e: Box<Error>,
+        context: &mut Context,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let expired = context.route.watch.as_ref().and_then(|watch| watch.expired());
+        let retry = e.esource() == &ErrorSource::Upstream
+            && matches!(Fault::of(&e, expired), Fault::Broken)
+            && !has_answered(session)
+            && is_repeatable(session);
+        if retry && client_reused {
+            // The connection was stale; that says nothing about the peer.
+            context.route.distrust = Distrust::Shared;
+        } else if retry && let Some(claim) = context.route.claim.take() {
+            context.route.tried.push(claim.index());
+        }
+        e.set_retry(retry);
+        e
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Context) -> FailToProxy {
+        let expired = context.route.watch.as_ref().and_then(|watch| watch.expired());
+        let fault = context.fault.take().unwrap_or_else(|| Fault::of(e, expired));
+        let code = fault.status();
+        match fault.blame() {
+            Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}: {e}", context.id),
+            Blame::Client | Blame::Left | Blame::Busy => log::debug!("{}: {fault}: {e}", context.id),
+        }
+        if matches!(fault.blame(), Blame::Left) {
+            context.fault = Some(fault);
+        } else if has_answered(session) {
+            context.fault = Some(fault);
+            self.end_answer(session, context).await;
+        } else {
+            self.answer(session, context, &fault).await;
+            context.fault = Some(fault);
+        }
+        FailToProxy { error_code: code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Context) {
+        context.route.claim = None;
+        context.route.watch = None;
+        match context.fault.as_ref().map(Fault::blame) {
+            None => {}
+            Some(Blame::Client) => self.metrics.refused.increment(),
+            Some(Blame::Left) => self.metrics.clients_left.increment(),
+            Some(Blame::Busy) => self.metrics.busy.increment(),
+            Some(Blame::Upstream | Blame::Gateway) => self.metrics.upstream_failures.increment(),
+        }
+        access::write(session, context);
+        context.busy = None;
+    }
+
+    /// Whoever answers logs.
+    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
+    }
+}
+
+/// A peer could not be reached: the request goes elsewhere, and others avoid it for a while.
+fn give_up(context: &mut Context, claim: Claim) {
+    claim.unreachable();
+    context.route.tried.push(claim.index());
+}

@@ -1,0 +1,112 @@
+//! What is done to a reply: chosen by its head, then fed with its body.
+//! The reading itself is `response`'s.
+
+use bytes::{Bytes, BytesMut};
+use pingora::http::ResponseHeader;
+
+use crate::exchange::Exchange;
+use crate::limits::Limits;
+use crate::response::{BodyRewriter, StreamRewriter, Summary};
+
+/// A reply in the making.
+#[derive(Debug, Default)]
+pub enum Reply {
+    /// It passes through.
+    #[default]
+    Passing,
+    Stream(Box<StreamRewriter>),
+    Whole(Box<BodyRewriter>),
+}
+
+/// Why a reply that was to be read passes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    #[error("its status is {0}")]
+    Status(u16),
+    #[error("it is compressed although `identity` was asked for")]
+    Compressed,
+    #[error("it is neither JSON nor an event stream")]
+    ContentType,
+}
+
+/// How a died reply was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// The client was told all it needs: the body ends properly.
+    Properly,
+    /// The client must see that something is missing: the connection is cut.
+    Cut,
+}
+
+impl Reply {
+    /// Chooses by the reply's Content-Type, whatever the request asked for.
+    pub fn to(header: &ResponseHeader, exchange: &Exchange, limits: &Limits) -> Result<Self, Unread> {
+        if header.status.as_u16() != 200 {
+            return Err(Unread::Status(header.status.as_u16()));
+        }
+        let encoding = header.headers.get("content-encoding");
+        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Unread::Compressed);
+        }
+        let content_type = header.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        if essence.eq_ignore_ascii_case(b"text/event-stream") {
+            Ok(Self::Stream(Box::new(StreamRewriter::new(exchange, limits))))
+        } else if essence.eq_ignore_ascii_case(b"application/json") {
+            Ok(Self::Whole(Box::new(BodyRewriter::new(exchange, limits))))
+        } else {
+            Err(Unread::ContentType)
+        }
+    }
+
+    /// Takes a piece of the body; what goes to the client takes its place.
+    pub fn push(&mut self, piece: &mut Option<Bytes>) {
+        let mut out = BytesMut::new();
+        match (self, piece.take()) {
+            (Self::Passing, passing) => *piece = passing,
+            (_, None) => {}
+            (Self::Stream(stream), Some(bytes)) => {
+                stream.push(bytes, &mut out);
+                *piece = Some(out.freeze());
+            }
+            (Self::Whole(whole), Some(bytes)) => {
+                whole.push(bytes, &mut out);
+                *piece = Some(out.freeze());
+            }
+        }
+    }
+
+    /// Whether nothing more of the upstream's body is needed.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Stream(stream) if stream.is_done())
+    }
+
+    /// The upstream's body is complete: what is left goes behind `piece`.
+    pub fn finish(&mut self, piece: &mut Option<Bytes>) -> Option<Summary> {
+        let mut out = BytesMut::from(piece.take().unwrap_or_default());
+        let summary = match std::mem::take(self) {
+            Self::Passing => None,
+            Self::Stream(stream) => Some(stream.finish(&mut out)),
+            Self::Whole(whole) => Some(whole.finish(&mut out)),
+        };
+        *piece = (!out.is_empty()).then(|| out.freeze());
+        summary
+    }
+
+    /// The upstream died with the answer begun: lets go of everything held, and says so where that can be said.
+    pub fn fail(&mut self, message: &str) -> (Bytes, Close, Option<Summary>) {
+        let mut out = BytesMut::new();
+        match std::mem::take(self) {
+            Self::Passing => (Bytes::new(), Close::Cut, None),
+            Self::Stream(stream) => {
+                let summary = stream.fail(message, &mut out);
+                (out.freeze(), Close::Properly, Some(summary))
+            }
+            // Half a JSON body cannot carry an error; a proper end would make it look whole.
+            Self::Whole(whole) => {
+                let summary = whole.finish(&mut out);
+                (out.freeze(), Close::Cut, Some(summary))
+            }
+        }
+    }
+}
