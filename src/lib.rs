@@ -34,6 +34,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod decode;
@@ -51,5 +52,6 @@ pub mod request;
 pub mod response;
 pub mod scan;
 pub mod schema;
+pub mod server;
 pub mod sse;
 pub mod upstream;

@@ -1,0 +1,306 @@
+//! Starts the gateway, and stops it: not ready first, then closed when the last request has gone.
+//! Reads no file; the command line does.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::apps::ServerApp;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
+use pingora::proxy::http_proxy_service_with_name;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora::services::Service;
+use pingora::services::listening;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::admin::Admin;
+use crate::config::{Config, DialectChoice};
+use crate::metrics::Metrics;
+use crate::proxy::{Gateway, Lifecycle};
+use crate::upstream::Upstream;
+
+/// A client of a chat API sends one request and then listens: 64 KiB for each connection would be for nothing.
+const CLIENT_BUFFER: L4BufferSettings = L4BufferSettings { read: Some(4 << 10), write: Some(16 << 10) };
+/// What Pingora waits for its threads; by then every request has gone or has had its time.
+const RUNTIME_STOP_SECONDS: u64 = 1;
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot listen on `{address}`: {source}")]
+    Listen { address: String, source: io::Error },
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// Serves until SIGTERM, SIGINT or SIGQUIT, then returns. A second signal stops at once.
+pub fn run(config: Config) -> Result<(), Error> {
+    Prepared::new(config)?.serve(Stop::Signals);
+    Ok(())
+}
+
+/// Serves on a thread of its own until it is told to stop.
+pub fn spawn(config: Config) -> Result<Running, Error> {
+    let prepared = Prepared::new(config)?;
+    let (addr, admin_addr) = (prepared.addr, prepared.admin_addr);
+    let (stop, told) = watch::channel(false);
+    let thread = std::thread::Builder::new()
+        .name("gateway".to_owned())
+        .spawn(move || prepared.serve(Stop::Told(told)))
+        .map_err(Error::Thread)?;
+    Ok(Running { addr, admin_addr, stop, thread: Some(thread) })
+}
+
+/// A gateway that serves on a thread of its own.
+#[derive(Debug)]
+pub struct Running {
+    /// The first address that clients connect to.
+    pub addr: SocketAddr,
+    pub admin_addr: Option<SocketAddr>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Stops as on SIGTERM, and returns when it has.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the gateway's thread panicked");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A server whose addresses are bound.
+struct Prepared {
+    server: Server,
+    lifecycle: Arc<Lifecycle>,
+    grace: Duration,
+    addr: SocketAddr,
+    admin_addr: Option<SocketAddr>,
+}
+
+impl Prepared {
+    fn new(config: Config) -> Result<Self, Error> {
+        let upstream = Arc::new(Upstream::new(&config.pools, &config.dialects));
+        let lifecycle = Arc::new(Lifecycle::default());
+        let metrics = Arc::new(Metrics::default());
+        let gateway = Gateway::new(upstream, config.limits.clone(), metrics, Arc::clone(&lifecycle));
+        let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
+
+        let bound: Vec<Bound> = config.listen.iter().map(|address| Bound::to(address)).collect::<Result<_, _>>()?;
+        let admin = config.admin.as_deref().map(Bound::to).transpose()?;
+        let no_address = || Error::Listen { address: String::new(), source: io::ErrorKind::InvalidInput.into() };
+        let addr = bound.first().map(|bound| bound.addr).ok_or_else(no_address)?;
+        let admin_addr = admin.as_ref().map(|bound| bound.addr);
+
+        let listening: Vec<String> = bound.iter().map(|bound| bound.addr.to_string()).collect();
+        log::info!("listening on {}", listening.join(", "));
+        if let Some(addr) = admin_addr {
+            log::info!("health and readiness on {addr}");
+        }
+        say_pools(&config);
+
+        let proxy = http_proxy_service_with_name(&server.configuration, gateway, "gateway");
+        server.add_service(Listening::new(proxy, bound));
+        if let Some(bound) = admin {
+            let mut service = listening::Service::new("admin".to_owned(), Admin::new(Arc::clone(&lifecycle)));
+            service.threads = Some(1);
+            server.add_service(Listening::new(service, vec![bound]));
+        }
+        let grace = Duration::from_secs(config.server.grace_seconds);
+        Ok(Self { server, lifecycle, grace, addr, admin_addr })
+    }
+
+    fn serve(self, stop: Stop) {
+        let shutdown_signal = Box::new(Shutdown { lifecycle: self.lifecycle, grace: self.grace, stop });
+        self.server.run(RunArgs { shutdown_signal });
+    }
+}
+
+fn server_conf(config: &Config) -> ServerConf {
+    let peers = config.pools.iter().map(|pool| pool.peers.len()).max().unwrap_or(1);
+    ServerConf {
+        threads: config.server.threads,
+        work_stealing: config.server.work_stealing,
+        listener_tasks_per_fd: config.server.listener_tasks_per_fd,
+        upstream_keepalive_pool_size: config.server.upstream_keepalive_pool_size,
+        // Every peer once, and once more for a shared connection that was stale.
+        max_retries: peers + 1,
+        // Slept through whole by Pingora, after the requests have gone: the waiting is done here.
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(RUNTIME_STOP_SECONDS),
+        ..ServerConf::default()
+    }
+}
+
+fn say_pools(config: &Config) {
+    for pool in &config.pools {
+        let models: Vec<_> = pool.models.iter().map(ToString::to_string).collect();
+        let peers: Vec<_> = pool.peers.iter().map(|peer| peer.url.as_str()).collect();
+        log::info!(
+            "pool {}: {:?} at {}, models {}, dialect {}, tools {:?}",
+            pool.name,
+            pool.engine,
+            peers.join(", "),
+            if models.is_empty() { "any".to_owned() } else { models.join(", ") },
+            match &pool.dialect {
+                DialectChoice::Auto => "auto",
+                DialectChoice::Named(dialect) => dialect.name(),
+            },
+            pool.tools.mode(),
+        );
+    }
+}
+
+/// A bound address. Pingora would bind it later, on another thread, try for half a minute and panic.
+struct Bound {
+    addr: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Bound {
+    fn to(address: &str) -> Result<Self, Error> {
+        let bind = || {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            Ok(Self { addr: listener.local_addr()?, listener })
+        };
+        bind().map_err(|source| Error::Listen { address: address.to_owned(), source })
+    }
+}
+
+/// A service of Pingora's that takes sockets which are bound already, the way it takes those of a process that it
+/// replaces.
+struct Listening<A> {
+    service: listening::Service<A>,
+    bound: Vec<Bound>,
+}
+
+impl<A> Listening<A> {
+    fn new(mut service: listening::Service<A>, bound: Vec<Bound>) -> Self {
+        for bound in &bound {
+            service.add_listener(ListenerConfig::tcp(bound.addr.to_string()).l4_buffer(CLIENT_BUFFER));
+        }
+        Self { service, bound }
+    }
+}
+
+#[async_trait]
+impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
+    async fn start_service(&mut self, fds: Option<ListenFds>, shutdown: ShutdownWatch, listeners_per_fd: usize) {
+        if let Some(fds) = &fds {
+            let mut fds = fds.lock();
+            for bound in self.bound.drain(..) {
+                fds.add(bound.addr.to_string(), bound.listener.into_raw_fd());
+            }
+        }
+        Service::start_service(&mut self.service, fds, shutdown, listeners_per_fd).await;
+    }
+
+    fn name(&self) -> &str {
+        Service::name(&self.service)
+    }
+
+    fn threads(&self) -> Option<usize> {
+        Service::threads(&self.service)
+    }
+}
+
+/// What ends the service.
+enum Stop {
+    Signals,
+    Told(watch::Receiver<bool>),
+}
+
+/// Pingora asks this when to stop.
+struct Shutdown {
+    lifecycle: Arc<Lifecycle>,
+    grace: Duration,
+    stop: Stop,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Shutdown {
+    async fn recv(&self) -> ShutdownSignal {
+        match &self.stop {
+            Stop::Told(told) => {
+                // An error means that nobody is left who could tell: the same as being told.
+                let _ = told.clone().wait_for(|stop| *stop).await;
+                self.drained(std::future::pending()).await
+            }
+            Stop::Signals => match Signals::new() {
+                Ok(mut signals) => match signals.next().await {
+                    Signal::Upgrade => ShutdownSignal::GracefulUpgrade,
+                    Signal::Stop => self.drained(async { while signals.next().await == Signal::Upgrade {} }).await,
+                },
+                Err(e) => {
+                    log::error!("cannot listen for signals: {e}");
+                    std::future::pending().await
+                }
+            },
+        }
+    }
+}
+
+impl Shutdown {
+    /// Not ready; then the last request goes, or the time is up, or somebody is impatient.
+    async fn drained(&self, impatience: impl Future<Output = ()> + Send) -> ShutdownSignal {
+        self.lifecycle.drain();
+        log::info!("stopping: waiting {} s at most for the requests in flight", self.grace.as_secs());
+        tokio::select! {
+            () = self.lifecycle.idle() => ShutdownSignal::GracefulTerminate,
+            () = tokio::time::sleep(self.grace) => ShutdownSignal::GracefulTerminate,
+            () = impatience => ShutdownSignal::FastShutdown,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    Stop,
+    /// Pingora's binary upgrade: the sockets are handed to the next process.
+    Upgrade,
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
+            _ = self.quit.recv() => Signal::Upgrade,
+        }
+    }
+}
