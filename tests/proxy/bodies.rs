@@ -1,0 +1,190 @@
+//! Chat requests are read before a peer is chosen: of any size, in any framing, in any pieces.
+
+use std::sync::mpsc::Receiver;
+
+use toolgate::limits::Limits;
+
+use crate::harness::{Message, Upstream, Wire, ask, config, gateway, gateway_of, ok, peer, pool, post};
+
+/// JSON of exactly so many bytes.
+fn body_of(bytes: usize) -> Vec<u8> {
+    match bytes {
+        0..=2 => vec![b'7'; bytes],
+        _ => [b"\"".as_slice(), &vec![b'x'; bytes - 2], b"\""].concat(),
+    }
+}
+
+fn send_sized(wire: &mut Wire, body: &[u8], piece: usize) {
+    wire.send(format!("POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", body.len()));
+    body.chunks(piece).for_each(|piece| wire.send(piece));
+}
+
+fn send_chunked(wire: &mut Wire, body: &[u8], piece: usize) {
+    wire.send("POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    body.chunks(piece).for_each(|piece| wire.chunk(piece));
+    wire.last_chunk();
+}
+
+fn check(address: std::net::SocketAddr, requests: &Receiver<Message>, body: &[u8], piece: usize) {
+    for send in [send_sized, send_chunked] {
+        let mut client = Wire::connect(address);
+        send(&mut client, body, piece);
+        assert_eq!(client.response().status(), 200, "{} bytes in pieces of {piece}", body.len());
+        let seen = requests.recv().unwrap();
+        assert!(seen.is_complete || body.is_empty());
+        assert!(seen.body == body, "{} bytes in pieces of {piece}: {} came", body.len(), seen.body.len());
+    }
+}
+
+#[test]
+fn every_size_goes_up_as_it_came() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    let line = 65_536;
+    let sizes = [0, 1, 2, 3, 10, 1_000, 4_095, 4_096, 4_097, 16_384, line - 1, line, line + 1, 2 * line - 1, 2 * line];
+    for size in sizes.into_iter().chain([2 * line + 1, 200_000, 1 << 20, 5_000_000]) {
+        check(gateway.addr, &requests, &body_of(size), size.max(1));
+    }
+    for (size, piece) in [(100, 1), (3_000, 7), (line + 10, 1_000), (line * 2, line - 1), (line * 3, line + 1)] {
+        check(gateway.addr, &requests, &body_of(size), piece);
+    }
+}
+
+#[test]
+fn the_largest_body_goes_up_and_one_byte_more_does_not() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    let limit = Limits::default().request_body_bytes_max;
+    check(gateway.addr, &requests, &body_of(limit), 1 << 20);
+    for send in [send_sized, send_chunked] {
+        let mut client = Wire::connect(gateway.addr);
+        send(&mut client, &body_of(limit + 1), 1 << 20);
+        let answer = client.response();
+        assert_eq!((answer.status(), answer.json()["error"]["code"].as_str()), (413, Some("request_too_large")));
+    }
+    assert!(requests.try_recv().is_err());
+}
+
+#[test]
+fn the_head_may_come_together_with_the_body_or_in_pieces() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    for fill in [0, 3_000, 4_000, 20_000, 60_000] {
+        for size in [10, 65_536, 70_000, 131_072] {
+            let body = body_of(size);
+            let mut request = format!(
+                "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nX-Fill: {}\r\nContent-Length: {size}\r\n\r\n",
+                "f".repeat(fill)
+            )
+            .into_bytes();
+            request.extend(&body);
+            for cut in [request.len(), fill + 50, request.len() - 1] {
+                let mut client = Wire::connect(gateway.addr);
+                let (first, second) = request.split_at(cut);
+                client.send(first);
+                client.send(second);
+                assert_eq!(client.response().status(), 200, "fill {fill}, size {size}, cut {cut}");
+                assert!(requests.recv().unwrap().body == body);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_expectation_is_answered_before_the_body_comes() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    for path in ["/v1/chat/completions", "/chat/completions"] {
+        let mut client = Wire::connect(gateway.addr);
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
+        assert_eq!(client.head().unwrap().status(), 100);
+        client.send("{}");
+        assert_eq!(client.response().status(), 200);
+        let seen = requests.recv().unwrap();
+        assert_eq!((seen.text().as_str(), seen.field("expect")), ("{}", None));
+    }
+}
+
+#[test]
+fn elsewhere_the_server_answers_the_expectation() {
+    let upstream = Upstream::start(|mut wire| {
+        let request = wire.head().unwrap();
+        assert_eq!(request.field("expect"), Some("100-continue"));
+        wire.send("HTTP/1.1 100 Continue\r\n\r\n");
+        let mut body = [0; 2];
+        std::io::Read::read_exact(&mut wire.tcp(), &mut body).unwrap();
+        wire.send(ok(std::str::from_utf8(&body).unwrap()));
+    });
+    let gateway = gateway(upstream.address);
+    let mut client = Wire::connect(gateway.addr);
+    client.send("POST /upload HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    assert_eq!(client.head().unwrap().status(), 100);
+    client.send("hi");
+    assert_eq!(client.response().text(), "hi");
+}
+
+#[test]
+fn a_hundred_megabytes_stream_through() {
+    let upstream = Upstream::start(|mut wire| {
+        let head = wire.head().unwrap();
+        let length: u64 = head.field("content-length").unwrap().parse().unwrap();
+        let copied = wire.sink(length);
+        wire.send(ok(&copied.to_string()));
+    });
+    let gateway = gateway(upstream.address);
+    let mut client = Wire::connect(gateway.addr);
+    let size = 100 << 20;
+    client.send(format!("PUT /upload HTTP/1.1\r\nHost: h\r\nContent-Length: {size}\r\n\r\n"));
+    let piece = vec![b'u'; 1 << 20];
+    (0..100).for_each(|_| client.send(&piece));
+    assert_eq!(client.response().text(), size.to_string());
+}
+
+#[test]
+fn a_chunked_body_ends_with_its_json_or_is_refused() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    let table = [
+        ("{\"a\":1}\n \r\n", 200),
+        ("no json at all", 200),
+        ("{\"a\":1} and more", 200),
+        ("{\"a\":", 400),
+        ("\"", 400),
+    ];
+    for (body, status) in table {
+        for piece in [body.len(), 1] {
+            let mut client = Wire::connect(gateway.addr);
+            send_chunked(&mut client, body.as_bytes(), piece);
+            assert_eq!(client.response().status(), status, "{body:?} in pieces of {piece}");
+            if status == 200 {
+                assert_eq!(requests.recv().unwrap().text(), body);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_compressed_body_is_not_read() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    let body = "\x1f\x08 not JSON";
+    let request = post("/v1/chat/completions", body).replace("Content-Type", "Content-Encoding: gzip\r\nContent-Type");
+    assert_eq!(ask(gateway.addr, request).status(), 200);
+    assert_eq!(requests.recv().unwrap().text(), body);
+}
+
+#[test]
+fn a_head_over_the_limits_is_refused() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway_of(config(vec![pool("default", vec![peer(upstream.address)])]));
+    let fields = |count: usize| (1..count).map(|n| format!("X-{n}: v\r\n")).collect::<String>();
+    let fill = |bytes: usize| format!("X-Fill: {}\r\n", "f".repeat(bytes));
+    for (fields, status) in [(fields(100), 200), (fields(101), 431), (fill(65_000), 200), (fill(66_000), 431)] {
+        let answer = ask(gateway.addr, format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n"));
+        assert_eq!(answer.status(), status);
+        if status == 431 {
+            assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
+        }
+    }
+    assert_eq!(requests.try_iter().count(), 2);
+}

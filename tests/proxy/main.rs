@@ -1,0 +1,7 @@
+//! The gateway on real sockets: what it leaves alone, what it changes, and what it does when either side fails.
+//! Upstreams and clients are written here, byte by byte; nothing sleeps, everything waits on a socket.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "the whole crate is a test")]
+
+mod bodies;
+mod harness;
+mod transparent;
