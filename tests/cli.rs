@@ -17,6 +17,8 @@ fn toolgate(arguments: &[&str], stdin: &str) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("UPSTREAM", "http://127.0.0.1:8080")
+        .env_remove("RUST_LOG")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -93,6 +95,12 @@ fn the_printed_configuration_is_good() {
     let path = file("printed.yaml", &printed.out);
     let ran = toolgate(&["run", "-t", "-c", &path], "");
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "the configuration is good\n", ""));
+}
+
+#[test]
+fn the_configuration_of_the_image_is_good() {
+    let ran = toolgate(&["run", "-t", "-c", "conf/docker.yaml"], "");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl<'n> Fields<'n> {
 }
 
 impl Reader<'_> {
-    pub fn mistake(&mut self, place: Place, what: impl Into<String>, hint: impl Into<Option<String>>) {
+    pub fn mistake(&mut self, place: Place, what: impl Into<String>, hint: impl Into<String>) {
         let (file, what, hint) = (self.file.into(), what.into(), hint.into());
         self.mistakes.push(Mistake { file, place: Some(place), what, hint });
     }
@@ -54,10 +54,15 @@ impl Reader<'_> {
         Some(Fields(fields))
     }
 
-    /// The items of a list; a single value counts as a list of one.
-    pub fn items<'n>(&mut self, node: &'n Node) -> &'n [Node] {
+    /// The items of a list, at least one; a single value counts as a list of one.
+    pub fn items<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         match &node.value {
-            Value::List(items) => items,
+            Value::List(items) => {
+                if items.is_empty() {
+                    self.mistake(node.place, format!("{what} is an empty list"), "fill it, or leave the key out");
+                }
+                items
+            }
             Value::Broken => &[],
             _ => std::slice::from_ref(node),
         }
@@ -66,11 +71,11 @@ impl Reader<'_> {
     pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
             Value::Text(text) if text.is_empty() => {
-                self.mistake(node.place, format!("{what} is empty"), None);
+                self.mistake(node.place, format!("{what} is empty"), "give it a value, or leave the key out");
                 None
             }
             Value::Text(text) => Some(text),
-            _ => self.unfit(node, &format!("{what} is a text"), None),
+            _ => self.unfit(node, &format!("{what} is a text"), "write one value"),
         }
     }
 
@@ -116,7 +121,7 @@ impl Reader<'_> {
     }
 
     /// Notes that a node is of another kind than it should be.
-    fn unfit<T>(&mut self, node: &Node, should: &str, hint: impl Into<Option<String>>) -> Option<T> {
+    fn unfit<T>(&mut self, node: &Node, should: &str, hint: impl Into<String>) -> Option<T> {
         let is = match &node.value {
             Value::Broken => return None,
             Value::Null => "nothing",

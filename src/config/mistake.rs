@@ -18,7 +18,8 @@ pub struct Mistake {
     /// None when all of the file is meant.
     pub place: Option<Place>,
     pub what: String,
-    pub hint: Option<String>,
+    /// The way out.
+    pub hint: String,
 }
 
 impl fmt::Display for Mistake {
@@ -27,11 +28,7 @@ impl fmt::Display for Mistake {
         if let Some(Place { line, column }) = self.place {
             write!(f, ":{line}:{column}")?;
         }
-        write!(f, ": {}", self.what)?;
-        match &self.hint {
-            Some(hint) => write!(f, " ({hint})"),
-            None => Ok(()),
-        }
+        write!(f, ": {} ({})", self.what, self.hint)
     }
 }
 

@@ -80,7 +80,7 @@ impl Config {
         let dialects = Dialects::builtin();
         let mut mistakes = Vec::new();
         let mut mistake = |option: &str, what: String, hint: &str| {
-            let (file, hint) = (option.to_owned(), Some(hint.to_owned()));
+            let (file, hint) = (option.to_owned(), hint.to_owned());
             mistakes.push(Mistake { file, place: None, what, hint });
         };
         let mut peers = Vec::new();
@@ -108,19 +108,22 @@ impl Config {
     }
 }
 
+const DIALECT_HINT: &str = "`toolgate dialects NAME` shows one to start from";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8000";
 
 impl Reader<'_> {
     fn config(&mut self, root: &Node, surroundings: &dyn Surroundings) -> Option<Config> {
         let fields = self.fields(root, "the configuration", TOP)?;
         let mut listen = Vec::new();
-        for node in fields.find("listen").map_or(&[][..], |node| self.items(node)) {
-            listen.extend(self.address(node, "listen", &listen));
+        match fields.find("listen") {
+            Some(node) => {
+                for node in self.items(node, "listen") {
+                    listen.extend(self.address(node, "listen", &listen));
+                }
+            }
+            None => listen.push(DEFAULT_LISTEN.into()),
         }
         let admin = fields.find("admin").and_then(|node| self.address(node, "admin", &listen));
-        if fields.find("listen").is_none() {
-            listen.push(DEFAULT_LISTEN.into());
-        }
         let dialects = self.dialects(fields.find("dialects"), surroundings);
         let limits = fields.find("limits").map_or_else(|| Some(Limits::default()), |node| self.limits(node));
         let server = fields.find("server").map_or_else(|| Some(Server::default()), |node| self.server(node));
@@ -131,11 +134,11 @@ impl Reader<'_> {
     fn address(&mut self, node: &Node, key: &str, taken: &[String]) -> Option<String> {
         let address = self.text(node, key)?;
         if !is_address(address) {
-            self.mistake(node.place, format!("{key} is host:port, not `{address}`"), "as in 127.0.0.1:8000".to_owned());
+            self.mistake(node.place, format!("{key} is host:port, not `{address}`"), "as in 127.0.0.1:8000");
             return None;
         }
         if taken.iter().any(|other| other == address) {
-            self.mistake(node.place, format!("address `{address}` twice"), None);
+            self.mistake(node.place, format!("address `{address}` twice"), "each is listened on once");
             return None;
         }
         Some(address.into())
@@ -146,14 +149,19 @@ impl Reader<'_> {
         let Some(node) = folder else { return dialects };
         let Some(folder) = self.text(node, "dialects") else { return dialects };
         let files = surroundings.dialects(folder).unwrap_or_else(|error| {
-            let hint = "a folder of dialect files, one *.yaml each".to_owned();
+            let hint = "a folder of dialect files, one *.yaml each";
             self.mistake(node.place, format!("dialects: `{folder}`: {error}"), hint);
             Vec::new()
         });
         for (file, text) in files {
             match Dialects::parse(&text) {
                 Ok(dialect) => dialects.add(dialect),
-                Err(error) => self.mistakes.push(Mistake { file, place: None, what: error.to_string(), hint: None }),
+                Err(error) => self.mistakes.push(Mistake {
+                    file,
+                    place: None,
+                    what: error.to_string(),
+                    hint: DIALECT_HINT.into(),
+                }),
             }
         }
         dialects
@@ -161,26 +169,18 @@ impl Reader<'_> {
 
     fn pools(&mut self, root: &Node, node: Option<&Node>, dialects: &Dialects) -> Vec<Pool> {
         let Some(node) = node else {
-            self.mistake(
-                root.place,
-                "no pools",
-                "pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}]".to_owned(),
-            );
+            self.mistake(root.place, "no pools", "pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}]");
             return Vec::new();
         };
-        let items = self.items(node);
-        if let (Value::List(_), []) = (&node.value, items) {
-            self.mistake(node.place, "no pools", "at least one, with a name and peers".to_owned());
-        }
         let mut pools: Vec<Pool> = Vec::new();
-        for item in items {
+        for item in self.items(node, "pools") {
             let Some(pool) = self.pool(item, dialects) else { continue };
-            if pools.iter().any(|other| other.name == pool.name) {
-                self.mistake(item.place, format!("pool `{}` twice", pool.name), "names are unique".to_owned());
+            if pools.iter().any(|other| other.name == pool.name && !pool.name.is_empty()) {
+                self.mistake(item.place, format!("pool `{}` twice", pool.name), "names are unique");
             }
             if let Some(other) = pools.iter().find(|other| other.models.is_empty() && pool.models.is_empty()) {
                 let what = format!("pools `{}` and `{}` both take any model", other.name, pool.name);
-                self.mistake(item.place, what, "give one of them `models`".to_owned());
+                self.mistake(item.place, what, "give one of them `models`");
             }
             pools.push(pool);
         }
@@ -192,9 +192,9 @@ impl Reader<'_> {
         let mut pool = Pool::named("");
         match fields.find("name") {
             Some(name) => pool.name = self.text(name, "a pool's name").unwrap_or_default().into(),
-            None => self.mistake(node.place, "a pool without `name`", "it stands in logs and metrics".to_owned()),
+            None => self.mistake(node.place, "a pool without `name`", "it stands in logs and metrics"),
         }
-        for model in fields.find("models").map_or(&[][..], |node| self.items(node)) {
+        for model in fields.find("models").map_or(&[][..], |node| self.items(node, "models")) {
             pool.models.extend(self.text(model, "a model").map(Glob::new));
         }
         if let Some(node) = fields.find("dialect") {
@@ -207,15 +207,15 @@ impl Reader<'_> {
         self.choose(&fields, "tools", "tools mode", TOOLS, &mut pool.tools);
         self.choose(&fields, "reasoning", "reasoning policy", REASONING, &mut pool.reasoning);
         self.choose(&fields, "unknown_tools", "unknown_tools policy", UNKNOWN_TOOLS, &mut pool.unknown_tools);
-        let peers = fields.find("peers").map_or(&[][..], |node| self.items(node));
-        if fields.find("peers").is_none_or(|node| matches!(&node.value, Value::List(l) if l.is_empty())) {
-            let hint = "peers: [\"http://127.0.0.1:8080\"]".to_owned();
+        let Some(peers) = fields.find("peers") else {
+            let hint = "peers: [\"http://127.0.0.1:8080\"]";
             self.mistake(node.place, format!("pool `{}` has no peers", pool.name), hint);
-        }
-        for item in peers {
+            return Some(pool);
+        };
+        for item in self.items(peers, "peers") {
             let Some(peer) = self.peer(item) else { continue };
             if pool.peers.iter().any(|other| other.url == peer.url) {
-                self.mistake(item.place, format!("peer `{}` twice in a pool", peer.url), "use `weight`".to_owned());
+                self.mistake(item.place, format!("peer `{}` twice in a pool", peer.url), "use `weight`");
             }
             pool.peers.push(peer);
         }
@@ -234,7 +234,7 @@ impl Reader<'_> {
         let Value::Map(_) = node.value else { return self.peer_url(node) };
         let fields = self.fields(node, "a peer", PEER)?;
         let Some(url) = fields.find("url") else {
-            self.mistake(node.place, "a peer without `url`", "as in http://127.0.0.1:8080".to_owned());
+            self.mistake(node.place, "a peer without `url`", "as in http://127.0.0.1:8080");
             return None;
         };
         let peer = self.peer_url(url);
@@ -250,11 +250,11 @@ impl Reader<'_> {
         match Peer::parse(url) {
             Ok(peer) => Some(peer),
             Err(error @ UrlError::Credentials) => {
-                self.mistake(node.place, format!("the peer's url {error}"), error.hint().to_owned());
+                self.mistake(node.place, format!("the peer's url {error}"), error.hint());
                 None
             }
             Err(error) => {
-                self.mistake(node.place, format!("the peer's url `{url}` {error}"), error.hint().to_owned());
+                self.mistake(node.place, format!("the peer's url `{url}` {error}"), error.hint());
                 None
             }
         }
@@ -264,7 +264,7 @@ impl Reader<'_> {
     fn api_key(&mut self, node: &Node) -> Option<Secret> {
         let key = self.text(node, "api_key")?;
         if !key.bytes().all(|b| b.is_ascii_graphic()) {
-            self.mistake(node.place, "api_key has characters that a header cannot carry", None);
+            self.mistake(node.place, "api_key has characters that a header cannot carry", "ASCII without spaces");
             return None;
         }
         Some(Secret::new(key.into()))

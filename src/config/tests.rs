@@ -145,10 +145,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, limits, dialects, server)"),
     ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, limits, dialects, server)"),
     ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
-    ("pools: []", "t.yaml:1:8: no pools (at least one, with a name and peers)"),
+    ("pools: []", "t.yaml:1:8: pools is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
     ("pools:\n  - name: a", "t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])"),
-    ("pools:\n  - name: a\n    peers: []", "t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])"),
+    ("pools:\n  - name: a\n    peers: []", "t.yaml:3:12: peers is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
@@ -159,12 +159,12 @@ t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
     ("pools: [{name: a, peers: [{weight: 1}]}]", "t.yaml:1:27: a peer without `url` (as in http://127.0.0.1:8080)"),
     ("pools: [{name: a, peers: [https://h]}]", "t.yaml:1:27: the peer's url `https://h` asks for TLS, which is not supported yet (use http:// inside a trusted network, or a TLS-terminating proxy beside the server)"),
     ("pools: [{name: a, peers: [\"h:80\"]}]", "t.yaml:1:27: the peer's url `h:80` has no scheme (write http://HOST:PORT)"),
-    ("pools: [{name: a, peers: [[http://h]]}]", "t.yaml:1:27: a peer's url is a text, not a list"),
+    ("pools: [{name: a, peers: [[http://h]]}]", "t.yaml:1:27: a peer's url is a text, not a list (write one value)"),
     ("pools: [{name: a, peers: [{url: http://h, weight: 0, max_inflight: -1}]}]", "\
 t.yaml:1:51: weight is out of range: 0 (from 1 to 1000)
 t.yaml:1:68: max_inflight is a whole number, not `-1` (from 1 to 1000000; the unit stands in the key)"),
-    ("pools: [{name: a, peers: [{url: http://h, api_key: \"${env.BREAK}\"}]}]", "t.yaml:1:52: api_key has characters that a header cannot carry"),
-    ("pools: [{name: a, peers: [{url: http://h, api_key: \"${env.EMPTY}\"}]}]", "t.yaml:1:52: api_key is empty"),
+    ("pools: [{name: a, peers: [{url: http://h, api_key: \"${env.BREAK}\"}]}]", "t.yaml:1:52: api_key has characters that a header cannot carry (ASCII without spaces)"),
+    ("pools: [{name: a, peers: [{url: http://h, api_key: \"${env.EMPTY}\"}]}]", "t.yaml:1:52: api_key is empty (give it a value, or leave the key out)"),
     ("pools: [{name: a, peers: http://h, engine: llamacpp, tools: on, reasoning: [], unknown_tools: drop}]", "\
 t.yaml:1:44: unknown engine `llamacpp` (did you mean `llama.cpp`?)
 t.yaml:1:61: unknown tools mode `on` (known: auto, inject, parse, native)
@@ -178,10 +178,10 @@ t.yaml:1:75: unknown key `total` in timeouts (known: connect_ms, first_byte_ms, 
     ("pools: [{name: a, peers: http://h, models: [*coder]}]", "t.yaml:1:45: `*coder` is a YAML alias that nothing defines (a value that begins with `*` needs quotes: \"*coder\")"),
     ("listen: [a:1, a, a:1, \":1\", a:99999]\nadmin: a:1\npools: [{name: a, peers: http://h}]", "\
 t.yaml:1:15: listen is host:port, not `a` (as in 127.0.0.1:8000)
-t.yaml:1:18: address `a:1` twice
+t.yaml:1:18: address `a:1` twice (each is listened on once)
 t.yaml:1:23: listen is host:port, not `:1` (as in 127.0.0.1:8000)
 t.yaml:1:29: listen is host:port, not `a:99999` (as in 127.0.0.1:8000)
-t.yaml:2:8: address `a:1` twice"),
+t.yaml:2:8: address `a:1` twice (each is listened on once)"),
     ("pools: [{name: a, peers: http://h}]\nlisten: a:1\nlisten: a:2", "t.yaml:3:1: key `listen` twice in the configuration (its first value stands in line 2)"),
     ("pools: [{name: a, peers: http://h}]\nlimits: 5\nserver: []", "\
 t.yaml:2:9: limits is a mapping, not a single value (its keys: headers_max, header_bytes_max, request_body_bytes_max, event_bytes_max, pending_bytes_max, value_bytes_max, answer_bytes_max, depth_max, choices_max)

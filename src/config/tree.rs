@@ -158,7 +158,7 @@ impl<'a> Builder<'a> {
             file: self.file.into(),
             place: Some(place),
             what: what.into(),
-            hint: Some(hint.into()),
+            hint: hint.into(),
         });
     }
 }
