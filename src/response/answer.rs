@@ -12,13 +12,14 @@ use bytes::BytesMut;
 use super::choice::{Choice, Writer};
 use super::chunk::{self, Chunk, ReasoningKey, place};
 use super::edits::Edits;
+use super::envelope::{DONE, UNFINISHED, write_error};
 use super::pieces::Pieces;
-use super::stream::DONE;
 use super::{STOP, Summary, finish, shape};
 use crate::decode::{Calls, Decoder, Event, Finish, Settings};
 use crate::exchange::{Exchange, Usage};
 use crate::json;
 use crate::limits::Limits;
+use crate::openai;
 use crate::sse;
 
 /// How the stream goes on after an event.
@@ -73,16 +74,6 @@ impl Answer {
         }
     }
 
-    /// Whether the upstream said that it is done, or why it is not.
-    pub(super) fn is_ended(&self) -> bool {
-        self.ended
-    }
-
-    /// Whether each choice has its finish reason.
-    pub(super) fn is_finished(&self) -> bool {
-        !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish_reason.is_some())
-    }
-
     /// Writes what comes of one event.
     pub(super) fn take(&mut self, event: &sse::Event<'_>, out: &mut BytesMut) -> Flow {
         if self.ended {
@@ -98,6 +89,20 @@ impl Answer {
             return Flow::Over;
         }
         Flow::On
+    }
+
+    /// Nothing more comes: unless the answer is complete, says so.
+    pub(super) fn end(&mut self, error: &openai::Error<'_>, out: &mut BytesMut) {
+        if self.ended {
+            return;
+        }
+        if self.is_finished() {
+            self.summary.complete = true;
+            out.extend_from_slice(DONE);
+        } else {
+            self.let_go(Finish::Cut, out);
+            write_error(error, out);
+        }
     }
 
     /// Lets go of everything that is held; what follows is not read.
@@ -131,8 +136,18 @@ impl Answer {
             && self.choices.iter().all(Choice::is_over)
     }
 
-    /// Makes the finish reasons that the upstream did not send.
+    /// Whether each choice has its finish reason.
+    fn is_finished(&self) -> bool {
+        !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish_reason.is_some())
+    }
+
+    /// Makes the finish reasons that the upstream did not send; where there is nothing to finish, an error.
     fn conclude(&mut self, out: &mut BytesMut) {
+        self.ended = true;
+        self.summary.complete = !self.choices.is_empty();
+        if self.choices.is_empty() {
+            write_error(&UNFINISHED, out);
+        }
         self.let_go(Finish::Stop, out);
         for (slot, choice) in self.choices.iter_mut().enumerate() {
             if choice.finish_reason.is_some() {
@@ -188,11 +203,11 @@ impl Answer {
         let data = event.data().unwrap_or_default();
         if is_done(data) {
             self.conclude(out);
-            self.ended = true;
         } else if let Some(chunk) = Chunk::parse(data) {
             if chunk.error.is_some() {
                 self.let_go(Finish::Cut, out);
                 self.ended = true;
+                self.summary.complete = true;
             } else if !chunk.choices.is_empty() {
                 return self.rewrite(event, &chunk, out);
             }

@@ -3,9 +3,10 @@
 
 use std::fmt::Write;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 
 use super::chunk::Chunk;
+use crate::openai;
 
 /// What stands around the delta of a choice's events: id, object, created, model and index, as upstream wrote them.
 #[derive(Debug, Default)]
@@ -43,3 +44,26 @@ impl Envelope {
         }
     }
 }
+
+/// Appends an event that says what went wrong.
+pub(super) fn write_error(error: &openai::Error<'_>, out: &mut BytesMut) {
+    out.put_slice(b"data: ");
+    // Writing strings to memory cannot fail.
+    let _ = serde_json::to_writer(out.writer(), &openai::Failure { error: *error });
+    out.put_slice(b"\n\n");
+}
+
+/// The error of an upstream that died.
+pub(super) fn upstream_error(message: &str) -> openai::Error<'_> {
+    openai::Error { message, kind: "server_error", param: None, code: "upstream_error" }
+}
+
+/// The error of an upstream that ended its answer as if it were complete.
+pub(super) const UNFINISHED: openai::Error<'static> = openai::Error {
+    message: "the upstream ended its answer without a finish reason",
+    kind: "server_error",
+    param: None,
+    code: "upstream_incomplete",
+};
+
+pub(super) const DONE: &[u8] = b"data: [DONE]\n\n";

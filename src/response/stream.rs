@@ -1,14 +1,12 @@
 //! Rewrites an event stream as its bytes arrive.
 //! Frames events and decides when the answer is over; what becomes of one event is `answer`'s.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-use super::Summary;
-use super::answer::{Answer, Flow};
-use crate::decode::Finish;
+use super::answer::{Answer, Flow, is_whole};
+use super::{Summary, envelope};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
-use crate::openai;
 use crate::sse;
 
 /// Rewrites an event stream as its bytes arrive.
@@ -51,37 +49,20 @@ impl StreamRewriter {
     /// The upstream's body ended cleanly.
     pub fn finish(mut self, out: &mut BytesMut) -> Summary {
         self.read_rest(out);
-        match self.framing {
-            Framing::Closed => {}
-            Framing::Through => return self.answer.summary,
-            Framing::Events(_) if self.answer.is_ended() => {}
-            Framing::Events(_) if self.answer.is_finished() => out.put_slice(DONE),
-            Framing::Events(_) => {
-                self.answer.let_go(Finish::Cut, out);
-                write_error("the upstream ended its answer without a finish reason", "upstream_incomplete", out);
-                return self.answer.summary;
-            }
+        if !matches!(self.framing, Framing::Through) {
+            self.answer.end(&envelope::UNFINISHED, out);
         }
-        Summary { complete: true, ..self.answer.summary }
+        self.answer.summary
     }
 
     /// The upstream died: lets go of what is held, then says so in one error event.
     pub fn fail(mut self, message: &str, out: &mut BytesMut) -> Summary {
-        match self.framing {
-            Framing::Events(_) if self.answer.is_ended() => {}
-            Framing::Events(_) if self.answer.is_finished() => out.put_slice(DONE),
-            Framing::Closed => {}
-            Framing::Events(_) | Framing::Through => {
-                if matches!(self.framing, Framing::Through) {
-                    // What went through may have stopped in mid-event.
-                    out.put_slice(b"\n\n");
-                }
-                self.answer.let_go(Finish::Cut, out);
-                write_error(message, "upstream_error", out);
-                return self.answer.summary;
-            }
+        if matches!(self.framing, Framing::Through) {
+            // What went through may have stopped in mid-event.
+            out.extend_from_slice(b"\n\n");
         }
-        Summary { complete: true, ..self.answer.summary }
+        self.answer.end(&envelope::upstream_error(message), out);
+        self.answer.summary
     }
 
     /// Makes the next event take the long way.
@@ -126,20 +107,10 @@ impl StreamRewriter {
         }
         events.push([rest.as_ref(), b"\n\n"].concat().into());
         match events.next_event() {
-            Ok(Some(event)) if event.data().is_none_or(super::answer::is_whole) => {
+            Ok(Some(event)) if event.data().is_none_or(is_whole) => {
                 self.answer.take(&event, out);
             }
             _ => {}
         }
     }
 }
-
-fn write_error(message: &str, code: &str, out: &mut BytesMut) {
-    let failure = openai::Failure { error: openai::Error { message, kind: "server_error", param: None, code } };
-    out.put_slice(b"data: ");
-    // Writing strings to memory cannot fail.
-    let _ = serde_json::to_writer(out.writer(), &failure);
-    out.put_slice(b"\n\n");
-}
-
-pub(super) const DONE: &[u8] = b"data: [DONE]\n\n";
