@@ -122,7 +122,7 @@ pub struct CallSpec {
     pub text: Text,
     #[serde(default)]
     pub arguments: ArgumentsForm,
-    /// What stands between two calls of a turn, and before the first when other text precedes it.
+    /// What stands between two calls of a turn.
     #[serde(default = "new_line")]
     pub between: String,
 }

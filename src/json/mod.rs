@@ -10,7 +10,7 @@ mod unescape;
 
 pub use escape::{escape_into, write_string};
 pub use extent::Extent;
-pub use object::{Edit, Object, array, string};
+pub use object::{Edit, Object, array, inside, string};
 pub use tokens::{Spacing, Token, tokens, write_spaced};
 pub use unescape::unescape_into;
 

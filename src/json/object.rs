@@ -37,6 +37,16 @@ impl<'a> Object<'a> {
         Some(Self { text, members })
     }
 
+    /// `{}`.
+    pub fn empty() -> Self {
+        Self { text: "{}", members: vec![] }
+    }
+
+    /// The object as it was written.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
     /// The value of `key`, as it was written: the last one, as most servers read it, when there are several.
     pub fn get(&self, key: &str) -> Option<&'a str> {
         self.members.iter().rev().find(|m| m.key == key).map(|m| m.value)
@@ -109,9 +119,14 @@ pub fn array(text: &str) -> Option<Vec<&str>> {
     Some(elements.into_iter().map(RawValue::get).collect())
 }
 
+/// What stands between the quotes of a JSON string, as it was written. `None` when it is none.
+pub fn inside(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.strip_suffix('"')
+}
+
 /// The text of a JSON string. `None` when it is none, or holds half a surrogate pair.
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
-    match text.strip_prefix('"')?.strip_suffix('"')? {
+    match inside(text)? {
         plain if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
         _ => serde_json::from_str(text).ok().map(Cow::Owned),
     }

@@ -1,0 +1,138 @@
+//! The content of a message that is put together of old and new pieces.
+//! Old pieces are carried as they were written, so that nothing in them is decoded and encoded again.
+
+use crate::json::{Object, array, escape_into, inside, string};
+
+/// Content in the making.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content<'a> {
+    parts: Vec<Part<'a>>,
+}
+
+#[derive(Clone, Debug)]
+enum Part<'a> {
+    /// New text.
+    Text(String),
+    /// The inside of a JSON string.
+    Written(&'a str),
+    /// A whole content part.
+    Whole(&'a str),
+}
+
+impl<'a> Content<'a> {
+    /// Content that something is added to: its parts stay whole. `None` when it is of no shape that content has.
+    pub(super) fn kept(written: Option<&'a str>) -> Option<Self> {
+        let parts = match string_or_parts(written)? {
+            Shape::Text(text) => vec![Part::Written(text)],
+            Shape::Parts(parts) => parts.into_iter().map(Part::Whole).collect(),
+        };
+        Some(Self { parts })
+    }
+
+    /// Content that goes into a text: its text parts, a line each, and behind them what is not text.
+    pub(super) fn as_text(written: Option<&'a str>) -> Option<(Self, Self)> {
+        let (mut text, mut others) = (Self::default(), Self::default());
+        match string_or_parts(written)? {
+            Shape::Text(written) => text.parts.push(Part::Written(written)),
+            Shape::Parts(parts) => {
+                for part in parts {
+                    let object = Object::parse(part)?;
+                    match object
+                        .get("text")
+                        .and_then(inside)
+                        .filter(|_| object.string("type").as_deref() == Some("text"))
+                    {
+                        Some(written) => {
+                            text.push(if text.parts.is_empty() { "" } else { "\n" });
+                            text.parts.push(Part::Written(written));
+                        }
+                        None => others.parts.push(Part::Whole(part)),
+                    }
+                }
+            }
+        }
+        Some((text, others))
+    }
+
+    /// Whether it is nothing at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Written("")))
+    }
+
+    /// Whether it ends in white space, or is empty.
+    pub(super) fn ends_in_space(&self) -> bool {
+        match self.parts.last() {
+            None => true,
+            Some(Part::Text(text)) => text.ends_with(char::is_whitespace),
+            Some(Part::Written("")) => true,
+            // Whether `\\n` at the end is a new line or a letter, only decoding tells.
+            Some(Part::Written(text)) => {
+                string(&format!("\"{text}\"")).is_some_and(|text| text.ends_with(char::is_whitespace))
+            }
+            Some(Part::Whole(_)) => false,
+        }
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        match self.parts.last_mut() {
+            Some(Part::Text(last)) => last.push_str(text),
+            _ => self.parts.push(Part::Text(text.into())),
+        }
+    }
+
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.parts.append(&mut other.parts);
+    }
+
+    /// Appends it as JSON: a string, or a list of parts when it holds one that is not text.
+    pub(super) fn write(&self, out: &mut String) {
+        if !self.parts.iter().any(|part| matches!(part, Part::Whole(_))) {
+            return write_string(&self.parts, out);
+        }
+        let is_whole = |part: &Part<'_>| matches!(part, Part::Whole(_));
+        for (at, run) in self.parts.chunk_by(|a, b| !is_whole(a) && !is_whole(b)).enumerate() {
+            out.push(if at == 0 { '[' } else { ',' });
+            match run {
+                [Part::Whole(part)] => out.push_str(part),
+                texts => {
+                    out.push_str(r#"{"type":"text","text":"#);
+                    write_string(texts, out);
+                    out.push('}');
+                }
+            }
+        }
+        out.push(']');
+    }
+}
+
+impl From<String> for Content<'_> {
+    fn from(text: String) -> Self {
+        Self { parts: vec![Part::Text(text)] }
+    }
+}
+
+fn write_string(parts: &[Part<'_>], out: &mut String) {
+    out.push('"');
+    for part in parts {
+        match part {
+            Part::Text(text) => escape_into(text, out),
+            Part::Written(written) | Part::Whole(written) => out.push_str(written),
+        }
+    }
+    out.push('"');
+}
+
+enum Shape<'a> {
+    Text(&'a str),
+    Parts(Vec<&'a str>),
+}
+
+fn string_or_parts(written: Option<&str>) -> Option<Shape<'_>> {
+    match written {
+        None | Some("null") => Some(Shape::Parts(vec![])),
+        Some(written) => inside(written).map(Shape::Text).or_else(|| array(written).map(Shape::Parts)),
+    }
+}

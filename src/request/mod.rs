@@ -1,0 +1,147 @@
+//! Rewrites a request body for a model that knows tools only as text, and says how to read its reply.
+//! Touches nothing but `messages`, `tools` and the keys that toolgate answers for: every other byte stays.
+
+mod content;
+mod messages;
+mod offer;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use self::offer::{Choice, Offer};
+use crate::decode::{Reasoning, Settings, UnknownTools};
+use crate::dialect::Dialect;
+use crate::exchange::{Engine, Exchange, ToolsMode, Usage};
+use crate::json::{Edit, Object};
+use crate::limits::Limits;
+use crate::schema::Tools;
+
+/// What a pool wants done with its requests.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub dialect: Arc<Dialect>,
+    pub mode: ToolsMode,
+    pub engine: Engine,
+    pub reasoning: Reasoning,
+    pub unknown_tools: UnknownTools,
+}
+
+/// What became of a request body.
+#[derive(Debug)]
+pub enum Rewritten {
+    /// It goes up as it came, and nothing of the reply is read.
+    Untouched,
+    /// This goes up instead (possibly the same bytes), and the reply is read as the exchange says.
+    Body { bytes: Bytes, exchange: Box<Exchange>, response_format: ResponseFormat },
+}
+
+/// What became of a `response_format` beside injected tools. It would forbid a call, so it is worth a line in a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseFormat {
+    /// There was none, or the tools were not injected.
+    #[default]
+    Unconcerned,
+    /// It went up: the model may choose not to call.
+    Kept,
+    /// It was taken out, because a call is required.
+    Dropped,
+}
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error("tool_choice names `{0}`, which is not among the tools")]
+    UnknownToolChoice(String),
+    #[error("the request is larger than {bytes_max} bytes once its tools and past calls are written out")]
+    TooLarge { bytes_max: usize },
+}
+
+/// Rewrites one chat-completions body.
+///
+/// A body that offers no tools, that is not JSON, or whose parts are of a wrong shape is left for the server to judge.
+/// The limit on a body's size holds for what is made of it too.
+pub fn rewrite(body: &Bytes, policy: &Policy, limits: &Limits) -> Result<Rewritten, RequestError> {
+    let object = || Object::parse(std::str::from_utf8(body).ok()?);
+    let Some(object) = (policy.mode != ToolsMode::Native).then(object).flatten() else {
+        return Ok(Rewritten::Untouched);
+    };
+    let Some(offer) = offer::read(&object)? else { return Ok(Rewritten::Untouched) };
+    let Some(messages) = object.get("messages").and_then(messages::read) else { return Ok(Rewritten::Untouched) };
+
+    let mut edits = vec![];
+    let mut response_format = ResponseFormat::Unconcerned;
+    if policy.mode == ToolsMode::Inject {
+        let messages = match messages::with_tools(messages, &offer, &policy.dialect, limits.request_body_bytes_max) {
+            Ok(Some(messages)) => messages,
+            Ok(None) => return Ok(Rewritten::Untouched),
+            Err(messages::TooLong) => return Err(too_large(limits)),
+        };
+        edits.push(("messages", Edit::Set(messages.into())));
+        edits.extend(["tools", "tool_choice", "parallel_tool_calls"].map(|key| (key, Edit::Remove)));
+        response_format = ResponseFormat::beside(&object, &offer);
+        if response_format == ResponseFormat::Dropped {
+            edits.push(("response_format", Edit::Remove));
+        }
+    }
+    edits.extend(for_engine(policy).iter().map(|(key, value)| (*key, Edit::Set((*value).into()))));
+    let bytes = if edits.is_empty() { body.clone() } else { object.edited(&edits).into() };
+    if bytes.len() > limits.request_body_bytes_max {
+        return Err(too_large(limits));
+    }
+    let exchange = Box::new(exchange(&object, offer, policy));
+    Ok(Rewritten::Body { bytes, exchange, response_format })
+}
+
+/// What an engine needs so that a call reaches us as the text that the model wrote.
+fn for_engine(policy: &Policy) -> &'static [(&'static str, &'static str)] {
+    match (policy.engine, policy.mode) {
+        // Its own split of reasoning from content would hide a call that the model makes while it thinks.
+        (Engine::LlamaCpp, ToolsMode::Inject) => &[("reasoning_format", "\"none\"")],
+        // Markers are special tokens, which these strip by default.
+        (Engine::Vllm, ToolsMode::Inject) | (Engine::Sglang, _) => &[("skip_special_tokens", "false")],
+        // With its own parser on, the text would be gone.
+        (Engine::Vllm, _) => &[("skip_special_tokens", "false"), ("tool_choice", "\"none\"")],
+        (Engine::LlamaCpp | Engine::Ollama | Engine::OpenAi, _) => &[],
+    }
+}
+
+fn exchange(object: &Object<'_>, offer: Offer<'_>, policy: &Policy) -> Exchange {
+    let stream_options = object.get("stream_options").and_then(Object::parse);
+    let usage = stream_options.and_then(|options| options.get("include_usage"));
+    Exchange {
+        usage: if usage == Some("true") { Usage::Asked } else { Usage::Unasked },
+        choices: object.get("n").and_then(|n| n.parse().ok()).unwrap_or(1),
+        decoding: Settings {
+            dialect: Arc::clone(&policy.dialect),
+            calls: offer.calls,
+            tools: Arc::new(Tools::new(offer.tools.into_iter().map(|offered| offered.tool).collect())),
+            reasoning: policy.reasoning,
+            unknown_tools: policy.unknown_tools,
+        },
+    }
+}
+
+impl ResponseFormat {
+    fn beside(object: &Object<'_>, offer: &Offer<'_>) -> Self {
+        let kind = object.get("response_format").and_then(Object::parse).and_then(|format| format.string("type"));
+        match (kind.as_deref(), &offer.choice) {
+            (None | Some("text"), _) => Self::Unconcerned,
+            (Some(_), Choice::Auto) => Self::Kept,
+            (Some(_), Choice::Required | Choice::Named(_)) => Self::Dropped,
+        }
+    }
+}
+
+fn too_large(limits: &Limits) -> RequestError {
+    RequestError::TooLarge { bytes_max: limits.request_body_bytes_max }
+}
+
+/// The body's top-level `model`, by which a pool is chosen. `None` when there is none or the body is not such JSON.
+pub fn model(body: &[u8]) -> Option<String> {
+    Object::parse(std::str::from_utf8(body).ok()?)?.string("model").map(Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,522 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::decode::Calls;
+use crate::dialect::Dialects;
+
+const TOOLS: &str = r#"[{"type":"function","function":{"name":"get","parameters":{"type":"object"}}},{"type":"function","function":{"name":"put"}}]"#;
+
+fn policy(dialect: &str, mode: ToolsMode, engine: Engine) -> Policy {
+    let dialect = Arc::clone(Dialects::builtin().get(dialect).unwrap());
+    Policy { dialect, mode, engine, reasoning: Reasoning::Auto, unknown_tools: UnknownTools::Text }
+}
+
+fn rewritten(body: &str, policy: &Policy) -> Result<Rewritten, RequestError> {
+    rewrite(&Bytes::copy_from_slice(body.as_bytes()), policy, &Limits::default())
+}
+
+/// What goes up in inject mode to an engine that needs nothing of its own.
+fn up(dialect: &str, body: &str) -> String {
+    match rewritten(body, &policy(dialect, ToolsMode::Inject, Engine::OpenAi)) {
+        Ok(Rewritten::Body { bytes, .. }) => String::from_utf8(bytes.to_vec()).unwrap(),
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+/// The messages that go up, a line each: role and content.
+fn turns(dialect: &str, messages: &str) -> Vec<(String, String)> {
+    let body = up(dialect, &format!(r#"{{"messages":{messages},"tools":{TOOLS}}}"#));
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let show = |m: &serde_json::Value| {
+        assert!(m.get("tool_calls").is_none_or(|calls| calls == &serde_json::json!([])), "{m}");
+        let content = &m["content"];
+        (m["role"].as_str().unwrap().into(), content.as_str().map_or_else(|| content.to_string(), str::to_owned))
+    };
+    body["messages"].as_array().unwrap().iter().map(show).collect()
+}
+
+fn is_untouched(result: &Result<Rewritten, RequestError>) -> bool {
+    matches!(result, Ok(Rewritten::Untouched))
+}
+
+#[test]
+fn the_model_of_a_body() {
+    let table = [
+        (r#"{"messages":[{"model":"inner"}],"model":"a\u002fb"}"#, Some("a/b")),
+        (r#"{"model":"first","model":"last"}"#, Some("last")),
+        (r#"{"model":7}"#, None),
+        (r#"{"model":null}"#, None),
+        (r#"["model"]"#, None),
+        (r#"{"model":"x""#, None),
+        ("", None),
+    ];
+    for (body, expected) in table {
+        assert_eq!(model(body.as_bytes()).as_deref(), expected, "{body}");
+    }
+    assert_eq!(model(b"{\"model\":\"\xff\"}"), None);
+}
+
+#[test]
+fn what_is_left_untouched() {
+    let user = r#"[{"role":"user","content":"hi"}]"#;
+    let offers = |messages: &str, more: &str| format!(r#"{{"messages":{messages},"tools":{TOOLS}{more}}}"#);
+    let bodies = [
+        // No tools.
+        format!(r#"{{"messages":{user}}}"#),
+        format!(r#"{{"messages":{user},"tools":[]}}"#),
+        format!(r#"{{"messages":{user},"tools":null}}"#),
+        offers(user, r#","tool_choice":"none""#),
+        // Tools of another kind, and what came before tools.
+        format!(r#"{{"messages":{user},"tools":[{{"type":"custom","custom":{{"name":"x"}}}}]}}"#),
+        format!(
+            r#"{{"messages":{user},"tools":[{{"type":"function","function":{{"name":"x"}}}},{{"type":"web_search"}}]}}"#
+        ),
+        format!(r#"{{"messages":{user},"functions":[{{"name":"x"}}]}}"#),
+        offers(user, r#","functions":[{"name":"x"}]"#),
+        offers(user, r#","function_call":"auto""#),
+        offers(r#"[{"role":"function","name":"f","content":"1"}]"#, ""),
+        offers(r#"[{"role":"assistant","content":null,"function_call":{"name":"f","arguments":"{}"}}]"#, ""),
+        // Wrong shapes, for the server to judge.
+        offers("[]", ""),
+        offers("7", ""),
+        offers("null", ""),
+        offers("[7]", ""),
+        offers(r#"[{"content":"no role"}]"#, ""),
+        offers(r#"[{"role":"tool","content":7}]"#, ""),
+        offers(r#"[{"role":"system","content":7}]"#, ""),
+        offers(r#"[{"role":"assistant","tool_calls":7}]"#, ""),
+        offers(r#"[{"role":"assistant","tool_calls":[{"type":"custom","custom":{"name":"x"}}]}]"#, ""),
+        offers(user, r#","tool_choice":"whatever""#),
+        offers(user, r#","tool_choice":{"type":"custom","custom":{"name":"get"}}"#),
+        offers(user, r#","tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[]}}"#),
+        format!(r#"{{"messages":{user},"tools":{{}}}}"#),
+        format!(r#"{{"messages":{user},"tools":[{{"function":{{}}}}]}}"#),
+        format!(r#"{{"messages":{user},"tools":[7]}}"#),
+        format!("{{\"messages\":{user},\"tools\":{TOOLS}"),
+        format!("[{user}]"),
+        "hello".into(),
+        String::new(),
+    ];
+    for body in bodies {
+        let result = rewritten(&body, &policy("hermes", ToolsMode::Inject, Engine::LlamaCpp));
+        assert!(is_untouched(&result), "{body}: {result:?}");
+    }
+    let not_text = Bytes::from_static(b"{\"messages\":\"\xff\"}");
+    assert!(is_untouched(&rewrite(&not_text, &policy("hermes", ToolsMode::Inject, Engine::Vllm), &Limits::default())));
+    let native = policy("hermes", ToolsMode::Native, Engine::Vllm);
+    assert!(is_untouched(&rewritten(&offers(user, ""), &native)));
+}
+
+#[test]
+fn what_an_engine_needs() {
+    use {Engine::*, ToolsMode::*};
+    let body = format!(
+        r#"{{ "messages" : [{{"role":"user","content":"hi"}}], "skip_special_tokens":true,"reasoning_format":"auto", "tools":{TOOLS}, "tool_choice":"auto" }}"#
+    );
+    let table = [
+        (Inject, LlamaCpp, r#""skip_special_tokens":true,"reasoning_format":"none" }"#),
+        (Inject, Vllm, r#""skip_special_tokens":false,"reasoning_format":"auto" }"#),
+        (Inject, Sglang, r#""skip_special_tokens":false,"reasoning_format":"auto" }"#),
+        (Inject, Ollama, r#""skip_special_tokens":true,"reasoning_format":"auto" }"#),
+        (Inject, OpenAi, r#""skip_special_tokens":true,"reasoning_format":"auto" }"#),
+    ];
+    for (mode, engine, expected) in table {
+        let Ok(Rewritten::Body { bytes, .. }) = rewritten(&body, &policy("hermes", mode, engine)) else { panic!() };
+        let up = String::from_utf8(bytes.to_vec()).unwrap();
+        assert!(up.ends_with(expected), "{engine:?}: {up}");
+        assert!(!up.contains(r#""tools""#) && !up.contains("tool_choice"), "{up}");
+    }
+    let parse = |engine| match rewritten(&body, &policy("hermes", Parse, engine)) {
+        Ok(Rewritten::Body { bytes, .. }) => String::from_utf8(bytes.to_vec()).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(parse(LlamaCpp), body);
+    assert_eq!(parse(Ollama), body);
+    let skipping = body.replace(r#"tokens":true"#, r#"tokens":false"#);
+    assert_eq!(parse(Sglang), skipping);
+    assert_eq!(parse(Vllm), skipping.replace(r#""tool_choice":"auto""#, r#""tool_choice":"none""#));
+    let plain = format!(r#"{{"messages":[{{"role":"user"}}],"tools":{TOOLS}}}"#);
+    let Ok(Rewritten::Body { bytes, .. }) = rewritten(&plain, &policy("hermes", Inject, LlamaCpp)) else { panic!() };
+    assert!(bytes.ends_with(br#","reasoning_format":"none"}"#));
+}
+
+#[test]
+fn choices() {
+    let table = [
+        ("", "get put", ""),
+        (r#","tool_choice":null"#, "get put", ""),
+        (r#","tool_choice":"auto""#, "get put", ""),
+        (r#","tool_choice":"required""#, "get put", "must be a call of one of"),
+        (
+            r#","tool_choice":{"type":"function","function":{"name":"put"}}"#,
+            "put",
+            "must be a call of the function `put`",
+        ),
+        (r#","tool_choice":{"type":"function","name":"put"}"#, "put", "must be a call of the function `put`"),
+        (
+            r#","tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"put"}}]}}"#,
+            "put",
+            "must be a call of one of",
+        ),
+        (
+            r#","tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"get"}]}"#,
+            "get",
+            "",
+        ),
+    ];
+    for (more, offered, sentence) in table {
+        let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{TOOLS}{more}}}"#);
+        let inject = policy("hermes", ToolsMode::Inject, Engine::OpenAi);
+        let Ok(Rewritten::Body { bytes, exchange, .. }) = rewritten(&body, &inject) else { panic!("{more}") };
+        let up = String::from_utf8(bytes.to_vec()).unwrap();
+        for name in ["get", "put"] {
+            let is_offered = offered.split(' ').any(|n| n == name);
+            assert_eq!(exchange.decoding.tools.find(name).is_some(), is_offered, "{more}: {name}");
+            assert_eq!(up.contains(&format!(r#"\"name\": \"{name}\""#)), is_offered, "{more}: {up}");
+        }
+        assert!(up.contains(sentence), "{more}: {up}");
+        assert_eq!(up.contains("must be a call"), sentence.starts_with("must"), "{more}: {up}");
+    }
+}
+
+#[test]
+fn a_choice_that_is_not_offered() {
+    let choices = [
+        r#"{"type":"function","function":{"name":"zzz"}}"#,
+        r#"{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"get"}},{"type":"function","function":{"name":"zzz"}}]}}"#,
+    ];
+    for choice in choices {
+        let body = format!(r#"{{"messages":[{{"role":"user"}}],"tools":{TOOLS},"tool_choice":{choice}}}"#);
+        for mode in [ToolsMode::Inject, ToolsMode::Parse] {
+            let result = rewritten(&body, &policy("hermes", mode, Engine::LlamaCpp));
+            assert!(matches!(&result, Err(RequestError::UnknownToolChoice(name)) if name == "zzz"), "{result:?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_reply_side_learns() {
+    let exchange = |more: &str| {
+        let body = format!(r#"{{"messages":[{{"role":"user"}}],"tools":{TOOLS}{more}}}"#);
+        match rewritten(&body, &policy("gemma4", ToolsMode::Inject, Engine::LlamaCpp)) {
+            Ok(Rewritten::Body { exchange, response_format, bytes }) => (exchange, response_format, bytes),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (plain, format, _) = exchange("");
+    assert_eq!((plain.usage, plain.decoding.calls, plain.choices), (Usage::Unasked, Calls::All, 1));
+    assert_eq!((plain.decoding.dialect.name(), format), ("gemma4", ResponseFormat::Unconcerned));
+    let (asked, _, bytes) = exchange(r#","n":3,"parallel_tool_calls":false,"stream_options":{"include_usage":true}"#);
+    assert_eq!((asked.usage, asked.decoding.calls, asked.choices), (Usage::Asked, Calls::First, 3));
+    let bytes = String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(bytes.contains("Make no more than one call") && !bytes.contains("parallel_tool_calls"), "{bytes}");
+    let (_, format, bytes) = exchange(r#","response_format":{"type":"json_object"}"#);
+    assert_eq!(format, ResponseFormat::Kept);
+    assert!(bytes.ends_with(br#","response_format":{"type":"json_object"},"reasoning_format":"none"}"#));
+    let (_, format, bytes) = exchange(r#","response_format":{"type":"json_object"},"tool_choice":"required""#);
+    assert_eq!(format, ResponseFormat::Dropped);
+    assert!(bytes.ends_with(br#"],"reasoning_format":"none"}"#), "{bytes:?}");
+    let (_, format, _) = exchange(r#","response_format":{"type":"text"},"tool_choice":"required""#);
+    assert_eq!(format, ResponseFormat::Unconcerned);
+}
+
+#[test]
+fn every_other_byte_stays() {
+    let body = format!(
+        "\n{{ \"temperature\" : 0.70,\"tools\":{TOOLS},\n\t\"x\\u0041\":[1e999, 18446744073709551616,{{ }}], \"seed\": -0 , \"tool_choice\" : \"auto\",\"seed\":1, \"messages\" : [ {{\"role\":\"user\", \"content\":\"caf\\u00e9 \\/ \\ud83d\\ude00 \\ud800\" }} , {{ \"content\" :[{{\"type\":\"image_url\",\"image_url\":{{\"url\":\"data:,\"}}}}],\"role\":\"user\"}} ], \"logit_bias\":{{\"1\":false}} }}\r\n"
+    );
+    let up = up("hermes", &body);
+    let (head, rest) = up.split_once(r#"[{"role":"system","content":""#).unwrap();
+    assert_eq!(
+        head,
+        "\n{ \"temperature\" : 0.70,\n\t\"x\\u0041\":[1e999, 18446744073709551616,{ }], \"seed\": -0,\"seed\":1, \"messages\" : "
+    );
+    let (_, tail) = rest.split_once("\"},").unwrap();
+    assert_eq!(
+        tail,
+        "{\"role\":\"user\", \"content\":\"caf\\u00e9 \\/ \\ud83d\\ude00 \\ud800\" },{ \"content\" :[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:,\"}}],\"role\":\"user\"}], \"logit_bias\":{\"1\":false} }\r\n"
+    );
+}
+
+#[test]
+fn places() {
+    let first = |dialect, messages| turns(dialect, messages).remove(0);
+    let block = first("hermes", r#"[{"role":"user","content":"u"}]"#).1;
+    assert!(block.starts_with("# Tools"), "{block}");
+    let system = ("system".to_owned(), format!("S\n\n{block}"));
+    assert_eq!(first("hermes", r#"[{"role":"system","content":"S"},{"role":"user","content":"u"}]"#), system);
+    assert_eq!(first("hermes", r#"[{"role":"developer","content":"S"}]"#), system);
+    assert_eq!(turns("hermes", r#"[{"role":"user","content":"u"},{"role":"system","content":"S"}]"#)[1], system);
+    for nothing in [r#""""#, "null"] {
+        let messages = format!(r#"[{{"role":"system","content":{nothing}}}]"#);
+        assert_eq!(turns("hermes", &messages), [("system".into(), block.clone())]);
+    }
+    let parts = first("hermes", r#"[{"role":"system","content":[ {"text":"S", "type":"text"} ]}]"#).1;
+    let parts: serde_json::Value = serde_json::from_str(&parts).unwrap();
+    assert_eq!(parts[0]["text"], "S");
+    assert_eq!(parts[1]["text"], format!("\n\n{block}"));
+
+    let (_, envelope) = first("json-envelope", r#"[{"role":"system","content":"S"}]"#);
+    assert!(envelope.starts_with("<tools>") && envelope.ends_with("\n\nS"), "{envelope}");
+    let gemma = first("gemma4", r#"[{"role":"system","content":"S"}]"#).1;
+    assert!(gemma.starts_with("S<|tool>declaration:get{"), "{gemma}");
+
+    let llama = turns(
+        "llama3-json",
+        r#"[{"role":"system","content":"S"},{"role":"user","content":"u"},{"role":"user","content":"v"}]"#,
+    );
+    assert_eq!(llama[0], ("system".into(), "S".into()));
+    assert!(llama[1].1.starts_with("These functions") && llama[1].1.ends_with("}\n\nu"), "{llama:?}");
+    assert_eq!(llama[2], ("user".into(), "v".into()));
+    let none = turns("llama3-json", r#"[{"role":"system","content":"S"},{"role":"assistant","content":"a"}]"#);
+    assert_eq!(none.iter().map(|t| t.0.as_str()).collect::<Vec<_>>(), ["system", "user", "assistant"]);
+    let image = turns("llama3-json", r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]"#);
+    assert!(image[0].1.ends_with(r#",{"type":"image_url","image_url":{"url":"x"}}]"#), "{image:?}");
+}
+
+/// A history, and what becomes of it behind the system message.
+fn check_history(dialect: &str, messages: &str, expected: &[(&str, &str)]) {
+    let turns = turns(dialect, messages);
+    let shown: Vec<_> = turns.iter().skip(1).map(|(role, text)| (role.as_str(), text.as_str())).collect();
+    assert_eq!(shown, expected, "{dialect}: {messages}");
+}
+
+const CALL: &str =
+    r#"{"id":"c1","type":"function","function":{"name":"get","arguments":"{\"city\": \"Hà Nội\", \"n\": 1.0}"}}"#;
+const CALL_2: &str = r#"{"id":"c2","function":{"name":"put","arguments":"{}"}}"#;
+
+#[test]
+fn histories() {
+    let conversation = format!(
+        r#"[{{"role":"user","content":"u"}},{{"role":"assistant","content":"I look.","tool_calls":[{CALL},{CALL_2}]}},{{"role":"tool","tool_call_id":"c2","content":"two"}},{{"role":"tool","tool_call_id":"c1","content":[{{"type":"text","text":"o"}},{{"type":"text","text":"ne"}}]}},{{"role":"assistant","content":"done"}}]"#
+    );
+    let call = r#"{"name": "get", "arguments": {"city": "Hà Nội", "n": 1.0}}"#;
+    check_history(
+        "hermes",
+        &conversation,
+        &[
+            ("user", "u"),
+            (
+                "assistant",
+                &format!(
+                    "I look.\n<tool_call>\n{call}\n</tool_call>\n<tool_call>\n{{\"name\": \"put\", \"arguments\": {{}}}}\n</tool_call>"
+                ),
+            ),
+            ("user", "<tool_response>\ntwo\n</tool_response>\n<tool_response>\no\nne\n</tool_response>"),
+            ("assistant", "done"),
+        ],
+    );
+    check_history(
+        "qwen3-coder",
+        &conversation,
+        &[
+            ("user", "u"),
+            (
+                "assistant",
+                "I look.\n<tool_call>\n<function=get>\n<parameter=city>\nHà Nội\n</parameter>\n<parameter=n>\n1.0\n</parameter>\n</function>\n</tool_call>\n<tool_call>\n<function=put>\n</function>\n</tool_call>",
+            ),
+            ("user", "<tool_response>\ntwo\n</tool_response>\n<tool_response>\no\nne\n</tool_response>"),
+            ("assistant", "done"),
+        ],
+    );
+    check_history(
+        "json-envelope",
+        &conversation,
+        &[
+            ("user", "u"),
+            (
+                "assistant",
+                &format!(
+                    "I look.\n{{\"tool_call\": {call}}}\n{{\"tool_call\": {{\"name\": \"put\", \"arguments\": {{}}}}}}"
+                ),
+            ),
+            ("user", "[TOOL RESULT: put]\ntwo\n\n[TOOL RESULT: get]\no\nne"),
+            ("assistant", "done"),
+        ],
+    );
+    // The tools are in the user message here, and results keep their role.
+    check_history(
+        "llama3-json",
+        &conversation,
+        &[
+            (
+                "assistant",
+                r#"I look.
+{"name": "get", "parameters": {"city": "Hà Nội", "n": 1.0}}; {"name": "put", "parameters": {}}"#,
+            ),
+            ("tool", "two"),
+            ("tool", "o\nne"),
+            ("assistant", "done"),
+        ],
+    );
+    let native = up("gemma4", &format!(r#"{{"messages":{conversation},"tools":{TOOLS}}}"#));
+    assert!(native.contains(conversation.strip_prefix('[').unwrap()), "{native}");
+}
+
+#[test]
+fn neighbours_of_one_role() {
+    let call = |content: &str| format!(r#"{{"role":"assistant","content":{content},"tool_calls":[{CALL_2}]}}"#);
+    let called = "<tool_call>\n{\"name\": \"put\", \"arguments\": {}}\n</tool_call>";
+    let result = r#"{"role":"tool","tool_call_id":"c2","content":"r"}"#;
+    let told = "<tool_response>\nr\n</tool_response>";
+    let (u, v) = (r#"{"role":"user","content":"u\u00fc","name":"ann"}"#, r#"{"role":"user","content":"v"}"#);
+    let image =
+        r#"{"role":"user","content":[{"type":"text","text":"see"},{"type":"image_url","image_url":{"url":"x"}}]}"#;
+    let check = |messages: &[&str], expected: &[(&str, &str)]| {
+        check_history("hermes", &format!("[{}]", messages.join(",")), expected);
+    };
+    check(&[&call("null"), result, u], &[("assistant", called), ("user", &format!("{told}\n\nuü"))]);
+    check(&[&call("null"), result, u, v], &[("assistant", called), ("user", &format!("{told}\n\nuü")), ("user", "v")]);
+    check(&[u, result], &[("user", &format!("uü\n\n{told}"))]);
+    check(&[u, v], &[("user", "uü"), ("user", "v")]);
+    check(&[&call(r#""""#)], &[("assistant", called)]);
+    check(&[&call(r#""I see.\n\n""#)], &[("assistant", &format!("I see.\n\n{called}"))]);
+    check(&[&call(r#""C:\\n""#)], &[("assistant", &format!("C:\\n\n{called}"))]);
+    // A prefill stays last.
+    check(
+        &[&call("null"), result, r#"{"role":"assistant","content":"It is"}"#],
+        &[("assistant", called), ("user", told), ("assistant", "It is")],
+    );
+    check(
+        &[&call("null"), result, image],
+        &[
+            ("assistant", called),
+            (
+                "user",
+                &format!(
+                    r#"[{{"type":"text","text":"{}\n\n"}},{{"type":"text","text":"see"}},{{"type":"image_url","image_url":{{"url":"x"}}}}]"#,
+                    told.replace('\n', "\\n")
+                ),
+            ),
+        ],
+    );
+    // A picture among the results.
+    let picture = r#"{"role":"tool","tool_call_id":"c2","content":[{"type":"text","text":"r"},{"type":"image_url","image_url":{"url":"x"}}]}"#;
+    check(
+        &[picture],
+        &[(
+            "user",
+            &format!(
+                r#"[{{"type":"text","text":"{}"}},{{"type":"image_url","image_url":{{"url":"x"}}}}]"#,
+                told.replace('\n', "\\n")
+            ),
+        )],
+    );
+}
+
+#[test]
+fn oddities_of_histories() {
+    let check =
+        |message: &str, expected: (&str, &str)| check_history("json-envelope", &format!("[{message}]"), &[expected]);
+    let call = |arguments: &str| {
+        format!(r#"{{"role":"assistant","tool_calls":[{{"id":"x","function":{{"name":"f"{arguments}}}}}]}}"#)
+    };
+    let called = |arguments: &str| format!(r#"{{"tool_call": {{"name": "f", "arguments": {arguments}}}}}"#);
+    check(&call(""), ("assistant", &called("{}")));
+    check(&call(r#","arguments":"""#), ("assistant", &called("{}")));
+    check(&call(r#","arguments":null"#), ("assistant", &called("{}")));
+    check(&call(r#","arguments":{"a":1}"#), ("assistant", &called(r#"{"a":1}"#)));
+    check(&call(r#","arguments":"{\"a\": tru""#), ("assistant", &called(r#"{"a": tru"#)));
+    check(&call(r#","arguments":"\ud800\n""#), ("assistant", &called(r"\ud800\n")));
+    check(r#"{"role":"tool","name":"named","content":"r"}"#, ("user", "[TOOL RESULT: named]\nr"));
+    check(r#"{"role":"tool","content":null}"#, ("user", "[TOOL RESULT: unknown]\n"));
+    check(r#"{"role":"assistant","content":"a","tool_calls":[]}"#, ("assistant", "a"));
+    // Fields that a template may read stay.
+    let kept = up(
+        "hermes",
+        &format!(
+            r#"{{"messages":[{{"role":"assistant","reasoning_content":"why","tool_calls":[{CALL_2}]}}],"tools":{TOOLS}}}"#
+        ),
+    );
+    assert!(kept.contains(r#"{"role":"assistant","reasoning_content":"why","content":"#), "{kept}");
+}
+
+#[test]
+fn what_is_made_is_limited_too() {
+    let name = "n".repeat(50_000);
+    let result = r#",{"role":"tool","tool_call_id":"c","content":""}"#.repeat(1000);
+    let body = format!(
+        r#"{{"tools":{TOOLS},"messages":[{{"role":"assistant","tool_calls":[{{"id":"c","function":{{"name":"{name}"}}}}]}}{result}]}}"#
+    );
+    let limits = Limits { request_body_bytes_max: 1 << 20, ..Limits::default() };
+    let inject = policy("json-envelope", ToolsMode::Inject, Engine::OpenAi);
+    let refused = |body: &str, limits: &Limits| {
+        matches!(rewrite(&Bytes::copy_from_slice(body.as_bytes()), &inject, limits), Err(RequestError::TooLarge { .. }))
+    };
+    assert!(refused(&body, &limits));
+    let small = format!(r#"{{"tools":{TOOLS},"messages":[{{"role":"user","content":"u"}}]}}"#);
+    assert!(!refused(&small, &limits));
+    assert!(refused(&small, &Limits { request_body_bytes_max: small.len() + 10, ..Limits::default() }));
+}
+
+fn json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,5})?([eE][+-]?[0-9]{1,3})?",
+        "\"([a-zé ,:{}\\[\\]]|\\\\[nt\"\\\\/]|\\\\ud800)*\"",
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|v| format!("[ {}]", v.join(" ,"))),
+            prop::collection::vec(("[a-z]{0,3}", inner), 0..4).prop_map(|v| {
+                let members: Vec<_> = v.into_iter().map(|(k, v)| format!("\"{k}\" :{v}")).collect();
+                format!("{{{} }}", members.join(", "))
+            }),
+        ]
+    })
+}
+
+fn message() -> impl Strategy<Value = String> {
+    let call = ("[a-c]", json())
+        .prop_map(|(id, arguments)| format!(r#"{{"id":"{id}","function":{{"name":"get","arguments":{arguments}}}}}"#));
+    let calls = prop::collection::vec(call, 1..3).prop_map(|calls| format!(r#","tool_calls":[{}]"#, calls.join(",")));
+    let content = prop_oneof![
+        json(),
+        Just(r#"[{"type":"text","text":"t"},{"type":"image_url"}]"#.to_owned()),
+        Just("\"t\"".into())
+    ];
+    prop_oneof![
+        ("system|developer|user|assistant", content.clone())
+            .prop_map(|(r, c)| format!(r#"{{"role":"{r}","content":{c}}}"#)),
+        (content.clone(), calls).prop_map(|(c, calls)| format!(r#"{{"role":"assistant","content":{c}{calls}}}"#)),
+        ("[a-c]", content).prop_map(|(id, c)| format!(r#"{{"role":"tool","tool_call_id":"{id}","content":{c}}}"#)),
+    ]
+}
+
+proptest! {
+    /// Members that are not ours keep their bytes and their order, and nothing but ours goes or comes.
+    #[test]
+    fn members_not_ours_keep_their_bytes(others in prop::collection::vec(("[a-z]{1,6}", json(), "[ \n]?"), 0..8), at in 0..8_usize) {
+        let ours = [("messages", r#"[{"role":"user","content":"u"}]"#), ("tools", TOOLS), ("tool_choice", "\"auto\"")];
+        let mut members: Vec<_> = others.iter().map(|(k, v, s)| format!("{s}\"{k}\"{s}:{s}{v}{s}")).collect();
+        let is_ours = |key: &str| ours.iter().any(|(k, _)| *k == key) || ["functions", "function_call"].contains(&key);
+        prop_assume!(!others.iter().any(|(k, ..)| is_ours(k)));
+        for (key, value) in ours {
+            members.insert(at.min(members.len()), format!("\"{key}\":{value}"));
+        }
+        let up = up("hermes", &format!("{{{}}}", members.join(",")));
+        let expected: Vec<_> = others.iter().map(|(k, v, _)| (k.clone(), v.clone())).collect();
+        let kept = Object::parse(&up).unwrap();
+        let kept: Vec<_> = kept.members().filter(|(k, _)| *k != "messages").map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        prop_assert_eq!(kept, expected);
+        for (key, value, space) in &others {
+            let written = format!("{space}\"{key}\"{space}:{space}{value}");
+            prop_assert!(up.contains(&written), "{} in {}", written, up);
+        }
+    }
+
+    /// Whatever a conversation holds, what goes up is JSON, and no past call is left in it.
+    #[test]
+    fn any_conversation_is_survived(messages in prop::collection::vec(message(), 1..6)) {
+        let body = Bytes::from(format!(r#"{{"messages":[{}],"tools":{TOOLS}}}"#, messages.join(",")));
+        for dialect in Dialects::builtin().iter() {
+            let inject = policy(dialect.name(), ToolsMode::Inject, Engine::LlamaCpp);
+            let Ok(Rewritten::Body { bytes, .. }) = rewrite(&body, &inject, &Limits::default()) else { continue };
+            let up = Object::parse(std::str::from_utf8(&bytes).unwrap()).unwrap();
+            for message in crate::json::array(up.get("messages").unwrap()).unwrap() {
+                let calls = Object::parse(message).unwrap().get("tool_calls").is_some();
+                prop_assert!(!calls || dialect.name() == "gemma4", "{}", message);
+            }
+        }
+    }
+}
