@@ -3,6 +3,7 @@
 
 mod decode;
 mod dialects;
+mod log;
 mod mock;
 mod prompt;
 mod run;
@@ -23,6 +24,7 @@ use crate::config::ConfigErrors;
 use crate::demo::DemoError;
 use crate::dialect::{Dialect, Dialects};
 use crate::request::RequestError;
+use crate::server;
 
 /// OpenAI tool calling in front of local LLM servers.
 #[derive(Debug, StructOpt)]
@@ -70,6 +72,8 @@ enum CliError {
     Request(#[from] RequestError),
     #[error(transparent)]
     Answer(#[from] AnswerError),
+    #[error(transparent)]
+    Server(#[from] server::Error),
     #[error(transparent)]
     Demo(#[from] DemoError),
     /// The lines that failed have said so themselves.
@@ -130,7 +134,11 @@ fn exit_code(result: Result<(), CliError>) -> ExitCode {
     let (code, error) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         // Whoever reads has seen enough, as in `toolgate dialects | head -1`.
-        Err(CliError::Stdout(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Err(CliError::Stdout(error) | CliError::Demo(DemoError::Stdout(error)))
+            if error.kind() == io::ErrorKind::BrokenPipe =>
+        {
+            return ExitCode::SUCCESS;
+        }
         Err(error @ CliError::Usage(_)) => (2, error),
         Err(error) => (1, error),
     };

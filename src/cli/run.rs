@@ -46,8 +46,8 @@ impl Options {
         if self.test {
             return print(b"the configuration is good\n");
         }
-        let _ = config;
-        Err(CliError::Usage("there is no server in this build yet".into()))
+        super::log::start();
+        Ok(crate::server::run(config)?)
     }
 
     fn config(&self) -> Result<Config, CliError> {

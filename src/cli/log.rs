@@ -1,0 +1,36 @@
+//! What the gateway writes to stderr: the access log's lines as they are, everything else with time and level.
+//! `RUST_LOG` says how much, in addition to the default; what is worth a line stands where it is logged.
+
+use std::io::Write;
+
+use env_logger::Builder;
+use log::Level;
+
+/// Pingora reports each connection that a client drops; the access log has those.
+const DEFAULT: &str = "info,pingora=error,pingora_core=error,pingora_proxy=error";
+
+pub(super) fn start() {
+    Builder::new()
+        .parse_filters(DEFAULT)
+        .parse_default_env()
+        .format(|out, record| {
+            let (time, level) = (out.timestamp(), word(record.level()));
+            match record.target() {
+                "access" => writeln!(out, "{}", record.args()),
+                // A line of ours is known by what it says; one of a library by where it comes from.
+                target if target.starts_with("toolgate") => writeln!(out, "{time} {level} {}", record.args()),
+                target => writeln!(out, "{time} {level} {target}: {}", record.args()),
+            }
+        })
+        .init();
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::Error => "error",
+        Level::Warn => "warn ",
+        Level::Info => "info ",
+        Level::Debug => "debug",
+        Level::Trace => "trace",
+    }
+}
