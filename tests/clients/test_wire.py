@@ -15,19 +15,18 @@ def steady(body):
     return VARIES.sub(rb'"\1\2\3\4"', body)
 
 
+WITHOUT_TOOLS = {
+    "whole": {},
+    "streamed": {"stream": True},
+    "usage": {"stream": True, "stream_options": {"include_usage": True}},
+    "no-tools": {"stream": True, "n": 2, "tools": []},
+    "none-wanted": {"stream": True, "tool_choice": "none", "tools": TOOLS},
+    "cut-off": {"max_tokens": 7},
+}
+
+
 @pytest.mark.parametrize("name", ["hermes", "two", "think", "unicode", "large"])
-@pytest.mark.parametrize(
-    "more",
-    [
-        {},
-        {"stream": True},
-        {"stream": True, "stream_options": {"include_usage": True}},
-        {"stream": True, "n": 2, "tools": []},
-        {"stream": True, "tool_choice": "none", "tools": TOOLS},
-        {"max_tokens": 7},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("more", WITHOUT_TOOLS.values(), ids=WITHOUT_TOOLS)
 def test_an_answer_without_tools_is_untouched(llama, gateway, name, more):
     request = {"model": "hermes", "messages": ask(name), **more}
     # With n=2 the choices run at once, and the order of their events is the server's own affair.
