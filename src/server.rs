@@ -25,8 +25,9 @@ use crate::metrics::Metrics;
 use crate::proxy::{Gateway, Lifecycle};
 use crate::upstream::Upstream;
 
-/// A client of a chat API sends one request and then listens: 64 KiB for each connection would be for nothing.
-const CLIENT_BUFFER: L4BufferSettings = L4BufferSettings { read: Some(4 << 10), write: Some(16 << 10) };
+/// None. A client of a chat API sends one request and then listens: 64 KiB for each connection would be for nothing.
+/// And what is written must leave: Pingora does not flush an answer that has a length before its end.
+const CLIENT_BUFFER: L4BufferSettings = L4BufferSettings { read: Some(0), write: Some(0) };
 /// What Pingora waits for its threads; by then every request has gone or has had its time.
 const RUNTIME_STOP_SECONDS: u64 = 1;
 

@@ -205,6 +205,10 @@ impl Gateway {
         } else {
             let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);
             let (bytes, close, summary) = context.reply.fail(&message);
+            if summary.as_ref().is_some_and(|summary| summary.complete) {
+                // It failed after its last word.
+                context.fault = None;
+            }
             self.keep_summary(context, summary);
             (bytes, close)
         };
