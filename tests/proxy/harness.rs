@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use toolgate::config::{Config, DialectChoice, Peer, Pool, Server, Timeouts, ToolsChoice};
 use toolgate::decode::{Reasoning, UnknownTools};
-use toolgate::dialect::Dialects;
+use toolgate::dialect::{Dialects, Glob};
 use toolgate::exchange::Engine;
 use toolgate::limits::Limits;
 use toolgate::server::{self, Running};
@@ -227,6 +227,11 @@ impl Drop for Upstream {
     }
 }
 
+/// An address where nobody listens.
+pub fn dead_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 pub fn ok(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         .into_bytes()
@@ -270,6 +275,10 @@ pub fn config(pools: Vec<Pool>) -> Config {
     }
 }
 
+pub fn models(globs: &[&str]) -> Vec<Glob> {
+    globs.iter().map(|glob| Glob::new(glob)).collect()
+}
+
 /// A gateway in front of one upstream.
 pub fn gateway(address: SocketAddr) -> Running {
     gateway_of(config(vec![pool("default", vec![peer(address)])]))
@@ -292,4 +301,17 @@ pub fn post(path: &str, body: &str) -> String {
         "POST {path} HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
+}
+
+pub fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: gateway\r\n\r\n")
+}
+
+/// What a gateway says in the upstream's place.
+pub fn assert_error(answer: &Message, status: u16, code: &str) {
+    assert_eq!(answer.status(), status, "{}", answer.text());
+    let error = &answer.json()["error"];
+    assert_eq!(error["code"], code);
+    assert!(error["message"].is_string() && error["type"].is_string() && answer.is_complete, "{error}");
+    assert!(answer.field("x-request-id").is_some());
 }

@@ -3,5 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "the whole crate is a test")]
 
 mod bodies;
+mod faults;
 mod harness;
+mod leaving;
+mod lifecycle;
+mod pools;
+mod probing;
 mod transparent;

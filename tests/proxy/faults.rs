@@ -1,0 +1,214 @@
+//! What a client gets when a server fails, before its answer and within it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use toolgate::config::Timeouts;
+
+use crate::harness::{
+    Upstream, Wire, ask, assert_error, config, dead_address, gateway, gateway_of, get, ok, peer, pool, post,
+};
+
+/// Requests of every kind of connection: a shared one, one's own, and a body that was read.
+fn requests() -> [String; 3] {
+    [get("/v1/models"), post("/v1/embeddings", "{}"), post("/v1/chat/completions", "{}")]
+}
+
+const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+#[test]
+fn a_server_that_refuses_is_a_502() {
+    let gateway = gateway(dead_address());
+    for request in requests() {
+        assert_error(&ask(gateway.addr, request), 502, "upstream_unreachable");
+    }
+}
+
+#[test]
+fn a_server_that_closes_before_its_answer_is_a_502() {
+    let upstream = Upstream::start(|mut wire| drop(wire.request()));
+    let gateway = gateway(upstream.address);
+    for request in requests().into_iter().skip(1) {
+        assert_error(&ask(gateway.addr, request), 502, "upstream_error");
+    }
+    // A GET is tried at every server; here there is no other.
+    assert_error(&ask(gateway.addr, get("/")), 502, "upstream_unreachable");
+}
+
+#[test]
+fn a_server_that_resets_before_its_answer_is_a_502() {
+    // Closing with the request unread resets the connection.
+    let upstream = Upstream::start(|wire| {
+        let mut first = [0];
+        std::io::Read::read_exact(&mut wire.tcp(), &mut first).unwrap();
+    });
+    let gateway = gateway(upstream.address);
+    for request in requests().into_iter().skip(1) {
+        assert_error(&ask(gateway.addr, request), 502, "upstream_error");
+    }
+}
+
+#[test]
+fn a_server_that_sends_garbage_is_a_502() {
+    for garbage in
+        ["SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP/1.1 OK 200\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
+    {
+        let upstream = Upstream::start(move |mut wire| {
+            wire.request();
+            wire.send(garbage);
+        });
+        let gateway = gateway(upstream.address);
+        for request in requests().into_iter().skip(1) {
+            assert_error(&ask(gateway.addr, request), 502, "upstream_error");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_off_does_not_look_whole() {
+    for begun in [
+        STREAM_HEAD.to_owned(),
+        format!("{STREAM_HEAD}9\r\ndata: 1\n\n\r\n"),
+        format!("{STREAM_HEAD}9\r\nda"),
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned(),
+    ] {
+        let upstream = Upstream::start(move |mut wire| {
+            wire.request();
+            wire.send(&begun);
+        });
+        let gateway = gateway(upstream.address);
+        for request in requests() {
+            let answer = ask(gateway.addr, request);
+            assert_eq!((answer.status(), answer.is_complete), (200, false));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_late_is_a_504() {
+    let waits = [
+        Timeouts { first_byte_ms: Some(50), idle_ms: None, ..Timeouts::default() },
+        Timeouts { first_byte_ms: Some(50), idle_ms: Some(50), ..Timeouts::default() },
+        Timeouts { total_ms: Some(50), ..Timeouts::default() },
+    ];
+    for timeouts in waits {
+        let upstream = Upstream::start(|mut wire| {
+            wire.request();
+            wire.expect_close();
+        });
+        let mut pool = pool("default", vec![peer(upstream.address)]);
+        pool.timeouts = timeouts;
+        let gateway = gateway_of(config(vec![pool]));
+        for request in requests() {
+            assert_error(&ask(gateway.addr, request), 504, "upstream_timeout");
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_stalls_is_cut() {
+    let waits = [
+        Timeouts { idle_ms: Some(50), ..Timeouts::default() },
+        Timeouts { idle_ms: None, total_ms: Some(100), ..Timeouts::default() },
+        Timeouts { first_byte_ms: Some(60_000), idle_ms: Some(50), ..Timeouts::default() },
+    ];
+    for timeouts in waits {
+        let upstream = Upstream::start(|mut wire| {
+            wire.request();
+            wire.send(STREAM_HEAD);
+            wire.chunk("data: 1\n\n");
+            wire.expect_close();
+        });
+        let mut pool = pool("default", vec![peer(upstream.address)]);
+        pool.timeouts = timeouts;
+        let gateway = gateway_of(config(vec![pool]));
+        for request in requests() {
+            let answer = ask(gateway.addr, request);
+            assert_eq!((answer.text().as_str(), answer.is_complete), ("data: 1\n\n", false));
+        }
+    }
+}
+
+#[test]
+fn a_first_byte_that_may_be_late_is_waited_for() {
+    let (answer, now) = mpsc::channel();
+    let now = Mutex::new(now);
+    let upstream = Upstream::start(move |mut wire| {
+        wire.request();
+        now.lock().unwrap().recv().unwrap();
+        wire.send(ok("late"));
+    });
+    // A server that queues sends nothing at all; only its pauses are short.
+    let mut pool = pool("default", vec![peer(upstream.address)]);
+    pool.timeouts = Timeouts { idle_ms: Some(1), ..Timeouts::default() };
+    let gateway = gateway_of(config(vec![pool]));
+    let mut client = Wire::connect(gateway.addr);
+    client.send(post("/v1/chat/completions", "{}"));
+    // Meanwhile time passes, more than a pause may last.
+    for _ in 0..50 {
+        assert_eq!(ask(gateway.admin_addr.unwrap(), get("/health")).status(), 200);
+    }
+    answer.send(()).unwrap();
+    assert_eq!(client.response().text(), "late");
+}
+
+#[test]
+fn a_dead_server_s_requests_go_to_another_and_it_is_left_alone() {
+    let (upstream, requests_seen) = Upstream::answering(|_| ok("{}"));
+    let peers = vec![peer(dead_address()), peer(upstream.address), peer(dead_address())];
+    let gateway = gateway_of(config(vec![pool("default", peers)]));
+    let large = format!("\"{}\"", "x".repeat(200_000));
+    for _ in 0..3 {
+        for request in requests().into_iter().chain([post("/v1/chat/completions", &large), chunked(&large)]) {
+            assert_eq!(ask(gateway.addr, request).status(), 200);
+            assert!(requests_seen.recv().unwrap().is_complete);
+        }
+    }
+}
+
+fn chunked(body: &str) -> String {
+    format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    )
+}
+
+#[test]
+fn a_stale_connection_is_replaced_and_nothing_runs_twice() {
+    // Answers once on each connection, then closes at the next request.
+    let connections = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&connections);
+    let upstream = Upstream::start(move |mut wire| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        if wire.request().is_some() {
+            wire.send(ok("{}"));
+            wire.request();
+        }
+    });
+    let gateway = gateway(upstream.address);
+    for n in 1..=3 {
+        assert_eq!(ask(gateway.addr, get("/v1/models")).status(), 200);
+        assert_eq!(connections.load(Ordering::SeqCst), n);
+    }
+}
+
+#[test]
+fn a_request_that_may_have_run_is_not_sent_again() {
+    let (seen, count) = mpsc::channel();
+    let seen = Mutex::new(seen);
+    let upstream = Upstream::start(move |mut wire| {
+        if wire.request().is_some() {
+            seen.lock().unwrap().send(()).unwrap();
+        }
+    });
+    let peers = vec![peer(upstream.address), peer(upstream.address)];
+    let gateway = gateway_of(config(vec![pool("default", peers)]));
+    for request in requests().into_iter().skip(1) {
+        assert_error(&ask(gateway.addr, request), 502, "upstream_error");
+        assert_eq!(count.try_iter().count(), 1);
+    }
+    // A GET may, once at each server.
+    assert_error(&ask(gateway.addr, get("/")), 502, "upstream_unreachable");
+    assert_eq!(count.try_iter().count(), 2);
+}

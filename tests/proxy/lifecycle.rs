@@ -1,0 +1,85 @@
+//! Starting, readiness, and stopping without cutting anybody off.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use toolgate::server;
+
+use crate::harness::{Upstream, Wire, ask, config, dead_address, gateway, get, ok, peer, pool, post};
+
+#[test]
+fn the_admin_address_tells_health_and_readiness() {
+    let gateway = gateway(dead_address());
+    let admin = gateway.admin_addr.unwrap();
+    for (request, status) in [
+        (get("/health"), 200),
+        (get("/ready"), 200),
+        (get("/ready?verbose"), 200),
+        (get("/metrics"), 404),
+        (get("/"), 404),
+        (post("/health", "{}"), 405),
+    ] {
+        let answer = ask(admin, &request);
+        assert_eq!(answer.status(), status, "{request}");
+        assert!(answer.json().is_object());
+    }
+}
+
+#[test]
+fn stopping_waits_for_the_last_answer() {
+    let upstream = Upstream::start(|mut wire| {
+        wire.head();
+        wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        wire.chunk("begun ");
+        // The gateway's client decides how long this takes.
+        let mut go = [0];
+        if std::io::Read::read(&mut wire.tcp(), &mut go).is_ok_and(|n| n == 1) {
+            wire.chunk("ended");
+            wire.last_chunk();
+        }
+    });
+    let mut config = config(vec![pool("default", vec![peer(upstream.address)])]);
+    config.server.grace_seconds = 60;
+    let gateway = server::spawn(config).unwrap();
+    let (addr, admin) = (gateway.addr, gateway.admin_addr.unwrap());
+    let mut idle = Wire::connect(addr);
+    let mut client = Wire::connect(addr);
+    client.send("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n");
+    client.head().unwrap();
+    assert_eq!(client.next_chunk().unwrap(), b"begun ");
+    let stopping = std::thread::spawn(move || gateway.stop());
+    let not_ready = (0..10_000).map(|_| ask(admin, get("/ready")).status()).find(|status| *status == 503);
+    assert_eq!(not_ready, Some(503));
+    assert!(!stopping.is_finished());
+    client.send("g");
+    assert_eq!(client.next_chunk().unwrap(), b"ended");
+    stopping.join().unwrap();
+    idle.expect_close();
+}
+
+#[test]
+fn stopping_cuts_what_takes_longer_than_the_grace() {
+    let (seen, arrived) = mpsc::channel();
+    let seen = std::sync::Mutex::new(seen);
+    let upstream = Upstream::start(move |mut wire| {
+        wire.request();
+        seen.lock().unwrap().send(()).unwrap();
+        wire.expect_close();
+    });
+    // No grace at all.
+    let gateway = gateway(upstream.address);
+    let mut client = Wire::connect(gateway.addr);
+    client.send(get("/"));
+    arrived.recv_timeout(Duration::from_secs(5)).unwrap();
+    gateway.stop();
+    client.expect_close();
+}
+
+#[test]
+fn an_address_in_use_is_an_error_and_no_panic() {
+    let (upstream, _requests) = Upstream::answering(|_| ok("{}"));
+    let mut config = config(vec![pool("default", vec![peer(upstream.address)])]);
+    config.listen = vec![upstream.address.to_string()];
+    let error = server::spawn(config).err().unwrap().to_string();
+    assert!(error.contains(&upstream.address.to_string()), "{error}");
+}

@@ -1,0 +1,67 @@
+//! `dialect: auto` asks the servers once, when tools are first offered, and again when one has come back.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use toolgate::config::DialectChoice;
+
+use crate::harness::{Upstream, ask, config, gateway_of, get, ok, peer, pool, post};
+
+const OFFER: &str = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f"}}]}"#;
+
+/// A server that tells its template, and how often it was asked.
+fn server(template: &'static str) -> (Upstream, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let (upstream, _) = Upstream::answering(move |request| {
+        if request.first_line.starts_with("GET /props") {
+            counted.fetch_add(1, Ordering::SeqCst);
+            return ok(&serde_json::json!({"total_slots": 1, "chat_template": template}).to_string());
+        }
+        ok("{}")
+    });
+    (upstream, asked)
+}
+
+#[test]
+fn a_pool_is_asked_once_and_only_when_tools_are_offered() {
+    let (upstream, asked) = server("<tool_call> <tools> add_generation_prompt");
+    let mut pool = pool("default", vec![peer(upstream.address)]);
+    pool.dialect = DialectChoice::Auto;
+    let gateway = gateway_of(config(vec![pool]));
+    assert_eq!(ask(gateway.addr, post("/v1/chat/completions", r#"{"messages":[]}"#)).status(), 200);
+    assert_eq!(ask(gateway.addr, get("/v1/models")).status(), 200);
+    assert_eq!(asked.load(Ordering::SeqCst), 0);
+    for _ in 0..3 {
+        assert_eq!(ask(gateway.addr, post("/v1/chat/completions", OFFER)).status(), 200);
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_tell_is_no_failure() {
+    let (upstream, _requests) = Upstream::answering(|request| {
+        if request.first_line.starts_with("GET /props") {
+            return b"HTTP/1.1 503 Loading\r\nContent-Length: 0\r\n\r\n".to_vec();
+        }
+        ok("{}")
+    });
+    let mut pool = pool("default", vec![peer(upstream.address)]);
+    pool.dialect = DialectChoice::Auto;
+    let gateway = gateway_of(config(vec![pool]));
+    assert_eq!(ask(gateway.addr, post("/v1/chat/completions", OFFER)).status(), 200);
+}
+
+#[test]
+fn a_pool_is_asked_again_when_a_server_has_come_back() {
+    let (upstream, asked) = server("x");
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut pool = pool("default", vec![peer(address), peer(upstream.address)]);
+    pool.dialect = DialectChoice::Auto;
+    let gateway = gateway_of(config(vec![pool]));
+    for _ in 0..2 {
+        assert_eq!(ask(gateway.addr, post("/v1/chat/completions", OFFER)).status(), 200);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
