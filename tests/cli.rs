@@ -179,3 +179,26 @@ not JSON
     }
     assert_eq!(lines[5], message(json!(null), "ab", "length"));
 }
+
+#[test]
+fn a_prompt_is_what_goes_to_the_server() {
+    let request = json!({"messages": [{"role": "user", "content": "hi"}], "tools": [
+        {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}},
+    ]});
+    let ran = toolgate(&["prompt", "--dialect", "hermes"], &request.to_string());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let sent: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(sent.get("tools"), None);
+    let system = sent["messages"][0]["content"].as_str().unwrap();
+    assert!(system.contains("\"add\"") && system.contains("<tool_call>"), "{system}");
+
+    let plain = "{\"messages\": [ ] }";
+    let ran = toolgate(&["prompt", "--dialect", "hermes"], plain);
+    assert_eq!((ran.code, ran.out.as_str()), (0, plain));
+
+    let mut request = request;
+    request["tool_choice"] = json!({"type": "function", "function": {"name": "sub"}});
+    let ran = toolgate(&["prompt", "--dialect", "hermes"], &request.to_string());
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.err.starts_with("toolgate: tool_choice names `sub`"), "{}", ran.err);
+}

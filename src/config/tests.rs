@@ -74,7 +74,9 @@ pools:
       - { url: "http://b", weight: 3, max_inflight: 4, api_key: "${env.KEY}" }
   - name: rest
     peers: http://c
-limits: { headers_max: 7, depth_max: 8 }
+limits:
+  { headers_max: 1, header_bytes_max: 1024, request_body_bytes_max: 3, event_bytes_max: 4, pending_bytes_max: 5,
+    value_bytes_max: 6, answer_bytes_max: 7, depth_max: 8, choices_max: 9 }
 server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_keepalive_pool_size: 0, grace_seconds: 0 }
 "#,
     );
@@ -101,7 +103,18 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
     );
     assert_eq!((big.peers[1].weight, big.peers[1].max_inflight), (3, Some(4)));
     assert_eq!(big.peers[1].api_key.as_ref().map(Secret::reveal), Some("sk-secret"));
-    assert_eq!(config.limits, Limits { headers_max: 7, depth_max: 8, ..Limits::default() });
+    let limits = Limits {
+        headers_max: 1,
+        header_bytes_max: 1024,
+        request_body_bytes_max: 3,
+        event_bytes_max: 4,
+        pending_bytes_max: 5,
+        value_bytes_max: 6,
+        answer_bytes_max: 7,
+        depth_max: 8,
+        choices_max: 9,
+    };
+    assert_eq!(config.limits, limits);
     let server = Server {
         threads: 9,
         work_stealing: false,
