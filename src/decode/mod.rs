@@ -1,11 +1,36 @@
 //! Model text to events: text, reasoning, calls and their arguments.
 //! Cannot fail: what is not a call is text. Knows nothing of JSON chunks or SSE.
+//!
+//! There is one machine for all dialects, and one for streamed and whole answers.
+//! A dialect fills in literals; how a call is written inside its markers is one of the `payload`s.
+//!
+//! ```text
+//!             opener                      commit                 payload complete
+//!   Text ----------------> Call (kept) ------------> Call (streams) -------------> Text, after a call
+//!    ^  <-- not a call --------+
+//!    |                                      fence of the answer: Whole (kept to the end)
+//!    +---- reasoning opener / closer ----> Reasoning (an opener in it: Call, kept until it is complete)
+//! ```
+//!
+//! Until a call's name is known and declared, and the first value of its arguments decided, all of it is kept
+//! as text and can be taken back. From then on nothing is, and arguments stream as they come.
+
+mod call;
+mod expect;
+mod gap;
+mod machine;
+mod payload;
+mod unescape;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use crate::dialect::Dialect;
-use crate::limits::Limits;
 use crate::schema::Tools;
+
+pub use machine::Decoder;
 
 /// What a decoder found, in the order in which the model wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +70,8 @@ pub struct Ending {
     pub rejected: u32,
     /// Whether the last call was cut off: its arguments are a prefix, `finish_reason` is `length`.
     pub truncated: bool,
+    /// Bytes that were looked at, those that were read again after a rejected opener included.
+    pub examined: u64,
 }
 
 /// How a decoder reads.
@@ -86,36 +113,4 @@ pub enum Calls {
     All,
     /// The first; what follows it is dropped.
     First,
-}
-
-/// Turns the text of one choice into events.
-#[derive(Debug)]
-pub struct Decoder {
-    _settings: Settings,
-}
-
-impl Decoder {
-    pub fn new(settings: Settings, _limits: &Limits) -> Self {
-        Self { _settings: settings }
-    }
-
-    /// Takes the next piece of the model's text, cut anywhere between characters.
-    pub fn push(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
-        sink(Event::Text(text));
-    }
-
-    /// Whether everything that may still come is dropped (`Calls::First`, after the first call).
-    pub fn is_closed(&self) -> bool {
-        false
-    }
-
-    /// Bytes held back: read, but not yet decided.
-    pub fn held(&self) -> usize {
-        0
-    }
-
-    /// Lets go of everything held and says what happened.
-    pub fn finish(self, _finish: Finish, _sink: &mut impl FnMut(Event<'_>)) -> Ending {
-        Ending::default()
-    }
 }

@@ -31,6 +31,7 @@ use std::fmt::Debug;
 
 use super::Kinds;
 use string::Quoted;
+pub use word::number;
 
 /// What the schema says about places in the value.
 pub trait Types {
@@ -103,7 +104,7 @@ pub enum Progress {
     /// A closer was found, and every open container was closed before it.
     Closed(usize),
     /// Something cannot be read: under `Mode::Strict` only.
-    Unreadable,
+    Unreadable(usize),
 }
 
 /// How generation ended.
@@ -267,7 +268,7 @@ impl<P: Copy + Debug> Repair<P> {
                     Reading::Read => at += c.len_utf8(),
                     Reading::Ended => return Progress::Done(at),
                     Reading::Closed => return Progress::Closed(at + c.len_utf8()),
-                    Reading::Unreadable => return Progress::Unreadable,
+                    Reading::Unreadable => return Progress::Unreadable(at + c.len_utf8()),
                 }
             }
             if self.state == State::Done {
@@ -375,6 +376,14 @@ impl<P: Copy + Debug> Repair<P> {
             return Reading::Read;
         }
         if found.is_some() {
+            let strict = cx.mode == Mode::Strict;
+            if strict && self.lacks_a_part() {
+                return Reading::Unreadable;
+            }
+            let in_word = matches!(self.state, State::Word { .. });
+            if strict && in_word && self.end_word(cx, out) == Next::Unreadable {
+                return Reading::Unreadable;
+            }
             self.close_by_marker(cx, out);
             return Reading::Closed;
         }
@@ -566,7 +575,9 @@ impl<P: Copy + Debug> Repair<P> {
                 self.lead.push(c);
                 return self.bounded_lead(cx);
             }
-            '{' | '[' | '(' => return self.open_value(c, cx, out),
+            '{' | '[' => return self.open_value(c, cx, out),
+            // Python's tuple; where words are strings, a parenthesis is a part of one.
+            '(' if cx.words == Words::Unreadable => return self.open_value(c, cx, out),
             '}' | ']' | ')' if self.in_array() && self.closes(c) => self.close_top(out),
             '}' | ']' | ')' if self.frames.is_empty() => return Next::Ended,
             '}' | ']' | ')' | ',' | ':' => return self.missing_value(c, cx, out),
@@ -715,12 +726,37 @@ impl<P: Copy + Debug> Repair<P> {
 
     // ---- ends -----------------------------------------------------------------------------------------
 
+    /// Whether something was begun that a closer cannot complete.
+    fn lacks_a_part(&self) -> bool {
+        match self.state {
+            State::Quote => self.quoted.key,
+            State::KeyText | State::KeyWord | State::KeyRaw | State::AfterKey => true,
+            State::Value => !self.in_array(),
+            _ => false,
+        }
+    }
+
+    /// The value's surroundings ended: whatever is open ends here too.
+    pub fn close<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
+        if self.flush_maybe(cx, out).is_none() && self.state != State::Done {
+            match self.state {
+                State::Text => {
+                    self.repaired = true;
+                    out.push('"');
+                }
+                State::Raw => self.end_raw(out),
+                _ => {}
+            }
+            self.close_by_marker(cx, out);
+        }
+    }
+
     /// A closer stands in the source: whatever is open ends here.
     fn close_by_marker<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
         self.repaired = true;
         match self.state {
             State::Quote if !self.quoted.key => self.end_string(out),
-            State::Quote | State::KeyText | State::KeyWord | State::KeyRaw | State::AfterKey => {
+            _ if self.lacks_a_part() && self.state != State::Value => {
                 self.malformed = true;
                 self.write_key(out);
                 out.push_str(":null");
@@ -729,7 +765,7 @@ impl<P: Copy + Debug> Repair<P> {
                 let _ = self.end_word(&Syntax { mode: Mode::Total, ..*cx }, out);
             }
             State::LongWord { .. } => out.push('"'),
-            State::Value if !self.in_array() => {
+            _ if self.lacks_a_part() => {
                 self.malformed = true;
                 self.begin_value(out);
                 out.push_str("null");

@@ -70,7 +70,7 @@ fn run(case: Case, pieces: &[&str]) -> String {
             match repair.push(rest, &cx, &mut out) {
                 Progress::More => break,
                 Progress::Decided(at) => rest = &rest[at..],
-                Progress::Unreadable => return "?".into(),
+                Progress::Unreadable(_) => return "?".into(),
                 Progress::Closed(at) | Progress::Done(at) => {
                     let left = rest[at..].to_string() + &pieces[i + 1..].concat();
                     return format!("{}{out}{}{left}", flags(&repair), if left.is_empty() { "" } else { " | " });

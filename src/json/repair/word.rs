@@ -117,7 +117,7 @@ fn literal(word: &str) -> Option<Literal> {
 
 /// A number in JSON's spelling; `+1`, `.5`, `5.` and `1_000` mean one.
 /// Leading zeros, other bases and what is not finite do not.
-pub(in crate::json) fn number(word: &str) -> Option<String> {
+pub fn number(word: &str) -> Option<String> {
     if !word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'_' | b'e' | b'E')) {
         return None;
     }

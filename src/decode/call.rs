@@ -1,0 +1,125 @@
+//! A call while it is being read: what is known of it, and what its payload needs to read on.
+//! Does not decide what becomes of it; that is the decoder's.
+
+use crate::dialect::Dialect;
+use crate::json::Kinds;
+use crate::json::repair::{Mode, Repair, Syntax, Types, Words};
+use crate::limits::Limits;
+use crate::schema::{Node, Tool, Tools};
+
+use super::UnknownTools;
+
+/// What a payload needs to know of its surroundings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    pub dialect: &'a Dialect,
+    pub tools: &'a Tools,
+    pub unknown_tools: UnknownTools,
+    pub limits: &'a Limits,
+    pub patience: Patience,
+}
+
+/// What is asked of a call that is past its commit point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// It is a call; what cannot be read is mended.
+    Mend,
+    /// It is one only if all of it is sound: it stands inside reasoning.
+    SoundOnly,
+}
+
+/// What is known of a call.
+#[derive(Debug, Default)]
+pub(super) struct Call {
+    pub name: String,
+    tool: Option<usize>,
+    /// Argument text that was not yet emitted.
+    pub arguments: String,
+    /// The commit point is reached: the name is known, and so is the first value of the arguments.
+    pub ready: bool,
+    pub repaired: bool,
+    pub malformed: bool,
+    /// It is an item of a list.
+    pub listed: bool,
+    /// What stood inside the call and has no place in its arguments: text that comes after it.
+    pub leftover: String,
+}
+
+impl Call {
+    /// Takes the name that was written. `false` when it names no tool, and such a call is text.
+    #[must_use]
+    pub fn named(&mut self, written: &str, cx: &Context<'_>) -> Named {
+        self.tool = cx.tools.resolve(written);
+        match (self.tool.and_then(|place| cx.tools.at(place)), cx.unknown_tools) {
+            (Some(tool), _) => self.name.clone_from(&tool.name),
+            (None, UnknownTools::Pass) if !written.is_empty() => self.name = written.to_string(),
+            _ => return Named::Nothing,
+        }
+        Named::Tool
+    }
+
+    pub fn tool<'a>(&self, cx: &Context<'a>) -> Option<&'a Tool> {
+        self.tool.and_then(|place| cx.tools.at(place))
+    }
+
+    /// What may be done to arguments that are not sound.
+    pub fn mode(&self, cx: &Context<'_>) -> Mode {
+        if self.ready && cx.patience == Patience::Mend { Mode::Total } else { Mode::Strict }
+    }
+
+    /// Keeps what a repair says of itself.
+    pub fn note<P: Copy + std::fmt::Debug>(&mut self, repair: &Repair<P>) {
+        self.repaired |= repair.is_repaired();
+        self.malformed |= repair.is_malformed();
+    }
+}
+
+/// Whether a name names something that can be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    Tool,
+    Nothing,
+}
+
+/// How far a payload came in what it was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// All of it was read, and the call goes on.
+    More,
+    /// The call is complete after so many bytes.
+    Complete(usize),
+    /// It is no call; that is known after so many bytes.
+    Reject(usize),
+}
+
+/// A tool's schema, as a repair asks it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schema<'a>(pub Option<&'a Tool>);
+
+impl Types for Schema<'_> {
+    type Place = Node;
+
+    fn property(&self, at: Node, key: &str) -> Node {
+        self.0.map_or(Node::ANY, |tool| tool.property(at, key))
+    }
+    fn item(&self, at: Node) -> Node {
+        self.0.map_or(Node::ANY, |tool| tool.item(at))
+    }
+    fn kinds(&self, at: Node) -> Kinds {
+        self.0.map_or(Kinds::NONE, |tool| tool.kinds(at))
+    }
+}
+
+/// The syntax of plain JSON in a dialect.
+pub(super) fn json_syntax<'a, T>(types: &'a T, mode: Mode, cx: &Context<'a>) -> Syntax<'a, T> {
+    Syntax {
+        types,
+        closers: &cx.dialect.spec().call.close,
+        quote: None,
+        end_tokens: &[],
+        words: Words::Unreadable,
+        mode,
+        depth_max: cx.limits.depth_max,
+        word_max: cx.limits.value_bytes_max,
+    }
+}

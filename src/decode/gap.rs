@@ -1,0 +1,103 @@
+//! What may be dropped where the answer's text is not going on: at its start, and after a call.
+//! Whitespace there waits for what follows it: before a call or the end it is dropped, before text it is text.
+
+/// Where in the answer its text stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing was written yet.
+    #[default]
+    Start,
+    /// Text is going on.
+    Open,
+    /// A call was the last thing.
+    AfterCall,
+}
+
+/// The text that waits.
+#[derive(Debug, Default)]
+pub(super) struct Gap {
+    pub phase: Phase,
+    text: String,
+    /// It holds a token that only the answer's end makes droppable.
+    token: bool,
+    /// Whitespace right after a reasoning block belongs to the block's markup.
+    after_reasoning: bool,
+}
+
+impl Gap {
+    /// Takes the droppable beginning of `text`, and returns how many bytes that is.
+    /// `also` are characters that are droppable beside whitespace.
+    pub fn absorb(&mut self, text: &str, also: impl Fn(char) -> bool, max: usize) -> usize {
+        if self.phase == Phase::Open && !self.after_reasoning {
+            return 0;
+        }
+        let mut read = 0;
+        for c in text.chars() {
+            if c.is_ascii_whitespace() && self.after_reasoning {
+                read += c.len_utf8();
+                continue;
+            }
+            self.after_reasoning = false;
+            let droppable = self.phase != Phase::Open && (c.is_ascii_whitespace() || also(c));
+            if !droppable || self.text.len() >= max {
+                break;
+            }
+            self.text.push(c);
+            read += c.len_utf8();
+        }
+        read
+    }
+
+    /// Whether whitespace that comes next is dropped.
+    pub fn skips(&self) -> bool {
+        self.after_reasoning
+    }
+
+    /// An end-of-turn token, which is dropped if the answer ends here.
+    pub fn absorb_token(&mut self, token: &str) {
+        self.text.push_str(token);
+        self.token = true;
+    }
+
+    /// Text goes on: what waited comes before it.
+    pub fn open(&mut self) -> String {
+        self.phase = Phase::Open;
+        self.after_reasoning = false;
+        self.token = false;
+        std::mem::take(&mut self.text)
+    }
+
+    /// A call begins. What waited is dropped, unless a token among it turns out to be text.
+    pub fn before_call(&mut self) -> Option<String> {
+        self.after_reasoning = false;
+        let text = std::mem::take(&mut self.text);
+        std::mem::take(&mut self.token).then_some(text)
+    }
+
+    /// The call's wrapper was closed: what stood before that belongs to it.
+    pub fn close_block(&mut self) {
+        if !self.token {
+            self.text.clear();
+        }
+    }
+
+    /// A call ended.
+    pub fn after_call(&mut self) {
+        self.phase = Phase::AfterCall;
+    }
+
+    /// A reasoning block ended.
+    pub fn after_reasoning(&mut self) {
+        self.after_reasoning = true;
+    }
+
+    /// The answer ended: what waited at its start is all there is of it, and text.
+    pub fn end(&mut self) -> Option<String> {
+        let text = std::mem::take(&mut self.text);
+        (self.phase != Phase::AfterCall && !text.is_empty()).then_some(text)
+    }
+
+    pub fn held(&self) -> usize {
+        self.text.len()
+    }
+}

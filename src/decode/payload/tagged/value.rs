@@ -1,0 +1,189 @@
+//! A tagged value: raw text, and what the schema makes of it.
+//! A string streams as it comes; a value whose type decides its spelling waits, bounded, for its end.
+
+use crate::json::repair::{Mode, Progress, Repair, Syntax, Untyped, number};
+use crate::json::{Kinds, escape_into, write_string};
+
+use crate::decode::call::{Call, Context, json_syntax};
+
+/// One value, being read.
+#[derive(Debug)]
+pub(super) struct Value {
+    kinds: Kinds,
+    form: Form,
+    /// What was read and not written.
+    text: String,
+}
+
+#[derive(Debug)]
+enum Form {
+    /// Its first characters decide.
+    Open,
+    /// It is a string, and its opening quote is written.
+    String,
+    /// It is an object or a list, which nothing else can be here.
+    Nested(Box<Repair<()>>),
+    /// It may be all of the arguments.
+    Whole,
+}
+
+impl Value {
+    pub fn new(kinds: Kinds) -> Self {
+        Self { kinds, form: Form::Open, text: String::new() }
+    }
+
+    /// The value of a parameter that may hold all arguments.
+    pub fn whole() -> Self {
+        Self { kinds: Kinds::NONE, form: Form::Whole, text: String::new() }
+    }
+
+    pub fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) {
+        if text.is_empty() {
+            return;
+        }
+        match &mut self.form {
+            Form::String => escape_into(text, &mut call.arguments),
+            Form::Nested(repair) => nested(repair, text, cx, call),
+            Form::Open => {
+                for c in text.split_inclusive(|_| true) {
+                    self.open(c, cx, call);
+                }
+            }
+            Form::Whole => self.text.push_str(text),
+        }
+    }
+
+    /// One character of a value that is undecided.
+    fn open(&mut self, c: &str, cx: &Context<'_>, call: &mut Call) {
+        if !matches!(self.form, Form::Open) {
+            return self.push(c, cx, call);
+        }
+        self.text.push_str(c);
+        if !self.may_be_other_than_string() || self.text.len() > cx.limits.value_bytes_max {
+            self.form = Form::String;
+            call.arguments.push('"');
+            escape_into(&std::mem::take(&mut self.text), &mut call.arguments);
+            return;
+        }
+        let nested_only = !self.kinds.contains(Kinds::STRING)
+            && match self.text.trim_start() {
+                "{" => self.kinds.contains(Kinds::OBJECT),
+                "[" => self.kinds.contains(Kinds::ARRAY),
+                _ => false,
+            };
+        if nested_only {
+            let mut repair = Box::new(Repair::new(()));
+            nested(&mut repair, self.text.trim_start(), cx, call);
+            self.text.clear();
+            self.form = Form::Nested(repair);
+        }
+    }
+
+    /// Whether the text so far can still be a value of another allowed type.
+    fn may_be_other_than_string(&self) -> bool {
+        let text = self.text.trim();
+        let begins = |words: &[&str]| words.iter().any(|w| w.starts_with(text));
+        let kinds = self.kinds;
+        let with_string = kinds.contains(Kinds::STRING);
+        if kinds.is_empty() {
+            return false;
+        }
+        if text.is_empty() {
+            return kinds != Kinds::STRING;
+        }
+        (kinds.contains(Kinds::NULL) && begins(&["null", "None"]))
+            || (kinds.contains(Kinds::OBJECT) && text.starts_with('{'))
+            || (kinds.contains(Kinds::ARRAY) && text.starts_with('['))
+            || (!with_string
+                && ((kinds.contains(Kinds::BOOLEAN) && begins(&["true", "false", "True", "False"]))
+                    || (kinds.intersects(Kinds::NUMBER)
+                        && text.bytes().all(|b| b.is_ascii_digit() || b"+-._eE".contains(&b)))))
+    }
+
+    /// The value is over. A value that may be all of the arguments is handed back.
+    pub fn end(mut self, cx: &Context<'_>, call: &mut Call) -> Option<String> {
+        match &mut self.form {
+            Form::Whole => return Some(self.text),
+            Form::String => call.arguments.push('"'),
+            Form::Nested(repair) => {
+                repair.close(&plain(cx), &mut call.arguments);
+                call.note(repair);
+            }
+            Form::Open => self.typed(call),
+        }
+        None
+    }
+
+    /// Writes a short value by its type; what fits none is a string.
+    fn typed(&self, call: &mut Call) {
+        let (text, kinds) = (self.text.trim(), self.kinds);
+        let literal = match text {
+            "null" | "None" if kinds.contains(Kinds::NULL) => Some("null".to_string()),
+            "true" | "True" if kinds.contains(Kinds::BOOLEAN) => Some("true".to_string()),
+            "false" | "False" if kinds.contains(Kinds::BOOLEAN) => Some("false".to_string()),
+            _ if kinds.contains(Kinds::STRING) => container(text),
+            _ => number(text).filter(|n| {
+                let integer = !n.contains(['.', 'e', 'E']);
+                kinds.contains(Kinds::NUMBER) || (integer && kinds.contains(Kinds::INTEGER))
+            }),
+        };
+        match literal {
+            Some(json) => {
+                call.repaired |= json != text;
+                call.arguments.push_str(&json);
+            }
+            None => write_string(&self.text, &mut call.arguments),
+        }
+    }
+
+    pub fn is_whole(&self) -> bool {
+        matches!(self.form, Form::Whole)
+    }
+
+    /// Hands back what was kept; what follows is a string that somebody else opened.
+    pub fn become_string(&mut self) -> String {
+        self.form = Form::String;
+        std::mem::take(&mut self.text)
+    }
+
+    pub fn held(&self) -> usize {
+        self.text.len()
+    }
+}
+
+/// Reads an object or a list; what follows it inside its tags has no place in it.
+fn nested(repair: &mut Repair<()>, text: &str, cx: &Context<'_>, call: &mut Call) {
+    if let Progress::Done(read) = repair.push(text, &plain(cx), &mut call.arguments) {
+        let rest = text.get(read..).unwrap_or_default().trim();
+        call.malformed |= !rest.is_empty();
+        call.leftover.push_str(rest);
+    }
+    call.note(repair);
+}
+
+/// JSON with nothing around it.
+fn plain<'a>(cx: &Context<'a>) -> Syntax<'a, Untyped> {
+    Syntax { closers: &[], ..json_syntax(&Untyped, Mode::Total, cx) }
+}
+
+/// `text` where it is JSON's object or list to the letter.
+fn container(text: &str) -> Option<String> {
+    serde_json::from_str::<&serde_json::value::RawValue>(text).ok().map(|raw| raw.get().to_string())
+}
+
+/// `text` as an object, mended where that loses nothing.
+pub(super) fn object(text: &str, cx: &Context<'_>) -> Option<String> {
+    let text = text.trim();
+    let syntax = Syntax { mode: Mode::Strict, ..plain(cx) };
+    let (mut repair, mut out, mut at) = (Repair::new(()), String::new(), 0);
+    if !text.starts_with('{') {
+        return None;
+    }
+    loop {
+        match repair.push(text.get(at..).unwrap_or_default(), &syntax, &mut out) {
+            Progress::Decided(read) => at += read,
+            Progress::Done(read) => return (at + read == text.len()).then_some(out),
+            _ => return None,
+        }
+    }
+}
