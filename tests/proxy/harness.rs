@@ -15,6 +15,8 @@ use toolgate::exchange::Engine;
 use toolgate::limits::Limits;
 use toolgate::server::{self, Running};
 
+use crate::access;
+
 /// Longer than anything here takes; a test that hangs fails instead.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -285,7 +287,7 @@ pub fn gateway(address: SocketAddr) -> Running {
 }
 
 pub fn gateway_of(config: Config) -> Running {
-    let _ = env_logger::builder().is_test(true).try_init();
+    access::listen();
     server::spawn(config).unwrap()
 }
 

@@ -1,6 +1,9 @@
 //! Starting, readiness, and stopping without cutting anybody off.
 
-use std::sync::mpsc;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use toolgate::server;
@@ -82,4 +85,60 @@ fn an_address_in_use_is_an_error_and_no_panic() {
     config.listen = vec![upstream.address.to_string()];
     let error = server::spawn(config).err().unwrap().to_string();
     assert!(error.contains(&upstream.address.to_string()), "{error}");
+}
+
+/// The program itself, what it says, and where it listens.
+fn program(upstream: &Upstream) -> (Child, Receiver<String>, SocketAddr) {
+    let url = format!("http://{}", upstream.address);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
+        .args(["run", "--upstream", &url, "--listen", "127.0.0.1:0"])
+        .env_remove("RUST_LOG")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    let (say, said) = mpsc::channel();
+    std::thread::spawn(move || stderr.lines().for_each(|line| drop(say.send(line.unwrap()))));
+    let listening = wait_for(&said, "listening on ");
+    (child, said, listening.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+fn wait_for(said: &Receiver<String>, what: &str) -> String {
+    said.iter().find(|line| line.contains(what)).unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn a_signal_lets_the_last_answer_end_and_a_second_does_not() {
+    for signals in [&["-TERM"][..], &["-INT"], &["-TERM", "-TERM"], &["-INT", "-TERM"]] {
+        let (end, ended) = mpsc::channel::<()>();
+        let ended = std::sync::Mutex::new(ended);
+        let upstream = Upstream::start(move |mut wire| {
+            wire.request();
+            wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            wire.chunk("begun");
+            if ended.lock().unwrap().recv().is_ok() {
+                let _ = wire.try_send("5\r\nended\r\n0\r\n\r\n");
+            }
+        });
+        let (mut child, said, addr) = program(&upstream);
+        let mut client = Wire::connect(addr);
+        client.send(get("/"));
+        client.head().unwrap();
+        assert_eq!(client.next_chunk().unwrap(), b"begun");
+        signal(&child, signals[0]);
+        wait_for(&said, "stopping");
+        signals.iter().skip(1).for_each(|name| signal(&child, name));
+        if signals.len() == 1 {
+            end.send(()).unwrap();
+            assert_eq!(client.next_chunk().unwrap(), b"ended");
+        } else {
+            client.expect_close();
+        }
+        assert!(child.wait().unwrap().success(), "{signals:?}");
+        drop(end);
+    }
 }

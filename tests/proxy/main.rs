@@ -2,6 +2,7 @@
 //! Upstreams and clients are written here, byte by byte; nothing sleeps, everything waits on a socket.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "the whole crate is a test")]
 
+mod access;
 mod bodies;
 mod faults;
 mod harness;
@@ -9,4 +10,5 @@ mod leaving;
 mod lifecycle;
 mod pools;
 mod probing;
+mod rewriting;
 mod transparent;

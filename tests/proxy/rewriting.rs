@@ -1,0 +1,250 @@
+//! Chat requests that offer tools: what goes up, what comes back, and how it ends when something fails.
+
+use std::sync::Mutex;
+use std::sync::mpsc;
+
+use bytes::Bytes;
+use toolgate::config::Timeouts;
+use toolgate::response::{Folded, Folder};
+
+use crate::harness::{
+    Message, Upstream, Wire, ask, assert_error, config, gateway, gateway_of, models, peer, pool, post,
+};
+
+const STREAM_HEAD: &str =
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// A request that offers one tool, with more members.
+fn offer(more: &str) -> String {
+    format!(
+        r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"tools":[{{"type":"function","function":{{"name":"weather","parameters":{{"type":"object","properties":{{"city":{{"type":"string"}}}}}}}}}}]{more}}}"#
+    )
+}
+
+fn chat(more: &str) -> String {
+    post("/v1/chat/completions", &offer(more))
+}
+
+fn event(delta: &str, finish: &str) -> String {
+    format!(
+        "data: {{\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\
+         \"choices\":[{{\"index\":0,\"delta\":{delta},\"finish_reason\":{finish}}}]}}\n\n"
+    )
+}
+
+fn text(text: &str) -> String {
+    event(&format!("{{\"content\":{}}}", serde_json::to_string(text).unwrap()), "null")
+}
+
+fn end() -> String {
+    event("{}", "\"stop\"") + "data: [DONE]\n\n"
+}
+
+const CALL: [&str; 5] =
+    ["<tool_", "call>{\"name\": \"weather\",", " \"arguments\": {\"ci", "ty\": \"Oslo\"}}", "</tool_call>"];
+
+/// An upstream that streams these events and ends properly.
+fn streaming(events: Vec<String>) -> Upstream {
+    Upstream::start(move |mut wire| {
+        wire.request();
+        wire.send(STREAM_HEAD);
+        events.iter().for_each(|event| wire.chunk(event));
+        wire.last_chunk();
+    })
+}
+
+fn folded(answer: &Message) -> Folded {
+    let mut folder = Folder::new(1 << 20);
+    folder.push(Bytes::from(answer.body.clone()));
+    folder.finish()
+}
+
+#[test]
+fn what_goes_up_has_its_exact_length_and_asks_for_plain_bytes() {
+    let (upstream, requests) = Upstream::answering(|_| crate::harness::ok("{}"));
+    let gateway = gateway(upstream.address);
+    for fill in [0, 10, 65_000, 65_536, 70_000, 1_000_000] {
+        let body = offer(&format!(",\"fill\":\"{}\",\"stream\":true", "x".repeat(fill)));
+        let sized = post("/v1/chat/completions", &body).replace("Host", "Accept-Encoding: gzip, br\r\nHost");
+        let chunked = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            body.len()
+        );
+        for request in [sized, chunked] {
+            assert_eq!(ask(gateway.addr, request).status(), 200);
+            let seen = requests.recv().unwrap();
+            assert_eq!(seen.field("content-length"), Some(seen.body.len().to_string().as_str()));
+            assert_eq!((seen.field("transfer-encoding"), seen.field("accept-encoding")), (None, Some("identity")));
+            let sent = seen.json();
+            assert_eq!((sent.get("tools"), sent["fill"].as_str().map(str::len)), (None, Some(fill)));
+            assert!(sent["messages"].to_string().contains("weather"), "the tools are in the prompt");
+        }
+    }
+}
+
+#[test]
+fn a_bad_tool_choice_is_refused() {
+    let gateway = gateway(crate::harness::dead_address());
+    let answer = ask(gateway.addr, chat(r#","tool_choice":{"type":"function","function":{"name":"other"}}"#));
+    assert_error(&answer, 400, "invalid_tool_choice");
+    assert_eq!(answer.json()["error"]["param"], "tool_choice");
+}
+
+#[test]
+fn a_stream_of_text_comes_as_it_was() {
+    let events = vec![event(r#"{"role":"assistant","content":null}"#, "null"), text("Hel"), text("lo"), end()];
+    let upstream = streaming(events.clone());
+    let gateway = gateway(upstream.address);
+    let answer = ask(gateway.addr, chat(r#","stream":true"#));
+    assert_eq!((answer.text(), answer.is_complete), (events.concat(), true));
+    assert_eq!((answer.field("x-accel-buffering"), answer.field("cache-control")), (Some("no"), Some("no-cache")));
+}
+
+#[test]
+fn arguments_stream_as_they_are_written() {
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    let upstream = Upstream::start(move |mut wire| {
+        wire.request();
+        wire.send(STREAM_HEAD);
+        wire.chunk(text("<tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"Os"));
+        // The rest waits for the client to have seen this much.
+        gone.lock().unwrap().recv().unwrap();
+        wire.chunk(text("lo\"}}</tool_call>"));
+        wire.chunk(end());
+        wire.last_chunk();
+    });
+    let gateway = gateway(upstream.address);
+    let mut client = Wire::connect(gateway.addr);
+    client.send(chat(r#","stream":true"#));
+    client.head().unwrap();
+    let mut seen = String::new();
+    while !seen.contains("Os") {
+        seen += &String::from_utf8(client.next_chunk().unwrap()).unwrap();
+    }
+    go.send(()).unwrap();
+    while let Some(chunk) = client.next_chunk().filter(|chunk| !chunk.is_empty()) {
+        seen += &String::from_utf8(chunk).unwrap();
+    }
+    assert!(seen.ends_with("data: [DONE]\n\n"), "{seen}");
+}
+
+#[test]
+fn what_cannot_be_read_passes_as_it_is() {
+    let call = serde_json::to_string(&CALL.concat()).unwrap();
+    for (head, body) in [
+        ("HTTP/1.1 500 X\r\nContent-Type: application/json", call.as_str()),
+        ("HTTP/1.1 200 OK\r\nContent-Type: text/plain", &call),
+        ("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: gzip", "\u{1f}\u{8b}"),
+        ("HTTP/1.1 200 OK\r\nContent-Type: application/json", "not JSON"),
+        ("HTTP/1.1 200 OK", ""),
+    ] {
+        let reply = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let upstream = Upstream::start(move |mut wire| {
+            wire.request();
+            wire.send(&reply);
+        });
+        let gateway = gateway(upstream.address);
+        let answer = ask(gateway.addr, chat(""));
+        assert_eq!((answer.first_line.as_str(), answer.is_complete), (head.lines().next().unwrap(), true));
+        assert_eq!(answer.text(), body, "{head}");
+    }
+}
+
+#[test]
+fn a_native_pool_s_tools_go_up_as_they_came() {
+    let (upstream, requests) = Upstream::answering(|_| crate::harness::ok("{}"));
+    let mut native = pool("native", vec![peer(upstream.address)]);
+    native.tools = toolgate::config::ToolsChoice::Native;
+    native.models = models(&["m"]);
+    let gateway = gateway_of(config(vec![native]));
+    assert_eq!(ask(gateway.addr, chat("")).status(), 200);
+    assert_eq!(requests.recv().unwrap().text(), offer(""));
+}
+
+#[test]
+fn a_server_that_dies_in_mid_stream_ends_in_an_error_event() {
+    // Held back: a marker that is not whole yet.
+    for (events, content) in [
+        (vec![text("Hel"), text("lo <tool")], "Hello <tool"),
+        (vec![text("Hello "), text("wor"), "data: {\"id\":\"c\",\"choi".to_owned()], "Hello wor"),
+        (vec![], ""),
+    ] {
+        let upstream = Upstream::start(move |mut wire| {
+            wire.request();
+            wire.send(STREAM_HEAD);
+            events.iter().for_each(|event| wire.chunk(event));
+        });
+        let gateway = gateway(upstream.address);
+        let answer = ask(gateway.addr, chat(r#","stream":true"#));
+        assert!(answer.is_complete, "the body ends properly");
+        let folded = folded(&answer);
+        let said: String = folded.messages.values().filter_map(|message| message.content.clone()).collect();
+        assert_eq!(said, content);
+        assert!(folded.error.is_some() && !folded.done, "{}", answer.text());
+    }
+}
+
+#[test]
+fn a_stream_that_stalls_ends_in_an_error_event() {
+    let upstream = Upstream::start(|mut wire| {
+        wire.request();
+        wire.send(STREAM_HEAD);
+        wire.chunk(text("Hello <tool"));
+        wire.expect_close();
+    });
+    let mut pool = pool("default", vec![peer(upstream.address)]);
+    pool.timeouts = Timeouts { idle_ms: Some(50), ..Timeouts::default() };
+    let gateway = gateway_of(config(vec![pool]));
+    let answer = ask(gateway.addr, chat(r#","stream":true"#));
+    let folded = folded(&answer);
+    assert_eq!(folded.messages[&0].content.as_deref(), Some("Hello <tool"));
+    assert!(answer.is_complete && folded.error.unwrap().to_string().contains("50 ms"));
+}
+
+#[test]
+fn a_whole_answer_that_breaks_off_does_not_look_whole() {
+    let upstream = Upstream::start(|mut wire| {
+        wire.request();
+        wire.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"choices\":[");
+    });
+    let gateway = gateway(upstream.address);
+    let answer = ask(gateway.addr, chat(""));
+    assert_eq!((answer.text().as_str(), answer.is_complete), ("{\"choices\":[", false));
+}
+
+#[test]
+fn a_server_that_dies_after_its_last_word_has_not_failed() {
+    for last in [end(), event("{}", "\"stop\"")] {
+        let upstream = Upstream::start(move |mut wire| {
+            wire.request();
+            wire.send(STREAM_HEAD);
+            wire.chunk(text("Hi"));
+            wire.chunk(&last);
+        });
+        let gateway = gateway(upstream.address);
+        let answer = ask(gateway.addr, chat(r#","stream":true"#));
+        let folded = folded(&answer);
+        assert!(answer.is_complete && folded.done && folded.error.is_none(), "{}", answer.text());
+    }
+}
+
+#[test]
+fn a_client_that_leaves_a_rewritten_stream_frees_its_server() {
+    let (say, left) = mpsc::channel();
+    let say = Mutex::new(say);
+    let upstream = Upstream::start(move |mut wire| {
+        wire.request();
+        wire.send(STREAM_HEAD);
+        wire.chunk(text("Hello"));
+        wire.expect_close();
+        say.lock().unwrap().send(()).unwrap();
+    });
+    let gateway = gateway(upstream.address);
+    let mut client = Wire::connect(gateway.addr);
+    client.send(chat(r#","stream":true"#));
+    client.head().unwrap();
+    client.next_chunk().unwrap();
+    drop(client);
+    left.recv_timeout(crate::harness::PATIENCE).unwrap();
+}
