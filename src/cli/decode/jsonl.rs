@@ -37,6 +37,12 @@ struct Case {
     stream: Option<bool>,
 }
 
+#[derive(Deserialize)]
+struct Named {
+    #[serde(default)]
+    id: Value,
+}
+
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Finish {
@@ -87,9 +93,9 @@ pub(super) fn run() -> Result<(), CliError> {
 }
 
 fn answer(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Value {
-    let parsed = serde_json::from_slice::<Value>(line);
-    let id = parsed.as_ref().ok().and_then(|line| line.get("id").cloned()).unwrap_or_default();
-    match parsed.map_err(CaseError::from).and_then(|line| message(line, dialects)) {
+    // Read by itself, so that a line that is no case is answered under its id too.
+    let id = serde_json::from_slice::<Named>(line).map(|named| named.id).unwrap_or_default();
+    match message(line, dialects) {
         Ok(message) => json!({
             "id": id,
             "content": message.content.filter(|text| !text.is_empty()),
@@ -101,8 +107,8 @@ fn answer(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Value {
     }
 }
 
-fn message(line: Value, dialects: &mut HashMap<String, Arc<Dialect>>) -> Result<Message, CaseError> {
-    let case: Case = serde_json::from_value(line)?;
+fn message(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Result<Message, CaseError> {
+    let case: Case = serde_json::from_slice(line)?;
     let dialect = match dialects.get(&case.dialect) {
         Some(dialect) => dialect.clone(),
         None => dialects.entry(case.dialect.clone()).insert_entry(dialect(&case.dialect)?).get().clone(),
