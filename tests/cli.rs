@@ -202,3 +202,76 @@ fn a_prompt_is_what_goes_to_the_server() {
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     assert!(ran.err.starts_with("toolgate: tool_choice names `sub`"), "{}", ran.err);
 }
+
+const TOOLS: &str = r#"[{"type":"function","function":{"name":"add","parameters":{"type":"object"}}}]"#;
+const CALL: &str = "Now.\n<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 1}}\n</tool_call>";
+
+#[test]
+fn calls_are_the_same_streamed_and_whole() {
+    let tools = file("tools.json", TOOLS);
+    let mut answers = Vec::new();
+    for chunk in [&[][..], &["--chunk", "1"], &["--chunk", "1000"]] {
+        let ran = toolgate(&[&["decode", "--dialect", "hermes", "--tools", &tools], chunk].concat(), CALL);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        let mut message: Value = serde_json::from_str(&ran.out).unwrap();
+        let id = message["tool_calls"][0]["id"].take();
+        assert!(id.as_str().unwrap().starts_with("call_"), "{id}");
+        answers.push(message);
+    }
+    let expected = json!({"role": "assistant", "content": "Now.\n", "tool_calls": [
+        {"id": null, "type": "function", "function": {"name": "add", "arguments": "{\"a\": 1}"}},
+    ]});
+    assert_eq!(answers, [expected.clone(), expected.clone(), expected]);
+}
+
+#[test]
+fn a_case_says_how_it_is_read() {
+    let case = |more: &str, text: &str| {
+        format!("{{\"dialect\":\"hermes\",\"tools\":{TOOLS},{more}\"text\":{}}}\n", json!(text))
+    };
+    let two = format!("{CALL}{CALL}");
+    let thinking = "<think>Hm</think>Yes";
+    let input = [
+        case("", CALL),
+        case("\"stream\":true,", CALL),
+        case("\"parallel_tool_calls\":false,", &two),
+        case("", &two),
+        case("", thinking),
+        case("\"reasoning\":\"off\",", thinking),
+        case("\"reasoning\":\"open\",\"stream\":true,", "Hm</think>Yes"),
+        case("\"finish\":\"length\",", "Now.<tool_call>{\"name\":\"add\",\"arguments\":{\"a\":\"x"),
+        "{\"dialect\":\"hermes\",\"tools\":[],\"text\":\"<think>Hm</think><tool_call>{\\\"name\\\":\\\"add\\\"}</tool_call>\"}\n".into(),
+    ]
+    .concat();
+    let ran = toolgate(&["decode", "--jsonl"], &input);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    let seen: Vec<Value> = lines(&ran)
+        .iter()
+        .map(|line| {
+            let arguments = line["tool_calls"].as_array().unwrap().iter().map(|call| &call["function"]["arguments"]);
+            json!([line["content"], line["reasoning"], arguments.collect::<Vec<_>>(), line["finish_reason"]])
+        })
+        .collect();
+    let arguments = "{\"a\": 1}";
+    let expected = [
+        json!(["Now.\n", null, [arguments], "tool_calls"]),
+        json!(["Now.\n", null, [arguments], "tool_calls"]),
+        json!(["Now.\n", null, [arguments], "tool_calls"]),
+        json!(["Now.\nNow.\n", null, [arguments, arguments], "tool_calls"]),
+        json!(["Yes", "Hm", [], "stop"]),
+        json!([thinking, null, [], "stop"]),
+        json!(["Yes", "Hm", [], "stop"]),
+        json!(["Now.", null, ["{\"a\":\"x"], "length"]),
+        json!(["<tool_call>{\"name\":\"add\"}</tool_call>", "Hm", [], "stop"]),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn the_demo_shows_a_conversation_and_succeeds() {
+    let ran = toolgate(&["demo"], "");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert_eq!(ran.out.matches('✓').count(), 6, "{}", ran.out);
+    assert!(!ran.out.contains('\x1b'), "colours without a terminal");
+    assert!(ran.out.trim_end().ends_with("toolgate run --upstream http://127.0.0.1:8080"), "{}", ran.out);
+}
