@@ -1,0 +1,106 @@
+//! What one event of a stream costs: `cargo bench --bench rewrite`.
+//! Each sample is a thousand events, so microseconds read as nanoseconds an event.
+
+#![allow(clippy::expect_used)]
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use toolgate::decode::{Calls, Reasoning, Settings, UnknownTools};
+use toolgate::dialect::Dialects;
+use toolgate::exchange::{Exchange, Usage};
+use toolgate::limits::Limits;
+use toolgate::response::StreamRewriter;
+use toolgate::schema::Tools;
+
+fn main() {
+    divan::main();
+}
+
+/// Events of each stream: enough that its beginning does not count.
+const EVENTS: usize = 1000;
+
+/// Text that goes through unchanged.
+#[divan::bench]
+fn unchanged(bencher: Bencher) {
+    bench(bencher, &[], &["word", " and", " some"]);
+}
+
+/// The same with escapes in each text.
+#[divan::bench]
+fn unchanged_escaped(bencher: Bencher) {
+    bench(bencher, &[], &["a\n", " \"b\"", "\\"]);
+}
+
+/// Every second event holds back what the next lets go.
+#[divan::bench]
+fn changed(bencher: Bencher) {
+    bench(bencher, &[], &["a<tool", "b "]);
+}
+
+/// A call's arguments: each event becomes another.
+#[divan::bench]
+fn arguments(bencher: Bencher) {
+    bench(bencher, &["<tool_call>{\"name\": \"f\", \"arguments\": {\"text\": \""], &["word", " and", " some"]);
+}
+
+/// Events that carry logprobs, so that each is parsed.
+#[divan::bench]
+fn parsed(bencher: Bencher) {
+    let logprobs = r#","logprobs":{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[]}]}"#;
+    let pieces = events(&["word", " and", " some"], logprobs);
+    run(bencher, Vec::new(), pieces);
+}
+
+fn bench(bencher: Bencher, before: &[&str], texts: &[&str]) {
+    let before = before.iter().map(|text| event(text, "")).collect();
+    run(bencher, before, events(texts, ""));
+}
+
+fn run(bencher: Bencher, before: Vec<Bytes>, pieces: Vec<Bytes>) {
+    let exchange = exchange();
+    let limits = Limits::default();
+    bencher
+        .counter(ItemsCount::new(EVENTS))
+        .with_inputs(|| {
+            let mut rewriter = StreamRewriter::new(&exchange, &limits);
+            let mut out = BytesMut::with_capacity(1 << 20);
+            before.iter().for_each(|piece| rewriter.push(piece.clone(), &mut out));
+            (rewriter, out)
+        })
+        .bench_refs(|(rewriter, out)| {
+            for piece in &pieces {
+                out.clear();
+                rewriter.push(piece.clone(), out);
+            }
+        });
+}
+
+fn events(texts: &[&str], more: &str) -> Vec<Bytes> {
+    texts.iter().cycle().take(EVENTS).map(|text| event(text, more)).collect()
+}
+
+/// An event as llama-server writes it, one a piece, as it sends them.
+fn event(text: &str, more: &str) -> Bytes {
+    let text = serde_json::to_string(text).unwrap_or_default();
+    format!(
+        "data: {{\"choices\":[{{\"finish_reason\":null,\"index\":0,\"delta\":{{\"content\":{text}}}{more}}}],\
+         \"created\":1795163173,\"id\":\"chatcmpl-w3uR26Su3x3lYdeXFf7mSj05bUqEAOme\",\"model\":\"some-model.gguf\",\
+         \"system_fingerprint\":\"b11669-Debian\",\"object\":\"chat.completion.chunk\"}}\n\n"
+    )
+    .into()
+}
+
+fn exchange() -> Exchange {
+    let tools = r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]"#;
+    let decoding = Settings {
+        dialect: Dialects::builtin().get("hermes").map(Arc::clone).expect("a built-in dialect"),
+        tools: Arc::new(Tools::new(serde_json::from_str(tools).expect("a list of tools"))),
+        reasoning: Reasoning::Auto,
+        unknown_tools: UnknownTools::Text,
+        calls: Calls::All,
+    };
+    Exchange { decoding, usage: Usage::Unasked, choices: 1 }
+}
