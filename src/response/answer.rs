@@ -280,11 +280,13 @@ impl Answer {
                 choice.write(piece, *reasoning, writer, behind);
             }
         } else {
-            // The event ends the choice, or its reading, so it goes last. An unsent role goes before it.
-            let role_moves = !choice.begun && message.role.is_some();
+            // The event ends the choice, or its reading, so it goes last. The first event has the role, whichever it is.
+            let begun = choice.begun;
             for piece in pieces.iter() {
                 choice.write(piece, *reasoning, writer, out);
             }
+            let role_moves = choice.begun && !begun && message.role.is_some();
+            choice.begun = true;
             match message.content {
                 _ if role_moves => edits.replace(place(data, message.raw), |to| to.push_str(&message.rest())),
                 Some(content) if !text.is_empty() => edits.replace(place(data, content), |to| to.push_str("\"\"")),

@@ -152,3 +152,49 @@ struct FunctionPart {
     name: Option<String>,
     arguments: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = concat!(
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":null}}]}\n\n",
+        ": ping\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{\"content\":\"x\"}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\",\"reasoning_content\":\"r\"},\"finish_reason\":null}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"s\",\"tool_calls\":[{\"index\":0,\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":null,\"arguments\":\"{}\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":99999999,\"id\":\"2\"}]}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n",
+        "data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n",
+        "data: [DONE]\n\n",
+    );
+
+    #[test]
+    fn deltas_become_the_message_of_a_whole_answer() {
+        for size in 1..STREAM.len() {
+            let mut folder = Folder::new(1 << 20);
+            STREAM.as_bytes().chunks(size).for_each(|piece| folder.push(Bytes::copy_from_slice(piece)));
+            let streamed = folder.finish();
+            let whole = Folded::from_body(
+                br#"{"choices":[
+                    {"index":0,"message":{"role":"assistant","content":"ab","reasoning_content":"rs","tool_calls":[
+                        {"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+                     "finish_reason":"tool_calls"},
+                    {"index":1,"message":{"content":"x"}}],
+                   "usage":{"total_tokens":3}}"#,
+            );
+            assert!(streamed.done && !whole.done);
+            assert_eq!(Folded { done: true, ..whole }, streamed);
+        }
+    }
+
+    #[test]
+    fn an_error_is_kept() {
+        let mut folder = Folder::new(1 << 20);
+        folder.push(Bytes::from_static(b"data: {\"error\":{\"message\":\"no\"}}\n\n"));
+        let folded = folder.finish();
+        assert_eq!(folded.error.unwrap()["message"], "no");
+        assert!(folded.messages.is_empty() && !folded.done);
+    }
+}

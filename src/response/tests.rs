@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{BodyRewriter, StreamRewriter, Summary};
+use super::{BodyRewriter, Folded, Folder, StreamRewriter, Summary};
 use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
 use crate::dialect::Dialects;
 use crate::exchange::{Exchange, Usage};
@@ -16,6 +16,7 @@ mod bodies;
 mod captures;
 mod events;
 mod faults;
+mod properties;
 
 /// An exchange in which tools `f` and `get_weather` were offered.
 fn exchange(calls: Calls, usage: Usage) -> Exchange {
@@ -63,7 +64,8 @@ fn run<'a>(exchange: &Exchange, pieces: impl IntoIterator<Item = &'a [u8]>, end:
 fn rewrite(exchange: &Exchange, input: &str, end: End) -> (String, Summary) {
     let (out, summary) = run(exchange, [input.as_bytes()], end);
     let out = without_ids(&out);
-    let step = 1 + input.len() / 500;
+    // Short streams are cut at every byte, long ones at some two hundred places.
+    let step = if input.len() <= 2000 { 1 } else { input.len() / 199 };
     for cut in (0..input.len()).step_by(step) {
         let (a, b) = input.as_bytes().split_at(cut);
         let (cut_out, cut_summary) = run(exchange, [a, b], end);
@@ -99,6 +101,13 @@ fn without_ids(out: &str) -> String {
     clean
 }
 
+/// A reply put together as an SDK does it.
+fn fold(out: &str) -> Folded {
+    let mut folder = Folder::new(1 << 20);
+    folder.push(Bytes::copy_from_slice(out.as_bytes()));
+    folder.finish()
+}
+
 /// An event of the upstream: choice 0 with this delta and finish reason.
 fn chunk(delta: &str, finish: &str) -> String {
     event(&format!(r#"{{"index":0,"delta":{delta},"finish_reason":{finish}}}"#))
@@ -112,6 +121,22 @@ fn event(choices: &str) -> String {
 /// An event of the upstream with this text.
 fn text(text: &str) -> String {
     chunk(&format!(r#"{{"content":{}}}"#, serde_json::to_string(text).unwrap()), "null")
+}
+
+/// The same, made by the rewriter: the members stand in its order, which is that of `event`.
+fn made(delta: &str) -> String {
+    chunk(delta, "null")
+}
+
+fn call(index: u32, name: &str) -> String {
+    made(&format!(
+        r#"{{"tool_calls":[{{"index":{index},"id":"ID","type":"function","function":{{"name":"{name}","arguments":""}}}}]}}"#
+    ))
+}
+
+fn arguments(index: u32, text: &str) -> String {
+    let text = serde_json::to_string(text).unwrap();
+    made(&format!(r#"{{"tool_calls":[{{"index":{index},"function":{{"arguments":{text}}}}}]}}"#))
 }
 
 fn role() -> String {

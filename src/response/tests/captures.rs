@@ -60,3 +60,54 @@ fn a_killed_server_is_an_error() {
     assert!(error.starts_with("data: {\"error\":{\"message\":\"connection reset\""), "{error}");
     assert!(!summary.complete && !out.contains(DONE));
 }
+
+/// The call that the model wrote as text, over one token an event, with everything else that the servers send.
+#[test]
+fn calls_written_as_text_become_calls() {
+    let streams =
+        captures!["llamacpp-logprobs.sse", "llamacpp-usage.sse", "llamacpp-call-as-text.sse", "vllm-call-as-text.sse"];
+    for (name, input) in streams {
+        let (out, summary) = rewrite(&usual(), input, End::Clean);
+        let before = fold(input);
+        let folded = fold(&out);
+        let message = &folded.messages[&0];
+        assert_eq!(message.content.as_deref(), Some("Sure.\n"), "{name}");
+        assert_eq!(message.role.as_deref(), Some("assistant"), "{name}");
+        assert_eq!(message.finish_reason.as_deref(), Some("tool_calls"), "{name}");
+        assert_eq!(message.tool_calls.len(), 1, "{name}");
+        let function = &message.tool_calls[0].function;
+        assert_eq!(function.name, "get_weather", "{name}");
+        let text = before.messages[&0].content.clone().unwrap();
+        let written = text.split("\"arguments\": ").nth(1).unwrap().split("}\n</tool_call>").next().unwrap();
+        assert_eq!(function.arguments, written, "{name}: valid arguments are as the model wrote them");
+        assert_eq!((folded.usage, folded.done), (before.usage, true), "{name}");
+        assert_eq!(out.matches("\"timings\"").count(), input.matches("\"timings\"").count(), "{name}");
+        assert_eq!(out.matches("\"logprobs\":{").count(), input.matches("\"logprobs\":{").count(), "{name}");
+        assert_eq!((summary.calls, summary.finish_reason.as_deref()), (1, Some("tool_calls")), "{name}");
+    }
+}
+
+#[test]
+fn thinking_becomes_reasoning() {
+    let input = include_str!("../../../tests/captures/llamacpp-think.sse");
+    let folded = fold(&rewrite(&usual(), input, End::Clean).0);
+    let message = &folded.messages[&0];
+    let text = fold(input).messages[&0].content.clone().unwrap();
+    let (reasoning, content) = text.strip_prefix("<think>").unwrap().split_once("</think>").unwrap();
+    assert_eq!(message.reasoning.as_deref(), Some(reasoning));
+    assert_eq!(message.content.as_deref(), Some(content.trim_start()));
+}
+
+#[test]
+fn a_whole_answer_with_a_call_as_text_has_a_call() {
+    let input = include_str!("../../../tests/captures/llamacpp-call-as-text.json");
+    let (out, summary) = bodies::rewrite(&usual(), input);
+    let expected = input
+        .replace("\"finish_reason\":\"stop\"", "\"finish_reason\":\"tool_calls\"")
+        .replace(
+            r#""content":"Sure.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Paris\"}}\n</tool_call>""#,
+            r#""content":"Sure.\n","tool_calls":[{"id":"ID","type":"function","function":{"name":"get_weather","arguments":"{\"city\": \"Paris\"}"}}]"#,
+        );
+    assert_eq!(out, expected);
+    assert_eq!(summary.calls, 1);
+}
