@@ -30,6 +30,8 @@ pub struct Decoder {
     list: Wrapper,
     /// A call began behind an opening fence: its closing fence is awaited.
     fence: Wrapper,
+    /// The prompt opened reasoning, and nothing was read of it yet: its opener, if it comes too, is markup.
+    owed_open: Wrapper,
     /// A call ended open reasoning: the block's closer, if it comes after all, is markup.
     owed_close: Wrapper,
     ending: Ending,
@@ -112,10 +114,12 @@ impl Decoder {
             wrapper: Wrapper::None,
             list: Wrapper::None,
             fence: Wrapper::None,
+            owed_open: Wrapper::None,
             owed_close: Wrapper::None,
             ending: Ending::default(),
         };
         if decoder.settings.reasoning == Reasoning::Open {
+            decoder.owed_open = Wrapper::Open;
             decoder.enter_reasoning();
         }
         decoder
@@ -295,17 +299,22 @@ impl Decoder {
         let step = table.markers.step(&mut self.cursor, text);
         for piece in [step.released, step.text] {
             if !piece.is_empty() {
+                self.owed_open = Wrapper::None;
                 sink(Event::Reasoning(piece));
             }
         }
         let read = text.len() - step.rest.len();
         let Some(found) = step.found else { return read };
+        // The prompt opened the block, and the model once more.
+        let first = std::mem::replace(&mut self.owed_open, Wrapper::None) == Wrapper::Open;
         let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found).to_string());
         if let Some(opens) = role.opens {
             self.begin(&marker, opens.payload_at, opens.by, role, Origin::Reasoning);
-        } else {
+        } else if role.reasoning == Some(Edge::Close) {
             self.gap.after_reasoning();
             self.enter_text();
+        } else if !first {
+            sink(Event::Reasoning(&marker));
         }
         read
     }

@@ -173,6 +173,7 @@ t!(reasoning, case("hermes"),
 t!(reasoning_open, Case { reasoning: Reasoning::Open, ..case("hermes") },
     "a</think>\nb" => r#"think "a" / text "b""#,
     "</think>b" => r#"text "b""#,
+    "<think>a<think></think>\nb" => r#"think "a<think>" / text "b""#,
 );
 
 t!(reasoning_off, Case { reasoning: Reasoning::Off, ..case("hermes") },

@@ -106,6 +106,9 @@ impl Tables {
             }
             let ends = block.call == Some(CallInReasoning::Ends);
             let mut inside = if ends { openers(&spec.call) } else { Vec::new() };
+            for open in &block.open {
+                entry(&mut inside, open).reasoning = Some(Edge::Open);
+            }
             for close in &block.close {
                 entry(&mut inside, close).reasoning = Some(Edge::Close);
             }

@@ -1,0 +1,290 @@
+//! Runs the conformance vectors of model answers through `toolgate decode --jsonl`, whole and streamed.
+//!
+//! The vectors stand in `../shared/conformance`, seen from the project's root. A clone without them says so; the
+//! project's own suites are complete without it. Where a vector contradicts one of our decisions, the decision
+//! wins, and the vector stands in `tests/vectors_answers/decided.txt` with the decision's number.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// The dialects that exist here, among those that the vectors name.
+const DIALECTS: [&str; 4] = ["gemma4", "hermes", "llama3-json", "qwen3-coder"];
+
+struct Vector {
+    id: String,
+    request: Value,
+    expect: Value,
+}
+
+#[test]
+fn peers_answers() {
+    let mut vectors = Vec::new();
+    for peer in ["dynamo", "llamacpp", "sglang", "smg", "vllm"] {
+        vectors.extend(read(&format!("peers-{peer}.jsonl")).iter().filter_map(peer_vector));
+    }
+    check(vectors, 200, peer_mistake);
+}
+
+#[test]
+fn systems_answers() {
+    let rows = read("systems.jsonl");
+    check(rows.iter().filter_map(system_vector).collect(), 40, system_mistake);
+}
+
+/// Runs each vector in several forms and compares. `least` guards against vectors that vanish unseen.
+fn check(vectors: Vec<Vector>, least: usize, mistake: fn(&Value, &Value) -> Option<String>) {
+    if vectors.is_empty() {
+        println!("no vectors: ../shared/conformance is absent");
+        return;
+    }
+    assert!(vectors.len() >= least, "only {} vectors were understood", vectors.len());
+    let decided = decided();
+    let forms: Vec<(String, Value)> = vectors
+        .iter()
+        .enumerate()
+        .flat_map(|(i, vector)| forms(&vector.request).into_iter().map(move |form| (i.to_string(), form)))
+        .collect();
+    let mut failures: BTreeMap<usize, String> = BTreeMap::new();
+    for (answer, (i, form)) in decode(&forms).iter().zip(&forms) {
+        let i: usize = i.parse().unwrap();
+        if let Some(mistake) = mistake(answer, &vectors[i].expect) {
+            failures.entry(i).or_insert_with(|| {
+                format!("{}\n  {}\n  {form}\n  got {answer}\n  want {}", vectors[i].id, mistake, vectors[i].expect)
+            });
+        }
+    }
+    let failed: BTreeSet<&str> = failures.keys().map(|&i| vectors[i].id.as_str()).collect();
+    let surprises: Vec<&String> =
+        failures.iter().filter(|(i, _)| !decided.contains_key(&vectors[**i].id)).map(|(_, text)| text).collect();
+    println!(
+        "{} vectors, {} decided otherwise, {} wrong",
+        vectors.len(),
+        failed.len() - surprises.len(),
+        surprises.len()
+    );
+    let ids: BTreeSet<&str> = vectors.iter().map(|v| v.id.as_str()).collect();
+    let stale: Vec<_> =
+        decided.keys().filter(|id| ids.contains(id.as_str()) && !failed.contains(id.as_str())).collect();
+    assert!(surprises.is_empty(), "{}", surprises.into_iter().cloned().collect::<Vec<_>>().join("\n"));
+    assert!(stale.is_empty(), "decided otherwise, but it agrees now: {stale:?}");
+}
+
+/// Whole; streamed in one delta, in the vector's own, letter by letter, and in three pieces.
+fn forms(request: &Value) -> Vec<Value> {
+    let form = |changes: Value| {
+        let mut form = request.clone();
+        form.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        form
+    };
+    let text = request["text"].as_str().unwrap();
+    let letters: Vec<String> = text.chars().map(String::from).collect();
+    let thirds: Vec<String> = letters.chunks(letters.len() / 3 + 1).map(<[String]>::concat).collect();
+    let mut forms = vec![form(json!({"stream": false})), form(json!({"stream": true}))];
+    for chunks in [request["own_chunks"].clone(), json!(letters), json!(thirds)] {
+        if chunks.is_array() {
+            forms.push(form(json!({"stream": true, "chunks": chunks})));
+        }
+    }
+    for form in &mut forms {
+        form.as_object_mut().unwrap().remove("own_chunks");
+    }
+    forms
+}
+
+fn decode(forms: &[(String, Value)]) -> Vec<Value> {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
+        .args(["decode", "--jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let input: String = forms.iter().map(|(_, form)| format!("{form}\n")).collect();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    let lines: Vec<Value> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), forms.len(), "one line out for each line in: {}", String::from_utf8_lossy(&output.stderr));
+    lines
+}
+
+// ---- vectors of peers ---------------------------------------------------------------------------------
+
+fn peer_vector(row: &Value) -> Option<Vector> {
+    let name = row["dialect"].as_str()?;
+    let dialect = DIALECTS.into_iter().find(|d| name == *d || name.ends_with(&format!("({d})")))?;
+    let reasoning = match (row["stage"].as_str(), row["starts_in_reasoning"].as_bool()) {
+        (Some("tool"), _) => "off",
+        (_, Some(true)) => "open",
+        _ if row["params"]["reasoning_format"] == "none" => "off",
+        _ => "auto",
+    };
+    let request = json!({"dialect": dialect, "tools": functions(&row["tools"]), "text": row["text"],
+        "own_chunks": row["chunks"], "reasoning": reasoning});
+    let mut expect = row["expect"].clone();
+    expect["synthesised"] = row["tools_synthesised"].clone();
+    Some(Vector { id: row["id"].as_str()?.into(), request, expect })
+}
+
+fn functions(tools: &Value) -> Value {
+    let function = |tool: &Value| match tool.get("function") {
+        Some(_) => tool.clone(),
+        None => json!({"type": "function", "function": tool}),
+    };
+    Value::Array(tools.as_array().into_iter().flatten().map(function).collect())
+}
+
+fn peer_mistake(got: &Value, expect: &Value) -> Option<String> {
+    for key in ["content", "reasoning"] {
+        let (got, want) = (got[key].as_str().unwrap_or_default(), expect[key].as_str().unwrap_or_default());
+        if want != "*" && got.trim() != want.trim() {
+            return Some(format!("{key} differs"));
+        }
+    }
+    let (calls, wanted) = (got["tool_calls"].as_array()?, expect["calls"].as_array()?);
+    if calls.len() != wanted.len() {
+        return Some(format!("{} calls, not {}", calls.len(), wanted.len()));
+    }
+    for (call, want) in calls.iter().zip(wanted) {
+        if call["function"]["name"] != want["name"] {
+            return Some("a name differs".into());
+        }
+        let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
+        let parsed: Value = serde_json::from_str(arguments).unwrap_or_else(|_| json!(arguments));
+        let subset = want["args_match"] == "subset";
+        // A string may also stand for the arguments as they were written.
+        let verbatim = want["arguments"].as_str() == Some(arguments);
+        if !verbatim && !same(&parsed, &want["arguments"], subset, expect["synthesised"] == true) {
+            return Some(format!("arguments differ: {arguments}"));
+        }
+    }
+    None
+}
+
+/// `loose` compares scalars by their text: without a schema their type is a matter of taste.
+fn same(got: &Value, want: &Value, subset: bool, loose: bool) -> bool {
+    match (got, want) {
+        (_, Value::String(s)) if s == "*" => true,
+        (Value::Object(got), Value::Object(want)) => {
+            (subset || got.len() == want.len())
+                && want.iter().all(|(k, v)| got.get(k).is_some_and(|g| same(g, v, subset, loose)))
+        }
+        (Value::Array(got), Value::Array(want)) => {
+            got.len() == want.len() && got.iter().zip(want).all(|(g, w)| same(g, w, subset, loose))
+        }
+        (Value::Number(got), Value::Number(want)) => got.as_f64() == want.as_f64(),
+        (Value::String(got), want) if loose && !want.is_string() => {
+            serde_json::from_str::<Value>(got).is_ok_and(|got| same(&got, want, subset, false)) || *got == python(want)
+        }
+        (got, want) => got == want,
+    }
+}
+
+fn python(value: &Value) -> String {
+    match value {
+        Value::Bool(true) => "True".into(),
+        Value::Bool(false) => "False".into(),
+        Value::Null => "None".into(),
+        other => other.to_string(),
+    }
+}
+
+// ---- vectors of the systems ---------------------------------------------------------------------------
+
+fn system_vector(row: &Value) -> Option<Vector> {
+    let dialect = match row["system"].as_str()? {
+        "000" => "json-envelope",
+        "001" => "gemma4",
+        _ => return None,
+    };
+    if !matches!(row["kind"].as_str()?, "chat" | "chat_stream") {
+        return None;
+    }
+    let input = &row["input"];
+    let source = if input["upstream"].is_object() { &input["upstream"] } else { input };
+    if source["api"].as_str().is_some_and(|api| api != "openai") {
+        return None;
+    }
+    let chunks = source["chunks"].as_array().or(source["deltas"].as_array());
+    let text = match chunks {
+        Some(chunks) => chunks.iter().map(|c| c.as_str().unwrap_or_default()).collect(),
+        None => source["text"].as_str()?.to_string(),
+    };
+    let request = &input["request"];
+    let request = json!({"dialect": dialect, "tools": functions(&request["tools"]), "text": text,
+        "own_chunks": chunks, "finish": source["finish"].as_str().unwrap_or("stop"),
+        "parallel_tool_calls": request["parallel_tool_calls"].as_bool().unwrap_or(true)});
+    Some(Vector { id: row["id"].as_str()?.into(), request, expect: row["expect"].clone() })
+}
+
+fn system_mistake(got: &Value, expect: &Value) -> Option<String> {
+    let content = got["content"].as_str().unwrap_or_default();
+    let texts = |key: &str| -> Vec<String> {
+        expect[key].as_array().into_iter().flatten().filter_map(|t| t.as_str().map(Into::into)).collect()
+    };
+    let mut wrong = Vec::new();
+    if expect.get("content").is_some() && content != expect["content"].as_str().unwrap_or_default() {
+        wrong.push("content");
+    }
+    if expect["content_trim"].as_str().is_some_and(|want| content.trim() != want.trim()) {
+        wrong.push("content_trim");
+    }
+    let mut rest = content;
+    for part in texts("content_trim_all") {
+        match rest.split_once(&part) {
+            Some((_, after)) => rest = after,
+            None => wrong.push("content_trim_all"),
+        }
+    }
+    if texts("content_contains").iter().any(|part| !content.contains(part)) {
+        wrong.push("content_contains");
+    }
+    if texts("content_lacks").iter().any(|part| content.contains(part)) {
+        wrong.push("content_lacks");
+    }
+    if expect["finish_reason"].is_string() && got["finish_reason"] != expect["finish_reason"] {
+        wrong.push("finish_reason");
+    }
+    let calls: Vec<Value> = got["tool_calls"].as_array().into_iter().flatten().map(|c| c["function"].clone()).collect();
+    if let Some(wanted) = expect["tool_calls"].as_array() {
+        let equal = |(call, want): (&Value, &Value)| {
+            let arguments: Value =
+                serde_json::from_str(call["arguments"].as_str().unwrap_or_default()).unwrap_or_default();
+            call["name"] == want["name"]
+                && (want.get("arguments").is_none() || same(&arguments, &want["arguments"], false, false))
+        };
+        if calls.len() != wanted.len() || !calls.iter().zip(wanted).all(equal) {
+            wrong.push("tool_calls");
+        }
+    }
+    (!wrong.is_empty()).then(|| wrong.join(", "))
+}
+
+// ---- files --------------------------------------------------------------------------------------------
+
+fn read(name: &str) -> Vec<Value> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance").join(name);
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    // A vector that nests deeper than this reader follows (128) is one of another dialect.
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// Vectors that a decision of ours contradicts: a decision's number, a blank, the vector's id, a line.
+fn decided() -> BTreeMap<String, u32> {
+    let text = include_str!("vectors_answers/decided.txt");
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (number, id) = line.split_once(' ').expect("a number and an id");
+            (id.to_string(), number.parse().expect("a decision's number"))
+        })
+        .collect()
+}
