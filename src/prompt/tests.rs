@@ -100,6 +100,12 @@ fn signature() {
     let simple = r#"{"function":{"name":"f","parameters":{"type":"object","properties":{"a":{"type":"array","items":{"type":"integer"}}},"required":["a"]}}}"#;
     let expected = "f(a: list[integer])\n  Parameters:\n  - a (list[integer]) [required]";
     assert_eq!(written("json-envelope", simple), expected);
+    for more in [r#","enum":["x"]"#, r#","minimum":1"#, r#","items":{"type":"string","enum":["x"]}"#, r#","default":1"#]
+    {
+        let schema = format!(r#"{{"properties": {{"a": {{"type": "string"{more}}}}}}}"#);
+        let text = written("json-envelope", &format!(r#"{{"function":{{"name":"f","parameters":{schema}}}}}"#));
+        assert!(text.contains("JSON Schema"), "{text}");
+    }
     assert_eq!(written("json-envelope", PLAIN), "now()\n  Parameters:\n  (no parameters)");
 }
 

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -8,8 +10,14 @@ mod history;
 
 const TOOLS: &str = r#"[{"type":"function","function":{"name":"get","parameters":{"type":"object"}}},{"type":"function","function":{"name":"put"}}]"#;
 
+/// Read once: the property tests ask for it thousands of times.
+fn builtin() -> &'static Dialects {
+    static BUILTIN: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
+    &BUILTIN
+}
+
 fn policy(dialect: &str, mode: ToolsMode, engine: Engine) -> Policy {
-    let dialect = Arc::clone(Dialects::builtin().get(dialect).unwrap());
+    let dialect = Arc::clone(builtin().get(dialect).unwrap());
     Policy { dialect, mode, engine, reasoning: Reasoning::Auto, unknown_tools: UnknownTools::Text }
 }
 
@@ -73,6 +81,7 @@ fn what_is_left_untouched() {
         format!(
             r#"{{"messages":{user},"tools":[{{"type":"function","function":{{"name":"x"}}}},{{"type":"web_search"}}]}}"#
         ),
+        format!(r#"{{"messages":{user},"tools":[{{"type":"plugin","function":{{"name":"x"}}}}]}}"#),
         format!(r#"{{"messages":{user},"functions":[{{"name":"x"}}]}}"#),
         offers(user, r#","functions":[{"name":"x"}]"#),
         offers(user, r#","function_call":"auto""#),
@@ -289,9 +298,15 @@ fn what_is_made_is_limited_too() {
         matches!(rewrite(&Bytes::copy_from_slice(body.as_bytes()), &inject, limits), Err(RequestError::TooLarge { .. }))
     };
     assert!(refused(&body, &limits));
-    let small = format!(r#"{{"tools":{TOOLS},"messages":[{{"role":"user","content":"u"}}]}}"#);
-    assert!(!refused(&small, &limits));
-    assert!(refused(&small, &Limits { request_body_bytes_max: small.len() + 10, ..Limits::default() }));
+    // Long before it is put together: a thousand copies of that name would be 50 MB.
+    let object = Object::parse(&body).unwrap();
+    let (offer, messages) = (offer::read(&object).unwrap().unwrap(), object.get("messages").and_then(messages::read));
+    assert!(messages::with_tools(messages.unwrap(), &offer, &inject.dialect, 1 << 20).is_err());
+
+    let text = "u".repeat(10_000);
+    let long = format!(r#"{{"tools":{TOOLS},"messages":[{{"role":"user","content":"{text}"}}]}}"#);
+    assert!(refused(&long, &Limits { request_body_bytes_max: long.len(), ..Limits::default() }));
+    assert!(!refused(&long, &limits));
 }
 
 fn json() -> impl Strategy<Value = String> {
@@ -354,7 +369,7 @@ proptest! {
     #[test]
     fn any_conversation_is_survived(messages in prop::collection::vec(message(), 1..6)) {
         let body = Bytes::from(format!(r#"{{"messages":[{}],"tools":{TOOLS}}}"#, messages.join(",")));
-        for dialect in Dialects::builtin().iter() {
+        for dialect in builtin().iter() {
             let inject = policy(dialect.name(), ToolsMode::Inject, Engine::LlamaCpp);
             let Ok(Rewritten::Body { bytes, .. }) = rewrite(&body, &inject, &Limits::default()) else { continue };
             let up = Object::parse(std::str::from_utf8(&bytes).unwrap()).unwrap();

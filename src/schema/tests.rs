@@ -155,6 +155,11 @@ fn hostile_schemas_end() {
     let place = tool.property(tool.property(tool.root(), "a"), "b1");
     assert!(tool.kinds(place).is_empty() || tool.kinds(place) == Kinds::OBJECT);
 
+    let twice = |i| format!(r##""d{i}":{{"anyOf":[{{"$ref":"#/$defs/d{0}"}},{{"$ref":"#/$defs/d{0}"}}]}},"##, i + 1);
+    let defs: String = (0..40).map(twice).collect();
+    let leaf = r#""d40":{"properties":{"x":{"type":"integer"}}}"#;
+    assert_eq!(at(&format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{defs}{leaf}}}}}"##), "x"), "integer");
+
     let deep = format!("{}{}", r#"{"items":"#.repeat(400), "{}".to_owned() + &"}".repeat(400));
     assert_eq!(self::tool(&deep).root(), Node::ANY);
 }
