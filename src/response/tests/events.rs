@@ -106,6 +106,9 @@ t!(a_role_beside_a_call_goes_first, [chunk(&format!(r#"{{"role":"assistant","con
 t!(a_role_beside_a_call_and_a_finish_reason_goes_first, [chunk(&format!(r#"{{"role":"assistant","content":{}}}"#, serde_json::to_string(CALL).unwrap()), "\"stop\""), DONE] =>
     [call(0, "f").replace("\"tool_calls\"", "\"role\":\"assistant\",\"tool_calls\""), arguments(0, r#"{"k":"v"}"#), chunk(r#"{"content":""}"#, "\"tool_calls\""), DONE]);
 
+t!(a_role_beside_text_that_is_dropped_at_the_end_stays, [chunk(r#"{"role":"assistant","content":"<think></think>"}"#, "\"stop\""), DONE] =>
+    [chunk(r#"{"role":"assistant","content":""}"#, "\"stop\""), DONE]);
+
 t!(a_role_that_never_came_is_made, [text(CALL), finish("stop"), DONE] =>
     [call(0, "f").replace("\"tool_calls\"", "\"role\":\"assistant\",\"tool_calls\""), arguments(0, r#"{"k":"v"}"#), finish("tool_calls"), DONE]);
 
