@@ -8,7 +8,8 @@ NODE := tests/clients/node_modules/.installed
 # A conversation with tools, in the terminal: no model, no GPU and no network.
 demo:
 	@.ci/install build
-	@cargo run --quiet -- demo
+	cargo build
+	@target/debug/toolgate demo
 
 # Everything: style, lints, documentation, the Rust tests, then the real llama-server and the real SDKs.
 test: lint $(VENV) $(NODE)
