@@ -1,0 +1,187 @@
+//! A call from its opener to its end: kept, committed, complete, or none after all.
+
+use super::{Awaited, Decoder, Origin, Pending, Stage, State, context, emit_text};
+use crate::decode::call::{Call, Patience, Verdict};
+use crate::decode::expect::Expect;
+use crate::decode::gap::Phase;
+use crate::decode::payload::Payload;
+use crate::decode::{Calls, Event};
+use crate::dialect::{Opener, Role};
+use crate::json::repair::{Completion, Ended};
+
+impl Decoder {
+    pub(super) fn begin(&mut self, marker: &str, payload_at: usize, by: Opener, role: Role, origin: Origin) {
+        let cx = context(&self.settings, &self.limits, Patience::Mend);
+        let mut pending = Pending {
+            payload: Payload::new(&cx),
+            call: Call::default(),
+            raw: marker.to_string(),
+            opener: marker.len(),
+            by,
+            role,
+            stage: Stage::Kept,
+            origin,
+        };
+        let own = marker.get(payload_at..).unwrap_or_default();
+        if !own.is_empty() {
+            let verdict = pending.payload.push(own, &cx, &mut pending.call);
+            debug_assert_eq!(verdict, Verdict::More, "a bare opener begins its payload");
+        }
+        self.state = State::Call(Box::new(pending));
+    }
+
+    pub(super) fn step_call(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
+        let State::Call(pending) = &mut self.state else { return (0, None) };
+        let kept = pending.stage == Stage::Kept;
+        let room = if kept { self.limits.pending_bytes_max.saturating_sub(pending.raw.len()) } else { text.len() };
+        let piece = text.get(..floor_char_boundary(text, room)).unwrap_or_default();
+        if piece.is_empty() {
+            // The limit: text, unless a call in reasoning is past its commit point and only long.
+            if pending.call.ready {
+                self.commit(sink);
+                return (0, None);
+            }
+            return (0, self.reject(sink));
+        }
+        let sound_only = kept && pending.origin == Origin::Reasoning;
+        let patience = if sound_only { Patience::SoundOnly } else { Patience::Mend };
+        let cx = context(&self.settings, &self.limits, patience);
+        let verdict = pending.payload.push(piece, &cx, &mut pending.call);
+        debug_assert!(kept || !matches!(verdict, Verdict::Reject(_)), "nothing is taken back after the commit");
+        match verdict {
+            Verdict::Reject(read) if kept => {
+                pending.raw.push_str(piece.get(..read).unwrap_or_default());
+                (read, self.reject(sink))
+            }
+            Verdict::Complete(read) | Verdict::Reject(read) => {
+                self.complete(sink);
+                (read, None)
+            }
+            Verdict::More => {
+                let ready = pending.call.ready && !sound_only;
+                if kept && !ready {
+                    pending.raw.push_str(piece);
+                } else if kept {
+                    self.commit(sink);
+                } else {
+                    flush(&mut pending.call, sink);
+                }
+                (piece.len(), None)
+            }
+        }
+    }
+
+    /// The commit point: from here on it is a call.
+    pub(super) fn commit(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        let State::Call(pending) = &mut self.state else { return };
+        if self.gap.phase == Phase::Open {
+            self.fence = Awaited::No;
+            self.list = Awaited::No;
+        }
+        if let Some(token) = self.gap.before_call() {
+            sink(Event::Text(&token));
+        }
+        match pending.by {
+            Opener::Wrapper => self.wrapper = Awaited::Yes,
+            Opener::Fenced => self.fence = Awaited::Yes,
+            Opener::Bare => {}
+        }
+        if pending.call.listed {
+            self.list = Awaited::Yes;
+        }
+        if pending.origin == Origin::Reasoning {
+            self.owed_close = Awaited::Yes;
+        }
+        pending.stage = Stage::Committed;
+        pending.raw = String::new();
+        self.ending.calls += 1;
+        sink(Event::CallStart { name: &pending.call.name, id: None });
+        flush(&mut pending.call, sink);
+    }
+
+    /// The call is whole.
+    pub(super) fn complete(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        if matches!(&self.state, State::Call(pending) if pending.stage == Stage::Kept) {
+            self.commit(sink);
+        }
+        let State::Call(mut pending) = std::mem::replace(&mut self.state, State::Text) else { return };
+        flush(&mut pending.call, sink);
+        sink(Event::CallEnd);
+        self.count(&pending.call);
+        self.gap.after_call();
+        self.enter_text();
+        emit_text(&mut self.gap, &pending.call.leftover, sink);
+        if self.settings.calls == Calls::First {
+            self.state = State::Closed;
+        } else if self.fence == Awaited::Yes {
+            self.state = State::FenceClose(Expect::default());
+        }
+    }
+
+    pub(super) fn count(&mut self, call: &Call) {
+        if call.malformed {
+            self.ending.malformed += 1;
+        } else if call.repaired {
+            self.ending.repaired += 1;
+        }
+    }
+
+    /// It is no call: its opener is text, and what stood behind it is read again.
+    pub(super) fn reject(&mut self, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
+        let state = std::mem::replace(&mut self.state, State::Text);
+        let State::Call(pending) = state else { return None };
+        let Pending { raw, opener, role, origin, .. } = *pending;
+        self.ending.rejected += 1;
+        let first = raw.chars().next().map_or(0, char::len_utf8);
+        let (opener, rest) = raw.split_at_checked(opener.max(first))?;
+        if origin == Origin::Reasoning {
+            self.enter_reasoning();
+            sink(Event::Reasoning(opener));
+        } else {
+            self.enter_text();
+            // A marker that opens and closes, right after a call, closed it.
+            if role.closes && self.gap.phase == Phase::AfterCall {
+                self.wrapper = Awaited::No;
+            } else {
+                emit_text(&mut self.gap, opener, sink);
+            }
+        }
+        Some(rest.to_string())
+    }
+
+    pub(super) fn settle_call(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
+        let State::Call(pending) = &mut self.state else { return None };
+        let cx = context(&self.settings, &self.limits, Patience::Mend);
+        let completion = pending.payload.finish(ended, &cx, &mut pending.call);
+        let whole = completion == Completion::Complete && pending.call.ready;
+        let open = pending.stage == Stage::Committed || (pending.call.ready && pending.origin == Origin::Text);
+        if whole {
+            self.fence = Awaited::No;
+            self.complete(sink);
+            return Some(String::new());
+        }
+        if !open {
+            return self.reject(sink);
+        }
+        if pending.stage == Stage::Kept {
+            self.commit(sink);
+        }
+        let State::Call(mut pending) = std::mem::replace(&mut self.state, State::Closed) else { return None };
+        flush(&mut pending.call, sink);
+        self.count(&pending.call);
+        self.ending.truncated = true;
+        None
+    }
+}
+
+fn flush(call: &mut Call, sink: &mut impl FnMut(Event<'_>)) {
+    if !call.arguments.is_empty() {
+        sink(Event::Arguments(&call.arguments));
+        call.arguments.clear();
+    }
+}
+
+/// The last place in `text` at or before `at` where it can be cut.
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
+}

@@ -1,0 +1,125 @@
+//! Outside calls: text and reasoning, and where a call may begin.
+
+use super::{Awaited, Decoder, Origin, State, Whole, emit_text, text_table};
+use crate::decode::Event;
+use crate::decode::expect::Expect;
+use crate::decode::gap::Phase;
+use crate::dialect::{Edge, Opener, Payload as Form, Role, StartOfAnswer};
+
+impl Decoder {
+    pub(super) fn step_text(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
+        let table = text_table(&self.settings);
+        if self.gap.phase != Phase::Open && table.markers.held(self.cursor).is_empty() || self.gap.skips() {
+            let between = self.between();
+            let absorbed = self.gap.absorb(text, |c| between.contains(c), self.limits.pending_bytes_max);
+            if absorbed > 0 {
+                if self.fence == Awaited::Yes && self.gap.phase == Phase::AfterCall {
+                    self.state = State::FenceClose(Expect::default());
+                }
+                return absorbed;
+            }
+            if self.begins_unmarked(text) {
+                return 0;
+            }
+        }
+        let table = text_table(&self.settings);
+        let step = table.markers.step(&mut self.cursor, text);
+        emit_text(&mut self.gap, step.released, sink);
+        emit_text(&mut self.gap, step.text, sink);
+        let read = text.len() - step.rest.len();
+        let Some(found) = step.found else { return read };
+        let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found).to_string());
+        let after_call = self.gap.phase == Phase::AfterCall;
+        if let Some(opens) = role.opens {
+            self.begin(&marker, opens.payload_at, opens.by, role, Origin::Text);
+        } else if role.closes && (after_call || self.wrapper == Awaited::Yes) {
+            self.wrapper = Awaited::No;
+            self.gap.close_block();
+        } else if role.ends_turn && after_call {
+            self.gap.absorb_token(&marker);
+        } else if role.reasoning == Some(Edge::Open) {
+            self.enter_reasoning();
+        } else if role.reasoning == Some(Edge::Close) && self.owed_close == Awaited::Yes {
+            self.owed_close = Awaited::No;
+            self.gap.after_reasoning();
+        } else {
+            emit_text(&mut self.gap, &marker, sink);
+        }
+        read
+    }
+
+    /// Characters that may be dropped between two calls, beside whitespace.
+    pub(super) fn between(&self) -> String {
+        let Form::Json(spec) = &self.settings.dialect.spec().payload else { return String::new() };
+        let mut between = String::new();
+        if self.gap.phase == Phase::AfterCall {
+            between.push_str(&spec.between);
+            if self.wrapper == Awaited::Yes {
+                between.push_str(",]}");
+            } else if self.list == Awaited::Yes {
+                between.push_str(",]");
+            }
+        }
+        between
+    }
+
+    /// Begins a call that no marker opens, where the dialect writes such: at the start of the answer, and after
+    /// another call.
+    pub(super) fn begins_unmarked(&mut self, text: &str) -> bool {
+        let spec = self.settings.dialect.spec();
+        let (Some(c), Form::Json(_)) = (text.chars().next(), &spec.payload) else { return false };
+        let at_start = self.gap.phase == Phase::Start && spec.call.start == Some(StartOfAnswer::Json);
+        let follows = self.gap.phase == Phase::AfterCall
+            && (self.wrapper == Awaited::Yes || self.list == Awaited::Yes || spec.call.start.is_some());
+        if (c == '{' && (at_start || follows)) || (c == '[' && at_start) {
+            self.begin("", 0, Opener::Bare, Role::default(), Origin::Text);
+            return true;
+        }
+        if c == '`' && at_start && self.fence == Awaited::No {
+            let whole = Whole { raw: String::new(), opener: Expect::default(), inside: None };
+            self.state = State::Whole(Box::new(whole));
+            return true;
+        }
+        false
+    }
+
+    pub(super) fn step_reasoning(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
+        let Some(table) = &self.settings.dialect.tables().reasoning else {
+            self.enter_text();
+            return 0;
+        };
+        let step = table.markers.step(&mut self.cursor, text);
+        for piece in [step.released, step.text] {
+            if !piece.is_empty() {
+                self.owed_open = Awaited::No;
+                sink(Event::Reasoning(piece));
+            }
+        }
+        let read = text.len() - step.rest.len();
+        let Some(found) = step.found else { return read };
+        // The prompt opened the block, and the model once more.
+        let first = std::mem::replace(&mut self.owed_open, Awaited::No) == Awaited::Yes;
+        let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found).to_string());
+        if let Some(opens) = role.opens {
+            self.begin(&marker, opens.payload_at, opens.by, role, Origin::Reasoning);
+        } else if role.reasoning == Some(Edge::Close) {
+            self.gap.after_reasoning();
+            self.enter_text();
+        } else if !first {
+            sink(Event::Reasoning(&marker));
+        }
+        read
+    }
+
+    pub(super) fn enter_text(&mut self) {
+        self.cursor = text_table(&self.settings).markers.start();
+        self.state = State::Text;
+    }
+
+    pub(super) fn enter_reasoning(&mut self) {
+        if let Some(table) = &self.settings.dialect.tables().reasoning {
+            self.cursor = table.markers.start();
+            self.state = State::Reasoning;
+        }
+    }
+}
