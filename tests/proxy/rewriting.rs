@@ -248,3 +248,52 @@ fn a_client_that_leaves_a_rewritten_stream_frees_its_server() {
     drop(client);
     left.recv_timeout(crate::harness::PATIENCE).unwrap();
 }
+
+#[test]
+fn a_call_comes_as_a_tool_call() {
+    let mut events: Vec<_> = CALL.iter().map(|piece| text(piece)).collect();
+    events.push(end());
+    let stream = streaming(events);
+    let whole = Upstream::start(|mut wire| {
+        wire.request();
+        let content = serde_json::to_string(&CALL.concat()).unwrap();
+        wire.send(crate::harness::ok(&format!(
+            r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":{content}}},"finish_reason":"stop"}}]}}"#
+        )));
+    });
+    for upstream in [stream, whole] {
+        let gateway = gateway(upstream.address);
+        // The reply's type decides, not the request.
+        for stream in ["", r#","stream":true"#] {
+            let answer = ask(gateway.addr, chat(stream));
+            assert!(answer.is_complete);
+            let is_stream = answer.field("content-type").is_some_and(|value| value.contains("event-stream"));
+            let folded = if is_stream { folded(&answer) } else { Folded::from_body(&answer.body) };
+            let message = &folded.messages[&0];
+            assert_eq!((message.finish_reason.as_deref(), message.content.as_deref()), (Some("tool_calls"), None));
+            assert_eq!(message.tool_calls[0].function.name, "weather");
+            assert_eq!(message.tool_calls[0].function.arguments, r#"{"city": "Oslo"}"#);
+        }
+    }
+}
+
+#[test]
+fn after_the_one_call_that_counts_the_server_is_left() {
+    let (say, left) = mpsc::channel();
+    let say = Mutex::new(say);
+    let upstream = Upstream::start(move |mut wire| {
+        wire.request();
+        wire.send(STREAM_HEAD);
+        CALL.iter().for_each(|piece| wire.chunk(text(piece)));
+        wire.chunk(text("\n<tool_call>"));
+        wire.expect_close();
+        say.lock().unwrap().send(()).unwrap();
+    });
+    let gateway = gateway(upstream.address);
+    let answer = ask(gateway.addr, chat(r#","stream":true,"parallel_tool_calls":false"#));
+    left.recv_timeout(crate::harness::PATIENCE).unwrap();
+    let folded = folded(&answer);
+    let message = &folded.messages[&0];
+    assert_eq!((message.tool_calls.len(), message.finish_reason.as_deref()), (1, Some("tool_calls")));
+    assert!(answer.is_complete && folded.done && folded.error.is_none());
+}
