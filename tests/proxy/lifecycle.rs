@@ -87,28 +87,39 @@ fn an_address_in_use_is_an_error_and_no_panic() {
     assert!(error.contains(&upstream.address.to_string()), "{error}");
 }
 
-/// The program itself, what it says, and where it listens.
-fn program(upstream: &Upstream) -> (Child, Receiver<String>, SocketAddr) {
+/// The program itself. It does not outlive a test that fails.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The program, what it says, and where it listens.
+fn program(upstream: &Upstream) -> (Program, Receiver<String>, SocketAddr) {
     let url = format!("http://{}", upstream.address);
-    let mut child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
+    let child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
         .args(["run", "--upstream", &url, "--listen", "127.0.0.1:0"])
         .env_remove("RUST_LOG")
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stderr = BufReader::new(child.stderr.take().unwrap());
+        .spawn();
+    let mut program = Program(child.unwrap());
+    let stderr = BufReader::new(program.0.stderr.take().unwrap());
     let (say, said) = mpsc::channel();
     std::thread::spawn(move || stderr.lines().for_each(|line| drop(say.send(line.unwrap()))));
     let listening = wait_for(&said, "listening on ");
-    (child, said, listening.rsplit(' ').next().unwrap().parse().unwrap())
+    (program, said, listening.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
 fn wait_for(said: &Receiver<String>, what: &str) -> String {
     said.iter().find(|line| line.contains(what)).unwrap()
 }
 
-fn signal(child: &Child, name: &str) {
-    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+fn signal(program: &Program, name: &str) {
+    assert!(Command::new("kill").args([name, &program.0.id().to_string()]).status().unwrap().success());
 }
 
 #[test]
@@ -124,21 +135,21 @@ fn a_signal_lets_the_last_answer_end_and_a_second_does_not() {
                 let _ = wire.try_send("5\r\nended\r\n0\r\n\r\n");
             }
         });
-        let (mut child, said, addr) = program(&upstream);
+        let (mut program, said, addr) = program(&upstream);
         let mut client = Wire::connect(addr);
         client.send(get("/"));
         client.head().unwrap();
         assert_eq!(client.next_chunk().unwrap(), b"begun");
-        signal(&child, signals[0]);
+        signal(&program, signals[0]);
         wait_for(&said, "stopping");
-        signals.iter().skip(1).for_each(|name| signal(&child, name));
+        signals.iter().skip(1).for_each(|name| signal(&program, name));
         if signals.len() == 1 {
             end.send(()).unwrap();
             assert_eq!(client.next_chunk().unwrap(), b"ended");
         } else {
             client.expect_close();
         }
-        assert!(child.wait().unwrap().success(), "{signals:?}");
+        assert!(program.0.wait().unwrap().success(), "{signals:?}");
         drop(end);
     }
 }
