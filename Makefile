@@ -12,9 +12,9 @@ demo:
 	@target/debug/toolgate demo
 
 # Everything: style, lints, documentation, the Rust tests, then the real llama-server and the real SDKs.
+# `cargo test` builds the program that the latter run.
 test: lint $(VENV) $(NODE)
 	cargo test --quiet
-	cargo build --quiet
 	.venv/bin/pytest --quiet tests
 
 lint:
