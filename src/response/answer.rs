@@ -45,6 +45,8 @@ pub(super) struct Answer {
     reasoning: ReasoningKey,
     writer: Writer,
     pub summary: Summary,
+    /// Events in which the model said something.
+    pub spoken: u64,
     /// Whether `[DONE]` or an error was seen: what follows goes on unread.
     ended: bool,
     /// What one event makes; kept for their memory.
@@ -66,6 +68,7 @@ impl Answer {
             reasoning: ReasoningKey::default(),
             writer: Writer::default(),
             summary: Summary::default(),
+            spoken: 0,
             ended: false,
             pieces: Pieces::default(),
             edits: Edits::default(),
@@ -114,6 +117,11 @@ impl Answer {
                 choice.write(piece, self.reasoning, &mut self.writer, out);
             }
         }
+    }
+
+    /// Bytes held back, over all choices.
+    pub(super) fn held(&self) -> usize {
+        self.choices.iter().map(Choice::held).sum()
     }
 
     pub(super) fn bail_out(&mut self, out: &mut BytesMut) {
@@ -174,6 +182,7 @@ impl Answer {
             }
             let Some(text) = shape::text(inside, &mut self.scratch) else { return false };
             self.newest = slot;
+            self.spoken += u64::from(!inside.is_empty());
             self.pieces.clear();
             choice.push(text, &mut self.pieces);
             if self.pieces.are(text) {
@@ -204,6 +213,8 @@ impl Answer {
         if is_done(data) {
             self.conclude(out);
         } else if let Some(chunk) = Chunk::parse(data) {
+            self.summary.tokens = chunk.tokens(self.choices_asked).or(self.summary.tokens);
+            self.spoken += u64::from(chunk.choices.iter().any(|choice| choice.message.speaks()));
             if chunk.error.is_some() {
                 self.let_go(Finish::Cut, out);
                 self.ended = true;

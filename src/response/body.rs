@@ -63,6 +63,7 @@ impl BodyRewriter {
     pub fn finish(mut self, out: &mut BytesMut) -> Summary {
         let body = std::mem::take(&mut self.body).freeze();
         if let Some(answer) = Chunk::parse(&body) {
+            self.summary.tokens = answer.tokens(answer.choices.len());
             self.summary.complete = answer.error.is_some() || answer.choices.iter().any(|c| c.finished().is_some());
             if answer.choices.len() <= self.limits.choices_max {
                 self.rewrite(&answer, &body);

@@ -49,6 +49,11 @@ impl Choice {
         self.decoder.is_some()
     }
 
+    /// Bytes of the text that were read and are not yet decided.
+    pub(super) fn held(&self) -> usize {
+        self.decoder.as_ref().map_or(0, Decoder::held)
+    }
+
     /// Whether nothing that may still come counts.
     pub(super) fn is_over(&self) -> bool {
         self.finish_reason.is_some() || self.decoder.as_ref().is_some_and(Decoder::is_closed)

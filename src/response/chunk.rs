@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::shape;
+use super::tokens::Tokens;
 use crate::json::{self, Edit, Object};
 
 /// A chunk of a stream, or a whole answer.
@@ -78,6 +79,19 @@ impl<'a> Chunk<'a> {
         Some(Self { error: object.present("error"), choices, carries, object })
     }
 
+    /// What the server says here of its tokens. llama.cpp's `timings` are of one choice alone, so they count only
+    /// where one is asked for.
+    pub(super) fn tokens(&self, choices_asked: usize) -> Option<Tokens> {
+        if !self.carries {
+            return None;
+        }
+        let usage = self.object.present("usage").and_then(Tokens::of_usage);
+        usage.or_else(|| {
+            let timings = self.object.present("timings").filter(|_| choices_asked == 1);
+            timings.and_then(Tokens::of_timings)
+        })
+    }
+
     /// The members that each event of a stream repeats.
     pub(super) fn envelope(&self) -> impl Iterator<Item = (&str, &str)> {
         self.object.members().filter(|(key, _)| ENVELOPE.contains(key))
@@ -120,6 +134,12 @@ impl<'a> Message<'a> {
             message.carries |= !matches!(key, "role" | "content") && !is_void(value);
         }
         Some(message)
+    }
+
+    /// Whether the model said anything: text, reasoning or a call.
+    pub(super) fn speaks(&self) -> bool {
+        let reasoning = self.reasoning.map(|reasoning| reasoning.value);
+        [self.content, reasoning, self.tool_calls].into_iter().flatten().any(|value| !is_void(value))
     }
 
     /// Whether the upstream itself made calls of the model's text.

@@ -18,10 +18,12 @@ mod shape;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 pub use body::BodyRewriter;
 pub use fold::{Folded, Folder, Message};
 pub use stream::StreamRewriter;
+pub use tokens::Tokens;
 
 use crate::decode::{Ending, Finish};
 
@@ -34,8 +36,12 @@ pub struct Summary {
     pub malformed: u32,
     /// Openers that turned out to be text.
     pub rejected: u32,
+    /// Calls that were cut off: their arguments are a prefix.
+    pub truncated: u32,
     /// The first choice's finish reason, as the client got it.
     pub finish_reason: Option<String>,
+    /// What the server said last of its tokens.
+    pub tokens: Option<Tokens>,
     /// Whether a limit was reached and the rest passed through unread.
     pub bailed_out: bool,
     /// Whether the reply ended properly: a finish reason or an error was seen.
@@ -48,6 +54,7 @@ impl Summary {
         self.repaired += ending.repaired;
         self.malformed += ending.malformed;
         self.rejected += ending.rejected;
+        self.truncated += u32::from(ending.truncated);
     }
 }
 

@@ -46,6 +46,16 @@ impl StreamRewriter {
         matches!(self.framing, Framing::Closed)
     }
 
+    /// Events so far in which the model said something; whoever has a clock can tell when its first words came.
+    pub fn spoken(&self) -> u64 {
+        self.answer.spoken
+    }
+
+    /// Bytes of the model's text that are held back now.
+    pub fn held(&self) -> usize {
+        self.answer.held()
+    }
+
     /// The upstream's body ended cleanly.
     pub fn finish(mut self, out: &mut BytesMut) -> Summary {
         self.read_rest(out);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{BodyRewriter, Folded, Folder, StreamRewriter, Summary};
+use super::{BodyRewriter, Folded, Folder, StreamRewriter, Summary, Tokens};
 use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
 use crate::dialect::Dialects;
 use crate::exchange::{Exchange, Usage};

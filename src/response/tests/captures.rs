@@ -111,3 +111,30 @@ fn a_whole_answer_with_a_call_as_text_has_a_call() {
     assert_eq!(out, expected);
     assert_eq!(summary.calls, 1);
 }
+
+/// What each server says of its tokens, in whichever way it says it.
+#[test]
+fn tokens_are_what_the_server_says() {
+    let said = |input, cached, output| Some(Tokens { input: Some(input), cached, output: Some(output) });
+    let two = Exchange { choices: 2, ..usual() };
+    let without_usage = include_str!("../../../tests/captures/llamacpp-n2.sse").replace("\"usage\"", "\"other\"");
+    let one = usual();
+    let table = [
+        ("timings alone", &one, include_str!("../../../tests/captures/llamacpp-text.sse"), said(18, Some(17), 17)),
+        ("usage and timings", &one, include_str!("../../../tests/captures/llamacpp-usage.sse"), said(28, Some(27), 41)),
+        ("in each event", &one, include_str!("../../../tests/captures/vllm-continuous-usage.sse"), said(18, None, 17)),
+        // llama.cpp's usage is that of one choice, and so are its timings; the latter alone are not believed.
+        ("of several choices", &two, include_str!("../../../tests/captures/llamacpp-n2.sse"), said(28, Some(27), 3)),
+        ("timings of each choice", &two, &without_usage, None),
+        ("nothing", &one, include_str!("../../../tests/captures/llamacpp-killed.sse"), None),
+    ];
+    for (name, exchange, input, expected) in table {
+        assert_eq!(rewrite(exchange, input, End::Clean).1.tokens, expected, "{name}");
+    }
+    for (name, input, expected) in [
+        ("llama.cpp", include_str!("../../../tests/captures/llamacpp-n2.json"), said(28, Some(27), 3)),
+        ("vllm", include_str!("../../../tests/captures/vllm-text.json"), said(18, None, 17)),
+    ] {
+        assert_eq!(bodies::rewrite(&usual(), input).1.tokens, expected, "{name}");
+    }
+}

@@ -341,3 +341,32 @@ mod first_call_only {
         check(&exchange(Calls::First, Usage::Unasked), &input, &input);
     }
 }
+
+/// What was said so far and what is held back is known after every piece, with and without the shortcut.
+#[test]
+fn words_are_counted_and_held_text_is_told() {
+    let events = [
+        (role(), 0, 0),
+        (chunk(r#"{"content":""}"#, "null"), 0, 0),
+        (text("one"), 1, 0),
+        (text("two"), 2, 0),
+        (text("<tool_c"), 3, 7),
+        (text("an"), 4, 0),
+        (chunk(r#"{"reasoning_content":"hm"}"#, "null"), 5, 0),
+        (text("<tool_call>{"), 6, 12),
+        (": a comment\n\n".to_owned(), 6, 12),
+        (finish("length"), 6, 0),
+    ];
+    let mut rewriter = StreamRewriter::new(&usual(), &Limits::default());
+    for (at, (event, spoken, held)) in events.into_iter().enumerate() {
+        rewriter.push(Bytes::from(event), &mut BytesMut::new());
+        assert_eq!((rewriter.spoken(), rewriter.held()), (spoken, held), "after event {at}");
+    }
+}
+
+#[test]
+fn a_call_that_was_cut_off_is_counted() {
+    let events = [text("<tool_call>{\"name\": \"f\", \"arguments\": {\"x\": \"abc"), finish("length")].concat();
+    let summary = rewrite(&usual(), &events, End::Clean).1;
+    assert_eq!((summary.calls, summary.truncated), (1, 1));
+}
