@@ -16,7 +16,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::Service;
 use pingora::services::listening;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::Admin;
@@ -40,7 +40,7 @@ pub enum Error {
     Thread(io::Error),
 }
 
-/// Serves until SIGTERM, SIGINT or SIGQUIT, then returns. A second signal stops at once.
+/// Serves until SIGTERM or SIGINT, then returns. A second signal stops at once.
 pub fn run(config: Config) -> Result<(), Error> {
     Prepared::new(config)?.serve(Stop::Signals);
     Ok(())
@@ -249,10 +249,10 @@ impl ShutdownSignalWatch for Shutdown {
                 self.drained(std::future::pending()).await
             }
             Stop::Signals => match Signals::new() {
-                Ok(mut signals) => match signals.next().await {
-                    Signal::Upgrade => ShutdownSignal::GracefulUpgrade,
-                    Signal::Stop => self.drained(async { while signals.next().await == Signal::Upgrade {} }).await,
-                },
+                Ok(mut signals) => {
+                    signals.next().await;
+                    self.drained(signals.next()).await
+                }
                 Err(e) => {
                     log::error!("cannot listen for signals: {e}");
                     std::future::pending().await
@@ -275,33 +275,20 @@ impl Shutdown {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Signal {
-    Stop,
-    /// Pingora's binary upgrade: the sockets are handed to the next process.
-    Upgrade,
-}
-
 struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    quit: tokio::signal::unix::Signal,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) -> Signal {
+    async fn next(&mut self) {
         tokio::select! {
-            _ = self.terminate.recv() => Signal::Stop,
-            _ = self.interrupt.recv() => Signal::Stop,
-            _ = self.quit.recv() => Signal::Upgrade,
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }
