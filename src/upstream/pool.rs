@@ -62,11 +62,6 @@ impl Pool {
         &self.peers
     }
 
-    /// Requests that are at its peers now.
-    pub fn inflight(&self) -> u32 {
-        (0..self.peers.len()).map(|index| self.rota.inflight(index)).sum()
-    }
-
     /// A place at the next peer that is not among those `tried`.
     pub fn claim(self: &Arc<Self>, tried: &[usize]) -> Result<Claim, ClaimError> {
         let now = Instant::now();

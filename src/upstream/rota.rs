@@ -61,10 +61,6 @@ impl Rota {
             *load = load.saturating_sub(1);
         }
     }
-
-    pub fn inflight(&self, index: usize) -> u32 {
-        lock(&self.state).inflight.get(index).copied().unwrap_or(0)
-    }
 }
 
 #[cfg(test)]
@@ -101,7 +97,6 @@ mod tests {
         assert_eq!(rota.take(candidates(&row)), Some(0));
         assert_eq!(rota.take(candidates(&row)), None);
         rota.give_back(0);
-        assert_eq!(rota.inflight(0), 0);
         assert_eq!(rota.take(candidates(&row)), Some(0));
     }
 }
