@@ -33,8 +33,8 @@ fn line(session: &Session, context: &Context) -> String {
     line.text("path", Some(&String::from_utf8_lossy(route::path(request))));
     line.number("status", status.or(context.fault.as_ref().map(|fault| u64::from(fault.status()))));
     line.text("model", context.model.as_deref());
-    line.text("pool", context.route.pool.as_ref().map(|pool| pool.name()));
-    line.text("peer", context.route.peer_url.as_deref());
+    line.text("pool", context.target.pool.as_ref().map(|pool| pool.name()));
+    line.text("peer", context.target.peer_url.as_deref());
     line.number("request_bytes", u64::try_from(session.body_bytes_read()).ok());
     line.number("bytes", u64::try_from(session.body_bytes_sent()).ok());
     line.number("first_byte_ms", context.first_byte_after.and_then(millis));

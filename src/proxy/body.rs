@@ -58,6 +58,8 @@ pub enum Upload {
     AsRead,
     /// These bytes, instead of all of it.
     Instead(Bytes),
+    /// The same, once it has been handed on; a retry wants it again.
+    Handed(Bytes),
     /// These bytes, then what Pingora goes on to read.
     Before(Bytes),
 }
@@ -109,7 +111,7 @@ impl Upload {
     /// The length that goes into the header, where it is known and new.
     pub fn length(&self) -> Option<usize> {
         match self {
-            Self::Instead(bytes) => Some(bytes.len()),
+            Self::Instead(bytes) | Self::Handed(bytes) => Some(bytes.len()),
             Self::AsRead | Self::Before(_) => None,
         }
     }
@@ -118,9 +120,11 @@ impl Upload {
     pub fn replace(&mut self, piece: &mut Option<Bytes>, is_last: End) {
         match self {
             Self::AsRead => {}
-            Self::Instead(bytes) => {
-                // `None` would end the upload, so what is not last is empty.
-                *piece = Some(if is_last == End::Here { bytes.clone() } else { Bytes::new() });
+            // `None` would end the upload, so what is not last is empty.
+            Self::Instead(_) | Self::Handed(_) if is_last == End::Later => *piece = Some(Bytes::new()),
+            Self::Instead(bytes) | Self::Handed(bytes) => {
+                *piece = Some(bytes.clone());
+                *self = Self::Handed(std::mem::take(bytes));
             }
             Self::Before(bytes) => {
                 let mut whole = BytesMut::from(std::mem::take(bytes));
@@ -128,6 +132,13 @@ impl Upload {
                 *piece = Some(whole.freeze());
                 *self = Self::AsRead;
             }
+        }
+    }
+
+    /// The answer has come, so there will be no retry: what was handed on need not be kept beside a long stream.
+    pub fn release(&mut self) {
+        if matches!(self, Self::Handed(_)) {
+            *self = Self::AsRead;
         }
     }
 }
@@ -139,12 +150,14 @@ pub enum End {
     Later,
 }
 
-/// Answers `Expect: 100-continue`, which Pingora leaves to whoever reads the body.
+/// Answers `Expect: 100-continue`, which Pingora leaves to whoever reads the body, and keeps it from being answered
+/// again by the server.
 async fn welcome(session: &mut Session) -> Result<(), ReadError> {
     let expects =
         session.get_header("expect").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if expects {
         session.as_downstream_mut().write_continue_response().await.map_err(client)?;
+        session.req_header_mut().remove_header("Expect");
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ pub struct Context {
     /// How the reply is to be read, when it is.
     pub exchange: Option<Box<Exchange>>,
     pub reply: Reply,
-    pub route: Upstreams,
+    pub target: Target,
     pub first_byte_after: Option<Duration>,
     pub summary: Option<Summary>,
     pub fault: Option<Fault>,
@@ -37,7 +37,7 @@ pub struct Context {
 
 /// Where a request goes.
 #[derive(Debug, Default)]
-pub struct Upstreams {
+pub struct Target {
     pub pool: Option<Arc<Pool>>,
     /// The peer that has it now.
     pub claim: Option<Claim>,
@@ -68,7 +68,7 @@ impl Default for Context {
             upload: Upload::default(),
             exchange: None,
             reply: Reply::default(),
-            route: Upstreams::default(),
+            target: Target::default(),
             first_byte_after: None,
             summary: None,
             fault: None,

@@ -89,12 +89,12 @@ impl Gateway {
             Route::Chat | Route::Model => self.read(session, context).await?,
         };
         let Read::Whole(body) = read else {
-            context.route.pool = self.upstream.first().cloned();
+            context.target.pool = self.upstream.first().cloned();
             return Ok(());
         };
         context.model = request::model(&body.bytes);
         let pool = self.pool_for(context)?;
-        context.route.pool = Some(Arc::clone(&pool));
+        context.target.pool = Some(Arc::clone(&pool));
         let rewritten = match route {
             Route::Chat => self.rewrite(&body.bytes, &pool, context).await?,
             Route::Model | Route::Pass => None,
@@ -162,13 +162,17 @@ impl Gateway {
     /// The connection that a request needs.
     fn connection(session: &mut Session, context: &mut Context, pool: &Pool) -> Connection {
         let timeouts = pool.config().timeouts;
+        if session.is_upgrade_req() {
+            // What a tunnel's pauses mean is its ends' affair.
+            return Connection::Shared { read_timeout: None };
+        }
         // Pingora's one timeout says it all.
         let has_one_wait = timeouts.total_ms.is_none()
             && timeouts.first_byte_ms.is_none_or(|first_byte_ms| timeouts.idle_ms == Some(first_byte_ms));
-        if is_repeatable(session) && has_one_wait && context.route.distrust == Distrust::None {
+        if is_repeatable(session) && has_one_wait && context.target.distrust == Distrust::None {
             return Connection::Shared { read_timeout: timeouts.idle_ms.map(Duration::from_millis) };
         }
-        let watch = context.route.watch.get_or_insert_with(|| Arc::new(Watch::new(timeouts)));
+        let watch = context.target.watch.get_or_insert_with(|| Arc::new(Watch::new(timeouts)));
         // A client that stalls holds its server's slot too.
         session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
         Connection::Own(Arc::clone(watch))
@@ -194,7 +198,7 @@ impl Gateway {
 
     /// Ends an answer that has begun.
     async fn end_answer(&self, session: &mut Session, context: &mut Context) {
-        let stopped = context.route.watch.as_ref().is_some_and(|watch| watch.is_stopped());
+        let stopped = context.target.watch.as_ref().is_some_and(|watch| watch.is_stopped());
         let (bytes, close) = if stopped && context.reply.is_done() {
             // Nobody failed: the rest was not wanted.
             context.fault = None;
@@ -267,18 +271,18 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
-        context.route.claim = None;
-        let Some(pool) = context.route.pool.clone() else { return Err(context.fail(Fault::Internal)) };
+        context.target.claim = None;
+        let Some(pool) = context.target.pool.clone() else { return Err(context.fail(Fault::Internal)) };
         loop {
-            let claim = match pool.claim(&context.route.tried) {
+            let claim = match pool.claim(&context.target.tried) {
                 Ok(claim) => claim,
                 Err(e) => return Err(context.fail(Fault::Claim(e))),
             };
-            context.route.peer_url = Some(claim.peer().url().to_owned());
+            context.target.peer_url = Some(claim.peer().url().to_owned());
             let connection = Self::connection(session, context, &pool);
             match claim.http_peer(&connection).await {
                 Ok(http_peer) => {
-                    context.route.claim = Some(claim);
+                    context.target.claim = Some(claim);
                     return Ok(Box::new(http_peer));
                 }
                 Err(e) => {
@@ -295,17 +299,13 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
-        let Some(claim) = &context.route.claim else { return Err(context.fail(Fault::Internal)) };
+        let Some(claim) = &context.target.claim else { return Err(context.fail(Fault::Internal)) };
         headers::address_request(request, claim.peer(), session, &context.id)?;
-        if context.route.watch.is_some() && !session.is_upgrade_req() {
+        if context.target.watch.is_some() {
             request.insert_header("Connection", "close")?;
         }
         if let Some(length) = context.upload.length() {
             headers::frame_request(request, length)?;
-        }
-        if !matches!(context.upload, Upload::AsRead) {
-            // It was answered when the body was read.
-            request.remove_header("Expect");
         }
         if context.exchange.is_some() {
             request.insert_header("Accept-Encoding", "identity")?;
@@ -334,6 +334,7 @@ impl ProxyHttp for Gateway {
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
+        context.upload.release();
         headers::strip_hop_by_hop(response);
         let Some(exchange) = &context.exchange else { return Ok(()) };
         match Reply::to(response, exchange, &self.limits) {
@@ -345,7 +346,7 @@ impl ProxyHttp for Gateway {
                 }
                 context.reply = reply;
             }
-            Err(why) => self.say_unread(context.route.pool.as_ref().map_or("", |pool| pool.name()), why),
+            Err(why) => self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why),
         }
         Ok(())
     }
@@ -377,7 +378,7 @@ impl ProxyHttp for Gateway {
             let summary = context.reply.finish(piece);
             self.keep_summary(context, summary);
         } else if context.reply.is_done()
-            && let Some(watch) = &context.route.watch
+            && let Some(watch) = &context.target.watch
         {
             watch.stop();
         }
@@ -385,11 +386,11 @@ impl ProxyHttp for Gateway {
     }
 
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, context: &mut Context, mut e: Box<Error>) -> Box<Error> {
-        let Some(claim) = context.route.claim.take() else { return e };
+        let Some(claim) = context.target.claim.take() else { return e };
         log::warn!("{}: {e}", claim.peer().url());
         give_up(context, claim);
-        let peers = context.route.pool.as_ref().map_or(0, |pool| pool.peers().len());
-        e.set_retry(context.route.tried.len() < peers);
+        let peers = context.target.pool.as_ref().map_or(0, |pool| pool.peers().len());
+        e.set_retry(context.target.tried.len() < peers);
         e
     }
 
@@ -402,25 +403,27 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
-        let expired = context.route.watch.as_ref().and_then(|watch| watch.expired());
+        let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
         let retry = e.esource() == &ErrorSource::Upstream
             && matches!(Fault::of(&e, expired), Fault::Broken)
             && !has_answered(session)
             && is_repeatable(session);
         if retry && client_reused {
             // The connection was stale; that says nothing about the peer.
-            context.route.distrust = Distrust::Shared;
-        } else if retry && let Some(claim) = context.route.claim.take() {
-            context.route.tried.push(claim.index());
+            context.target.distrust = Distrust::Shared;
+        } else if retry && let Some(claim) = context.target.claim.take() {
+            context.target.tried.push(claim.index());
         }
         e.set_retry(retry);
         e
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Context) -> FailToProxy {
-        let expired = context.route.watch.as_ref().and_then(|watch| watch.expired());
+        let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
         let fault = context.fault.take().unwrap_or_else(|| Fault::of(e, expired));
         let code = fault.status();
+        // The server is done with it, even if the client takes its time.
+        context.target.claim = None;
         match fault.blame() {
             Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}: {e}", context.id),
             Blame::Client | Blame::Left | Blame::Busy => log::debug!("{}: {fault}: {e}", context.id),
@@ -438,8 +441,8 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Context) {
-        context.route.claim = None;
-        context.route.watch = None;
+        context.target.claim = None;
+        context.target.watch = None;
         match context.fault.as_ref().map(Fault::blame) {
             None => {}
             Some(Blame::Client) => self.metrics.refused.increment(),
@@ -464,5 +467,5 @@ impl ProxyHttp for Gateway {
 /// A peer could not be reached: the request goes elsewhere, and others avoid it for a while.
 fn give_up(context: &mut Context, claim: Claim) {
     claim.unreachable();
-    context.route.tried.push(claim.index());
+    context.target.tried.push(claim.index());
 }

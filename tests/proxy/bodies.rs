@@ -94,11 +94,13 @@ fn the_head_may_come_together_with_the_body_or_in_pieces() {
 fn an_expectation_is_answered_before_the_body_comes() {
     let (upstream, requests) = Upstream::answering(|_| ok("{}"));
     let gateway = gateway(upstream.address);
-    for path in ["/v1/chat/completions", "/chat/completions"] {
+    let path = "/v1/chat/completions";
+    for framing in [("Content-Length: 2", "{}"), ("Transfer-Encoding: chunked", "2\r\n{}\r\n0\r\n\r\n")] {
         let mut client = Wire::connect(gateway.addr);
-        client.send(format!("POST {path} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
+        let (framing, body) = framing;
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n{framing}\r\n\r\n"));
         assert_eq!(client.head().unwrap().status(), 100);
-        client.send("{}");
+        client.send(body);
         assert_eq!(client.response().status(), 200);
         let seen = requests.recv().unwrap();
         assert_eq!((seen.text().as_str(), seen.field("expect")), ("{}", None));

@@ -1,6 +1,6 @@
 //! Whatever is no chat request with tools passes through as it came.
 
-use crate::harness::{Upstream, Wire, ask, config, gateway, gateway_of, ok, peer, pool, post};
+use crate::harness::{Upstream, Wire, ask, config, gateway, gateway_of, get, ok, peer, pool, post};
 
 use toolgate::config::Secret;
 
@@ -149,7 +149,10 @@ fn a_websocket_is_a_tunnel() {
             wire.send(frame);
         }
     });
-    let gateway = gateway(upstream.address);
+    // A tunnel may be quiet for as long as its ends like.
+    let mut pool = pool("default", vec![peer(upstream.address)]);
+    pool.timeouts.idle_ms = Some(1);
+    let gateway = gateway_of(config(vec![pool]));
     let mut client = Wire::connect(gateway.addr);
     client.send(
         "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n",
@@ -157,6 +160,9 @@ fn a_websocket_is_a_tunnel() {
     let head = client.head().unwrap();
     assert_eq!((head.status(), head.field("upgrade")), (101, Some("websocket")));
     for frame in ["ab\0d", "\r\n\r\n", "ping"] {
+        for _ in 0..20 {
+            ask(gateway.admin_addr.unwrap(), get("/health"));
+        }
         client.send(frame);
         let mut echo = [0; 4];
         std::io::Read::read_exact(&mut client.tcp(), &mut echo).unwrap();
