@@ -16,7 +16,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::Service;
 use pingora::services::listening;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::Admin;
@@ -36,13 +36,14 @@ const RUNTIME_STOP_SECONDS: u64 = 1;
 pub enum Error {
     #[error("cannot listen on `{address}`: {source}")]
     Listen { address: String, source: io::Error },
-    #[error("cannot start a thread: {0}")]
+    #[error("cannot start a thread or its signals: {0}")]
     Thread(io::Error),
 }
 
 /// Serves until SIGTERM or SIGINT, then returns. A second signal stops at once.
 pub fn run(config: Config) -> Result<(), Error> {
-    Prepared::new(config)?.serve(Stop::Signals);
+    let told = signals()?;
+    Prepared::new(config)?.serve(told);
     Ok(())
 }
 
@@ -50,10 +51,10 @@ pub fn run(config: Config) -> Result<(), Error> {
 pub fn spawn(config: Config) -> Result<Running, Error> {
     let prepared = Prepared::new(config)?;
     let (addr, admin_addr) = (prepared.addr, prepared.admin_addr);
-    let (stop, told) = watch::channel(false);
+    let (stop, told) = watch::channel(0);
     let thread = std::thread::Builder::new()
         .name("gateway".to_owned())
-        .spawn(move || prepared.serve(Stop::Told(told)))
+        .spawn(move || prepared.serve(told))
         .map_err(Error::Thread)?;
     Ok(Running { addr, admin_addr, stop, thread: Some(thread) })
 }
@@ -64,7 +65,7 @@ pub struct Running {
     /// The first address that clients connect to.
     pub addr: SocketAddr,
     pub admin_addr: Option<SocketAddr>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<u32>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -75,7 +76,7 @@ impl Running {
     }
 
     fn end(&mut self) {
-        let _ = self.stop.send(true);
+        let _ = self.stop.send(1);
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -131,8 +132,8 @@ impl Prepared {
         Ok(Self { server, lifecycle, grace, addr, admin_addr })
     }
 
-    fn serve(self, stop: Stop) {
-        let shutdown_signal = Box::new(Shutdown { lifecycle: self.lifecycle, grace: self.grace, stop });
+    fn serve(self, told: Told) {
+        let shutdown_signal = Box::new(Shutdown { lifecycle: self.lifecycle, grace: self.grace, told });
         self.server.run(RunArgs { shutdown_signal });
     }
 }
@@ -226,69 +227,52 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
     }
 }
 
-/// What ends the service.
-enum Stop {
-    Signals,
-    Told(watch::Receiver<bool>),
-}
-
 /// Pingora asks this when to stop.
 struct Shutdown {
     lifecycle: Arc<Lifecycle>,
     grace: Duration,
-    stop: Stop,
+    told: Told,
 }
 
 #[async_trait]
 impl ShutdownSignalWatch for Shutdown {
     async fn recv(&self) -> ShutdownSignal {
-        match &self.stop {
-            Stop::Told(told) => {
-                // An error means that nobody is left who could tell: the same as being told.
-                let _ = told.clone().wait_for(|stop| *stop).await;
-                self.drained(std::future::pending()).await
-            }
-            Stop::Signals => match Signals::new() {
-                Ok(mut signals) => {
-                    signals.next().await;
-                    self.drained(signals.next()).await
-                }
-                Err(e) => {
-                    log::error!("cannot listen for signals: {e}");
-                    std::future::pending().await
-                }
-            },
-        }
-    }
-}
-
-impl Shutdown {
-    /// Not ready; then the last request goes, or the time is up, or somebody is impatient.
-    async fn drained(&self, impatience: impl Future<Output = ()> + Send) -> ShutdownSignal {
+        // An error means that nobody is left who could tell: the same as being told.
+        let _ = self.told.clone().wait_for(|times| *times > 0).await;
         self.lifecycle.drain();
         log::info!("stopping: waiting {} s at most for the requests in flight", self.grace.as_secs());
+        let mut told = self.told.clone();
         tokio::select! {
             () = self.lifecycle.idle() => ShutdownSignal::GracefulTerminate,
             () = tokio::time::sleep(self.grace) => ShutdownSignal::GracefulTerminate,
-            () = impatience => ShutdownSignal::FastShutdown,
+            _ = told.wait_for(|times| *times > 1) => ShutdownSignal::FastShutdown,
         }
     }
 }
 
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
+/// How often the gateway was told to stop: the second time, it does so at once.
+type Told = watch::Receiver<u32>;
 
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+/// Counts SIGTERM and SIGINT from here on, before anything serves: one that came earlier than its handler would end the
+/// process in mid-answer.
+fn signals() -> Result<Told, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(Error::Thread)?;
+    let (mut terminate, mut interrupt) = {
+        let _inside = runtime.enter();
+        let listen = |kind| signal(kind).map_err(Error::Thread);
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?)
+    };
+    let (tell, told) = watch::channel(0);
+    let count = async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tell.send_modify(|times| *times += 1);
         }
-    }
+    };
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    thread.spawn(move || runtime.block_on(count)).map_err(Error::Thread)?;
+    Ok(told)
 }

@@ -285,7 +285,6 @@ fn after_the_one_call_that_counts_the_server_is_left() {
         wire.request();
         wire.send(STREAM_HEAD);
         CALL.iter().for_each(|piece| wire.chunk(text(piece)));
-        wire.chunk(text("\n<tool_call>"));
         wire.expect_close();
         say.lock().unwrap().send(()).unwrap();
     });
