@@ -132,7 +132,7 @@ impl Prepared {
         Ok(Self { server, lifecycle, grace, addr, admin_addr })
     }
 
-    fn serve(self, told: Told) {
+    fn serve(self, told: watch::Receiver<u32>) {
         let shutdown_signal = Box::new(Shutdown { lifecycle: self.lifecycle, grace: self.grace, told });
         self.server.run(RunArgs { shutdown_signal });
     }
@@ -231,7 +231,8 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
 struct Shutdown {
     lifecycle: Arc<Lifecycle>,
     grace: Duration,
-    told: Told,
+    /// How often it was told to stop: the second time, it does so at once.
+    told: watch::Receiver<u32>,
 }
 
 #[async_trait]
@@ -250,12 +251,9 @@ impl ShutdownSignalWatch for Shutdown {
     }
 }
 
-/// How often the gateway was told to stop: the second time, it does so at once.
-type Told = watch::Receiver<u32>;
-
 /// Counts SIGTERM and SIGINT from here on, before anything serves: one that came earlier than its handler would end the
 /// process in mid-answer.
-fn signals() -> Result<Told, Error> {
+fn signals() -> Result<watch::Receiver<u32>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(Error::Thread)?;
     let (mut terminate, mut interrupt) = {
         let _inside = runtime.enter();
