@@ -163,8 +163,7 @@ impl Gateway {
     fn connection(session: &mut Session, context: &mut Context, pool: &Pool) -> Connection {
         let timeouts = pool.config().timeouts;
         if session.is_upgrade_req() {
-            // What a tunnel's pauses mean is its ends' affair.
-            return Connection::Shared { read_timeout: None };
+            return Connection::Own(Arc::new(Watch::of_tunnel(timeouts.connect_ms)));
         }
         // Pingora's one timeout says it all.
         let has_one_wait = timeouts.total_ms.is_none()
@@ -301,7 +300,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         let Some(claim) = &context.target.claim else { return Err(context.fail(Fault::Internal)) };
         headers::address_request(request, claim.peer(), session, &context.id)?;
-        if context.target.watch.is_some() {
+        if context.target.watch.is_some() && !session.is_upgrade_req() {
             request.insert_header("Connection", "close")?;
         }
         if let Some(length) = context.upload.length() {

@@ -33,6 +33,8 @@ pub enum Expired {
 pub struct Watch {
     timeouts: Timeouts,
     began: Instant,
+    /// Flushes before which nothing is read.
+    flushes_first: u8,
     state: Mutex<State>,
 }
 
@@ -46,7 +48,16 @@ struct State {
 impl Watch {
     /// `total_ms` counts from here.
     pub fn new(timeouts: Timeouts) -> Self {
-        Self { timeouts, began: Instant::now(), state: Mutex::default() }
+        Self { timeouts, began: Instant::now(), flushes_first: 0, state: Mutex::default() }
+    }
+
+    /// For a tunnel, whose pauses are its ends' affair.
+    ///
+    /// Pingora takes the end of the (empty) request body for the end of the tunnel when it comes to it after a quick
+    /// server's 101. It flushes the head and then that end, and until then the server is not listened to.
+    pub fn of_tunnel(connect_ms: u64) -> Self {
+        let timeouts = Timeouts { connect_ms, first_byte_ms: None, idle_ms: None, total_ms: None };
+        Self { flushes_first: 2, ..Self::new(timeouts) }
     }
 
     /// The wait that ended the connection, if one did.
@@ -56,9 +67,12 @@ impl Watch {
 
     /// Nothing more of the answer is needed: the next read fails, and with it the connection ends.
     pub fn stop(&self) {
-        let mut state = lock(&self.state);
-        state.stopped = true;
-        if let Some(reader) = state.reader.take() {
+        lock(&self.state).stopped = true;
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(reader) = lock(&self.state).reader.take() {
             reader.wake();
         }
     }
@@ -109,6 +123,7 @@ pub struct WatchedSocket {
     tcp: TcpStream,
     watch: Arc<Watch>,
     reading: Wait,
+    flushes_first: u8,
     /// The wait that is going on and when it is over.
     current: Option<(Wait, Option<Expired>)>,
     timer: Pin<Box<Sleep>>,
@@ -117,7 +132,8 @@ pub struct WatchedSocket {
 impl WatchedSocket {
     pub fn new(tcp: TcpStream, watch: Arc<Watch>) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(watch.began));
-        Self { tcp, watch, reading: Wait::FirstByte, current: None, timer }
+        let flushes_first = watch.flushes_first;
+        Self { tcp, watch, reading: Wait::FirstByte, flushes_first, current: None, timer }
     }
 
     /// Polled while a wait goes on: fails when it is over.
@@ -164,6 +180,9 @@ impl AsyncRead for WatchedSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.watch.register(cx.waker())?;
+        if this.flushes_first > 0 {
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         match Pin::new(&mut this.tcp).poll_read(cx, buf) {
             Poll::Pending => this.poll_overdue(this.reading, cx).map(Err),
@@ -184,7 +203,12 @@ impl AsyncWrite for WatchedSocket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().tcp).poll_flush(cx)
+        let this = self.get_mut();
+        if this.flushes_first > 0 {
+            this.flushes_first -= 1;
+            this.watch.wake();
+        }
+        Pin::new(&mut this.tcp).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
