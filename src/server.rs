@@ -105,7 +105,8 @@ impl Prepared {
         let upstream = Arc::new(Upstream::new(&config.pools, &config.dialects));
         let lifecycle = Arc::new(Lifecycle::default());
         let metrics = Arc::new(Metrics::default());
-        let gateway = Gateway::new(upstream, config.limits.clone(), metrics, Arc::clone(&lifecycle));
+        let (view, limits) = (config.view.clone(), config.limits.clone());
+        let gateway = Gateway::new(upstream, view, limits, metrics, Arc::clone(&lifecycle));
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
         let bound: Vec<Bound> = config.listen.iter().map(|address| Bound::to(address)).collect::<Result<_, _>>()?;

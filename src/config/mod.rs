@@ -8,12 +8,14 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod view;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::read::Surroundings;
+pub use self::view::View;
 pub use crate::dialect::Glob;
 
 use crate::decode::{Reasoning, UnknownTools};
@@ -33,6 +35,7 @@ pub struct Config {
     pub admin: Option<String>,
     /// At least one; names are unique, and at most one takes any model.
     pub pools: Vec<Pool>,
+    pub view: View,
     pub limits: Limits,
     /// The built-in dialects and the user's own.
     pub dialects: Dialects,

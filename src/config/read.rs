@@ -7,13 +7,13 @@ use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
 use super::peer::{UrlError, parse_port};
 use super::tree::{self, Node, Value};
-use super::{Config, DialectChoice, Glob, Peer, Pool, Secret, Server, Timeouts, ToolsChoice};
+use super::{Config, DialectChoice, Glob, Peer, Pool, Secret, Server, Timeouts, ToolsChoice, View};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
 use crate::exchange::Engine;
 use crate::limits::Limits;
 
-pub(super) const TOP: &[&str] = &["listen", "admin", "pools", "limits", "dialects", "server"];
+pub(super) const TOP: &[&str] = &["listen", "admin", "pools", "expose", "limits", "dialects", "server"];
 pub(super) const POOL: &[&str] =
     &["name", "models", "engine", "peers", "dialect", "tools", "reasoning", "unknown_tools", "timeouts"];
 pub(super) const PEER: &[&str] = &["url", "weight", "max_inflight", "api_key"];
@@ -103,8 +103,8 @@ impl Config {
         }
         let pool = Pool { peers, dialect, ..Pool::named("default") };
         let listen = if listen.is_empty() { vec![DEFAULT_LISTEN.into()] } else { listen.to_vec() };
-        let (limits, server) = (Limits::default(), Server::default());
-        Ok(Self { listen, admin: None, pools: vec![pool], limits, dialects, server })
+        let (view, limits, server) = (View::default(), Limits::default(), Server::default());
+        Ok(Self { listen, admin: None, pools: vec![pool], view, limits, dialects, server })
     }
 }
 
@@ -128,7 +128,8 @@ impl Reader<'_> {
         let limits = fields.find("limits").map_or_else(|| Some(Limits::default()), |node| self.limits(node));
         let server = fields.find("server").map_or_else(|| Some(Server::default()), |node| self.server(node));
         let pools = self.pools(root, fields.find("pools"), &dialects);
-        Some(Config { listen, admin, pools, limits: limits?, dialects, server: server? })
+        let view = self.view(&fields);
+        Some(Config { listen, admin, pools, view, limits: limits?, dialects, server: server? })
     }
 
     fn address(&mut self, node: &Node, key: &str, taken: &[String]) -> Option<String> {

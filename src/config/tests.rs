@@ -46,7 +46,7 @@ fn the_smallest_file_gets_every_default() {
     assert_eq!(config.listen, ["127.0.0.1:8000"]);
     assert_eq!(config.admin, None);
     assert_eq!(config.limits, Limits::default());
-    assert_eq!(config.server, Server::default());
+    assert_eq!((&config.server, &config.view), (&Server::default(), &View::default()));
     assert_eq!(format!("{:?}", config.pools[0]), {
         let peers = vec![Peer::parse("http://h").unwrap()];
         format!("{:?}", Pool { peers, ..Pool::named("a") })
@@ -58,6 +58,7 @@ fn every_key_is_read() {
     let config = good(
         r#"
 listen: [0.0.0.0:80, "[::]:80"]
+expose: [/props, /slots]
 admin: localhost:0
 dialects: mine
 pools:
@@ -123,6 +124,7 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
         grace_seconds: 0,
     };
     assert_eq!(config.server, server);
+    assert_eq!(config.view.hidden, ["/lora-adapters", "/metrics", "/models/load", "/models/unload"]);
 }
 
 #[test]
@@ -155,8 +157,8 @@ fn variables_are_replaced_once() {
 
 /// One mistake, or several, a row: the file and the lines that say what is wrong with it.
 const MISTAKES: &[(&str, &str)] = &[
-    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, limits, dialects, server)"),
-    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, limits, dialects, server)"),
+    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, expose, limits, dialects, server)"),
+    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, expose, limits, dialects, server)"),
     ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
     ("pools: []", "t.yaml:1:8: pools is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
@@ -203,6 +205,7 @@ t.yaml:3:9: server is a mapping, not a list (its keys: threads, work_stealing, l
 t.yaml:2:23: headers_max is out of range: 257 (from 1 to 256)
 t.yaml:2:46: header_bytes_max is out of range: 65537 (from 1024 to 65536)
 t.yaml:3:25: unknown work_stealing `yes` (known: true, false)"),
+    ("pools: [{name: a, peers: http://h}]\nexpose: [/slot]", "t.yaml:2:10: unknown page to expose `/slot` (did you mean `/slots`?)"),
     ("pools: [{name: a, peers: http://h}]\ndialects: nowhere", "t.yaml:2:11: dialects: `nowhere`: no such folder (a folder of dialect files, one *.yaml each)"),
     ("pools: [{name: '${env.NOPE}', peers: 'http://${env.ALSO}'}]", "\
 t.yaml:1:16: environment variable `NOPE` is not set (set it, or write the value here)

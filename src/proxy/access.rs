@@ -9,7 +9,7 @@ use crate::json::write_string;
 
 use super::context::Context;
 use super::fault::{Blame, Fault};
-use super::route;
+use super::path::path;
 
 /// The log's target, so that it can be filtered and sent elsewhere.
 pub const TARGET: &str = "access";
@@ -30,7 +30,7 @@ fn line(session: &Session, context: &Context) -> String {
     let mut line = Line::default();
     line.text("id", Some(&context.id));
     line.text("method", Some(request.method.as_str()));
-    line.text("path", Some(&String::from_utf8_lossy(route::path(request))));
+    line.text("path", Some(&String::from_utf8_lossy(path(request))));
     line.number("status", status.or(context.fault.as_ref().map(|fault| u64::from(fault.status()))));
     line.text("model", context.model.as_deref());
     line.text("pool", context.target.pool.as_ref().map(|pool| pool.name()));

@@ -28,6 +28,8 @@ pub enum Fault {
     BadRequest(String),
     #[error("the model `{model}` is not served here, the known ones are: {known}")]
     UnknownModel { model: String, known: String },
+    #[error("the page `{0}` is not served here")]
+    Hidden(&'static str),
     #[error(transparent)]
     Request(#[from] RequestError),
     /// Nobody is there to be told.
@@ -94,7 +96,7 @@ impl Fault {
             Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => 413,
             Self::BodyUnclosed | Self::BadRequest(_) | Self::Request(_) => 400,
             Self::BodyLate => 408,
-            Self::UnknownModel { .. } => 404,
+            Self::UnknownModel { .. } | Self::Hidden(_) => 404,
             // Never sent; what nginx writes into its log for this.
             Self::ClientLeft => 499,
             Self::Claim(ClaimError::Busy) => 503,
@@ -123,6 +125,7 @@ impl Fault {
             Self::BodyLate => "request_timeout",
             Self::BadRequest(_) => "invalid_request",
             Self::UnknownModel { .. } => "model_not_found",
+            Self::Hidden(_) => "unknown_url",
             Self::Request(RequestError::UnknownToolChoice(_)) => "invalid_tool_choice",
             Self::ClientLeft => "client_left",
             Self::Claim(ClaimError::Busy) => "overloaded",

@@ -12,6 +12,7 @@ mod context;
 mod fault;
 mod headers;
 mod lifecycle;
+mod path;
 mod reply;
 mod route;
 
@@ -32,6 +33,7 @@ pub use context::Context;
 pub use fault::Fault;
 pub use lifecycle::Lifecycle;
 
+use crate::config::View;
 use crate::exchange::ToolsMode;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -57,6 +59,7 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Gateway {
     upstream: Arc<Upstream>,
+    view: View,
     limits: Limits,
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
@@ -65,8 +68,14 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    pub fn new(upstream: Arc<Upstream>, limits: Limits, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
-        Self { upstream, limits, metrics, lifecycle, said: Mutex::default() }
+    pub fn new(
+        upstream: Arc<Upstream>,
+        view: View,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        lifecycle: Arc<Lifecycle>,
+    ) -> Self {
+        Self { upstream, view, limits, metrics, lifecycle, said: Mutex::default() }
     }
 
     fn check_head(&self, session: &Session, context: &mut Context) -> Result<()> {
@@ -265,6 +274,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        if let Some(page) = path::within(session.req_header(), &self.view.hidden) {
+            return Err(context.fail(Fault::Hidden(page)));
+        }
         self.admit(session, context).await?;
         Ok(false)
     }

@@ -3,6 +3,8 @@
 
 use pingora::http::{Method, RequestHeader};
 
+use super::path::path;
+
 /// The routes whose requests may offer tools.
 const CHAT: [&str; 2] = ["/v1/chat/completions", "/chat/completions"];
 
@@ -31,12 +33,6 @@ impl Route {
             Self::Pass
         }
     }
-}
-
-/// The path without its query, which may hold secrets.
-pub fn path(request: &RequestHeader) -> &[u8] {
-    let target = request.raw_path();
-    target.split(|byte| *byte == b'?').next().unwrap_or(target)
 }
 
 fn is_compressed(request: &RequestHeader) -> bool {

@@ -41,7 +41,6 @@ def test_an_answer_without_tools_is_untouched(llama, gateway, name, more):
 @pytest.mark.parametrize(
     "method, path, body",
     [
-        ("GET", "/props", None),
         ("GET", "/v1/models", None),
         ("GET", "/no/such/page?x=1", None),
         ("POST", "/tokenize", b'{"content": "some text"}'),
@@ -55,6 +54,12 @@ def test_other_exchanges_are_untouched(llama, gateway, method, path, body):
     headers = {"Content-Type": "application/json"} if body else {}
     direct, through = (wire.request(method, path, body, headers) for wire in [llama, gateway])
     assert (through[0], steady(through[2])) == (direct[0], steady(direct[2]))
+
+
+@pytest.mark.parametrize("path", ["/props", "/slots", "/slots/0?action=erase", "/metrics", "/lora-adapters"])
+def test_the_servers_own_pages_are_hidden(gateway, path):
+    status, _, body = gateway.request("GET", path, None, {})
+    assert (status, json.loads(body)["error"]["code"]) == (404, "unknown_url")
 
 
 def test_a_stream_with_calls_is_openais_protocol(gateway):

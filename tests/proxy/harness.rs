@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use toolgate::config::{Config, DialectChoice, Peer, Pool, Server, Timeouts, ToolsChoice};
+use toolgate::config::{Config, DialectChoice, Peer, Pool, Server, Timeouts, ToolsChoice, View};
 use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::{Dialects, Glob};
 use toolgate::exchange::Engine;
@@ -271,6 +271,7 @@ pub fn config(pools: Vec<Pool>) -> Config {
         listen: vec!["127.0.0.1:0".to_owned()],
         admin: Some("127.0.0.1:0".to_owned()),
         pools,
+        view: View::default(),
         limits: Limits::default(),
         dialects: Dialects::builtin(),
         server: Server { grace_seconds: 0, ..Server::default() },

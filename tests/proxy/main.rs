@@ -6,6 +6,7 @@ mod access;
 mod bodies;
 mod faults;
 mod harness;
+mod hiding;
 mod leaving;
 mod lifecycle;
 mod pools;
