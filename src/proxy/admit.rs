@@ -1,0 +1,109 @@
+//! What happens to a request before a peer is chosen: measured, read if it must be, sent to a pool, rewritten.
+//! Rewrites nothing itself; `request` does.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use memchr::memmem;
+use pingora::Result;
+use pingora::proxy::Session;
+
+use crate::exchange::ToolsMode;
+use crate::request::{self, Policy, ResponseFormat, Rewritten};
+use crate::upstream::Pool;
+
+use super::body::{self, Read, ReadError, Upload};
+use super::route::Route;
+use super::{Context, Fault, Gateway, headers};
+
+impl Gateway {
+    pub(super) fn check_head(&self, session: &Session, context: &mut Context) -> Result<()> {
+        let (fields, bytes) = headers::size(session)?;
+        let (fields_max, bytes_max) = (self.limits.headers_max, self.limits.header_bytes_max);
+        if fields > fields_max {
+            return Err(context.fail(Fault::TooManyFields { fields, fields_max }));
+        }
+        if bytes > bytes_max {
+            return Err(context.fail(Fault::HeadTooLarge { bytes, bytes_max }));
+        }
+        Ok(())
+    }
+
+    /// Reads the request as far as its route asks, chooses its pool, and rewrites it if it offers tools.
+    pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+        let route = Route::of(session.req_header(), self.upstream.pools().len());
+        let read = match route {
+            Route::Pass => Read::Nothing,
+            Route::Chat | Route::Model => self.read(session, context).await?,
+        };
+        let Read::Whole(body) = read else {
+            context.target.pool = self.upstream.first().cloned();
+            return Ok(());
+        };
+        context.model = request::model(&body.bytes);
+        let pool = self.pool_for(context)?;
+        context.target.pool = Some(Arc::clone(&pool));
+        let rewritten = match route {
+            Route::Chat => self.rewrite(&body.bytes, &pool, context).await?,
+            Route::Model | Route::Pass => None,
+        };
+        context.upload = match rewritten {
+            Some(bytes) => Upload::Instead(bytes),
+            None => body.unchanged(),
+        };
+        Ok(())
+    }
+
+    async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
+        let bytes_max = self.limits.request_body_bytes_max;
+        body::read(session, bytes_max).await.map_err(|e| match e {
+            ReadError::TooLarge => context.fail(Fault::BodyTooLarge { bytes_max }),
+            ReadError::Unclosed => context.fail(Fault::BodyUnclosed),
+            ReadError::Lost => context.fail(Fault::Internal),
+            ReadError::Client(e) => e,
+        })
+    }
+
+    fn pool_for(&self, context: &mut Context) -> Result<Arc<Pool>> {
+        let several = self.upstream.pools().len() > 1;
+        let pool = match &context.model {
+            Some(model) if several => self.upstream.running(model),
+            _ => self.upstream.first(),
+        };
+        pool.cloned().ok_or_else(|| {
+            let model = context.model.clone().unwrap_or_default();
+            context.fail(Fault::UnknownModel { model, known: self.upstream.known_models().join(", ") })
+        })
+    }
+
+    /// The body that goes up instead, and the exchange into the context, if the request offers tools.
+    async fn rewrite(&self, body: &Bytes, pool: &Pool, context: &mut Context) -> Result<Option<Bytes>> {
+        let config = pool.config();
+        let mode = config.tools.mode();
+        // The name of the key, so that requests without tools wait for no probe.
+        if mode == ToolsMode::Native || memmem::find(body, br#""tools""#).is_none() {
+            return Ok(None);
+        }
+        let Some(family) = pool.family(context.model.as_deref()).await else { return Ok(None) };
+        let policy = Policy {
+            dialect: family.dialect,
+            mode,
+            engine: config.engine,
+            reasoning: family.reasoning,
+            unknown_tools: config.unknown_tools,
+        };
+        match request::rewrite(body, &policy, &self.limits) {
+            Err(e) => Err(context.fail(Fault::Request(e))),
+            Ok(Rewritten::Untouched) => Ok(None),
+            Ok(Rewritten::Body { bytes, exchange, response_format }) => {
+                match response_format {
+                    ResponseFormat::Unconcerned => {}
+                    ResponseFormat::Kept => log::info!("{}: response_format beside tools was kept", context.id),
+                    ResponseFormat::Dropped => log::info!("{}: response_format was dropped for a call", context.id),
+                }
+                context.exchange = Some(exchange);
+                Ok(Some(bytes))
+            }
+        }
+    }
+}
