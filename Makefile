@@ -26,7 +26,7 @@ lint:
 # The measurements behind docs/PERFORMANCE.md.
 bench:
 	@.ci/install build
-	cargo bench
+	cargo bench --bench decode --bench rewrite --bench gateway
 
 # Licences, advisories, duplicates and sources of the dependencies.
 deny:

@@ -1,0 +1,45 @@
+//! The reference: a Pingora proxy that does nothing but pass through, as its documentation writes it.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use pingora::Result;
+use pingora::proxy::{ProxyHttp, Session, http_proxy_service};
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use pingora::upstreams::peer::HttpPeer;
+use toolgate::config::Config;
+
+struct Bare(SocketAddr);
+
+#[async_trait]
+impl ProxyHttp for Bare {
+    type CTX = ();
+
+    fn new_ctx(&self) {}
+
+    async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
+        let mut peer = HttpPeer::new(self.0, false, String::new());
+        // The server closes each connection after its stream: to keep one would be to lose the next request.
+        peer.options.idle_timeout = Some(std::time::Duration::ZERO);
+        Ok(Box::new(peer))
+    }
+}
+
+/// Serves until the process is ended, with as many threads as toolgate has.
+pub fn serve(addr: &str, upstream: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
+    let like = Config::from_upstreams(&[format!("http://{upstream}")], &[], None)?.server;
+    let conf = ServerConf {
+        threads: like.threads,
+        work_stealing: like.work_stealing,
+        listener_tasks_per_fd: like.listener_tasks_per_fd,
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    let mut service = http_proxy_service(&server.configuration, Bare(upstream));
+    service.add_tcp(addr);
+    server.add_service(service);
+    server.run(RunArgs::default());
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! The clients: each sends one request on a connection of its own and reads the answer to its end.
+//! Reads no events; it knows when the first came, and looks at the last bytes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use memchr::memmem;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// An answer that has begun.
+pub struct Answer {
+    stream: TcpStream,
+    read: Vec<u8>,
+    /// From before the connection was made to the first event.
+    pub first: Duration,
+}
+
+/// Sends a request and waits for the first event.
+pub async fn begin(addr: SocketAddr, body: &str) -> io::Result<Answer> {
+    let began = Instant::now();
+    let mut stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).await?;
+    let mut read = Vec::with_capacity(1 << 10);
+    while memmem::find(&read, b"data:").is_none() {
+        if stream.read_buf(&mut read).await? == 0 {
+            return Err(io::Error::other(String::from_utf8_lossy(&read)));
+        }
+    }
+    Ok(Answer { stream, read, first: began.elapsed() })
+}
+
+impl Answer {
+    /// Reads on to the end, which must be a proper one. Returns the last bytes.
+    pub async fn end(mut self) -> io::Result<Vec<u8>> {
+        self.read.reserve(READ_BYTES);
+        loop {
+            if self.read.len() > READ_BYTES / 2 {
+                let last = self.read.len() - TAIL_BYTES;
+                self.read.drain(..last);
+            }
+            if self.stream.read_buf(&mut self.read).await? == 0 {
+                break;
+            }
+        }
+        match memmem::find(&self.read, b"data: [DONE]") {
+            Some(_) => Ok(self.read),
+            None => Err(io::Error::other(format!("cut off: {}", String::from_utf8_lossy(&self.read)))),
+        }
+    }
+}
+
+const READ_BYTES: usize = 64 << 10;
+const TAIL_BYTES: usize = 1 << 10;

@@ -1,0 +1,282 @@
+//! What the gateway costs on real sockets: `cargo bench --bench gateway`.
+//!
+//! A server that streams, a bare Pingora proxy and `toolgate run` are processes of their own on loopback; this one
+//! is their clients. What is compared takes turns, round by round, and figures are medians over the rounds: on a
+//! machine with other work absolute figures move, ratios hardly. It takes about two minutes.
+
+#![allow(clippy::as_conversions)]
+
+mod bare;
+mod client;
+mod process;
+mod upstream;
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use process::Process;
+use upstream::{Answer, Plan};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const ROUNDS: usize = 9;
+/// One at a time, in each round.
+const ALONE: usize = 100;
+/// Streams at the speed of a model that is well used.
+const PACED_STREAMS: usize = 50;
+const PACED: Plan = Plan { answer: Answer::Text, events: 100, pause_us: 20_000 };
+/// Streams as fast as they go.
+const FAST_STREAMS: usize = 16;
+const FAST: Plan = Plan { answer: Answer::Text, events: 1500, pause_us: 0 };
+/// Streams that are open at once while memory is looked at.
+const OPEN_STREAMS: usize = 1000;
+const OPEN: Plan = Plan { answer: Answer::Text, events: 2, pause_us: 60_000_000 };
+/// Each stream is a socket here, one in the server, and two in what stands between.
+const FILES: usize = 4 * OPEN_STREAMS;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["upstream", addr] => Ok(upstream::serve(addr)?),
+        ["bare", addr, upstream] => bare::serve(addr, upstream.parse()?),
+        ["measure"] => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure()),
+        _ => {
+            // The soft limit of open files is often 1,024.
+            let more_files = format!("ulimit -S -n {FILES}; exec \"$0\" measure");
+            Err(Command::new("sh").args(["-c", &more_files]).arg(std::env::current_exe()?).exec().into())
+        }
+    }
+}
+
+/// What is measured: a way to the server, and what is sent on it.
+struct Target<'a> {
+    name: &'static str,
+    addr: SocketAddr,
+    /// Absent where nothing stands between.
+    between: Option<&'a Process>,
+    tools: &'static str,
+    answer: Answer,
+    figures: Figures,
+}
+
+/// Microseconds; one figure a round, of `first` one a request.
+#[derive(Default)]
+struct Figures {
+    first: Vec<f64>,
+    request: Vec<f64>,
+    paced: Vec<f64>,
+    fast: Vec<f64>,
+    fast_wall: Vec<f64>,
+}
+
+async fn measure() -> Result<()> {
+    let server = start_self("upstream", None)?;
+    let bare = &start_self("bare", Some(server.addr))?;
+    let toolgate = &start_toolgate(server.addr)?;
+    let mut targets = [
+        Target::new("direct", server.addr, None, NO_TOOLS, Answer::Text),
+        Target::new("bare Pingora", bare.addr, Some(bare), TOOLS, Answer::Text),
+        Target::new("bare Pingora, a call as text", bare.addr, Some(bare), TOOLS, Answer::Call),
+        Target::new("toolgate, no tools", toolgate.addr, Some(toolgate), NO_TOOLS, Answer::Text),
+        Target::new("toolgate, tools", toolgate.addr, Some(toolgate), TOOLS, Answer::Text),
+        Target::new("toolgate, tools, a call", toolgate.addr, Some(toolgate), TOOLS, Answer::Call),
+    ];
+    let [others @ .., call] = &targets;
+    for target in others {
+        target.check("stop").await?;
+    }
+    call.check("tool_calls").await?;
+    for _ in 0..ROUNDS {
+        for target in &mut targets {
+            target.alone().await?;
+        }
+        for target in &mut targets {
+            target.paced().await?;
+        }
+        for target in &mut targets {
+            target.fast().await?;
+        }
+    }
+    print_times(&targets);
+    println!(
+        "\n| memory, fresh process | idle, MiB | {OPEN_STREAMS} open streams, MiB | KiB a stream |\n|--|--|--|--|"
+    );
+    weigh("bare Pingora", &start_self("bare", Some(server.addr))?, NO_TOOLS).await?;
+    weigh("toolgate, no tools", &start_toolgate(server.addr)?, NO_TOOLS).await?;
+    weigh("toolgate, tools", &start_toolgate(server.addr)?, TOOLS).await
+}
+
+fn start_self(what: &str, upstream: Option<SocketAddr>) -> Result<Process> {
+    let program = std::env::current_exe()?;
+    Ok(Process::start(|addr| {
+        let mut command = Command::new(program);
+        command.args([what, &addr.to_string()]).args(upstream.map(|addr| addr.to_string()));
+        command
+    })?)
+}
+
+/// The program itself, as a user starts it.
+fn start_toolgate(upstream: SocketAddr) -> Result<Process> {
+    let (program, upstream) = (env!("CARGO_BIN_EXE_toolgate"), format!("http://{upstream}"));
+    Ok(Process::start(|addr| {
+        let mut command = Command::new(program);
+        command.args(["run", "--dialect", "hermes", "--upstream", &upstream, "--listen", &addr.to_string()]);
+        command
+    })?)
+}
+
+impl<'a> Target<'a> {
+    fn new(
+        name: &'static str,
+        addr: SocketAddr,
+        between: Option<&'a Process>,
+        tools: &'static str,
+        answer: Answer,
+    ) -> Self {
+        Self { name, addr, between, tools, answer, figures: Figures::default() }
+    }
+
+    fn body(&self, plan: Plan) -> String {
+        body(Plan { answer: self.answer, ..plan }, self.tools)
+    }
+
+    /// That what is measured happens: a call comes out where one is to, and nothing is cut off.
+    async fn check(&self, finish: &str) -> Result<()> {
+        let plan = Plan { answer: self.answer, events: 3, pause_us: 0 };
+        let end = client::begin(self.addr, &self.body(plan)).await?.end().await?;
+        let end = String::from_utf8_lossy(&end);
+        let is_right = end.contains(&format!(r#""finish_reason":"{finish}""#));
+        if is_right { Ok(()) } else { Err(format!("{}: not finished by {finish}: {end}", self.name).into()) }
+    }
+
+    async fn alone(&mut self) -> Result<()> {
+        let body = self.body(Plan { answer: self.answer, events: 1, pause_us: 0 });
+        let before = self.cpu()?;
+        for _ in 0..ALONE {
+            let answer = client::begin(self.addr, &body).await?;
+            self.figures.first.push(micros(answer.first));
+            answer.end().await?;
+        }
+        self.figures.request.push(micros(self.cpu()? - before) / count(ALONE));
+        Ok(())
+    }
+
+    async fn paced(&mut self) -> Result<()> {
+        let (cpu, _) = self.streams(PACED, PACED_STREAMS).await?;
+        self.figures.paced.push(cpu);
+        Ok(())
+    }
+
+    async fn fast(&mut self) -> Result<()> {
+        let (cpu, wall) = self.streams(FAST, FAST_STREAMS).await?;
+        self.figures.fast.push(cpu);
+        self.figures.fast_wall.push(wall);
+        Ok(())
+    }
+
+    /// Reads so many streams at once; returns the microseconds of CPU, and of time, an event.
+    async fn streams(&self, plan: Plan, streams: usize) -> Result<(f64, f64)> {
+        let body: std::sync::Arc<str> = self.body(plan).into();
+        let (began, before) = (Instant::now(), self.cpu()?);
+        let mut clients = tokio::task::JoinSet::new();
+        for n in 0..streams {
+            let (addr, body) = (self.addr, std::sync::Arc::clone(&body));
+            // Spread over the time of one event, as streams are that began by themselves.
+            let later = Duration::from_micros(plan.pause_us) * u32::try_from(n)? / u32::try_from(streams)?;
+            clients.spawn(async move {
+                tokio::time::sleep(later).await;
+                client::begin(addr, &body).await?.end().await
+            });
+        }
+        while let Some(client) = clients.join_next().await {
+            client??;
+        }
+        let wall = began.elapsed();
+        // The last of them are being logged.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let events = count(streams * Plan { answer: self.answer, ..plan }.all_events());
+        Ok((micros(self.cpu()? - before) / events, micros(wall) / events))
+    }
+
+    fn cpu(&self) -> Result<Duration> {
+        Ok(self.between.map_or(Ok(Duration::ZERO), Process::cpu)?)
+    }
+}
+
+fn print_times(targets: &[Target<'_>; 6]) {
+    println!("{ROUNDS} rounds; medians; us\n");
+    println!("| | first event p50 | p99 | CPU a request | CPU an event, paced | CPU an event, fast | events/s, fast |");
+    println!("|--|--|--|--|--|--|--|");
+    for target in targets {
+        let Figures { first, request, paced, fast, fast_wall } = &target.figures;
+        let (median, late) = (quantile(first, 0.5), quantile(first, 0.99));
+        let figures = [median, late, quantile(request, 0.5)].map(|figure| format!("{figure:.0}"));
+        let events = [paced, fast].map(|figures| format!("{:.2}", quantile(figures, 0.5)));
+        let per_second = 1e6 / quantile(fast_wall, 0.5);
+        println!("| {} | {} | {} | {per_second:.0} |", target.name, figures.join(" | "), events.join(" | "));
+    }
+    println!(
+        "\n| over bare Pingora | first event, us more | CPU a request | CPU an event, paced | CPU an event, fast |"
+    );
+    println!("|--|--|--|--|--|");
+    let [_, bare, bare_call, through, text, call] = targets;
+    for (target, bare) in [(through, bare), (text, bare), (call, bare_call)] {
+        let (ours, theirs) = (&target.figures, &bare.figures);
+        // Round by round, since a round's figures have its disturbances in common.
+        let ratio = |of: fn(&Figures) -> &Vec<f64>| {
+            let ratios: Vec<f64> = of(ours).iter().zip(of(theirs)).map(|(a, b)| a / b).collect();
+            format!("{:.2}", quantile(&ratios, 0.5))
+        };
+        let more = quantile(&ours.first, 0.5) - quantile(&theirs.first, 0.5);
+        let ratios = [ratio(|f| &f.request), ratio(|f| &f.paced), ratio(|f| &f.fast)];
+        println!("| {} | {more:.0} | {} |", target.name, ratios.join(" | "));
+    }
+}
+
+/// Prints what memory a fresh process takes, idle and with many streams open.
+async fn weigh(name: &str, process: &Process, tools: &str) -> Result<()> {
+    let idle = process.resident_kib()?;
+    let body = body(OPEN, tools);
+    let mut open = Vec::new();
+    for _ in 0..OPEN_STREAMS {
+        open.push(client::begin(process.addr, &body).await?);
+    }
+    let full = process.resident_kib()?;
+    let stream = (full - idle) / u64::try_from(OPEN_STREAMS)?;
+    println!("| {name} | {:.1} | {:.1} | {stream} |", mib(idle), mib(full));
+    Ok(())
+}
+
+fn body(plan: Plan, tools: &str) -> String {
+    let model = plan.model();
+    format!(
+        r#"{{"model":"{model}","stream":true,"messages":[{{"role":"system","content":"You keep the gate."}},{{"role":"user","content":"Who goes there? Make a note of it."}}]{tools}}}"#
+    )
+}
+
+const NO_TOOLS: &str = "";
+const TOOLS: &str = r#","tools":[{"type":"function","function":{"name":"note","description":"Writes a note.","parameters":{"type":"object","properties":{"text":{"type":"string","description":"What it says."},"urgent":{"type":"boolean"}},"required":["text"]}}},{"type":"function","function":{"name":"read","description":"Reads the notes of a day.","parameters":{"type":"object","properties":{"day":{"type":"string"},"limit":{"type":"integer"}},"required":["day"]}}}],"tool_choice":"auto""#;
+
+/// The value below which so large a share of them lies.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let at = (count(values.len().saturating_sub(1)) * share).round();
+    values.iter().copied().enumerate().find(|(i, _)| count(*i) >= at).map_or(f64::NAN, |(_, value)| value)
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+fn count(number: usize) -> f64 {
+    number as f64
+}
