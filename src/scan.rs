@@ -78,20 +78,27 @@ pub enum MarkerError {
     Automaton(String),
 }
 
-/// Bytes that can open a marker, where they are few enough to search for directly.
+/// Bytes that can open a marker. Most pieces have none of them.
+#[derive(Debug, Clone)]
+struct FirstBytes {
+    few: Few,
+    table: [bool; 256],
+}
+
+/// The same, where they are few enough to search for directly.
 #[derive(Debug, Clone, Copy)]
-enum FirstBytes {
+enum Few {
     One(u8),
     Two(u8, u8),
     Three(u8, u8, u8),
-    Many,
+    Not,
 }
 
 /// A marker that is longer is a mistake in a dialect file.
 const MARKER_BYTES_MAX: usize = 256;
 /// Each active marker costs automaton states.
 const MARKERS_MAX: usize = 256;
-/// Below this many bytes the automaton is faster than a search for a first byte.
+/// Below this many bytes a table is faster than a direct search.
 const SEARCH_MIN: usize = 16;
 
 impl Markers {
@@ -147,20 +154,11 @@ impl Markers {
         let held = self.held(*cursor);
         let bytes = text.as_bytes();
         let (mut state, mut at) = (cursor.state, 0);
-        while let Some(&byte) = bytes.get(at) {
-            if state == self.start && bytes.len() - at >= SEARCH_MIN {
-                match self.first_bytes.find(bytes.get(at..).unwrap_or_default()) {
-                    None => {
-                        at = bytes.len();
-                        break;
-                    }
-                    Some(0) => {}
-                    Some(skip) => {
-                        at += skip;
-                        continue;
-                    }
-                }
+        loop {
+            if state == self.start {
+                at += self.first_bytes.find(bytes.get(at..).unwrap_or_default());
             }
+            let Some(&byte) = bytes.get(at) else { break };
             state = self.dfa.next_state(Anchored::No, state, byte);
             at += 1;
             if self.dfa.is_special(state) && self.dfa.is_match(state) {
@@ -238,23 +236,31 @@ impl FirstBytes {
         let mut bytes: Vec<u8> = texts.iter().filter_map(|t| t.bytes().next()).collect();
         bytes.sort_unstable();
         bytes.dedup();
-        match *bytes.as_slice() {
-            [a] => Self::One(a),
-            [a, b] => Self::Two(a, b),
-            [a, b, c] => Self::Three(a, b, c),
-            _ => Self::Many,
+        let few = match *bytes.as_slice() {
+            [a] => Few::One(a),
+            [a, b] => Few::Two(a, b),
+            [a, b, c] => Few::Three(a, b, c),
+            _ => Few::Not,
+        };
+        let mut table = [false; 256];
+        for byte in bytes {
+            if let Some(entry) = table.get_mut(usize::from(byte)) {
+                *entry = true;
+            }
         }
+        Self { few, table }
     }
 
-    /// How many bytes cannot begin a marker; `None` when none here can.
+    /// How many bytes cannot begin a marker.
     #[inline]
-    fn find(self, bytes: &[u8]) -> Option<usize> {
-        match self {
-            Self::One(a) => memchr::memchr(a, bytes),
-            Self::Two(a, b) => memchr::memchr2(a, b, bytes),
-            Self::Three(a, b, c) => memchr::memchr3(a, b, c, bytes),
-            Self::Many => Some(0),
-        }
+    fn find(&self, bytes: &[u8]) -> usize {
+        let found = match self.few {
+            Few::One(a) if bytes.len() >= SEARCH_MIN => memchr::memchr(a, bytes),
+            Few::Two(a, b) if bytes.len() >= SEARCH_MIN => memchr::memchr2(a, b, bytes),
+            Few::Three(a, b, c) if bytes.len() >= SEARCH_MIN => memchr::memchr3(a, b, c, bytes),
+            _ => bytes.iter().position(|&byte| self.table.get(usize::from(byte)) == Some(&true)),
+        };
+        found.unwrap_or(bytes.len())
     }
 }
 

@@ -262,6 +262,7 @@ impl<P: Copy + Debug> Repair<P> {
             let run = match self.state {
                 State::Text | State::KeyText => self.push_text(rest, cx, out),
                 State::Raw => self.push_raw_run(rest, cx, out),
+                State::Word { .. } => self.push_word_run(rest, cx),
                 _ => 0,
             };
             if run > 0 {
@@ -352,11 +353,14 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     fn begins_marker<T>(&self, c: char, cx: &Syntax<'_, T>) -> bool {
+        // Its first byte tells enough: `try_marker` looks again.
+        let first = c.encode_utf8(&mut [0; 4]).bytes().next();
+        let begins = |marker: &str| marker.bytes().next() == first;
         match self.state {
             State::Text | State::KeyText | State::Done => false,
-            State::Raw if self.gap.is_empty() => cx.quote.is_some_and(|q| q.starts_with(c)),
-            State::KeyRaw => cx.quote.is_some_and(|q| q.starts_with(c)),
-            _ => self.candidates(cx).any(|m| m.starts_with(c)),
+            State::Raw if self.gap.is_empty() => cx.quote.is_some_and(begins),
+            State::KeyRaw => cx.quote.is_some_and(begins),
+            _ => self.candidates(cx).any(begins),
         }
     }
 

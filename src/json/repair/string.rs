@@ -70,7 +70,7 @@ impl<P: Copy + Debug> Repair<P> {
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             if self.quoted.escape == Escape::None {
                 let mut run = self.plain_run(rest);
-                if self.quoted.key {
+                if self.quoted.key && self.key.len() + run > cx.word_max {
                     // A key is bounded, at a place that does not depend on how the text is cut.
                     let first = rest.chars().next().map_or(0, |c| if c == '\\' { 2 } else { c.len_utf8() });
                     run = run.min(first);

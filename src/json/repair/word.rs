@@ -1,14 +1,15 @@
 //! Words without quotes: literals and numbers in JSON's and Python's spelling, and what is neither.
 //! Does not compute: a number keeps its digits.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 
 use super::{Mode, Next, Repair, State, Syntax, Types, Words};
 use crate::json::{Kinds, escape_into, write_string};
 
 /// A word that JSON has, or that means one.
-struct Literal {
-    text: String,
+struct Literal<'a> {
+    text: Cow<'a, str>,
     kind: Kinds,
 }
 
@@ -45,6 +46,18 @@ impl<P: Copy + Debug> Repair<P> {
         Next::Read
     }
 
+    /// Reads as much of a word as cannot end it. Returns the bytes read.
+    pub(super) fn push_word_run<T>(&mut self, text: &str, cx: &Syntax<'_, T>) -> usize {
+        let room = cx.word_max.saturating_sub(self.word.len());
+        let mut markers = cx.quote.into_iter().chain(cx.closers.iter().map(String::as_str));
+        if !self.maybe.is_empty() || markers.any(|marker| marker.starts_with(is_plain)) {
+            return 0;
+        }
+        let run = text.bytes().take(room).take_while(|&byte| is_plain(char::from(byte))).count();
+        self.word.push_str(text.get(..run).unwrap_or_default());
+        run
+    }
+
     pub(super) fn push_long_word(&mut self, c: char, depth: u16, out: &mut String) -> Next {
         if depth == 0 && self.ends_word(c) {
             out.push('"');
@@ -62,7 +75,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// The word is whole: writes what it means.
     pub(super) fn end_word<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Next {
-        let word = std::mem::take(&mut self.word);
+        let mut word = std::mem::take(&mut self.word);
         let (text, space) = word.split_at(word.trim_end().len());
         let kinds = cx.types.kinds(self.place);
         let literal = literal(text).filter(|l| kinds.is_empty() || kinds.intersects(l.kind) || !allows_string(kinds));
@@ -84,6 +97,9 @@ impl<P: Copy + Debug> Repair<P> {
             write_string(text, out);
         }
         out.push_str(space);
+        // Its memory serves the next.
+        word.clear();
+        self.word = word;
         self.value_ended();
         if self.state == State::Done { Next::Ended } else { Next::Again }
     }
@@ -101,18 +117,29 @@ fn nest(c: char, depth: u16) -> u16 {
     }
 }
 
-fn literal(word: &str) -> Option<Literal> {
+/// Whether a character goes on with a word and means nothing else there.
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_')
+}
+
+fn literal(word: &str) -> Option<Literal<'_>> {
     let (text, kind) = match word {
         "true" | "True" => ("true", Kinds::BOOLEAN),
         "false" | "False" => ("false", Kinds::BOOLEAN),
         "null" | "None" => ("null", Kinds::NULL),
         _ => {
-            let text = number(word)?;
+            let text = if is_integer(word) { Cow::Borrowed(word) } else { number(word)?.into() };
             let kind = if text.contains(['.', 'e', 'E']) { Kinds::NUMBER } else { Kinds::INTEGER };
             return Some(Literal { text, kind });
         }
     };
     Some(Literal { text: text.into(), kind })
+}
+
+/// Whether a word is an integer in JSON's spelling, as most numbers are.
+fn is_integer(word: &str) -> bool {
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() && (digits.len() == 1 || !digits.starts_with('0'))
 }
 
 /// A number in JSON's spelling; `+1`, `.5`, `5.` and `1_000` mean one.
