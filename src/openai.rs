@@ -29,7 +29,8 @@ pub struct Function {
 }
 
 /// A call as a message carries it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
 pub struct ToolCall {
     pub id: String,
     #[serde(rename = "type")]
@@ -38,7 +39,8 @@ pub struct ToolCall {
 }
 
 /// What is called. `arguments` is JSON text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
 pub struct CalledFunction {
     pub name: String,
     pub arguments: String,

@@ -1,5 +1,5 @@
-//! Folds a reply to the message it means, the way an SDK's streaming helper does.
-//! Judges nothing: a call whose parts came twice has them twice.
+//! Reads the message that a reply means, streamed or whole, the way an SDK does.
+//! Judges nothing: what is missing is missing.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,15 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::assembly::Assembly;
 use crate::openai::ToolCall;
 use crate::sse;
 
-/// Folds an event stream.
+/// Folds an event stream, as much of it as comes.
 #[derive(Debug)]
 pub struct Folder {
     events: sse::Decoder,
-    folded: Folded,
+    assembly: Assembly,
 }
 
 /// A reply, put together.
@@ -40,81 +41,49 @@ pub struct Message {
 
 impl Folder {
     pub fn new(event_bytes_max: usize) -> Self {
-        Self { events: sse::Decoder::new(event_bytes_max), folded: Folded::default() }
+        Self { events: sse::Decoder::new(event_bytes_max), assembly: Assembly::new(usize::MAX) }
     }
 
-    /// Takes the next bytes of the stream. An event that is too large ends the reading.
+    /// Takes the next bytes of the stream. What is no chunk is passed over; an event that is too large ends the
+    /// reading.
     pub fn push(&mut self, bytes: Bytes) {
         self.events.push(bytes);
         while let Ok(Some(event)) = self.events.next_event() {
-            if let Some(data) = event.data() {
-                self.folded.take(data);
-            }
+            let _ = self.assembly.take(event.data().unwrap_or_default());
         }
     }
 
     pub fn finish(self) -> Folded {
-        self.folded
+        let done = self.assembly.is_done();
+        Folded { done, ..Folded::from_body(self.assembly.into_body().as_bytes()) }
     }
 }
 
 impl Folded {
-    /// Reads an answer that came whole.
+    /// Reads an answer that came whole. What is none says nothing.
     pub fn from_body(body: &[u8]) -> Self {
-        let mut folded = Self::default();
-        folded.take(body);
-        folded
-    }
-
-    /// Takes one event's data; what is not a chunk is passed over.
-    fn take(&mut self, data: &[u8]) {
-        self.done |= data == b"[DONE]";
-        let Ok(chunk) = serde_json::from_slice::<Chunk>(data) else { return };
-        self.usage = chunk.usage.or(self.usage.take());
-        self.error = chunk.error.or(self.error.take());
-        for choice in chunk.choices.unwrap_or_default() {
-            let message = self.messages.entry(choice.index).or_default();
-            message.add(choice.delta);
-            append(&mut message.finish_reason, choice.finish_reason);
-        }
+        let Ok(answer) = serde_json::from_slice::<Answer>(body) else { return Self::default() };
+        let choices = answer.choices.unwrap_or_default();
+        let messages = choices.into_iter().map(|choice| (choice.index, Message::from(choice))).collect();
+        Self { messages, usage: answer.usage, error: answer.error, done: false }
     }
 }
 
-impl Message {
-    fn add(&mut self, delta: Delta) {
-        append(&mut self.role, delta.role);
-        append(&mut self.content, delta.content);
-        append(&mut self.reasoning, delta.reasoning_content);
-        append(&mut self.reasoning, delta.reasoning);
-        for (place, part) in delta.tool_calls.unwrap_or_default().into_iter().enumerate() {
-            // A whole message counts its calls by their place.
-            let index = part.index.unwrap_or(place);
-            // An index far out would ask for as much memory as it says.
-            if index > self.tool_calls.len() {
-                continue;
-            }
-            if index == self.tool_calls.len() {
-                self.tool_calls.push(ToolCall::default());
-            }
-            if let Some(call) = self.tool_calls.get_mut(index) {
-                call.id.extend(part.id);
-                call.kind.extend(part.kind);
-                let function = part.function.unwrap_or_default();
-                call.function.name.extend(function.name);
-                call.function.arguments.extend(function.arguments);
-            }
+impl From<Choice> for Message {
+    fn from(choice: Choice) -> Self {
+        let message = choice.message;
+        Self {
+            role: message.role,
+            content: message.content,
+            reasoning: message.reasoning_content.or(message.reasoning),
+            tool_calls: message.tool_calls.unwrap_or_default(),
+            finish_reason: choice.finish_reason,
         }
-    }
-}
-
-fn append(to: &mut Option<String>, more: Option<String>) {
-    if let Some(more) = more {
-        to.get_or_insert_default().push_str(&more);
     }
 }
 
 #[derive(Deserialize)]
-struct Chunk {
+struct Answer {
     choices: Option<Vec<Choice>>,
     usage: Option<Value>,
     error: Option<Value>,
@@ -124,33 +93,18 @@ struct Chunk {
 struct Choice {
     #[serde(default)]
     index: u64,
-    #[serde(alias = "message", default)]
-    delta: Delta,
+    #[serde(default)]
+    message: Written,
     finish_reason: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
-struct Delta {
+struct Written {
     role: Option<String>,
     content: Option<String>,
     reasoning_content: Option<String>,
     reasoning: Option<String>,
-    tool_calls: Option<Vec<CallPart>>,
-}
-
-#[derive(Deserialize)]
-struct CallPart {
-    index: Option<usize>,
-    id: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    function: Option<FunctionPart>,
-}
-
-#[derive(Default, Deserialize)]
-struct FunctionPart {
-    name: Option<String>,
-    arguments: Option<String>,
+    tool_calls: Option<Vec<ToolCall>>,
 }
 
 #[cfg(test)]
@@ -162,9 +116,9 @@ mod tests {
         ": ping\n\n",
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}},{\"index\":1,\"delta\":{\"content\":\"x\"}}]}\n\n",
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b\",\"reasoning_content\":\"r\"},\"finish_reason\":null}]}\n\n",
-        "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning\":\"s\",\"tool_calls\":[{\"index\":0,\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"s\",\"tool_calls\":[{\"index\":0,\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}]}\n\n",
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":null,\"arguments\":\"{}\"}}]}}]}\n\n",
-        "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":99999999,\"id\":\"2\"}]}}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":99999999,\"id\":\"2\",\"type\":\"function\",\"function\":{\"name\":\"g\"}}]}}]}\n\n",
         "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]}\n\n",
         "data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n",
         "data: [DONE]\n\n",
@@ -179,7 +133,8 @@ mod tests {
             let whole = Folded::from_body(
                 br#"{"choices":[
                     {"index":0,"message":{"role":"assistant","content":"ab","reasoning_content":"rs","tool_calls":[
-                        {"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},
+                        {"id":"1","type":"function","function":{"name":"f","arguments":"{}"}},
+                        {"id":"2","type":"function","function":{"name":"g"}}]},
                      "finish_reason":"tool_calls"},
                     {"index":1,"message":{"content":"x"}}],
                    "usage":{"total_tokens":3}}"#,

@@ -6,6 +6,8 @@
 //! original bytes; only calls and reasoning make events of their own, which borrow the members of the current one.
 
 mod answer;
+mod assemble;
+mod assembly;
 mod body;
 mod choice;
 mod chunk;
@@ -13,6 +15,7 @@ mod edits;
 mod envelope;
 mod fold;
 mod ids;
+mod merge;
 mod pieces;
 mod shape;
 mod stream;
@@ -20,8 +23,11 @@ mod stream;
 mod tests;
 mod tokens;
 
+pub use assemble::Assembler;
+pub use assembly::AssembleError;
 pub use body::BodyRewriter;
 pub use fold::{Folded, Folder, Message};
+pub use merge::AnswerTooLarge;
 pub use stream::StreamRewriter;
 pub use tokens::Tokens;
 

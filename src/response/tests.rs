@@ -12,6 +12,7 @@ use crate::exchange::{Exchange, Usage};
 use crate::limits::Limits;
 use crate::schema::Tools;
 
+mod assembling;
 mod bodies;
 mod captures;
 mod events;

@@ -1,0 +1,138 @@
+//! Folds the chunks of a stream to one answer and keeps every member of them.
+//! Knows nothing of events, and judges nothing but that a chunk is one.
+
+use std::collections::BTreeMap;
+
+use super::STOP;
+use super::merge::{AnswerTooLarge, Kept, Members, Value};
+use crate::json::{Object, array};
+use crate::sse::EventTooLarge;
+
+/// The chunks so far.
+#[derive(Debug)]
+pub(super) struct Assembly {
+    /// What stands beside the choices, as it was said last.
+    members: Members,
+    choices: BTreeMap<u64, Members>,
+    /// The choice whose finish reason came last.
+    finished: Option<u64>,
+    /// Whether the server has summed up the first choice.
+    summed_up: bool,
+    done: bool,
+    kept: Kept,
+}
+
+/// Why no answer can be made of a stream. What has come of it is lost.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssembleError {
+    #[error(transparent)]
+    EventTooLarge(#[from] EventTooLarge),
+    #[error(transparent)]
+    AnswerTooLarge(#[from] AnswerTooLarge),
+    #[error("an event of the answer is no chunk")]
+    NoChunk,
+    #[error("the server reported an error within its answer")]
+    Reported,
+    #[error("the answer ends before it is complete")]
+    Incomplete,
+}
+
+impl Assembly {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            members: Members::default(),
+            choices: BTreeMap::new(),
+            finished: None,
+            summed_up: false,
+            done: false,
+            kept: Kept::new(bytes_max),
+        }
+    }
+
+    /// Takes one event's data. What comes after `[DONE]` counts for nothing.
+    pub(super) fn take(&mut self, data: &[u8]) -> Result<(), AssembleError> {
+        let data = data.trim_ascii();
+        if self.done || data.is_empty() {
+            return Ok(());
+        }
+        if data == b"[DONE]" {
+            self.done = true;
+            return Ok(());
+        }
+        let chunk = std::str::from_utf8(data).ok().and_then(Object::parse).ok_or(AssembleError::NoChunk)?;
+        if let Some(error) = chunk.present("error") {
+            self.members.replace_member("error", error, &mut self.kept)?;
+            return Err(AssembleError::Reported);
+        }
+        let choices = chunk.present("choices").map_or(Some(Vec::new()), array).ok_or(AssembleError::NoChunk)?;
+        for choice in &choices {
+            self.take_choice(&Object::parse(choice).ok_or(AssembleError::NoChunk)?)?;
+        }
+        if choices.is_empty() {
+            // llama.cpp sums up each choice when it ends, but in a whole answer the first alone.
+            let is_of_first = self.finished == Some(FIRST);
+            if self.summed_up && !is_of_first {
+                return Ok(());
+            }
+            self.summed_up = is_of_first;
+        }
+        let mut members = chunk.members().filter(|(key, _)| !NOT_KEPT.contains(key));
+        members.try_for_each(|(key, value)| self.members.replace_member(key, value, &mut self.kept))?;
+        Ok(())
+    }
+
+    fn take_choice(&mut self, choice: &Object<'_>) -> Result<(), AssembleError> {
+        let index = choice.present("index").map_or(Some(FIRST), |index| index.parse().ok());
+        let index = index.ok_or(AssembleError::NoChunk)?;
+        if choice.present(FINISH_REASON).is_some() {
+            self.finished = Some(index);
+        }
+        let members = self.kept.entry(&mut self.choices, index)?;
+        for (key, value) in choice.members() {
+            let key = if key == "delta" { MESSAGE } else { key };
+            members.merge_member(key, value, 0, &mut self.kept)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `[DONE]` came.
+    pub(super) fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Nothing more comes: adds what an answer says and a stream may leave unsaid.
+    pub(super) fn complete(&mut self) -> Result<(), AssembleError> {
+        if !self.done || self.choices.is_empty() {
+            return Err(AssembleError::Incomplete);
+        }
+        for (index, choice) in &mut self.choices {
+            choice.get_or("index", Value::Plain(index.to_string()));
+            choice.get_or(FINISH_REASON, Value::Plain(format!("\"{STOP}\"")));
+            let Value::Object(message) = choice.get_or(MESSAGE, Value::Object(Members::default())) else { continue };
+            message.get_or("role", Value::Plain("\"assistant\"".to_owned()));
+            message.get_or("content", Value::Plain("\"\"".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The answer as it would have come whole.
+    pub(super) fn into_body(mut self) -> String {
+        let mut choices = String::from("[");
+        for (place, choice) in self.choices.values().enumerate() {
+            choices.push_str(if place == 0 { "" } else { "," });
+            choice.write(&mut choices);
+        }
+        choices.push(']');
+        self.members.get_or("choices", Value::Plain(choices));
+        self.members.get_or("object", Value::Plain("\"chat.completion\"".to_owned()));
+        let mut body = String::new();
+        self.members.write(&mut body);
+        body
+    }
+}
+
+const FIRST: u64 = 0;
+const MESSAGE: &str = "message";
+const FINISH_REASON: &str = "finish_reason";
+/// Members of a chunk that a whole answer has otherwise, or not at all.
+const NOT_KEPT: [&str; 4] = ["choices", "error", "object", "prompt_progress"];
