@@ -35,6 +35,17 @@ pub enum ToolsMode {
     Native,
 }
 
+impl ToolsMode {
+    /// Its name in the configuration and in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inject => "inject",
+            Self::Parse => "parse",
+            Self::Native => "native",
+        }
+    }
+}
+
 /// The kind of server behind a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
@@ -44,4 +55,19 @@ pub enum Engine {
     Sglang,
     Ollama,
     OpenAi,
+}
+
+impl Engine {
+    pub const ALL: [Self; 5] = [Self::LlamaCpp, Self::Vllm, Self::Sglang, Self::Ollama, Self::OpenAi];
+
+    /// Its name in the configuration, logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LlamaCpp => "llama.cpp",
+            Self::Vllm => "vllm",
+            Self::Sglang => "sglang",
+            Self::Ollama => "ollama",
+            Self::OpenAi => "openai",
+        }
+    }
 }

@@ -160,16 +160,16 @@ fn say_pools(config: &Config) {
         let models: Vec<_> = pool.models.iter().map(ToString::to_string).collect();
         let peers: Vec<_> = pool.peers.iter().map(|peer| peer.url.as_str()).collect();
         log::info!(
-            "pool {}: {:?} at {}, models {}, dialect {}, tools {:?}",
+            "pool {}: {} at {}, models {}, dialect {}, tools {}",
             pool.name,
-            pool.engine,
+            pool.engine.name(),
             peers.join(", "),
             if models.is_empty() { "any".to_owned() } else { models.join(", ") },
             match &pool.dialect {
                 DialectChoice::Auto => "auto",
                 DialectChoice::Named(dialect) => dialect.name(),
             },
-            pool.tools.mode(),
+            pool.tools.mode().name(),
         );
     }
 }

@@ -10,7 +10,7 @@ use super::tree::{self, Node, Value};
 use super::{Config, DialectChoice, Glob, Peer, Pool, Secret, Server, Timeouts, ToolsChoice, View};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
-use crate::exchange::Engine;
+use crate::exchange::{Engine, ToolsMode};
 use crate::limits::Limits;
 
 pub(super) const TOP: &[&str] = &["listen", "admin", "pools", "expose", "limits", "dialects", "server"];
@@ -32,21 +32,12 @@ pub(super) const LIMITS: &[&str] = &[
     "choices_max",
 ];
 
-const ENGINES: &[(&str, Engine)] = &[
-    ("llama.cpp", Engine::LlamaCpp),
-    ("vllm", Engine::Vllm),
-    ("sglang", Engine::Sglang),
-    ("ollama", Engine::Ollama),
-    ("openai", Engine::OpenAi),
-];
 const TOOLS: &[(&str, ToolsChoice)] = &[
     ("auto", ToolsChoice::Auto),
-    ("inject", ToolsChoice::Inject),
-    ("parse", ToolsChoice::Parse),
-    ("native", ToolsChoice::Native),
+    (ToolsMode::Inject.name(), ToolsChoice::Inject),
+    (ToolsMode::Parse.name(), ToolsChoice::Parse),
+    (ToolsMode::Native.name(), ToolsChoice::Native),
 ];
-const REASONING: &[(&str, Reasoning)] =
-    &[("auto", Reasoning::Auto), ("off", Reasoning::Off), ("open", Reasoning::Open)];
 const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), ("pass", UnknownTools::Pass)];
 const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 
@@ -204,9 +195,15 @@ impl Reader<'_> {
         if let Some(node) = fields.find("timeouts") {
             self.timeouts(node, &mut pool.timeouts);
         }
-        self.choose(&fields, "engine", "engine", ENGINES, &mut pool.engine);
+        self.choose(&fields, "engine", "engine", &Engine::ALL.map(|engine| (engine.name(), engine)), &mut pool.engine);
         self.choose(&fields, "tools", "tools mode", TOOLS, &mut pool.tools);
-        self.choose(&fields, "reasoning", "reasoning policy", REASONING, &mut pool.reasoning);
+        self.choose(
+            &fields,
+            "reasoning",
+            "reasoning policy",
+            &Reasoning::ALL.map(|policy| (policy.name(), policy)),
+            &mut pool.reasoning,
+        );
         self.choose(&fields, "unknown_tools", "unknown_tools policy", UNKNOWN_TOOLS, &mut pool.unknown_tools);
         let Some(peers) = fields.find("peers") else {
             let hint = "peers: [\"http://127.0.0.1:8080\"]";

@@ -96,6 +96,19 @@ pub enum Reasoning {
     Open,
 }
 
+impl Reasoning {
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Off, Self::Open];
+
+    /// Its name in the configuration and in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Off => "off",
+            Self::Open => "open",
+        }
+    }
+}
+
 /// What becomes of a call whose name no tool has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownTools {

@@ -60,10 +60,10 @@ impl Probe {
         let family = agree(pool, &templates, dialects);
         match &family {
             Some(family) => log::info!(
-                "pool {}: the chat template says dialect {}, reasoning {:?}",
+                "pool {}: the chat template says dialect {}, reasoning {}",
                 pool.name,
                 family.dialect.name(),
-                family.reasoning
+                family.reasoning.name()
             ),
             None => log::info!("pool {}: no known chat template; going by the model's name", pool.name),
         }

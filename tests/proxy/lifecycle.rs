@@ -114,6 +114,14 @@ fn program(upstream: &Upstream) -> (Program, Receiver<String>, SocketAddr) {
     (program, said, listening.rsplit(' ').next().unwrap().parse().unwrap())
 }
 
+#[test]
+fn the_log_speaks_the_configuration_s_words() {
+    let (upstream, _requests) = Upstream::answering(|_| ok("{}"));
+    let (_program, said, _) = program(&upstream);
+    let line = wait_for(&said, "pool default");
+    assert!(line.ends_with("models any, dialect auto, tools inject") && line.contains(": llama.cpp at "), "{line}");
+}
+
 fn wait_for(said: &Receiver<String>, what: &str) -> String {
     said.iter().find(|line| line.contains(what)).unwrap()
 }
