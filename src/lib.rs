@@ -22,6 +22,7 @@
 //! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
 //! | 3 | `request` | rewrite a request body, yield an `Exchange` | `prompt exchange decode dialect schema openai limits json` |
 //! | 3 | `response` | rewrite a reply, streamed or whole | `decode exchange sse json openai limits` |
+//! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `dialect limits exchange decode` |
 //! | 5 | `upstream` | pools of peers: in-flight counts, probing, choice of peer | `config decode dialect exchange` |
 //! | 5 | `metrics` | names and counters | `response` |
@@ -35,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod balance;
 pub mod cli;
 pub mod config;
 pub mod decode;

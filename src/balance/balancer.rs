@@ -1,0 +1,243 @@
+//! Roster, health, policy, affinity and queue as one machine.
+//! Decides who gets a place and counts the places; how a request reaches its peer is not its business.
+
+use std::time::Duration;
+
+use super::affinity::{Affinity, Belief, Reuse};
+use super::breaker::Kind;
+use super::choose::Options;
+use super::health::{Failure, Outcome, State};
+use super::policy::Turns;
+use super::queue::{Queue, Ticket};
+use super::random::Random;
+use super::roster::{Peer, PeerId, Report, Roster, Spec, Status};
+use super::why::Why;
+use super::{Request, Settings};
+
+/// Who gets a place at the peers of one pool.
+#[derive(Clone, Debug)]
+pub struct Balancer {
+    pub(super) settings: Settings,
+    pub(super) roster: Roster,
+    queue: Queue,
+    pub(super) affinity: Affinity,
+    pub(super) turns: Turns,
+    pub(super) random: Random,
+    pub(super) claims: u64,
+    /// How long a request takes, on average of the last few.
+    service: Duration,
+}
+
+/// A place at a peer. It is counted until it is released.
+#[derive(Debug)]
+#[must_use = "a place that is not released is lost"]
+pub struct Assignment {
+    pub(super) peer: PeerId,
+    pub(super) why: Why,
+    pub(super) kind: Kind,
+    pub(super) since: Duration,
+    pub(super) belief: Option<Belief>,
+}
+
+impl Assignment {
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    pub fn why(&self) -> Why {
+        self.why
+    }
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Decision {
+    Go(Assignment),
+    Wait(Ticket),
+    Refuse(Refusal),
+}
+
+/// Why there is no place, and when to ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub reason: Reason,
+    pub retry_after: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    #[error("every server of the pool is busy")]
+    Busy,
+    #[error("every server of the pool is busy, and so many requests wait that no more may")]
+    QueueFull,
+    #[error("no server of the pool can be reached")]
+    Unreachable,
+}
+
+/// A guess until the first request has ended.
+const SERVICE_AT_FIRST: Duration = Duration::from_secs(10);
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+impl Balancer {
+    /// With a seed of its own each replica draws and jitters differently.
+    pub fn new(settings: Settings, seed: u64) -> Self {
+        Self {
+            affinity: Affinity::new(settings.blocks_max, settings.sessions_max),
+            settings,
+            roster: Roster::default(),
+            queue: Queue::default(),
+            turns: Turns::default(),
+            random: Random::new(seed),
+            claims: 0,
+            service: SERVICE_AT_FIRST,
+        }
+    }
+
+    /// Exactly these peers exist. Those that are known keep their health and their counts; those that are not named
+    /// any more get nothing new and end with their last request.
+    pub fn set_peers(&mut self, peers: impl IntoIterator<Item = (PeerId, Spec)>) {
+        for gone in self.roster.set(peers) {
+            self.affinity.emptied(gone);
+            self.turns.forget(gone);
+        }
+    }
+
+    /// A peer was asked how it is.
+    pub fn asked(&mut self, peer: PeerId, report: Report, now: Duration) {
+        if let Some(peer) = self.roster.get_mut(peer) {
+            peer.asked(report, now);
+        }
+        if matches!(report.state, State::Loading | State::Sleeping) {
+            self.affinity.emptied(peer);
+        }
+    }
+
+    /// A place for a request, now or later. Who waits already and could go now goes first.
+    pub fn claim(&mut self, request: Request, now: Duration) -> Decision {
+        let refuse = |reason, retry_after| Decision::Refuse(Refusal { reason, retry_after });
+        if !self.yields(&request, now)
+            && let Some(assignment) = self.assign(&request, now)
+        {
+            return Decision::Go(assignment);
+        }
+        if matches!(self.options(&request.tried, now), Options::Nobody) {
+            return refuse(Reason::Unreachable, RETRY_AFTER_MIN);
+        }
+        if self.queue.len() >= self.settings.queue_max {
+            let reason = if self.settings.queue_max == 0 { Reason::Busy } else { Reason::QueueFull };
+            return refuse(reason, self.retry_after());
+        }
+        Decision::Wait(self.queue.enqueue(request, now.saturating_add(self.settings.wait_max)))
+    }
+
+    /// The answer to a request has begun well. Without this a peer that is tried stays half open until the answer has
+    /// ended.
+    pub fn began(&mut self, assignment: &Assignment) {
+        if let Some(peer) = self.roster.get_mut(assignment.peer) {
+            peer.health.began(assignment.kind);
+        }
+    }
+
+    /// An answer told how much of its prompt was cached.
+    pub fn learn(&mut self, assignment: &Assignment, reuse: Reuse) {
+        if let Some(belief) = assignment.belief {
+            self.affinity.learn(belief, assignment.peer, reuse);
+        }
+    }
+
+    /// A request has left its peer, in whatever way.
+    pub fn release(&mut self, assignment: Assignment, outcome: Outcome, now: Duration) {
+        let Some(peer) = self.roster.get_mut(assignment.peer) else {
+            debug_assert!(false, "a place at a peer that does not exist");
+            return;
+        };
+        debug_assert!(peer.inflight > 0, "a place that was never taken");
+        peer.inflight = peer.inflight.saturating_sub(1);
+        peer.health.ended(outcome, assignment.kind, now, &self.settings, &mut self.random);
+        match outcome {
+            Outcome::Served => {
+                let took = now.saturating_sub(assignment.since);
+                self.service = (self.service * 7).saturating_add(took) / 8;
+            }
+            Outcome::Failed(Failure::Connect) | Outcome::Loading => self.affinity.emptied(assignment.peer),
+            Outcome::Failed(_) | Outcome::Busy { .. } | Outcome::Unjudged => {}
+        }
+        self.roster.sweep();
+    }
+
+    /// Those that waited and have a place now, in the order in which they waited.
+    pub fn next(&mut self, now: Duration) -> Vec<(Ticket, Assignment)> {
+        let mut woken = Vec::new();
+        let mut is_blocked = false;
+        for ticket in self.queue.tickets() {
+            let Some(waiting) = self.queue.take(ticket) else { continue };
+            let goes_anywhere = waiting.request.tried.is_empty();
+            let assignment = if is_blocked && goes_anywhere { None } else { self.assign(&waiting.request, now) };
+            match assignment {
+                Some(assignment) => woken.push((ticket, assignment)),
+                None => {
+                    is_blocked |= goes_anywhere;
+                    self.queue.put_back(ticket, waiting);
+                }
+            }
+        }
+        woken
+    }
+
+    /// Those that have waited too long. They are out of the queue.
+    pub fn expire(&mut self, now: Duration) -> Vec<Ticket> {
+        self.queue.expire(now)
+    }
+
+    /// A request does not wait any more, because its client left.
+    pub fn leave(&mut self, ticket: Ticket) {
+        self.queue.take(ticket);
+    }
+
+    /// How many are before it; `None` when it does not wait.
+    pub fn position(&self, ticket: Ticket) -> Option<usize> {
+        self.queue.position(ticket)
+    }
+
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// When `expire` and `next` may have something to say by time alone.
+    pub fn wake_at(&self, now: Duration) -> Option<Duration> {
+        let deadline = self.queue.first_deadline()?;
+        let returns = self.roster.here().filter_map(|peer| peer.health.standing(now).until());
+        Some(returns.fold(deadline, Duration::min))
+    }
+
+    /// When somebody who finds everything busy may ask again.
+    pub fn retry_after(&self) -> Duration {
+        let places: u64 = self.roster.here().map(Peer::size).sum();
+        let ahead = u32::try_from(self.queue.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let places = u32::try_from(places).unwrap_or(u32::MAX).max(1);
+        (self.service.saturating_mul(ahead) / places).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
+    }
+
+    /// Where a session is at home, for requests that only that peer can answer.
+    pub fn session(&self, key: u64) -> Option<PeerId> {
+        self.affinity.session(key).filter(|peer| self.roster.get(*peer).is_some())
+    }
+
+    pub fn statuses(&self, now: Duration) -> impl Iterator<Item = Status> {
+        self.roster.statuses(now)
+    }
+
+    /// Whether somebody who has waited longer could go now.
+    fn yields(&self, request: &Request, now: Duration) -> bool {
+        for waiting in self.queue.before(self.queue.place(request)) {
+            if matches!(self.options(&waiting.tried, now), Options::Now(..)) {
+                return true;
+            }
+            if waiting.tried.is_empty() {
+                return false;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,165 @@
+//! Whether a peer is alive: what it said when it was asked, and what became of its requests.
+//! Asks nothing by itself.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Settings;
+use super::breaker::{Breaker, Gate, Kind};
+use super::random::Random;
+
+/// What a peer says of itself when it is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// It serves; also what is assumed of a peer that was never asked.
+    #[default]
+    Ready,
+    /// It will serve soon.
+    Loading,
+    /// It serves, and the first request has to wake it.
+    Sleeping,
+    /// It does not answer, or not as it should.
+    Failed,
+}
+
+/// What became of a request at its peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It answered well, to the end.
+    Served,
+    /// It says nothing about the peer: a 4xx, a client that left.
+    Unjudged,
+    /// It is not ready: llama.cpp's 503 `Loading model`.
+    Loading,
+    /// It asks to be left alone, with a 429 or 503, for as long as `Retry-After` says.
+    Busy { retry_after: Option<Duration> },
+    /// It is the peer's fault.
+    Failed(Failure),
+}
+
+/// How a peer failed a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// No connection: nothing was asked of it.
+    Connect,
+    /// The connection ended before the answer did.
+    Reset,
+    /// A 5xx.
+    Status,
+    /// It fell silent for longer than is allowed.
+    Stall,
+}
+
+/// What can be asked of a peer now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Serves,
+    /// One request, to see whether it is back.
+    Trial,
+    /// It serves once it is woken.
+    Sleeping,
+    /// Nothing yet, but soon.
+    Loading,
+    /// Nothing before then, as it asked.
+    Resting(Duration),
+    /// Nothing while its trial goes on.
+    Trying,
+    /// Nothing before then, because it failed.
+    Open(Duration),
+    /// Nothing until it says that it is ready.
+    Failed,
+}
+
+/// Without a `Retry-After`, and while a peer loads that nobody asks: soon enough to be noticed by no one.
+const REST_DEFAULT: Duration = Duration::from_secs(1);
+/// Longer rests are a mistake or an attack.
+const REST_MAX: Duration = Duration::from_secs(300);
+
+/// One peer's health.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    state: State,
+    breaker: Breaker,
+    rests_until: Duration,
+}
+
+impl Health {
+    pub fn standing(&self, now: Duration) -> Standing {
+        match (self.state, self.breaker.gate(now)) {
+            (State::Failed, _) => Standing::Failed,
+            (State::Loading, _) => Standing::Loading,
+            (_, Gate::Trying) => Standing::Trying,
+            (_, Gate::Open(until)) => Standing::Open(until.max(self.rests_until)),
+            _ if now < self.rests_until => Standing::Resting(self.rests_until),
+            (_, Gate::Due) => Standing::Trial,
+            (State::Sleeping, Gate::Closed) => Standing::Sleeping,
+            (State::Ready, Gate::Closed) => Standing::Serves,
+        }
+    }
+
+    /// A request is about to go there.
+    pub fn begin(&mut self, now: Duration) -> Kind {
+        match self.breaker.gate(now) {
+            Gate::Closed | Gate::Trying => Kind::Regular,
+            Gate::Open(_) | Gate::Due => {
+                self.breaker.begin_trial();
+                Kind::Trial
+            }
+        }
+    }
+
+    pub fn asked(&mut self, state: State, now: Duration) {
+        self.state = state;
+        if matches!(state, State::Ready | State::Sleeping) {
+            self.breaker.reachable(now);
+        }
+    }
+
+    /// The answer has begun well, long before it ends.
+    pub fn began(&mut self, kind: Kind) {
+        if kind == Kind::Trial {
+            self.breaker.succeeded(kind);
+        }
+    }
+
+    pub fn ended(&mut self, outcome: Outcome, kind: Kind, now: Duration, settings: &Settings, random: &mut Random) {
+        match outcome {
+            Outcome::Served => self.breaker.succeeded(kind),
+            Outcome::Failed(failure) => self.breaker.failed(failure, kind, now, settings, random),
+            Outcome::Unjudged | Outcome::Loading | Outcome::Busy { .. } => self.breaker.undecided(kind, now),
+        }
+        let rest = match outcome {
+            Outcome::Loading => Some(REST_DEFAULT),
+            Outcome::Busy { retry_after } => Some(retry_after.unwrap_or(REST_DEFAULT).min(REST_MAX)),
+            Outcome::Served | Outcome::Unjudged | Outcome::Failed(_) => None,
+        };
+        if let Some(rest) = rest {
+            self.rests_until = self.rests_until.max(now.saturating_add(rest));
+        }
+    }
+}
+
+impl Standing {
+    /// When it changes by time alone.
+    pub fn until(self) -> Option<Duration> {
+        match self {
+            Self::Resting(until) | Self::Open(until) => Some(until),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Serves => "ready",
+            Self::Trial => "half-open",
+            Self::Sleeping => "sleeping",
+            Self::Loading => "loading",
+            Self::Resting(_) => "resting",
+            Self::Trying => "trying",
+            Self::Open(_) => "open",
+            Self::Failed => "failed",
+        })
+    }
+}

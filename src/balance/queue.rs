@@ -1,0 +1,89 @@
+//! Requests that wait for a place: first in, first out within a priority.
+//! Does not know what they wait for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Request;
+
+/// One request's place in the queue. Those of a lower priority number are first, then those that fail over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket {
+    priority: u8,
+    class: Class,
+    number: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Class {
+    FailsOver,
+    New,
+}
+
+/// A request that waits.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    pub request: Request,
+    pub deadline: Duration,
+}
+
+/// The queue of one pool. Its caller keeps it bounded.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    waiting: BTreeMap<Ticket, Waiting>,
+    issued: u64,
+}
+
+impl Queue {
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The place that a request would have.
+    pub fn place(&self, request: &Request) -> Ticket {
+        let class = if request.tried.is_empty() { Class::New } else { Class::FailsOver };
+        Ticket { priority: request.priority, class, number: self.issued }
+    }
+
+    pub fn enqueue(&mut self, request: Request, deadline: Duration) -> Ticket {
+        let ticket = self.place(&request);
+        self.issued += 1;
+        self.put_back(ticket, Waiting { request, deadline });
+        ticket
+    }
+
+    pub fn take(&mut self, ticket: Ticket) -> Option<Waiting> {
+        self.waiting.remove(&ticket)
+    }
+
+    /// At the place that it had.
+    pub fn put_back(&mut self, ticket: Ticket, waiting: Waiting) {
+        let former = self.waiting.insert(ticket, waiting);
+        debug_assert!(former.is_none(), "two requests with one ticket");
+    }
+
+    /// How many are before it.
+    pub fn position(&self, ticket: Ticket) -> Option<usize> {
+        self.waiting.contains_key(&ticket).then(|| self.before(ticket).count())
+    }
+
+    pub fn before(&self, ticket: Ticket) -> impl Iterator<Item = &Request> {
+        self.waiting.range(..ticket).map(|(_, waiting)| &waiting.request)
+    }
+
+    pub fn tickets(&self) -> Vec<Ticket> {
+        self.waiting.keys().copied().collect()
+    }
+
+    /// Removes those that have waited too long.
+    pub fn expire(&mut self, now: Duration) -> Vec<Ticket> {
+        let overdue = self.waiting.iter().filter(|(_, waiting)| waiting.deadline <= now);
+        let overdue: Vec<Ticket> = overdue.map(|(ticket, _)| *ticket).collect();
+        self.waiting.retain(|_, waiting| waiting.deadline > now);
+        overdue
+    }
+
+    pub fn first_deadline(&self) -> Option<Duration> {
+        self.waiting.values().map(|waiting| waiting.deadline).min()
+    }
+}
