@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 use super::mistake::{Mistake, Place, suggest};
-use super::tree::{Node, Value};
+use super::tree::{Key, Node, Value};
 
 /// Notes mistakes while values are read. A method that answers None has noted one, or has been given a broken node.
 pub(super) struct Reader<'a> {
@@ -52,6 +52,14 @@ impl Reader<'_> {
             }
         }
         Some(Fields(fields))
+    }
+
+    /// The entries of a mapping whose keys are the user's own words.
+    pub fn entries<'n>(&mut self, node: &'n Node, what: &str, hint: &str) -> &'n [(Key, Node)] {
+        match &node.value {
+            Value::Map(entries) => entries,
+            _ => self.unfit(node, &format!("{what} is a mapping"), hint).unwrap_or_default(),
+        }
     }
 
     /// The items of a list, at least one; a single value counts as a list of one.

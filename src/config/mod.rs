@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::read::Surroundings;
-pub use self::view::View;
+pub use self::view::{Alias, View};
 pub use crate::dialect::Glob;
 
 use crate::decode::{Reasoning, UnknownTools};

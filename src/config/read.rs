@@ -13,7 +13,7 @@ use crate::dialect::Dialects;
 use crate::exchange::{Engine, ToolsMode};
 use crate::limits::Limits;
 
-pub(super) const TOP: &[&str] = &["listen", "admin", "pools", "expose", "limits", "dialects", "server"];
+pub(super) const TOP: &[&str] = &["listen", "admin", "pools", "alias", "expose", "limits", "dialects", "server"];
 pub(super) const POOL: &[&str] =
     &["name", "models", "engine", "peers", "dialect", "tools", "reasoning", "unknown_tools", "timeouts"];
 pub(super) const PEER: &[&str] = &["url", "weight", "max_inflight", "api_key"];
@@ -119,7 +119,7 @@ impl Reader<'_> {
         let limits = fields.find("limits").map_or_else(|| Some(Limits::default()), |node| self.limits(node));
         let server = fields.find("server").map_or_else(|| Some(Server::default()), |node| self.server(node));
         let pools = self.pools(root, fields.find("pools"), &dialects);
-        let view = self.view(&fields);
+        let view = self.view(&fields, &pools);
         Some(Config { listen, admin, pools, view, limits: limits?, dialects, server: server? })
     }
 

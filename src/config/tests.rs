@@ -58,7 +58,6 @@ fn every_key_is_read() {
     let config = good(
         r#"
 listen: [0.0.0.0:80, "[::]:80"]
-expose: [/props, /slots]
 admin: localhost:0
 dialects: mine
 pools:
@@ -124,7 +123,13 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
         grace_seconds: 0,
     };
     assert_eq!(config.server, server);
-    assert_eq!(config.view.hidden, ["/lora-adapters", "/metrics", "/models/load", "/models/unload"]);
+}
+
+#[test]
+fn what_clients_see_is_read() {
+    let view = good(&format!("{POOLS}expose: [/props, /slots]\nalias: {{GPT-4o: qwen3, \"a/b:c\": x}}")).view;
+    assert_eq!(["gpt-4O", "a/b:c", "x"].map(|name| view.behind(name)), [Some("qwen3"), Some("x"), None]);
+    assert_eq!(view.hidden, ["/lora-adapters", "/metrics", "/models/load", "/models/unload"]);
 }
 
 #[test]
@@ -157,8 +162,8 @@ fn variables_are_replaced_once() {
 
 /// One mistake, or several, a row: the file and the lines that say what is wrong with it.
 const MISTAKES: &[(&str, &str)] = &[
-    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, expose, limits, dialects, server)"),
-    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, expose, limits, dialects, server)"),
+    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, expose, limits, dialects, server)"),
+    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, expose, limits, dialects, server)"),
     ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
     ("pools: []", "t.yaml:1:8: pools is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
@@ -205,6 +210,13 @@ t.yaml:3:9: server is a mapping, not a list (its keys: threads, work_stealing, l
 t.yaml:2:23: headers_max is out of range: 257 (from 1 to 256)
 t.yaml:2:46: header_bytes_max is out of range: 65537 (from 1024 to 65536)
 t.yaml:3:25: unknown work_stealing `yes` (known: true, false)"),
+    ("pools: [{name: a, peers: http://h, models: m}]\nalias: {a: m, A: m, b: x, c: [], d: a}", "\
+t.yaml:2:15: alias `A` twice (case does not tell models apart)
+t.yaml:2:24: alias `b` leads to `x`, which no pool takes (name a model that a pool's `models` match)
+t.yaml:2:30: an alias's model is a text, not a list (write one value)
+t.yaml:2:37: alias `d` leads to `a`, which no pool takes (name a model that a pool's `models` match)
+t.yaml:2:37: alias `d` leads to `a`, which is an alias itself (name the model behind it)"),
+    ("pools: [{name: a, peers: http://h}]\nalias: m", "t.yaml:2:8: alias is a mapping, not a single value (as in {short-name: the-model})"),
     ("pools: [{name: a, peers: http://h}]\nexpose: [/slot]", "t.yaml:2:10: unknown page to expose `/slot` (did you mean `/slots`?)"),
     ("pools: [{name: a, peers: http://h}]\ndialects: nowhere", "t.yaml:2:11: dialects: `nowhere`: no such folder (a folder of dialect files, one *.yaml each)"),
     ("pools: [{name: '${env.NOPE}', peers: 'http://${env.ALSO}'}]", "\

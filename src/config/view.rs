@@ -1,30 +1,79 @@
 //! What clients see of the servers behind the gateway.
 //! Knows no requests; `proxy` holds them to this.
 
+use super::Pool;
 use super::fields::{Fields, Reader};
+use super::tree::{Node, Value};
 
 /// What clients see of the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
+    /// Other names for models; none of them is another's model.
+    pub aliases: Vec<Alias>,
     /// The servers' own pages that clients do not reach, each with everything below it.
     pub hidden: Vec<&'static str>,
 }
 
+/// A name under which clients may ask for a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    pub name: String,
+    pub model: String,
+}
+
 impl Default for View {
     fn default() -> Self {
-        Self { hidden: PAGES.to_vec() }
+        Self { aliases: Vec::new(), hidden: PAGES.to_vec() }
+    }
+}
+
+impl View {
+    /// The model behind an alias, without regard to case as all names of models.
+    pub fn behind(&self, name: &str) -> Option<&str> {
+        // Most configurations have none, and then nothing is lower-cased.
+        let name = if self.aliases.is_empty() { return None } else { name.to_lowercase() };
+        let alias = self.aliases.iter().find(|alias| alias.name.to_lowercase() == name)?;
+        Some(&alias.model)
     }
 }
 
 impl Reader<'_> {
-    pub(super) fn view(&mut self, fields: &Fields<'_>) -> View {
+    pub(super) fn view(&mut self, fields: &Fields<'_>, pools: &[Pool]) -> View {
         let mut view = View::default();
+        if let Some(node) = fields.find("alias") {
+            view.aliases = self.aliases(node, pools);
+        }
         let words = PAGES.map(|page| (page, page));
         for node in fields.find("expose").map_or(&[][..], |node| self.items(node, "expose")) {
             let exposed = self.choice(node, "page to expose", &words);
             view.hidden.retain(|page| Some(*page) != exposed);
         }
         view
+    }
+
+    fn aliases(&mut self, node: &Node, pools: &[Pool]) -> Vec<Alias> {
+        let mut view = View::default();
+        let entries = self.entries(node, "alias", "as in {short-name: the-model}");
+        for (key, value) in entries {
+            let Some(model) = self.text(value, "an alias's model") else { continue };
+            if view.behind(&key.name).is_some() {
+                self.mistake(key.place, format!("alias `{}` twice", key.name), "case does not tell models apart");
+            }
+            if !pools.iter().any(|pool| pool.takes(model)) {
+                let what = format!("alias `{}` leads to `{model}`, which no pool takes", key.name);
+                self.mistake(value.place, what, "name a model that a pool's `models` match");
+            }
+            view.aliases.push(Alias { name: key.name.clone(), model: model.into() });
+        }
+        for (key, value) in entries {
+            if let Value::Text(model) = &value.value
+                && view.behind(model).is_some()
+            {
+                let what = format!("alias `{}` leads to `{model}`, which is an alias itself", key.name);
+                self.mistake(value.place, what, "name the model behind it");
+            }
+        }
+        view.aliases
     }
 }
 

@@ -13,7 +13,7 @@ use crate::request::{self, Policy, ResponseFormat, Rewritten};
 use crate::upstream::Pool;
 
 use super::body::{self, Read, ReadError, Upload};
-use super::route::Route;
+use super::route::{Names, Route};
 use super::{Context, Fault, Gateway, headers};
 
 impl Gateway {
@@ -31,7 +31,8 @@ impl Gateway {
 
     /// Reads the request as far as its route asks, chooses its pool, and rewrites it if it offers tools.
     pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<()> {
-        let route = Route::of(session.req_header(), self.upstream.pools().len());
+        let names_matter = self.upstream.pools().len() > 1 || !self.view.aliases.is_empty();
+        let route = Route::of(session.req_header(), if names_matter { Names::Matter } else { Names::Idle });
         let read = match route {
             Route::Pass => Read::Nothing,
             Route::Chat | Route::Model => self.read(session, context).await?,
@@ -41,13 +42,14 @@ impl Gateway {
             return Ok(());
         };
         context.model = request::model(&body.bytes);
+        let renamed = self.resolve_alias(&body.bytes, context);
         let pool = self.pool_for(context)?;
         context.target.pool = Some(Arc::clone(&pool));
         let rewritten = match route {
-            Route::Chat => self.rewrite(&body.bytes, &pool, context).await?,
+            Route::Chat => self.rewrite(renamed.as_ref().unwrap_or(&body.bytes), &pool, context).await?,
             Route::Model | Route::Pass => None,
         };
-        context.upload = match rewritten {
+        context.upload = match rewritten.or(renamed) {
             Some(bytes) => Upload::Instead(bytes),
             None => body.unchanged(),
         };
@@ -62,6 +64,14 @@ impl Gateway {
             ReadError::Lost => context.fail(Fault::Internal),
             ReadError::Client(e) => e,
         })
+    }
+
+    /// The body with the model behind an alias, if it names one.
+    fn resolve_alias(&self, body: &Bytes, context: &mut Context) -> Option<Bytes> {
+        let model = self.view.behind(context.model.as_deref()?)?;
+        let renamed = request::with_model(body, model)?;
+        context.alias = context.model.replace(model.to_owned());
+        Some(renamed)
     }
 
     fn pool_for(&self, context: &mut Context) -> Result<Arc<Pool>> {

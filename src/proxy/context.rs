@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType};
 
 use crate::exchange::Exchange;
-use crate::response::Summary;
+use crate::response::{ModelRewriter, Summary};
 use crate::upstream::{Claim, Pool, Watch};
 
-use super::body::Upload;
+use super::body::{End, Upload};
 use super::fault::Fault;
 use super::lifecycle::Busy;
 use super::reply::Reply;
@@ -21,8 +22,12 @@ pub struct Context {
     pub began: Instant,
     /// `X-Request-Id`.
     pub id: String,
-    /// The model that the request names, where its body was read.
+    /// The model that the request names, where its body was read; behind an alias, the one that it stands for.
     pub model: Option<String>,
+    /// The alias by which the client knows the model.
+    pub alias: Option<String>,
+    /// Says the alias in the answer.
+    pub renaming: Option<ModelRewriter>,
     pub upload: Upload,
     /// How the reply is to be read, when it is.
     pub exchange: Option<Box<Exchange>>,
@@ -65,6 +70,8 @@ impl Default for Context {
             began: Instant::now(),
             id: String::new(),
             model: None,
+            alias: None,
+            renaming: None,
             upload: Upload::default(),
             exchange: None,
             reply: Reply::default(),
@@ -78,6 +85,19 @@ impl Default for Context {
 }
 
 impl Context {
+    /// Puts the alias into a piece of the answer; the last brings what is left.
+    pub fn rename(&mut self, piece: &mut Option<Bytes>, is_last: End) {
+        let Some(renaming) = &mut self.renaming else { return };
+        let mut out = BytesMut::new();
+        renaming.push(piece.take().unwrap_or_default(), &mut out);
+        if is_last == End::Here
+            && let Some(renaming) = self.renaming.take()
+        {
+            renaming.finish(&mut out);
+        }
+        *piece = Some(out.freeze());
+    }
+
     /// Remembers why, and gives Pingora an error that ends the request.
     pub fn fail(&mut self, fault: Fault) -> Box<Error> {
         let e = Error::explain(ErrorType::Custom("Refused"), fault.to_string());

@@ -93,6 +93,30 @@ impl Gateway {
         Connection::Own(Arc::clone(watch))
     }
 
+    /// How the reply is read, and what of its head changes with it.
+    fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
+        if let Some(exchange) = &context.exchange {
+            match Reply::to(response, exchange, &self.limits) {
+                Ok(reply) => {
+                    self.metrics.answers_read.increment();
+                    headers::unframe_response(response);
+                    if matches!(reply, Reply::Stream(_)) {
+                        headers::keep_streaming(response)?;
+                    }
+                    context.reply = reply;
+                }
+                Err(why) => self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why),
+            }
+        }
+        if let Some(alias) = &context.alias
+            && let Some(renaming) = reply::renaming(response, alias, &self.limits)
+        {
+            headers::unframe_response(response);
+            context.renaming = Some(renaming);
+        }
+        Ok(())
+    }
+
     /// Says once for each pool and reason that replies are not read.
     fn say_unread(&self, pool: &str, why: Unread) {
         self.metrics.answers_unread.increment();
@@ -131,8 +155,10 @@ impl Gateway {
             self.keep_summary(context, summary);
             (bytes, close)
         };
+        let mut rest = Some(bytes);
+        context.rename(&mut rest, End::Here);
         // An error here means that the client has gone too.
-        let _ = session.write_response_body(Some(bytes), close == Close::Properly).await;
+        let _ = session.write_response_body(Some(rest.unwrap_or_default()), close == Close::Properly).await;
     }
 
     /// Answers in place of a server.
@@ -225,7 +251,7 @@ impl ProxyHttp for Gateway {
         if let Some(length) = context.upload.length() {
             headers::frame_request(request, length)?;
         }
-        if context.exchange.is_some() {
+        if context.exchange.is_some() || context.alias.is_some() {
             request.insert_header("Accept-Encoding", "identity")?;
         }
         Ok(())
@@ -254,19 +280,7 @@ impl ProxyHttp for Gateway {
         }
         context.upload.release();
         headers::strip_hop_by_hop(response);
-        let Some(exchange) = &context.exchange else { return Ok(()) };
-        match Reply::to(response, exchange, &self.limits) {
-            Ok(reply) => {
-                self.metrics.answers_read.increment();
-                headers::unframe_response(response);
-                if matches!(reply, Reply::Stream(_)) {
-                    headers::keep_streaming(response)?;
-                }
-                context.reply = reply;
-            }
-            Err(why) => self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why),
-        }
-        Ok(())
+        self.choose_reading(response, context)
     }
 
     async fn response_filter(
@@ -300,6 +314,7 @@ impl ProxyHttp for Gateway {
         {
             watch.stop();
         }
+        context.rename(piece, if end_of_stream { End::Here } else { End::Later });
         Ok(None)
     }
 

@@ -6,7 +6,7 @@ use pingora::http::ResponseHeader;
 
 use crate::exchange::Exchange;
 use crate::limits::Limits;
-use crate::response::{BodyRewriter, StreamRewriter, Summary};
+use crate::response::{BodyRewriter, ModelRewriter, StreamRewriter, Summary};
 
 /// A reply in the making.
 #[derive(Debug, Default)]
@@ -29,6 +29,42 @@ pub enum Unread {
     ContentType,
 }
 
+/// How a reply that can be read comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Stream,
+    Whole,
+}
+
+impl Form {
+    fn of(header: &ResponseHeader) -> Result<Self, Unread> {
+        if header.status.as_u16() != 200 {
+            return Err(Unread::Status(header.status.as_u16()));
+        }
+        let encoding = header.headers.get("content-encoding");
+        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Unread::Compressed);
+        }
+        let content_type = header.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        if essence.eq_ignore_ascii_case(b"text/event-stream") {
+            Ok(Self::Stream)
+        } else if essence.eq_ignore_ascii_case(b"application/json") {
+            Ok(Self::Whole)
+        } else {
+            Err(Unread::ContentType)
+        }
+    }
+}
+
+/// What says `alias` in a reply that says the model's name. `None` when the reply cannot be read.
+pub fn renaming(header: &ResponseHeader, alias: &str, limits: &Limits) -> Option<ModelRewriter> {
+    Some(match Form::of(header).ok()? {
+        Form::Stream => ModelRewriter::stream(alias, limits),
+        Form::Whole => ModelRewriter::whole(alias, limits),
+    })
+}
+
 /// How a died reply was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Close {
@@ -41,22 +77,10 @@ pub enum Close {
 impl Reply {
     /// Chooses by the reply's Content-Type, whatever the request asked for.
     pub fn to(header: &ResponseHeader, exchange: &Exchange, limits: &Limits) -> Result<Self, Unread> {
-        if header.status.as_u16() != 200 {
-            return Err(Unread::Status(header.status.as_u16()));
-        }
-        let encoding = header.headers.get("content-encoding");
-        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(Unread::Compressed);
-        }
-        let content_type = header.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
-        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-        if essence.eq_ignore_ascii_case(b"text/event-stream") {
-            Ok(Self::Stream(Box::new(StreamRewriter::new(exchange, limits))))
-        } else if essence.eq_ignore_ascii_case(b"application/json") {
-            Ok(Self::Whole(Box::new(BodyRewriter::new(exchange, limits))))
-        } else {
-            Err(Unread::ContentType)
-        }
+        Ok(match Form::of(header)? {
+            Form::Stream => Self::Stream(Box::new(StreamRewriter::new(exchange, limits))),
+            Form::Whole => Self::Whole(Box::new(BodyRewriter::new(exchange, limits))),
+        })
     }
 
     /// Takes a piece of the body; what goes to the client takes its place.

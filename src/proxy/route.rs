@@ -19,15 +19,23 @@ pub enum Route {
     Pass,
 }
 
+/// Whether it makes a difference which model a request names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// There are several pools, or aliases.
+    Matter,
+    /// No body is read for its model.
+    Idle,
+}
+
 impl Route {
-    /// `pools` is how many there are: with one, no body is read to choose it.
-    pub fn of(request: &RequestHeader, pools: usize) -> Self {
+    pub fn of(request: &RequestHeader, names: Names) -> Self {
         let path = path(request);
         if request.method != Method::POST || is_compressed(request) {
             Self::Pass
         } else if CHAT.iter().any(|chat| chat.as_bytes() == path) {
             Self::Chat
-        } else if pools > 1 && path.starts_with(b"/v1/") && is_json(request) {
+        } else if names == Names::Matter && path.starts_with(b"/v1/") && is_json(request) {
             Self::Model
         } else {
             Self::Pass
@@ -55,24 +63,25 @@ mod tests {
         let json = ("content-type", "application/json; charset=utf-8");
         let form = ("content-type", "multipart/form-data");
         let gzip = ("content-encoding", "gzip");
+        let (idle, matter) = (Names::Idle, Names::Matter);
         let table = [
-            ("POST", "/v1/chat/completions", 1, None, Route::Chat),
-            ("POST", "/chat/completions?key=x", 1, None, Route::Chat),
-            ("POST", "/v1/chat/completions", 1, Some(gzip), Route::Pass),
-            ("POST", "/v1/chat/completions", 1, Some(("content-encoding", "identity")), Route::Chat),
-            ("GET", "/v1/chat/completions", 2, None, Route::Pass),
-            ("POST", "/v1/chat/completions/x", 1, None, Route::Pass),
-            ("POST", "/v1/embeddings", 1, Some(json), Route::Pass),
-            ("POST", "/v1/embeddings", 2, Some(json), Route::Model),
-            ("POST", "/v1/audio", 2, Some(form), Route::Pass),
-            ("POST", "/embeddings", 2, Some(json), Route::Pass),
+            ("POST", "/v1/chat/completions", idle, None, Route::Chat),
+            ("POST", "/chat/completions?key=x", idle, None, Route::Chat),
+            ("POST", "/v1/chat/completions", idle, Some(gzip), Route::Pass),
+            ("POST", "/v1/chat/completions", idle, Some(("content-encoding", "identity")), Route::Chat),
+            ("GET", "/v1/chat/completions", matter, None, Route::Pass),
+            ("POST", "/v1/chat/completions/x", idle, None, Route::Pass),
+            ("POST", "/v1/embeddings", idle, Some(json), Route::Pass),
+            ("POST", "/v1/embeddings", matter, Some(json), Route::Model),
+            ("POST", "/v1/audio", matter, Some(form), Route::Pass),
+            ("POST", "/embeddings", matter, Some(json), Route::Pass),
         ];
-        for (method, path, pools, header, expected) in table {
+        for (method, path, names, header, expected) in table {
             let mut request = RequestHeader::build(method, path.as_bytes(), None).unwrap();
             if let Some((name, value)) = header {
                 request.insert_header(name, value).unwrap();
             }
-            assert_eq!(Route::of(&request, pools), expected, "{method} {path} {header:?}");
+            assert_eq!(Route::of(&request, names), expected, "{method} {path} {header:?}");
         }
     }
 }

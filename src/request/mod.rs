@@ -14,7 +14,7 @@ use self::offer::{Choice, Offer};
 use crate::decode::{Reasoning, Settings, UnknownTools};
 use crate::dialect::Dialect;
 use crate::exchange::{Engine, Exchange, ToolsMode, Usage};
-use crate::json::{Edit, Object};
+use crate::json::{self, Edit, Object};
 use crate::limits::Limits;
 use crate::schema::Tools;
 
@@ -141,6 +141,14 @@ fn too_large(limits: &Limits) -> RequestError {
 /// The body's top-level `model`, by which a pool is chosen. `None` when there is none or the body is not such JSON.
 pub fn model(body: &[u8]) -> Option<String> {
     Object::parse(std::str::from_utf8(body).ok()?)?.string("model").map(Cow::into_owned)
+}
+
+/// The body with another `model`, every other byte as it was. `None` when it is not a JSON object.
+pub fn with_model(body: &[u8], model: &str) -> Option<Bytes> {
+    let mut name = String::new();
+    json::write_string(model, &mut name);
+    let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+    Some(object.edited(&[("model", Edit::Set(Cow::Owned(name)))]).into())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod fold;
 mod ids;
 mod merge;
 mod pieces;
+mod rename;
 mod shape;
 mod stream;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use assembly::AssembleError;
 pub use body::BodyRewriter;
 pub use fold::{Folded, Folder, Message};
 pub use merge::AnswerTooLarge;
+pub use rename::ModelRewriter;
 pub use stream::StreamRewriter;
 pub use tokens::Tokens;
 
