@@ -23,7 +23,8 @@ fn places(len: usize) -> impl Iterator<Item = usize> {
 
 #[test]
 fn texts_cut_in_two() {
-    for Golden { case, text, .. } in support::goldens() {
+    for Golden { path, case, text } in support::goldens() {
+        println!("{}", path.display());
         case.check(&text);
         places(text.len()).for_each(|at| case.check_cut(&text, at));
     }

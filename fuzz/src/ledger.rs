@@ -152,7 +152,11 @@ impl<'a> Ledger<'a> {
             let block = before.trim_ascii_end();
             self.reasoning.iter().any(|marker| block.ends_with(marker.as_bytes()))
         };
-        let space = rest.first().is_some_and(u8::is_ascii_whitespace) && behind_block();
+        let before_block = || {
+            let block = rest.trim_ascii_start();
+            self.reasoning.iter().any(|marker| block.starts_with(marker.as_bytes()))
+        };
+        let space = rest.first().is_some_and(u8::is_ascii_whitespace) && (behind_block() || before_block());
         let after_call = self.after_call.iter().filter(|_| self.calls > 0);
         let markup = self.reasoning.iter().chain(after_call).filter(|marker| rest.starts_with(marker.as_bytes()));
         markup.map(|marker| marker.len()).chain(space.then_some(1))

@@ -29,7 +29,7 @@ fn stream(fragments: &[String], bytes: &[u8]) -> String {
         let (&form, text) = part.split_first().unwrap_or((&0, &[]));
         let text = serde_json::to_string(&vocabulary::text(fragments, text)).expect("a string");
         out.push_str(&match form % 8 {
-            0 => format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n"),
+            0 => "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n".into(),
             1 => format!("data: {{\"choices\":[{{\"index\":1,\"delta\":{{\"content\":{text}}}}}]}}\n\n"),
             2 => format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text}}},\"logprobs\":{{}}}}],\"x\":1}}\r\n\r\n"),
             3 => format!(": {text}\n\ndata: {{\"choices\":[],\"usage\":{{\"n\":1}}}}\n\n"),

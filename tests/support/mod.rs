@@ -1,17 +1,17 @@
-//! The goldens of answers, and how their events are written down.
+//! The goldens of answers: what models write, a file each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use toolgate::decode::{Ending, Finish};
+use toolgate::decode::Finish;
 
-use crate::fuzz::decode::{Case, Item};
+use crate::fuzz::decode::Case;
 
-/// A model's answer, and where its events are written down.
+/// A model's answer.
 pub struct Golden {
+    pub path: PathBuf,
     pub case: Case,
     pub text: String,
-    pub events: PathBuf,
 }
 
 /// All goldens of all dialects: `tests/golden/DIALECT/answer-NAME.txt`. In a name that ends in `cut` generation was
@@ -33,28 +33,8 @@ pub fn goldens() -> Vec<Golden> {
             }
             let mut text = fs::read_to_string(&path).unwrap();
             assert_eq!(text.pop(), Some('\n'), "{} ends in a newline", path.display());
-            goldens.push(Golden { case, text, events: path.with_extension("events") });
+            goldens.push(Golden { path, case, text });
         }
     }
     goldens
-}
-
-/// One event a line, and the ending.
-pub fn render(items: &[Item], ending: Ending) -> String {
-    let mut lines: Vec<String> = items
-        .iter()
-        .map(|item| match item {
-            Item::Text(text) => format!("text {text:?}"),
-            Item::Reasoning(text) => format!("think {text:?}"),
-            Item::Call { name, arguments, ended: true } => format!("call {name}\nargs {arguments:?}"),
-            Item::Call { name, arguments, ended: false } => format!("call {name}\nargs {arguments:?} and no more"),
-        })
-        .collect();
-    for (what, count) in [("repaired", ending.repaired), ("malformed", ending.malformed), ("rejected", ending.rejected)]
-    {
-        if count > 0 {
-            lines.push(format!("{what} {count}"));
-        }
-    }
-    lines.join("\n") + "\n"
 }
