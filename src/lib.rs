@@ -25,9 +25,9 @@
 //! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `dialect limits exchange decode` |
 //! | 5 | `upstream` | pools of peers: in-flight counts, probing, choice of peer | `config decode dialect exchange` |
-//! | 5 | `metrics` | names and counters | `response` |
+//! | 5 | `metrics` | what is counted and measured, and its names | `response` |
 //! | 6 | `proxy` | the Pingora phases; `fault` maps errors to HTTP | all above |
-//! | 6 | `admin` | the admin address: health, readiness | all above |
+//! | 6 | `admin` | the admin address: health, readiness, metrics, status | all above |
 //! | 6 | `mock` | the scripted upstream | all above |
 //! | 7 | `server` | start, signals, stop | all above |
 //! | 7 | `demo` | the conversation a newcomer runs first | all above |

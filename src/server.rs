@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Models};
 use crate::proxy::{Gateway, Lifecycle};
 use crate::upstream::Upstream;
 
@@ -104,8 +104,9 @@ impl Prepared {
     fn new(config: Config) -> Result<Self, Error> {
         let upstream = Arc::new(Upstream::new(&config.pools, &config.dialects));
         let lifecycle = Arc::new(Lifecycle::default());
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::new(Metrics::new(Models::new(named_models(&config))));
         let (view, limits) = (config.view.clone(), config.limits.clone());
+        let pages = Admin::new(Arc::clone(&upstream), Arc::clone(&metrics), Arc::clone(&lifecycle));
         let gateway = Gateway::new(upstream, view, limits, metrics, Arc::clone(&lifecycle));
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
@@ -118,14 +119,14 @@ impl Prepared {
         let listening: Vec<String> = bound.iter().map(|bound| bound.addr.to_string()).collect();
         log::info!("listening on {}", listening.join(", "));
         if let Some(addr) = admin_addr {
-            log::info!("health and readiness on {addr}");
+            log::info!("status and metrics on {addr}");
         }
         say_pools(&config);
 
         let proxy = http_proxy_service_with_name(&server.configuration, gateway, "gateway");
         server.add_service(Listening::new(proxy, bound));
         if let Some(bound) = admin {
-            let mut service = listening::Service::new("admin".to_owned(), Admin::new(Arc::clone(&lifecycle)));
+            let mut service = listening::Service::new("admin".to_owned(), pages);
             service.threads = Some(1);
             server.add_service(Listening::new(service, vec![bound]));
         }
@@ -153,6 +154,12 @@ fn server_conf(config: &Config) -> ServerConf {
         graceful_shutdown_timeout_seconds: Some(RUNTIME_STOP_SECONDS),
         ..ServerConf::default()
     }
+}
+
+/// The models that the configuration names, and not by a pattern.
+fn named_models(config: &Config) -> impl Iterator<Item = String> {
+    let names = config.pools.iter().flat_map(|pool| &pool.models).map(ToString::to_string);
+    names.filter(|name| !name.contains(['*', '?']))
 }
 
 fn say_pools(config: &Config) {

@@ -2,7 +2,7 @@
 //! Decides nothing; it is what the phases tell each other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType};
@@ -15,6 +15,7 @@ use super::body::{End, Upload};
 use super::fault::Fault;
 use super::lifecycle::Busy;
 use super::reply::Reply;
+use super::seen::Seen;
 
 /// One request.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub struct Context {
     pub exchange: Option<Box<Exchange>>,
     pub reply: Reply,
     pub target: Target,
-    pub first_byte_after: Option<Duration>,
+    pub seen: Seen,
     pub summary: Option<Summary>,
     pub fault: Option<Fault>,
     /// Taken at the first phase, given back when the request is over.
@@ -76,7 +77,7 @@ impl Default for Context {
             exchange: None,
             reply: Reply::default(),
             target: Target::default(),
-            first_byte_after: None,
+            seen: Seen::default(),
             summary: None,
             fault: None,
             busy: None,
@@ -96,6 +97,11 @@ impl Context {
             renaming.finish(&mut out);
         }
         *piece = Some(out.freeze());
+    }
+
+    /// The dialect that the answer is read as.
+    pub fn dialect(&self) -> Option<&str> {
+        self.exchange.as_ref().map(|exchange| exchange.decoding.dialect.name())
     }
 
     /// Remembers why, and gives Pingora an error that ends the request.

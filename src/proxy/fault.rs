@@ -62,6 +62,17 @@ pub enum Blame {
     Gateway,
 }
 
+impl Blame {
+    /// One of three, as metrics and the access log say it.
+    pub fn whose(self) -> &'static str {
+        match self {
+            Self::Client | Self::Left => "client",
+            Self::Upstream => "upstream",
+            Self::Busy | Self::Gateway => "gateway",
+        }
+    }
+}
+
 impl Fault {
     /// What an error of Pingora's means, together with what its connection was waiting for.
     pub fn of(e: &Error, expired: Option<Expired>) -> Self {

@@ -16,6 +16,7 @@ mod lifecycle;
 mod path;
 mod reply;
 mod route;
+mod seen;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,8 +36,7 @@ pub use lifecycle::Lifecycle;
 
 use crate::config::View;
 use crate::limits::Limits;
-use crate::metrics::Metrics;
-use crate::response::Summary;
+use crate::metrics::{Metrics, Reading, Retry};
 use crate::upstream::{Claim, Connection, Pool, Upstream, Watch};
 
 use body::End;
@@ -98,14 +98,18 @@ impl Gateway {
         if let Some(exchange) = &context.exchange {
             match Reply::to(response, exchange, &self.limits) {
                 Ok(reply) => {
-                    self.metrics.answers_read.increment();
+                    context.seen.reading = Some(Reading::Read);
                     headers::unframe_response(response);
                     if matches!(reply, Reply::Stream(_)) {
                         headers::keep_streaming(response)?;
+                        self.follow(context);
                     }
                     context.reply = reply;
                 }
-                Err(why) => self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why),
+                Err(why) => {
+                    context.seen.reading = Some(Reading::Unread);
+                    self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why);
+                }
             }
         }
         if let Some(alias) = &context.alias
@@ -119,19 +123,11 @@ impl Gateway {
 
     /// Says once for each pool and reason that replies are not read.
     fn say_unread(&self, pool: &str, why: Unread) {
-        self.metrics.answers_unread.increment();
         let said = format!("pool {pool}: an answer to a request with tools passes unread: {why}");
         let mut known = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains(&said) {
             log::warn!("{said}");
             known.insert(said);
-        }
-    }
-
-    fn keep_summary(&self, context: &mut Context, summary: Option<Summary>) {
-        if let Some(summary) = summary {
-            self.metrics.answered(&summary);
-            context.summary = Some(summary);
         }
     }
 
@@ -142,8 +138,7 @@ impl Gateway {
             // Nobody failed: the rest was not wanted.
             context.fault = None;
             let mut piece = None;
-            let summary = context.reply.finish(&mut piece);
-            self.keep_summary(context, summary);
+            context.summary = context.reply.finish(&mut piece);
             (piece.unwrap_or_default(), Close::Properly)
         } else {
             let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);
@@ -152,7 +147,7 @@ impl Gateway {
                 // It failed after its last word.
                 context.fault = None;
             }
-            self.keep_summary(context, summary);
+            context.summary = summary;
             (bytes, close)
         };
         let mut rest = Some(bytes);
@@ -196,7 +191,6 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         context.busy = Some(self.lifecycle.enter());
         context.id = headers::request_id(session.req_header());
-        self.metrics.requests.increment();
         session.set_read_timeout(Some(CLIENT_PAUSE_MAX));
         session.set_pipelining_enabled(true);
         match (session.get_keepalive(), self.lifecycle.is_ready()) {
@@ -226,12 +220,16 @@ impl ProxyHttp for Gateway {
             let connection = Self::connection(session, context, &pool);
             match claim.http_peer(&connection).await {
                 Ok(http_peer) => {
+                    context.seen.asking(context.began);
                     context.target.claim = Some(claim);
                     return Ok(Box::new(http_peer));
                 }
                 Err(e) => {
                     log::warn!("pool {}: {}: {e}", pool.name(), claim.peer().url());
                     give_up(context, claim);
+                    if context.target.tried.len() < pool.peers().len() {
+                        self.retry(context, Retry::Unreachable);
+                    }
                 }
             }
         }
@@ -264,6 +262,7 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         context: &mut Context,
     ) -> Result<()> {
+        context.seen.is_uploaded |= end_of_stream;
         context.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
         Ok(())
     }
@@ -274,7 +273,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
-        context.first_byte_after.get_or_insert_with(|| context.began.elapsed());
+        context.seen.answered(context.began, response);
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
@@ -306,9 +305,9 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<Option<Duration>> {
         context.reply.push(piece);
+        context.seen.came(&context.reply);
         if end_of_stream {
-            let summary = context.reply.finish(piece);
-            self.keep_summary(context, summary);
+            context.summary = context.reply.finish(piece).or(context.summary.take());
         } else if context.reply.is_done()
             && let Some(watch) = &context.target.watch
         {
@@ -323,7 +322,11 @@ impl ProxyHttp for Gateway {
         log::warn!("{}: {e}", claim.peer().url());
         give_up(context, claim);
         let peers = context.target.pool.as_ref().map_or(0, |pool| pool.peers().len());
-        e.set_retry(context.target.tried.len() < peers);
+        let retry = context.target.tried.len() < peers;
+        if retry {
+            self.retry(context, Retry::Unreachable);
+        }
+        e.set_retry(retry);
         e
     }
 
@@ -344,8 +347,10 @@ impl ProxyHttp for Gateway {
         if retry && client_reused {
             // The connection was stale; that says nothing about the peer.
             context.target.distrust = Distrust::Shared;
+            self.retry(context, Retry::Stale);
         } else if retry && let Some(claim) = context.target.claim.take() {
             context.target.tried.push(claim.index());
+            self.retry(context, Retry::Broken);
         }
         e.set_retry(retry);
         e
@@ -376,13 +381,7 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Context) {
         context.target.claim = None;
         context.target.watch = None;
-        match context.fault.as_ref().map(Fault::blame) {
-            None => {}
-            Some(Blame::Client) => self.metrics.refused.increment(),
-            Some(Blame::Left) => self.metrics.clients_left.increment(),
-            Some(Blame::Busy) => self.metrics.busy.increment(),
-            Some(Blame::Upstream | Blame::Gateway) => self.metrics.upstream_failures.increment(),
-        }
+        self.count(session, context);
         access::write(session, context);
         context.busy = None;
     }

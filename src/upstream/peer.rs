@@ -1,6 +1,8 @@
 //! A server that exists, as the configuration names it.
 //! Whether it is alive and whether it is next are others' questions.
 
+use std::time::Instant;
+
 use crate::config;
 
 use super::address::Addresses;
@@ -44,11 +46,17 @@ impl Peer {
         self.config.api_key.as_ref().map(|key| format!("Bearer {}", key.reveal()))
     }
 
+    /// Whether the last attempt to connect to it, if it was not long ago, did not fail.
+    pub fn is_alive(&self, now: Instant) -> bool {
+        self.health.is_alive(now)
+    }
+
     pub(super) fn weight(&self) -> u32 {
         self.config.weight.max(1)
     }
 
-    pub(super) fn max_inflight(&self) -> Option<u32> {
+    /// Requests that it may have at once, where that is limited.
+    pub fn max_inflight(&self) -> Option<u32> {
         self.config.max_inflight
     }
 }

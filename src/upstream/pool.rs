@@ -62,6 +62,11 @@ impl Pool {
         &self.peers
     }
 
+    /// Requests that the peer at this place has now.
+    pub fn in_flight(&self, index: usize) -> u32 {
+        self.rota.in_flight(index)
+    }
+
     /// A place at the next peer that is not among those `tried`.
     pub fn claim(self: &Arc<Self>, tried: &[usize]) -> Result<Claim, ClaimError> {
         let now = Instant::now();
@@ -70,7 +75,7 @@ impl Pool {
             index,
             weight: peer.weight(),
             max_inflight: peer.max_inflight(),
-            rank: u8::from(!peer.health.is_alive(now)),
+            rank: u8::from(!peer.is_alive(now)),
         });
         let taken = self.rota.take(candidates).and_then(|index| Some((index, self.peers.get(index)?)));
         match taken {

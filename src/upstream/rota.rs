@@ -61,6 +61,10 @@ impl Rota {
             *load = load.saturating_sub(1);
         }
     }
+
+    pub fn in_flight(&self, index: usize) -> u32 {
+        lock(&self.state).inflight.get(index).copied().unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +100,9 @@ mod tests {
         let row = [(1, Some(1), 0)];
         assert_eq!(rota.take(candidates(&row)), Some(0));
         assert_eq!(rota.take(candidates(&row)), None);
+        assert_eq!(rota.in_flight(0), 1);
         rota.give_back(0);
+        assert_eq!((rota.in_flight(0), rota.in_flight(1)), (0, 0));
         assert_eq!(rota.take(candidates(&row)), Some(0));
     }
 }

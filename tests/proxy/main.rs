@@ -12,5 +12,7 @@ mod leaving;
 mod lifecycle;
 mod pools;
 mod probing;
+mod prometheus;
 mod rewriting;
+mod seen;
 mod transparent;
