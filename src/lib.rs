@@ -17,6 +17,7 @@
 //! | 0 | `limits` | the numbers that nothing may exceed | |
 //! | 1 | `schema` | what a tool's parameters say about types | `openai json` |
 //! | 1 | `dialect` | a tool-call format: spec (YAML) to compiled tables | `scan` |
+//! | 1 | `models` | the list of models over several servers | `json` |
 //! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `dialect schema scan json limits` |
 //! | 2 | `prompt` | tools and past calls to text that the model understands | `dialect schema openai json` |
 //! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
@@ -47,6 +48,7 @@ pub mod json;
 pub mod limits;
 pub mod metrics;
 pub mod mock;
+pub mod models;
 pub mod openai;
 pub mod prompt;
 pub mod proxy;

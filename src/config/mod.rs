@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::read::Surroundings;
-pub use self::view::{Alias, View};
+pub use self::view::{Alias, ModelsList, View};
 pub use crate::dialect::Glob;
 
 use crate::decode::{Reasoning, UnknownTools};
@@ -83,6 +83,8 @@ impl Pool {
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
+    /// By which it is known in lists and addressed; host and port when it has no other.
+    pub name: String,
     /// As written, for logs. Credentials in it are a mistake, so it holds none.
     pub url: String,
     /// A name or an address, without the brackets of IPv6.

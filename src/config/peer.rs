@@ -59,7 +59,9 @@ impl Peer {
         if path.contains(|c: char| c.is_ascii_control() || c == ' ') {
             return Err(UrlError::Host);
         }
+        let name = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         Ok(Self {
+            name,
             url: url.into(),
             host: host.into(),
             port,
@@ -118,6 +120,8 @@ mod tests {
                 (peer.host.as_str(), peer.port, peer.prefix.as_str(), peer.url.as_str()),
                 (host, port, prefix, url)
             );
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            assert_eq!(peer.name, format!("{host}:{port}"));
         }
     }
 

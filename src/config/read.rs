@@ -13,10 +13,11 @@ use crate::dialect::Dialects;
 use crate::exchange::{Engine, ToolsMode};
 use crate::limits::Limits;
 
-pub(super) const TOP: &[&str] = &["listen", "admin", "pools", "alias", "expose", "limits", "dialects", "server"];
+pub(super) const TOP: &[&str] =
+    &["listen", "admin", "pools", "alias", "models_list", "expose", "limits", "dialects", "server"];
 pub(super) const POOL: &[&str] =
     &["name", "models", "engine", "peers", "dialect", "tools", "reasoning", "unknown_tools", "timeouts"];
-pub(super) const PEER: &[&str] = &["url", "weight", "max_inflight", "api_key"];
+pub(super) const PEER: &[&str] = &["url", "name", "weight", "max_inflight", "api_key"];
 pub(super) const TIMEOUTS: &[&str] = &["connect_ms", "first_byte_ms", "idle_ms", "total_ms"];
 pub(super) const SERVER: &[&str] =
     &["threads", "work_stealing", "listener_tasks_per_fd", "upstream_keepalive_pool_size", "grace_seconds"];
@@ -240,7 +241,21 @@ impl Reader<'_> {
         let max_inflight =
             fields.find("max_inflight").and_then(|node| self.number(node, "max_inflight", 1..=1_000_000));
         let api_key = fields.find("api_key").and_then(|node| self.api_key(node));
-        peer.map(|peer| Peer { weight: weight.unwrap_or(peer.weight), max_inflight, api_key, ..peer })
+        let name = fields.find("name").and_then(|node| self.peer_name(node));
+        let peer = peer?;
+        let (name, weight) = (name.unwrap_or(peer.name), weight.unwrap_or(peer.weight));
+        Some(Peer { name, weight, max_inflight, api_key, ..peer })
+    }
+
+    /// A name stands in paths.
+    fn peer_name(&mut self, node: &Node) -> Option<String> {
+        let name = self.text(node, "a peer's name")?;
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b)) || matches!(name, "." | "..") {
+            let what = format!("a peer's name is a word, not `{name}`");
+            self.mistake(node.place, what, "letters, digits, `-`, `.`, `_` and `:`");
+            return None;
+        }
+        Some(name.into())
     }
 
     fn peer_url(&mut self, node: &Node) -> Option<Peer> {
@@ -322,7 +337,14 @@ impl Reader<'_> {
     }
 
     /// Replaces a default by the word of its key, when there is one. `what` names it in messages.
-    fn choose<T: Copy>(&mut self, fields: &Fields<'_>, key: &str, what: &str, words: &[(&str, T)], value: &mut T) {
+    pub(super) fn choose<T: Copy>(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        what: &str,
+        words: &[(&str, T)],
+        value: &mut T,
+    ) {
         if let Some(word) = fields.find(key).and_then(|node| self.choice(node, what, words)) {
             *value = word;
         }

@@ -71,7 +71,7 @@ pools:
     timeouts: { connect_ms: 1, first_byte_ms: 2, idle_ms: null, total_ms: 4 }
     peers:
       - http://${env.HOST}:${env.PORT}/llm/
-      - { url: "http://b", weight: 3, max_inflight: 4, api_key: "${env.KEY}" }
+      - { url: "http://b", name: gpu-1, weight: 3, max_inflight: 4, api_key: "${env.KEY}" }
   - name: rest
     peers: http://c
 limits:
@@ -92,6 +92,7 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
     assert_eq!(
         big.peers[0],
         Peer {
+            name: "10.0.0.1:8081".into(),
             url: "http://10.0.0.1:8081/llm/".into(),
             host: "10.0.0.1".into(),
             port: 8081,
@@ -101,6 +102,7 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
             api_key: None,
         }
     );
+    assert_eq!(big.peers[1].name, "gpu-1");
     assert_eq!((big.peers[1].weight, big.peers[1].max_inflight), (3, Some(4)));
     assert_eq!(big.peers[1].api_key.as_ref().map(Secret::reveal), Some("sk-secret"));
     let limits = Limits {
@@ -127,8 +129,11 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
 
 #[test]
 fn what_clients_see_is_read() {
-    let view = good(&format!("{POOLS}expose: [/props, /slots]\nalias: {{GPT-4o: qwen3, \"a/b:c\": x}}")).view;
+    let view =
+        good(&format!("{POOLS}models_list: pass\nexpose: [/props, /slots]\nalias: {{GPT-4o: qwen3, \"a/b:c\": x}}"))
+            .view;
     assert_eq!(["gpt-4O", "a/b:c", "x"].map(|name| view.behind(name)), [Some("qwen3"), Some("x"), None]);
+    assert_eq!(view.models_list, ModelsList::Pass);
     assert_eq!(view.hidden, ["/lora-adapters", "/metrics", "/models/load", "/models/unload"]);
 }
 
@@ -162,8 +167,8 @@ fn variables_are_replaced_once() {
 
 /// One mistake, or several, a row: the file and the lines that say what is wrong with it.
 const MISTAKES: &[(&str, &str)] = &[
-    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, expose, limits, dialects, server)"),
-    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, expose, limits, dialects, server)"),
+    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, models_list, expose, limits, dialects, server)"),
+    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, models_list, expose, limits, dialects, server)"),
     ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
     ("pools: []", "t.yaml:1:8: pools is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
@@ -217,6 +222,9 @@ t.yaml:2:30: an alias's model is a text, not a list (write one value)
 t.yaml:2:37: alias `d` leads to `a`, which no pool takes (name a model that a pool's `models` match)
 t.yaml:2:37: alias `d` leads to `a`, which is an alias itself (name the model behind it)"),
     ("pools: [{name: a, peers: http://h}]\nalias: m", "t.yaml:2:8: alias is a mapping, not a single value (as in {short-name: the-model})"),
+    ("pools: [{name: a, peers: {url: http://h, name: a/b}}]\nmodels_list: x", "\
+t.yaml:1:48: a peer's name is a word, not `a/b` (letters, digits, `-`, `.`, `_` and `:`)
+t.yaml:2:14: unknown models_list policy `x` (known: merge, pass)"),
     ("pools: [{name: a, peers: http://h}]\nexpose: [/slot]", "t.yaml:2:10: unknown page to expose `/slot` (did you mean `/slots`?)"),
     ("pools: [{name: a, peers: http://h}]\ndialects: nowhere", "t.yaml:2:11: dialects: `nowhere`: no such folder (a folder of dialect files, one *.yaml each)"),
     ("pools: [{name: '${env.NOPE}', peers: 'http://${env.ALSO}'}]", "\

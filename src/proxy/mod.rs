@@ -13,6 +13,7 @@ mod context;
 mod fault;
 mod headers;
 mod lifecycle;
+mod listing;
 mod path;
 mod reply;
 mod route;
@@ -42,6 +43,7 @@ use crate::upstream::{Claim, Connection, Pool, Upstream, Watch};
 use body::End;
 use context::Distrust;
 use fault::Blame;
+use listing::{Listing, Wanted};
 use reply::{Close, Reply, Unread};
 
 /// How long an idle client's connection is kept.
@@ -60,6 +62,7 @@ pub struct Gateway {
     limits: Limits,
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
+    listing: Listing,
     /// What has been said once about replies that could not be read.
     said: Mutex<HashSet<String>>,
 }
@@ -72,7 +75,7 @@ impl Gateway {
         metrics: Arc<Metrics>,
         lifecycle: Arc<Lifecycle>,
     ) -> Self {
-        Self { upstream, view, limits, metrics, lifecycle, said: Mutex::default() }
+        Self { upstream, view, limits, metrics, lifecycle, listing: Listing::default(), said: Mutex::default() }
     }
 
     /// The connection that a request needs.
@@ -203,6 +206,12 @@ impl ProxyHttp for Gateway {
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
         if let Some(page) = path::within(session.req_header(), &self.view.hidden) {
             return Err(context.fail(Fault::Hidden(page)));
+        }
+        if self.lists_models()
+            && let Some(wanted) = Wanted::of(session.req_header())
+        {
+            self.list_models(session, context, wanted).await?;
+            return Ok(true);
         }
         self.admit(session, context).await?;
         Ok(false)

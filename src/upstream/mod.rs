@@ -5,6 +5,7 @@
 //! it is. A `Claim` is a place at one peer, given back when it is dropped.
 
 mod address;
+mod ask;
 mod claim;
 mod dial;
 mod health;

@@ -26,6 +26,11 @@ impl Peer {
         Self { config, authority, addresses, health: Health::default() }
     }
 
+    /// By which clients and operators know it.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
     /// As written in the configuration, for logs.
     pub fn url(&self) -> &str {
         &self.config.url

@@ -8,6 +8,7 @@ use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 
+use super::ask;
 use super::claim::Claim;
 use super::peer::Peer;
 use super::probe::Probe;
@@ -87,6 +88,12 @@ impl Pool {
 
     pub(super) fn give_back(&self, index: usize) {
         self.rota.give_back(index);
+    }
+
+    /// The bodies of a page at every peer that answers in 2 s, in the order of the peers.
+    /// A peer without a key of its own is shown the client's `authorization`.
+    pub async fn pages(&self, path: &'static str, authorization: Option<&str>) -> Vec<(Arc<Peer>, Vec<u8>)> {
+        ask::all(&self.config, &self.peers, path, authorization).await
     }
 
     /// How its models write. With `dialect: auto` the servers' chat template decides, then the model's name.

@@ -4,30 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::connectors::http::Connector;
-use pingora::http::RequestHeader;
 use serde::Deserialize;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::config;
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 use crate::exchange::Engine;
 
-use super::claim::Connection;
+use super::ask;
 use super::peer::Peer;
 use super::pool::Family;
-use super::watch::Watch;
 
-/// What a request may wait for the answer; it is the first one's time to its first token.
-const PROBE_MAX: Duration = Duration::from_secs(2);
 /// After a probe that no peer answered, requests go by the model's name for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-/// Templates of 20 KiB are usual; an answer over this is none.
-const PROPS_BYTES_MAX: usize = 1 << 20;
-
 /// What was learnt of a pool, and when.
 #[derive(Debug, Default)]
 pub struct Probe {
@@ -75,26 +66,13 @@ impl Probe {
 
 /// The templates of the peers that answer in time, each with its peer's URL.
 async fn templates(pool: &config::Pool, peers: &[Arc<Peer>]) -> Vec<(String, String)> {
-    let mut asking = JoinSet::new();
-    for peer in peers {
-        let (peer, timeouts) = (Arc::clone(peer), pool.timeouts);
-        asking.spawn(async move { (peer.url().to_owned(), template(&peer, timeouts).await) });
-    }
     let mut templates = Vec::new();
-    let all = async {
-        while let Some(answer) = asking.join_next().await {
-            match answer {
-                Ok((url, Ok(template))) => templates.push((url, template)),
-                Ok((url, Err(e))) => log::warn!("pool {}: asking {url} for its chat template: {e}", pool.name),
-                Err(e) => log::warn!("pool {}: asking for a chat template: {e}", pool.name),
-            }
+    for (peer, body) in ask::all(pool, peers, "/props", None).await {
+        match serde_json::from_slice::<Props>(&body) {
+            Ok(props) => templates.push((peer.url().to_owned(), props.chat_template)),
+            Err(e) => log::warn!("pool {}: `/props` of {} has no chat template: {e}", pool.name, peer.url()),
         }
-    };
-    if timeout(PROBE_MAX, all).await.is_err() {
-        log::warn!("pool {}: not every server told its chat template within {PROBE_MAX:?}", pool.name);
     }
-    // The order of the answers is chance; the choice is not.
-    templates.sort_by_key(|(url, _)| peers.iter().position(|peer| peer.url() == url));
     templates
 }
 
@@ -134,51 +112,6 @@ fn prompt_reasoning(dialect: &Dialect, template: &str) -> Reasoning {
 #[derive(Deserialize)]
 struct Props {
     chat_template: String,
-}
-
-/// Why a peer's template is not known.
-#[derive(Debug, thiserror::Error)]
-enum PropsError {
-    #[error("{0}")]
-    Address(#[from] std::io::Error),
-    #[error("{0}")]
-    Http(#[from] Box<pingora::Error>),
-    #[error("`/props` answered {0}")]
-    Status(u16),
-    #[error("`/props` is over {PROPS_BYTES_MAX} bytes")]
-    TooLarge,
-    #[error("`/props` has no chat template: {0}")]
-    Shape(#[from] serde_json::Error),
-}
-
-async fn template(peer: &Arc<Peer>, timeouts: config::Timeouts) -> Result<String, PropsError> {
-    let connection = Connection::Own(Arc::new(Watch::new(timeouts)));
-    let http_peer = connection.to(peer, timeouts).await?;
-    let connector: Connector = Connector::new(None);
-    let (mut session, _) = connector.get_http_session(&http_peer).await?;
-    let path = format!("{}/props", peer.prefix());
-    let mut request = RequestHeader::build("GET", path.as_bytes(), Some(3))?;
-    request.insert_header("Host", peer.authority())?;
-    request.insert_header("Connection", "close")?;
-    if let Some(authorization) = peer.authorization() {
-        request.insert_header("Authorization", authorization)?;
-    }
-    session.write_request_header(Box::new(request)).await?;
-    session.finish_request_body().await?;
-    session.read_response_header().await?;
-    let status = session.response_header().map_or(0, |header| header.status.as_u16());
-    if status != 200 {
-        return Err(PropsError::Status(status));
-    }
-    let mut body = Vec::new();
-    while let Some(bytes) = session.read_response_body().await? {
-        if body.len() + bytes.len() > PROPS_BYTES_MAX {
-            return Err(PropsError::TooLarge);
-        }
-        body.extend_from_slice(&bytes);
-    }
-    let props: Props = serde_json::from_slice(&body)?;
-    Ok(props.chat_template)
 }
 
 #[cfg(test)]

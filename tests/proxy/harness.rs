@@ -241,6 +241,7 @@ pub fn ok(body: &str) -> Vec<u8> {
 
 pub fn peer(address: SocketAddr) -> Peer {
     Peer {
+        name: address.to_string(),
         url: format!("http://{address}"),
         host: address.ip().to_string(),
         port: address.port(),

@@ -10,6 +10,7 @@ mod harness;
 mod hiding;
 mod leaving;
 mod lifecycle;
+mod listing;
 mod pools;
 mod probing;
 mod prometheus;
