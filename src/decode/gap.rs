@@ -14,12 +14,10 @@ pub(super) enum Phase {
 }
 
 /// The text that waits.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Gap {
     pub phase: Phase,
     text: String,
-    /// What waits is no longer than this; more whitespace is text.
-    bytes_max: usize,
     /// It holds a token that only the answer's end makes droppable.
     token: bool,
     /// Whitespace right after a reasoning block belongs to the block's markup.
@@ -27,13 +25,9 @@ pub(super) struct Gap {
 }
 
 impl Gap {
-    pub fn new(bytes_max: usize) -> Self {
-        Self { phase: Phase::Start, text: String::new(), bytes_max, token: false, after_reasoning: false }
-    }
-
     /// Takes the droppable beginning of `text`, and returns how many bytes that is.
     /// `also` are characters that are droppable beside whitespace.
-    pub fn absorb(&mut self, text: &str, also: impl Fn(char) -> bool) -> usize {
+    pub fn absorb(&mut self, text: &str, also: impl Fn(char) -> bool, max: usize) -> usize {
         if self.phase == Phase::Open && !self.after_reasoning {
             return 0;
         }
@@ -45,7 +39,7 @@ impl Gap {
             }
             self.after_reasoning = false;
             let droppable = self.phase != Phase::Open && (c.is_ascii_whitespace() || also(c));
-            if !droppable || !self.has_room() {
+            if !droppable || self.text.len() >= max {
                 break;
             }
             self.text.push(c);
@@ -57,11 +51,6 @@ impl Gap {
     /// Whether whitespace that comes next is dropped.
     pub fn skips(&self) -> bool {
         self.after_reasoning
-    }
-
-    /// Whether more can wait.
-    pub fn has_room(&self) -> bool {
-        self.text.len() < self.bytes_max
     }
 
     /// An end-of-turn token, which is dropped if the answer ends here.

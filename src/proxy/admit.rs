@@ -2,7 +2,6 @@
 //! Rewrites nothing itself; `request` does.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -57,12 +56,9 @@ impl Gateway {
         Ok(())
     }
 
-    async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
+    pub(super) async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
         let bytes_max = self.limits.request_body_bytes_max;
-        let began = Instant::now();
-        let read = body::read(session, bytes_max).await;
-        context.seen.upload_took = began.elapsed();
-        read.map_err(|e| match e {
+        body::read(session, bytes_max).await.map_err(|e| match e {
             ReadError::TooLarge => context.fail(Fault::BodyTooLarge { bytes_max }),
             ReadError::Unclosed => context.fail(Fault::BodyUnclosed),
             ReadError::Lost => context.fail(Fault::Internal),

@@ -45,9 +45,11 @@ impl Form {
         if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
             return Err(Unread::Compressed);
         }
-        if is_event_stream(header) {
+        let content_type = header.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
+        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        if essence.eq_ignore_ascii_case(b"text/event-stream") {
             Ok(Self::Stream)
-        } else if essence(header).eq_ignore_ascii_case(b"application/json") {
+        } else if essence.eq_ignore_ascii_case(b"application/json") {
             Ok(Self::Whole)
         } else {
             Err(Unread::ContentType)
@@ -98,14 +100,6 @@ impl Reply {
         }
     }
 
-    /// Of a stream that is read: how many of its events had words in them, and how many bytes are held back.
-    pub fn progress(&self) -> Option<(u64, usize)> {
-        match self {
-            Self::Stream(stream) => Some((stream.spoken(), stream.held())),
-            Self::Passing | Self::Whole(_) => None,
-        }
-    }
-
     /// Whether nothing more of the upstream's body is needed.
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Stream(stream) if stream.is_done())
@@ -139,14 +133,4 @@ impl Reply {
             }
         }
     }
-}
-
-pub fn is_event_stream(header: &ResponseHeader) -> bool {
-    essence(header).eq_ignore_ascii_case(b"text/event-stream")
-}
-
-/// The Content-Type without its parameters.
-fn essence(header: &ResponseHeader) -> &[u8] {
-    let content_type = header.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
-    content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }

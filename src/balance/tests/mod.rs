@@ -2,7 +2,6 @@
 
 mod affinity;
 mod decisions;
-mod events;
 mod health;
 mod queue;
 
