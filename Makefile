@@ -3,7 +3,7 @@
 VENV := .venv/.installed
 NODE := tests/clients/node_modules/.installed
 
-.PHONY: demo test bench lint deny clean
+.PHONY: demo test bench fuzz lint deny clean
 
 # A conversation with tools, in the terminal: no model, no GPU and no network.
 demo:
@@ -27,6 +27,15 @@ lint:
 bench:
 	@.ci/install build
 	cargo bench --bench decode --bench rewrite --bench gateway
+
+# Looks for inputs that break a property, half a minute each. Needs a nightly toolchain (rustup toolchain install
+# nightly); `make test` holds the same properties on generated inputs without one.
+fuzz:
+	@.ci/install build
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	for target in sse decode request response; do \
+		cargo +nightly fuzz run $$target -- -max_total_time=30 -max_len=512 || exit 1; \
+	done
 
 # Licences, advisories, duplicates and sources of the dependencies.
 deny:

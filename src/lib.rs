@@ -17,17 +17,18 @@
 //! | 0 | `limits` | the numbers that nothing may exceed | |
 //! | 1 | `schema` | what a tool's parameters say about types | `openai json` |
 //! | 1 | `dialect` | a tool-call format: spec (YAML) to compiled tables | `scan` |
+//! | 1 | `models` | the list of models over several servers | `json` |
 //! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `dialect schema scan json limits` |
 //! | 2 | `prompt` | tools and past calls to text that the model understands | `dialect schema openai json` |
 //! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
 //! | 3 | `request` | rewrite a request body, yield an `Exchange` | `prompt exchange decode dialect schema openai limits json` |
 //! | 3 | `response` | rewrite a reply, streamed or whole | `decode exchange sse json openai limits` |
 //! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
-//! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect limits exchange decode` |
-//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect exchange` |
-//! | 5 | `metrics` | names and counters | `response` |
+//! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `dialect limits exchange decode` |
+//! | 5 | `upstream` | pools of peers: in-flight counts, probing, choice of peer | `config decode dialect exchange` |
+//! | 5 | `metrics` | what is counted and measured, and its names | `response` |
 //! | 6 | `proxy` | the Pingora phases; `fault` maps errors to HTTP | all above |
-//! | 6 | `admin` | the admin address: health, readiness | all above |
+//! | 6 | `admin` | the admin address: health, readiness, metrics, status | all above |
 //! | 6 | `mock` | the scripted upstream | all above |
 //! | 7 | `server` | start, signals, stop | all above |
 //! | 7 | `demo` | the conversation a newcomer runs first | all above |
@@ -47,6 +48,7 @@ pub mod json;
 pub mod limits;
 pub mod metrics;
 pub mod mock;
+pub mod models;
 pub mod openai;
 pub mod prompt;
 pub mod proxy;

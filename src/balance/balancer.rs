@@ -230,14 +230,13 @@ impl Balancer {
 
     /// Whether somebody who has waited longer could go now.
     fn yields(&self, request: &Request, now: Duration) -> bool {
-        for waiting in self.queue.before(self.queue.place(request)) {
-            if matches!(self.options(&waiting.tried, now), Options::Now(..)) {
-                return true;
-            }
-            if waiting.tried.is_empty() {
-                return false;
-            }
-        }
-        false
+        let mut is_blocked = false;
+        self.queue.before(self.queue.place(request)).any(|waiting| {
+            let goes_anywhere = waiting.tried.is_empty();
+            let could_go =
+                !(is_blocked && goes_anywhere) && matches!(self.options(&waiting.tried, now), Options::Now(..));
+            is_blocked |= goes_anywhere && !could_go;
+            could_go
+        })
     }
 }

@@ -1,7 +1,6 @@
 //! YAML to a tree whose nodes know their place, and that tree to a `Config`.
 //! Opens no file and reads no environment: both are handed in.
 
-mod balancing;
 mod fields;
 mod mistake;
 mod peer;
@@ -14,10 +13,9 @@ mod view;
 use std::fmt;
 use std::sync::Arc;
 
-pub use self::balancing::{Balancing, Checks, Queue};
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::read::Surroundings;
-pub use self::view::{Alias, View};
+pub use self::view::{Alias, ModelsList, View};
 pub use crate::dialect::Glob;
 
 use crate::decode::{Reasoning, UnknownTools};
@@ -53,7 +51,6 @@ pub struct Pool {
     pub engine: Engine,
     /// At least one.
     pub peers: Vec<Peer>,
-    pub balancing: Balancing,
     pub dialect: DialectChoice,
     pub tools: ToolsChoice,
     pub reasoning: Reasoning,
@@ -69,7 +66,6 @@ impl Pool {
             models: Vec::new(),
             engine: Engine::default(),
             peers: Vec::new(),
-            balancing: Balancing::default(),
             dialect: DialectChoice::Auto,
             tools: ToolsChoice::default(),
             reasoning: Reasoning::default(),
@@ -87,6 +83,8 @@ impl Pool {
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
+    /// By which it is known in lists and addressed; host and port when it has no other.
+    pub name: String,
     /// As written, for logs. Credentials in it are a mistake, so it holds none.
     pub url: String,
     /// A name or an address, without the brackets of IPv6.
@@ -96,9 +94,7 @@ pub struct Peer {
     pub prefix: String,
     /// Its share of the requests, relative to the pool's other peers.
     pub weight: u32,
-    /// Lower goes first: a peer of a higher number gets requests only when none of a lower one can take them.
-    pub priority: u8,
-    /// Requests that it may have at once; none means what it says itself, or no limit.
+    /// Requests that it may have at once; none means no limit.
     pub max_inflight: Option<u32>,
     /// Replaces the client's `Authorization`.
     pub api_key: Option<Secret>,

@@ -37,7 +37,7 @@ impl UrlError {
 }
 
 impl Peer {
-    /// The peer at a URL, with no key, no limit, a weight of one and the first priority.
+    /// The peer at a URL, with no key, no limit and a weight of one.
     pub(super) fn parse(url: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::NoScheme)?;
         match scheme.to_ascii_lowercase().as_str() {
@@ -59,13 +59,14 @@ impl Peer {
         if path.contains(|c: char| c.is_ascii_control() || c == ' ') {
             return Err(UrlError::Host);
         }
+        let name = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         Ok(Self {
+            name,
             url: url.into(),
             host: host.into(),
             port,
             prefix: path.trim_end_matches('/').into(),
             weight: 1,
-            priority: 0,
             max_inflight: None,
             api_key: None,
         })
@@ -119,6 +120,8 @@ mod tests {
                 (peer.host.as_str(), peer.port, peer.prefix.as_str(), peer.url.as_str()),
                 (host, port, prefix, url)
             );
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            assert_eq!(peer.name, format!("{host}:{port}"));
         }
     }
 

@@ -13,23 +13,11 @@ use crate::dialect::Dialects;
 use crate::exchange::{Engine, ToolsMode};
 use crate::limits::Limits;
 
-pub(super) const TOP: &[&str] = &["listen", "admin", "pools", "alias", "expose", "limits", "dialects", "server"];
-pub(super) const POOL: &[&str] = &[
-    "name",
-    "models",
-    "engine",
-    "peers",
-    "policy",
-    "queue",
-    "check_ms",
-    "session_header",
-    "dialect",
-    "tools",
-    "reasoning",
-    "unknown_tools",
-    "timeouts",
-];
-pub(super) const PEER: &[&str] = &["url", "weight", "priority", "max_inflight", "api_key"];
+pub(super) const TOP: &[&str] =
+    &["listen", "admin", "pools", "alias", "models_list", "expose", "limits", "dialects", "server"];
+pub(super) const POOL: &[&str] =
+    &["name", "models", "engine", "peers", "dialect", "tools", "reasoning", "unknown_tools", "timeouts"];
+pub(super) const PEER: &[&str] = &["url", "name", "weight", "max_inflight", "api_key"];
 pub(super) const TIMEOUTS: &[&str] = &["connect_ms", "first_byte_ms", "idle_ms", "total_ms"];
 pub(super) const SERVER: &[&str] =
     &["threads", "work_stealing", "listener_tasks_per_fd", "upstream_keepalive_pool_size", "grace_seconds"];
@@ -55,7 +43,7 @@ const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), (
 const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 /// A day: what waits longer has been forgotten.
-pub(super) const MILLISECONDS: RangeInclusive<u64> = 1..=86_400_000;
+const MILLISECONDS: RangeInclusive<u64> = 1..=86_400_000;
 /// One byte to a gibibyte: more would be memory that no machine in front of a model has to spare.
 const BYTES: RangeInclusive<usize> = 1..=(1 << 30);
 
@@ -208,7 +196,6 @@ impl Reader<'_> {
         if let Some(node) = fields.find("timeouts") {
             self.timeouts(node, &mut pool.timeouts);
         }
-        pool.balancing = self.balancing(&fields);
         self.choose(&fields, "engine", "engine", &Engine::ALL.map(|engine| (engine.name(), engine)), &mut pool.engine);
         self.choose(&fields, "tools", "tools mode", TOOLS, &mut pool.tools);
         self.choose(
@@ -251,17 +238,24 @@ impl Reader<'_> {
         };
         let peer = self.peer_url(url);
         let weight = fields.find("weight").and_then(|node| self.number(node, "weight", 1..=1_000));
-        let priority = fields.find("priority").and_then(|node| self.number(node, "priority", 0..=u8::MAX));
         let max_inflight =
             fields.find("max_inflight").and_then(|node| self.number(node, "max_inflight", 1..=1_000_000));
         let api_key = fields.find("api_key").and_then(|node| self.api_key(node));
-        peer.map(|peer| Peer {
-            weight: weight.unwrap_or(peer.weight),
-            priority: priority.unwrap_or(peer.priority),
-            max_inflight,
-            api_key,
-            ..peer
-        })
+        let name = fields.find("name").and_then(|node| self.peer_name(node));
+        let peer = peer?;
+        let (name, weight) = (name.unwrap_or(peer.name), weight.unwrap_or(peer.weight));
+        Some(Peer { name, weight, max_inflight, api_key, ..peer })
+    }
+
+    /// A name stands in paths.
+    fn peer_name(&mut self, node: &Node) -> Option<String> {
+        let name = self.text(node, "a peer's name")?;
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b)) || matches!(name, "." | "..") {
+            let what = format!("a peer's name is a word, not `{name}`");
+            self.mistake(node.place, what, "letters, digits, `-`, `.`, `_` and `:`");
+            return None;
+        }
+        Some(name.into())
     }
 
     fn peer_url(&mut self, node: &Node) -> Option<Peer> {
@@ -333,7 +327,7 @@ impl Reader<'_> {
     }
 
     /// Replaces a default by the number of its key, when there is one.
-    pub(super) fn set<N>(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<N>, value: &mut N)
+    fn set<N>(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<N>, value: &mut N)
     where
         N: std::str::FromStr + PartialOrd + std::fmt::Display,
     {

@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::balance::Policy;
 
 /// Variables and dialect files, as a table.
 struct Table;
@@ -72,7 +71,7 @@ pools:
     timeouts: { connect_ms: 1, first_byte_ms: 2, idle_ms: null, total_ms: 4 }
     peers:
       - http://${env.HOST}:${env.PORT}/llm/
-      - { url: "http://b", weight: 3, priority: 1, max_inflight: 4, api_key: "${env.KEY}" }
+      - { url: "http://b", name: gpu-1, weight: 3, max_inflight: 4, api_key: "${env.KEY}" }
   - name: rest
     peers: http://c
 limits:
@@ -93,17 +92,18 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
     assert_eq!(
         big.peers[0],
         Peer {
+            name: "10.0.0.1:8081".into(),
             url: "http://10.0.0.1:8081/llm/".into(),
             host: "10.0.0.1".into(),
             port: 8081,
             prefix: "/llm".into(),
             weight: 1,
-            priority: 0,
             max_inflight: None,
             api_key: None,
         }
     );
-    assert_eq!((big.peers[1].weight, big.peers[1].priority, big.peers[1].max_inflight), (3, 1, Some(4)));
+    assert_eq!(big.peers[1].name, "gpu-1");
+    assert_eq!((big.peers[1].weight, big.peers[1].max_inflight), (3, Some(4)));
     assert_eq!(big.peers[1].api_key.as_ref().map(Secret::reveal), Some("sk-secret"));
     let limits = Limits {
         headers_max: 1,
@@ -129,26 +129,12 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
 
 #[test]
 fn what_clients_see_is_read() {
-    let view = good(&format!("{POOLS}expose: [/props, /slots]\nalias: {{GPT-4o: qwen3, \"a/b:c\": x}}")).view;
+    let view =
+        good(&format!("{POOLS}models_list: pass\nexpose: [/props, /slots]\nalias: {{GPT-4o: qwen3, \"a/b:c\": x}}"))
+            .view;
     assert_eq!(["gpt-4O", "a/b:c", "x"].map(|name| view.behind(name)), [Some("qwen3"), Some("x"), None]);
+    assert_eq!(view.models_list, ModelsList::Pass);
     assert_eq!(view.hidden, ["/lora-adapters", "/metrics", "/models/load", "/models/unload"]);
-}
-
-#[test]
-fn every_key_of_balancing_is_read() {
-    let of = |keys: &str| good(&format!("pools: [{{name: a, peers: http://h{keys}}}]")).pools[0].balancing.clone();
-    let set = Balancing {
-        policy: Policy::RandomTwo,
-        queue: Queue { max: 0, timeout_ms: 5 },
-        checks: Checks::Never,
-        session_header: "X-Chat".into(),
-    };
-    let keys = ", policy: random-two, queue: {max: 0, timeout_ms: 5}, check_ms: null, session_header: X-Chat";
-    assert_eq!((of(keys), of("")), (set, Balancing::default()));
-    assert_eq!(of(", check_ms: 7").checks, Checks::Every { ms: 7 });
-    let pauses = [Checks::WithChoice.pause(1), Checks::Never.pause(2), Checks::Every { ms: 7 }.pause(1)];
-    assert_eq!(pauses.map(|pause| pause.map(|pause| pause.as_millis())), [None, None, Some(7)]);
-    assert!(Checks::WithChoice.pause(2).is_some());
 }
 
 #[test]
@@ -181,8 +167,8 @@ fn variables_are_replaced_once() {
 
 /// One mistake, or several, a row: the file and the lines that say what is wrong with it.
 const MISTAKES: &[(&str, &str)] = &[
-    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, expose, limits, dialects, server)"),
-    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, expose, limits, dialects, server)"),
+    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, models_list, expose, limits, dialects, server)"),
+    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, models_list, expose, limits, dialects, server)"),
     ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
     ("pools: []", "t.yaml:1:8: pools is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
@@ -191,7 +177,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, policy, queue, check_ms, session_header, dialect, tools, reasoning, unknown_tools, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, dialect, tools, reasoning, unknown_tools, timeouts)"),
     ("pools:\n  - {name: a, models: x, peers: http://h}\n  - {name: a, models: y, peers: http://h}", "t.yaml:3:5: pool `a` twice (names are unique)"),
     ("pools:\n  - {name: a, peers: http://h}\n  - {name: b, peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take any model (give one of them `models`)"),
     ("pools:\n  - {name: a, peers: [http://h, http://h]}", "t.yaml:2:33: peer `http://h` twice in a pool (use `weight`)"),
@@ -213,11 +199,6 @@ t.yaml:1:95: unknown unknown_tools policy `drop` (known: text, pass)"),
 t.yaml:1:59: connect_ms is a whole number, not `5s` (from 1 to 86400000; the unit stands in the key)
 t.yaml:1:72: idle_ms is out of range: 0 (from 1 to 86400000)
 t.yaml:1:75: unknown key `total` in timeouts (known: connect_ms, first_byte_ms, idle_ms, total_ms)"),
-    ("pools: [{name: a, peers: http://h, policy: hash, queue: {max: x}, check_ms: 0, session_header: 'a b'}]", "\
-t.yaml:1:44: unknown policy `hash` (known: slots, round-robin, random-two, prefix)
-t.yaml:1:63: max is a whole number, not `x` (from 0 to 1000000; the unit stands in the key)
-t.yaml:1:77: check_ms is out of range: 0 (from 1 to 86400000)
-t.yaml:1:96: session_header `a b` is no header's name (as in X-Session-Id)"),
     ("pools: [{name: a, peers: http://h, dialect: herms}]", "t.yaml:1:45: unknown dialect `herms` (did you mean `hermes`?)"),
     ("pools: [{name: a, peers: http://h, models: [*coder]}]", "t.yaml:1:45: `*coder` is a YAML alias that nothing defines (a value that begins with `*` needs quotes: \"*coder\")"),
     ("listen: [a:1, a, a:1, \":1\", a:99999]\nadmin: a:1\npools: [{name: a, peers: http://h}]", "\
@@ -241,6 +222,9 @@ t.yaml:2:30: an alias's model is a text, not a list (write one value)
 t.yaml:2:37: alias `d` leads to `a`, which no pool takes (name a model that a pool's `models` match)
 t.yaml:2:37: alias `d` leads to `a`, which is an alias itself (name the model behind it)"),
     ("pools: [{name: a, peers: http://h}]\nalias: m", "t.yaml:2:8: alias is a mapping, not a single value (as in {short-name: the-model})"),
+    ("pools: [{name: a, peers: {url: http://h, name: a/b}}]\nmodels_list: x", "\
+t.yaml:1:48: a peer's name is a word, not `a/b` (letters, digits, `-`, `.`, `_` and `:`)
+t.yaml:2:14: unknown models_list policy `x` (known: merge, pass)"),
     ("pools: [{name: a, peers: http://h}]\nexpose: [/slot]", "t.yaml:2:10: unknown page to expose `/slot` (did you mean `/slots`?)"),
     ("pools: [{name: a, peers: http://h}]\ndialects: nowhere", "t.yaml:2:11: dialects: `nowhere`: no such folder (a folder of dialect files, one *.yaml each)"),
     ("pools: [{name: '${env.NOPE}', peers: 'http://${env.ALSO}'}]", "\
@@ -305,10 +289,7 @@ fn every_key_is_documented() {
         .map(|(key, _)| key.trim_start_matches([' ', '-']))
         .collect();
     let known: BTreeSet<&str> =
-        [read::TOP, read::POOL, read::PEER, super::balancing::QUEUE, read::TIMEOUTS, read::LIMITS, read::SERVER]
-            .concat()
-            .into_iter()
-            .collect();
+        [read::TOP, read::POOL, read::PEER, read::TIMEOUTS, read::LIMITS, read::SERVER].concat().into_iter().collect();
     assert_eq!(&known - &documented, BTreeSet::new(), "known but not documented");
     // `- http://…` is the one line that has a colon and no key.
     assert_eq!(&documented - &known, BTreeSet::from(["http"]), "documented but not known");

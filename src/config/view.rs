@@ -10,8 +10,19 @@ use super::tree::{Node, Value};
 pub struct View {
     /// Other names for models; none of them is another's model.
     pub aliases: Vec<Alias>,
+    pub models_list: ModelsList,
     /// The servers' own pages that clients do not reach, each with everything below it.
     pub hidden: Vec<&'static str>,
+}
+
+/// What becomes of requests for the list of models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelsList {
+    /// It is made of what all servers list.
+    #[default]
+    Merge,
+    /// The first pool answers.
+    Pass,
 }
 
 /// A name under which clients may ask for a model.
@@ -23,7 +34,7 @@ pub struct Alias {
 
 impl Default for View {
     fn default() -> Self {
-        Self { aliases: Vec::new(), hidden: PAGES.to_vec() }
+        Self { aliases: Vec::new(), models_list: ModelsList::default(), hidden: PAGES.to_vec() }
     }
 }
 
@@ -43,6 +54,7 @@ impl Reader<'_> {
         if let Some(node) = fields.find("alias") {
             view.aliases = self.aliases(node, pools);
         }
+        self.choose(fields, "models_list", "models_list policy", MODELS_LIST, &mut view.models_list);
         let words = PAGES.map(|page| (page, page));
         for node in fields.find("expose").map_or(&[][..], |node| self.items(node, "expose")) {
             let exposed = self.choice(node, "page to expose", &words);
@@ -76,6 +88,8 @@ impl Reader<'_> {
         view.aliases
     }
 }
+
+const MODELS_LIST: &[(&str, ModelsList)] = &[("merge", ModelsList::Merge), ("pass", ModelsList::Pass)];
 
 /// Pages of llama-server that show other clients' prompts, or change what everybody gets.
 const PAGES: [&str; 6] = ["/lora-adapters", "/metrics", "/models/load", "/models/unload", "/props", "/slots"];

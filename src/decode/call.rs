@@ -67,6 +67,13 @@ impl Call {
         if self.ready && cx.patience == Patience::Mend { Mode::Total } else { Mode::Strict }
     }
 
+    /// Keeps what stands behind a value that is complete. Whitespace there is markup.
+    pub fn leave(&mut self, text: &str) {
+        let text = if self.leftover.is_empty() { text.trim_ascii_start() } else { text };
+        self.malformed |= !text.is_empty();
+        self.leftover.push_str(text);
+    }
+
     /// Keeps what a repair says of itself.
     pub fn note<P: Copy + std::fmt::Debug>(&mut self, repair: &Repair<P>) {
         self.repaired |= repair.is_repaired();

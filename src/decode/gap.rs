@@ -14,10 +14,12 @@ pub(super) enum Phase {
 }
 
 /// The text that waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gap {
     pub phase: Phase,
     text: String,
+    /// What waits is no longer than this; more whitespace is text.
+    bytes_max: usize,
     /// It holds a token that only the answer's end makes droppable.
     token: bool,
     /// Whitespace right after a reasoning block belongs to the block's markup.
@@ -25,9 +27,13 @@ pub(super) struct Gap {
 }
 
 impl Gap {
+    pub fn new(bytes_max: usize) -> Self {
+        Self { phase: Phase::Start, text: String::new(), bytes_max, token: false, after_reasoning: false }
+    }
+
     /// Takes the droppable beginning of `text`, and returns how many bytes that is.
     /// `also` are characters that are droppable beside whitespace.
-    pub fn absorb(&mut self, text: &str, also: impl Fn(char) -> bool, max: usize) -> usize {
+    pub fn absorb(&mut self, text: &str, also: impl Fn(char) -> bool) -> usize {
         if self.phase == Phase::Open && !self.after_reasoning {
             return 0;
         }
@@ -39,7 +45,7 @@ impl Gap {
             }
             self.after_reasoning = false;
             let droppable = self.phase != Phase::Open && (c.is_ascii_whitespace() || also(c));
-            if !droppable || self.text.len() >= max {
+            if !droppable || !self.has_room() {
                 break;
             }
             self.text.push(c);
@@ -51,6 +57,11 @@ impl Gap {
     /// Whether whitespace that comes next is dropped.
     pub fn skips(&self) -> bool {
         self.after_reasoning
+    }
+
+    /// Whether more can wait.
+    pub fn has_room(&self) -> bool {
+        self.text.len() < self.bytes_max
     }
 
     /// An end-of-turn token, which is dropped if the answer ends here.

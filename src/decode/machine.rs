@@ -111,7 +111,7 @@ impl Decoder {
             limits: limits.clone(),
             state: State::Text,
             cursor,
-            gap: Gap::default(),
+            gap: Gap::new(limits.pending_bytes_max),
             read: 0,
             reread: 0,
             wrapper: Awaited::No,
@@ -151,11 +151,9 @@ impl Decoder {
     pub fn held(&self) -> usize {
         let state = match &self.state {
             State::Text => text_table(&self.settings).markers.held(self.cursor).len(),
-            State::Reasoning => {
-                self.settings.dialect.tables().reasoning.as_ref().map_or(0, |t| t.markers.held(self.cursor).len())
-            }
+            State::Reasoning => reasoning_held(&self.settings, self.cursor).len(),
             State::Call(pending) if pending.stage == Stage::Kept => pending.raw.len(),
-            State::Call(pending) => pending.payload.held(),
+            State::Call(pending) => pending.payload.held() + pending.call.leftover.len(),
             State::FenceClose(expect) => expect.held(),
             State::Whole(whole) => whole.raw.len(),
             State::Closed => 0,
@@ -183,7 +181,8 @@ impl Decoder {
                 continue;
             }
             let allowed = REREAD_FACTOR * self.read + 4 * to_u64(self.limits.pending_bytes_max);
-            if self.reread > allowed {
+            let is_committed = matches!(&self.state, State::Call(pending) if pending.stage == Stage::Committed);
+            if self.reread > allowed && !is_committed {
                 self.plain(rest, sink);
                 continue;
             }
@@ -195,11 +194,29 @@ impl Decoder {
         }
     }
 
-    /// Text that is not looked at.
+    /// Text that is not looked at, behind what was held for a look.
     fn plain(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
-        match self.state {
-            State::Reasoning => sink(Event::Reasoning(text)),
-            _ => emit_text(&mut self.gap, text, sink),
+        let (held, origin) = match std::mem::replace(&mut self.state, State::Text) {
+            State::Call(pending) => (pending.raw, pending.origin),
+            State::Whole(whole) => (whole.raw, Origin::Text),
+            State::FenceClose(mut expect) => (expect.take(), Origin::Text),
+            State::Text => (text_table(&self.settings).markers.held(self.cursor).to_string(), Origin::Text),
+            State::Reasoning => (reasoning_held(&self.settings, self.cursor).to_string(), Origin::Reasoning),
+            State::Closed => {
+                self.state = State::Closed;
+                return;
+            }
+        };
+        match origin {
+            Origin::Text => self.enter_text(),
+            Origin::Reasoning => self.enter_reasoning(),
+        }
+        for piece in [held.as_str(), text] {
+            match origin {
+                Origin::Text => emit_text(&mut self.gap, piece, sink),
+                Origin::Reasoning if piece.is_empty() => {}
+                Origin::Reasoning => sink(Event::Reasoning(piece)),
+            }
         }
     }
 
@@ -231,8 +248,7 @@ impl Decoder {
                 emit_text(&mut self.gap, held, sink);
             }
             State::Reasoning => {
-                let table = self.settings.dialect.tables().reasoning.as_ref();
-                let held = table.map_or("", |table| table.markers.held(self.cursor));
+                let held = reasoning_held(&self.settings, self.cursor);
                 if !held.is_empty() {
                     sink(Event::Reasoning(held));
                 }
@@ -252,6 +268,11 @@ fn text_table(settings: &Settings) -> &Table<Role> {
     if settings.reasoning == Reasoning::Off { &tables.plain } else { &tables.text }
 }
 
+/// The part of a marker that is held inside reasoning.
+fn reasoning_held(settings: &Settings, cursor: Cursor) -> &str {
+    settings.dialect.tables().reasoning.as_ref().map_or("", |table| table.markers.held(cursor))
+}
+
 fn context<'a>(settings: &'a Settings, limits: &'a Limits, patience: Patience) -> Context<'a> {
     Context {
         dialect: &settings.dialect,
@@ -267,7 +288,7 @@ fn emit_text(gap: &mut Gap, text: &str, sink: &mut impl FnMut(Event<'_>)) {
     if text.is_empty() {
         return;
     }
-    let read = gap.absorb(text, |_| false, usize::MAX);
+    let read = gap.absorb(text, |_| false);
     let text = text.get(read..).unwrap_or_default();
     if text.is_empty() {
         return;

@@ -119,6 +119,7 @@ t!(hermes, case("hermes"),
         => r#"call get_time / args {} / end / call bash / args {"command": "</tool_call>"} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": \"{\\\"a\\\": \\\"\\\\u00e9\\\"}\"}</tool_call>"
         => r#"call get_time / args {"a": "\u00e9"} / end"#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": \"{} and more\"}</tool_call>!" => r#"call get_time / args {} / end / text "and more!""#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": \"x\"}</tool_call>" => r#"call get_time / args "x" / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": \"\"}</tool_call>" => "call get_time / args {} / end",
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"a\": {}}}}</tool_call>!"

@@ -5,11 +5,19 @@ use std::fmt;
 
 /// A pattern in which `*` stands for any run of characters and `?` for any one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Glob(String);
+pub struct Glob {
+    written: String,
+    lower: String,
+}
 
 impl Glob {
     pub fn new(pattern: &str) -> Self {
-        Self(pattern.to_lowercase())
+        Self { written: pattern.to_owned(), lower: pattern.to_lowercase() }
+    }
+
+    /// The one name that it matches, when it is a plain name.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.written.contains(['*', '?'])).then_some(&self.written)
     }
 
     /// Whether the whole of `name` matches.
@@ -17,7 +25,7 @@ impl Glob {
     /// A `*` that failed is tried again only from the last one seen, so the time is at most the product of the lengths.
     pub fn matches(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        let (mut pattern, mut rest) = (self.0.chars(), name.chars());
+        let (mut pattern, mut rest) = (self.lower.chars(), name.chars());
         let mut retry = None;
         loop {
             let here = rest.clone();
@@ -45,7 +53,7 @@ impl Glob {
 
 impl fmt::Display for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.written)
     }
 }
 
@@ -78,6 +86,15 @@ mod tests {
         ] {
             assert_eq!(Glob::new(pattern).matches(name), expected, "{pattern:?} against {name:?}");
         }
+    }
+
+    #[test]
+    fn a_plain_name_is_known_as_written() {
+        assert_eq!(
+            ["Qwen3", "a*", "a?"].map(|p| Glob::new(p).literal().map(str::to_owned)),
+            [Some("Qwen3".into()), None, None]
+        );
+        assert_eq!(Glob::new("Qwen*").to_string(), "Qwen*");
     }
 
     #[test]

@@ -25,24 +25,35 @@ pub fn write(session: &Session, context: &Context) {
 
 fn line(session: &Session, context: &Context) -> String {
     let request = session.req_header();
-    let status = session.response_written().map(|response| u64::from(response.status.as_u16()));
     let summary = context.summary.as_ref();
+    let tokens = summary.and_then(|summary| summary.tokens).unwrap_or_default();
+    let seen = &context.seen;
     let mut line = Line::default();
     line.text("id", Some(&context.id));
     line.text("method", Some(request.method.as_str()));
     line.text("path", Some(&String::from_utf8_lossy(path(request))));
-    line.number("status", status.or(context.fault.as_ref().map(|fault| u64::from(fault.status()))));
+    line.number("status", context.status(session).map(u64::from));
     line.text("model", context.model.as_deref());
     line.text("pool", context.target.pool.as_ref().map(|pool| pool.name()));
     line.text("peer", context.target.peer_url.as_deref());
+    line.text("engine", context.target.pool.as_ref().map(|pool| pool.config().engine.name()));
+    line.text("dialect", context.dialect());
     line.number("request_bytes", u64::try_from(session.body_bytes_read()).ok());
     line.number("bytes", u64::try_from(session.body_bytes_sent()).ok());
-    line.number("first_byte_ms", context.first_byte_after.and_then(millis));
+    // Requests wait in the servers' own queues; there is none here yet.
+    line.number("queue_ms", Some(0));
+    line.number("retries", Some(u64::from(seen.retries)));
+    line.number("first_byte_ms", seen.first_byte_after().and_then(millis));
+    line.number("first_token_ms", seen.pace.first_after(context.began).and_then(millis));
     line.number("duration_ms", millis(context.began.elapsed()));
+    line.number("input_tokens", tokens.input);
+    line.number("cached_tokens", tokens.cached);
+    line.number("output_tokens", tokens.output);
     line.number("calls", summary.map(|summary| u64::from(summary.calls)));
     line.text("finish", summary.and_then(|summary| summary.finish_reason.as_deref()));
     line.text("outcome", Some(outcome(context.fault.as_ref())));
     if let Some(fault) = &context.fault {
+        line.text("fault", Some(fault.blame().whose()));
         line.text("error", Some(fault.code()));
     }
     line.end()

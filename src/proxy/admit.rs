@@ -2,6 +2,7 @@
 //! Rewrites nothing itself; `request` does.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -56,9 +57,12 @@ impl Gateway {
         Ok(())
     }
 
-    pub(super) async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
+    async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
         let bytes_max = self.limits.request_body_bytes_max;
-        body::read(session, bytes_max).await.map_err(|e| match e {
+        let began = Instant::now();
+        let read = body::read(session, bytes_max).await;
+        context.seen.upload_took = began.elapsed();
+        read.map_err(|e| match e {
             ReadError::TooLarge => context.fail(Fault::BodyTooLarge { bytes_max }),
             ReadError::Unclosed => context.fail(Fault::BodyUnclosed),
             ReadError::Lost => context.fail(Fault::Internal),

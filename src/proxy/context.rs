@@ -2,12 +2,11 @@
 //! Decides nothing; it is what the phases tell each other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType};
 
-use crate::balance::{Fingerprint, PeerId, Why};
 use crate::exchange::Exchange;
 use crate::response::{ModelRewriter, Summary};
 use crate::upstream::{Claim, Pool, Watch};
@@ -16,6 +15,7 @@ use super::body::{End, Upload};
 use super::fault::Fault;
 use super::lifecycle::Busy;
 use super::reply::Reply;
+use super::seen::Seen;
 
 /// One request.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Context {
     pub exchange: Option<Box<Exchange>>,
     pub reply: Reply,
     pub target: Target,
-    pub first_byte_after: Option<Duration>,
+    pub seen: Seen,
     pub summary: Option<Summary>,
     pub fault: Option<Fault>,
     /// Taken at the first phase, given back when the request is over.
@@ -47,34 +47,14 @@ pub struct Target {
     pub pool: Option<Arc<Pool>>,
     /// The peer that has it now.
     pub claim: Option<Claim>,
-    /// The session that the client named, and what the prompt begins with.
-    pub session: Option<u64>,
-    pub prefix: Option<Fingerprint>,
-    /// The peers that failed it.
-    pub tried: Vec<PeerId>,
-    /// A peer that broke off before it answered: the request goes elsewhere if it is gone.
-    pub suspect: Option<Claim>,
-    /// Since when it has been held for a peer that is not ready yet.
-    pub held_since: Option<Instant>,
-    /// How often it was sent again.
-    pub retries: u32,
-    /// How long it waited in the queue.
-    pub queued: Duration,
+    /// The peers that failed it, by their place in the pool.
+    pub tried: Vec<usize>,
     /// The deadlines of a connection of its own.
     pub watch: Option<Arc<Watch>>,
     /// A shared connection turned out dead: the next is fresh.
     pub distrust: Distrust,
     /// The last peer, for the log; the claim has gone by then.
     pub peer_url: Option<String>,
-    /// Why that peer.
-    pub why: Option<Why>,
-}
-
-impl Target {
-    /// Whether the answer was ended because nothing more of it is needed.
-    pub fn is_stopped(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.is_stopped())
-    }
 }
 
 /// Whether a connection that others have used may be taken.
@@ -97,7 +77,7 @@ impl Default for Context {
             exchange: None,
             reply: Reply::default(),
             target: Target::default(),
-            first_byte_after: None,
+            seen: Seen::default(),
             summary: None,
             fault: None,
             busy: None,
@@ -117,6 +97,11 @@ impl Context {
             renaming.finish(&mut out);
         }
         *piece = Some(out.freeze());
+    }
+
+    /// The dialect that the answer is read as.
+    pub fn dialect(&self) -> Option<&str> {
+        self.exchange.as_ref().map(|exchange| exchange.decoding.dialect.name())
     }
 
     /// Remembers why, and gives Pingora an error that ends the request.

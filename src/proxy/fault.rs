@@ -62,6 +62,17 @@ pub enum Blame {
     Gateway,
 }
 
+impl Blame {
+    /// One of three, as metrics and the access log say it.
+    pub fn whose(self) -> &'static str {
+        match self {
+            Self::Client | Self::Left => "client",
+            Self::Upstream => "upstream",
+            Self::Busy | Self::Gateway => "gateway",
+        }
+    }
+}
+
 impl Fault {
     /// What an error of Pingora's means, together with what its connection was waiting for.
     pub fn of(e: &Error, expired: Option<Expired>) -> Self {
@@ -99,8 +110,7 @@ impl Fault {
             Self::UnknownModel { .. } | Self::Hidden(_) => 404,
             // Never sent; what nginx writes into its log for this.
             Self::ClientLeft => 499,
-            Self::Claim(ClaimError::Full { .. }) => 429,
-            Self::Claim(ClaimError::Late { .. }) => 503,
+            Self::Claim(ClaimError::Busy) => 503,
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken => 502,
             Self::ConnectLate | Self::Late(_) => 504,
             Self::Internal => 500,
@@ -110,7 +120,7 @@ impl Fault {
     pub fn blame(&self) -> Blame {
         match self {
             Self::ClientLeft => Blame::Left,
-            Self::Claim(ClaimError::Full { .. } | ClaimError::Late { .. }) => Blame::Busy,
+            Self::Claim(ClaimError::Busy) => Blame::Busy,
             Self::Internal => Blame::Gateway,
             other if other.status() < 500 => Blame::Client,
             _ => Blame::Upstream,
@@ -129,8 +139,7 @@ impl Fault {
             Self::Hidden(_) => "unknown_url",
             Self::Request(RequestError::UnknownToolChoice(_)) => "invalid_tool_choice",
             Self::ClientLeft => "client_left",
-            Self::Claim(ClaimError::Full { .. }) => "queue_full",
-            Self::Claim(ClaimError::Late { .. }) => "queue_timeout",
+            Self::Claim(ClaimError::Busy) => "overloaded",
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable => "upstream_unreachable",
             Self::ConnectLate | Self::Late(_) => "upstream_timeout",
             Self::Broken => "upstream_error",
@@ -145,19 +154,15 @@ impl Fault {
         header.insert_header("Content-Length", body.len())?;
         header.insert_header("Cache-Control", "no-store")?;
         header.insert_header("X-Request-Id", request_id)?;
-        if let Self::Claim(ClaimError::Full { retry_after } | ClaimError::Late { retry_after }) = self {
-            header.insert_header("Retry-After", retry_after.as_secs().max(1))?;
+        if matches!(self, Self::Claim(ClaimError::Busy)) {
+            header.insert_header("Retry-After", "1")?;
         }
         Ok(header)
     }
 
     /// The answer's body: `{"error": {"message", "type", "param", "code"}}`.
     pub fn body(&self) -> Bytes {
-        let kind = match self.status() {
-            429 => "rate_limit_error",
-            ..500 => "invalid_request_error",
-            _ => "server_error",
-        };
+        let kind = if self.status() < 500 { "invalid_request_error" } else { "server_error" };
         let param = match self {
             Self::UnknownModel { .. } => r#""model""#,
             Self::Request(RequestError::UnknownToolChoice(_)) => r#""tool_choice""#,

@@ -29,11 +29,16 @@ impl Lifecycle {
         Busy(Arc::clone(self))
     }
 
+    /// Requests in the house.
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::Acquire)
+    }
+
     /// Returns when no request is left.
     pub async fn idle(&self) {
         loop {
             let left = self.last_left.notified();
-            if self.requests.load(Ordering::Acquire) == 0 {
+            if self.requests() == 0 {
                 return;
             }
             left.await;

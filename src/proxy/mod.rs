@@ -13,10 +13,11 @@ mod context;
 mod fault;
 mod headers;
 mod lifecycle;
+mod listing;
 mod path;
-mod place;
 mod reply;
 mod route;
+mod seen;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,22 +29,21 @@ use pingora::http::{Method, RequestHeader, ResponseHeader, Version};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, Result};
+use pingora::{Error, ErrorSource, Result};
 
 pub use context::Context;
 pub use fault::Fault;
 pub use lifecycle::Lifecycle;
 
-use crate::balance::Outcome;
 use crate::config::View;
 use crate::limits::Limits;
-use crate::metrics::Metrics;
-use crate::response::Summary;
-use crate::upstream::{Connection, Pool, Upstream, Watch};
+use crate::metrics::{Metrics, Reading, Retry};
+use crate::upstream::{Claim, Connection, Pool, Upstream, Watch};
 
 use body::End;
 use context::Distrust;
 use fault::Blame;
+use listing::{Listing, Wanted};
 use reply::{Close, Reply, Unread};
 
 /// How long an idle client's connection is kept.
@@ -62,6 +62,7 @@ pub struct Gateway {
     limits: Limits,
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
+    listing: Listing,
     /// What has been said once about replies that could not be read.
     said: Mutex<HashSet<String>>,
 }
@@ -74,7 +75,7 @@ impl Gateway {
         metrics: Arc<Metrics>,
         lifecycle: Arc<Lifecycle>,
     ) -> Self {
-        Self { upstream, view, limits, metrics, lifecycle, said: Mutex::default() }
+        Self { upstream, view, limits, metrics, lifecycle, listing: Listing::default(), said: Mutex::default() }
     }
 
     /// The connection that a request needs.
@@ -100,14 +101,18 @@ impl Gateway {
         if let Some(exchange) = &context.exchange {
             match Reply::to(response, exchange, &self.limits) {
                 Ok(reply) => {
-                    self.metrics.answers_read.increment();
+                    context.seen.reading = Some(Reading::Read);
                     headers::unframe_response(response);
                     if matches!(reply, Reply::Stream(_)) {
                         headers::keep_streaming(response)?;
+                        self.follow(context);
                     }
                     context.reply = reply;
                 }
-                Err(why) => self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why),
+                Err(why) => {
+                    context.seen.reading = Some(Reading::Unread);
+                    self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why);
+                }
             }
         }
         if let Some(alias) = &context.alias
@@ -121,7 +126,6 @@ impl Gateway {
 
     /// Says once for each pool and reason that replies are not read.
     fn say_unread(&self, pool: &str, why: Unread) {
-        self.metrics.answers_unread.increment();
         let said = format!("pool {pool}: an answer to a request with tools passes unread: {why}");
         let mut known = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains(&said) {
@@ -130,21 +134,14 @@ impl Gateway {
         }
     }
 
-    fn keep_summary(&self, context: &mut Context, summary: Option<Summary>) {
-        if let Some(summary) = summary {
-            self.metrics.answered(&summary);
-            context.summary = Some(summary);
-        }
-    }
-
     /// Ends an answer that has begun.
     async fn end_answer(&self, session: &mut Session, context: &mut Context) {
-        let (bytes, close) = if context.target.is_stopped() && context.reply.is_done() {
+        let stopped = context.target.watch.as_ref().is_some_and(|watch| watch.is_stopped());
+        let (bytes, close) = if stopped && context.reply.is_done() {
             // Nobody failed: the rest was not wanted.
             context.fault = None;
             let mut piece = None;
-            let summary = context.reply.finish(&mut piece);
-            self.keep_summary(context, summary);
+            context.summary = context.reply.finish(&mut piece);
             (piece.unwrap_or_default(), Close::Properly)
         } else {
             let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);
@@ -153,7 +150,7 @@ impl Gateway {
                 // It failed after its last word.
                 context.fault = None;
             }
-            self.keep_summary(context, summary);
+            context.summary = summary;
             (bytes, close)
         };
         let mut rest = Some(bytes);
@@ -197,7 +194,6 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         context.busy = Some(self.lifecycle.enter());
         context.id = headers::request_id(session.req_header());
-        self.metrics.requests.increment();
         session.set_read_timeout(Some(CLIENT_PAUSE_MAX));
         session.set_pipelining_enabled(true);
         match (session.get_keepalive(), self.lifecycle.is_ready()) {
@@ -211,6 +207,12 @@ impl ProxyHttp for Gateway {
         if let Some(page) = path::within(session.req_header(), &self.view.hidden) {
             return Err(context.fail(Fault::Hidden(page)));
         }
+        if self.lists_models()
+            && let Some(wanted) = Wanted::of(session.req_header())
+        {
+            self.list_models(session, context, wanted).await?;
+            return Ok(true);
+        }
         self.admit(session, context).await?;
         Ok(false)
     }
@@ -219,18 +221,24 @@ impl ProxyHttp for Gateway {
         context.target.claim = None;
         let Some(pool) = context.target.pool.clone() else { return Err(context.fail(Fault::Internal)) };
         loop {
-            let claim = self.place(session, context, &pool).await?;
+            let claim = match pool.claim(&context.target.tried) {
+                Ok(claim) => claim,
+                Err(e) => return Err(context.fail(Fault::Claim(e))),
+            };
             context.target.peer_url = Some(claim.peer().url().to_owned());
-            context.target.why = claim.why();
             let connection = Self::connection(session, context, &pool);
             match claim.http_peer(&connection).await {
                 Ok(http_peer) => {
+                    context.seen.asking(context.began);
                     context.target.claim = Some(claim);
                     return Ok(Box::new(http_peer));
                 }
                 Err(e) => {
                     log::warn!("pool {}: {}: {e}", pool.name(), claim.peer().url());
-                    place::give_up(&mut context.target, claim);
+                    give_up(context, claim);
+                    if context.target.tried.len() < pool.peers().len() {
+                        self.retry(context, Retry::Unreachable);
+                    }
                 }
             }
         }
@@ -263,21 +271,21 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         context: &mut Context,
     ) -> Result<()> {
+        context.seen.is_uploaded |= end_of_stream;
         context.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
         Ok(())
     }
 
     async fn upstream_response_filter(
         &self,
-        session: &mut Session,
+        _: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
+        context.seen.answered(context.began, response);
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
-        self.judge_head(session, context, response)?;
-        context.first_byte_after.get_or_insert_with(|| context.began.elapsed());
         context.upload.release();
         headers::strip_hop_by_hop(response);
         self.choose_reading(response, context)
@@ -306,9 +314,9 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<Option<Duration>> {
         context.reply.push(piece);
+        context.seen.came(&context.reply);
         if end_of_stream {
-            let summary = context.reply.finish(piece);
-            self.keep_summary(context, summary);
+            context.summary = context.reply.finish(piece).or(context.summary.take());
         } else if context.reply.is_done()
             && let Some(watch) = &context.target.watch
         {
@@ -321,13 +329,17 @@ impl ProxyHttp for Gateway {
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, context: &mut Context, mut e: Box<Error>) -> Box<Error> {
         let Some(claim) = context.target.claim.take() else { return e };
         log::warn!("{}: {e}", claim.peer().url());
-        place::give_up(&mut context.target, claim);
+        give_up(context, claim);
         let peers = context.target.pool.as_ref().map_or(0, |pool| pool.peers().len());
-        e.set_retry(context.target.tried.len() < peers);
+        let retry = context.target.tried.len() < peers;
+        if retry {
+            self.retry(context, Retry::Unreachable);
+        }
+        e.set_retry(retry);
         e
     }
 
-    /// Nothing is sent twice but what may be: what asks for nothing to be done, and what was not begun.
+    /// Nothing is sent twice but what may be: a request without a body that asks for nothing to be done.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -336,8 +348,20 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
-        let connection = if client_reused { Distrust::Shared } else { Distrust::None };
-        e.set_retry(self.may_try_again(session, context, &e, connection));
+        let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
+        let retry = e.esource() == &ErrorSource::Upstream
+            && matches!(Fault::of(&e, expired), Fault::Broken)
+            && !has_answered(session)
+            && is_repeatable(session);
+        if retry && client_reused {
+            // The connection was stale; that says nothing about the peer.
+            context.target.distrust = Distrust::Shared;
+            self.retry(context, Retry::Stale);
+        } else if retry && let Some(claim) = context.target.claim.take() {
+            context.target.tried.push(claim.index());
+            self.retry(context, Retry::Broken);
+        }
+        e.set_retry(retry);
         e
     }
 
@@ -346,9 +370,7 @@ impl ProxyHttp for Gateway {
         let fault = context.fault.take().unwrap_or_else(|| Fault::of(e, expired));
         let code = fault.status();
         // The server is done with it, even if the client takes its time.
-        if let Some(mut claim) = context.target.claim.take() {
-            claim.judge(if context.target.is_stopped() { Outcome::Served } else { place::blame_peer(&fault, expired) });
-        }
+        context.target.claim = None;
         match fault.blame() {
             Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}: {e}", context.id),
             Blame::Client | Blame::Left | Blame::Busy => log::debug!("{}: {fault}: {e}", context.id),
@@ -366,19 +388,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Context) {
-        if let Some(mut claim) = context.target.claim.take()
-            && has_answered(session)
-        {
-            claim.judge(Outcome::Served);
-        }
+        context.target.claim = None;
         context.target.watch = None;
-        match context.fault.as_ref().map(Fault::blame) {
-            None => {}
-            Some(Blame::Client) => self.metrics.refused.increment(),
-            Some(Blame::Left) => self.metrics.clients_left.increment(),
-            Some(Blame::Busy) => self.metrics.busy.increment(),
-            Some(Blame::Upstream | Blame::Gateway) => self.metrics.upstream_failures.increment(),
-        }
+        self.count(session, context);
         access::write(session, context);
         context.busy = None;
     }
@@ -391,4 +403,10 @@ impl ProxyHttp for Gateway {
     fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
+}
+
+/// A peer could not be reached: the request goes elsewhere, and others avoid it for a while.
+fn give_up(context: &mut Context, claim: Claim) {
+    claim.unreachable();
+    context.target.tried.push(claim.index());
 }

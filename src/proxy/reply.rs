@@ -45,11 +45,9 @@ impl Form {
         if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
             return Err(Unread::Compressed);
         }
-        let content_type = header.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
-        let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-        if essence.eq_ignore_ascii_case(b"text/event-stream") {
+        if is_event_stream(header) {
             Ok(Self::Stream)
-        } else if essence.eq_ignore_ascii_case(b"application/json") {
+        } else if essence(header).eq_ignore_ascii_case(b"application/json") {
             Ok(Self::Whole)
         } else {
             Err(Unread::ContentType)
@@ -100,6 +98,14 @@ impl Reply {
         }
     }
 
+    /// Of a stream that is read: how many of its events had words in them, and how many bytes are held back.
+    pub fn progress(&self) -> Option<(u64, usize)> {
+        match self {
+            Self::Stream(stream) => Some((stream.spoken(), stream.held())),
+            Self::Passing | Self::Whole(_) => None,
+        }
+    }
+
     /// Whether nothing more of the upstream's body is needed.
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Stream(stream) if stream.is_done())
@@ -133,4 +139,14 @@ impl Reply {
             }
         }
     }
+}
+
+pub fn is_event_stream(header: &ResponseHeader) -> bool {
+    essence(header).eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// The Content-Type without its parameters.
+fn essence(header: &ResponseHeader) -> &[u8] {
+    let content_type = header.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
+    content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
 }

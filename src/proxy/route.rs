@@ -1,7 +1,9 @@
-//! Which requests are read before a pool is chosen for them.
+//! What a request is: whether it is read before a pool is chosen for it, and what it asks for.
 //! Reads no body itself.
 
 use pingora::http::{Method, RequestHeader};
+
+use crate::metrics::Operation;
 
 use super::path::path;
 
@@ -26,6 +28,20 @@ pub enum Names {
     Matter,
     /// No body is read for its model.
     Idle,
+}
+
+/// What a request asks a model for.
+pub fn operation(request: &RequestHeader) -> Operation {
+    if request.method != Method::POST {
+        return Operation::Other;
+    }
+    let path = path(request);
+    match path.strip_prefix(b"/v1").unwrap_or(path) {
+        b"/chat/completions" => Operation::Chat,
+        b"/completions" => Operation::Completion,
+        b"/embeddings" => Operation::Embeddings,
+        _ => Operation::Other,
+    }
 }
 
 impl Route {

@@ -1,10 +1,13 @@
-//! Asks a server for one of its own pages.
-//! Takes no place there: what is asked says nothing about the server's slots, and wakes none that sleeps.
+//! Asks servers for one of their pages.
+//! Reads nothing of the answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::config;
 
@@ -12,29 +15,60 @@ use super::claim::Connection;
 use super::peer::Peer;
 use super::watch::Watch;
 
-/// Templates of 20 KiB are usual; an answer over this is none.
+/// What is waited for one server. A request may be waiting too, for its first token or for a list.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// Templates of 20 KiB are usual, and lists of some hundred models; an answer over this is none.
 const PAGE_BYTES_MAX: usize = 1 << 20;
 
-/// A page as it came.
-#[derive(Debug)]
-pub struct Page {
-    pub status: u16,
-    pub body: Vec<u8>,
-}
-
-/// Why a server did not show a page.
+/// Why a page was not had.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+enum AskError {
     #[error("{0}")]
     Address(#[from] std::io::Error),
     #[error("{0}")]
     Http(#[from] Box<pingora::Error>),
-    #[error("the page is over {PAGE_BYTES_MAX} bytes")]
+    #[error("it answered {0}")]
+    Status(u16),
+    #[error("the answer is over {PAGE_BYTES_MAX} bytes")]
     TooLarge,
+    #[error("no answer within {ANSWER_MAX:?}")]
+    Late,
 }
 
-/// Fetches one page, on a connection of its own. The caller says how long that may take.
-pub async fn page(peer: &Arc<Peer>, path: &str, timeouts: config::Timeouts) -> Result<Page, AskError> {
+/// The bodies of a page at every peer that answers in time, in the order of the peers.
+/// A peer without a key of its own is shown the client's `authorization`.
+pub async fn all(
+    pool: &config::Pool,
+    peers: &[Arc<Peer>],
+    path: &'static str,
+    authorization: Option<&str>,
+) -> Vec<(Arc<Peer>, Vec<u8>)> {
+    let mut asking = JoinSet::new();
+    for (place, peer) in peers.iter().enumerate() {
+        let (peer, timeouts, authorization) = (Arc::clone(peer), pool.timeouts, authorization.map(str::to_owned));
+        asking.spawn(async move {
+            let answer = timeout(ANSWER_MAX, get(&peer, path, authorization, timeouts)).await;
+            (place, peer, answer.unwrap_or(Err(AskError::Late)))
+        });
+    }
+    let mut answers = asking.join_all().await;
+    answers.sort_by_key(|(place, ..)| *place);
+    let mut pages = Vec::new();
+    for (_, peer, answer) in answers {
+        match answer {
+            Ok(body) => pages.push((peer, body)),
+            Err(e) => log::warn!("pool {}: asking {} for `{path}`: {e}", pool.name, peer.url()),
+        }
+    }
+    pages
+}
+
+async fn get(
+    peer: &Arc<Peer>,
+    path: &str,
+    authorization: Option<String>,
+    timeouts: config::Timeouts,
+) -> Result<Vec<u8>, AskError> {
     let connection = Connection::Own(Arc::new(Watch::new(timeouts)));
     let http_peer = connection.to(peer, timeouts).await?;
     let connector: Connector = Connector::new(None);
@@ -43,13 +77,16 @@ pub async fn page(peer: &Arc<Peer>, path: &str, timeouts: config::Timeouts) -> R
     let mut request = RequestHeader::build("GET", path.as_bytes(), Some(3))?;
     request.insert_header("Host", peer.authority())?;
     request.insert_header("Connection", "close")?;
-    if let Some(authorization) = peer.authorization() {
+    if let Some(authorization) = peer.authorization().or(authorization) {
         request.insert_header("Authorization", authorization)?;
     }
     session.write_request_header(Box::new(request)).await?;
     session.finish_request_body().await?;
     session.read_response_header().await?;
     let status = session.response_header().map_or(0, |header| header.status.as_u16());
+    if status != 200 {
+        return Err(AskError::Status(status));
+    }
     let mut body = Vec::new();
     while let Some(bytes) = session.read_response_body().await? {
         if body.len() + bytes.len() > PAGE_BYTES_MAX {
@@ -57,5 +94,5 @@ pub async fn page(peer: &Arc<Peer>, path: &str, timeouts: config::Timeouts) -> R
         }
         body.extend_from_slice(&bytes);
     }
-    Ok(Page { status, body })
+    Ok(body)
 }

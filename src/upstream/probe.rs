@@ -6,23 +6,19 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::config;
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 use crate::exchange::Engine;
 
-use super::ask::{self, AskError};
+use super::ask;
 use super::peer::Peer;
 use super::pool::Family;
 
-/// What a request may wait for the answer; it is the first one's time to its first token.
-const PROBE_MAX: Duration = Duration::from_secs(2);
 /// After a probe that no peer answered, requests go by the model's name for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-
 /// What was learnt of a pool, and when.
 #[derive(Debug, Default)]
 pub struct Probe {
@@ -45,7 +41,7 @@ impl Probe {
             return None;
         }
         let mut last = self.last.lock().await;
-        let returns = peers.iter().map(|peer| peer.returns()).fold(0, u32::wrapping_add);
+        let returns = peers.iter().map(|peer| peer.health.returns()).fold(0, u32::wrapping_add);
         let still_holds =
             |learnt: &Learnt| learnt.returns == returns && learnt.until.is_none_or(|until| Instant::now() < until);
         if let Some(learnt) = last.as_ref().filter(|learnt| still_holds(learnt)) {
@@ -70,26 +66,13 @@ impl Probe {
 
 /// The templates of the peers that answer in time, each with its peer's URL.
 async fn templates(pool: &config::Pool, peers: &[Arc<Peer>]) -> Vec<(String, String)> {
-    let mut asking = JoinSet::new();
-    for peer in peers {
-        let (peer, timeouts) = (Arc::clone(peer), pool.timeouts);
-        asking.spawn(async move { (peer.url().to_owned(), template(&peer, timeouts).await) });
-    }
     let mut templates = Vec::new();
-    let all = async {
-        while let Some(answer) = asking.join_next().await {
-            match answer {
-                Ok((url, Ok(template))) => templates.push((url, template)),
-                Ok((url, Err(e))) => log::warn!("pool {}: asking {url} for its chat template: {e}", pool.name),
-                Err(e) => log::warn!("pool {}: asking for a chat template: {e}", pool.name),
-            }
+    for (peer, body) in ask::all(pool, peers, "/props", None).await {
+        match serde_json::from_slice::<Props>(&body) {
+            Ok(props) => templates.push((peer.url().to_owned(), props.chat_template)),
+            Err(e) => log::warn!("pool {}: `/props` of {} has no chat template: {e}", pool.name, peer.url()),
         }
-    };
-    if timeout(PROBE_MAX, all).await.is_err() {
-        log::warn!("pool {}: not every server told its chat template within {PROBE_MAX:?}", pool.name);
     }
-    // The order of the answers is chance; the choice is not.
-    templates.sort_by_key(|(url, _)| peers.iter().position(|peer| peer.url() == url));
     templates
 }
 
@@ -129,26 +112,6 @@ fn prompt_reasoning(dialect: &Dialect, template: &str) -> Reasoning {
 #[derive(Deserialize)]
 struct Props {
     chat_template: String,
-}
-
-/// Why a peer's template is not known.
-#[derive(Debug, thiserror::Error)]
-enum PropsError {
-    #[error(transparent)]
-    Ask(#[from] AskError),
-    #[error("`/props` answered {0}")]
-    Status(u16),
-    #[error("`/props` has no chat template: {0}")]
-    Shape(#[from] serde_json::Error),
-}
-
-async fn template(peer: &Arc<Peer>, timeouts: config::Timeouts) -> Result<String, PropsError> {
-    let page = ask::page(peer, "/props", timeouts).await?;
-    if page.status != 200 {
-        return Err(PropsError::Status(page.status));
-    }
-    let props: Props = serde_json::from_slice(&page.body)?;
-    Ok(props.chat_template)
 }
 
 #[cfg(test)]

@@ -41,7 +41,6 @@ def test_an_answer_without_tools_is_untouched(llama, gateway, name, more):
 @pytest.mark.parametrize(
     "method, path, body",
     [
-        ("GET", "/v1/models", None),
         ("GET", "/no/such/page?x=1", None),
         ("POST", "/tokenize", b'{"content": "some text"}'),
         ("POST", "/v1/chat/completions", b'{"messages": [}'),
@@ -54,6 +53,15 @@ def test_other_exchanges_are_untouched(llama, gateway, method, path, body):
     headers = {"Content-Type": "application/json"} if body else {}
     direct, through = (wire.request(method, path, body, headers) for wire in [llama, gateway])
     assert (through[0], steady(through[2])) == (direct[0], steady(direct[2]))
+
+
+def test_every_pools_models_are_listed(gateway):
+    status, _, body = gateway.request("GET", "/v1/models", None, {})
+    entries = {entry["id"]: entry for entry in json.loads(body)["data"]}
+    assert status == 200 and "hermes" in entries
+    assert all(entry["toolgate"]["pool"] == name for name, entry in entries.items())
+    assert entries["hermes"]["toolgate"]["dialect"] == "hermes"
+    assert entries["hermes"]["owned_by"] == "llamacpp"
 
 
 @pytest.mark.parametrize("path", ["/props", "/slots", "/slots/0?action=erase", "/metrics", "/lora-adapters"])

@@ -78,6 +78,8 @@ fn a_line_says_what_happened_and_not_what_was_said() {
         ("model", json!("the-model")),
         ("pool", json!("default")),
         ("peer", json!(format!("http://{}", upstream.address))),
+        ("engine", json!("llama.cpp")),
+        ("dialect", Value::Null),
         ("request_bytes", json!(body.len())),
         ("bytes", json!(19)),
         ("calls", Value::Null),
@@ -106,15 +108,15 @@ fn every_outcome_has_its_name() {
     client.send(named("outcome-3", get("/")));
     client.head().unwrap();
     drop(client);
-    for (id, status, outcome, error) in [
-        ("outcome-1", 502, "upstream_failed", "upstream_unreachable"),
-        ("outcome-2", 431, "refused", "request_header_too_large"),
-        ("outcome-3", 200, "client_left", "client_left"),
+    for (id, status, outcome, fault, error) in [
+        ("outcome-1", 502, "upstream_failed", "upstream", "upstream_unreachable"),
+        ("outcome-2", 431, "refused", "client", "request_header_too_large"),
+        ("outcome-3", 200, "client_left", "client", "client_left"),
     ] {
         let (_, value) = line_of(id);
         assert_eq!(
-            (&value["status"], &value["outcome"], &value["error"]),
-            (&json!(status), &json!(outcome), &json!(error))
+            (&value["status"], &value["outcome"], &value["fault"], &value["error"]),
+            (&json!(status), &json!(outcome), &json!(fault), &json!(error))
         );
     }
 }

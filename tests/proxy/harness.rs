@@ -8,8 +8,10 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use toolgate::config::{Balancing, Checks, Config, DialectChoice, Peer, Pool, Server, ToolsChoice, View};
+use toolgate::config::{Config, DialectChoice, Peer, Pool, Server, Timeouts, ToolsChoice, View};
+use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::{Dialects, Glob};
+use toolgate::exchange::Engine;
 use toolgate::limits::Limits;
 use toolgate::server::{self, Running};
 
@@ -239,26 +241,29 @@ pub fn ok(body: &str) -> Vec<u8> {
 
 pub fn peer(address: SocketAddr) -> Peer {
     Peer {
+        name: address.to_string(),
         url: format!("http://{address}"),
         host: address.ip().to_string(),
         port: address.port(),
         prefix: String::new(),
         weight: 1,
-        priority: 0,
         max_inflight: None,
         api_key: None,
     }
 }
 
-/// A pool whose servers are asked nothing but what a test asks of them.
 pub fn pool(name: &str, peers: Vec<Peer>) -> Pool {
     let dialects = Dialects::builtin();
     Pool {
+        name: name.to_owned(),
+        models: Vec::new(),
+        engine: Engine::LlamaCpp,
         peers,
-        balancing: Balancing { checks: Checks::Never, ..Balancing::default() },
         dialect: DialectChoice::Named(Arc::clone(dialects.get("hermes").unwrap())),
         tools: ToolsChoice::Inject,
-        ..Pool::named(name)
+        reasoning: Reasoning::Auto,
+        unknown_tools: UnknownTools::Text,
+        timeouts: Timeouts::default(),
     }
 }
 

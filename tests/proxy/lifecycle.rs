@@ -18,9 +18,10 @@ fn the_admin_address_tells_health_and_readiness() {
         (get("/health"), 200),
         (get("/ready"), 200),
         (get("/ready?verbose"), 200),
-        (get("/metrics"), 404),
-        (get("/"), 404),
+        (get("/status"), 200),
+        (get("/nothing"), 404),
         (post("/health", "{}"), 405),
+        (post("/status", "{}"), 405),
     ] {
         let answer = ask(admin, &request);
         assert_eq!(answer.status(), status, "{request}");

@@ -26,7 +26,7 @@ fn the_model_chooses_the_pool() {
         (post("/embeddings", r#"{"model":"b-2"}"#), "first"),
         (post("/v1/embeddings", r#"{"no":"model"}"#), "first"),
         (post("/v1/chat/completions", "not JSON"), "first"),
-        (get("/v1/models"), "first"),
+        (get("/v1/files"), "first"),
         (get("/"), "first"),
     ];
     for (request, expected) in table {

@@ -2,6 +2,7 @@
 
 mod affinity;
 mod decisions;
+mod events;
 mod health;
 mod queue;
 

@@ -33,7 +33,19 @@ impl Decoder {
     pub(super) fn step_call(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Call(pending) = &mut self.state else { return (0, None) };
         let kept = pending.stage == Stage::Kept;
-        let room = if kept { self.limits.pending_bytes_max.saturating_sub(pending.raw.len()) } else { text.len() };
+        let value_bytes_max = self.limits.value_bytes_max;
+        let room = if kept {
+            self.limits.pending_bytes_max.saturating_sub(pending.raw.len())
+        } else if pending.call.leftover.len() > value_bytes_max {
+            // So much has no place in the arguments that the call ends here.
+            let cx = context(&self.settings, &self.limits, Patience::Mend);
+            pending.payload.close(&cx, &mut pending.call);
+            self.complete(sink);
+            return (0, None);
+        } else {
+            let first = text.chars().next().map_or(0, char::len_utf8);
+            value_bytes_max.saturating_sub(pending.call.leftover.len() + pending.payload.held()).max(first)
+        };
         let piece = text.get(..floor_char_boundary(text, room)).unwrap_or_default();
         if piece.is_empty() {
             // The limit: text, unless a call in reasoning is past its commit point and only long.
@@ -108,9 +120,9 @@ impl Decoder {
         flush(&mut pending.call, sink);
         sink(Event::CallEnd);
         self.count(&pending.call);
+        emit_text(&mut self.gap, &pending.call.leftover, sink);
         self.gap.after_call();
         self.enter_text();
-        emit_text(&mut self.gap, &pending.call.leftover, sink);
         if self.settings.calls == Calls::First {
             self.state = State::Closed;
         } else if self.fence == Awaited::Yes {

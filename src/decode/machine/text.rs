@@ -11,7 +11,7 @@ impl Decoder {
         let table = text_table(&self.settings);
         if self.gap.phase != Phase::Open && table.markers.held(self.cursor).is_empty() || self.gap.skips() {
             let between = self.between();
-            let absorbed = self.gap.absorb(text, |c| between.contains(c), self.limits.pending_bytes_max);
+            let absorbed = self.gap.absorb(text, |c| between.contains(c));
             if absorbed > 0 {
                 if self.fence == Awaited::Yes && self.gap.phase == Phase::AfterCall {
                     self.state = State::FenceClose(Expect::default());
@@ -35,7 +35,7 @@ impl Decoder {
         } else if role.closes && (after_call || self.wrapper == Awaited::Yes) {
             self.wrapper = Awaited::No;
             self.gap.close_block();
-        } else if role.ends_turn && after_call {
+        } else if role.ends_turn && after_call && self.gap.has_room() {
             self.gap.absorb_token(&marker);
         } else if role.reasoning == Some(Edge::Open) {
             self.enter_reasoning();

@@ -73,10 +73,11 @@ impl Reader {
                 return Named::Tool;
             }
             '}' | ')' | '[' | ']' | '"' | '\'' | '<' | '>' => return Named::Nothing,
+            // A blank inside a name: it is none.
+            _ if self.name.ends_with(' ') => return Named::Nothing,
             c => {
                 self.name.push(c);
-                // A blank inside a name: it is none.
-                return if self.name.trim_end().contains(' ') { Named::Nothing } else { Named::Tool };
+                return Named::Tool;
             }
         };
         let named = call.named(self.name.trim_end(), cx);

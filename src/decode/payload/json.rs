@@ -228,11 +228,11 @@ impl Reader {
                     return Next::Read;
                 }
                 *escaped = if c == '\\' && *escaped == Escaped::No { Escaped::Yes } else { Escaped::No };
-                self.word.push(c);
+                self.key_character(c);
                 Next::Read
             }
             State::KeyWord if c == '_' || c == '-' || c.is_alphanumeric() => {
-                self.word.push(c);
+                self.key_character(c);
                 Next::Read
             }
             State::KeyWord => {
@@ -257,6 +257,12 @@ impl Reader {
             }
             State::AfterValue => self.after_value(c, call),
             _ => Next::Reject,
+        }
+    }
+
+    fn key_character(&mut self, c: char) {
+        if self.word.len() < KEY_BYTES_MAX {
+            self.word.push(c);
         }
     }
 
@@ -384,6 +390,10 @@ impl Reader {
         completion
     }
 
+    pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
+        self.complete(0, cx, call);
+    }
+
     pub(super) fn held(&self) -> usize {
         match &self.state {
             State::Arguments(repair) | State::Text { repair, .. } => repair.held(),
@@ -391,6 +401,9 @@ impl Reader {
         }
     }
 }
+
+/// A longer key is none that means something, and is not kept.
+const KEY_BYTES_MAX: usize = 256;
 
 /// Reads JSON that stood in a string. `false` when it cannot be read.
 fn push_inner(repair: &mut Repair<()>, text: &str, has_name: bool, cx: &Context<'_>, call: &mut Call) -> bool {
@@ -402,7 +415,11 @@ fn push_inner(repair: &mut Repair<()>, text: &str, has_name: bool, cx: &Context<
         match progress {
             Progress::Decided(read) => rest = rest.get(read..).unwrap_or_default(),
             Progress::Unreadable(_) => return false,
-            _ => break,
+            Progress::Done(read) => {
+                call.leave(rest.get(read..).unwrap_or_default());
+                break;
+            }
+            Progress::More | Progress::Closed(_) => break,
         }
     }
     true

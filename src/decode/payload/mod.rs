@@ -45,6 +45,16 @@ impl Payload {
         }
     }
 
+    /// The call ends here, whatever is open: nothing more of it is read.
+    pub fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
+        match self {
+            Self::Json(reader) => reader.close(cx, call),
+            Self::Tagged(reader) => reader.close(cx, call),
+            // Everything that it reads has a place in the arguments.
+            Self::Gemma(_) => {}
+        }
+    }
+
     /// Bytes read and not yet decided, besides what the decoder keeps.
     pub fn held(&self) -> usize {
         match self {

@@ -259,6 +259,13 @@ impl Reader {
         Verdict::Complete(read)
     }
 
+    pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
+        if let State::Value { value, .. } | State::Closed { value, .. } = std::mem::take(&mut self.state) {
+            self.end_value(value, cx, call);
+        }
+        self.complete(0, cx, call);
+    }
+
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
         match std::mem::take(&mut self.state) {
             State::Closed { value, .. } if ended == Ended::ByItself => {

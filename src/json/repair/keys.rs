@@ -67,9 +67,13 @@ impl<P: Copy + Debug> Repair<P> {
         Next::Read
     }
 
-    pub(super) fn key_raw(&mut self, c: char) {
+    pub(super) fn key_raw<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         escape_into(c.encode_utf8(&mut [0; 4]), &mut self.key);
         self.raw_key.push(c);
+        if self.key.len() > cx.word_max {
+            self.give_up_key(out);
+        }
+        Next::Read
     }
 
     pub(super) fn after_key<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
@@ -124,6 +128,7 @@ impl<P: Copy + Debug> Repair<P> {
                 self.quoted.key = false;
                 State::Text
             }
+            State::KeyRaw => State::Raw,
             _ => State::LongWord { depth: 0 },
         };
     }

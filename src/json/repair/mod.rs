@@ -324,10 +324,7 @@ impl<P: Copy + Debug> Repair<P> {
             let next = match self.state {
                 State::Key => self.key_start(c, cx, out),
                 State::KeyWord => self.key_word(c, cx, out),
-                State::KeyRaw => {
-                    self.key_raw(c);
-                    Next::Read
-                }
+                State::KeyRaw => self.key_raw(c, cx, out),
                 State::AfterKey => self.after_key(c, cx, out),
                 State::Value => self.value_start(c, cx, out),
                 State::Text | State::KeyText => {
@@ -380,6 +377,7 @@ impl<P: Copy + Debug> Repair<P> {
         }
         if found.is_some() && matches!(self.state, State::Raw) {
             self.gap.push_str(&maybe);
+            self.bound_tail(cx, out);
             return Reading::Read;
         }
         if found.is_some() {

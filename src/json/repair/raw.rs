@@ -50,14 +50,19 @@ impl<P: Copy + Debug> Repair<P> {
         let closer = matches!(c, '}' | ']' | ')');
         if closer || (c.is_ascii_whitespace() && !self.gap.is_empty()) {
             self.gap.push(c);
-            if self.gap.len() > cx.word_max {
-                self.flush_tail(out);
-            }
+            self.bound_tail(cx, out);
             return Next::Read;
         }
         self.flush_tail(out);
         escape_into(c.encode_utf8(&mut [0; 4]), out);
         Next::Read
+    }
+
+    /// More closers than may wait are data.
+    pub(super) fn bound_tail<T>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
+        if self.gap.len() > cx.word_max {
+            self.flush_tail(out);
+        }
     }
 
     /// The closers that waited are data.

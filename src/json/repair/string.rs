@@ -204,6 +204,7 @@ impl<P: Copy + Debug> Repair<P> {
             self.end_string(out);
         } else {
             self.quote_was_data(out);
+            self.bound_key(cx, out);
         }
         if self.state == State::Done { Next::Ended } else { Next::Again }
     }

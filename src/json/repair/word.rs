@@ -145,7 +145,8 @@ fn is_integer(word: &str) -> bool {
 /// A number in JSON's spelling; `+1`, `.5`, `5.` and `1_000` mean one.
 /// Leading zeros, other bases and what is not finite do not.
 pub fn number(word: &str) -> Option<String> {
-    if !word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'_' | b'e' | b'E')) {
+    // From the end: a word that grows is asked again, and then what it has more is what makes it none.
+    if !word.bytes().rev().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'_' | b'e' | b'E')) {
         return None;
     }
     let (sign, rest) = match word.as_bytes().first()? {

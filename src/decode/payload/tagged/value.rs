@@ -1,6 +1,8 @@
 //! A tagged value: raw text, and what the schema makes of it.
 //! A string streams as it comes; a value whose type decides its spelling waits, bounded, for its end.
 
+use std::ops::Range;
+
 use crate::json::repair::{Mode, Progress, Repair, Syntax, Untyped, number};
 use crate::json::{Kinds, escape_into, write_string};
 
@@ -13,6 +15,10 @@ pub(super) struct Value {
     form: Form,
     /// What was read and not written.
     text: String,
+    /// Where in `text` its first character that is not whitespace stands, and where the whitespace at its end does.
+    trimmed: Range<usize>,
+    /// Whether `text` has only characters that numbers have.
+    is_numeric: bool,
 }
 
 #[derive(Debug)]
@@ -29,12 +35,16 @@ enum Form {
 
 impl Value {
     pub fn new(kinds: Kinds) -> Self {
-        Self { kinds, form: Form::Open, text: String::new() }
+        Self::of(kinds, Form::Open)
     }
 
     /// The value of a parameter that may hold all arguments.
     pub fn whole() -> Self {
-        Self { kinds: Kinds::NONE, form: Form::Whole, text: String::new() }
+        Self::of(Kinds::NONE, Form::Whole)
+    }
+
+    fn of(kinds: Kinds, form: Form) -> Self {
+        Self { kinds, form, text: String::new(), trimmed: 0..0, is_numeric: true }
     }
 
     pub fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) {
@@ -58,7 +68,7 @@ impl Value {
         if !matches!(self.form, Form::Open) {
             return self.push(c, cx, call);
         }
-        self.text.push_str(c);
+        self.keep(c);
         if !self.may_be_other_than_string() || self.text.len() > cx.limits.value_bytes_max {
             self.form = Form::String;
             call.arguments.push('"');
@@ -66,22 +76,41 @@ impl Value {
             return;
         }
         let nested_only = !self.kinds.contains(Kinds::STRING)
-            && match self.text.trim_start() {
+            && match self.trimmed() {
                 "{" => self.kinds.contains(Kinds::OBJECT),
                 "[" => self.kinds.contains(Kinds::ARRAY),
                 _ => false,
             };
         if nested_only {
             let mut repair = Box::new(Repair::new(()));
-            nested(&mut repair, self.text.trim_start(), cx, call);
+            nested(&mut repair, self.trimmed(), cx, call);
             self.text.clear();
             self.form = Form::Nested(repair);
         }
     }
 
+    /// Keeps one more character. What is known of the text grows with it, since looking at all of it each time would
+    /// be quadratic.
+    fn keep(&mut self, c: &str) {
+        let end = self.text.len();
+        self.text.push_str(c);
+        if c.chars().all(char::is_whitespace) {
+            return;
+        }
+        let begins = self.trimmed.is_empty();
+        let follows = begins || self.trimmed.end == end;
+        self.is_numeric &= follows && c.bytes().all(|b| b.is_ascii_digit() || b"+-._eE".contains(&b));
+        let start = if begins { end } else { self.trimmed.start };
+        self.trimmed = start..self.text.len();
+    }
+
+    fn trimmed(&self) -> &str {
+        self.text.get(self.trimmed.clone()).unwrap_or_default()
+    }
+
     /// Whether the text so far can still be a value of another allowed type.
     fn may_be_other_than_string(&self) -> bool {
-        let text = self.text.trim();
+        let text = self.trimmed();
         let begins = |words: &[&str]| words.iter().any(|w| w.starts_with(text));
         let kinds = self.kinds;
         let with_string = kinds.contains(Kinds::STRING);
@@ -96,8 +125,7 @@ impl Value {
             || (kinds.contains(Kinds::ARRAY) && text.starts_with('['))
             || (!with_string
                 && ((kinds.contains(Kinds::BOOLEAN) && begins(&["true", "false", "True", "False"]))
-                    || (kinds.intersects(Kinds::NUMBER)
-                        && text.bytes().all(|b| b.is_ascii_digit() || b"+-._eE".contains(&b)))))
+                    || (kinds.intersects(Kinds::NUMBER) && self.is_numeric)))
     }
 
     /// The value is over. A value that may be all of the arguments is handed back.
@@ -116,7 +144,7 @@ impl Value {
 
     /// Writes a short value by its type; what fits none is a string.
     fn typed(&self, call: &mut Call) {
-        let (text, kinds) = (self.text.trim(), self.kinds);
+        let (text, kinds) = (self.trimmed(), self.kinds);
         let literal = match text {
             "null" | "None" if kinds.contains(Kinds::NULL) => Some("null".to_string()),
             "true" | "True" if kinds.contains(Kinds::BOOLEAN) => Some("true".to_string()),
@@ -154,9 +182,7 @@ impl Value {
 /// Reads an object or a list; what follows it inside its tags has no place in it.
 fn nested(repair: &mut Repair<()>, text: &str, cx: &Context<'_>, call: &mut Call) {
     if let Progress::Done(read) = repair.push(text, &plain(cx), &mut call.arguments) {
-        let rest = text.get(read..).unwrap_or_default().trim();
-        call.malformed |= !rest.is_empty();
-        call.leftover.push_str(rest);
+        call.leave(text.get(read..).unwrap_or_default());
     }
     call.note(repair);
 }

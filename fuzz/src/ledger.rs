@@ -1,0 +1,170 @@
+//! Every byte that the model wrote is emitted, held, or the markup of something that was recognised.
+//!
+//! A text is read letter by letter, and after each letter the books must balance: what was read and is not held has
+//! been emitted in its order, but for markup that may be dropped. Inside a call nothing is counted; it begins where
+//! the text before it ended, and ends at the letter that completed it. Whitespace at the start and after a call waits
+//! for text, so that reasoning may overtake it.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use toolgate::decode::{Event, Reasoning};
+
+use super::decode::Case;
+
+/// An event, owned.
+enum Entry {
+    Emitted(String),
+    CallStart,
+    CallEnd,
+}
+
+struct Ledger<'a> {
+    text: &'a str,
+    /// Where in `text` what was emitted so far may end. After each letter outside a call this is one place.
+    places: BTreeSet<usize>,
+    /// Where the open call may begin, or where the one that just ended was.
+    call: Option<Range<usize>>,
+    is_open: bool,
+    /// Markup that may be dropped from the start on, and after a first call.
+    reasoning: Vec<&'a str>,
+    after_call: Vec<&'a str>,
+    calls: u32,
+}
+
+/// Reads `text` letter by letter and keeps the books.
+pub fn check(case: &Case, text: &str) {
+    let mut ledger = Ledger::new(case, text);
+    let mut decoder = case.decoder();
+    for (at, c) in text.char_indices() {
+        let mut entries = Vec::new();
+        decoder.push(c.encode_utf8(&mut [0; 4]), &mut |event| entries.extend(Entry::new(event)));
+        if decoder.is_closed() {
+            return;
+        }
+        let read = at + c.len_utf8();
+        ledger.enter(entries, read, c.len_utf8());
+        if !ledger.is_open {
+            let overtaken = if ledger.has_reasoned(read) { decoder.held() } else { 0 };
+            ledger.balance(read - decoder.held(), overtaken);
+        }
+    }
+    let mut entries = Vec::new();
+    let ending = decoder.finish(case.finish, &mut |event| entries.extend(Entry::new(event)));
+    ledger.enter(entries, text.len(), 0);
+    if !ending.truncated {
+        ledger.balance(text.len(), 0);
+    }
+}
+
+impl Entry {
+    fn new(event: Event<'_>) -> Option<Self> {
+        match event {
+            Event::Text(text) | Event::Reasoning(text) => Some(Self::Emitted(text.into())),
+            Event::CallStart { .. } => Some(Self::CallStart),
+            Event::CallEnd => Some(Self::CallEnd),
+            Event::Arguments(_) => None,
+        }
+    }
+}
+
+impl<'a> Ledger<'a> {
+    fn new(case: &'a Case, text: &'a str) -> Self {
+        let spec = case.settings.dialect.spec();
+        let block = spec.reasoning.iter().filter(|_| case.settings.reasoning != Reasoning::Off);
+        let reasoning = block.flat_map(|block| block.open.iter().chain(&block.close)).map(String::as_str).collect();
+        let markup = spec.call.close.iter().chain(&spec.call.open).chain(&spec.call.end_tokens).map(String::as_str);
+        let after_call = markup.chain([" ", "\t", "\n", "\r", "\u{c}", ",", ";", "]", "}", "```"]).collect();
+        Self { text, places: BTreeSet::from([0]), call: None, is_open: false, reasoning, after_call, calls: 0 }
+    }
+
+    /// Enters what one letter led to. `read` is where the text was read to, its last `letter` bytes just now.
+    fn enter(&mut self, entries: Vec<Entry>, read: usize, letter: usize) {
+        if !self.is_open {
+            self.call = None;
+        }
+        for entry in entries {
+            match entry {
+                Entry::Emitted(text) => {
+                    let mut places = self.follow(&text);
+                    if places.is_empty() && self.has_reasoned(read) {
+                        places = self.follow(text.trim_ascii_start());
+                    }
+                    if let Some(call) = self.call.take().filter(|call| is_scattered(&text, &self.text[call.clone()])) {
+                        // What had no place in the arguments comes after them.
+                        places.extend([call.end - letter, call.end]);
+                    }
+                    self.places = places;
+                    assert!(!self.places.is_empty(), "{text:?} was invented, or out of order: {:?}", self.text);
+                }
+                Entry::CallStart => {
+                    self.is_open = true;
+                    self.calls += 1;
+                    let first = self.places.first().copied().unwrap_or(read);
+                    self.call = Some(first..read);
+                }
+                Entry::CallEnd => {
+                    self.is_open = false;
+                    let begin = self.call.as_ref().map_or(read, |call| call.start);
+                    self.call = Some(begin..read);
+                    // It was open before this letter, or it is anywhere in what was held.
+                    self.places = (begin..=read).collect();
+                }
+            }
+        }
+    }
+
+    /// Everything before `place` is accounted for, and of what follows so much may be.
+    fn balance(&mut self, place: usize, overtaken: usize) {
+        let reached = self.follow("");
+        let places: BTreeSet<usize> = reached.range(place..=place + overtaken).copied().collect();
+        let lost = || reached.last().map(|&from| self.text.get(from..place));
+        assert!(!places.is_empty(), "{:?} was lost at {place}, not {reached:?}: {:?}", lost(), self.text);
+        self.places = places;
+    }
+
+    /// Whether a reasoning block may have begun.
+    fn has_reasoned(&self, read: usize) -> bool {
+        self.reasoning.iter().any(|marker| self.text[..read].contains(marker))
+    }
+
+    /// Where the text may stand once `emitted` was, droppable markup before, in and after it left out.
+    fn follow(&self, emitted: &str) -> BTreeSet<usize> {
+        let (text, emitted) = (self.text.as_bytes(), emitted.as_bytes());
+        let mut reached: BTreeSet<(usize, usize)> = self.places.iter().map(|&place| (place, 0)).collect();
+        let mut ends = BTreeSet::new();
+        while let Some((at, done)) = reached.pop_first() {
+            if done == emitted.len() {
+                ends.insert(at);
+            } else if text.get(at) == emitted.get(done) {
+                reached.insert((at + 1, done + 1));
+            }
+            reached.extend(self.droppable(at).map(|len| (at + len, done)));
+        }
+        ends
+    }
+
+    /// Lengths of the markup at `at` that may be dropped.
+    fn droppable(&self, at: usize) -> impl Iterator<Item = usize> {
+        let rest = &self.text.as_bytes()[at..];
+        let before = &self.text.as_bytes()[..at];
+        let behind_block = || {
+            let block = before.trim_ascii_end();
+            self.reasoning.iter().any(|marker| block.ends_with(marker.as_bytes()))
+        };
+        let before_block = || {
+            let block = rest.trim_ascii_start();
+            self.reasoning.iter().any(|marker| block.starts_with(marker.as_bytes()))
+        };
+        let space = rest.first().is_some_and(u8::is_ascii_whitespace) && (behind_block() || before_block());
+        let after_call = self.after_call.iter().filter(|_| self.calls > 0);
+        let markup = self.reasoning.iter().chain(after_call).filter(|marker| rest.starts_with(marker.as_bytes()));
+        markup.map(|marker| marker.len()).chain(space.then_some(1))
+    }
+}
+
+/// Whether the characters of `text` stand in `source`, in their order.
+fn is_scattered(text: &str, source: &str) -> bool {
+    let mut source = source.chars();
+    text.chars().all(|c| source.any(|other| other == c))
+}

@@ -1,0 +1,105 @@
+//! Any request body: it goes up untouched, refused, or as JSON that offers no tools and keeps every other member.
+
+use bytes::Bytes;
+use serde_json::Value;
+use toolgate::decode::{Reasoning, UnknownTools};
+use toolgate::dialect::Dialects;
+use toolgate::exchange::{Engine, ToolsMode};
+use toolgate::limits::Limits;
+use toolgate::request::{self, Policy, Rewritten};
+
+use super::vocabulary;
+
+/// The members that toolgate answers for.
+const OURS: [&str; 8] = [
+    "messages",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "response_format",
+    "reasoning_format",
+    "skip_special_tokens",
+    "stream",
+];
+
+const FRAGMENTS: [&str; 40] = [
+    r#"{"model":"m","messages":["#,
+    r#"{"role":"user","content":"hi"}"#,
+    r#"{"role":"system","content":[{"type":"text","text":"be brief"}]}"#,
+    r#"{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"get_time","arguments":"{}"}}]}"#,
+    r#"{"role":"tool","tool_call_id":"a","content":"noon"}"#,
+    r#"{"role":"developer","content":"x"}"#,
+    r#"],"tools":[{"type":"function","function":{"name":"get_time"}}]"#,
+    r#"],"tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string","enum":["a"]}}}}}]"#,
+    r#","tools":[]"#,
+    r#","tools":null"#,
+    r#","tool_choice":"required""#,
+    r#","tool_choice":{"type":"function","function":{"name":"get_time"}}"#,
+    r#","tool_choice":"none""#,
+    r#","parallel_tool_calls":false"#,
+    r#","response_format":{"type":"json_object"}"#,
+    r#","stream":true"#,
+    r#","n":2"#,
+    r#","temperature":1.50"#,
+    r#","seed":123456789012345678901234567890"#,
+    r#","x":{"y":[1,"\u00e9"]}"#,
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    "null",
+    "true",
+    "1e9",
+    " ",
+    "\n",
+    "é",
+    "\"role\"",
+    "\"content\"",
+    "\"tools\"",
+    "\"messages\"",
+    "\"function\"",
+    "\"name\"",
+];
+
+/// The first bytes choose the policy; the rest is the body, bytes of 128 and above standing for fragments of one.
+pub fn holds(data: &[u8]) {
+    let Some((&[dialect, choice], rest)) = data.split_first_chunk() else { return };
+    let dialects: Vec<_> = Dialects::builtin().iter().cloned().collect();
+    let engines = [Engine::LlamaCpp, Engine::Vllm, Engine::Sglang, Engine::Ollama, Engine::OpenAi];
+    let policy = Policy {
+        dialect: dialects[usize::from(dialect) % dialects.len()].clone(),
+        mode: [ToolsMode::Inject, ToolsMode::Parse, ToolsMode::Native][usize::from(choice % 3)],
+        engine: engines[usize::from(choice / 3) % engines.len()],
+        reasoning: Reasoning::Auto,
+        unknown_tools: UnknownTools::Text,
+    };
+    let body = Bytes::from(vocabulary::text(&FRAGMENTS.map(String::from), rest));
+    check(&body, &policy);
+    // Most bytes are no request: the same inside one.
+    let inside = vocabulary::text(&FRAGMENTS.map(String::from), &[&[128, 129, 134], rest, b"}"].concat());
+    check(&Bytes::from(inside), &policy);
+    check(&Bytes::copy_from_slice(rest), &policy);
+}
+
+fn check(body: &Bytes, policy: &Policy) {
+    let Ok(Rewritten::Body { bytes, .. }) = request::rewrite(body, policy, &Limits::default()) else { return };
+    assert_ne!(policy.mode, ToolsMode::Native);
+    let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
+        (serde_json::from_slice(body), serde_json::from_slice(&bytes))
+    else {
+        // A body that serde_json does not take (it nests deeper than it reads) is not judged here.
+        return assert!(serde_json::from_slice::<Value>(body).is_err(), "no JSON goes up: {bytes:?}");
+    };
+    for (key, value) in before.iter().filter(|(key, _)| !OURS.contains(&key.as_str())) {
+        assert_eq!(after.get(key), Some(value), "{body:?}");
+    }
+    if policy.mode == ToolsMode::Inject {
+        assert!(!after.contains_key("tools") && !after.contains_key("tool_choice"), "{after:?}");
+        let again = request::rewrite(&bytes, policy, &Limits::default());
+        assert!(matches!(again, Ok(Rewritten::Untouched)), "what goes up offers tools: {bytes:?}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Any bytes as a reply: cuts agree, what comes out of a whole answer is JSON, and what is no answer is unchanged.
+
+use bytes::{Bytes, BytesMut};
+use serde::de::IgnoredAny;
+use toolgate::exchange::{Exchange, Usage};
+use toolgate::limits::Limits;
+use toolgate::response::{BodyRewriter, StreamRewriter, Summary};
+
+use super::decode::Case;
+use super::vocabulary;
+
+/// The first bytes choose the dialect, how the reply ends and how it is cut.
+pub fn holds(data: &[u8]) {
+    let Some((&[dialect, ending, size], rest)) = data.split_first_chunk() else { return };
+    let names = ["hermes", "qwen3-coder", "gemma4", "llama3-json", "json-envelope"];
+    let case = Case::new(names[usize::from(dialect) % names.len()]);
+    let usage = if ending & 1 == 0 { Usage::Unasked } else { Usage::Asked };
+    let exchange = Exchange { decoding: case.settings, usage, choices: 1 + usize::from(ending / 2 % 2) };
+    let stream = stream(&vocabulary::of(&exchange.decoding.dialect), rest);
+    check_cuts(&exchange, stream.as_bytes(), usize::from(size).max(1), ending & 4 == 0);
+    check_cuts(&exchange, rest, usize::from(size).max(1), ending & 4 == 0);
+    check_body(&exchange, rest);
+}
+
+/// Events whose text is the model's: a zero byte ends one, and chooses with the next byte how the next is written.
+fn stream(fragments: &[String], bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for part in bytes.split(|&byte| byte == 0) {
+        let (&form, text) = part.split_first().unwrap_or((&0, &[]));
+        let text = serde_json::to_string(&vocabulary::text(fragments, text)).expect("a string");
+        out.push_str(&match form % 8 {
+            0 => "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n".into(),
+            1 => format!("data: {{\"choices\":[{{\"index\":1,\"delta\":{{\"content\":{text}}}}}]}}\n\n"),
+            2 => format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text}}},\"logprobs\":{{}}}}],\"x\":1}}\r\n\r\n"),
+            3 => format!(": {text}\n\ndata: {{\"choices\":[],\"usage\":{{\"n\":1}}}}\n\n"),
+            4 => format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"reasoning_content\":{text}}}}}]}}\n\n"),
+            _ => format!("data: {{\"id\":\"x\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":{text}}},\"finish_reason\":null}}]}}\n\n"),
+        });
+    }
+    out + "data: [DONE]\n\n"
+}
+
+fn check_cuts(exchange: &Exchange, input: &[u8], size: usize, clean: bool) {
+    let whole = rewrite(exchange, [input], clean);
+    let pieces = rewrite(exchange, pieces(input, size), clean);
+    assert_eq!(pieces, whole, "in pieces of {size}: {:?}", String::from_utf8_lossy(input));
+}
+
+/// Pieces of a size, but a line feed stays with its carriage return: a blank line that ends in a return ends its event
+/// at once, and a line feed that comes later goes through as an empty event.
+fn pieces(input: &[u8], size: usize) -> Vec<&[u8]> {
+    let mut pieces = Vec::new();
+    let mut rest = input;
+    while !rest.is_empty() {
+        let at = size.min(rest.len());
+        let parts = rest[..at].ends_with(b"\r") && rest[at..].starts_with(b"\n");
+        let (piece, tail) = rest.split_at(at + usize::from(parts));
+        pieces.push(piece);
+        rest = tail;
+    }
+    pieces
+}
+
+/// What a stream becomes, without the random ids.
+pub fn rewrite<'a>(exchange: &Exchange, pieces: impl IntoIterator<Item = &'a [u8]>, clean: bool) -> (String, Summary) {
+    let mut rewriter = StreamRewriter::new(exchange, &Limits::default());
+    let mut out = BytesMut::new();
+    for piece in pieces {
+        rewriter.push(Bytes::copy_from_slice(piece), &mut out);
+    }
+    let summary = if clean { rewriter.finish(&mut out) } else { rewriter.fail("gone", &mut out) };
+    (without_ids(&String::from_utf8_lossy(&out)), summary)
+}
+
+fn without_ids(out: &str) -> String {
+    const MARK: &str = "\"id\":\"call_";
+    let mut parts = out.split(MARK);
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        clean.push_str(MARK);
+        clean.push_str(part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+    }
+    clean
+}
+
+fn check_body(exchange: &Exchange, input: &[u8]) {
+    let mut rewriter = BodyRewriter::new(exchange, &Limits::default());
+    let mut out = BytesMut::new();
+    rewriter.push(Bytes::copy_from_slice(input), &mut out);
+    let summary = rewriter.finish(&mut out);
+    if serde_json::from_slice::<IgnoredAny>(input).is_ok() {
+        assert!(serde_json::from_slice::<IgnoredAny>(&out).is_ok(), "no JSON: {out:?}");
+    }
+    if summary.calls == 0 && !summary.complete {
+        assert_eq!(out, input);
+    }
+}

@@ -1,0 +1,121 @@
+//! Model texts and requests out of arbitrary bytes, so that a fuzzer finds markers without guessing their letters.
+//! Knows no dialect: what a dialect writes it takes from the dialect's own spec.
+
+use toolgate::dialect::{Dialect, Payload};
+
+/// Tools of every kind of schema that decides how a value is read.
+pub const TOOLS: &str = r#"[
+    {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {
+        "city": {"type": "string"}, "days": {"type": "integer"}, "metric": {"type": "boolean"},
+        "where": {"type": "object"}, "maybe": {"type": ["string", "null", "object"]}, "list": {"type": "array"},
+        "arguments": {"type": "number"}}}}},
+    {"type": "function", "function": {"name": "get_time"}},
+    {"type": "function", "function": {"name": "bash", "parameters": {"properties": {"command": {"type": "string"}}}}}
+]"#;
+
+/// What stands in calls of every dialect, and what breaks them.
+const COMMON: [&str; 60] = [
+    "{\"name\": \"get_weather\", \"arguments\": {\"city\": \"",
+    "{\"name\": \"bash\", \"parameters\": {\"command\": \"",
+    "{\"name\": \"get_time\"}",
+    "{\"name\": \"get_time\", \"arguments\": \"{\\\"a\\\": 1}\"}",
+    "{\"tool_call\": {\"name\": \"get_time\", \"arguments\": {",
+    "\"name\": \"",
+    "\"arguments\": ",
+    "\"parameters\": {",
+    "\"tool_call\"",
+    "\"function\": ",
+    "\"other\": ",
+    "get_weather",
+    "get_time",
+    "bash",
+    "nope",
+    "functions.bash",
+    "city",
+    "days",
+    "metric",
+    "where",
+    "maybe",
+    "list",
+    "arguments",
+    "command",
+    "{",
+    "}",
+    "[",
+    "]",
+    "(",
+    ")",
+    "\"",
+    "'",
+    "“",
+    "”",
+    "\\",
+    ",",
+    ":",
+    ";",
+    "=",
+    "<",
+    ">",
+    "|",
+    "/",
+    "`",
+    "```",
+    "```json\n",
+    "\n",
+    " ",
+    "\t",
+    "    ",
+    "True",
+    "null",
+    "-1.5e3",
+    "007",
+    "\\u00",
+    "\\ud83d",
+    "é",
+    "😀",
+    "word ",
+    "\u{7f}",
+];
+
+/// The literals of a dialect, and the common fragments.
+pub fn of(dialect: &Dialect) -> Vec<String> {
+    let spec = dialect.spec();
+    let call = &spec.call;
+    let mut texts: Vec<String> = [&call.open, &call.bare, &call.fence, &call.close, &call.end_tokens]
+        .into_iter()
+        .flatten()
+        .chain(spec.reasoning.iter().flat_map(|block| block.open.iter().chain(&block.close)))
+        .cloned()
+        .collect();
+    match &spec.payload {
+        Payload::Json(_) => {}
+        Payload::Tagged(tags) => {
+            texts.extend(tags.name.iter().chain(&tags.key).chain([&tags.value_close, &tags.close]).cloned());
+            let [[name, named], [key, keyed]] = [&tags.name, &tags.key];
+            texts.push(format!("{name}get_weather{named}\n{key}days{keyed}\n"));
+            texts.push(format!("{name}bash{named}{key}command{keyed}"));
+        }
+        Payload::Gemma(gemma) => {
+            texts.extend(gemma.header.iter().chain([&gemma.quote]).cloned());
+            texts.push(format!("call:get_weather{{city:{}", gemma.quote));
+        }
+    }
+    // Halves of markers are what a scan holds.
+    let halves: Vec<String> = texts.iter().filter_map(|text| text.get(..text.len() / 2)).map(Into::into).collect();
+    texts.extend(halves);
+    texts.extend(COMMON.map(Into::into));
+    texts.retain(|text| !text.is_empty());
+    texts
+}
+
+/// A text out of bytes: ASCII is itself, and each other byte is a fragment.
+pub fn text(fragments: &[String], bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for &byte in bytes {
+        match byte {
+            0..=127 => text.push(char::from(byte)),
+            _ => text.push_str(&fragments[usize::from(byte - 128) % fragments.len()]),
+        }
+    }
+    text
+}

@@ -1,0 +1,86 @@
+//! What there is and how it goes, as JSON: for the page, and for whoever writes a better one.
+//! docs/OPERATIONS.md says what each member means.
+
+use std::collections::BTreeMap;
+use std::time::{Instant, SystemTime};
+
+use serde_json::{Value, json};
+
+use crate::config::DialectChoice;
+use crate::metrics::{self, Failure, Metrics, Now, PeerNow, Totals};
+use crate::proxy::Lifecycle;
+use crate::upstream::{Pool, Upstream};
+
+/// What is so now.
+pub fn now<'a>(upstream: &'a Upstream, lifecycle: &Lifecycle) -> Now<'a> {
+    Now { in_flight: lifecycle.requests(), peers: upstream.pools().iter().flat_map(|pool| peers(pool)).collect() }
+}
+
+/// Everything that the page shows.
+pub fn status(upstream: &Upstream, metrics: &Metrics, lifecycle: &Lifecycle) -> Value {
+    let totals = metrics.totals();
+    let pools: Vec<Value> = upstream.pools().iter().map(|pool| pool_status(pool, metrics, &totals)).collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": lifecycle.is_ready(),
+        "uptime_seconds": metrics.uptime().as_secs(),
+        "memory_bytes": metrics::resident_bytes(),
+        "in_flight": lifecycle.requests(),
+        "requests": totals.values().map(|total| total.requests).sum::<u64>(),
+        "pools": pools,
+        "failures": metrics.recent.all().iter().map(failure).collect::<Vec<_>>(),
+    })
+}
+
+fn pool_status(pool: &Pool, metrics: &Metrics, totals: &BTreeMap<(String, String), Totals>) -> Value {
+    let config = pool.config();
+    let peers: Vec<Value> = peers(pool)
+        .map(|peer| {
+            let total = totals.get(&(peer.pool.to_owned(), peer.url.to_owned())).copied().unwrap_or_default();
+            json!({
+                "url": peer.url,
+                "up": peer.is_up,
+                "in_flight": peer.in_flight,
+                "slots": peer.slots,
+                "requests": total.requests,
+                "failed": total.failed,
+                "input_tokens": total.input_tokens,
+                "output_tokens": total.output_tokens,
+                "generated": metrics.generated(peer.pool, peer.url).value(),
+            })
+        })
+        .collect();
+    json!({
+        "name": pool.name(),
+        "engine": config.engine.name(),
+        "models": config.models.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "dialect": match &config.dialect {
+            DialectChoice::Auto => "auto",
+            DialectChoice::Named(dialect) => dialect.name(),
+        },
+        "peers": peers,
+    })
+}
+
+fn failure(failure: &Failure) -> Value {
+    let at = failure.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    json!({
+        "at": at.as_secs(),
+        "id": failure.id,
+        "pool": failure.pool,
+        "peer": failure.peer,
+        "status": failure.code,
+        "what": failure.what,
+    })
+}
+
+fn peers(pool: &Pool) -> impl Iterator<Item = PeerNow<'_>> {
+    let now = Instant::now();
+    pool.peers().iter().enumerate().map(move |(index, peer)| PeerNow {
+        pool: pool.name(),
+        url: peer.url(),
+        in_flight: pool.in_flight(index),
+        slots: peer.max_inflight(),
+        is_up: peer.is_alive(now),
+    })
+}

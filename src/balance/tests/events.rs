@@ -1,0 +1,243 @@
+//! Random events in random order, and what must hold after each of them.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::{Pool, id, slots};
+use crate::balance::*;
+
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+
+#[derive(Clone, Debug)]
+enum Event {
+    Claim { priority: u8, tried: u8, conversation: u8, session: Option<u8> },
+    Release { which: usize, outcome: Outcome },
+    Began { which: usize },
+    Leave { which: usize },
+    Next,
+    Expire,
+    SetPeers { which: u8, slots: Option<u32>, tier: u8 },
+    Asked { peer: usize, report: Report },
+    Pass { ms: u64 },
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let outcome = prop_oneof![
+        6 => Just(Outcome::Served),
+        2 => Just(Outcome::Unjudged),
+        1 => Just(Outcome::Loading),
+        1 => (0..5_u64).prop_map(|s| Outcome::Busy { retry_after: s.checked_sub(1).map(Duration::from_secs) }),
+        1 => Just(Outcome::Failed(Failure::Connect)),
+        3 => prop_oneof![Just(Failure::Reset), Just(Failure::Status), Just(Failure::Stall)].prop_map(Outcome::Failed),
+    ];
+    let state = prop_oneof![
+        4 => Just(State::Ready),
+        1 => Just(State::Loading),
+        1 => Just(State::Sleeping),
+        1 => Just(State::Failed),
+    ];
+    let report = (state, prop::option::of(0..4_u32), prop::option::of(0..4_u32))
+        .prop_map(|(state, slots, processing)| Report { state, slots, processing });
+    let tried = prop_oneof![3 => Just(0), 1 => 0..16_u8];
+    let claim = (0..3_u8, tried, 0..6_u8, prop::option::weighted(0.2, 0..4_u8))
+        .prop_map(|(priority, tried, conversation, session)| Event::Claim { priority, tried, conversation, session });
+    let event = prop_oneof![
+        8 => claim,
+        6 => (any::<usize>(), outcome).prop_map(|(which, outcome)| Event::Release { which, outcome }),
+        1 => any::<usize>().prop_map(|which| Event::Began { which }),
+        1 => any::<usize>().prop_map(|which| Event::Leave { which }),
+        6 => Just(Event::Next),
+        1 => Just(Event::Expire),
+        1 => (0..16_u8, prop::option::of(0..4_u32), 0..2_u8)
+            .prop_map(|(which, slots, tier)| Event::SetPeers { which, slots, tier }),
+        1 => (0..4_usize, report).prop_map(|(peer, report)| Event::Asked { peer, report }),
+        2 => (0..3_000_u64).prop_map(|ms| Event::Pass { ms }),
+    ];
+    prop::collection::vec(event, 0..200)
+}
+
+/// What the caller knows: the requests that it has running and waiting.
+struct Caller {
+    pool: Pool,
+    running: Vec<Assignment>,
+    waiting: Vec<(Ticket, Request)>,
+}
+
+impl Caller {
+    fn new(policy: Policy) -> Self {
+        let settings = Settings {
+            policy,
+            queue_max: 8,
+            wait_max: Duration::from_secs(10),
+            blocks_max: 16,
+            sessions_max: 2,
+            failures_max: 3,
+            ..Settings::default()
+        };
+        let pool = Pool::new(settings, &[("a", slots(2)), ("b", slots(1)), ("c", Spec::default())]);
+        Self { pool, running: Vec::new(), waiting: Vec::new() }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let now = self.pool.now;
+        match event {
+            Event::Claim { priority, tried, conversation, session } => {
+                self.claim(request(priority, tried, conversation, session));
+            }
+            Event::Release { which, outcome } if !self.running.is_empty() => {
+                let assignment = self.running.remove(which % self.running.len());
+                self.pool.end(assignment, outcome);
+            }
+            Event::Began { which } if !self.running.is_empty() => {
+                let assignment = &self.running[which % self.running.len()];
+                self.pool.balancer.began(assignment);
+                self.pool.balancer.learn(assignment, Reuse { cached_tokens: 1, prompt_tokens: 3 });
+            }
+            Event::Leave { which } if !self.waiting.is_empty() => {
+                let (ticket, _) = self.waiting.remove(which % self.waiting.len());
+                self.pool.balancer.leave(ticket);
+            }
+            Event::Next => self.next(),
+            Event::Expire => {
+                for ticket in self.pool.balancer.expire(now) {
+                    self.waits_no_more(ticket);
+                }
+            }
+            Event::SetPeers { which, slots, tier } => {
+                let spec = Spec { weight: u32::from(which), tier, max_inflight: slots };
+                let named = NAMES.iter().enumerate().filter(|(at, _)| which & 1 << at != 0);
+                self.pool.balancer.set_peers(named.map(|(_, name)| (id(name), spec)));
+            }
+            Event::Asked { peer, report } => self.pool.asked(NAMES[peer], report),
+            Event::Pass { ms } => self.pool.pass(Duration::from_millis(ms)),
+            Event::Release { .. } | Event::Began { .. } | Event::Leave { .. } => {}
+        }
+        self.check();
+    }
+
+    fn claim(&mut self, request: Request) {
+        let before = self.standings();
+        match self.pool.claim(request.clone()) {
+            Decision::Go(assignment) => {
+                let overtaken = self
+                    .waiting
+                    .iter()
+                    .find(|(_, waiting)| waiting.tried == request.tried && waiting.priority <= request.priority);
+                assert!(overtaken.is_none(), "{overtaken:?} waits and {request:?} goes");
+                self.takes(assignment, &request, &before);
+            }
+            Decision::Wait(ticket) => {
+                assert!(self.waiting.iter().all(|(known, _)| *known != ticket), "a ticket twice");
+                self.waiting.push((ticket, request));
+            }
+            Decision::Refuse(refusal) => match refusal.reason {
+                Reason::QueueFull => assert_eq!(self.waiting.len(), 8),
+                Reason::Unreachable => assert!(before.iter().all(|(peer, _)| request.tried.contains(peer))),
+                Reason::Busy => panic!("there is a queue"),
+            },
+        }
+    }
+
+    fn next(&mut self) {
+        let before = self.standings();
+        for (ticket, assignment) in self.pool.next() {
+            let request = self.waits_no_more(ticket);
+            let overtaken =
+                self.waiting.iter().find(|(other, waiting)| waiting.tried == request.tried && *other < ticket);
+            assert!(overtaken.is_none(), "{overtaken:?} waits and {request:?} goes");
+            self.takes(assignment, &request, &before);
+        }
+        // Nobody waits who could go anywhere while somebody serves and has room.
+        let room = self.pool.balancer.statuses(self.pool.now).find(|peer| {
+            let has_room = peer.capacity.is_none_or(|capacity| peer.inflight + peer.elsewhere < capacity);
+            !peer.leaving && peer.standing == Standing::Serves && has_room
+        });
+        let idle = self.waiting.iter().find(|(_, request)| request.tried.is_empty());
+        assert!(room.is_none() || idle.is_none(), "{room:?} has room and {idle:?} waits");
+    }
+
+    fn takes(&mut self, assignment: Assignment, request: &Request, before: &[(PeerId, Standing)]) {
+        let peer = assignment.peer();
+        assert!(!request.tried.contains(&peer), "it has failed there");
+        let status = self.pool.balancer.statuses(self.pool.now).find(|status| status.id == peer).unwrap();
+        assert!(!status.leaving);
+        let load = status.inflight + status.elsewhere;
+        assert!(status.capacity.is_none_or(|capacity| load <= capacity), "above capacity: {status:?}");
+        let standing = before.iter().find(|(id, _)| *id == peer).unwrap().1;
+        let is_trial = matches!(assignment.why(), Why::Trial | Why::LastResort);
+        assert_eq!(is_trial, matches!(standing, Standing::Trial | Standing::Open(_) | Standing::Failed));
+        let forbidden = matches!(standing, Standing::Trying | Standing::Resting(_) | Standing::Loading);
+        assert!(!forbidden, "a request at a peer that is {standing}");
+        if assignment.why() == Why::LastResort {
+            let others = before.iter().filter(|(id, _)| !request.tried.contains(id));
+            assert!(others.clone().all(|(_, standing)| matches!(standing, Standing::Open(_) | Standing::Failed)));
+        }
+        self.running.push(assignment);
+    }
+
+    /// The request of a ticket that waited, and waits no more.
+    fn waits_no_more(&mut self, ticket: Ticket) -> Request {
+        let at = self.waiting.iter().position(|(known, _)| *known == ticket);
+        self.waiting.remove(at.expect("a ticket that does not wait")).1
+    }
+
+    fn standings(&self) -> Vec<(PeerId, Standing)> {
+        let here = self.pool.balancer.statuses(self.pool.now).filter(|peer| !peer.leaving);
+        here.map(|peer| (peer.id, peer.standing)).collect()
+    }
+
+    fn check(&self) {
+        let balancer = &self.pool.balancer;
+        let mut counted = 0;
+        for status in balancer.statuses(self.pool.now) {
+            let running = self.running.iter().filter(|running| running.peer() == status.id).count();
+            assert_eq!(usize::try_from(status.inflight).unwrap(), running, "{status:?}");
+            assert!(running > 0 || !status.leaving, "a peer that should be gone");
+            counted += running;
+        }
+        assert_eq!(counted, self.running.len(), "a request at a peer that is not counted");
+        assert_eq!(balancer.waiting(), self.waiting.len());
+        let mut positions: Vec<_> =
+            self.waiting.iter().map(|(ticket, _)| balancer.position(*ticket).expect("it waits")).collect();
+        positions.sort_unstable();
+        assert!(positions.into_iter().eq(0..self.waiting.len()));
+        assert_eq!(balancer.wake_at(self.pool.now).is_some(), !self.waiting.is_empty());
+    }
+
+    /// All that runs ends and all that waits leaves: nothing is left.
+    fn end(mut self) {
+        for (ticket, _) in std::mem::take(&mut self.waiting) {
+            self.pool.balancer.leave(ticket);
+        }
+        for assignment in std::mem::take(&mut self.running) {
+            self.pool.end(assignment, Outcome::Served);
+        }
+        self.check();
+        self.pool.balancer.set_peers([]);
+        assert_eq!(self.pool.balancer.statuses(self.pool.now).count(), 0);
+    }
+}
+
+fn request(priority: u8, tried: u8, conversation: u8, session: Option<u8>) -> Request {
+    let mut hasher = prefix::Hasher::default();
+    hasher.part(&vec![conversation; usize::from(conversation) * prefix::BLOCK_BYTES]);
+    let tried = NAMES.iter().enumerate().filter(|(at, _)| tried & 1 << at != 0).map(|(_, name)| id(name)).collect();
+    Request { priority, session: session.map(u64::from), prefix: Some(hasher.finish()), tried }
+}
+
+proptest! {
+    #[test]
+    fn no_place_is_lost_and_no_ticket_ends_twice(
+        policy in prop_oneof![
+            Just(Policy::Slots), Just(Policy::RoundRobin), Just(Policy::RandomTwo), Just(Policy::Prefix)
+        ],
+        events in events(),
+    ) {
+        let mut caller = Caller::new(policy);
+        for event in events {
+            caller.happen(event);
+        }
+        caller.end();
+    }
+}

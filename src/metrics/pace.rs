@@ -1,0 +1,153 @@
+//! When the words of one streamed answer came.
+//! Reads a clock only when there were words, and touches shared memory at most a few times a second.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::instruments::{Counter, Scale, Tally, Unit};
+
+/// How often a stream says how far it is. Often enough for whoever watches, and next to nothing beside a stream's work.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// The pace of one answer.
+#[derive(Debug)]
+pub struct Pace {
+    /// Events in which the model said something.
+    spoken: u64,
+    first: Option<Instant>,
+    last: Option<Instant>,
+    gaps: Tally,
+    held_max: usize,
+    /// Where all streams of a server say how far they are; how much this one has said, and when.
+    live: Option<Arc<Counter>>,
+    told: u64,
+    told_at: Option<Instant>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            spoken: 0,
+            first: None,
+            last: None,
+            gaps: Tally::new(&GAPS),
+            held_max: 0,
+            live: None,
+            told: 0,
+            told_at: None,
+        }
+    }
+}
+
+impl Pace {
+    pub fn tell(&mut self, live: Arc<Counter>) {
+        self.live = Some(live);
+    }
+
+    /// The stream has come to its `spoken`th event with words in it, and holds back so many bytes.
+    /// Several at once share the time since the last.
+    pub fn note(&mut self, spoken: u64, held: usize, clock: impl FnOnce() -> Instant) {
+        self.held_max = self.held_max.max(held);
+        let new = spoken.saturating_sub(self.spoken);
+        if new == 0 {
+            return;
+        }
+        let now = clock();
+        if let Some(last) = self.last {
+            let gap = now.saturating_duration_since(last);
+            self.gaps.observe(gap / u32::try_from(new).unwrap_or(u32::MAX), new);
+        }
+        self.first.get_or_insert(now);
+        self.last = Some(now);
+        self.spoken = spoken;
+        if self.told_at.is_none_or(|told_at| now.saturating_duration_since(told_at) >= TELL_EVERY) {
+            self.told_at = Some(now);
+            self.settle();
+        }
+    }
+
+    /// Says what was not said yet.
+    pub fn settle(&mut self) {
+        if let Some(live) = &self.live {
+            live.add(self.spoken - self.told);
+            self.told = self.spoken;
+        }
+    }
+
+    pub fn first_after(&self, began: Instant) -> Option<Duration> {
+        self.first.map(|first| first.saturating_duration_since(began))
+    }
+
+    /// The mean time that a token took after the first, of so many.
+    pub fn per_token(&self, tokens: u64) -> Option<Duration> {
+        let took = self.last?.checked_duration_since(self.first?)?;
+        let after_first = u32::try_from(tokens.saturating_sub(1)).ok()?;
+        took.checked_div(after_first)
+    }
+
+    pub fn spoken(&self) -> u64 {
+        self.spoken
+    }
+
+    pub fn gaps(&self) -> &Tally {
+        &self.gaps
+    }
+
+    /// The most bytes that were held back at a time.
+    pub fn held_max(&self) -> usize {
+        self.held_max
+    }
+}
+
+/// From a model that writes a thousand tokens a second to one that stalls.
+pub const GAPS: Scale = Scale {
+    unit: Unit::Seconds,
+    bounds: &[
+        1_000_000,
+        2_500_000,
+        5_000_000,
+        10_000_000,
+        25_000_000,
+        50_000_000,
+        100_000_000,
+        250_000_000,
+        500_000_000,
+        1_000_000_000,
+        2_500_000_000,
+        5_000_000_000,
+        10_000_000_000,
+        30_000_000_000,
+    ],
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::instruments::Histogram;
+
+    #[test]
+    fn the_clock_is_read_for_words_alone_and_told_now_and_then() {
+        let began = Instant::now();
+        let live = Arc::new(Counter::default());
+        let mut pace = Pace::default();
+        pace.tell(Arc::clone(&live));
+        pace.note(0, 3, || unreachable!("no words, no clock"));
+        // Milliseconds, words so far, bytes held, and what is told by then.
+        let table = [(100, 1, 0, 1), (120, 2, 9, 1), (180, 5, 0, 1), (350, 6, 0, 6), (400, 8, 0, 6)];
+        for (millis, spoken, held, told) in table {
+            pace.note(spoken, held, || began + Duration::from_millis(millis));
+            assert_eq!(live.value(), told, "at {millis}");
+        }
+        pace.settle();
+        assert_eq!(live.value(), 8);
+        assert_eq!(pace.first_after(began), Some(Duration::from_millis(100)));
+        assert_eq!(pace.held_max(), 9);
+        assert_eq!(pace.per_token(4), Some(Duration::from_millis(100)));
+        assert_eq!((pace.per_token(1), pace.per_token(0), Pace::default().per_token(4)), (None, None, None));
+        // 20, three of 20, 170, two of 25.
+        let gaps = Histogram::new(&GAPS);
+        gaps.absorb(pace.gaps());
+        let counts: Vec<u64> = gaps.cumulative().map(|(_, count)| count).collect();
+        assert_eq!(counts, [0, 0, 0, 0, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7]);
+    }
+}

@@ -1,0 +1,151 @@
+//! Numbers to a page in Prometheus' text format.
+//! https://prometheus.io/docs/instrumenting/exposition_formats/
+//!
+//! Every metric is one block: what it is, then its samples. A metric that has no samples yet is there all the same, so
+//! that a reader finds out what there is.
+
+use std::fmt::{Display, Write};
+
+use super::instruments::Histogram;
+
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A page in the making.
+#[derive(Debug, Default)]
+pub struct Page(String);
+
+impl Page {
+    pub fn counter(&mut self, name: &'static str, help: &str) -> Metric<'_> {
+        self.metric(name, "counter", help)
+    }
+
+    pub fn gauge(&mut self, name: &'static str, help: &str) -> Metric<'_> {
+        self.metric(name, "gauge", help)
+    }
+
+    pub fn histogram(&mut self, name: &'static str, help: &str) -> Metric<'_> {
+        self.metric(name, "histogram", help)
+    }
+
+    pub fn finish(self) -> String {
+        self.0
+    }
+
+    fn metric(&mut self, name: &'static str, kind: &str, help: &str) -> Metric<'_> {
+        // Writing to memory cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        Metric { out: &mut self.0, name }
+    }
+}
+
+/// A metric that takes its samples.
+#[derive(Debug)]
+pub struct Metric<'a> {
+    out: &'a mut String,
+    name: &'static str,
+}
+
+impl Metric<'_> {
+    pub fn sample(&mut self, labels: &Labels, value: impl Display) {
+        self.line("", labels.as_str(), value);
+    }
+
+    /// The samples of one histogram; none before its first value.
+    pub fn distribution(&mut self, labels: &Labels, histogram: &Histogram) {
+        let unit = histogram.unit();
+        let buckets: Vec<_> = histogram.cumulative().collect();
+        let count = buckets.last().map_or(0, |(_, count)| *count);
+        if count == 0 {
+            return;
+        }
+        for (bound, below) in buckets {
+            let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| unit.show(bound).to_string());
+            self.line("_bucket", labels.and("le", &bound).as_str(), below);
+        }
+        self.line("_sum", labels.as_str(), unit.show(histogram.sum()));
+        self.line("_count", labels.as_str(), count);
+    }
+
+    fn line(&mut self, suffix: &str, labels: &str, value: impl Display) {
+        let name = self.name;
+        let _ = match labels {
+            "" => writeln!(self.out, "{name}{suffix} {value}"),
+            labels => writeln!(self.out, "{name}{suffix}{{{labels}}} {value}"),
+        };
+    }
+}
+
+/// A sample's labels, as they are written: `pool="a",peer="b"`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Labels(String);
+
+impl Labels {
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        pairs.iter().fold(Self::default(), |labels, (name, value)| labels.and(name, value))
+    }
+
+    #[must_use]
+    pub fn and(&self, name: &str, value: &str) -> Self {
+        let mut out = self.0.clone();
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(name);
+        out.push_str("=\"");
+        for c in value.chars() {
+            match c {
+                '\\' => out.push_str("\\\\"),
+                '"' => out.push_str("\\\""),
+                '\n' => out.push_str("\\n"),
+                c => out.push(c),
+            }
+        }
+        out.push('"');
+        Self(out)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::instruments::{Scale, Unit};
+
+    const SCALE: Scale = Scale { unit: Unit::Seconds, bounds: &[10_000_000, 2_500_000_000] };
+
+    #[test]
+    fn a_page_is_written_as_the_format_says() {
+        let mut page = Page::default();
+        let mut metric = page.counter("a_total", "How many.");
+        metric.sample(&Labels::default(), 3);
+        metric.sample(&Labels::of(&[("pool", "x"), ("model", "a\"b\\c\nd")]), 4);
+        page.gauge("b", "None yet.");
+        let histogram = Histogram::new(&SCALE);
+        let labels = Labels::of(&[("pool", "x")]);
+        page.histogram("c_seconds", "Before.").distribution(&labels, &histogram);
+        for value in [1, 1_500_000_000, 9_000_000_000] {
+            histogram.observe(value);
+        }
+        page.histogram("d_seconds", "How long.").distribution(&labels, &histogram);
+        let expected = r#"# HELP a_total How many.
+# TYPE a_total counter
+a_total 3
+a_total{pool="x",model="a\"b\\c\nd"} 4
+# HELP b None yet.
+# TYPE b gauge
+# HELP c_seconds Before.
+# TYPE c_seconds histogram
+# HELP d_seconds How long.
+# TYPE d_seconds histogram
+d_seconds_bucket{pool="x",le="0.01"} 1
+d_seconds_bucket{pool="x",le="2.5"} 2
+d_seconds_bucket{pool="x",le="+Inf"} 3
+d_seconds_sum{pool="x"} 10.500000001
+d_seconds_count{pool="x"} 3
+"#;
+        assert_eq!(page.finish(), expected);
+    }
+}

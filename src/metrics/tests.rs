@@ -1,0 +1,75 @@
+//! Requests in, a page out.
+
+use std::time::Instant;
+
+use super::*;
+use crate::response::Tokens;
+
+fn request<'a>(pace: &'a Pace, model: &'a str, code: u16) -> Finished<'a> {
+    Finished {
+        pool: "p",
+        peer: "http://h",
+        engine: "vllm",
+        model: Some(model),
+        operation: Operation::Chat,
+        code,
+        began: Instant::now(),
+        took: Duration::from_millis(15),
+        first_byte_after: None,
+        overhead: None,
+        pace,
+        dialect: None,
+        reading: None,
+        summary: None,
+        left_while: None,
+        failure: None,
+    }
+}
+
+fn lines<'a>(page: &'a str, start: &str) -> Vec<&'a str> {
+    page.lines().filter(|line| line.starts_with(start)).collect()
+}
+
+#[test]
+fn a_request_shows_under_its_labels() {
+    let (metrics, pace) = (Metrics::default(), Pace::default());
+    let tokens = Tokens { input: Some(10), cached: None, output: Some(3) };
+    let summary = Summary { calls: 4, repaired: 1, truncated: 1, tokens: Some(tokens), ..Summary::default() };
+    metrics.finished(&Finished { summary: Some(&summary), dialect: Some("d"), ..request(&pace, "m", 200) });
+    metrics.finished(&request(&pace, "m", 500));
+    metrics.finished(&Finished { operation: Operation::Other, ..request(&pace, "m", 200) });
+    let page = metrics.page(&Now::default());
+    let expected = [
+        r#"toolgate_requests_total{pool="p",peer="http://h",model="m",operation="chat",code="200"} 1"#,
+        r#"toolgate_requests_total{pool="p",peer="http://h",model="m",operation="chat",code="500"} 1"#,
+        r#"toolgate_requests_total{pool="p",peer="http://h",model="m",operation="other",code="200"} 1"#,
+    ];
+    assert_eq!(lines(&page, "toolgate_requests_total"), expected);
+    let expected = [
+        r#"toolgate_calls_total{dialect="d",outcome="complete"} 2"#,
+        r#"toolgate_calls_total{dialect="d",outcome="repaired"} 1"#,
+        r#"toolgate_calls_total{dialect="d",outcome="truncated"} 1"#,
+    ];
+    assert_eq!(lines(&page, "toolgate_calls_total"), expected);
+    let gen_ai =
+        r#"gen_ai_operation_name="chat",gen_ai_provider_name="vllm",gen_ai_request_model="m",pool="p",peer="http://h""#;
+    assert!(page.contains(&format!("gen_ai_client_token_usage_sum{{{gen_ai},gen_ai_token_type=\"input\"}} 10\n")));
+    assert!(page.contains(&format!("gen_ai_server_request_duration_seconds_sum{{{gen_ai}}} 0.03\n")));
+    let expected = Totals { requests: 3, failed: 1, input_tokens: 10, output_tokens: 3 };
+    assert_eq!(metrics.totals().into_iter().collect::<Vec<_>>(), [(("p".into(), "http://h".into()), expected)]);
+}
+
+#[test]
+fn series_are_bounded() {
+    let (metrics, pace) = (Metrics::default(), Pace::default());
+    let peers: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    let models: Vec<String> = (0..90).map(|n| n.to_string()).collect();
+    for (peer, model) in peers.iter().flat_map(|peer| models.iter().map(move |model| (peer, model))) {
+        metrics.finished(&Finished { peer, ..request(&pace, model, 200) });
+    }
+    let page = metrics.page(&Now::default());
+    let series = lines(&page, "toolgate_requests_total{");
+    assert!(series.len() <= SERIES_MAX + peers.len(), "{}", series.len());
+    let count = |line: &&str| line.rsplit(' ').next().and_then(|count| count.parse::<usize>().ok());
+    assert_eq!(series.iter().filter_map(count).sum::<usize>(), peers.len() * models.len());
+}

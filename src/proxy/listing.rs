@@ -1,0 +1,159 @@
+//! The list of models over all servers, as `GET /v1/models` and `/v1/models/{id}` show it.
+//! Merges nothing itself; `models` does.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use pingora::Result;
+use pingora::http::{Method, RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::config::ModelsList;
+use crate::exchange::ToolsMode;
+use crate::models::{Entry, Group, Listed, Models};
+use crate::upstream::{ClaimError, Pool};
+
+use super::{Context, Fault, Gateway, path};
+
+/// How long a list holds: a program that polls for models must not poll every server.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// The newest list, and whose it is: servers may show theirs only to those who have a key.
+#[derive(Debug, Default)]
+pub struct Listing(Mutex<Option<Known>>);
+
+#[derive(Debug)]
+struct Known {
+    authorization: Option<String>,
+    until: Instant,
+    models: Arc<Models>,
+}
+
+/// What of the list is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    All,
+    One(String),
+}
+
+impl Wanted {
+    /// `None` when the request is for something else.
+    pub(super) fn of(request: &RequestHeader) -> Option<Self> {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let segments = path::segments(request);
+        let segments: Vec<&[u8]> = segments.iter().map(Vec::as_slice).collect();
+        match segments.as_slice() {
+            [b"models"] | [b"v1", b"models"] => Some(Self::All),
+            [b"v1", b"models", id @ ..] => Some(Self::One(String::from_utf8_lossy(&id.join(&b'/')).into_owned())),
+            _ => None,
+        }
+    }
+}
+
+impl Gateway {
+    /// Whether the list is made here. With one server it is that server's own answer.
+    pub(super) fn lists_models(&self) -> bool {
+        let peers: usize = self.upstream.pools().iter().map(|pool| pool.peers().len()).sum();
+        self.view.models_list == ModelsList::Merge && (peers > 1 || !self.view.aliases.is_empty())
+    }
+
+    /// Answers with the list, or with one entry of it.
+    pub(super) async fn list_models(&self, session: &mut Session, context: &mut Context, wanted: Wanted) -> Result<()> {
+        let authorization = session.get_header("authorization").and_then(|value| value.to_str().ok());
+        let authorization = authorization.map(str::to_owned);
+        let Some(models) = self.models(authorization).await else {
+            return Err(context.fail(Fault::Claim(ClaimError::Unreachable)));
+        };
+        let body = match wanted {
+            Wanted::All => models.to_json(),
+            Wanted::One(model) => match models.find(&model) {
+                Some(entry) => entry.to_json(),
+                None => {
+                    let known = models.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>().join(", ");
+                    return Err(context.fail(Fault::UnknownModel { model, known }));
+                }
+            },
+        };
+        let mut header = ResponseHeader::build(200, Some(3))?;
+        header.insert_header("Content-Type", "application/json")?;
+        header.insert_header("Content-Length", body.len())?;
+        header.insert_header("X-Request-Id", context.id.as_str())?;
+        let is_head = session.req_header().method == Method::HEAD;
+        session.write_response_header(Box::new(header), is_head).await?;
+        if !is_head {
+            session.write_response_body(Some(Bytes::from(body)), true).await?;
+        }
+        Ok(())
+    }
+
+    /// `None` when no server tells its models. Requests that come while the servers are asked wait for the answer.
+    async fn models(&self, authorization: Option<String>) -> Option<Arc<Models>> {
+        let mut last = self.listing.0.lock().await;
+        if let Some(known) = last.as_ref()
+            && known.authorization == authorization
+            && Instant::now() < known.until
+        {
+            return Some(Arc::clone(&known.models));
+        }
+        let models = Arc::new(self.ask_for_models(authorization.as_deref()).await?);
+        *last = Some(Known { authorization, until: Instant::now() + FRESH, models: Arc::clone(&models) });
+        Some(models)
+    }
+
+    async fn ask_for_models(&self, authorization: Option<&str>) -> Option<Models> {
+        let mut asking = JoinSet::new();
+        for (place, pool) in self.upstream.pools().iter().enumerate() {
+            let (pool, authorization) = (Arc::clone(pool), authorization.map(str::to_owned));
+            asking.spawn(async move { (place, group(&pool, authorization.as_deref()).await, pool) });
+        }
+        let mut groups = asking.join_all().await;
+        groups.sort_by_key(|(place, ..)| *place);
+        if groups.iter().all(|(_, group, _)| group.listed.is_empty()) {
+            return None;
+        }
+        let mut models = Models::default();
+        let several = groups.len() > 1;
+        for (_, group, pool) in groups {
+            // An id that leads elsewhere when it is asked for is not this pool's to offer.
+            let runs = |id: &str| !several || self.upstream.running(id).is_some_and(|other| Arc::ptr_eq(other, &pool));
+            for entry in models.add(&group, runs) {
+                entry.dialect = dialect(&pool, entry).await;
+            }
+        }
+        for alias in &self.view.aliases {
+            models.alias(&alias.name, &alias.model);
+        }
+        Some(models)
+    }
+}
+
+/// What the servers of a pool list; one that does not answer is left out.
+async fn group(pool: &Pool, authorization: Option<&str>) -> Group {
+    let config = pool.config();
+    // A probe for the dialect takes as long as the lists, so it runs beside them.
+    let probe = async {
+        if config.tools.mode() != ToolsMode::Native {
+            pool.family(None).await;
+        }
+    };
+    let (pages, ()) = tokio::join!(pool.pages("/v1/models", authorization), probe);
+    Group {
+        pool: config.name.clone(),
+        engine: config.engine.name(),
+        tools: config.tools.mode().name(),
+        names: config.models.iter().filter_map(|glob| glob.literal().map(str::to_owned)).collect(),
+        listed: pages.into_iter().map(|(peer, body)| Listed { peer: peer.name().to_owned(), body }).collect(),
+    }
+}
+
+async fn dialect(pool: &Pool, entry: &Entry) -> Option<String> {
+    if pool.config().tools.mode() == ToolsMode::Native {
+        return None;
+    }
+    Some(pool.family(Some(&entry.id)).await?.dialect.name().to_owned())
+}

@@ -1,0 +1,159 @@
+//! What is noted of a request on its way, and how it is counted when it is over.
+//! Holds no content; the metrics' names are `metrics`'.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use crate::metrics::{Failure, Finished, Pace, Phase, Reading, Retry};
+
+use super::context::Context;
+use super::fault::{Blame, Fault};
+use super::reply::{Reply, is_event_stream};
+use super::{Gateway, route};
+
+/// A failure's text stands on a page and in no log; it may hold a model's name, which a client chooses.
+const FAILURE_CHARS_MAX: usize = 200;
+
+/// Notes on one request.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// How long the client's body was waited for.
+    pub upload_took: Duration,
+    /// Whether the last of it has come.
+    pub is_uploaded: bool,
+    /// What the gateway itself took before a server was asked.
+    overhead: Option<Duration>,
+    first_byte_after: Option<Duration>,
+    framing: Option<Framing>,
+    pub reading: Option<Reading>,
+    pub retries: u32,
+    pub pace: Pace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Events,
+    Whole,
+}
+
+impl Seen {
+    /// A server is about to be asked, perhaps not the first.
+    pub fn asking(&mut self, began: Instant) {
+        self.overhead.get_or_insert_with(|| began.elapsed().saturating_sub(self.upload_took));
+    }
+
+    /// The head of an answer has come, perhaps not the first.
+    pub fn answered(&mut self, began: Instant, response: &ResponseHeader) {
+        self.first_byte_after.get_or_insert_with(|| began.elapsed());
+        if !response.status.is_informational() {
+            self.framing = Some(if is_event_stream(response) { Framing::Events } else { Framing::Whole });
+        }
+    }
+
+    /// More of the answer has come.
+    pub fn came(&mut self, reply: &Reply) {
+        if let Some((spoken, held)) = reply.progress() {
+            self.pace.note(spoken, held, Instant::now);
+        }
+    }
+
+    pub fn first_byte_after(&self) -> Option<Duration> {
+        self.first_byte_after
+    }
+
+    fn phase(&self, session: &mut Session) -> Phase {
+        match self.framing {
+            Some(Framing::Events) => Phase::Streaming,
+            Some(Framing::Whole) => Phase::Whole,
+            None if self.is_uploaded || session.is_body_empty() => Phase::Waiting,
+            None => Phase::Uploading,
+        }
+    }
+}
+
+impl Context {
+    /// The status that the client got, or would have got.
+    pub fn status(&self, session: &Session) -> Option<u16> {
+        let sent = session.response_written().map(|response| response.status.as_u16());
+        sent.or(self.fault.as_ref().map(Fault::status))
+    }
+
+    fn pool_name(&self) -> &str {
+        self.target.pool.as_ref().map_or("", |pool| pool.name())
+    }
+
+    fn peer_url(&self) -> &str {
+        self.target.peer_url.as_deref().unwrap_or_default()
+    }
+
+    fn failure(&self, code: Option<u16>, what: &str) -> Failure {
+        Failure {
+            at: SystemTime::now(),
+            id: self.id.clone(),
+            pool: self.pool_name().to_owned(),
+            peer: self.peer_url().to_owned(),
+            code,
+            what: what.chars().take(FAILURE_CHARS_MAX).collect(),
+        }
+    }
+}
+
+impl Gateway {
+    /// The request goes to a server again.
+    pub(super) fn retry(&self, context: &mut Context, why: Retry) {
+        context.seen.retries += 1;
+        self.metrics.retried(context.pool_name(), why);
+        let what = match why {
+            // It says nothing about the server.
+            Retry::Stale => return,
+            Retry::Unreachable => Fault::Unreachable,
+            Retry::Broken => Fault::Broken,
+        };
+        self.metrics.recent.add(context.failure(None, &what.to_string()));
+    }
+
+    /// Lets the stream that begins say how far it is.
+    pub(super) fn follow(&self, context: &mut Context) {
+        let live = self.metrics.generated(context.pool_name(), context.peer_url());
+        context.seen.pace.tell(live);
+    }
+
+    /// Counts a request that is over.
+    pub(super) fn count(&self, session: &mut Session, context: &mut Context) {
+        context.seen.pace.settle();
+        let code = context.status(session).unwrap_or(0);
+        let blame = context.fault.as_ref().map(Fault::blame);
+        let left_while = (blame == Some(Blame::Left)).then(|| context.seen.phase(session));
+        let summary = context.summary.as_ref();
+        let bailed_out = summary.is_some_and(|summary| summary.bailed_out);
+        self.metrics.finished(&Finished {
+            pool: context.pool_name(),
+            peer: context.peer_url(),
+            engine: context.target.pool.as_ref().map_or("", |pool| pool.config().engine.name()),
+            model: context.model.as_deref(),
+            operation: route::operation(session.req_header()),
+            code,
+            began: context.began,
+            took: context.began.elapsed(),
+            first_byte_after: context.seen.first_byte_after,
+            overhead: context.seen.overhead,
+            pace: &context.seen.pace,
+            dialect: context.dialect(),
+            reading: if bailed_out { Some(Reading::BailedOut) } else { context.seen.reading },
+            summary,
+            left_while,
+            failure: context.fault.as_ref().map(|fault| (fault.blame().whose(), fault.code())),
+        });
+        match &context.fault {
+            Some(fault) if fault.blame() != Blame::Left => {
+                self.metrics.recent.add(context.failure(Some(code), &fault.to_string()));
+            }
+            None if code >= 500 => {
+                self.metrics.recent.add(context.failure(Some(code), &format!("the server answered {code}")));
+            }
+            _ => {}
+        }
+    }
+}

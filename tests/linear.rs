@@ -1,0 +1,140 @@
+//! Work and memory are bounded: bytes that are looked at are counted, not the time that it takes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "the whole file is a test")]
+
+#[path = "../fuzz/src/lib.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod fuzz;
+
+use toolgate::dialect::Dialects;
+use toolgate::limits::Limits;
+
+use fuzz::decode::Case;
+
+/// Every byte is read once, and again at most this often.
+const EXAMINED_MAX: u64 = 4;
+
+/// Limits at which a text of some thousand bytes meets all of them.
+fn small() -> Limits {
+    Limits { pending_bytes_max: 256, value_bytes_max: 512, ..Limits::default() }
+}
+
+/// What is repeated between a beginning and an end, and hurts a careless reader.
+const HOSTILE: [(&str, &str, &str); 42] = [
+    ("", "<tool_call>", ""),
+    ("", "<tool_call>{\"name\": \"", ""),
+    ("", "<tool_call>{\"a\":\"", ""),
+    ("", "<tool_call>{\"a\":", ""),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": \"", "<tool_call>", "\"}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": ", "{\"a\":", "1}"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": ", "[", ""),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {}, ", "\"k\": [], ", ""),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {}, \"", "k", ""),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": \"x", "\" ", ""),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": 1", " \"", ""),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": 1", "e", "</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": 1", "</tool", "</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {", "x", ""),
+    ("<tool_call>{\"name\": \"bash\"}", " ", "x"),
+    ("<tool_call>{\"name\": \"bash\"}", "]", "x"),
+    ("", " ", ""),
+    ("", "\n", "<tool_call>{\"name\": \"bash\"}</tool_call>"),
+    ("", "<think>", ""),
+    ("", "<think></think>\n", "x"),
+    ("<think>", "<tool_call><function=bash>", ""),
+    ("<think>", "<tool_call><function=bash><parameter=command>", "</think>"),
+    ("", "<function=", ""),
+    ("<function=bash><parameter=command>", "</parameter>", ""),
+    ("<function=bash><parameter=command>", "</parameter>   x", "</parameter></function>"),
+    ("<function=bash><parameter=command>", "\n", "</parameter></function>"),
+    ("<function=get_weather><parameter=days>", "1", "</parameter></function>"),
+    ("<function=get_weather><parameter=days>", " ", "</parameter></function>"),
+    ("<function=get_weather><parameter=where>{\"a\":1}", "x", "</parameter></function>"),
+    ("<function=get_time><parameter=arguments>", "{", "</parameter></function>"),
+    ("", "<|tool_call>call:", ""),
+    ("<|tool_call>call:bash{command:<|\"|>", "}", ""),
+    ("<|tool_call>call:bash{command:<|\"|>x", "}<tool_call|>", "y<|\"|>}<tool_call|>"),
+    ("<|tool_call>call:bash{command:<|\"|>x}", "<tool_call|>", ""),
+    ("<|tool_call>call:bash{command:1,<|\"|>", "k", ""),
+    ("<|tool_call>call:", "a", ""),
+    ("<tool_call>{\"name\": \"bash\"}</tool_call>", "<|im_end|>", "x"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": \"{}", "x", "\"}</tool_call>"),
+    ("<function=get_weather><parameter=where>{\"a\":1}", " x<", "</parameter></function>"),
+    ("", "```json\n", ""),
+    ("```json\n[", "{\"name\": \"bash\"},", "]\n```"),
+    ("", "{\"tool_call\": {\"name\": \"", ""),
+];
+
+/// Each hostile text, in each dialect, some thousand bytes long.
+fn hostile(check: impl Fn(&Case, &str)) {
+    for dialect in Dialects::builtin().iter() {
+        for (begin, again, end) in HOSTILE {
+            let text = format!("{begin}{}{end}", again.repeat(6000 / again.len()));
+            for limits in [Limits::default(), small()] {
+                check(&Case { limits, ..Case::new(dialect.name()) }, &text);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_byte_is_looked_at_often() {
+    hostile(|case, text| {
+        let (_, ending) = case.read([text]);
+        let once = u64::try_from(text.len() + 8 * case.limits.pending_bytes_max).unwrap();
+        assert!(ending.examined >= u64::try_from(text.len()).unwrap());
+        assert!(ending.examined <= EXAMINED_MAX * once, "{} bytes were looked at in {text:.200}", ending.examined);
+    });
+}
+
+#[test]
+fn no_buffer_outgrows_its_limit() {
+    hostile(|case, text| {
+        let mut decoder = case.decoder();
+        // A key and whitespace behind it may wait together, and a marker beside them.
+        let most = 2 * case.limits.pending_bytes_max.max(case.limits.value_bytes_max) + 64;
+        for (at, letter) in text.char_indices() {
+            decoder.push(letter.encode_utf8(&mut [0; 4]), &mut |_| {});
+            let held = decoder.held();
+            assert!(held <= most, "{held} bytes are held at {at} of {text:.200} in {}", case.settings.dialect.name());
+        }
+    });
+}
+
+#[test]
+fn hostile_texts_lose_nothing() {
+    hostile(|case, text| {
+        // As long as it takes to meet every limit.
+        let text = &text[..text.len().min(700)];
+        let limits = Limits { pending_bytes_max: 48, value_bytes_max: 64, depth_max: 8, ..Limits::default() };
+        let case = Case { limits, ..case.clone() };
+        case.check(text);
+        case.check_cut(text, text.len() / 2);
+    });
+}
+
+/// What looks like markup, in prose about markup.
+const PROSE: &str = "If a < b && c > d, use `Vec<T>` or {\"json\": [1, 2]}: call(x)[0] := {y}. \
+    ```rust\nfn main() { println!(\"<tool>\"); }\n```\n<b>bold</b> <table><tr><td>|</td></tr></table> <|x|> 😀 é\n";
+
+#[test]
+fn prose_is_not_held() {
+    for dialect in Dialects::builtin().iter() {
+        let case = Case::new(dialect.name());
+        let mut markers: Vec<String> = fuzz::vocabulary::of(dialect);
+        let fences = dialect
+            .spec()
+            .call
+            .fence
+            .iter()
+            .flat_map(|fence| dialect.spec().call.bare.iter().map(move |bare| format!("{fence}{bare}")));
+        markers.extend(fences);
+        let mut decoder = case.decoder();
+        for (at, letter) in PROSE.char_indices() {
+            decoder.push(letter.encode_utf8(&mut [0; 4]), &mut |_| {});
+            let read = at + letter.len_utf8();
+            let held = &PROSE[read - decoder.held()..read];
+            let may_begin = markers.iter().any(|marker| marker.starts_with(held) && marker != held);
+            assert!(held.is_empty() || may_begin, "{held:?} is held in {}", dialect.name());
+        }
+    }
+}
