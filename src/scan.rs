@@ -151,9 +151,15 @@ impl Markers {
     /// Reads `text` up to the end of the first marker, or whole. After a marker the cursor is at the start.
     #[inline]
     pub fn step<'m, 't>(&'m self, cursor: &mut Cursor, text: &'t str) -> Step<'m, 't> {
-        let held = self.held(*cursor);
         let bytes = text.as_bytes();
         let (mut state, mut at) = (cursor.state, 0);
+        if state == self.start {
+            at = self.first_bytes.find(bytes);
+            if at == bytes.len() {
+                return Step { released: "", text, found: None, rest: "" };
+            }
+        }
+        let held = self.held(*cursor);
         loop {
             if state == self.start {
                 at += self.first_bytes.find(bytes.get(at..).unwrap_or_default());

@@ -34,7 +34,7 @@ impl Gap {
     /// Takes the droppable beginning of `text`, and returns how many bytes that is.
     /// `also` are characters that are droppable beside whitespace.
     pub fn absorb(&mut self, text: &str, also: impl Fn(char) -> bool) -> usize {
-        if self.phase == Phase::Open && !self.after_reasoning {
+        if self.is_open() {
             return 0;
         }
         let mut read = 0;
@@ -52,6 +52,11 @@ impl Gap {
             read += c.len_utf8();
         }
         read
+    }
+
+    /// Whether text is going on, and nothing of it is dropped or waits.
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open && !self.after_reasoning
     }
 
     /// Whether whitespace that comes next is dropped.

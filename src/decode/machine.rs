@@ -288,6 +288,9 @@ fn emit_text(gap: &mut Gap, text: &str, sink: &mut impl FnMut(Event<'_>)) {
     if text.is_empty() {
         return;
     }
+    if gap.is_open() {
+        return sink(Event::Text(text));
+    }
     let read = gap.absorb(text, |_| false);
     let text = text.get(read..).unwrap_or_default();
     if text.is_empty() {

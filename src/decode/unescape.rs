@@ -4,45 +4,57 @@
 /// Where in an escape the text ends.
 #[derive(Debug, Default)]
 pub(super) struct Unescape {
-    escape: Option<String>,
+    escape: Escape,
     /// The first half of a surrogate pair.
     high: Option<u16>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Escape {
+    #[default]
+    None,
+    Backslash,
+    /// After `\\u`, so many hexadecimal digits.
+    Unicode {
+        digits: [u8; 4],
+        len: u8,
+    },
 }
 
 impl Unescape {
     /// Takes text up to `quote`, appending what it stands for. Returns the bytes read and whether the quote was.
     pub(super) fn push(&mut self, text: &str, quote: char, out: &mut String) -> (usize, bool) {
-        for (at, c) in text.char_indices() {
-            if self.escape.is_none() && c == quote {
-                self.lone_high(out);
-                return (at + c.len_utf8(), true);
+        let mut at = 0;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.escape == Escape::None {
+                let run = rest.find([quote, '\\']).unwrap_or(rest.len());
+                if let Some(plain) = rest.get(..run).filter(|plain| !plain.is_empty()) {
+                    self.lone_high(out);
+                    out.push_str(plain);
+                    at += run;
+                    continue;
+                }
             }
-            self.character(c, out);
+            let Some(c) = rest.chars().next() else { break };
+            at += c.len_utf8();
+            match self.escape {
+                Escape::None if c == quote => {
+                    self.lone_high(out);
+                    return (at, true);
+                }
+                Escape::None => self.escape = Escape::Backslash,
+                Escape::Backslash => self.escaped(c, out),
+                Escape::Unicode { digits, len } => self.digit(c, digits, len, out),
+            }
         }
         (text.len(), false)
     }
 
-    fn character(&mut self, c: char, out: &mut String) {
-        let Some(mut escape) = self.escape.take() else {
-            if c == '\\' {
-                self.escape = Some(String::new());
-            } else {
-                self.lone_high(out);
-                out.push(c);
-            }
-            return;
-        };
-        escape.push(c);
-        if let Some(digits) = escape.strip_prefix('u') {
-            match u16::from_str_radix(digits, 16) {
-                Ok(unit) if digits.len() == 4 => self.unit(unit, out),
-                _ if digits.len() < 4 && digits.bytes().all(|b| b.is_ascii_hexdigit()) => self.escape = Some(escape),
-                _ => {
-                    self.lone_high(out);
-                    out.push('\\');
-                    out.push_str(&escape);
-                }
-            }
+    /// What stands behind a backslash.
+    fn escaped(&mut self, c: char, out: &mut String) {
+        self.escape = Escape::None;
+        if c == 'u' {
+            self.escape = Escape::Unicode { digits: [0; 4], len: 0 };
             return;
         }
         self.lone_high(out);
@@ -58,6 +70,26 @@ impl Unescape {
                 out.push(c);
             }
         }
+    }
+
+    fn digit(&mut self, c: char, mut digits: [u8; 4], len: u8, out: &mut String) {
+        self.escape = Escape::None;
+        let digit = u8::try_from(c).ok().filter(u8::is_ascii_hexdigit);
+        if let (Some(digit), Some(slot)) = (digit, digits.get_mut(usize::from(len))) {
+            *slot = digit;
+            if len < 3 {
+                self.escape = Escape::Unicode { digits, len: len + 1 };
+            } else {
+                let hex = std::str::from_utf8(&digits).ok().and_then(|hex| u16::from_str_radix(hex, 16).ok());
+                self.unit(hex.unwrap_or_default(), out);
+            }
+            return;
+        }
+        // It is none: its source is text.
+        self.lone_high(out);
+        out.push_str("\\u");
+        out.extend(digits.iter().take(len.into()).map(|&digit| char::from(digit)));
+        out.push(c);
     }
 
     /// One UTF-16 unit; two of them can make a character.

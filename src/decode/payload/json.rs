@@ -53,6 +53,8 @@ enum State {
         quote: char,
         unescape: Unescape,
         repair: Box<Repair<()>>,
+        /// What one piece stands for; kept for its memory.
+        inner: String,
     },
     Arguments(Box<Repair<()>>),
     /// A value that means nothing here.
@@ -172,10 +174,10 @@ impl Reader {
                 }
                 Some(outcome(progress))
             }
-            State::Text { quote, unescape, repair } => {
-                let mut inner = String::new();
-                let (read, ended) = unescape.push(text, *quote, &mut inner);
-                if !push_inner(repair, &inner, self.has_name, cx, call) {
+            State::Text { quote, unescape, repair, inner } => {
+                inner.clear();
+                let (read, ended) = unescape.push(text, *quote, inner);
+                if !push_inner(repair, inner, self.has_name, cx, call) {
                     return Some(Err(Verdict::Reject(read)));
                 }
                 if ended {
@@ -246,7 +248,8 @@ impl Reader {
                 let quote = *quote;
                 let mut repair = Box::new(Repair::new(()));
                 if c == '{' {
-                    self.state = State::Text { quote, unescape: Unescape::default(), repair };
+                    let (unescape, inner) = (Unescape::default(), String::new());
+                    self.state = State::Text { quote, unescape, repair, inner };
                     return Next::Again;
                 }
                 // A string that is no object stays one; read its quote again.

@@ -355,9 +355,9 @@ impl<P: Copy + Debug> Repair<P> {
         let begins = |marker: &str| marker.bytes().next() == first;
         match self.state {
             State::Text | State::KeyText | State::Done => false,
-            State::Raw if self.gap.is_empty() => cx.quote.is_some_and(begins),
-            State::KeyRaw => cx.quote.is_some_and(begins),
-            _ => self.candidates(cx).any(begins),
+            State::Raw if !self.gap.is_empty() => self.candidates(cx).any(begins),
+            State::Raw | State::KeyRaw => cx.quote.is_some_and(begins),
+            _ => cx.quote.is_some_and(begins) || cx.closers.iter().any(|closer| begins(closer)),
         }
     }
 

@@ -38,8 +38,9 @@ impl<P: Copy + Debug> Repair<P> {
         if !self.maybe.is_empty() || !self.gap.is_empty() {
             return 0;
         }
-        let first = cx.quote.and_then(|q| q.bytes().next());
-        let stop = |b: u8| Some(b) == first || matches!(b, b'}' | b']' | b')');
+        // A closer does as well as none.
+        let first = cx.quote.and_then(|q| q.bytes().next()).unwrap_or(b'}');
+        let stop = |b: u8| b == first || matches!(b, b'}' | b']' | b')');
         let run = text.bytes().position(stop).unwrap_or(text.len());
         escape_into(text.get(..run).unwrap_or_default(), out);
         run

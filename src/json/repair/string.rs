@@ -57,10 +57,25 @@ pub(super) fn opens(c: char) -> bool {
     matches!(c, '"' | '\'' | '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}')
 }
 
-/// A byte that needs a look inside a string: any quote, a backslash, a control character.
-/// Curly quotes begin with 0xE2.
-fn is_special(byte: u8, straight: bool) -> bool {
-    byte < 0x20 || byte == b'"' || byte == b'\\' || (!straight && (byte == b'\'' || byte == 0xe2))
+/// Bytes that need a look inside a string: quotes, backslashes, control characters.
+const STRAIGHT: [bool; 256] = looks(br#""\"#);
+/// The same in a string that another quote than `"` opened. Curly quotes begin with 0xE2.
+const CURLY: [bool; 256] = looks(&[b'"', b'\\', b'\'', 0xe2]);
+
+#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "in a const, where the compiler checks both")]
+const fn looks(bytes: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        table[control] = true;
+        control += 1;
+    }
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
 }
 
 impl<P: Copy + Debug> Repair<P> {
@@ -101,10 +116,10 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// The bytes that are the same inside a JSON string, common escapes included.
     fn plain_run(&self, text: &str) -> usize {
-        let (bytes, straight) = (text.as_bytes(), self.quoted.open == '"');
+        let (bytes, special) = (text.as_bytes(), if self.quoted.open == '"' { &STRAIGHT } else { &CURLY });
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
-            if is_special(byte, straight) {
+            if special.get(usize::from(byte)) == Some(&true) {
                 let simple = matches!(bytes.get(at + 1), Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'));
                 if byte == b'\\' && simple {
                     at += 2;

@@ -128,7 +128,7 @@ fn literal(word: &str) -> Option<Literal<'_>> {
         "false" | "False" => ("false", Kinds::BOOLEAN),
         "null" | "None" => ("null", Kinds::NULL),
         _ => {
-            let text = if is_integer(word) { Cow::Borrowed(word) } else { number(word)?.into() };
+            let text = if is_plain_number(word) { Cow::Borrowed(word) } else { number(word)?.into() };
             let kind = if text.contains(['.', 'e', 'E']) { Kinds::NUMBER } else { Kinds::INTEGER };
             return Some(Literal { text, kind });
         }
@@ -136,10 +136,15 @@ fn literal(word: &str) -> Option<Literal<'_>> {
     Some(Literal { text: text.into(), kind })
 }
 
-/// Whether a word is an integer in JSON's spelling, as most numbers are.
-fn is_integer(word: &str) -> bool {
-    let digits = word.strip_prefix('-').unwrap_or(word);
-    digits.bytes().all(|b| b.is_ascii_digit()) && !digits.is_empty() && (digits.len() == 1 || !digits.starts_with('0'))
+/// Whether a word is a number in JSON's spelling without an exponent, as most numbers are.
+fn is_plain_number(word: &str) -> bool {
+    let number = word.strip_prefix('-').unwrap_or(word).as_bytes();
+    let whole = number.iter().take_while(|b| b.is_ascii_digit()).count();
+    let fraction = number.get(whole..).unwrap_or_default();
+    let digits = fraction.strip_prefix(b".").unwrap_or_default();
+    whole > 0
+        && (whole == 1 || number.first() != Some(&b'0'))
+        && (fraction.is_empty() || (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit)))
 }
 
 /// A number in JSON's spelling; `+1`, `.5`, `5.` and `1_000` mean one.
