@@ -124,8 +124,8 @@ pub struct WatchedSocket {
     watch: Arc<Watch>,
     reading: Wait,
     flushes_first: u8,
-    /// The wait that is going on and when it is over.
-    current: Option<(Wait, Option<Expired>)>,
+    /// The wait that is going on, when it is over, and why.
+    current: Option<(Wait, Option<(Instant, Expired)>)>,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -138,26 +138,24 @@ impl WatchedSocket {
 
     /// Polled while a wait goes on: fails when it is over.
     fn poll_overdue(&mut self, wait: Wait, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let expires = match self.current {
-            Some((current, expires)) if current == wait => expires,
-            _ => {
-                let deadline = self.watch.deadline(wait);
-                if let Some((at, _)) = deadline {
-                    self.timer.as_mut().reset(at);
-                }
-                let expires = deadline.map(|(_, why)| why);
-                self.current = Some((wait, expires));
-                expires
-            }
+        let deadline = match self.current {
+            Some((current, deadline)) if current == wait => deadline,
+            _ => self.watch.deadline(wait),
         };
-        let Some(why) = expires else { return Poll::Pending };
-        match self.timer.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => {
-                lock(&self.watch.state).expired.get_or_insert(why);
-                Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why))
-            }
+        self.current = Some((wait, deadline));
+        let Some((at, why)) = deadline else { return Poll::Pending };
+        // A timer that is set too early is set anew when it rings, which costs less than to do it at every read.
+        if self.timer.deadline() > at {
+            self.timer.as_mut().reset(at);
         }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if self.timer.deadline() >= at {
+                lock(&self.watch.state).expired.get_or_insert(why);
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+            self.timer.as_mut().reset(at);
+        }
+        Poll::Pending
     }
 
     fn poll_written<T>(
