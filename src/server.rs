@@ -119,7 +119,7 @@ impl Prepared {
         let listening: Vec<String> = bound.iter().map(|bound| bound.addr.to_string()).collect();
         log::info!("listening on {}", listening.join(", "));
         if let Some(addr) = admin_addr {
-            log::info!("status and metrics on {addr}");
+            log::info!("status page and metrics at http://{addr}/");
         }
         say_pools(&config);
 

@@ -1,4 +1,4 @@
-//! The admin address: whether the process lives and takes requests and what it does.
+//! The admin address: whether the process lives and takes requests, what it does, and a page to watch it with.
 //! Changes nothing, and shows no content: no prompt, no answer, no key.
 
 mod status;
@@ -17,6 +17,10 @@ use crate::metrics::{self, Metrics};
 use crate::proxy::Lifecycle;
 use crate::upstream::Upstream;
 
+/// The page to watch with. It brings everything along and asks this address alone.
+const PAGE: &str = include_str!("page.html");
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                           connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'";
 const JSON: &str = "application/json";
 
 /// The service behind the admin address.
@@ -52,9 +56,10 @@ impl Admin {
     fn answer(&self, method: &Method, path: &[u8]) -> Answer {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         match path {
-            b"/health" | b"/ready" | b"/metrics" | b"/status" if !is_read => {
+            b"/" | b"/health" | b"/ready" | b"/metrics" | b"/status" if !is_read => {
                 Answer::json(405, r#"{"error":"only GET"}"#)
             }
+            b"/" => Answer::ok("text/html; charset=utf-8", PAGE),
             b"/health" => Answer::json(200, r#"{"status":"ok"}"#),
             b"/ready" if self.lifecycle.is_ready() => Answer::json(200, r#"{"status":"ready"}"#),
             b"/ready" => Answer::json(503, r#"{"status":"stopping"}"#),
@@ -77,10 +82,11 @@ impl Admin {
         let request = session.req_header();
         let path = request.raw_path().split(|byte| *byte == b'?').next().unwrap_or_default();
         let answer = self.answer(&request.method, path);
-        let mut header = ResponseHeader::build(answer.status, Some(4))?;
+        let mut header = ResponseHeader::build(answer.status, Some(5))?;
         header.insert_header("Content-Type", answer.content_type)?;
         header.insert_header("Content-Length", answer.body.len())?;
         header.insert_header("Cache-Control", "no-store")?;
+        header.insert_header("Content-Security-Policy", PAGE_POLICY)?;
         header.insert_header("X-Content-Type-Options", "nosniff")?;
         session.set_keepalive(None);
         session.write_response_header(Box::new(header)).await?;

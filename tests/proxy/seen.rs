@@ -298,3 +298,57 @@ fn the_status_says_what_there_is_and_no_secret() {
     });
     assert_eq!(status["pools"][0], expected);
 }
+
+#[test]
+fn the_page_to_watch_with_brings_all_it_needs() {
+    let answer = ask(gateway(dead_address()).admin_addr.unwrap(), get("/"));
+    assert_eq!((answer.status(), answer.field("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(answer.field("content-security-policy").unwrap().contains("default-src 'none'"));
+    let page = answer.text();
+    for outside in ["http://", "https://", "src=", "@import", "innerHTML"] {
+        let rest = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!rest.contains(outside), "the page has {outside}");
+    }
+}
+
+#[test]
+fn the_dashboard_names_metrics_that_exist() {
+    let page = metrics(&gateway(dead_address()));
+    let file = include_str!("../../conf/grafana-dashboard.json");
+    let dashboard: Value = serde_json::from_str(file).unwrap();
+    let mut expressions = Vec::new();
+    collect(&dashboard, &mut expressions);
+    assert!(expressions.len() > 10);
+    let mut used = BTreeSet::new();
+    for expression in &expressions {
+        for word in expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if ["toolgate_", "gen_ai_", "process_"].iter().any(|prefix| word.starts_with(prefix)) {
+                let is_label = ["gen_ai_token_type", "gen_ai_request_model"].contains(&word);
+                let base = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| word.strip_suffix(suffix));
+                let is_histogram = base.is_some_and(|base| page.metrics.get(base).is_some_and(|k| k == "histogram"));
+                let is_plain = page.metrics.get(word).is_some_and(|kind| kind != "histogram");
+                assert!(is_label || is_plain || is_histogram, "{word} in {expression}");
+                used.insert(base.unwrap_or(word));
+            }
+        }
+    }
+    let unused: Vec<_> =
+        page.metrics.keys().filter(|name| name.starts_with("toolgate_") && !used.contains(name.as_str())).collect();
+    assert_eq!(unused, ["toolgate_build_info"], "metrics that the dashboard does not show");
+}
+
+/// Every `expr` and `query` of a dashboard.
+fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            for (key, value) in members {
+                match value {
+                    Value::String(text) if key == "expr" || key == "query" => found.push(text),
+                    _ => collect(value, found),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        _ => {}
+    }
+}

@@ -1,0 +1,71 @@
+"""The status page in a real browser, against a running gateway."""
+
+import contextlib
+import html
+import json
+import re
+import subprocess
+import time
+
+import pytest
+
+from conftest import TOOLGATE, Process, Wire, free_port
+from test_openai import TOOLS
+
+BROWSER = "chromium"
+BROWSER_SECONDS = 60
+# A moment for the page's own clock, which a browser without a screen does not wait for.
+PAGE_MS = 3000
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory):
+    """A gateway with a pool that answers and a server that does not, and the address of its page."""
+    folder = tmp_path_factory.mktemp("page")
+    port, admin, upstream, dead = (free_port() for _ in range(4))
+    upstream_wire, gateway, page = (Wire(f"http://127.0.0.1:{at}") for at in [upstream, port, admin])
+    pools = [
+        {"name": "the-pool", "dialect": "hermes", "peers": [{"url": upstream_wire.url, "max_inflight": 7}]},
+        {"name": "<dead & gone>", "models": ["dead"], "peers": [f"http://127.0.0.1:{dead}"]},
+    ]
+    config = folder / "toolgate.yaml"
+    listen = {"listen": f"127.0.0.1:{port}", "admin": f"127.0.0.1:{admin}"}
+    config.write_text(json.dumps({**listen, "pools": pools}))
+    with contextlib.ExitStack() as running:
+        mock = Process([TOOLGATE, "mock", "--listen", f"127.0.0.1:{upstream}"], folder / "mock")
+        running.callback(mock.stop)
+        mock.wait_for("the mock", upstream_wire.answers)
+        server = Process([TOOLGATE, "run", "-c", config], folder / "log")
+        running.callback(server.stop)
+        server.wait_for("toolgate", gateway.answers)
+        yield gateway, page
+
+
+def page_of(admin, folder):
+    """What the page holds once its script has run, as a reader sees it."""
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"]
+    command += [f"--virtual-time-budget={PAGE_MS}", "--dump-dom", f"{admin.url}/"]
+    dom = subprocess.run(command, capture_output=True, check=True, timeout=BROWSER_SECONDS, text=True).stdout
+    body = re.sub(r"(?s)<(script|style|noscript)\b.*?</\1>", "", dom)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
+
+
+def test_the_page_shows_pools_and_requests(house, tmp_path):
+    gateway, admin = house
+    before = admin.get("/status")["requests"]
+    ask = [{"role": "user", "content": "What is the weather?"}]
+    for model, expected in [("m", 200), ("m", 200), ("dead", 502)]:
+        assert gateway.chat(model=model, messages=ask, tools=TOOLS)[0] == expected
+    # A request is counted a moment after its client has the answer.
+    deadline = time.monotonic() + 10
+    while admin.get("/status")["requests"] < before + 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    text = page_of(admin, tmp_path)
+    assert "toolgate serving" in text
+    assert f"requests so far {before + 3}" in text
+    assert "the-pool llama.cpp · any model · dialect hermes" in text
+    # Its name is text, whatever it looks like.
+    assert "<dead & gone> llama.cpp · dead · dialect auto" in text
+    assert "0 of 7" in text
+    assert "502 the server cannot be reached" in text
