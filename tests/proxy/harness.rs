@@ -229,9 +229,13 @@ impl Drop for Upstream {
     }
 }
 
-/// An address where nobody listens.
+/// An address where nobody listens. It stays taken, so that no other test comes to listen there.
 pub fn dead_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 pub fn ok(body: &str) -> Vec<u8> {
