@@ -41,6 +41,8 @@ pub struct Affinity {
     holders: Recent<u64, Vec<Holder>>,
     sessions: Recent<u64, PeerId>,
     memories: HashMap<PeerId, Memory>,
+    /// Caches that have begun so far.
+    lives: u64,
     blocks_max: u64,
 }
 
@@ -48,17 +50,18 @@ pub struct Affinity {
 #[derive(Clone, Copy, Debug)]
 struct Holder {
     peer: PeerId,
-    /// What had been written there by then.
+    /// In which life of its cache, and what had been written there by then.
+    life: u64,
     at: u64,
 }
 
 /// What one peer is thought to remember.
 #[derive(Clone, Copy, Debug)]
 struct Memory {
+    /// Another number each time that the cache begins empty: what was sent in a former life is gone.
+    life: u64,
     /// Blocks that were sent to it and that it did not know.
     written: u64,
-    /// What was written before this is gone for certain.
-    begins: u64,
     span: u64,
 }
 
@@ -68,6 +71,7 @@ impl Affinity {
             holders: Recent::new(blocks_max),
             sessions: Recent::new(sessions_max),
             memories: HashMap::new(),
+            lives: 0,
             blocks_max: u64::try_from(blocks_max).unwrap_or(u64::MAX),
         }
     }
@@ -82,9 +86,12 @@ impl Affinity {
 
     /// The longest beginning of a prompt, in blocks, that one `among` those is believed to know, and who does.
     pub fn longest(&self, prompt: &Fingerprint, among: &[Candidate]) -> (usize, Vec<Candidate>) {
-        let knows = |block: u64, peer: PeerId| self.age(block, peer).is_some_and(|age| age <= self.memory(peer).span);
         for (at, block) in prompt.blocks().iter().enumerate().rev() {
-            let holders: Vec<_> = among.iter().copied().filter(|candidate| knows(*block, candidate.id)).collect();
+            let knows = |candidate: &Candidate| {
+                let known = self.memories.get(&candidate.id).zip(self.age(*block, candidate.id));
+                known.is_some_and(|(memory, age)| age <= memory.span)
+            };
+            let holders: Vec<_> = among.iter().copied().filter(knows).collect();
             if !holders.is_empty() {
                 return (at + 1, holders);
             }
@@ -99,13 +106,17 @@ impl Affinity {
         let (sent, age) = last.unwrap_or((0, 0));
         let count = |blocks: usize| u64::try_from(blocks).unwrap_or(u64::MAX);
         let belief = Belief { blocks: count(blocks.len()), sent: count(sent), age };
-        let mut memory = self.memory(peer);
+        let (lives, span) = (&mut self.lives, self.blocks_max);
+        let memory = self.memories.entry(peer).or_insert_with(|| {
+            *lives += 1;
+            Memory { life: *lives, written: 0, span }
+        });
         memory.written += belief.blocks - belief.sent;
-        self.memories.insert(peer, memory);
+        let holder = Holder { peer, life: memory.life, at: memory.written };
         for block in blocks {
             let holders = self.holders.touch(*block, Vec::new);
             holders.retain(|holder| holder.peer != peer);
-            holders.insert(0, Holder { peer, at: memory.written });
+            holders.insert(0, holder);
             holders.truncate(HOLDERS_MAX);
         }
         belief
@@ -113,11 +124,11 @@ impl Affinity {
 
     /// What became of a belief.
     pub fn learn(&mut self, belief: Belief, peer: PeerId, reuse: Reuse) {
+        let Some(memory) = self.memories.get_mut(&peer) else { return };
         if belief.sent == 0 || reuse.prompt_tokens == 0 {
             return;
         }
         let cached = u128::from(belief.blocks) * u128::from(reuse.cached_tokens) / u128::from(reuse.prompt_tokens);
-        let mut memory = self.memory(peer);
         // What it did not know after all was written again.
         memory.written += belief.sent.saturating_sub(u64::try_from(cached).unwrap_or(u64::MAX));
         // Half is enough: templates drop old reasoning, and a block is never quite as many tokens as another.
@@ -127,25 +138,47 @@ impl Affinity {
             // By a quarter only: two requests with one beginning at the same time find no cache either.
             memory.span = memory.span.saturating_sub((memory.span - belief.age) / 4 + 1);
         }
-        self.memories.insert(peer, memory);
     }
 
-    /// Its cache is gone.
+    /// Its cache is gone. How long it remembers stays as it was seen to be.
     pub fn emptied(&mut self, peer: PeerId) {
         if let Some(memory) = self.memories.get_mut(&peer) {
-            memory.written += 1;
-            memory.begins = memory.written;
+            self.lives += 1;
+            memory.life = self.lives;
         }
+    }
+
+    /// It does not exist any more; if it comes back, it begins anew.
+    pub fn forget(&mut self, peer: PeerId) {
+        self.memories.remove(&peer);
     }
 
     /// What was written to a peer since it was sent a block; `None` when it was not, or has lost it.
     fn age(&self, block: u64, peer: PeerId) -> Option<u64> {
         let holder = self.holders.peek(block)?.iter().find(|holder| holder.peer == peer)?;
-        let memory = self.memories.get(&peer)?;
-        (holder.at >= memory.begins).then(|| memory.written.saturating_sub(holder.at))
+        let memory = self.memories.get(&peer).filter(|memory| memory.life == holder.life)?;
+        Some(memory.written.saturating_sub(holder.at))
     }
+}
 
-    fn memory(&self, peer: PeerId) -> Memory {
-        self.memories.get(&peer).copied().unwrap_or(Memory { written: 0, begins: 0, span: self.blocks_max })
+#[cfg(test)]
+mod tests {
+    use super::super::prefix::{BLOCK_BYTES, Hasher};
+    use super::*;
+
+    #[test]
+    fn peers_that_come_and_go_leave_nothing_behind() {
+        let mut hasher = Hasher::default();
+        hasher.part(&[0; 2 * BLOCK_BYTES]);
+        let prompt = hasher.finish();
+        let mut affinity = Affinity::new(16, 16);
+        let peer = PeerId::of("a");
+        for _ in 0..100 {
+            assert_eq!(affinity.note(&prompt, peer).sent, 0, "it knows what it was sent before it went");
+            assert_eq!(affinity.note(&prompt, peer).sent, 2);
+            affinity.forget(peer);
+        }
+        assert!(affinity.memories.is_empty());
+        assert_eq!(affinity.holders.len(), 2);
     }
 }
