@@ -98,7 +98,7 @@ impl Balancer {
     /// any more get nothing new and end with their last request.
     pub fn set_peers(&mut self, peers: impl IntoIterator<Item = (PeerId, Spec)>) {
         for gone in self.roster.set(peers) {
-            self.affinity.emptied(gone);
+            self.affinity.forget(gone);
             self.turns.forget(gone);
         }
     }
@@ -213,7 +213,7 @@ impl Balancer {
 
     /// When somebody who finds everything busy may ask again.
     pub fn retry_after(&self) -> Duration {
-        let places: u64 = self.roster.here().map(Peer::size).sum();
+        let places = self.roster.here().map(Peer::size).fold(0, u64::saturating_add);
         let ahead = u32::try_from(self.queue.len()).unwrap_or(u32::MAX).saturating_add(1);
         let places = u32::try_from(places).unwrap_or(u32::MAX).max(1);
         (self.service.saturating_mul(ahead) / places).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)

@@ -97,7 +97,8 @@ impl Breaker {
             (State::Closed { history }, _) => {
                 *history = (*history << 1 | 1) & REMEMBERED;
                 // A peer that cannot be reached has nothing in flight and would be everybody's first choice.
-                failure == Failure::Connect || history.count_ones() >= settings.failures_max.max(1)
+                failure == Failure::Connect
+                    || history.count_ones() >= settings.failures_max.clamp(1, REMEMBERED.count_ones())
             }
             (State::Trying { .. }, Kind::Trial) => true,
             _ => false,

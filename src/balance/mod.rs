@@ -76,7 +76,7 @@ pub struct Settings {
     pub blocks_max: usize,
     /// Sessions whose place is remembered.
     pub sessions_max: usize,
-    /// Failures among a peer's last ten answers that open its breaker.
+    /// Failures among a peer's last ten answers that open its breaker: 1 to 10.
     pub failures_max: u32,
     /// How long a failing peer is left alone at first; doubled each time it fails its trial.
     pub backoff_min: Duration,

@@ -39,7 +39,7 @@ impl From<&Peer> for Candidate {
 impl Candidate {
     /// Orders by the share that would be taken with one request more; among equals the one that waited longest.
     fn busier(&self, other: &Self) -> std::cmp::Ordering {
-        let share = |a: &Self, b: &Self| u128::from(a.load + 1) * u128::from(b.size);
+        let share = |a: &Self, b: &Self| (u128::from(a.load) + 1) * u128::from(b.size);
         share(self, other).cmp(&share(other, self)).then(self.taken_at.cmp(&other.taken_at))
     }
 }

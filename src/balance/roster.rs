@@ -60,6 +60,12 @@ pub struct Status {
     pub leaving: bool,
 }
 
+impl Status {
+    pub fn has_room(&self) -> bool {
+        self.capacity.is_none_or(|capacity| self.inflight.saturating_add(self.elsewhere) < capacity)
+    }
+}
+
 /// What a peer without a limit counts for beside peers that have one: as many slots as llama.cpp has by default.
 pub const SLOTS_NOMINAL: u32 = 4;
 

@@ -37,8 +37,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(State::Sleeping),
         1 => Just(State::Failed),
     ];
-    let report = (state, prop::option::of(0..4_u32), prop::option::of(0..4_u32))
-        .prop_map(|(state, slots, processing)| Report { state, slots, processing });
+    let number = || prop::option::of(prop_oneof![9 => 0..4_u32, 1 => Just(u32::MAX)]);
+    let report = (state, number(), number()).prop_map(|(state, slots, processing)| Report { state, slots, processing });
     let tried = prop_oneof![3 => Just(0), 1 => 0..16_u8];
     let claim = (0..3_u8, tried, 0..6_u8, prop::option::weighted(0.2, 0..4_u8))
         .prop_map(|(priority, tried, conversation, session)| Event::Claim { priority, tried, conversation, session });
@@ -49,7 +49,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => any::<usize>().prop_map(|which| Event::Leave { which }),
         6 => Just(Event::Next),
         1 => Just(Event::Expire),
-        1 => (0..16_u8, prop::option::of(0..4_u32), 0..2_u8)
+        1 => (0..16_u8, number(), 0..2_u8)
             .prop_map(|(which, slots, tier)| Event::SetPeers { which, slots, tier }),
         1 => (0..4_usize, report).prop_map(|(peer, report)| Event::Asked { peer, report }),
         2 => (0..3_000_u64).prop_map(|ms| Event::Pass { ms }),
@@ -105,7 +105,8 @@ impl Caller {
                 }
             }
             Event::SetPeers { which, slots, tier } => {
-                let spec = Spec { weight: u32::from(which), tier, max_inflight: slots };
+                let weight = if which == 15 { u32::MAX } else { which.into() };
+                let spec = Spec { weight, tier, max_inflight: slots };
                 let named = NAMES.iter().enumerate().filter(|(at, _)| which & 1 << at != 0);
                 self.pool.balancer.set_peers(named.map(|(_, name)| (id(name), spec)));
             }
@@ -149,10 +150,11 @@ impl Caller {
             self.takes(assignment, &request, &before);
         }
         // Nobody waits who could go anywhere while somebody serves and has room.
-        let room = self.pool.balancer.statuses(self.pool.now).find(|peer| {
-            let has_room = peer.capacity.is_none_or(|capacity| peer.inflight + peer.elsewhere < capacity);
-            !peer.leaving && peer.standing == Standing::Serves && has_room
-        });
+        let room = self
+            .pool
+            .balancer
+            .statuses(self.pool.now)
+            .find(|peer| !peer.leaving && peer.standing == Standing::Serves && peer.has_room());
         let idle = self.waiting.iter().find(|(_, request)| request.tried.is_empty());
         assert!(room.is_none() || idle.is_none(), "{room:?} has room and {idle:?} waits");
     }
@@ -162,7 +164,7 @@ impl Caller {
         assert!(!request.tried.contains(&peer), "it has failed there");
         let status = self.pool.balancer.statuses(self.pool.now).find(|status| status.id == peer).unwrap();
         assert!(!status.leaving);
-        let load = status.inflight + status.elsewhere;
+        let load = status.inflight.saturating_add(status.elsewhere);
         assert!(status.capacity.is_none_or(|capacity| load <= capacity), "above capacity: {status:?}");
         let standing = before.iter().find(|(id, _)| *id == peer).unwrap().1;
         let is_trial = matches!(assignment.why(), Why::Trial | Why::LastResort);
