@@ -1,6 +1,7 @@
 //! The reference: a Pingora proxy that does nothing but pass through, as its documentation writes it.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use pingora::Result;
@@ -10,7 +11,10 @@ use pingora::server::{RunArgs, Server};
 use pingora::upstreams::peer::HttpPeer;
 use toolgate::config::Config;
 
-struct Bare(SocketAddr);
+struct Bare {
+    upstream: SocketAddr,
+    requests: AtomicU64,
+}
 
 #[async_trait]
 impl ProxyHttp for Bare {
@@ -19,9 +23,9 @@ impl ProxyHttp for Bare {
     fn new_ctx(&self) {}
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
-        let mut peer = HttpPeer::new(self.0, false, String::new());
-        // The server closes each connection after its stream: to keep one would be to lose the next request.
-        peer.options.idle_timeout = Some(std::time::Duration::ZERO);
+        let mut peer = HttpPeer::new(self.upstream, false, String::new());
+        // The server closes each connection after its stream without saying so; the next request must not get it.
+        peer.group_key = self.requests.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(peer))
     }
 }
@@ -37,7 +41,7 @@ pub fn serve(addr: &str, upstream: SocketAddr) -> Result<(), Box<dyn std::error:
     };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let mut service = http_proxy_service(&server.configuration, Bare(upstream));
+    let mut service = http_proxy_service(&server.configuration, Bare { upstream, requests: AtomicU64::new(0) });
     service.add_tcp(addr);
     server.add_service(service);
     server.run(RunArgs::default());
