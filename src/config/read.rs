@@ -14,7 +14,7 @@ use crate::exchange::{Engine, ToolsMode};
 use crate::limits::Limits;
 
 pub(super) const TOP: &[&str] =
-    &["listen", "admin", "pools", "alias", "models_list", "expose", "limits", "dialects", "server"];
+    &["listen", "admin", "pools", "alias", "models_list", "addressed", "expose", "limits", "dialects", "server"];
 pub(super) const POOL: &[&str] =
     &["name", "models", "engine", "peers", "dialect", "tools", "reasoning", "unknown_tools", "timeouts"];
 pub(super) const PEER: &[&str] = &["url", "name", "weight", "max_inflight", "api_key"];
@@ -240,7 +240,7 @@ impl Reader<'_> {
         let weight = fields.find("weight").and_then(|node| self.number(node, "weight", 1..=1_000));
         let max_inflight =
             fields.find("max_inflight").and_then(|node| self.number(node, "max_inflight", 1..=1_000_000));
-        let api_key = fields.find("api_key").and_then(|node| self.api_key(node));
+        let api_key = fields.find("api_key").and_then(|node| self.secret(node, "api_key"));
         let name = fields.find("name").and_then(|node| self.peer_name(node));
         let peer = peer?;
         let (name, weight) = (name.unwrap_or(peer.name), weight.unwrap_or(peer.weight));
@@ -274,10 +274,14 @@ impl Reader<'_> {
     }
 
     /// A key goes into a header, so it is held to what a header may carry.
-    fn api_key(&mut self, node: &Node) -> Option<Secret> {
-        let key = self.text(node, "api_key")?;
+    pub(super) fn secret(&mut self, node: &Node, what: &str) -> Option<Secret> {
+        let key = self.text(node, what)?;
         if !key.bytes().all(|b| b.is_ascii_graphic()) {
-            self.mistake(node.place, "api_key has characters that a header cannot carry", "ASCII without spaces");
+            self.mistake(
+                node.place,
+                format!("{what} has characters that a header cannot carry"),
+                "ASCII without spaces",
+            );
             return None;
         }
         Some(Secret::new(key.into()))

@@ -13,6 +13,7 @@ impl Surroundings for Table {
             "HOST" => Some("10.0.0.1".into()),
             "PORT" => Some("8081".into()),
             "KEY" | "TOOLGATE_API_KEY" => Some("sk-secret".into()),
+            "TOOLGATE_ADDRESS_KEY" => Some("0123456789abcdef".into()),
             "TRICK" => Some("${env.KEY}".into()),
             "EMPTY" => Some(String::new()),
             "BREAK" => Some("a\r\nb".into()),
@@ -130,9 +131,10 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
 #[test]
 fn what_clients_see_is_read() {
     let view =
-        good(&format!("{POOLS}models_list: pass\nexpose: [/props, /slots]\nalias: {{GPT-4o: qwen3, \"a/b:c\": x}}"))
+        good(&format!("{POOLS}addressed: {{key: 0123456789abcdef}}\nmodels_list: pass\nexpose: [/props, /slots]\nalias: {{GPT-4o: qwen3, \"a/b:c\": x}}"))
             .view;
     assert_eq!(["gpt-4O", "a/b:c", "x"].map(|name| view.behind(name)), [Some("qwen3"), Some("x"), None]);
+    assert_eq!(view.addressed.as_ref().map(Secret::reveal), Some("0123456789abcdef"));
     assert_eq!(view.models_list, ModelsList::Pass);
     assert_eq!(view.hidden, ["/lora-adapters", "/metrics", "/models/load", "/models/unload"]);
 }
@@ -167,8 +169,8 @@ fn variables_are_replaced_once() {
 
 /// One mistake, or several, a row: the file and the lines that say what is wrong with it.
 const MISTAKES: &[(&str, &str)] = &[
-    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, models_list, expose, limits, dialects, server)"),
-    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, models_list, expose, limits, dialects, server)"),
+    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, models_list, addressed, expose, limits, dialects, server)"),
+    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, models_list, addressed, expose, limits, dialects, server)"),
     ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
     ("pools: []", "t.yaml:1:8: pools is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
@@ -225,6 +227,10 @@ t.yaml:2:37: alias `d` leads to `a`, which is an alias itself (name the model be
     ("pools: [{name: a, peers: {url: http://h, name: a/b}}]\nmodels_list: x", "\
 t.yaml:1:48: a peer's name is a word, not `a/b` (letters, digits, `-`, `.`, `_` and `:`)
 t.yaml:2:14: unknown models_list policy `x` (known: merge, pass)"),
+    ("pools: [{name: a, peers: [http://h/a, http://h/b]}]\naddressed: {key: short}", "\
+t.yaml:2:12: peers `http://h/a` and `http://h/b` are both named `h:80` (give one of them a `name`)
+t.yaml:2:18: addressed key has fewer than 16 characters (as `openssl rand -hex 16` makes one)"),
+    ("pools: [{name: a, peers: http://h}]\naddressed: {}", "t.yaml:2:12: addressed without `key` (the servers' own pages are not for everybody)"),
     ("pools: [{name: a, peers: http://h}]\nexpose: [/slot]", "t.yaml:2:10: unknown page to expose `/slot` (did you mean `/slots`?)"),
     ("pools: [{name: a, peers: http://h}]\ndialects: nowhere", "t.yaml:2:11: dialects: `nowhere`: no such folder (a folder of dialect files, one *.yaml each)"),
     ("pools: [{name: '${env.NOPE}', peers: 'http://${env.ALSO}'}]", "\
@@ -289,7 +295,10 @@ fn every_key_is_documented() {
         .map(|(key, _)| key.trim_start_matches([' ', '-']))
         .collect();
     let known: BTreeSet<&str> =
-        [read::TOP, read::POOL, read::PEER, read::TIMEOUTS, read::LIMITS, read::SERVER].concat().into_iter().collect();
+        [read::TOP, read::POOL, read::PEER, read::TIMEOUTS, read::LIMITS, read::SERVER, view::ADDRESSED]
+            .concat()
+            .into_iter()
+            .collect();
     assert_eq!(&known - &documented, BTreeSet::new(), "known but not documented");
     // `- http://…` is the one line that has a colon and no key.
     assert_eq!(&documented - &known, BTreeSet::from(["http"]), "documented but not known");

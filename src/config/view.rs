@@ -1,9 +1,9 @@
 //! What clients see of the servers behind the gateway.
 //! Knows no requests; `proxy` holds them to this.
 
-use super::Pool;
 use super::fields::{Fields, Reader};
 use super::tree::{Node, Value};
+use super::{Pool, Secret};
 
 /// What clients see of the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct View {
     /// Other names for models; none of them is another's model.
     pub aliases: Vec<Alias>,
     pub models_list: ModelsList,
+    /// The key that opens the servers' own pages at `/upstream/<peer>/`; without it there are none.
+    pub addressed: Option<Secret>,
     /// The servers' own pages that clients do not reach, each with everything below it.
     pub hidden: Vec<&'static str>,
 }
@@ -34,7 +36,7 @@ pub struct Alias {
 
 impl Default for View {
     fn default() -> Self {
-        Self { aliases: Vec::new(), models_list: ModelsList::default(), hidden: PAGES.to_vec() }
+        Self { aliases: Vec::new(), models_list: ModelsList::default(), addressed: None, hidden: PAGES.to_vec() }
     }
 }
 
@@ -55,12 +57,38 @@ impl Reader<'_> {
             view.aliases = self.aliases(node, pools);
         }
         self.choose(fields, "models_list", "models_list policy", MODELS_LIST, &mut view.models_list);
+        if let Some(node) = fields.find("addressed") {
+            view.addressed = self.addressed(node, pools);
+        }
         let words = PAGES.map(|page| (page, page));
         for node in fields.find("expose").map_or(&[][..], |node| self.items(node, "expose")) {
             let exposed = self.choice(node, "page to expose", &words);
             view.hidden.retain(|page| Some(*page) != exposed);
         }
         view
+    }
+
+    fn addressed(&mut self, node: &Node, pools: &[Pool]) -> Option<Secret> {
+        let fields = self.fields(node, "addressed", ADDRESSED)?;
+        let Some(key) = fields.find("key") else {
+            self.mistake(node.place, "addressed without `key`", "the servers' own pages are not for everybody");
+            return None;
+        };
+        let peers: Vec<_> = pools.iter().flat_map(|pool| &pool.peers).collect();
+        for (at, peer) in peers.iter().enumerate() {
+            let before = peers.iter().take(at).find(|other| other.name == peer.name && other.url != peer.url);
+            if let Some(other) = before {
+                let what = format!("peers `{}` and `{}` are both named `{}`", other.url, peer.url, peer.name);
+                self.mistake(node.place, what, "give one of them a `name`");
+            }
+        }
+        let secret = self.secret(key, "addressed key")?;
+        if secret.reveal().len() < KEY_BYTES_MIN {
+            let what = format!("addressed key has fewer than {KEY_BYTES_MIN} characters");
+            self.mistake(key.place, what, "as `openssl rand -hex 16` makes one");
+            return None;
+        }
+        Some(secret)
     }
 
     fn aliases(&mut self, node: &Node, pools: &[Pool]) -> Vec<Alias> {
@@ -88,6 +116,10 @@ impl Reader<'_> {
         view.aliases
     }
 }
+
+pub(super) const ADDRESSED: &[&str] = &["key"];
+/// Shorter ones can be guessed by trying.
+const KEY_BYTES_MIN: usize = 16;
 
 const MODELS_LIST: &[(&str, ModelsList)] = &[("merge", ModelsList::Merge), ("pass", ModelsList::Pass)];
 

@@ -9,8 +9,9 @@ use pingora::{Error, ErrorType};
 
 use crate::exchange::Exchange;
 use crate::response::{ModelRewriter, Summary};
-use crate::upstream::{Claim, Pool, Watch};
+use crate::upstream::{Claim, ClaimError, Pool, Watch};
 
+use super::addressed::Addressed;
 use super::body::{End, Upload};
 use super::fault::Fault;
 use super::lifecycle::Busy;
@@ -47,6 +48,8 @@ pub struct Target {
     pub pool: Option<Arc<Pool>>,
     /// The peer that has it now.
     pub claim: Option<Claim>,
+    /// The one server that was asked for by its name.
+    pub addressed: Option<Addressed>,
     /// The peers that failed it, by their place in the pool.
     pub tried: Vec<usize>,
     /// The deadlines of a connection of its own.
@@ -55,6 +58,16 @@ pub struct Target {
     pub distrust: Distrust,
     /// The last peer, for the log; the claim has gone by then.
     pub peer_url: Option<String>,
+}
+
+impl Target {
+    /// A place at the next peer, or at the one that was asked for.
+    pub fn claim_in(&self, pool: &Arc<Pool>) -> Result<Claim, ClaimError> {
+        match &self.addressed {
+            Some(addressed) if !self.tried.contains(&addressed.index) => pool.claim_at(addressed.index),
+            _ => pool.claim(&self.tried),
+        }
+    }
 }
 
 /// Whether a connection that others have used may be taken.

@@ -28,6 +28,12 @@ pub enum Fault {
     BadRequest(String),
     #[error("the model `{model}` is not served here, the known ones are: {known}")]
     UnknownModel { model: String, known: String },
+    #[error("a server is addressed with `Authorization: Bearer KEY`")]
+    NoKey,
+    #[error("the key is not the one for addressing a server")]
+    WrongKey,
+    #[error("no server is named `{name}`, the known ones are: {known}")]
+    UnknownPeer { name: String, known: String },
     #[error("the page `{0}` is not served here")]
     Hidden(&'static str),
     #[error(transparent)]
@@ -107,7 +113,9 @@ impl Fault {
             Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => 413,
             Self::BodyUnclosed | Self::BadRequest(_) | Self::Request(_) => 400,
             Self::BodyLate => 408,
-            Self::UnknownModel { .. } | Self::Hidden(_) => 404,
+            Self::NoKey => 401,
+            Self::WrongKey => 403,
+            Self::UnknownModel { .. } | Self::UnknownPeer { .. } | Self::Hidden(_) => 404,
             // Never sent; what nginx writes into its log for this.
             Self::ClientLeft => 499,
             Self::Claim(ClaimError::Busy) => 503,
@@ -137,6 +145,8 @@ impl Fault {
             Self::BadRequest(_) => "invalid_request",
             Self::UnknownModel { .. } => "model_not_found",
             Self::Hidden(_) => "unknown_url",
+            Self::NoKey | Self::WrongKey => "invalid_api_key",
+            Self::UnknownPeer { .. } => "unknown_peer",
             Self::Request(RequestError::UnknownToolChoice(_)) => "invalid_tool_choice",
             Self::ClientLeft => "client_left",
             Self::Claim(ClaimError::Busy) => "overloaded",
@@ -156,6 +166,9 @@ impl Fault {
         header.insert_header("X-Request-Id", request_id)?;
         if matches!(self, Self::Claim(ClaimError::Busy)) {
             header.insert_header("Retry-After", "1")?;
+        }
+        if matches!(self, Self::NoKey) {
+            header.insert_header("WWW-Authenticate", "Bearer")?;
         }
         Ok(header)
     }

@@ -9,6 +9,8 @@ use pingora::{Error, ErrorType, Result};
 
 use crate::upstream::Peer;
 
+use super::path::origin_form;
+
 /// A client's own id longer than this is replaced: it stands in every log line.
 const ID_BYTES_MAX: usize = 128;
 
@@ -98,16 +100,6 @@ pub fn keep_streaming(response: &mut ResponseHeader) -> Result<()> {
 /// A client of HTTP/1.0 knows no chunks; its answer ends with the connection.
 pub fn unchunk(response: &mut ResponseHeader) {
     response.remove_header("Transfer-Encoding");
-}
-
-/// The target without scheme and host, which clients send when they believe this is a forward proxy.
-fn origin_form(request: &RequestHeader) -> Vec<u8> {
-    let target = request.raw_path();
-    let has_authority = !target.starts_with(b"/") && target != b"*";
-    match request.uri.path_and_query().filter(|_| has_authority) {
-        Some(path) => path.as_str().as_bytes().to_vec(),
-        None => target.to_vec(),
-    }
 }
 
 fn joined(headers: &HMap, name: &str) -> String {

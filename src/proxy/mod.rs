@@ -7,6 +7,7 @@
 //! and `logging`, the one phase that always runs, gives everything back.
 
 mod access;
+mod addressed;
 mod admit;
 mod body;
 mod context;
@@ -213,7 +214,10 @@ impl ProxyHttp for Gateway {
             self.list_models(session, context, wanted).await?;
             return Ok(true);
         }
-        self.admit(session, context).await?;
+        self.address(session, context)?;
+        if context.target.addressed.is_none() {
+            self.admit(session, context).await?;
+        }
         Ok(false)
     }
 
@@ -221,7 +225,7 @@ impl ProxyHttp for Gateway {
         context.target.claim = None;
         let Some(pool) = context.target.pool.clone() else { return Err(context.fail(Fault::Internal)) };
         loop {
-            let claim = match pool.claim(&context.target.tried) {
+            let claim = match context.target.claim_in(&pool) {
                 Ok(claim) => claim,
                 Err(e) => return Err(context.fail(Fault::Claim(e))),
             };
@@ -251,6 +255,11 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> Result<()> {
         let Some(claim) = &context.target.claim else { return Err(context.fail(Fault::Internal)) };
+        if let Some(addressed) = &context.target.addressed {
+            request.set_raw_path(&addressed.target)?;
+            // It was the gateway's key.
+            request.remove_header("Authorization");
+        }
         headers::address_request(request, claim.peer(), session, &context.id)?;
         if context.target.watch.is_some() && !session.is_upgrade_req() {
             request.insert_header("Connection", "close")?;

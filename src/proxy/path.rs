@@ -9,6 +9,16 @@ pub fn path(request: &RequestHeader) -> &[u8] {
     target.split(|byte| *byte == b'?').next().unwrap_or(target)
 }
 
+/// The target without scheme and host, which clients send when they believe this is a forward proxy.
+pub fn origin_form(request: &RequestHeader) -> Vec<u8> {
+    let target = request.raw_path();
+    let has_authority = !target.starts_with(b"/") && target != b"*";
+    match request.uri.path_and_query().filter(|_| has_authority) {
+        Some(path) => path.as_str().as_bytes().to_vec(),
+        None => target.to_vec(),
+    }
+}
+
 /// What is between the slashes, with `%`-escapes, empty parts, `.` and `..` resolved: servers differ in which of
 /// these they take for the same page, so a page is guarded under all of its names.
 pub fn segments(request: &RequestHeader) -> Vec<Vec<u8>> {

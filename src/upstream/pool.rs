@@ -86,6 +86,14 @@ impl Pool {
         }
     }
 
+    /// A place at one peer, be it full or thought dead: whoever asks for it by name has a reason.
+    pub fn claim_at(self: &Arc<Self>, index: usize) -> Result<Claim, ClaimError> {
+        let candidate = Candidate { index, weight: 1, max_inflight: None, rank: 0 };
+        let peer = self.peers.get(index).ok_or(ClaimError::Unreachable)?;
+        self.rota.take(std::iter::once(candidate)).ok_or(ClaimError::Unreachable)?;
+        Ok(Claim::new(Arc::clone(self), index, Arc::clone(peer)))
+    }
+
     pub(super) fn give_back(&self, index: usize) {
         self.rota.give_back(index);
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "the whole crate is a test")]
 
 mod access;
+mod addressed;
 mod aliases;
 mod bodies;
 mod faults;

@@ -1,0 +1,61 @@
+//! `/upstream/<peer>/…`: one server's own pages, for whoever has the key.
+//! Reads and rewrites nothing of what is asked there.
+
+use pingora::Result;
+use pingora::proxy::Session;
+
+use crate::config::Secret;
+
+use super::path::{decoded, origin_form};
+use super::{Context, Fault, Gateway};
+
+/// What stands before the peer's name.
+const PREFIX: &[u8] = b"/upstream/";
+
+/// One server, and what is asked of it.
+#[derive(Debug)]
+pub struct Addressed {
+    /// Its place in its pool.
+    pub index: usize,
+    /// Path and query.
+    pub target: Vec<u8>,
+}
+
+impl Gateway {
+    /// Directs a request for one server at it. Without a configured key there are no such requests.
+    /// Who has no key does not learn which servers there are.
+    pub(super) fn address(&self, session: &Session, context: &mut Context) -> Result<()> {
+        let Some(key) = &self.view.addressed else { return Ok(()) };
+        let target = origin_form(session.req_header());
+        let Some(rest) = target.strip_prefix(PREFIX) else { return Ok(()) };
+        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+        let (name, target) = rest.split_at(end);
+        match session.get_header("authorization").map(|value| value.as_bytes()) {
+            None => return Err(context.fail(Fault::NoKey)),
+            Some(given) if !opens(key, given) => return Err(context.fail(Fault::WrongKey)),
+            Some(_) => {}
+        }
+        let name = String::from_utf8_lossy(&decoded(name)).into_owned();
+        let places = || {
+            let pools = self.upstream.pools().iter();
+            pools.flat_map(|pool| pool.peers().iter().enumerate().map(move |(index, peer)| (pool, index, peer)))
+        };
+        let Some((pool, index, _)) = places().find(|(_, _, peer)| peer.name() == name) else {
+            let known = places().map(|(_, _, peer)| peer.name()).collect::<Vec<_>>().join(", ");
+            return Err(context.fail(Fault::UnknownPeer { name, known }));
+        };
+        let slash: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
+        context.target.pool = Some(pool.clone());
+        // The others are as good as tried: what is asked of one server is no other's to answer.
+        context.target.tried = (0..pool.peers().len()).filter(|other| *other != index).collect();
+        context.target.addressed = Some(Addressed { index, target: [slash, target].concat() });
+        Ok(())
+    }
+}
+
+/// Whether an `Authorization` has the key. How long this takes does not tell how much of it is right.
+fn opens(key: &Secret, given: &[u8]) -> bool {
+    let expected = format!("Bearer {}", key.reveal());
+    let differs = expected.bytes().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
+    differs == 0 && expected.len() == given.len()
+}
