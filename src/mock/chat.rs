@@ -2,7 +2,9 @@
 //! Obeys `stream`, `stream_options`, `n` and the limits of tokens; every other field is ignored.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -12,13 +14,14 @@ use super::http::{Connection, Reply, Request};
 use super::pages::{CONTEXT_TOKENS, FINGERPRINT, unix_seconds};
 use super::script::{Answer, Conversation};
 use super::stream::{Ending, Stream};
-use super::{After, Mock};
+use super::{After, Mock, write};
 
 #[derive(Deserialize)]
 struct Body {
     messages: Option<Vec<Message>>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
+    tools: Option<Value>,
     n: Option<u32>,
     max_tokens: Option<i64>,
     max_completion_tokens: Option<i64>,
@@ -36,6 +39,8 @@ struct Message {
     role: String,
     #[serde(default)]
     content: Value,
+    #[serde(default)]
+    tool_calls: Value,
 }
 
 impl Mock {
@@ -43,19 +48,22 @@ impl Mock {
     pub(super) async fn chat(&self, connection: &mut Connection, request: &Request, number: u64) -> io::Result<After> {
         let (answer, body) = match self.find(request) {
             Ok(found) => found,
-            Err(reply) => return refuse(connection, request, &reply).await,
+            Err(reply) => return write(connection, request, &reply).await,
         };
         let streamed = body.stream.unwrap_or(false);
         if let Some(failure) = answer.error.as_ref().filter(|failure| !streamed || failure.after.is_none()) {
             let reply = Reply::error(failure.status, &failure.kind, &failure.message);
-            return refuse(connection, request, &reply).await;
+            return write(connection, request, &reply).await;
         }
         let choices = body.n.unwrap_or(1);
-        let _slots = tokio::select! {
-            slots = self.slots.acquire_many(choices) => slots,
+        let prompt = body.prompt();
+        let lease = tokio::select! {
+            lease = self.machine.claim(&prompt, choices) => lease,
             () = connection.gone() => return Ok(After::Close),
         };
-        let generation = Generation::new(answer, &body, choices, request.body.len());
+        let prefill = Prefill::new(prompt.len(), lease.cached_bytes, self.script.prefill_tokens_per_second);
+        let generation = Generation::new(answer, &body, choices, prefill);
+        lease.remember(&generation.said());
         log::debug!("mock: {} {} 200, answer {:?}", request.method, request.path(), answer.when);
         let id = format!("chatcmpl-{number:032}");
         if !streamed {
@@ -74,6 +82,9 @@ impl Mock {
         id: &str,
     ) -> io::Result<After> {
         let mut content = String::new();
+        if generation.prefill(connection).await {
+            return Ok(After::Close);
+        }
         while let Some(token) = generation.next() {
             content.push_str(token);
             if generation.pause(connection).await {
@@ -122,6 +133,18 @@ impl Mock {
     }
 }
 
+impl Body {
+    /// What the model reads, near enough that two turns of a conversation share what the real prompts share.
+    fn prompt(&self) -> String {
+        let mut prompt = self.tools.as_ref().map(Value::to_string).unwrap_or_default();
+        for message in self.messages.iter().flatten() {
+            let calls = if message.tool_calls.is_null() { String::new() } else { message.tool_calls.to_string() };
+            let _ = write!(prompt, "{}\n{}{calls}", message.role, message.text());
+        }
+        prompt
+    }
+}
+
 impl Message {
     /// The text of a message, that of its parts joined.
     fn text(&self) -> String {
@@ -133,12 +156,6 @@ impl Message {
     }
 }
 
-async fn refuse(connection: &mut Connection, request: &Request, reply: &Reply) -> io::Result<After> {
-    log::debug!("mock: {} {} {}", request.method, request.path(), reply.status);
-    connection.write_reply(request, reply).await?;
-    Ok(After::Keep)
-}
-
 /// What is written, and how much of it has been.
 pub(super) struct Generation<'a> {
     pub answer: &'a Answer,
@@ -147,12 +164,31 @@ pub(super) struct Generation<'a> {
     /// Tokens in the answer, at most.
     limit: usize,
     pub written: usize,
-    prompt_tokens: usize,
+    prefill: Prefill,
     started: Instant,
 }
 
+/// The reading of a prompt, in tokens.
+#[derive(Clone, Copy)]
+struct Prefill {
+    prompt: usize,
+    cached: usize,
+    takes: Duration,
+}
+
+impl Prefill {
+    fn new(prompt_bytes: usize, cached_bytes: usize, tokens_per_second: Option<NonZeroU32>) -> Self {
+        let prompt = (prompt_bytes / TOKEN_BYTES).max(1);
+        // The last token is always read: something must come of it.
+        let cached = (cached_bytes / TOKEN_BYTES).min(prompt - 1);
+        let unread = u32::try_from(prompt - cached).unwrap_or(u32::MAX);
+        let takes = tokens_per_second.map_or(Duration::ZERO, |rate| Duration::from_secs(1) * unread / rate.get());
+        Self { prompt, cached, takes }
+    }
+}
+
 impl<'a> Generation<'a> {
-    fn new(answer: &'a Answer, body: &Body, choices: u32, body_bytes: usize) -> Self {
+    fn new(answer: &'a Answer, body: &Body, choices: u32, prefill: Prefill) -> Self {
         let context = i64::from(CONTEXT_TOKENS);
         let limit = body.max_completion_tokens.or(body.max_tokens).filter(|limit| (0..context).contains(limit));
         Self {
@@ -161,7 +197,7 @@ impl<'a> Generation<'a> {
             choices,
             limit: usize::try_from(limit.unwrap_or(context)).unwrap_or_default(),
             written: 0,
-            prompt_tokens: body_bytes / 4,
+            prefill,
             started: Instant::now(),
         }
     }
@@ -183,34 +219,54 @@ impl<'a> Generation<'a> {
     }
 
     pub fn usage(&self) -> Value {
-        let (prompt, completion) = (self.prompt_tokens, self.written);
+        let (prompt, completion) = (self.prefill.prompt, self.written);
         json!({
             "completion_tokens": completion,
             "prompt_tokens": prompt,
             "total_tokens": prompt + completion,
-            "prompt_tokens_details": { "cached_tokens": 0 },
+            "prompt_tokens_details": { "cached_tokens": self.prefill.cached },
         })
     }
 
     pub fn timings(&self) -> Value {
         let ms = self.started.elapsed().as_secs_f64() * 1e3;
         json!({
-            "cache_n": 0,
-            "prompt_n": self.prompt_tokens,
-            "prompt_ms": 0.0,
+            "cache_n": self.prefill.cached,
+            "prompt_n": self.prefill.prompt - self.prefill.cached,
+            "prompt_ms": self.prefill.takes.as_secs_f64() * 1e3,
             "predicted_n": self.written,
             "predicted_ms": ms,
         })
     }
 
+    /// What will have been said, as the next turn's prompt has it.
+    fn said(&self) -> String {
+        format!("assistant\n{}", self.tokens.concat())
+    }
+
+    /// Waits for the time that reading the prompt takes, and says whether the client left meanwhile.
+    pub async fn prefill(&mut self, connection: &mut Connection) -> bool {
+        let left = wait(self.prefill.takes, connection).await;
+        self.started = Instant::now();
+        left
+    }
+
     /// Waits for the time of one token, and says whether the client left meanwhile.
     pub async fn pause(&self, connection: &mut Connection) -> bool {
-        if self.answer.delay_ms == 0 {
-            return false;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(self.answer.delay_ms)) => false,
-            () = connection.gone() => true,
-        }
+        wait(Duration::from_millis(self.answer.delay_ms), connection).await
     }
 }
+
+/// Waits, and says whether the client left meanwhile.
+async fn wait(time: Duration, connection: &mut Connection) -> bool {
+    if time.is_zero() {
+        return false;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(time) => false,
+        () = connection.gone() => true,
+    }
+}
+
+/// About as many as real ones have.
+const TOKEN_BYTES: usize = 4;

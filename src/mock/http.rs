@@ -37,18 +37,23 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) struct Reply {
     pub status: u16,
+    pub content_type: &'static str,
     pub body: String,
 }
 
 impl Reply {
     pub fn json(value: &serde_json::Value) -> Self {
-        Self { status: 200, body: value.to_string() }
+        Self { status: 200, content_type: JSON, body: value.to_string() }
+    }
+
+    pub fn text(body: String) -> Self {
+        Self { status: 200, content_type: "text/plain; version=0.0.4", body }
     }
 
     /// An error as the real server words it.
     pub fn error(status: u16, kind: &str, message: &str) -> Self {
         let error = serde_json::json!({ "error": { "code": status, "message": message, "type": kind } });
-        Self { status, body: error.to_string() }
+        Self { status, content_type: JSON, body: error.to_string() }
     }
 }
 
@@ -180,8 +185,8 @@ fn reply_head(request: &Request, reply: &Reply) -> String {
     let (status, reason, length) = (reply.status, reason(reply.status), reply.body.len());
     let connection = if request.closes { "Connection: close\r\n" } else { KEEP_ALIVE };
     format!(
-        "HTTP/1.1 {status} {reason}\r\n{COMMON}Content-Type: application/json; charset=utf-8\r\n\
-         Content-Length: {length}\r\n{connection}\r\n"
+        "HTTP/1.1 {status} {reason}\r\n{COMMON}Content-Type: {}\r\nContent-Length: {length}\r\n{connection}\r\n",
+        reply.content_type
     )
 }
 
@@ -210,5 +215,6 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
+const JSON: &str = "application/json; charset=utf-8";
 const COMMON: &str = "Server: llama.cpp\r\nAccess-Control-Allow-Origin: \r\n";
 const KEEP_ALIVE: &str = "Keep-Alive: timeout=5, max=100\r\n";

@@ -6,6 +6,7 @@
 
 mod chat;
 mod http;
+mod machine;
 mod pages;
 mod script;
 mod stream;
@@ -20,9 +21,10 @@ use std::thread::JoinHandle;
 
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use http::{Connection, Reply, Request};
+use machine::Machine;
 pub use script::{Answer, Failure, Script, ScriptError, When};
 
 /// A mock that serves until it is stopped or dropped.
@@ -37,8 +39,7 @@ pub struct Running {
 #[derive(Debug)]
 pub struct Mock {
     script: Script,
-    /// One permit a slot; a request without one waits and gets no byte, as on the real server.
-    slots: Arc<Semaphore>,
+    machine: Machine,
     served: AtomicU64,
 }
 
@@ -50,8 +51,9 @@ impl Mock {
         let addr = listener.local_addr()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let slots = Arc::new(Semaphore::new(script.slots.into()));
-        let mock = Arc::new(Self { script, slots, served: AtomicU64::new(0) });
+        // Its clock begins here: it may have to load.
+        let machine = Machine::new(&script);
+        let mock = Arc::new(Self { script, machine, served: AtomicU64::new(0) });
         let thread = std::thread::Builder::new().name("mock".into()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
@@ -100,6 +102,16 @@ impl Mock {
 
     async fn answer(&self, connection: &mut Connection, request: &Request) -> io::Result<After> {
         let number = self.served.fetch_add(1, Ordering::Relaxed);
+        if self.machine.is_loading() {
+            let reply = Reply::error(503, "unavailable_error", "Loading model");
+            return write(connection, request, &reply).await;
+        }
+        if !AWAKE_OR_NOT.contains(&request.path()) {
+            tokio::select! {
+                () = self.machine.wake() => {}
+                () = connection.gone() => return Ok(After::Close),
+            }
+        }
         let reply = match (request.method.as_str(), request.path()) {
             ("POST", "/v1/chat/completions" | "/chat/completions") => {
                 return self.chat(connection, request, number).await;
@@ -108,9 +120,7 @@ impl Mock {
             _ => None,
         };
         let reply = reply.unwrap_or_else(|| Reply::error(404, "not_found_error", "File Not Found"));
-        log::debug!("mock: {} {} {}", request.method, request.path(), reply.status);
-        connection.write_reply(request, &reply).await?;
-        Ok(After::Keep)
+        write(connection, request, &reply).await
     }
 }
 
@@ -149,6 +159,15 @@ impl Drop for Running {
         self.end();
     }
 }
+
+async fn write(connection: &mut Connection, request: &Request, reply: &Reply) -> io::Result<After> {
+    log::debug!("mock: {} {} {}", request.method, request.path(), reply.status);
+    connection.write_reply(request, reply).await?;
+    Ok(After::Keep)
+}
+
+/// The pages that a sleeping server answers without waking.
+const AWAKE_OR_NOT: [&str; 6] = ["/health", "/metrics", "/models", "/props", "/v1/health", "/v1/models"];
 
 /// What becomes of the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

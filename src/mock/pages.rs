@@ -14,6 +14,7 @@ pub(super) const CONTEXT_TOKENS: u32 = 16_384;
 impl Mock {
     pub(super) fn page(&self, path: &str) -> Option<Reply> {
         let page = match path {
+            "/metrics" => return Some(Reply::text(self.metrics())),
             "/health" | "/v1/health" => json!({ "status": "ok" }),
             "/props" => self.props(),
             "/slots" => self.slots(),
@@ -32,17 +33,27 @@ impl Mock {
             "modalities": { "vision": false, "video": false, "audio": false },
             "endpoint_slots": true,
             "endpoint_props": true,
-            "endpoint_metrics": false,
+            "endpoint_metrics": true,
             "chat_template": self.script.chat_template,
             "build_info": FINGERPRINT,
-            "is_sleeping": false,
+            "is_sleeping": self.machine.is_sleeping(),
         })
     }
 
     fn slots(&self) -> Value {
-        let total = usize::from(self.script.slots);
-        let busy = total.saturating_sub(self.slots.available_permits());
-        (0..total).map(|id| json!({ "id": id, "n_ctx": CONTEXT_TOKENS, "is_processing": id < busy })).collect()
+        let slot = |(id, is_busy)| json!({ "id": id, "n_ctx": CONTEXT_TOKENS, "is_processing": is_busy });
+        self.machine.busy().into_iter().enumerate().map(slot).collect()
+    }
+
+    fn metrics(&self) -> String {
+        let gauges = [
+            ("requests_processing", "Number of requests processing.", self.machine.processing()),
+            ("requests_deferred", "Number of requests deferred.", self.machine.deferred()),
+        ];
+        let gauge = |(name, help, value): (&str, &str, usize)| {
+            format!("# HELP llamacpp:{name} {help}\n# TYPE llamacpp:{name} gauge\nllamacpp:{name} {value}\n")
+        };
+        gauges.map(gauge).concat()
     }
 
     fn models(&self) -> Value {

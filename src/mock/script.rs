@@ -2,6 +2,7 @@
 //! Knows nothing of HTTP.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
@@ -15,6 +16,15 @@ pub struct Script {
     /// How many answers are generated at a time; further requests wait.
     #[serde(default = "default_slots")]
     pub slots: u16,
+    /// How many tokens of a prompt that are not in a slot's cache are read in a second; absent, reading takes no time.
+    #[serde(default)]
+    pub prefill_tokens_per_second: Option<NonZeroU32>,
+    /// How long every page is 503 `Loading model`, and how long a sleeping server takes to wake.
+    #[serde(default)]
+    pub loading_ms: u64,
+    /// It falls asleep when it had nothing to do for so long; absent, it never does.
+    #[serde(default)]
+    pub sleep_after_ms: Option<u64>,
     /// What `/props` shows as the model's template.
     #[serde(default)]
     pub chat_template: String,
@@ -108,8 +118,15 @@ impl Script {
 
     /// A script of one answer for every conversation.
     pub fn always(answer: Answer) -> Self {
-        let (model, slots) = (default_model(), default_slots());
-        Self { model, slots, chat_template: String::new(), answers: vec![answer] }
+        Self {
+            model: default_model(),
+            slots: default_slots(),
+            prefill_tokens_per_second: None,
+            loading_ms: 0,
+            sleep_after_ms: None,
+            chat_template: String::new(),
+            answers: vec![answer],
+        }
     }
 
     pub(super) fn select(&self, conversation: &Conversation<'_>) -> Option<&Answer> {

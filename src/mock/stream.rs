@@ -46,6 +46,9 @@ impl<'a, 'b> Stream<'a, 'b> {
     pub async fn write(mut self) -> io::Result<After> {
         let answer = self.generation.answer;
         self.connection.write_stream_head().await?;
+        if self.generation.prefill(self.connection).await {
+            return Ok(After::Close);
+        }
         loop {
             let written = self.generation.written;
             if answer.die_after == Some(written) {

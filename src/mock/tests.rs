@@ -232,6 +232,101 @@ fn a_client_that_leaves_frees_its_slot() {
     mock.stop();
 }
 
+/// What a chat's answer says of its prompt: tokens, and how many of them were in a cache.
+fn prompt_of(reply: &str) -> (u64, u64, String) {
+    let answer: serde_json::Value = serde_json::from_str(body(reply)).unwrap();
+    let (usage, timings) = (&answer["usage"], &answer["timings"]);
+    let (prompt, cached) = (&usage["prompt_tokens"], &usage["prompt_tokens_details"]["cached_tokens"]);
+    let (prompt, cached) = (prompt.as_u64().unwrap(), cached.as_u64().unwrap());
+    assert_eq!((timings["cache_n"].as_u64(), timings["prompt_n"].as_u64()), (Some(cached), Some(prompt - cached)));
+    (prompt, cached, format!("{:.3}", timings["prompt_ms"].as_f64().unwrap()))
+}
+
+#[test]
+fn a_slot_remembers_its_conversation() {
+    let mut script = Script { slots: 2, ..Script::always(Answer::text("hello")) };
+    script.prefill_tokens_per_second = std::num::NonZeroU32::new(1_000_000);
+    let mock = Mock::start("127.0.0.1:0", script).unwrap();
+    let turn = |text: &str| format!(r#"{{"role":"user","content":"{}"}}"#, text.repeat(100));
+    let said = |turns: &[&String]| {
+        let turns: Vec<_> = turns.iter().map(|turn| turn.as_str()).collect();
+        prompt_of(&post(&mock, &format!(r#"{{"messages":[{}]}}"#, turns.join(","))))
+    };
+    let answer = r#"{"role":"assistant","content":"hello"}"#.to_owned();
+    let (first, second, other) = (turn("abcd"), turn("efgh"), turn("ijkl"));
+    let check = |turns: &[&String], prompt: u64, cached: u64, ms: &str| {
+        assert_eq!(said(turns), (prompt, cached, ms.to_owned()));
+    };
+    check(&[&first], 101, 0, "0.101");
+    // It does not take the first one's slot: the second is free.
+    check(&[&other], 101, 0, "0.101");
+    // All of the first turn and its answer, in tokens of 4 bytes.
+    check(&[&first, &answer, &second], 206, 105, "0.101");
+    // One token is always read.
+    check(&[&other], 101, 100, "0.001");
+    mock.stop();
+}
+
+#[test]
+fn who_waits_is_counted() {
+    let endless = Answer { looped: true, delay_ms: 1, ..Answer::text("tick ") };
+    let mock = Mock::start("127.0.0.1:0", Script { slots: 1, ..Script::always(endless) }).unwrap();
+    let body = r#"{"messages":[],"stream":true}"#;
+    let request = format!("POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let clients: Vec<_> = (0..3)
+        .map(|_| {
+            let mut stream = TcpStream::connect(mock.addr()).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let counted = |processing: u32, deferred: u32| {
+        let wanted = format!("\nllamacpp:requests_processing {processing}\n");
+        let also = format!("\nllamacpp:requests_deferred {deferred}\n");
+        (0..10_000).map(|_| get(&mock, "/metrics")).any(|page| page.contains(&wanted) && page.contains(&also))
+    };
+    assert!(counted(1, 2));
+    assert!(get(&mock, "/slots").contains(r#""is_processing":true"#));
+    drop(clients);
+    assert!(counted(0, 0));
+    assert!(get(&mock, "/metrics").contains("Content-Type: text/plain; version=0.0.4\r\n"));
+    mock.stop();
+}
+
+#[test]
+fn a_server_that_loads_says_so_everywhere() {
+    let script = Script { loading_ms: 3_600_000, ..Script::always(Answer::text("hello")) };
+    let mock = Mock::start("127.0.0.1:0", script).unwrap();
+    let error = r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#;
+    for path in ["/health", "/props", "/slots", "/v1/models", "/metrics", "/nope"] {
+        let reply = get(&mock, path);
+        assert!(reply.starts_with("HTTP/1.1 503 ") && body(&reply) == error, "{reply}");
+    }
+    assert_eq!(body(&chat(&mock, "x", "")), error);
+    mock.stop();
+}
+
+#[test]
+fn a_sleeping_server_is_woken_by_a_request() {
+    let endless = Answer { looped: true, delay_ms: 1, ..Answer::text("tick ") };
+    let script = Script { sleep_after_ms: Some(0), ..Script::always(endless) };
+    let mock = Mock::start("127.0.0.1:0", script).unwrap();
+    let sleeps = || get(&mock, "/props").contains(r#""is_sleeping":true"#);
+    for path in ["/health", "/models", "/metrics", "/props"] {
+        assert!(get(&mock, path).starts_with("HTTP/1.1 200 "), "{path}");
+        assert!(sleeps());
+    }
+    let body = r#"{"messages":[],"stream":true}"#;
+    let mut client = TcpStream::connect(mock.addr()).unwrap();
+    write!(client, "POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut byte = [0];
+    assert_eq!(client.read(&mut byte).unwrap(), 1);
+    assert!(!sleeps());
+    drop(client);
+    assert!((0..10_000).any(|_| sleeps()));
+    mock.stop();
+}
+
 #[test]
 fn stopping_closes_the_listener() {
     let mock = start();

@@ -1,0 +1,176 @@
+//! The played server's slots, what each has in its cache, and whether it is loading or asleep.
+//! Speaks no HTTP and writes no answers.
+
+use std::cmp::Reverse;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use super::script::Script;
+
+#[derive(Debug)]
+pub(super) struct Machine {
+    /// One permit a slot. Who has none waits in turn, and gets no byte, as on the real server.
+    permits: Semaphore,
+    slots: Mutex<Vec<Slot>>,
+    waiting: AtomicUsize,
+    loading: Duration,
+    ready_at: Instant,
+    sleeps_after: Option<Duration>,
+    rest: Mutex<Rest>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    is_busy: bool,
+    /// The conversation in its cache.
+    text: String,
+    /// When it was last taken, in turns.
+    turn: u64,
+}
+
+#[derive(Debug)]
+struct Rest {
+    /// The end of the last work.
+    since: Instant,
+    /// When what woke it may begin.
+    awake_at: Instant,
+}
+
+/// Slots that are taken, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lease<'a> {
+    machine: &'a Machine,
+    _permits: Option<SemaphorePermit<'a>>,
+    places: Vec<usize>,
+    /// How much of the prompt was in the slot's cache.
+    pub cached_bytes: usize,
+}
+
+impl Machine {
+    pub fn new(script: &Script) -> Self {
+        let now = Instant::now();
+        let loading = Duration::from_millis(script.loading_ms);
+        Self {
+            permits: Semaphore::new(script.slots.into()),
+            slots: Mutex::new(vec![Slot::default(); script.slots.into()]),
+            waiting: AtomicUsize::new(0),
+            loading,
+            ready_at: now + loading,
+            sleeps_after: script.sleep_after_ms.map(Duration::from_millis),
+            rest: Mutex::new(Rest { since: now + loading, awake_at: now }),
+        }
+    }
+
+    pub fn is_loading(&self) -> bool {
+        Instant::now() < self.ready_at
+    }
+
+    pub fn is_sleeping(&self) -> bool {
+        let is_idle = self.deferred() == 0 && self.processing() == 0;
+        is_idle && self.sleeps_after.is_some_and(|after| lock(&self.rest).since.elapsed() >= after)
+    }
+
+    /// Returns when it is awake: a sleeping one loads its model first.
+    pub async fn wake(&self) {
+        let is_sleeping = self.is_sleeping();
+        let awake_at = {
+            let mut rest = lock(&self.rest);
+            rest.since = Instant::now();
+            if is_sleeping {
+                rest.awake_at = rest.since + self.loading;
+            }
+            rest.awake_at
+        };
+        tokio::time::sleep_until(awake_at).await;
+    }
+
+    /// Takes so many slots, the first that with the most of the prompt in its cache; when that is less than a tenth of
+    /// the prompt, the one unused for longest, as the real server does.
+    pub async fn claim(&self, prompt: &str, count: u32) -> Lease<'_> {
+        let waits = Waits::new(&self.waiting);
+        // It is never closed.
+        let permits = self.permits.acquire_many(count).await.ok();
+        let mut slots = lock(&self.slots);
+        drop(waits);
+        let turn = slots.iter().map(|slot| slot.turn).max().unwrap_or(0) + 1;
+        let mut lease = Lease { machine: self, _permits: permits, places: Vec::new(), cached_bytes: 0 };
+        for _ in 0..count {
+            let shared = |slot: &Slot| common(&slot.text, prompt);
+            let free = slots.iter_mut().enumerate().filter(|(_, slot)| !slot.is_busy);
+            let alike = |slot: &Slot| Some(shared(slot)).filter(|shared| shared * 10 > prompt.len());
+            let best = free.max_by_key(|(_, slot)| (alike(slot), Reverse(slot.turn)));
+            let Some((place, slot)) = best else { break };
+            if lease.places.is_empty() {
+                lease.cached_bytes = shared(slot);
+            }
+            *slot = Slot { is_busy: true, text: prompt.to_owned(), turn };
+            lease.places.push(place);
+        }
+        lease
+    }
+
+    /// Whether each slot is busy.
+    pub fn busy(&self) -> Vec<bool> {
+        lock(&self.slots).iter().map(|slot| slot.is_busy).collect()
+    }
+
+    pub fn processing(&self) -> usize {
+        lock(&self.slots).iter().filter(|slot| slot.is_busy).count()
+    }
+
+    /// Requests that wait for a slot.
+    pub fn deferred(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+}
+
+impl Lease<'_> {
+    /// What was answered is in the cache too.
+    pub fn remember(&self, answer: &str) {
+        let mut slots = lock(&self.machine.slots);
+        if let Some(slot) = self.places.first().and_then(|place| slots.get_mut(*place)) {
+            slot.text.push_str(answer);
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut slots = lock(&self.machine.slots);
+        for place in &self.places {
+            if let Some(slot) = slots.get_mut(*place) {
+                slot.is_busy = false;
+            }
+        }
+        lock(&self.machine.rest).since = Instant::now();
+    }
+}
+
+/// One that waits, until it is dropped: it may leave.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// How many bytes two texts begin with in common.
+fn common(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
