@@ -12,7 +12,7 @@ use crate::harness::{
 
 /// Requests of every kind of connection: a shared one, one's own, and a body that was read.
 fn requests() -> [String; 3] {
-    [get("/v1/models"), post("/v1/embeddings", "{}"), post("/v1/chat/completions", "{}")]
+    [get("/v1/files"), post("/v1/embeddings", "{}"), post("/v1/chat/completions", "{}")]
 }
 
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
