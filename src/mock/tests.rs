@@ -260,10 +260,10 @@ fn a_slot_remembers_its_conversation() {
     check(&[&first], 101, 0, "0.101");
     // It does not take the first one's slot: the second is free.
     check(&[&other], 101, 0, "0.101");
-    // All of the first turn and its answer, in tokens of 4 bytes.
-    check(&[&first, &answer, &second], 206, 105, "0.101");
     // One token is always read.
     check(&[&other], 101, 100, "0.001");
+    // All of the first turn and its answer, in tokens of 4 bytes.
+    check(&[&first, &answer, &second], 206, 105, "0.101");
     mock.stop();
 }
 

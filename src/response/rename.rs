@@ -229,9 +229,17 @@ mod tests {
 
     #[test]
     fn an_event_that_ends_alike_and_is_another_is_told_apart() {
-        // The same end, but there it is the end of a wrapped object, and of one that is closed by what follows.
-        check("data: {\"a\":1,\"model\":\"M\"}\n\ndata: {\"a\":{\"b\":1},\"c\":[1],\"model\":\"M\"}\n\n");
-        check("data: {\"a\":1,\"model\":\"M\"}\n\ndata: {\"a\":{\"b\":1,\"model\":\"N\"}}\n\n");
+        for (first, second) in [
+            // In another object than those that wrap an answer.
+            (r#"{"response":{"x":1,"model":"M"}}"#, r#"{"other":{"x":1,"model":"M"}}"#),
+            (r#"{"x":1,"model":"M"}"#, r#"{"x":{"y":1,"model":"M"}}"#),
+            // A key that only ends alike.
+            (r#"{"x":1,"model":"M"}"#, r#"{"x":1,"y\"model":"M"}"#),
+        ] {
+            let stream = format!("data: {first}\n\ndata: {second}\n\n");
+            let expected = stream.replacen("\"M\"", "\"a\"", 1);
+            assert_eq!(run(ModelRewriter::stream("a", &limits()), &[stream.as_bytes()]), expected);
+        }
     }
 
     #[test]
