@@ -90,9 +90,11 @@ impl Gap {
         std::mem::take(&mut self.token).then_some(text)
     }
 
-    /// The call's wrapper was closed: what stood before that belongs to it.
-    pub fn close_block(&mut self) {
-        if !self.token {
+    /// The call's wrapper was closed: what stood before that belongs to it. Behind a token the closer waits too.
+    pub fn close_block(&mut self, closer: &str) {
+        if self.token {
+            self.text.push_str(closer);
+        } else {
             self.text.clear();
         }
     }

@@ -127,6 +127,8 @@ t!(hermes, case("hermes"),
     "<tool_call>{'name': 'get_time', 'arguments': {'a': True,}}</tool_call>" => r#"call get_time / args {"a": true} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"a\": [1</tool_call>" => r#"call get_time / args {"a": [1]} / end"#,
     "<tool_call>{\"name\": \"functions.get_time\"}</tool_call><|im_end|>\n" => "call get_time / args {} / end",
+    "<tool_call>{\"name\": \"get_time\"}<|im_end|></tool_call>" => "call get_time / args {} / end",
+    "<tool_call>{\"name\": \"get_time\"}<|im_end|></tool_call>x" => "call get_time / args {} / end / text \"<|im_end|></tool_call>x\"",
     "<tool_call>{\"name\": \"get_time\"}</tool_call><|im_end|> x" => "call get_time / args {} / end / text \"<|im_end|> x\"",
 );
 

@@ -32,9 +32,9 @@ impl Decoder {
         let after_call = self.gap.phase == Phase::AfterCall;
         if let Some(opens) = role.opens {
             self.begin(&marker, opens.payload_at, opens.by, role, Origin::Text);
-        } else if role.closes && (after_call || self.wrapper == Awaited::Yes) {
+        } else if role.closes && (after_call || self.wrapper == Awaited::Yes) && self.gap.has_room() {
             self.wrapper = Awaited::No;
-            self.gap.close_block();
+            self.gap.close_block(&marker);
         } else if role.ends_turn && after_call && self.gap.has_room() {
             self.gap.absorb_token(&marker);
         } else if role.reasoning == Some(Edge::Open) {
