@@ -19,7 +19,7 @@ fn small() -> Limits {
 }
 
 /// What is repeated between a beginning and an end, and hurts a careless reader.
-const HOSTILE: [(&str, &str, &str); 42] = [
+const HOSTILE: [(&str, &str, &str); 43] = [
     ("", "<tool_call>", ""),
     ("", "<tool_call>{\"name\": \"", ""),
     ("", "<tool_call>{\"a\":\"", ""),
@@ -57,6 +57,7 @@ const HOSTILE: [(&str, &str, &str); 42] = [
     ("<|tool_call>call:bash{command:1,<|\"|>", "k", ""),
     ("<|tool_call>call:", "a", ""),
     ("<tool_call>{\"name\": \"bash\"}</tool_call>", "<|im_end|>", "x"),
+    ("<tool_call>{\"name\": \"bash\"}<|im_end|>", "</tool_call>", "x"),
     ("<tool_call>{\"name\": \"bash\", \"arguments\": \"{}", "x", "\"}</tool_call>"),
     ("<function=get_weather><parameter=where>{\"a\":1}", " x<", "</parameter></function>"),
     ("", "```json\n", ""),

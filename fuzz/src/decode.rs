@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use toolgate::decode::{Calls, Decoder, Ending, Event, Finish, Reasoning, Settings, UnknownTools};
-use toolgate::dialect::Dialects;
+use toolgate::dialect::Dialect;
 use toolgate::limits::Limits;
 use toolgate::schema::Tools;
 
@@ -29,9 +29,7 @@ pub enum Item {
 /// The first bytes choose how the rest is read.
 pub fn holds(data: &[u8]) {
     let Some((&[dialect, settings, limits, cut], rest)) = data.split_first_chunk() else { return };
-    let dialects = Dialects::builtin();
-    let names: Vec<&str> = dialects.iter().map(|dialect| dialect.name()).collect();
-    let mut case = Case::new(names[usize::from(dialect) % names.len()]);
+    let mut case = Case::of(vocabulary::chosen(dialect));
     case.settings.reasoning = [Reasoning::Auto, Reasoning::Off, Reasoning::Open][usize::from(settings % 3)];
     case.settings.unknown_tools = [UnknownTools::Text, UnknownTools::Pass][usize::from(settings / 3 % 2)];
     case.settings.calls = [Calls::All, Calls::First][usize::from(settings / 6 % 2)];
@@ -48,9 +46,13 @@ pub fn holds(data: &[u8]) {
 impl Case {
     /// A built-in dialect, read as usual.
     pub fn new(dialect: &str) -> Self {
+        Self::of(vocabulary::named(dialect))
+    }
+
+    pub fn of(dialect: Arc<Dialect>) -> Self {
         let tools = serde_json::from_str(vocabulary::TOOLS).expect("tools");
         let settings = Settings {
-            dialect: Arc::clone(Dialects::builtin().get(dialect).expect("a built-in dialect")),
+            dialect,
             tools: Arc::new(Tools::new(tools)),
             reasoning: Reasoning::Auto,
             unknown_tools: UnknownTools::Text,

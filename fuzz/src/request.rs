@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use serde_json::Value;
 use toolgate::decode::{Reasoning, UnknownTools};
-use toolgate::dialect::Dialects;
 use toolgate::exchange::{Engine, ToolsMode};
 use toolgate::limits::Limits;
 use toolgate::request::{self, Policy, Rewritten};
@@ -68,10 +67,9 @@ const FRAGMENTS: [&str; 40] = [
 /// The first bytes choose the policy; the rest is the body, bytes of 128 and above standing for fragments of one.
 pub fn holds(data: &[u8]) {
     let Some((&[dialect, choice], rest)) = data.split_first_chunk() else { return };
-    let dialects: Vec<_> = Dialects::builtin().iter().cloned().collect();
     let engines = [Engine::LlamaCpp, Engine::Vllm, Engine::Sglang, Engine::Ollama, Engine::OpenAi];
     let policy = Policy {
-        dialect: dialects[usize::from(dialect) % dialects.len()].clone(),
+        dialect: vocabulary::chosen(dialect),
         mode: [ToolsMode::Inject, ToolsMode::Parse, ToolsMode::Native][usize::from(choice % 3)],
         engine: engines[usize::from(choice / 3) % engines.len()],
         reasoning: Reasoning::Auto,

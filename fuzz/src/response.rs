@@ -12,8 +12,7 @@ use super::vocabulary;
 /// The first bytes choose the dialect, how the reply ends and how it is cut.
 pub fn holds(data: &[u8]) {
     let Some((&[dialect, ending, size], rest)) = data.split_first_chunk() else { return };
-    let names = ["hermes", "qwen3-coder", "gemma4", "llama3-json", "json-envelope"];
-    let case = Case::new(names[usize::from(dialect) % names.len()]);
+    let case = Case::of(vocabulary::chosen(dialect));
     let usage = if ending & 1 == 0 { Usage::Unasked } else { Usage::Asked };
     let exchange = Exchange { decoding: case.settings, usage, choices: 1 + usize::from(ending / 2 % 2) };
     let stream = stream(&vocabulary::of(&exchange.decoding.dialect), rest);

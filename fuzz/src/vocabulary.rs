@@ -1,7 +1,12 @@
 //! Model texts and requests out of arbitrary bytes, so that a fuzzer finds markers without guessing their letters.
 //! Knows no dialect: what a dialect writes it takes from the dialect's own spec.
 
-use toolgate::dialect::{Dialect, Payload};
+use std::sync::{Arc, LazyLock};
+
+use toolgate::dialect::{Dialect, Dialects, Payload};
+
+/// The built-in dialects, read once.
+static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| Dialects::builtin().iter().cloned().collect());
 
 /// Tools of every kind of schema that decides how a value is read.
 pub const TOOLS: &str = r#"[
@@ -76,6 +81,16 @@ const COMMON: [&str; 60] = [
     "word ",
     "\u{7f}",
 ];
+
+/// The dialect of a name.
+pub fn named(name: &str) -> Arc<Dialect> {
+    Arc::clone(DIALECTS.iter().find(|dialect| dialect.name() == name).expect("a built-in dialect"))
+}
+
+/// A dialect that a byte chooses.
+pub fn chosen(byte: u8) -> Arc<Dialect> {
+    Arc::clone(&DIALECTS[usize::from(byte) % DIALECTS.len()])
+}
 
 /// The literals of a dialect, and the common fragments.
 pub fn of(dialect: &Dialect) -> Vec<String> {
