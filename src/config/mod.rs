@@ -55,6 +55,7 @@ pub struct Pool {
     pub tools: ToolsChoice,
     pub reasoning: Reasoning,
     pub unknown_tools: UnknownTools,
+    pub assemble: Assemble,
     pub timeouts: Timeouts,
 }
 
@@ -70,6 +71,7 @@ impl Pool {
             tools: ToolsChoice::default(),
             reasoning: Reasoning::default(),
             unknown_tools: UnknownTools::default(),
+            assemble: Assemble::default(),
             timeouts: Timeouts::default(),
         }
     }
@@ -128,6 +130,17 @@ impl ToolsChoice {
             Self::Native => ToolsMode::Native,
         }
     }
+}
+
+/// Which whole answers are assembled from a stream. llama.cpp alone needs that, to notice that a client has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Assemble {
+    /// Those to requests that are rewritten anyway, because they offer tools.
+    #[default]
+    Tools,
+    /// Those to all chat requests.
+    All,
+    Off,
 }
 
 /// How long a peer is waited for, in milliseconds. None means for ever.

@@ -7,7 +7,7 @@ use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
 use super::peer::{UrlError, parse_port};
 use super::tree::{self, Node, Value};
-use super::{Config, DialectChoice, Glob, Peer, Pool, Secret, Server, Timeouts, ToolsChoice, View};
+use super::{Assemble, Config, DialectChoice, Glob, Peer, Pool, Secret, Server, Timeouts, ToolsChoice, View};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
 use crate::exchange::{Engine, ToolsMode};
@@ -16,7 +16,7 @@ use crate::limits::Limits;
 pub(super) const TOP: &[&str] =
     &["listen", "admin", "pools", "alias", "models_list", "addressed", "expose", "limits", "dialects", "server"];
 pub(super) const POOL: &[&str] =
-    &["name", "models", "engine", "peers", "dialect", "tools", "reasoning", "unknown_tools", "timeouts"];
+    &["name", "models", "engine", "peers", "dialect", "tools", "reasoning", "unknown_tools", "assemble", "timeouts"];
 pub(super) const PEER: &[&str] = &["url", "name", "weight", "max_inflight", "api_key"];
 pub(super) const TIMEOUTS: &[&str] = &["connect_ms", "first_byte_ms", "idle_ms", "total_ms"];
 pub(super) const SERVER: &[&str] =
@@ -40,6 +40,7 @@ const TOOLS: &[(&str, ToolsChoice)] = &[
     (ToolsMode::Native.name(), ToolsChoice::Native),
 ];
 const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), ("pass", UnknownTools::Pass)];
+const ASSEMBLE: &[(&str, Assemble)] = &[("tools", Assemble::Tools), ("all", Assemble::All), ("off", Assemble::Off)];
 const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 /// A day: what waits longer has been forgotten.
@@ -206,6 +207,13 @@ impl Reader<'_> {
             &mut pool.reasoning,
         );
         self.choose(&fields, "unknown_tools", "unknown_tools policy", UNKNOWN_TOOLS, &mut pool.unknown_tools);
+        self.choose(&fields, "assemble", "assemble policy", ASSEMBLE, &mut pool.assemble);
+        if pool.engine != Engine::LlamaCpp {
+            if let Some(node) = fields.find("assemble").filter(|_| pool.assemble != Assemble::Off) {
+                self.mistake(node.place, "assemble is for llama.cpp", "other servers notice when a client leaves");
+            }
+            pool.assemble = Assemble::Off;
+        }
         let Some(peers) = fields.find("peers") else {
             let hint = "peers: [\"http://127.0.0.1:8080\"]";
             self.mistake(node.place, format!("pool `{}` has no peers", pool.name), hint);

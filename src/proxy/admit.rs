@@ -9,11 +9,13 @@ use memchr::memmem;
 use pingora::Result;
 use pingora::proxy::Session;
 
+use crate::config::Assemble;
 use crate::exchange::ToolsMode;
 use crate::request::{self, Policy, ResponseFormat, Rewritten};
 use crate::upstream::Pool;
 
 use super::body::{self, Read, ReadError, Upload};
+use super::context::Delivery;
 use super::route::{Names, Route};
 use super::{Context, Fault, Gateway, headers};
 
@@ -47,7 +49,11 @@ impl Gateway {
         let pool = self.pool_for(context)?;
         context.target.pool = Some(Arc::clone(&pool));
         let rewritten = match route {
-            Route::Chat => self.rewrite(renamed.as_ref().unwrap_or(&body.bytes), &pool, context).await?,
+            Route::Chat => {
+                let body = renamed.as_ref().unwrap_or(&body.bytes);
+                let rewritten = self.rewrite(body, &pool, context).await?;
+                streamed(rewritten.as_ref().unwrap_or(body), &pool, context).or(rewritten)
+            }
             Route::Model | Route::Pass => None,
         };
         context.upload = match rewritten.or(renamed) {
@@ -120,4 +126,16 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The body that asks for a stream instead, if the answer is to be assembled from one.
+fn streamed(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
+    let is_wanted = match pool.config().assemble {
+        Assemble::Tools => context.exchange.is_some(),
+        Assemble::All => true,
+        Assemble::Off => false,
+    };
+    let streamed = is_wanted.then(|| request::streamed(body)).flatten()?;
+    context.delivery = Delivery::Assembled;
+    Some(streamed)
 }

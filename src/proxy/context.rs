@@ -33,6 +33,7 @@ pub struct Context {
     pub upload: Upload,
     /// How the reply is to be read, when it is.
     pub exchange: Option<Box<Exchange>>,
+    pub delivery: Delivery,
     pub reply: Reply,
     pub target: Target,
     pub seen: Seen,
@@ -40,6 +41,15 @@ pub struct Context {
     pub fault: Option<Fault>,
     /// Taken at the first phase, given back when the request is over.
     pub busy: Option<Busy>,
+}
+
+/// How an answer gets to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    #[default]
+    AsItComes,
+    /// The server is asked to stream for a client that wants it whole.
+    Assembled,
 }
 
 /// Where a request goes.
@@ -88,6 +98,7 @@ impl Default for Context {
             renaming: None,
             upload: Upload::default(),
             exchange: None,
+            delivery: Delivery::default(),
             reply: Reply::default(),
             target: Target::default(),
             seen: Seen::default(),

@@ -9,6 +9,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::json;
 use crate::request::RequestError;
+use crate::response::AssembleError;
 use crate::upstream::{ClaimError, Expired};
 
 /// What went wrong with a request, grouped by whose fault it is.
@@ -52,6 +53,9 @@ pub enum Fault {
     Late(String),
     #[error("the server failed before its answer was complete")]
     Broken,
+
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
 
     #[error("the request could not be handed on")]
     Internal,
@@ -119,7 +123,7 @@ impl Fault {
             // Never sent; what nginx writes into its log for this.
             Self::ClientLeft => 499,
             Self::Claim(ClaimError::Busy) => 503,
-            Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken => 502,
+            Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken | Self::Assemble(_) => 502,
             Self::ConnectLate | Self::Late(_) => 504,
             Self::Internal => 500,
         }
@@ -152,7 +156,8 @@ impl Fault {
             Self::Claim(ClaimError::Busy) => "overloaded",
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable => "upstream_unreachable",
             Self::ConnectLate | Self::Late(_) => "upstream_timeout",
-            Self::Broken => "upstream_error",
+            Self::Assemble(AssembleError::AnswerTooLarge(_) | AssembleError::EventTooLarge(_)) => "answer_too_large",
+            Self::Broken | Self::Assemble(_) => "upstream_error",
             Self::Internal => "internal_error",
         }
     }

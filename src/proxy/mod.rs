@@ -42,7 +42,7 @@ use crate::metrics::{Metrics, Reading, Retry};
 use crate::upstream::{Claim, Connection, Pool, Upstream, Watch};
 
 use body::End;
-use context::Distrust;
+use context::{Delivery, Distrust};
 use fault::Blame;
 use listing::{Listing, Wanted};
 use reply::{Close, Reply, Unread};
@@ -99,21 +99,24 @@ impl Gateway {
 
     /// How the reply is read, and what of its head changes with it.
     fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
-        if let Some(exchange) = &context.exchange {
-            match Reply::to(response, exchange, &self.limits) {
-                Ok(reply) => {
-                    context.seen.reading = Some(Reading::Read);
-                    headers::unframe_response(response);
-                    if matches!(reply, Reply::Stream(_)) {
-                        headers::keep_streaming(response)?;
-                        self.follow(context);
-                    }
-                    context.reply = reply;
+        match Reply::to(response, context.exchange.as_deref(), context.delivery, &self.limits) {
+            Ok(Reply::Passing) => {}
+            Ok(reply) => {
+                context.seen.reading = Some(Reading::Read);
+                headers::unframe_response(response);
+                match &reply {
+                    Reply::Stream(_) => headers::keep_streaming(response)?,
+                    Reply::Assembled(_) => headers::unstream_response(response)?,
+                    Reply::Whole(_) | Reply::Passing => {}
                 }
-                Err(why) => {
-                    context.seen.reading = Some(Reading::Unread);
-                    self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why);
+                if reply.progress().is_some() {
+                    self.follow(context);
                 }
+                context.reply = reply;
+            }
+            Err(why) => {
+                context.seen.reading = Some(Reading::Unread);
+                self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why);
             }
         }
         if let Some(alias) = &context.alias
@@ -142,7 +145,7 @@ impl Gateway {
             // Nobody failed: the rest was not wanted.
             context.fault = None;
             let mut piece = None;
-            context.summary = context.reply.finish(&mut piece);
+            context.summary = context.reply.finish(&mut piece).ok().flatten();
             (piece.unwrap_or_default(), Close::Properly)
         } else {
             let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);
@@ -267,7 +270,7 @@ impl ProxyHttp for Gateway {
         if let Some(length) = context.upload.length() {
             headers::frame_request(request, length)?;
         }
-        if context.exchange.is_some() || context.alias.is_some() {
+        if context.exchange.is_some() || context.alias.is_some() || context.delivery == Delivery::Assembled {
             request.insert_header("Accept-Encoding", "identity")?;
         }
         Ok(())
@@ -322,10 +325,11 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         context: &mut Context,
     ) -> Result<Option<Duration>> {
-        context.reply.push(piece);
+        context.reply.push(piece).map_err(|e| context.fail(e.into()))?;
         context.seen.came(&context.reply);
         if end_of_stream {
-            context.summary = context.reply.finish(piece).or(context.summary.take());
+            let summary = context.reply.finish(piece).map_err(|e| context.fail(e.into()))?;
+            context.summary = summary.or(context.summary.take());
         } else if context.reply.is_done()
             && let Some(watch) = &context.target.watch
         {

@@ -6,7 +6,9 @@ use pingora::http::ResponseHeader;
 
 use crate::exchange::Exchange;
 use crate::limits::Limits;
-use crate::response::{BodyRewriter, ModelRewriter, StreamRewriter, Summary};
+use crate::response::{AssembleError, Assembler, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
+
+use super::context::Delivery;
 
 /// A reply in the making.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub enum Reply {
     Passing,
     Stream(Box<StreamRewriter>),
     Whole(Box<BodyRewriter>),
+    /// It comes as a stream and goes on whole.
+    Assembled(Box<Assembler>),
 }
 
 /// Why a reply that was to be read passes through.
@@ -73,16 +77,29 @@ pub enum Close {
 }
 
 impl Reply {
-    /// Chooses by the reply's Content-Type, whatever the request asked for.
-    pub fn to(header: &ResponseHeader, exchange: &Exchange, limits: &Limits) -> Result<Self, Unread> {
-        Ok(match Form::of(header)? {
-            Form::Stream => Self::Stream(Box::new(StreamRewriter::new(exchange, limits))),
-            Form::Whole => Self::Whole(Box::new(BodyRewriter::new(exchange, limits))),
-        })
+    /// Chooses by the reply's Content-Type, whatever the request asked for. Without an exchange no text is read, and
+    /// only what is to be assembled does not pass through.
+    pub fn to(
+        header: &ResponseHeader,
+        exchange: Option<&Exchange>,
+        delivery: Delivery,
+        limits: &Limits,
+    ) -> Result<Self, Unread> {
+        match (Form::of(header), delivery, exchange) {
+            (Ok(Form::Stream), Delivery::Assembled, _) => {
+                Ok(Self::Assembled(Box::new(Assembler::new(exchange, limits))))
+            }
+            (_, _, None) => Ok(Self::Passing),
+            (Ok(Form::Stream), Delivery::AsItComes, Some(exchange)) => {
+                Ok(Self::Stream(Box::new(StreamRewriter::new(exchange, limits))))
+            }
+            (Ok(Form::Whole), _, Some(exchange)) => Ok(Self::Whole(Box::new(BodyRewriter::new(exchange, limits)))),
+            (Err(why), _, Some(_)) => Err(why),
+        }
     }
 
     /// Takes a piece of the body; what goes to the client takes its place.
-    pub fn push(&mut self, piece: &mut Option<Bytes>) {
+    pub fn push(&mut self, piece: &mut Option<Bytes>) -> Result<(), AssembleError> {
         let mut out = BytesMut::new();
         match (self, piece.take()) {
             (Self::Passing, passing) => *piece = passing,
@@ -95,13 +112,19 @@ impl Reply {
                 whole.push(bytes, &mut out);
                 *piece = Some(out.freeze());
             }
+            (Self::Assembled(assembler), Some(bytes)) => {
+                assembler.push(bytes)?;
+                *piece = Some(Bytes::new());
+            }
         }
+        Ok(())
     }
 
     /// Of a stream that is read: how many of its events had words in them, and how many bytes are held back.
     pub fn progress(&self) -> Option<(u64, usize)> {
         match self {
             Self::Stream(stream) => Some((stream.spoken(), stream.held())),
+            Self::Assembled(assembler) => Some((assembler.spoken(), 0)),
             Self::Passing | Self::Whole(_) => None,
         }
     }
@@ -112,15 +135,16 @@ impl Reply {
     }
 
     /// The upstream's body is complete: what is left goes behind `piece`.
-    pub fn finish(&mut self, piece: &mut Option<Bytes>) -> Option<Summary> {
+    pub fn finish(&mut self, piece: &mut Option<Bytes>) -> Result<Option<Summary>, AssembleError> {
         let mut out = BytesMut::from(piece.take().unwrap_or_default());
         let summary = match std::mem::take(self) {
             Self::Passing => None,
             Self::Stream(stream) => Some(stream.finish(&mut out)),
             Self::Whole(whole) => Some(whole.finish(&mut out)),
+            Self::Assembled(assembler) => Some(assembler.finish(&mut out)?),
         };
         *piece = (!out.is_empty()).then(|| out.freeze());
-        summary
+        Ok(summary)
     }
 
     /// The upstream died with the answer begun: lets go of everything held, and says so where that can be said.
@@ -137,6 +161,10 @@ impl Reply {
                 let summary = whole.finish(&mut out);
                 (out.freeze(), Close::Cut, Some(summary))
             }
+            Self::Assembled(assembler) => match assembler.finish(&mut out) {
+                Ok(summary) => (out.freeze(), Close::Properly, Some(summary)),
+                Err(_) => (Bytes::new(), Close::Cut, None),
+            },
         }
     }
 }

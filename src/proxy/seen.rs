@@ -8,7 +8,7 @@ use pingora::proxy::Session;
 
 use crate::metrics::{Failure, Finished, Pace, Phase, Reading, Retry};
 
-use super::context::Context;
+use super::context::{Context, Delivery};
 use super::fault::{Blame, Fault};
 use super::reply::{Reply, is_event_stream};
 use super::{Gateway, route};
@@ -63,10 +63,10 @@ impl Seen {
         self.first_byte_after
     }
 
-    fn phase(&self, session: &mut Session) -> Phase {
+    fn phase(&self, delivery: Delivery, session: &mut Session) -> Phase {
         match self.framing {
-            Some(Framing::Events) => Phase::Streaming,
-            Some(Framing::Whole) => Phase::Whole,
+            Some(Framing::Events) if delivery == Delivery::AsItComes => Phase::Streaming,
+            Some(_) => Phase::Whole,
             None if self.is_uploaded || session.is_body_empty() => Phase::Waiting,
             None => Phase::Uploading,
         }
@@ -125,7 +125,7 @@ impl Gateway {
         context.seen.pace.settle();
         let code = context.status(session).unwrap_or(0);
         let blame = context.fault.as_ref().map(Fault::blame);
-        let left_while = (blame == Some(Blame::Left)).then(|| context.seen.phase(session));
+        let left_while = (blame == Some(Blame::Left)).then(|| context.seen.phase(context.delivery, session));
         let summary = context.summary.as_ref();
         let bailed_out = summary.is_some_and(|summary| summary.bailed_out);
         self.metrics.finished(&Finished {

@@ -4,11 +4,14 @@
 mod content;
 mod messages;
 mod offer;
+mod stream;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+pub use self::stream::streamed;
 
 use self::offer::{Choice, Offer};
 use crate::decode::{Reasoning, Settings, UnknownTools};

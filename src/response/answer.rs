@@ -214,7 +214,7 @@ impl Answer {
             self.conclude(out);
         } else if let Some(chunk) = Chunk::parse(data) {
             self.summary.tokens = chunk.tokens(self.choices_asked).or(self.summary.tokens);
-            self.spoken += u64::from(chunk.choices.iter().any(|choice| choice.message.speaks()));
+            self.spoken += u64::from(chunk.speaks());
             if chunk.error.is_some() {
                 self.let_go(Finish::Cut, out);
                 self.ended = true;

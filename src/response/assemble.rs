@@ -19,6 +19,7 @@ use crate::sse;
 pub struct Assembler {
     events: sse::Decoder,
     assembly: Assembly,
+    spoken: u64,
     /// Reads the text of the body, where the request offered tools.
     rewriter: Option<BodyRewriter>,
 }
@@ -29,6 +30,7 @@ impl Assembler {
         Self {
             events: sse::Decoder::new(limits.event_bytes_max),
             assembly: Assembly::new(limits.answer_bytes_max),
+            spoken: 0,
             rewriter: exchange.map(|exchange| BodyRewriter::new(exchange, limits)),
         }
     }
@@ -37,9 +39,16 @@ impl Assembler {
     pub fn push(&mut self, bytes: Bytes) -> Result<(), AssembleError> {
         self.events.push(bytes);
         while let Some(event) = self.events.next_event()? {
-            self.assembly.take(event.data().unwrap_or_default())?;
+            let data = event.data().unwrap_or_default();
+            self.assembly.take(data)?;
+            self.spoken += u64::from(Chunk::parse(data).is_some_and(|chunk| chunk.speaks()));
         }
         Ok(())
+    }
+
+    /// Events so far in which the model said something.
+    pub fn spoken(&self) -> u64 {
+        self.spoken
     }
 
     /// The stream ended, cleanly or not: appends the body, if everything of it has come.

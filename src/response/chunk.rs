@@ -92,6 +92,11 @@ impl<'a> Chunk<'a> {
         })
     }
 
+    /// Whether the model said anything in this chunk.
+    pub(super) fn speaks(&self) -> bool {
+        self.choices.iter().any(|choice| choice.message.speaks())
+    }
+
     /// The members that each event of a stream repeats.
     pub(super) fn envelope(&self) -> impl Iterator<Item = (&str, &str)> {
         self.object.members().filter(|(key, _)| ENVELOPE.contains(key))
@@ -137,7 +142,7 @@ impl<'a> Message<'a> {
     }
 
     /// Whether the model said anything: text, reasoning or a call.
-    pub(super) fn speaks(&self) -> bool {
+    fn speaks(&self) -> bool {
         let reasoning = self.reasoning.map(|reasoning| reasoning.value);
         [self.content, reasoning, self.tool_calls].into_iter().flatten().any(|value| !is_void(value))
     }

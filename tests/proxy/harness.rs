@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use toolgate::config::{Config, DialectChoice, Peer, Pool, Server, Timeouts, ToolsChoice, View};
+use toolgate::config::{Assemble, Config, DialectChoice, Peer, Pool, Server, Timeouts, ToolsChoice, View};
 use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::{Dialects, Glob};
 use toolgate::exchange::Engine;
@@ -267,6 +267,7 @@ pub fn pool(name: &str, peers: Vec<Peer>) -> Pool {
         tools: ToolsChoice::Inject,
         reasoning: Reasoning::Auto,
         unknown_tools: UnknownTools::Text,
+        assemble: Assemble::default(),
         timeouts: Timeouts::default(),
     }
 }

@@ -5,6 +5,7 @@
 mod access;
 mod addressed;
 mod aliases;
+mod assembling;
 mod bodies;
 mod faults;
 mod harness;

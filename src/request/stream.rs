@@ -1,0 +1,57 @@
+//! Asks for a stream in the place of a client that did not.
+//! Changes `stream` and `stream_options` and nothing else; what comes back is `response::Assembler`'s.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::json::{Edit, Object};
+
+/// The chat request as one for a stream, usage included. `None` when it asks for a stream itself, and when its shape is
+/// for the server to judge.
+pub fn streamed(body: &[u8]) -> Option<Bytes> {
+    let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+    object.present("messages")?;
+    if !matches!(object.present("stream"), None | Some("false")) {
+        return None;
+    }
+    let options = object.present("stream_options").map_or_else(|| Some(Object::empty()), Object::parse)?;
+    let yes = || Edit::Set(Cow::Borrowed("true"));
+    let options = options.edited(&[("include_usage", yes())]);
+    Some(object.edited(&[("stream", yes()), ("stream_options", Edit::Set(options.into()))]).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_asks_for_the_stream_changes() {
+        let table = [
+            (r#"{"messages":[]}"#, Some(r#"{"messages":[],"stream":true,"stream_options":{"include_usage":true}}"#)),
+            (
+                r#"{ "stream" : false, "n": 2, "messages": [ 1.0 ] }"#,
+                Some(r#"{ "stream" : true, "n": 2, "messages": [ 1.0 ],"stream_options":{"include_usage":true} }"#),
+            ),
+            (
+                r#"{"stream":null,"stream_options":{"x":[1],"include_usage":false},"messages":[]}"#,
+                Some(r#"{"stream":true,"stream_options":{"x":[1],"include_usage":true},"messages":[]}"#),
+            ),
+            (
+                r#"{"stream_options":null,"messages":[]}"#,
+                Some(r#"{"stream_options":{"include_usage":true},"messages":[],"stream":true}"#),
+            ),
+            (r#"{"stream":true,"messages":[]}"#, None),
+            (r#"{"stream":"no","messages":[]}"#, None),
+            (r#"{"stream_options":7,"messages":[]}"#, None),
+            (r#"{"messages":null}"#, None),
+            (r#"{"prompt":""}"#, None),
+            (r#"{"messages":[}"#, None),
+            ("[]", None),
+        ];
+        for (body, expected) in table {
+            assert_eq!(streamed(body.as_bytes()).as_deref(), expected.map(str::as_bytes), "{body}");
+        }
+        assert_eq!(streamed(b"{\"messages\":\"\xff\"}"), None);
+    }
+}

@@ -1,0 +1,243 @@
+//! Whole answers that are put together from a stream: what goes up, what comes back, and how it ends when either side
+//! goes away.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
+
+use serde_json::json;
+use toolgate::config::{Assemble, Pool, ToolsChoice};
+use toolgate::limits::Limits;
+use toolgate::server::Running;
+
+use crate::harness::{
+    Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, get, ok, peer, pool, post,
+};
+
+const CHAT: &str = "/v1/chat/completions";
+const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nX-Accel-Buffering: no\r\nContent-Type: text/event-stream\r\n\
+                           Transfer-Encoding: chunked\r\n\r\n";
+const PLAIN: &str = r#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+const TOOLS: &str = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"weather"}}]}"#;
+const BEGUN: &str = "data: {\"id\":\"c\",\"model\":\"m\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"Hel\"},\"finish_reason\":null}]}\n\n";
+const ENDED: &str = "data: {\"id\":\"c\",\"model\":\"m\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo\"},\"finish_reason\":\"stop\"}]}\n\n\
+                     data: {\"id\":\"c\",\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+/// A gateway in front of one server with one place.
+fn gateway(upstream: &Upstream, with: impl FnOnce(&mut Pool)) -> Running {
+    let mut peer = peer(upstream.address);
+    peer.max_inflight = Some(1);
+    let mut pool = pool("default", vec![peer]);
+    with(&mut pool);
+    gateway_of(config(vec![pool]))
+}
+
+fn all(pool: &mut Pool) {
+    pool.assemble = Assemble::All;
+}
+
+/// A server that reports what it is asked and then does this.
+fn reporting(answer: impl Fn(&mut Wire) + Send + Sync + 'static) -> (Upstream, Receiver<Message>) {
+    let (report, requests) = mpsc::channel();
+    let report = Mutex::new(report);
+    let upstream = Upstream::start(move |mut wire| {
+        let Some(request) = wire.request() else { return };
+        if request.first_line.starts_with("GET /free") {
+            return wire.send(ok("free"));
+        }
+        // Not every test listens.
+        let _ = report.lock().unwrap().send(request);
+        answer(&mut wire);
+    });
+    (upstream, requests)
+}
+
+/// How a server's stream ends.
+#[derive(Clone, Copy)]
+enum End {
+    Clean,
+    Dead,
+}
+
+/// A server that streams these pieces.
+fn streaming(pieces: &'static [&'static str], end: End) -> Upstream {
+    let (upstream, _) = reporting(move |wire| {
+        wire.send(STREAM_HEAD);
+        pieces.iter().for_each(|piece| wire.chunk(piece));
+        if matches!(end, End::Clean) {
+            wire.last_chunk();
+        }
+    });
+    upstream
+}
+
+/// The place is free again. The gateway gives it back after it has closed the server's connection, so a first try may
+/// come a moment too early.
+fn expect_free(gateway: &Running) {
+    let mut tries = (0..10_000).map(|_| ask(gateway.addr, get("/free")).status());
+    assert!(tries.any(|status| status == 200), "the place was never given back");
+}
+
+#[test]
+fn the_server_streams_and_the_client_gets_it_whole() {
+    let upstream = streaming(&[BEGUN, ": ping\n\n", ENDED, DONE], End::Clean);
+    for assemble in [Assemble::Tools, Assemble::All] {
+        let gateway = gateway(&upstream, |pool| pool.assemble = assemble);
+        let answer = ask(gateway.addr, post(CHAT, TOOLS));
+        assert_eq!((answer.status(), answer.is_complete), (200, true));
+        assert_eq!(answer.field("content-type"), Some("application/json; charset=utf-8"));
+        assert_eq!(answer.field("x-accel-buffering"), None);
+        let expected = json!({
+            "id": "c", "model": "m", "object": "chat.completion", "usage": {"total_tokens": 3},
+            "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}}],
+        });
+        assert_eq!(answer.json(), expected);
+    }
+}
+
+#[test]
+fn only_the_configured_requests_become_streams() {
+    let (upstream, requests) = reporting(|wire| wire.send(ok("{}")));
+    let streamed = |body: &str| {
+        let end = r#","stream":true,"stream_options":{"include_usage":true}}"#;
+        body.strip_suffix('}').unwrap().to_owned() + end
+    };
+    let asks_itself = r#"{"messages":[],"stream":true}"#;
+    for (assemble, tools, path, body, expected) in [
+        (Assemble::Tools, ToolsChoice::Auto, CHAT, PLAIN, None),
+        (Assemble::Tools, ToolsChoice::Auto, CHAT, asks_itself, None),
+        (Assemble::All, ToolsChoice::Auto, CHAT, PLAIN, Some(streamed(PLAIN))),
+        (Assemble::All, ToolsChoice::Auto, CHAT, asks_itself, None),
+        (Assemble::All, ToolsChoice::Auto, CHAT, "{\"messages\":[}", None),
+        (Assemble::All, ToolsChoice::Auto, "/v1/completions", PLAIN, None),
+        (Assemble::Tools, ToolsChoice::Native, CHAT, TOOLS, None),
+        (Assemble::All, ToolsChoice::Native, CHAT, TOOLS, Some(streamed(TOOLS))),
+    ] {
+        let gateway = gateway(&upstream, |pool| (pool.assemble, pool.tools) = (assemble, tools));
+        let answer = ask(gateway.addr, post(path, body));
+        assert_eq!((answer.text().as_str(), answer.field("content-type")), ("{}", Some("application/json")), "{body}");
+        let request = requests.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(request.text(), expected.clone().unwrap_or_else(|| body.to_owned()), "{path}");
+        assert_eq!(request.field("accept-encoding"), expected.map(|_| "identity"), "{path}");
+    }
+    for (assemble, is_streamed) in [(Assemble::Tools, true), (Assemble::All, true), (Assemble::Off, false)] {
+        let gateway = gateway(&upstream, |pool| pool.assemble = assemble);
+        ask(gateway.addr, post(CHAT, TOOLS));
+        let request = requests.recv_timeout(PATIENCE).unwrap().json();
+        assert_eq!(request["stream"] == true && request["stream_options"]["include_usage"] == true, is_streamed);
+    }
+}
+
+#[test]
+fn calls_are_found_in_what_was_assembled() {
+    const CALL: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"<tool_call>{\\\"name\\\": \\\"weather\\\", \\\"arguments\\\": {}}</tool_call>\"}}]}\n\n";
+    const STOP: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    let upstream = streaming(&[CALL, STOP, DONE], End::Clean);
+    let gateway = gateway(&upstream, |_| ());
+    let choice = ask(gateway.addr, post(CHAT, TOOLS)).json()["choices"][0].clone();
+    assert_eq!((&choice["finish_reason"], &choice["message"]["content"]), (&json!("tool_calls"), &json!(null)));
+    assert_eq!(choice["message"]["tool_calls"][0]["function"], json!({"name": "weather", "arguments": "{}"}));
+}
+
+#[test]
+fn an_error_before_the_stream_passes_as_it_is() {
+    let error = r#"{"error":{"code":400,"message":"too long"}}"#;
+    let (upstream, _requests) = reporting(move |wire| {
+        wire.send(format!(
+            "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{error}",
+            error.len()
+        ));
+    });
+    for body in [PLAIN, TOOLS] {
+        let answer = ask(gateway(&upstream, all).addr, post(CHAT, body));
+        assert_eq!((answer.status(), answer.text().as_str(), answer.is_complete), (400, error, true));
+    }
+}
+
+/// Nothing of the answer was sent, so an error may still take its place; after the head it is cut off.
+#[test]
+fn half_an_answer_does_not_look_whole() {
+    const FAILED: &str = "data: {\"error\":{\"code\":500,\"message\":\"no\"}}\n\n";
+    let table: [(&[_], _); 6] = [
+        (&[BEGUN], End::Dead),
+        (&[BEGUN, ENDED], End::Dead),
+        (&[BEGUN, ENDED], End::Clean),
+        (&[], End::Clean),
+        (&[BEGUN, FAILED], End::Clean),
+        (&[BEGUN, "data: {\"id\n\n", ENDED, DONE], End::Clean),
+    ];
+    for (pieces, end) in table {
+        let upstream = streaming(pieces, end);
+        for body in [PLAIN, TOOLS] {
+            let gateway = gateway(&upstream, all);
+            let answer = ask(gateway.addr, post(CHAT, body));
+            if answer.status() == 200 {
+                assert_eq!((answer.text().as_str(), answer.is_complete), ("", false), "{pieces:?}");
+            } else {
+                assert_error(&answer, 502, "upstream_error");
+            }
+            expect_free(&gateway);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_dies_after_its_last_word_has_not_failed() {
+    let upstream = streaming(&[BEGUN, ENDED, DONE], End::Dead);
+    for body in [PLAIN, TOOLS] {
+        let answer = ask(gateway(&upstream, all).addr, post(CHAT, body));
+        assert_eq!((answer.status(), answer.is_complete), (200, true));
+        assert_eq!(answer.json()["choices"][0]["message"]["content"], "Hello");
+    }
+}
+
+/// The server is left as soon as its answer is too large to be kept.
+#[test]
+fn an_answer_over_the_limit_is_cut_off() {
+    let (say, left) = mpsc::channel();
+    let say = Mutex::new(say);
+    let (upstream, _requests) = reporting(move |wire| {
+        wire.send(STREAM_HEAD);
+        (0..4).for_each(|_| wire.chunk(BEGUN));
+        wire.expect_close();
+        say.lock().unwrap().send(()).unwrap();
+    });
+    let mut pool = pool("default", vec![peer(upstream.address)]);
+    pool.assemble = Assemble::All;
+    let mut config = config(vec![pool]);
+    config.limits = Limits { answer_bytes_max: 300, ..Limits::default() };
+    let gateway = gateway_of(config);
+    let answer = ask(gateway.addr, post(CHAT, PLAIN));
+    left.recv_timeout(PATIENCE).unwrap();
+    if answer.status() == 200 {
+        assert_eq!((answer.text().as_str(), answer.is_complete), ("", false));
+    } else {
+        assert_error(&answer, 502, "answer_too_large");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_frees_its_server() {
+    for (head, pieces) in [("", vec![]), (STREAM_HEAD, vec![]), (STREAM_HEAD, vec![BEGUN])] {
+        let (say, left) = mpsc::channel();
+        let say = Mutex::new(say);
+        let (upstream, requests) = reporting(move |wire| {
+            wire.send(head);
+            pieces.iter().for_each(|piece| wire.chunk(piece));
+            wire.expect_close();
+            say.lock().unwrap().send(()).unwrap();
+        });
+        for body in [PLAIN, TOOLS] {
+            let gateway = gateway(&upstream, all);
+            let mut client = Wire::connect(gateway.addr);
+            client.send(post(CHAT, body));
+            assert_eq!(requests.recv_timeout(PATIENCE).unwrap().json()["stream"], true);
+            if !head.is_empty() {
+                assert_eq!(client.head().unwrap().status(), 200);
+            }
+            drop(client);
+            left.recv_timeout(PATIENCE).unwrap();
+            expect_free(&gateway);
+        }
+    }
+}
