@@ -186,7 +186,11 @@ pub struct Upstream {
 
 impl Upstream {
     pub fn start(script: impl Fn(Wire) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), script)
+    }
+
+    fn start_at(address: SocketAddr, script: impl Fn(Wire) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, script) = (Arc::clone(&stopping), Arc::new(script));
@@ -204,9 +208,17 @@ impl Upstream {
 
     /// Answers every request of a connection, and reports it.
     pub fn answering(answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static) -> (Self, Receiver<Message>) {
+        Self::answering_at(([127, 0, 0, 1], 0).into(), answer)
+    }
+
+    /// The same where a server was before.
+    pub fn answering_at(
+        address: SocketAddr,
+        answer: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static,
+    ) -> (Self, Receiver<Message>) {
         let (report, requests) = mpsc::channel();
         let report = std::sync::Mutex::new(report);
-        let upstream = Self::start(move |mut wire| {
+        let upstream = Self::start_at(address, move |mut wire| {
             while let Some(request) = wire.request() {
                 let bytes = answer(&request);
                 let _ = report.lock().unwrap().send(request);

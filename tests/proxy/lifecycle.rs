@@ -55,6 +55,10 @@ fn stopping_waits_for_the_last_answer() {
     let not_ready = (0..10_000).map(|_| ask(admin, get("/ready")).status()).find(|status| *status == 503);
     assert_eq!(not_ready, Some(503));
     assert!(!stopping.is_finished());
+    // A connection that was there before serves once more, and says that it is the last time.
+    idle.send("POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n");
+    assert_eq!(idle.head().unwrap().field("connection"), Some("close"));
+    idle.send("g");
     client.send("g");
     assert_eq!(client.next_chunk().unwrap(), b"ended");
     stopping.join().unwrap();

@@ -15,8 +15,15 @@ fn the_model_chooses_the_pool() {
         })
         .collect();
     let three = gateway_of(config(pools.clone()));
-    pools.pop();
-    let two = gateway_of(config(pools));
+    let any = pools.pop().unwrap();
+    let two = gateway_of(config(pools.clone()));
+    // A pool that names the model goes before one that takes any, wherever it stands.
+    pools.insert(0, any);
+    let last = gateway_of(config(pools));
+    for (model, expected) in [("a-1", "first"), ("b-1", "second"), ("c-1", "any")] {
+        let request = post("/v1/chat/completions", &format!(r#"{{"model":"{model}"}}"#));
+        assert_eq!(ask(last.addr, request).text(), expected, "{model}");
+    }
     let table = [
         (post("/v1/chat/completions", r#"{"model":"b-1"}"#), "second"),
         (post("/chat/completions", r#"{"model":"B-1"}"#), "second"),

@@ -1,20 +1,24 @@
 //! `dialect: auto` asks the servers once, when tools are first offered, and again when one has come back.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use toolgate::config::DialectChoice;
 
-use crate::harness::{Upstream, ask, config, gateway_of, get, ok, peer, pool, post};
+use crate::harness::{Upstream, ask, config, dead_address, gateway_of, get, ok, peer, pool, post};
 
 const OFFER: &str = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function","function":{"name":"f"}}]}"#;
 
 /// A server that tells its template, and how often it was asked.
 fn server(template: &'static str) -> (Upstream, Arc<AtomicUsize>) {
+    server_at("127.0.0.1:0".parse().unwrap(), template)
+}
+
+fn server_at(address: SocketAddr, template: &'static str) -> (Upstream, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let (upstream, _) = Upstream::answering(move |request| {
+    let (upstream, _) = Upstream::answering_at(address, move |request| {
         if request.first_line.starts_with("GET /props") {
             counted.fetch_add(1, Ordering::SeqCst);
             return ok(&serde_json::json!({"total_slots": 1, "chat_template": template}).to_string());
@@ -54,14 +58,29 @@ fn a_server_that_does_not_tell_is_no_failure() {
 }
 
 #[test]
-fn a_pool_is_asked_again_when_a_server_has_come_back() {
+fn a_server_that_never_came_back_is_not_asked_again() {
     let (upstream, asked) = server("x");
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut pool = pool("default", vec![peer(address), peer(upstream.address)]);
+    let mut pool = pool("default", vec![peer(dead_address()), peer(upstream.address)]);
     pool.dialect = DialectChoice::Auto;
     let gateway = gateway_of(config(vec![pool]));
     for _ in 0..2 {
         assert_eq!(ask(gateway.addr, post("/v1/chat/completions", OFFER)).status(), 200);
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_pool_is_asked_again_when_a_server_has_come_back() {
+    // On an address of its own: no other test comes to listen there meanwhile.
+    let address = TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap();
+    let mut pool = pool("default", vec![peer(address)]);
+    pool.dialect = DialectChoice::Auto;
+    let gateway = gateway_of(config(vec![pool]));
+    let status = || ask(gateway.addr, post("/v1/chat/completions", OFFER)).status();
+    assert_eq!(status(), 502);
+    let (_upstream, asked) = server_at(address, "<tool_call> <tools> add_generation_prompt");
+    // The one that finds it alive goes by the model's name still.
+    for expected in [0, 1, 1] {
+        assert_eq!((status(), asked.load(Ordering::SeqCst)), (200, expected));
+    }
 }

@@ -75,10 +75,22 @@ fn what_goes_up_has_its_exact_length_and_asks_for_plain_bytes() {
             let seen = requests.recv().unwrap();
             assert_eq!(seen.field("content-length"), Some(seen.body.len().to_string().as_str()));
             assert_eq!((seen.field("transfer-encoding"), seen.field("accept-encoding")), (None, Some("identity")));
+            // The server need not keep what nobody takes again.
+            assert_eq!(seen.field("connection"), Some("close"));
             let sent = seen.json();
             assert_eq!((sent.get("tools"), sent["fill"].as_str().map(str::len)), (None, Some(fill)));
             assert!(sent["messages"].to_string().contains("weather"), "the tools are in the prompt");
         }
+    }
+}
+
+#[test]
+fn what_is_not_read_may_be_compressed() {
+    let (upstream, requests) = Upstream::answering(|_| crate::harness::ok("{}"));
+    let gateway = gateway(upstream.address);
+    for request in [post("/v1/chat/completions", "{}"), chat(r#","tool_choice":"none""#), crate::harness::get("/x")] {
+        ask(gateway.addr, request.replace("Host", "Accept-Encoding: gzip, br\r\nHost"));
+        assert_eq!(requests.recv().unwrap().field("accept-encoding"), Some("gzip, br"));
     }
 }
 
