@@ -20,7 +20,7 @@ use super::route::{Names, Route};
 use super::{Context, Fault, Gateway, headers};
 
 impl Gateway {
-    pub(super) fn check_head(&self, session: &Session, context: &mut Context) -> Result<()> {
+    pub(super) fn check_head(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         let (fields, bytes) = headers::size(session)?;
         let (fields_max, bytes_max) = (self.limits.headers_max, self.limits.header_bytes_max);
         if fields > fields_max {
@@ -29,7 +29,7 @@ impl Gateway {
         if bytes > bytes_max {
             return Err(context.fail(Fault::HeadTooLarge { bytes, bytes_max }));
         }
-        Ok(())
+        headers::single_length(session.req_header_mut())
     }
 
     /// Reads the request as far as its route asks, chooses its pool, and rewrites it if it offers tools.

@@ -10,6 +10,7 @@
 
 use bytes::{Bytes, BytesMut};
 use pingora::Error;
+use pingora::http::Version;
 use pingora::proxy::Session;
 
 use crate::json::Extent;
@@ -156,7 +157,10 @@ async fn welcome(session: &mut Session) -> Result<(), ReadError> {
     let expects =
         session.get_header("expect").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if expects {
-        session.as_downstream_mut().write_continue_response().await.map_err(client)?;
+        // A client of HTTP/1.0 takes the first head that comes for its answer.
+        if session.req_header().version != Version::HTTP_10 {
+            session.as_downstream_mut().write_continue_response().await.map_err(client)?;
+        }
         session.req_header_mut().remove_header("Expect");
     }
     Ok(())

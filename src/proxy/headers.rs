@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pingora::http::{HMap, RequestHeader, ResponseHeader};
+use pingora::http::{HMap, Method, RequestHeader, ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
@@ -56,6 +56,23 @@ pub fn address_request(request: &mut RequestHeader, peer: &Peer, session: &Sessi
         request.insert_header("X-Forwarded-For", format!("{before}{separator}{}", client.ip()))?;
     }
     Ok(())
+}
+
+/// Makes one length of several that agree, which Pingora lets through: whoever reads it next may not.
+pub fn single_length(request: &mut RequestHeader) -> Result<()> {
+    match joined(&request.headers, "content-length").split_once(',') {
+        Some((length, _)) => request.insert_header("Content-Length", length.trim().to_owned()),
+        None => Ok(()),
+    }
+}
+
+/// Whether a request asks for a tunnel. Pingora takes every `Upgrade` for such a request but passes on the one to
+/// `websocket` only; clients that know HTTP/2 offer `h2c` beside requests like any other.
+pub fn asks_for_tunnel(request: &RequestHeader) -> bool {
+    let upgrade = request.headers.get("upgrade");
+    request.method == Method::GET
+        && request.version == Version::HTTP_11
+        && upgrade.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// The exact length of the body that goes up instead of the client's.

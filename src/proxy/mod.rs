@@ -82,7 +82,7 @@ impl Gateway {
     /// The connection that a request needs.
     fn connection(session: &mut Session, context: &mut Context, pool: &Pool) -> Connection {
         let timeouts = pool.config().timeouts;
-        if session.is_upgrade_req() {
+        if headers::asks_for_tunnel(session.req_header()) {
             return Connection::Own(Arc::new(Watch::of_tunnel(timeouts.connect_ms)));
         }
         // Pingora's one timeout says it all.
@@ -264,7 +264,7 @@ impl ProxyHttp for Gateway {
             request.remove_header("Authorization");
         }
         headers::address_request(request, claim.peer(), session, &context.id)?;
-        if context.target.watch.is_some() && !session.is_upgrade_req() {
+        if context.target.watch.is_some() {
             request.insert_header("Connection", "close")?;
         }
         if let Some(length) = context.upload.length() {

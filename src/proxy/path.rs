@@ -14,7 +14,8 @@ pub fn origin_form(request: &RequestHeader) -> Vec<u8> {
     let target = request.raw_path();
     let has_authority = !target.starts_with(b"/") && target != b"*";
     match request.uri.path_and_query().filter(|_| has_authority) {
-        Some(path) => path.as_str().as_bytes().to_vec(),
+        // Written out it begins with a slash, even where the target has none.
+        Some(path) => path.to_string().into_bytes(),
         None => target.to_vec(),
     }
 }
@@ -68,6 +69,23 @@ fn escape(text: &[u8]) -> Option<(u8, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_loses_scheme_and_host() {
+        for (target, expected) in [
+            ("/a%20b//c?d", "/a%20b//c?d"),
+            ("//h/a", "//h/a"),
+            ("http://h/a?b", "/a?b"),
+            ("http://h", "/"),
+            ("h:80", "/"),
+            ("?b", "/?b"),
+            ("*", "*"),
+        ] {
+            let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+            request.set_raw_path(target.as_bytes()).unwrap();
+            assert_eq!(origin_form(&request), expected.as_bytes(), "{target}");
+        }
+    }
 
     #[test]
     fn a_page_is_found_under_all_of_its_names() {

@@ -108,6 +108,15 @@ fn an_expectation_is_answered_before_the_body_comes() {
 }
 
 #[test]
+fn a_client_that_knows_no_interim_answer_gets_none() {
+    let (upstream, _requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    let mut client = Wire::connect(gateway.addr);
+    client.send("POST /v1/chat/completions HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}");
+    assert_eq!(client.head().unwrap().status(), 200);
+}
+
+#[test]
 fn elsewhere_the_server_answers_the_expectation() {
     let upstream = Upstream::start(|mut wire| {
         let request = wire.head().unwrap();

@@ -1,6 +1,6 @@
 //! Whatever is no chat request with tools passes through as it came.
 
-use crate::harness::{Upstream, Wire, ask, config, gateway, gateway_of, get, ok, peer, pool, post};
+use crate::harness::{Upstream, Wire, ask, assert_error, config, gateway, gateway_of, get, ok, peer, pool, post};
 
 use toolgate::config::Secret;
 
@@ -201,4 +201,46 @@ fn both_framings_at_once_are_one_body_and_the_last_of_its_connection() {
     let seen = requests.recv().unwrap();
     assert_eq!((seen.text().as_str(), seen.field("content-length")), ("hello", None));
     assert!(requests.try_recv().is_err(), "nothing was smuggled");
+}
+
+#[test]
+fn lengths_that_agree_are_one_length() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    for path in ["/x", "/v1/chat/completions"] {
+        for size in [5, 70_000] {
+            let body = format!("\"{}\"", "x".repeat(size - 2));
+            for lengths in [format!("{size}, {size}"), format!("{size}\r\nContent-Length: {size}")] {
+                let head = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {lengths}\r\n\r\n");
+                assert_eq!(ask(gateway.addr, head + &body).status(), 200, "{path} {lengths}");
+                let seen = requests.recv().unwrap();
+                let lengths: Vec<_> = seen.fields.iter().filter(|(name, _)| name == "Content-Length").collect();
+                assert_eq!((lengths.len(), lengths[0].1.as_str()), (1, size.to_string().as_str()), "{path}");
+                assert!(seen.is_complete && seen.text() == body, "{path} {size}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_offer_of_http2_is_an_ordinary_request() {
+    let offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nHost";
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let answering = gateway(upstream.address);
+    let silent = Upstream::start(|mut wire| {
+        wire.request();
+        wire.expect_close();
+    });
+    let mut pool = pool("default", vec![peer(silent.address)]);
+    pool.timeouts.first_byte_ms = Some(50);
+    let late = gateway_of(config(vec![pool]));
+    for request in [get("/x"), post("/x", "{}"), post("/v1/chat/completions", "{}")] {
+        let request = request.replace("Host", offer);
+        assert_eq!(ask(answering.addr, &request).status(), 200);
+        let seen = requests.recv().unwrap();
+        assert_eq!((seen.field("upgrade"), seen.field("http2-settings")), (None, None));
+        assert_ne!(seen.field("connection"), Some("Upgrade"));
+        // Its waits have ends, as a tunnel's have not.
+        assert_error(&ask(late.addr, &request), 504, "upstream_timeout");
+    }
 }
