@@ -78,6 +78,11 @@ impl Target {
             _ => pool.claim(&self.tried),
         }
     }
+
+    /// Whether there is a peer that has not failed this request.
+    pub fn has_untried(&self) -> bool {
+        self.pool.as_ref().is_some_and(|pool| self.tried.len() < pool.peers().len())
+    }
 }
 
 /// Whether a connection that others have used may be taken.

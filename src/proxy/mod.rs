@@ -243,7 +243,7 @@ impl ProxyHttp for Gateway {
                 Err(e) => {
                     log::warn!("pool {}: {}: {e}", pool.name(), claim.peer().url());
                     give_up(context, claim);
-                    if context.target.tried.len() < pool.peers().len() {
+                    if context.target.has_untried() {
                         self.retry(context, Retry::Unreachable);
                     }
                 }
@@ -328,6 +328,8 @@ impl ProxyHttp for Gateway {
         context.reply.push(piece).map_err(|e| context.fail(e.into()))?;
         context.seen.came(&context.reply);
         if end_of_stream {
+            // The server is done with it, even if the client takes its time.
+            context.target.claim = None;
             let summary = context.reply.finish(piece).map_err(|e| context.fail(e.into()))?;
             context.summary = summary.or(context.summary.take());
         } else if context.reply.is_done()
@@ -343,8 +345,7 @@ impl ProxyHttp for Gateway {
         let Some(claim) = context.target.claim.take() else { return e };
         log::warn!("{}: {e}", claim.peer().url());
         give_up(context, claim);
-        let peers = context.target.pool.as_ref().map_or(0, |pool| pool.peers().len());
-        let retry = context.target.tried.len() < peers;
+        let retry = context.target.has_untried();
         if retry {
             self.retry(context, Retry::Unreachable);
         }
@@ -362,7 +363,7 @@ impl ProxyHttp for Gateway {
         client_reused: bool,
     ) -> Box<Error> {
         let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
-        let retry = e.esource() == &ErrorSource::Upstream
+        let mut retry = e.esource() == &ErrorSource::Upstream
             && matches!(Fault::of(&e, expired), Fault::Broken)
             && !has_answered(session)
             && is_repeatable(session);
@@ -371,8 +372,13 @@ impl ProxyHttp for Gateway {
             context.target.distrust = Distrust::Shared;
             self.retry(context, Retry::Stale);
         } else if retry && let Some(claim) = context.target.claim.take() {
+            log::warn!("{}: {e}", claim.peer().url());
             context.target.tried.push(claim.index());
-            self.retry(context, Retry::Broken);
+            // With nobody left to ask, how the last one failed is the answer.
+            retry = context.target.has_untried();
+            if retry {
+                self.retry(context, Retry::Broken);
+            }
         }
         e.set_retry(retry);
         e
@@ -382,7 +388,7 @@ impl ProxyHttp for Gateway {
         let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
         let fault = context.fault.take().unwrap_or_else(|| Fault::of(e, expired));
         let code = fault.status();
-        // The server is done with it, even if the client takes its time.
+        // As with an answer's end: the client may take its time.
         context.target.claim = None;
         match fault.blame() {
             Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}: {e}", context.id),

@@ -1,5 +1,6 @@
 //! A client that leaves frees its server at once, in whatever phase it leaves.
 
+use std::net::Shutdown;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 
@@ -48,6 +49,24 @@ impl House {
 }
 
 const CHAT: &str = "/v1/chat/completions";
+
+/// A server that is done with a request is free, though the client is not done with it yet.
+#[test]
+fn while_a_client_that_was_answered_still_uploads() {
+    let whole = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
+    for (answer, status) in [("", 502), (whole, 413)] {
+        let house = House::new(move |wire| {
+            wire.send(answer);
+            wire.tcp().shutdown(Shutdown::Both).unwrap();
+        });
+        let mut client = Wire::connect(house.gateway.addr);
+        client.send("PUT /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nbegun");
+        assert_eq!(client.response().status(), status);
+        house.expect("seen");
+        house.expect_free();
+        client.send("the rest");
+    }
+}
 
 #[test]
 fn while_it_uploads() {
