@@ -115,10 +115,15 @@ def llama(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def gateway(llama, tmp_path_factory):
-    """The gateway, with a pool for each dialect, named like it, and one that finds its dialect by itself."""
+    """The gateway, with a pool for each dialect, named like it.
+
+    Of two more, one finds its dialect by itself, and one assembles every whole answer and changes nothing else.
+    """
     folder = tmp_path_factory.mktemp("gateway")
     port = free_port()
     pools = [{"name": name, "models": [name], "dialect": name, "peers": [llama.url]} for name in [*CALLS, "auto"]]
+    assembled = {"name": "assembled", "models": ["assembled"], "tools": "native", "assemble": "all"}
+    pools.append({**assembled, "peers": [llama.url]})
     config = folder / "toolgate.yaml"
     # JSON is YAML.
     config.write_text(json.dumps({"listen": f"127.0.0.1:{port}", "pools": pools}))
