@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use toolgate::exchange::{Exchange, Usage};
 use toolgate::limits::Limits;
 use toolgate::response::{BodyRewriter, StreamRewriter, Summary};
@@ -17,6 +18,7 @@ pub fn holds(data: &[u8]) {
     let exchange = Exchange { decoding: case.settings, usage, choices: 1 + usize::from(ending / 2 % 2) };
     let stream = stream(&vocabulary::of(&exchange.decoding.dialect), rest);
     check_cuts(&exchange, stream.as_bytes(), usize::from(size).max(1), ending & 4 == 0);
+    check_calls(&rewrite(&exchange, [stream.as_bytes()], true).0);
     check_cuts(&exchange, rest, usize::from(size).max(1), ending & 4 == 0);
     check_body(&exchange, rest);
 }
@@ -58,6 +60,24 @@ fn pieces(input: &[u8], size: usize) -> Vec<&[u8]> {
         rest = tail;
     }
     pieces
+}
+
+/// Calls are numbered in their order, and each has its id, type and name once, with empty arguments.
+fn check_calls(out: &str) {
+    let mut calls = [0_u64; 2];
+    for data in out.lines().filter_map(|line| line.strip_prefix("data: {")) {
+        let event: Value = serde_json::from_str(&format!("{{{data}")).expect("an event is JSON");
+        for choice in event["choices"].as_array().into_iter().flatten() {
+            let begun = &mut calls[usize::from(choice["index"] == 1)];
+            for call in choice["delta"]["tool_calls"].as_array().into_iter().flatten() {
+                *begun += u64::from(call["id"].is_string());
+                assert_eq!(call["index"].as_u64().map(|index| index + 1), Some(*begun), "{out}");
+                let (function, first) = (&call["function"], call["id"].is_string());
+                assert_eq!((call["type"] == "function", function["name"].is_string()), (first, first), "{out}");
+                assert_eq!(function["arguments"] == "", first, "{out}");
+            }
+        }
+    }
 }
 
 /// What a stream becomes, without the random ids.
