@@ -63,7 +63,7 @@ fn while_a_client_that_was_answered_still_uploads() {
         client.send("PUT /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nbegun");
         assert_eq!(client.response().status(), status);
         house.expect("seen");
-        house.expect_free();
+        assert_eq!(ask(house.gateway.addr, get("/free")).status(), 200, "after {status}");
         client.send("the rest");
     }
 }
