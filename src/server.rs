@@ -15,6 +15,7 @@ use pingora::proxy::http_proxy_service_with_name;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::Service;
+use pingora::services::background::{BackgroundService, background_service};
 use pingora::services::listening;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -107,6 +108,7 @@ impl Prepared {
         let metrics = Arc::new(Metrics::new(Models::new(named_models(&config))));
         let (view, limits) = (config.view.clone(), config.limits.clone());
         let pages = Admin::new(Arc::clone(&upstream), Arc::clone(&metrics), Arc::clone(&lifecycle));
+        let keeper = background_service("upstream", Keeper(Arc::clone(&upstream)));
         let gateway = Gateway::new(upstream, view, limits, metrics, Arc::clone(&lifecycle));
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
@@ -125,6 +127,7 @@ impl Prepared {
 
         let proxy = http_proxy_service_with_name(&server.configuration, gateway, "gateway");
         server.add_service(Listening::new(proxy, bound));
+        server.add_service(keeper);
         if let Some(bound) = admin {
             let mut service = listening::Service::new("admin".to_owned(), pages);
             service.threads = Some(1);
@@ -141,14 +144,13 @@ impl Prepared {
 }
 
 fn server_conf(config: &Config) -> ServerConf {
-    let peers = config.pools.iter().map(|pool| pool.peers.len()).max().unwrap_or(1);
     ServerConf {
         threads: config.server.threads,
         work_stealing: config.server.work_stealing,
         listener_tasks_per_fd: config.server.listener_tasks_per_fd,
         upstream_keepalive_pool_size: config.server.upstream_keepalive_pool_size,
-        // Every peer once, and once more for a shared connection that was stale.
-        max_retries: peers + 1,
+        // The proxy itself knows when to stop: each peer fails a request once, and one that loads has its time.
+        max_retries: usize::MAX,
         // Slept through whole by Pingora, after the requests have gone: the waiting is done here.
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(RUNTIME_STOP_SECONDS),
@@ -232,6 +234,20 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
 
     fn threads(&self) -> Option<usize> {
         Service::threads(&self.service)
+    }
+}
+
+/// Keeps the pools for as long as the gateway runs.
+struct Keeper(Arc<Upstream>);
+
+#[async_trait]
+impl BackgroundService for Keeper {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        tokio::select! {
+            () = self.0.keep() => {}
+            // An error means that the server has gone.
+            _ = shutdown.wait_for(|is_over| *is_over) => {}
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 //! docs/OPERATIONS.md says what each member means.
 
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use crate::balance::Standing;
 use crate::config::DialectChoice;
 use crate::metrics::{self, Failure, Metrics, Now, PeerNow, Totals};
 use crate::proxy::Lifecycle;
@@ -75,12 +76,15 @@ fn failure(failure: &Failure) -> Value {
 }
 
 fn peers(pool: &Pool) -> impl Iterator<Item = PeerNow<'_>> {
-    let now = Instant::now();
-    pool.peers().iter().enumerate().map(move |(index, peer)| PeerNow {
-        pool: pool.name(),
-        url: peer.url(),
-        in_flight: pool.in_flight(index),
-        slots: peer.max_inflight(),
-        is_up: peer.is_alive(now),
+    let statuses = pool.statuses();
+    pool.peers().iter().filter_map(move |peer| {
+        let status = statuses.iter().find(|status| status.id == peer.id())?;
+        Some(PeerNow {
+            pool: pool.name(),
+            url: peer.url(),
+            in_flight: status.inflight,
+            slots: status.capacity,
+            is_up: !matches!(status.standing, Standing::Open(_) | Standing::Trying | Standing::Failed),
+        })
     })
 }

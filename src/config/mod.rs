@@ -1,6 +1,7 @@
 //! YAML to a tree whose nodes know their place, and that tree to a `Config`.
 //! Opens no file and reads no environment: both are handed in.
 
+mod balancing;
 mod fields;
 mod mistake;
 mod peer;
@@ -13,6 +14,7 @@ mod view;
 use std::fmt;
 use std::sync::Arc;
 
+pub use self::balancing::{Balancing, Checks, Queue};
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::read::Surroundings;
 pub use self::view::{Alias, ModelsList, View};
@@ -51,6 +53,7 @@ pub struct Pool {
     pub engine: Engine,
     /// At least one.
     pub peers: Vec<Peer>,
+    pub balancing: Balancing,
     pub dialect: DialectChoice,
     pub tools: ToolsChoice,
     pub reasoning: Reasoning,
@@ -67,6 +70,7 @@ impl Pool {
             models: Vec::new(),
             engine: Engine::default(),
             peers: Vec::new(),
+            balancing: Balancing::default(),
             dialect: DialectChoice::Auto,
             tools: ToolsChoice::default(),
             reasoning: Reasoning::default(),
@@ -96,7 +100,9 @@ pub struct Peer {
     pub prefix: String,
     /// Its share of the requests, relative to the pool's other peers.
     pub weight: u32,
-    /// Requests that it may have at once; none means no limit.
+    /// Lower goes first: a peer of a higher number gets requests only when none of a lower one can take them.
+    pub priority: u8,
+    /// Requests that it may have at once; none means what it says itself, or no limit.
     pub max_inflight: Option<u32>,
     /// Replaces the client's `Authorization`.
     pub api_key: Option<Secret>,

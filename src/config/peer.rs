@@ -37,7 +37,7 @@ impl UrlError {
 }
 
 impl Peer {
-    /// The peer at a URL, with no key, no limit and a weight of one.
+    /// The peer at a URL, with no key, no limit, a weight of one and the first priority.
     pub(super) fn parse(url: &str) -> Result<Self, UrlError> {
         let (scheme, rest) = url.split_once("://").ok_or(UrlError::NoScheme)?;
         match scheme.to_ascii_lowercase().as_str() {
@@ -67,6 +67,7 @@ impl Peer {
             port,
             prefix: path.trim_end_matches('/').into(),
             weight: 1,
+            priority: 0,
             max_inflight: None,
             api_key: None,
         })

@@ -15,9 +15,23 @@ use crate::limits::Limits;
 
 pub(super) const TOP: &[&str] =
     &["listen", "admin", "pools", "alias", "models_list", "addressed", "expose", "limits", "dialects", "server"];
-pub(super) const POOL: &[&str] =
-    &["name", "models", "engine", "peers", "dialect", "tools", "reasoning", "unknown_tools", "assemble", "timeouts"];
-pub(super) const PEER: &[&str] = &["url", "name", "weight", "max_inflight", "api_key"];
+pub(super) const POOL: &[&str] = &[
+    "name",
+    "models",
+    "engine",
+    "peers",
+    "policy",
+    "queue",
+    "check_ms",
+    "session_header",
+    "dialect",
+    "tools",
+    "reasoning",
+    "unknown_tools",
+    "assemble",
+    "timeouts",
+];
+pub(super) const PEER: &[&str] = &["url", "name", "weight", "priority", "max_inflight", "api_key"];
 pub(super) const TIMEOUTS: &[&str] = &["connect_ms", "first_byte_ms", "idle_ms", "total_ms"];
 pub(super) const SERVER: &[&str] =
     &["threads", "work_stealing", "listener_tasks_per_fd", "upstream_keepalive_pool_size", "grace_seconds"];
@@ -44,7 +58,7 @@ const ASSEMBLE: &[(&str, Assemble)] = &[("tools", Assemble::Tools), ("all", Asse
 const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 /// A day: what waits longer has been forgotten.
-const MILLISECONDS: RangeInclusive<u64> = 1..=86_400_000;
+pub(super) const MILLISECONDS: RangeInclusive<u64> = 1..=86_400_000;
 /// One byte to a gibibyte: more would be memory that no machine in front of a model has to spare.
 const BYTES: RangeInclusive<usize> = 1..=(1 << 30);
 
@@ -197,6 +211,7 @@ impl Reader<'_> {
         if let Some(node) = fields.find("timeouts") {
             self.timeouts(node, &mut pool.timeouts);
         }
+        pool.balancing = self.balancing(&fields);
         self.choose(&fields, "engine", "engine", &Engine::ALL.map(|engine| (engine.name(), engine)), &mut pool.engine);
         self.choose(&fields, "tools", "tools mode", TOOLS, &mut pool.tools);
         self.choose(
@@ -246,13 +261,15 @@ impl Reader<'_> {
         };
         let peer = self.peer_url(url);
         let weight = fields.find("weight").and_then(|node| self.number(node, "weight", 1..=1_000));
+        let priority = fields.find("priority").and_then(|node| self.number(node, "priority", 0..=u8::MAX));
         let max_inflight =
             fields.find("max_inflight").and_then(|node| self.number(node, "max_inflight", 1..=1_000_000));
         let api_key = fields.find("api_key").and_then(|node| self.secret(node, "api_key"));
         let name = fields.find("name").and_then(|node| self.peer_name(node));
         let peer = peer?;
         let (name, weight) = (name.unwrap_or(peer.name), weight.unwrap_or(peer.weight));
-        Some(Peer { name, weight, max_inflight, api_key, ..peer })
+        let priority = priority.unwrap_or(peer.priority);
+        Some(Peer { name, weight, priority, max_inflight, api_key, ..peer })
     }
 
     /// A name stands in paths.
@@ -339,7 +356,7 @@ impl Reader<'_> {
     }
 
     /// Replaces a default by the number of its key, when there is one.
-    fn set<N>(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<N>, value: &mut N)
+    pub(super) fn set<N>(&mut self, fields: &Fields<'_>, key: &str, range: RangeInclusive<N>, value: &mut N)
     where
         N: std::str::FromStr + PartialOrd + std::fmt::Display,
     {

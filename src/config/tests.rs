@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::balance::Policy;
 
 /// Variables and dialect files, as a table.
 struct Table;
@@ -72,7 +73,7 @@ pools:
     timeouts: { connect_ms: 1, first_byte_ms: 2, idle_ms: null, total_ms: 4 }
     peers:
       - http://${env.HOST}:${env.PORT}/llm/
-      - { url: "http://b", name: gpu-1, weight: 3, max_inflight: 4, api_key: "${env.KEY}" }
+      - { url: "http://b", name: gpu-1, weight: 3, priority: 1, max_inflight: 4, api_key: "${env.KEY}" }
   - name: rest
     peers: http://c
 limits:
@@ -81,12 +82,11 @@ limits:
 server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_keepalive_pool_size: 0, grace_seconds: 0 }
 "#,
     );
-    assert_eq!(config.listen, ["0.0.0.0:80", "[::]:80"]);
-    assert_eq!(config.admin.as_deref(), Some("localhost:0"));
+    assert_eq!((config.listen.join(" "), config.admin.as_deref()), ("0.0.0.0:80 [::]:80".into(), Some("localhost:0")));
     let [big, rest] = &config.pools[..] else { panic!("two pools") };
     assert!(big.takes("qwen3") && big.takes("OTHER") && !big.takes("gpt") && rest.takes("gpt"));
-    assert_eq!((big.engine, big.tools), (Engine::Vllm, ToolsChoice::Parse));
-    assert_eq!((big.reasoning, big.unknown_tools), (Reasoning::Open, UnknownTools::Pass));
+    let choices = (big.engine, big.tools, big.reasoning, big.unknown_tools);
+    assert_eq!(choices, (Engine::Vllm, ToolsChoice::Parse, Reasoning::Open, UnknownTools::Pass));
     assert!(matches!(&big.dialect, DialectChoice::Named(dialect) if dialect.name() == "mine"));
     let timeouts = Timeouts { connect_ms: 1, first_byte_ms: Some(2), idle_ms: None, total_ms: Some(4) };
     assert_eq!(big.timeouts, timeouts);
@@ -99,13 +99,14 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
             port: 8081,
             prefix: "/llm".into(),
             weight: 1,
+            priority: 0,
             max_inflight: None,
             api_key: None,
         }
     );
-    assert_eq!(big.peers[1].name, "gpu-1");
-    assert_eq!((big.peers[1].weight, big.peers[1].max_inflight), (3, Some(4)));
-    assert_eq!(big.peers[1].api_key.as_ref().map(Secret::reveal), Some("sk-secret"));
+    let second = &big.peers[1];
+    assert_eq!((&*second.name, second.weight, second.priority, second.max_inflight), ("gpu-1", 3, 1, Some(4)));
+    assert_eq!(second.api_key.as_ref().map(Secret::reveal), Some("sk-secret"));
     let limits = Limits {
         headers_max: 1,
         header_bytes_max: 1024,
@@ -154,6 +155,23 @@ fn only_llama_cpp_s_answers_are_assembled() {
 }
 
 #[test]
+fn every_key_of_balancing_is_read() {
+    let of = |keys: &str| good(&format!("pools: [{{name: a, peers: http://h{keys}}}]")).pools[0].balancing.clone();
+    let set = Balancing {
+        policy: Policy::RandomTwo,
+        queue: Queue { max: 0, timeout_ms: 5 },
+        checks: Checks::Never,
+        session_header: "X-Chat".into(),
+    };
+    let keys = ", policy: random-two, queue: {max: 0, timeout_ms: 5}, check_ms: null, session_header: X-Chat";
+    assert_eq!((of(keys), of("")), (set, Balancing::default()));
+    assert_eq!(of(", check_ms: 7").checks, Checks::Every { ms: 7 });
+    let pauses = [Checks::WithChoice.pause(1), Checks::Never.pause(2), Checks::Every { ms: 7 }.pause(1)];
+    assert_eq!(pauses.map(|pause| pause.map(|pause| pause.as_millis())), [None, None, Some(7)]);
+    assert!(Checks::WithChoice.pause(2).is_some());
+}
+
+#[test]
 fn a_key_is_shown_nowhere() {
     let config = good("pools: [{name: a, peers: [{url: http://h, api_key: sk-secret}]}]");
     assert!(!format!("{config:?}").contains("sk-secret"));
@@ -193,7 +211,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, dialect, tools, reasoning, unknown_tools, assemble, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, policy, queue, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, timeouts)"),
     ("pools:\n  - {name: a, models: x, peers: http://h}\n  - {name: a, models: y, peers: http://h}", "t.yaml:3:5: pool `a` twice (names are unique)"),
     ("pools:\n  - {name: a, peers: http://h}\n  - {name: b, peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take any model (give one of them `models`)"),
     ("pools:\n  - {name: a, peers: [http://h, http://h]}", "t.yaml:2:33: peer `http://h` twice in a pool (use `weight`)"),
@@ -217,6 +235,11 @@ t.yaml:1:95: unknown unknown_tools policy `drop` (known: text, pass)"),
 t.yaml:1:59: connect_ms is a whole number, not `5s` (from 1 to 86400000; the unit stands in the key)
 t.yaml:1:72: idle_ms is out of range: 0 (from 1 to 86400000)
 t.yaml:1:75: unknown key `total` in timeouts (known: connect_ms, first_byte_ms, idle_ms, total_ms)"),
+    ("pools: [{name: a, peers: http://h, policy: hash, queue: {max: x}, check_ms: 0, session_header: 'a b'}]", "\
+t.yaml:1:44: unknown policy `hash` (known: slots, round-robin, random-two, prefix)
+t.yaml:1:63: max is a whole number, not `x` (from 0 to 1000000; the unit stands in the key)
+t.yaml:1:77: check_ms is out of range: 0 (from 1 to 86400000)
+t.yaml:1:96: session_header `a b` is no header's name (as in X-Session-Id)"),
     ("pools: [{name: a, peers: http://h, dialect: herms}]", "t.yaml:1:45: unknown dialect `herms` (did you mean `hermes`?)"),
     ("pools: [{name: a, peers: http://h, models: [*coder]}]", "t.yaml:1:45: `*coder` is a YAML alias that nothing defines (a value that begins with `*` needs quotes: \"*coder\")"),
     ("listen: [a:1, a, a:1, \":1\", a:99999]\nadmin: a:1\npools: [{name: a, peers: http://h}]", "\
@@ -310,11 +333,19 @@ fn every_key_is_documented() {
         .filter_map(|line| line.split_once(':'))
         .map(|(key, _)| key.trim_start_matches([' ', '-']))
         .collect();
-    let known: BTreeSet<&str> =
-        [read::TOP, read::POOL, read::PEER, read::TIMEOUTS, read::LIMITS, read::SERVER, view::ADDRESSED]
-            .concat()
-            .into_iter()
-            .collect();
+    let known: BTreeSet<&str> = [
+        read::TOP,
+        read::POOL,
+        read::PEER,
+        super::balancing::QUEUE,
+        read::TIMEOUTS,
+        read::LIMITS,
+        read::SERVER,
+        view::ADDRESSED,
+    ]
+    .concat()
+    .into_iter()
+    .collect();
     assert_eq!(&known - &documented, BTreeSet::new(), "known but not documented");
     // `- http://…` is the one line that has a colon and no key.
     assert_eq!(&documented - &known, BTreeSet::from(["http"]), "documented but not known");

@@ -78,6 +78,8 @@ labels! {
         Stale = "stale",
         /// The connection broke before the answer began.
         Broken = "broken",
+        /// The server was loading, or asked to be left alone.
+        NotReady = "not_ready",
     }
 
     /// What became of an answer that should be read for calls.

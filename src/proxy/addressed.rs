@@ -47,7 +47,8 @@ impl Gateway {
         let slash: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
         context.target.pool = Some(pool.clone());
         // The others are as good as tried: what is asked of one server is no other's to answer.
-        context.target.tried = (0..pool.peers().len()).filter(|other| *other != index).collect();
+        let others = pool.peers().iter().enumerate().filter(|(other, _)| *other != index);
+        context.target.tried = others.map(|(_, other)| other.id()).collect();
         context.target.addressed = Some(Addressed { index, target: [slash, target].concat() });
         Ok(())
     }

@@ -63,7 +63,7 @@ impl Gateway {
         Ok(())
     }
 
-    async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
+    pub(super) async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
         let bytes_max = self.limits.request_body_bytes_max;
         let began = Instant::now();
         let read = body::read(session, bytes_max).await;

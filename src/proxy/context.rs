@@ -2,14 +2,15 @@
 //! Decides nothing; it is what the phases tell each other.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType};
 
+use crate::balance::{Fingerprint, PeerId, Why};
 use crate::exchange::Exchange;
 use crate::response::{ModelRewriter, Summary};
-use crate::upstream::{Claim, ClaimError, Pool, Watch};
+use crate::upstream::{Claim, Pool, Watch};
 
 use super::addressed::Addressed;
 use super::body::{End, Upload};
@@ -60,23 +61,31 @@ pub struct Target {
     pub claim: Option<Claim>,
     /// The one server that was asked for by its name.
     pub addressed: Option<Addressed>,
-    /// The peers that failed it, by their place in the pool.
-    pub tried: Vec<usize>,
+    /// The session that the client named, and what the prompt begins with.
+    pub session: Option<u64>,
+    pub prefix: Option<Fingerprint>,
+    /// The peers that failed it.
+    pub tried: Vec<PeerId>,
+    /// A peer that broke off before it answered: the request goes elsewhere if it is gone.
+    pub suspect: Option<Claim>,
+    /// Since when it has been held for a peer that is not ready yet.
+    pub held_since: Option<Instant>,
+    /// How long it waited in the queue.
+    pub queued: Duration,
     /// The deadlines of a connection of its own.
     pub watch: Option<Arc<Watch>>,
     /// A shared connection turned out dead: the next is fresh.
     pub distrust: Distrust,
     /// The last peer, for the log; the claim has gone by then.
     pub peer_url: Option<String>,
+    /// Why that peer.
+    pub why: Option<Why>,
 }
 
 impl Target {
-    /// A place at the next peer, or at the one that was asked for.
-    pub fn claim_in(&self, pool: &Arc<Pool>) -> Result<Claim, ClaimError> {
-        match &self.addressed {
-            Some(addressed) if !self.tried.contains(&addressed.index) => pool.claim_at(addressed.index),
-            _ => pool.claim(&self.tried),
-        }
+    /// Whether the answer was ended because nothing more of it is needed.
+    pub fn is_stopped(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.is_stopped())
     }
 
     /// Whether there is a peer that has not failed this request.

@@ -122,7 +122,8 @@ impl Fault {
             Self::UnknownModel { .. } | Self::UnknownPeer { .. } | Self::Hidden(_) => 404,
             // Never sent; what nginx writes into its log for this.
             Self::ClientLeft => 499,
-            Self::Claim(ClaimError::Busy) => 503,
+            Self::Claim(ClaimError::Full { .. }) => 429,
+            Self::Claim(ClaimError::Late { .. }) => 503,
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken | Self::Assemble(_) => 502,
             Self::ConnectLate | Self::Late(_) => 504,
             Self::Internal => 500,
@@ -132,7 +133,7 @@ impl Fault {
     pub fn blame(&self) -> Blame {
         match self {
             Self::ClientLeft => Blame::Left,
-            Self::Claim(ClaimError::Busy) => Blame::Busy,
+            Self::Claim(ClaimError::Full { .. } | ClaimError::Late { .. }) => Blame::Busy,
             Self::Internal => Blame::Gateway,
             other if other.status() < 500 => Blame::Client,
             _ => Blame::Upstream,
@@ -153,7 +154,8 @@ impl Fault {
             Self::UnknownPeer { .. } => "unknown_peer",
             Self::Request(RequestError::UnknownToolChoice(_)) => "invalid_tool_choice",
             Self::ClientLeft => "client_left",
-            Self::Claim(ClaimError::Busy) => "overloaded",
+            Self::Claim(ClaimError::Full { .. }) => "queue_full",
+            Self::Claim(ClaimError::Late { .. }) => "queue_timeout",
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable => "upstream_unreachable",
             Self::ConnectLate | Self::Late(_) => "upstream_timeout",
             Self::Assemble(AssembleError::AnswerTooLarge(_) | AssembleError::EventTooLarge(_)) => "answer_too_large",
@@ -169,8 +171,8 @@ impl Fault {
         header.insert_header("Content-Length", body.len())?;
         header.insert_header("Cache-Control", "no-store")?;
         header.insert_header("X-Request-Id", request_id)?;
-        if matches!(self, Self::Claim(ClaimError::Busy)) {
-            header.insert_header("Retry-After", "1")?;
+        if let Self::Claim(ClaimError::Full { retry_after } | ClaimError::Late { retry_after }) = self {
+            header.insert_header("Retry-After", retry_after.as_secs().max(1))?;
         }
         if matches!(self, Self::NoKey) {
             header.insert_header("WWW-Authenticate", "Bearer")?;
@@ -180,7 +182,11 @@ impl Fault {
 
     /// The answer's body: `{"error": {"message", "type", "param", "code"}}`.
     pub fn body(&self) -> Bytes {
-        let kind = if self.status() < 500 { "invalid_request_error" } else { "server_error" };
+        let kind = match self.status() {
+            429 => "rate_limit_error",
+            ..500 => "invalid_request_error",
+            _ => "server_error",
+        };
         let param = match self {
             Self::UnknownModel { .. } => r#""model""#,
             Self::Request(RequestError::UnknownToolChoice(_)) => r#""tool_choice""#,

@@ -16,6 +16,7 @@ mod headers;
 mod lifecycle;
 mod listing;
 mod path;
+mod place;
 mod reply;
 mod route;
 mod seen;
@@ -30,16 +31,17 @@ use pingora::http::{Method, RequestHeader, ResponseHeader, Version};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, Result};
+use pingora::{Error, Result};
 
 pub use context::Context;
 pub use fault::Fault;
 pub use lifecycle::Lifecycle;
 
+use crate::balance::Outcome;
 use crate::config::View;
 use crate::limits::Limits;
 use crate::metrics::{Metrics, Reading, Retry};
-use crate::upstream::{Claim, Connection, Pool, Upstream, Watch};
+use crate::upstream::{Connection, Pool, Upstream, Watch};
 
 use body::End;
 use context::{Delivery, Distrust};
@@ -140,8 +142,7 @@ impl Gateway {
 
     /// Ends an answer that has begun.
     async fn end_answer(&self, session: &mut Session, context: &mut Context) {
-        let stopped = context.target.watch.as_ref().is_some_and(|watch| watch.is_stopped());
-        let (bytes, close) = if stopped && context.reply.is_done() {
+        let (bytes, close) = if context.target.is_stopped() && context.reply.is_done() {
             // Nobody failed: the rest was not wanted.
             context.fault = None;
             let mut piece = None;
@@ -228,11 +229,9 @@ impl ProxyHttp for Gateway {
         context.target.claim = None;
         let Some(pool) = context.target.pool.clone() else { return Err(context.fail(Fault::Internal)) };
         loop {
-            let claim = match context.target.claim_in(&pool) {
-                Ok(claim) => claim,
-                Err(e) => return Err(context.fail(Fault::Claim(e))),
-            };
+            let claim = self.place(session, context, &pool).await?;
             context.target.peer_url = Some(claim.peer().url().to_owned());
+            context.target.why = claim.why();
             let connection = Self::connection(session, context, &pool);
             match claim.http_peer(&connection).await {
                 Ok(http_peer) => {
@@ -242,7 +241,7 @@ impl ProxyHttp for Gateway {
                 }
                 Err(e) => {
                     log::warn!("pool {}: {}: {e}", pool.name(), claim.peer().url());
-                    give_up(context, claim);
+                    place::give_up(&mut context.target, claim);
                     if context.target.has_untried() {
                         self.retry(context, Retry::Unreachable);
                     }
@@ -290,7 +289,7 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         context: &mut Context,
     ) -> Result<()> {
@@ -298,6 +297,7 @@ impl ProxyHttp for Gateway {
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
+        self.judge_head(session, context, response)?;
         context.upload.release();
         headers::strip_hop_by_hop(response);
         self.choose_reading(response, context)
@@ -329,7 +329,9 @@ impl ProxyHttp for Gateway {
         context.seen.came(&context.reply);
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
-            context.target.claim = None;
+            if let Some(mut claim) = context.target.claim.take() {
+                claim.judge(Outcome::Served);
+            }
             let summary = context.reply.finish(piece).map_err(|e| context.fail(e.into()))?;
             context.summary = summary.or(context.summary.take());
         } else if context.reply.is_done()
@@ -344,7 +346,7 @@ impl ProxyHttp for Gateway {
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, context: &mut Context, mut e: Box<Error>) -> Box<Error> {
         let Some(claim) = context.target.claim.take() else { return e };
         log::warn!("{}: {e}", claim.peer().url());
-        give_up(context, claim);
+        place::give_up(&mut context.target, claim);
         let retry = context.target.has_untried();
         if retry {
             self.retry(context, Retry::Unreachable);
@@ -353,7 +355,7 @@ impl ProxyHttp for Gateway {
         e
     }
 
-    /// Nothing is sent twice but what may be: a request without a body that asks for nothing to be done.
+    /// Nothing is sent twice but what may be: what asks for nothing to be done, and what was not begun.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -362,25 +364,8 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
         client_reused: bool,
     ) -> Box<Error> {
-        let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
-        let mut retry = e.esource() == &ErrorSource::Upstream
-            && matches!(Fault::of(&e, expired), Fault::Broken)
-            && !has_answered(session)
-            && is_repeatable(session);
-        if retry && client_reused {
-            // The connection was stale; that says nothing about the peer.
-            context.target.distrust = Distrust::Shared;
-            self.retry(context, Retry::Stale);
-        } else if retry && let Some(claim) = context.target.claim.take() {
-            log::warn!("{}: {e}", claim.peer().url());
-            context.target.tried.push(claim.index());
-            // With nobody left to ask, how the last one failed is the answer.
-            retry = context.target.has_untried();
-            if retry {
-                self.retry(context, Retry::Broken);
-            }
-        }
-        e.set_retry(retry);
+        let connection = if client_reused { Distrust::Shared } else { Distrust::None };
+        e.set_retry(self.may_try_again(session, context, &e, connection));
         e
     }
 
@@ -389,7 +374,9 @@ impl ProxyHttp for Gateway {
         let fault = context.fault.take().unwrap_or_else(|| Fault::of(e, expired));
         let code = fault.status();
         // As with an answer's end: the client may take its time.
-        context.target.claim = None;
+        if let Some(mut claim) = context.target.claim.take() {
+            claim.judge(if context.target.is_stopped() { Outcome::Served } else { place::blame_peer(&fault, expired) });
+        }
         match fault.blame() {
             Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}: {e}", context.id),
             Blame::Client | Blame::Left | Blame::Busy => log::debug!("{}: {fault}: {e}", context.id),
@@ -407,7 +394,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Context) {
-        context.target.claim = None;
+        if let Some(mut claim) = context.target.claim.take()
+            && has_answered(session)
+        {
+            claim.judge(Outcome::Served);
+        }
         context.target.watch = None;
         self.count(session, context);
         access::write(session, context);
@@ -422,10 +413,4 @@ impl ProxyHttp for Gateway {
     fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
-}
-
-/// A peer could not be reached: the request goes elsewhere, and others avoid it for a while.
-fn give_up(context: &mut Context, claim: Claim) {
-    claim.unreachable();
-    context.target.tried.push(claim.index());
 }

@@ -106,8 +106,8 @@ impl Gateway {
         context.seen.retries += 1;
         self.metrics.retried(context.pool_name(), why);
         let what = match why {
-            // It says nothing about the server.
-            Retry::Stale => return,
+            // They say nothing against the server.
+            Retry::Stale | Retry::NotReady => return,
             Retry::Unreachable => Fault::Unreachable,
             Retry::Broken => Fault::Broken,
         };

@@ -1,5 +1,5 @@
-//! Asks servers for one of their pages.
-//! Reads nothing of the answers.
+//! Asks servers for their own pages.
+//! Takes no place there: what is asked says nothing about a server's slots, and reads nothing of the answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +20,20 @@ const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// Templates of 20 KiB are usual, and lists of some hundred models; an answer over this is none.
 const PAGE_BYTES_MAX: usize = 1 << 20;
 
+/// A page as it came.
+#[derive(Debug)]
+pub struct Page {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
 /// Why a page was not had.
 #[derive(Debug, thiserror::Error)]
-enum AskError {
+pub enum AskError {
     #[error("{0}")]
     Address(#[from] std::io::Error),
     #[error("{0}")]
     Http(#[from] Box<pingora::Error>),
-    #[error("it answered {0}")]
-    Status(u16),
     #[error("the answer is over {PAGE_BYTES_MAX} bytes")]
     TooLarge,
     #[error("no answer within {ANSWER_MAX:?}")]
@@ -47,8 +52,8 @@ pub async fn all(
     for (place, peer) in peers.iter().enumerate() {
         let (peer, timeouts, authorization) = (Arc::clone(peer), pool.timeouts, authorization.map(str::to_owned));
         asking.spawn(async move {
-            let answer = timeout(ANSWER_MAX, get(&peer, path, authorization, timeouts)).await;
-            (place, peer, answer.unwrap_or(Err(AskError::Late)))
+            let answer = page(&peer, path, authorization, timeouts).await;
+            (place, peer, answer)
         });
     }
     let mut answers = asking.join_all().await;
@@ -56,11 +61,24 @@ pub async fn all(
     let mut pages = Vec::new();
     for (_, peer, answer) in answers {
         match answer {
-            Ok(body) => pages.push((peer, body)),
+            Ok(Page { status: 200, body }) => pages.push((peer, body)),
+            Ok(Page { status, .. }) => {
+                log::warn!("pool {}: asking {} for `{path}`: it answered {status}", pool.name, peer.url());
+            }
             Err(e) => log::warn!("pool {}: asking {} for `{path}`: {e}", pool.name, peer.url()),
         }
     }
     pages
+}
+
+/// One page, on a connection of its own. A server without a key of its own is shown the `authorization`.
+pub async fn page(
+    peer: &Arc<Peer>,
+    path: &str,
+    authorization: Option<String>,
+    timeouts: config::Timeouts,
+) -> Result<Page, AskError> {
+    timeout(ANSWER_MAX, get(peer, path, authorization, timeouts)).await.unwrap_or(Err(AskError::Late))
 }
 
 async fn get(
@@ -68,7 +86,7 @@ async fn get(
     path: &str,
     authorization: Option<String>,
     timeouts: config::Timeouts,
-) -> Result<Vec<u8>, AskError> {
+) -> Result<Page, AskError> {
     let connection = Connection::Own(Arc::new(Watch::new(timeouts)));
     let http_peer = connection.to(peer, timeouts).await?;
     let connector: Connector = Connector::new(None);
@@ -84,9 +102,6 @@ async fn get(
     session.finish_request_body().await?;
     session.read_response_header().await?;
     let status = session.response_header().map_or(0, |header| header.status.as_u16());
-    if status != 200 {
-        return Err(AskError::Status(status));
-    }
     let mut body = Vec::new();
     while let Some(bytes) = session.read_response_body().await? {
         if body.len() + bytes.len() > PAGE_BYTES_MAX {
@@ -94,5 +109,5 @@ async fn get(
         }
         body.extend_from_slice(&bytes);
     }
-    Ok(body)
+    Ok(Page { status, body })
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use pingora::upstreams::peer::HttpPeer;
 
+use crate::balance::{Failure, Outcome, Reuse, Why};
 use crate::config::Timeouts;
 
 use super::dial::Dial;
 use super::peer::Peer;
-use super::pool::Pool;
+use super::places::Place;
 use super::watch::Watch;
 
 /// llama.cpp and uvicorn close an idle connection after 5 s; one second less, and a connection that is taken from
@@ -23,9 +24,10 @@ const OWN_GROUP: u64 = 1;
 /// A place at a peer.
 #[derive(Debug)]
 pub struct Claim {
-    pool: Arc<Pool>,
-    index: usize,
     peer: Arc<Peer>,
+    /// Absent for a request that takes none.
+    place: Option<Place>,
+    timeouts: Timeouts,
 }
 
 /// Which connection a request gets.
@@ -40,27 +42,53 @@ pub enum Connection {
 }
 
 impl Claim {
-    pub(super) fn new(pool: Arc<Pool>, index: usize, peer: Arc<Peer>) -> Self {
-        Self { pool, index, peer }
+    pub(super) fn new(peer: Arc<Peer>, place: Place, timeouts: Timeouts) -> Self {
+        Self { peer, place: Some(place), timeouts }
     }
 
-    pub fn peer(&self) -> &Peer {
+    pub(super) fn uncounted(peer: Arc<Peer>, timeouts: Timeouts) -> Self {
+        Self { peer, place: None, timeouts }
+    }
+
+    pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
     }
 
-    /// The peer's place in its pool.
-    pub fn index(&self) -> usize {
-        self.index
+    /// Why this peer, where it was chosen.
+    pub fn why(&self) -> Option<Why> {
+        self.place.as_ref().map(Place::why)
     }
 
     /// The peer could not be reached: others go first for a while.
-    pub fn unreachable(&self) {
-        self.peer.health.failed();
+    pub fn unreachable(&mut self) {
+        self.peer.unreachable();
+        self.judge(Outcome::Failed(Failure::Connect));
+    }
+
+    /// What became of the request. The first word counts.
+    pub fn judge(&mut self, outcome: Outcome) {
+        if let Some(place) = &mut self.place {
+            place.judge(outcome);
+        }
+    }
+
+    /// The answer has begun well.
+    pub fn began(&self) {
+        if let Some(place) = &self.place {
+            place.began();
+        }
+    }
+
+    /// The answer told how much of the prompt was cached.
+    pub fn learn(&self, reuse: Reuse) {
+        if let Some(place) = &self.place {
+            place.learn(reuse);
+        }
     }
 
     /// What Pingora needs to connect.
     pub async fn http_peer(&self, connection: &Connection) -> io::Result<HttpPeer> {
-        connection.to(&self.peer, self.pool.config().timeouts).await
+        connection.to(&self.peer, self.timeouts).await
     }
 }
 
@@ -85,11 +113,5 @@ impl Connection {
         };
         http_peer.options.custom_l4 = Some(Arc::new(Dial { peer: Arc::clone(peer), addresses, watch }));
         Ok(http_peer)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.pool.give_back(self.index);
     }
 }

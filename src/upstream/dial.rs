@@ -32,7 +32,7 @@ impl L4Connect for Dial {
         for &address in self.addresses.iter() {
             match TcpStream::connect(address).await {
                 Ok(tcp) => {
-                    self.peer.health.connected();
+                    self.peer.connected();
                     if self.addresses.first() != Some(&address) {
                         self.peer.addresses.prefer(address);
                     }

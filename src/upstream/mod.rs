@@ -1,25 +1,28 @@
 //! The servers behind the gateway: who exists, who is alive, who is next, and how they are reached.
 //! Knows nothing of requests and answers; it hands out claims, connections and dialects.
 //!
-//! Three questions, three types: a `Peer` exists, its `Health` says whether it is alive, the `Rota` says whose turn
-//! it is. A `Claim` is a place at one peer, given back when it is dropped.
+//! Who exists, who is alive and who is next are `balance`'s three questions. `Places` gives it a clock and a lock,
+//! `check` asks the servers, `Pool` puts both together. A `Claim` is a place at one peer, given back when it is
+//! dropped.
 
 mod address;
 mod ask;
+mod check;
 mod claim;
 mod dial;
-mod health;
 mod peer;
+mod places;
 mod pool;
 mod probe;
-mod rota;
 mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::task::JoinSet;
+
 pub use claim::{Claim, Connection};
 pub use peer::Peer;
-pub use pool::{ClaimError, Family, Pool};
+pub use pool::{ClaimError, Family, Found, Need, Pool, Queued};
 pub use watch::{Expired, Watch};
 
 use crate::config;
@@ -51,6 +54,15 @@ impl Upstream {
     pub fn running(&self, model: &str) -> Option<&Arc<Pool>> {
         let takers = || self.pools.iter().filter(|pool| pool.config().takes(model));
         takers().find(|pool| !pool.config().models.is_empty()).or_else(|| takers().next())
+    }
+
+    /// Keeps the time of every pool and asks its servers how they are, until it is dropped.
+    pub async fn keep(&self) {
+        let mut keeping = JoinSet::new();
+        for pool in &self.pools {
+            keeping.spawn(Arc::clone(pool).keep());
+        }
+        while keeping.join_next().await.is_some() {}
     }
 
     /// The models that the configuration names, for an error that says what there is.

@@ -1,20 +1,24 @@
 //! A server that exists, as the configuration names it.
-//! Whether it is alive and whether it is next are others' questions.
+//! Whether it is alive and whether it is next are the balancer's questions; here is only what was noticed of it.
 
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use tokio::net::TcpStream;
+
+use crate::balance::{PeerId, Spec};
 use crate::config;
 
 use super::address::Addresses;
-use super::health::Health;
 
 /// One server of a pool.
 #[derive(Debug)]
 pub struct Peer {
+    id: PeerId,
     config: config::Peer,
     authority: String,
     pub(super) addresses: Addresses,
-    pub(super) health: Health,
+    is_away: AtomicBool,
+    returns: AtomicU32,
 }
 
 impl Peer {
@@ -23,7 +27,12 @@ impl Peer {
         let authority =
             if host.contains(':') { format!("[{host}]:{}", config.port) } else { format!("{host}:{}", config.port) };
         let addresses = Addresses::new(host, config.port);
-        Self { config, authority, addresses, health: Health::default() }
+        let id = PeerId::of(&config.url);
+        Self { id, config, authority, addresses, is_away: AtomicBool::default(), returns: AtomicU32::default() }
+    }
+
+    pub fn id(&self) -> PeerId {
+        self.id
     }
 
     /// By which clients and operators know it.
@@ -51,17 +60,34 @@ impl Peer {
         self.config.api_key.as_ref().map(|key| format!("Bearer {}", key.reveal()))
     }
 
-    /// Whether the last attempt to connect to it, if it was not long ago, did not fail.
-    pub fn is_alive(&self, now: Instant) -> bool {
-        self.health.is_alive(now)
+    pub(super) fn spec(&self) -> Spec {
+        Spec { weight: self.config.weight, tier: self.config.priority, max_inflight: self.config.max_inflight }
     }
 
-    pub(super) fn weight(&self) -> u32 {
-        self.config.weight.max(1)
+    /// Whether nobody listens there any more, so that nothing that was asked of it can still run.
+    pub async fn is_gone(&self) -> bool {
+        let Ok(addresses) = self.addresses.resolve().await else { return false };
+        for address in addresses.iter() {
+            match TcpStream::connect(address).await {
+                Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {}
+                _ => return false,
+            }
+        }
+        true
     }
 
-    /// Requests that it may have at once, where that is limited.
-    pub fn max_inflight(&self) -> Option<u32> {
-        self.config.max_inflight
+    pub(super) fn connected(&self) {
+        if self.is_away.swap(false, Ordering::Relaxed) {
+            self.returns.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn unreachable(&self) {
+        self.is_away.store(true, Ordering::Relaxed);
+    }
+
+    /// How often it came back: what was learnt of it before may no longer hold.
+    pub(super) fn returns(&self) -> u32 {
+        self.returns.load(Ordering::Relaxed)
     }
 }

@@ -1,29 +1,43 @@
-//! Servers that run the same models: claims on them, and the dialect that they write.
-//! Sends no request but the probe for the dialect.
+//! Servers that run the same models: claims on them, how they are, and the dialect that they write.
+//! Decides nothing of who is next; `balance` does.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-use crate::config::{self, DialectChoice};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::balance::{PeerId, Reason, Refusal, Report, Request, Settings, Standing, State, Status};
+use crate::config::{self, Balancing, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 
 use super::ask;
+use super::check::{self, Check};
 use super::claim::Claim;
 use super::peer::Peer;
+use super::places::{Entry, Place, Places, Waiting};
 use super::probe::Probe;
-use super::rota::{Candidate, Rota};
 
 /// What a family of models writes when nothing is known about it: models that were never trained for tools can be
 /// told this one.
 const FALLBACK: &str = "json-envelope";
+/// What the first requests wait at most to learn how the servers are.
+const FIRST_CHECK_MAX: Duration = Duration::from_secs(2);
+/// A server that is not ready is asked again this soon: requests may be waiting for it.
+const PAUSE_UNTIL_READY: Duration = Duration::from_secs(1);
+/// A server that is merely busy may be silent once or twice.
+const SILENCES_MAX: u32 = 3;
 
 /// One pool of the configuration, alive.
 #[derive(Debug)]
 pub struct Pool {
     config: config::Pool,
     peers: Vec<Arc<Peer>>,
-    rota: Rota,
+    places: Arc<Places>,
+    /// Whether every server has been asked how it is, if they are asked at all.
+    is_known: watch::Sender<bool>,
     probe: Probe,
     dialects: Arc<Dialects>,
 }
@@ -35,11 +49,29 @@ pub struct Family {
     pub reasoning: Reasoning,
 }
 
+/// What a request wants of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// One of its slots, for as long as it runs. It waits for one.
+    Slot,
+    /// A word. It never waits, and may be one too many.
+    Word,
+}
+
+/// What becomes of a request at once.
+#[derive(Debug)]
+pub enum Found {
+    Claim(Claim),
+    Queued(Queued),
+}
+
 /// Why no peer was claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
-    #[error("every server of the pool is busy")]
-    Busy,
+    #[error("every server of the pool is busy, and so many requests wait that no more may")]
+    Full { retry_after: Duration },
+    #[error("no server of the pool had room in time")]
+    Late { retry_after: Duration },
     #[error("no server of the pool can be reached")]
     Unreachable,
 }
@@ -47,8 +79,10 @@ pub enum ClaimError {
 impl Pool {
     pub(super) fn new(config: config::Pool, dialects: Arc<Dialects>) -> Self {
         let peers: Vec<_> = config.peers.iter().cloned().map(|peer| Arc::new(Peer::new(peer))).collect();
-        let rota = Rota::new(peers.len());
-        Self { config, peers, rota, probe: Probe::default(), dialects }
+        let places = Places::new(settings(&config.balancing), peers.iter().map(|peer| (peer.id(), peer.spec())));
+        let is_asked = config.balancing.checks.pause(peers.len()).is_some() && check::page(config.engine).is_some();
+        let (is_known, _) = watch::channel(!is_asked);
+        Self { config, peers, places: Arc::new(places), is_known, probe: Probe::default(), dialects }
     }
 
     pub fn config(&self) -> &config::Pool {
@@ -63,39 +97,126 @@ impl Pool {
         &self.peers
     }
 
-    /// Requests that the peer at this place has now.
-    pub fn in_flight(&self, index: usize) -> u32 {
-        self.rota.in_flight(index)
+    /// How each peer stands, for people.
+    pub fn statuses(&self) -> Vec<Status> {
+        self.places.statuses()
     }
 
-    /// A place at the next peer that is not among those `tried`.
-    pub fn claim(self: &Arc<Self>, tried: &[usize]) -> Result<Claim, ClaimError> {
-        let now = Instant::now();
-        let untried = || self.peers.iter().enumerate().filter(|(index, _)| !tried.contains(index));
-        let candidates = untried().map(|(index, peer)| Candidate {
-            index,
-            weight: peer.weight(),
-            max_inflight: peer.max_inflight(),
-            rank: u8::from(!peer.is_alive(now)),
-        });
-        let taken = self.rota.take(candidates).and_then(|index| Some((index, self.peers.get(index)?)));
-        match taken {
-            Some((index, peer)) => Ok(Claim::new(Arc::clone(self), index, Arc::clone(peer))),
-            None if untried().next().is_none() => Err(ClaimError::Unreachable),
-            None => Err(ClaimError::Busy),
+    /// Requests that wait for a place.
+    pub fn waiting(&self) -> usize {
+        self.places.waiting()
+    }
+
+    /// A place at the best peer, or in the queue.
+    pub async fn claim(self: &Arc<Self>, request: Request, need: Need) -> Result<Found, ClaimError> {
+        self.learn().await;
+        let (tried, session) = (request.tried.clone(), request.session);
+        match (self.places.enter(request), need) {
+            (Entry::Place(place), _) => self.claimed(place).map(Found::Claim),
+            (Entry::Waiting(waiting), Need::Slot) => Ok(Found::Queued(Queued { pool: Arc::clone(self), waiting })),
+            (Entry::Refused(Refusal { reason: Reason::Unreachable, .. }), _) => Err(ClaimError::Unreachable),
+            (Entry::Refused(Refusal { retry_after, .. }), Need::Slot) => Err(ClaimError::Full { retry_after }),
+            (Entry::Waiting(_) | Entry::Refused(_), Need::Word) => {
+                let peer = self.peer_for_a_word(&tried, session).ok_or(ClaimError::Unreachable)?;
+                Ok(Found::Claim(Claim::uncounted(peer, self.config.timeouts)))
+            }
         }
     }
 
-    /// A place at one peer, be it full or thought dead: whoever asks for it by name has a reason.
-    pub fn claim_at(self: &Arc<Self>, index: usize) -> Result<Claim, ClaimError> {
-        let candidate = Candidate { index, weight: 1, max_inflight: None, rank: 0 };
-        let peer = self.peers.get(index).ok_or(ClaimError::Unreachable)?;
-        self.rota.take(std::iter::once(candidate)).ok_or(ClaimError::Unreachable)?;
-        Ok(Claim::new(Arc::clone(self), index, Arc::clone(peer)))
+    /// A claim on one peer, be it full or thought dead: whoever asks for it by name has a reason.
+    pub fn claim_at(&self, index: usize) -> Result<Claim, ClaimError> {
+        let peer = self.peers.get(index).cloned().ok_or(ClaimError::Unreachable)?;
+        Ok(Claim::uncounted(peer, self.config.timeouts))
     }
 
-    pub(super) fn give_back(&self, index: usize) {
-        self.rota.give_back(index);
+    /// Whether another peer than those could take a request now.
+    pub fn has_another(&self, tried: &[PeerId]) -> bool {
+        self.places.statuses().iter().any(|status| {
+            let has_room = status.capacity.is_none_or(|capacity| status.inflight + status.elsewhere < capacity);
+            has_room && !status.leaving && is_awake(status.standing) && !tried.contains(&status.id)
+        })
+    }
+
+    /// Keeps the pool's time and asks its servers how they are. Runs for ever.
+    pub async fn keep(self: Arc<Self>) {
+        tokio::join!(self.places.keep_time(), self.keep_asking());
+    }
+
+    /// Waits until every server has been asked once: before that nobody knows how much each can take.
+    async fn learn(&self) {
+        let mut is_known = self.is_known.subscribe();
+        if timeout(FIRST_CHECK_MAX, is_known.wait_for(|is_known| *is_known)).await.is_err() {
+            self.is_known.send_replace(true);
+        }
+    }
+
+    async fn keep_asking(self: &Arc<Self>) {
+        let Some(pause) = self.config.balancing.checks.pause(self.peers.len()) else { return };
+        if check::page(self.config.engine).is_none() {
+            return;
+        }
+        let mut first = JoinSet::new();
+        for peer in &self.peers {
+            let (pool, peer) = (Arc::clone(self), Arc::clone(peer));
+            first.spawn(async move { pool.ask(&peer, &mut Noticed::default()).await });
+        }
+        while first.join_next().await.is_some() {}
+        self.is_known.send_replace(true);
+        let mut asking = JoinSet::new();
+        for peer in &self.peers {
+            let (pool, peer) = (Arc::clone(self), Arc::clone(peer));
+            asking.spawn(async move {
+                let mut noticed = Noticed::default();
+                loop {
+                    let is_ready = pool.standing(peer.id()).is_some_and(is_awake);
+                    sleep(if is_ready { pause } else { pause.min(PAUSE_UNTIL_READY) }).await;
+                    pool.ask(&peer, &mut noticed).await;
+                }
+            });
+        }
+        while asking.join_next().await.is_some() {}
+    }
+
+    async fn ask(&self, peer: &Arc<Peer>, noticed: &mut Noticed) {
+        let check = check::check(peer, self.config.engine, self.config.timeouts).await;
+        noticed.silences = if matches!(check, Check::Silent) { noticed.silences + 1 } else { 0 };
+        let report = match check {
+            Check::Told(report) => report,
+            Check::Silent if noticed.silences < SILENCES_MAX => return,
+            Check::Silent | Check::Refused => Report { state: State::Failed, ..Report::default() },
+        };
+        if report.state == State::Failed {
+            peer.unreachable();
+        }
+        if noticed.state.replace(report.state) != Some(report.state) {
+            log::info!("pool {}: {} is {:?}", self.name(), peer.url(), report.state);
+        }
+        self.places.asked(peer.id(), report);
+    }
+
+    fn standing(&self, id: PeerId) -> Option<Standing> {
+        self.places.statuses().into_iter().find(|status| status.id == id).map(|status| status.standing)
+    }
+
+    /// Where a session is at home, else the first that is awake, else the first.
+    fn peer_for_a_word(&self, tried: &[PeerId], session: Option<u64>) -> Option<Arc<Peer>> {
+        let home = session.and_then(|key| self.places.session(key));
+        let statuses = self.places.statuses();
+        let untried = || statuses.iter().filter(|status| !status.leaving && !tried.contains(&status.id));
+        let chosen = untried()
+            .find(|status| Some(status.id) == home)
+            .or_else(|| untried().find(|status| is_awake(status.standing)))
+            .or_else(|| untried().next())?;
+        self.peer(chosen.id)
+    }
+
+    fn peer(&self, id: PeerId) -> Option<Arc<Peer>> {
+        self.peers.iter().find(|peer| peer.id() == id).cloned()
+    }
+
+    fn claimed(&self, place: Place) -> Result<Claim, ClaimError> {
+        let peer = self.peer(place.peer()).ok_or(ClaimError::Unreachable)?;
+        Ok(Claim::new(peer, place, self.config.timeouts))
     }
 
     /// The bodies of a page at every peer that answers in 2 s, in the order of the peers.
@@ -123,5 +244,47 @@ impl Pool {
 
     fn by_name(&self, model: Option<&str>) -> Option<&Arc<Dialect>> {
         model.and_then(|model| self.dialects.by_model(model)).or_else(|| self.dialects.get(FALLBACK))
+    }
+}
+
+/// A request in a pool's queue. It leaves when dropped.
+#[derive(Debug)]
+pub struct Queued {
+    pool: Arc<Pool>,
+    waiting: Waiting,
+}
+
+impl Queued {
+    /// The place, once it is this request's turn.
+    pub async fn claim(&mut self) -> Result<Claim, ClaimError> {
+        match self.waiting.place().await {
+            Some(place) => self.pool.claimed(place),
+            None => Err(ClaimError::Late { retry_after: self.pool.places.retry_after() }),
+        }
+    }
+
+    /// How many are before it.
+    pub fn position(&self) -> Option<usize> {
+        self.waiting.position()
+    }
+}
+
+/// What the checks of one server have shown so far.
+#[derive(Debug, Default)]
+struct Noticed {
+    state: Option<State>,
+    silences: u32,
+}
+
+fn is_awake(standing: Standing) -> bool {
+    matches!(standing, Standing::Serves | Standing::Trial | Standing::Sleeping)
+}
+
+fn settings(balancing: &Balancing) -> Settings {
+    Settings {
+        policy: balancing.policy,
+        queue_max: balancing.queue.max,
+        wait_max: Duration::from_millis(balancing.queue.timeout_ms),
+        ..Settings::default()
     }
 }

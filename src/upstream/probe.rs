@@ -41,7 +41,7 @@ impl Probe {
             return None;
         }
         let mut last = self.last.lock().await;
-        let returns = peers.iter().map(|peer| peer.health.returns()).fold(0, u32::wrapping_add);
+        let returns = peers.iter().map(|peer| peer.returns()).fold(0, u32::wrapping_add);
         let still_holds =
             |learnt: &Learnt| learnt.returns == returns && learnt.until.is_none_or(|until| Instant::now() < until);
         if let Some(learnt) = last.as_ref().filter(|learnt| still_holds(learnt)) {

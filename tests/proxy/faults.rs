@@ -227,7 +227,8 @@ fn a_request_that_may_have_run_is_not_sent_again() {
             seen.lock().unwrap().send(()).unwrap();
         }
     });
-    let peers = vec![peer(upstream.address), peer(upstream.address)];
+    let mut peers = vec![peer(upstream.address), peer(upstream.address)];
+    peers[1].url += "/";
     let gateway = gateway_of(config(vec![pool("default", peers)]));
     for request in requests().into_iter().skip(1) {
         assert_error(&ask(gateway.addr, request), 502, "upstream_error");

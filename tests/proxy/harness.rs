@@ -8,10 +8,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use toolgate::config::{Assemble, Config, DialectChoice, Peer, Pool, Server, Timeouts, ToolsChoice, View};
-use toolgate::decode::{Reasoning, UnknownTools};
+use toolgate::config::{Balancing, Checks, Config, DialectChoice, Peer, Pool, Server, ToolsChoice, View};
 use toolgate::dialect::{Dialects, Glob};
-use toolgate::exchange::Engine;
 use toolgate::limits::Limits;
 use toolgate::server::{self, Running};
 
@@ -263,24 +261,21 @@ pub fn peer(address: SocketAddr) -> Peer {
         port: address.port(),
         prefix: String::new(),
         weight: 1,
+        priority: 0,
         max_inflight: None,
         api_key: None,
     }
 }
 
+/// A pool whose servers are asked nothing but what a test asks of them.
 pub fn pool(name: &str, peers: Vec<Peer>) -> Pool {
     let dialects = Dialects::builtin();
     Pool {
-        name: name.to_owned(),
-        models: Vec::new(),
-        engine: Engine::LlamaCpp,
         peers,
+        balancing: Balancing { checks: Checks::Never, ..Balancing::default() },
         dialect: DialectChoice::Named(Arc::clone(dialects.get("hermes").unwrap())),
         tools: ToolsChoice::Inject,
-        reasoning: Reasoning::Auto,
-        unknown_tools: UnknownTools::Text,
-        assemble: Assemble::default(),
-        timeouts: Timeouts::default(),
+        ..Pool::named(name)
     }
 }
 

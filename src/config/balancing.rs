@@ -1,0 +1,113 @@
+//! How the requests of a pool are shared out: the policy, the queue, and how often the servers are asked how they are.
+//! Chooses no server; `upstream` does.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::fields::{Fields, Reader};
+use super::read::MILLISECONDS;
+use super::tree::{Node, Value};
+use crate::balance::Policy;
+
+/// How the requests of a pool are shared out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balancing {
+    pub policy: Policy,
+    pub queue: Queue,
+    pub checks: Checks,
+    /// The request header whose value says which requests belong together.
+    pub session_header: String,
+}
+
+impl Default for Balancing {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            queue: Queue::default(),
+            checks: Checks::default(),
+            session_header: "X-Session-Id".into(),
+        }
+    }
+}
+
+/// Requests that wait because every server is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// How many may wait; each holds its body and its client's connection.
+    pub max: usize,
+    pub timeout_ms: u64,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { max: 1_024, timeout_ms: 300_000 }
+    }
+}
+
+/// How often each server is asked how it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checks {
+    /// Where there is a choice, so with more than one server.
+    #[default]
+    WithChoice,
+    Every {
+        ms: u64,
+    },
+    Never,
+}
+
+impl Checks {
+    /// The pause between two questions to the same server of so many, if any are asked.
+    pub fn pause(self, peers: usize) -> Option<Duration> {
+        match self {
+            Self::WithChoice => (peers > 1).then_some(PAUSE),
+            Self::Every { ms } => Some(Duration::from_millis(ms)),
+            Self::Never => None,
+        }
+    }
+}
+
+/// A server that hangs is noticed within a few of these, and its log stays readable.
+const PAUSE: Duration = Duration::from_secs(10);
+
+pub(super) const QUEUE: &[&str] = &["max", "timeout_ms"];
+const POLICIES: &[(&str, Policy)] = &[
+    ("slots", Policy::Slots),
+    ("round-robin", Policy::RoundRobin),
+    ("random-two", Policy::RandomTwo),
+    ("prefix", Policy::Prefix),
+];
+const WAITING: RangeInclusive<usize> = 0..=1_000_000;
+
+impl Reader<'_> {
+    pub(super) fn balancing(&mut self, fields: &Fields<'_>) -> Balancing {
+        let mut balancing = Balancing::default();
+        self.choose(fields, "policy", "policy", POLICIES, &mut balancing.policy);
+        if let Some(fields) = fields.find("queue").and_then(|node| self.fields(node, "queue", QUEUE)) {
+            self.set(&fields, "max", WAITING, &mut balancing.queue.max);
+            self.set(&fields, "timeout_ms", MILLISECONDS, &mut balancing.queue.timeout_ms);
+        }
+        match fields.find_or_null("check_ms") {
+            None => {}
+            Some(Node { value: Value::Null, .. }) => balancing.checks = Checks::Never,
+            Some(Node { value: Value::Text(text), .. }) if text == "auto" => {}
+            Some(node) => {
+                let ms = self.number(node, "check_ms", MILLISECONDS);
+                balancing.checks = ms.map_or(balancing.checks, |ms| Checks::Every { ms });
+            }
+        }
+        if let Some(name) = fields.find("session_header").and_then(|node| self.header_name(node)) {
+            balancing.session_header = name;
+        }
+        balancing
+    }
+
+    fn header_name(&mut self, node: &Node) -> Option<String> {
+        let name = self.text(node, "session_header")?;
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            self.mistake(node.place, format!("session_header `{name}` is no header's name"), "as in X-Session-Id");
+            return None;
+        }
+        Some(name.into())
+    }
+}

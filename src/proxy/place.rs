@@ -1,0 +1,246 @@
+//! How a request gets its place at a peer: it asks its pool, waits in the queue, and tries another when one fails it.
+//! Who is next is the pool's to say.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use crate::balance::{Failure, Outcome, Request};
+use crate::exchange::Engine;
+use crate::metrics::Retry;
+use crate::upstream::{Claim, Expired, Found, Need, Pool};
+
+use super::body::{Read, Upload};
+use super::context::{Distrust, Target};
+use super::{Context, Fault, Gateway, has_answered, is_repeatable};
+
+/// The error that ends one try and begins the next.
+const ELSEWHERE: ErrorType = ErrorType::Custom("Elsewhere");
+
+impl Gateway {
+    /// A place at the next peer. Waits in the pool's queue if it must, as long as the client does.
+    pub(super) async fn place(&self, session: &mut Session, context: &mut Context, pool: &Arc<Pool>) -> Result<Claim> {
+        if let Some(mut claim) = context.target.suspect.take() {
+            if !claim.peer().is_gone().await {
+                claim.judge(Outcome::Failed(Failure::Reset));
+                return Err(context.fail(Fault::Broken));
+            }
+            give_up(&mut context.target, claim);
+            self.retry(context, Retry::Broken);
+        }
+        if let Some(addressed) = context.target.addressed.as_ref().filter(|_| context.target.has_untried()) {
+            return pool.claim_at(addressed.index).map_err(|e| context.fail(Fault::Claim(e)));
+        }
+        let mut queued = match pool.claim(context.target.request(), need(session)).await {
+            Ok(Found::Claim(claim)) => return Ok(claim),
+            Ok(Found::Queued(queued)) => queued,
+            Err(e) => return Err(context.fail(Fault::Claim(e))),
+        };
+        let began = Instant::now();
+        self.take_in(session, context).await?;
+        let found = tokio::select! {
+            claim = queued.claim() => Ok(claim),
+            e = left(session) => Err(e),
+        };
+        context.target.queued += began.elapsed();
+        found?.map_err(|e| context.fail(Fault::Claim(e)))
+    }
+
+    /// Reads the body of a request that is about to wait: whether its client has left is seen only behind its body.
+    async fn take_in(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+        let headers = &session.req_header().headers;
+        let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.trim().parse::<usize>().ok());
+        let fits = length.is_some_and(|length| length <= self.limits.request_body_bytes_max);
+        let is_new = context.target.tried.is_empty() && matches!(context.upload, Upload::AsRead);
+        if !fits || !is_new || headers.contains_key("transfer-encoding") || session.is_body_done() {
+            return Ok(());
+        }
+        if let Read::Whole(body) = self.read(session, context).await? {
+            context.upload = body.unchanged();
+        }
+        Ok(())
+    }
+
+    /// What the head of an answer says of its peer. Fails when another peer, or the same one later, is to answer
+    /// instead.
+    pub(super) fn judge_head(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        response: &ResponseHeader,
+    ) -> Result<()> {
+        let (Some(pool), Some(mut claim)) = (context.target.pool.clone(), context.target.claim.take()) else {
+            return Ok(());
+        };
+        let Some(outcome) = verdict(response, pool.config().engine) else {
+            claim.began();
+            context.target.claim = Some(claim);
+            return Ok(());
+        };
+        claim.judge(outcome);
+        let may_go = need(session) == Need::Slot && !has_answered(session) && is_replayable(session);
+        let goes = may_go
+            && match outcome {
+                Outcome::Loading => context.target.may_hold(&pool),
+                Outcome::Busy { .. } => {
+                    let mut tried = context.target.tried.clone();
+                    tried.push(claim.peer().id());
+                    let goes = pool.has_another(&tried);
+                    if goes {
+                        context.target.tried = tried;
+                    }
+                    goes
+                }
+                _ => false,
+            };
+        if goes {
+            self.retry(context, Retry::NotReady);
+            return Err(Error::explain(ELSEWHERE, format!("{} is not ready", claim.peer().url())));
+        }
+        context.target.claim = Some(claim);
+        Ok(())
+    }
+
+    /// Whether a request that failed at its peer is tried again, and where.
+    pub(super) fn may_try_again(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        e: &Error,
+        connection: Distrust,
+    ) -> bool {
+        if e.etype() == &ELSEWHERE {
+            return true;
+        }
+        let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
+        let is_broken = e.esource() == &ErrorSource::Upstream && matches!(Fault::of(e, expired), Fault::Broken);
+        if !is_broken || has_answered(session) {
+            return false;
+        }
+        let target = &mut context.target;
+        if is_repeatable(session) {
+            if connection == Distrust::Shared {
+                // The connection was stale; that says nothing about the peer.
+                target.distrust = Distrust::Shared;
+                self.retry(context, Retry::Stale);
+            } else if let Some(mut claim) = target.claim.take() {
+                log::warn!("{}: {e}", claim.peer().url());
+                claim.judge(Outcome::Failed(Failure::Reset));
+                target.tried.push(claim.peer().id());
+                // With nobody left to ask, how the last one failed is the answer.
+                if !target.has_untried() {
+                    return false;
+                }
+                self.retry(context, Retry::Broken);
+            }
+            return true;
+        }
+        // What asks for something to be done may be doing it still, unless the peer is gone.
+        let others = target.pool.as_ref().is_some_and(|pool| pool.peers().len() > target.tried.len() + 1);
+        if others && is_replayable(session) && !session.is_upgrade_req() {
+            target.suspect = target.claim.take();
+            return target.suspect.is_some();
+        }
+        false
+    }
+}
+
+/// A peer could not be reached: the request goes elsewhere, and others avoid it for a while.
+pub(super) fn give_up(target: &mut Target, mut claim: Claim) {
+    claim.unreachable();
+    target.tried.push(claim.peer().id());
+}
+
+/// What a failure says of the peer.
+pub(super) fn blame_peer(fault: &Fault, expired: Option<Expired>) -> Outcome {
+    match (fault, expired) {
+        (_, Some(Expired::Total(_))) => Outcome::Unjudged,
+        (Fault::Late(_), _) => Outcome::Failed(Failure::Stall),
+        (Fault::Broken, _) => Outcome::Failed(Failure::Reset),
+        _ => Outcome::Unjudged,
+    }
+}
+
+/// What an answer's head says of its peer; `None` when it began well. A 4xx is the client's own doing.
+fn verdict(response: &ResponseHeader, engine: Engine) -> Option<Outcome> {
+    let after = response.headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let retry_after = after.map(Duration::from_secs);
+    match response.status.as_u16() {
+        // The one thing for which it says so.
+        503 if engine == Engine::LlamaCpp && retry_after.is_none() => Some(Outcome::Loading),
+        429 | 503 => Some(Outcome::Busy { retry_after }),
+        501 => Some(Outcome::Unjudged),
+        500.. => Some(Outcome::Failed(Failure::Status)),
+        400.. => Some(Outcome::Unjudged),
+        _ => None,
+    }
+}
+
+impl Target {
+    fn request(&self) -> Request {
+        Request { session: self.session, prefix: self.prefix.clone(), tried: self.tried.clone(), ..Request::default() }
+    }
+
+    /// Whether a request may be held for a peer that is not ready yet: as long as it might wait in the queue.
+    fn may_hold(&mut self, pool: &Pool) -> bool {
+        let queue = pool.config().balancing.queue;
+        let since = *self.held_since.get_or_insert_with(Instant::now);
+        queue.max > 0 && since.elapsed() < Duration::from_millis(queue.timeout_ms)
+    }
+}
+
+fn need(session: &mut Session) -> Need {
+    if is_repeatable(session) && !session.is_upgrade_req() { Need::Word } else { Need::Slot }
+}
+
+/// Whether the body can be sent again: there is none, or all of it was kept.
+fn is_replayable(session: &Session) -> bool {
+    !session.as_ref().retry_buffer_truncated()
+}
+
+/// Returns when the client leaves. One whose body is still to come is not listened to: that would be reading it.
+async fn left(session: &mut Session) -> Box<Error> {
+    if !session.is_body_empty() && !session.is_body_done() {
+        return std::future::pending().await;
+    }
+    loop {
+        if let Err(e) = session.as_downstream_mut().read_body_or_idle(true).await {
+            return e.into_down();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_says_how_its_peer_is() {
+        let busy = |seconds: Option<u64>| Some(Outcome::Busy { retry_after: seconds.map(Duration::from_secs) });
+        let failed = Some(Outcome::Failed(Failure::Status));
+        let table = [
+            (200, None, Engine::LlamaCpp, None),
+            (101, None, Engine::LlamaCpp, None),
+            (304, None, Engine::LlamaCpp, None),
+            (400, None, Engine::LlamaCpp, Some(Outcome::Unjudged)),
+            (429, None, Engine::LlamaCpp, busy(None)),
+            (429, Some("7"), Engine::OpenAi, busy(Some(7))),
+            (500, None, Engine::LlamaCpp, failed),
+            (501, None, Engine::LlamaCpp, Some(Outcome::Unjudged)),
+            (502, None, Engine::Vllm, failed),
+            (503, None, Engine::LlamaCpp, Some(Outcome::Loading)),
+            (503, Some("2"), Engine::LlamaCpp, busy(Some(2))),
+            (503, Some("soon"), Engine::Vllm, busy(None)),
+        ];
+        for (status, after, engine, expected) in table {
+            let mut response = ResponseHeader::build(status, None).unwrap();
+            if let Some(after) = after {
+                response.insert_header("Retry-After", after).unwrap();
+            }
+            assert_eq!(verdict(&response, engine), expected, "{status} {after:?} {engine:?}");
+        }
+    }
+}

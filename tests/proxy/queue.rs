@@ -1,0 +1,196 @@
+//! Requests wait while every place is taken: as many and as long as the pool says, and no longer than their clients.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use toolgate::config::Queue;
+use toolgate::server::Running;
+
+use crate::access::{line_of, named};
+use crate::harness::{
+    Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, get, ok, peer, pool, post,
+};
+
+const CHAT: &str = "/v1/chat/completions";
+
+/// One server with one place, which answers a request when it is told to.
+struct House {
+    gateway: Running,
+    _upstream: Upstream,
+    /// The requests, as they come.
+    seen: Receiver<Message>,
+    answer: Sender<()>,
+}
+
+impl House {
+    fn new(queue: Queue) -> Self {
+        let (report, seen) = mpsc::channel();
+        let (answer, now) = mpsc::channel::<()>();
+        let (report, now) = (Mutex::new(report), Mutex::new(now));
+        let upstream = Upstream::start(move |mut wire| {
+            while let Some(request) = wire.request() {
+                if request.first_line.starts_with("POST") {
+                    report.lock().unwrap().send(request).unwrap();
+                    let _ = now.lock().unwrap().recv();
+                }
+                if wire.try_send(ok("done")).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut peer = peer(upstream.address);
+        peer.max_inflight = Some(1);
+        let mut pool = pool("default", vec![peer]);
+        pool.balancing.queue = queue;
+        Self { gateway: gateway_of(config(vec![pool])), _upstream: upstream, seen, answer }
+    }
+
+    /// A request that has the place.
+    fn occupied(queue: Queue) -> (Self, Wire) {
+        let house = Self::new(queue);
+        let client = house.send(&post(CHAT, "{}"));
+        house.seen.recv_timeout(PATIENCE).unwrap();
+        (house, client)
+    }
+
+    fn send(&self, request: &str) -> Wire {
+        let mut client = Wire::connect(self.gateway.addr);
+        client.send(request);
+        client
+    }
+}
+
+#[test]
+fn everybody_who_waits_is_served_one_after_the_other() {
+    let (house, first) = House::occupied(Queue::default());
+    let large = format!("\"{}\"", "x".repeat(200_000));
+    let requests = [post(CHAT, "{}"), post(CHAT, &large), post("/v1/completions", &large), post("/x", "")];
+    let mut clients = vec![first];
+    clients.extend(requests.iter().map(|request| house.send(request)));
+    for _ in &requests {
+        assert!(house.seen.try_recv().is_err(), "two at a time");
+        house.answer.send(()).unwrap();
+        let request = house.seen.recv_timeout(PATIENCE).unwrap();
+        assert!(request.is_complete, "{}", request.first_line);
+    }
+    house.answer.send(()).unwrap();
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "done");
+    }
+}
+
+#[test]
+fn a_full_queue_says_when_to_come_again() {
+    let (house, _first) = House::occupied(Queue { max: 0, ..Queue::default() });
+    for request in [post(CHAT, "{}"), post("/v1/embeddings", "{}")] {
+        let answer = ask(house.gateway.addr, request);
+        assert_error(&answer, 429, "queue_full");
+        assert_eq!(answer.json()["error"]["type"], "rate_limit_error");
+        assert!(answer.field("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    }
+}
+
+#[test]
+fn no_more_wait_than_may() {
+    let (house, _first) = House::occupied(Queue { max: 1, ..Queue::default() });
+    let address = house.gateway.addr;
+    let (say, statuses) = mpsc::channel();
+    let clients = [0, 1].map(|_| {
+        let say = say.clone();
+        std::thread::spawn(move || say.send(ask(address, post(CHAT, "{}")).status()).unwrap())
+    });
+    assert_eq!(statuses.recv_timeout(PATIENCE), Ok(429));
+    house.answer.send(()).unwrap();
+    house.answer.send(()).unwrap();
+    assert_eq!(statuses.recv_timeout(PATIENCE), Ok(200));
+    for client in clients {
+        client.join().unwrap();
+    }
+}
+
+#[test]
+fn a_wait_that_is_too_long_is_a_503() {
+    let (house, _first) = House::occupied(Queue { timeout_ms: 20, ..Queue::default() });
+    let answer = ask(house.gateway.addr, post(CHAT, "{}"));
+    assert_error(&answer, 503, "queue_timeout");
+    assert!(answer.field("retry-after").is_some());
+}
+
+#[test]
+fn a_client_that_leaves_the_queue_frees_its_place_there() {
+    let (house, mut first) = House::occupied(Queue { max: 1, ..Queue::default() });
+    for (n, path) in [CHAT, "/v1/completions"].into_iter().enumerate() {
+        let id = format!("leaves-the-queue-{n}");
+        // With the second the queue is full, and stays so until it has gone.
+        drop(house.send(&named(&id, post(path, "{\"a\":1}"))));
+        let (_, line) = line_of(&id);
+        assert_eq!((&line["outcome"], &line["peer"]), (&json!("client_left"), &json!(null)), "{line}");
+    }
+    let mut third = house.send(&post(CHAT, "\"third\""));
+    house.answer.send(()).unwrap();
+    house.answer.send(()).unwrap();
+    assert_eq!((first.response().status(), third.response().status()), (200, 200));
+    assert_eq!(house.seen.recv_timeout(PATIENCE).unwrap().text(), "\"third\"");
+}
+
+#[test]
+fn what_asks_for_a_word_does_not_wait() {
+    let (house, _first) = House::occupied(Queue { max: 0, ..Queue::default() });
+    assert_eq!(ask(house.gateway.addr, get("/v1/models")).status(), 200);
+}
+
+/// Two boxes of two slots each, which hold every request until they are told.
+#[test]
+fn every_slot_is_used_and_no_request_waits_at_a_server() {
+    let (report, seen) = mpsc::channel();
+    let report = Mutex::new(report);
+    let (answer, now) = mpsc::channel::<()>();
+    let now = Mutex::new(now);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let script = {
+        let asked = Arc::clone(&asked);
+        Arc::new(move |mut wire: Wire| {
+            let here = wire.tcp().local_addr().unwrap();
+            let Some(request) = wire.request() else { return };
+            match request.first_line.split(' ').nth(1).unwrap() {
+                "/health" => wire.send(ok(r#"{"status":"ok"}"#)),
+                "/props" => {
+                    asked.fetch_add(1, Ordering::SeqCst);
+                    wire.send(ok(r#"{"total_slots":2}"#));
+                }
+                CHAT => {
+                    report.lock().unwrap().send(here).unwrap();
+                    let _ = now.lock().unwrap().recv();
+                    wire.send(ok("done"));
+                }
+                other => panic!("{other}"),
+            }
+        })
+    };
+    let servers = [0, 1].map(|_| {
+        let script = Arc::clone(&script);
+        Upstream::start(move |wire| script(wire))
+    });
+    let mut pool = pool("default", servers.iter().map(|server| peer(server.address)).collect());
+    pool.balancing.checks = toolgate::config::Checks::default();
+    let gateway = gateway_of(config(vec![pool]));
+    let mut clients: Vec<_> = (0..6).map(|_| Wire::connect(gateway.addr)).collect();
+    for client in &mut clients {
+        client.send(post(CHAT, "{}"));
+    }
+    let mut at: Vec<_> = (0..4).map(|_| seen.recv_timeout(PATIENCE).unwrap()).collect();
+    at.sort_unstable();
+    let mut expected = servers.each_ref().map(|server| [server.address; 2]).concat();
+    expected.sort_unstable();
+    assert_eq!(at, expected);
+    assert!(seen.try_recv().is_err(), "a fifth request went to a server of two slots");
+    for _ in &clients {
+        answer.send(()).unwrap();
+    }
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "done");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2, "each server is asked once, however many requests come");
+}
