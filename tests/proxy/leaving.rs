@@ -4,6 +4,7 @@ use std::net::Shutdown;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 
+use toolgate::config::Queue;
 use toolgate::server::Running;
 
 use crate::harness::{PATIENCE, Upstream, Wire, ask, config, gateway_of, get, ok, peer, pool, post};
@@ -18,6 +19,10 @@ struct House {
 
 impl House {
     fn new(answer: impl Fn(&mut Wire) + Send + Sync + 'static) -> Self {
+        Self::with_queue(Queue::default(), answer)
+    }
+
+    fn with_queue(queue: Queue, answer: impl Fn(&mut Wire) + Send + Sync + 'static) -> Self {
         let (say, seen) = mpsc::channel();
         let say = Mutex::new(say);
         let upstream = Upstream::start(move |mut wire| {
@@ -33,7 +38,9 @@ impl House {
         });
         let mut peer = peer(upstream.address);
         peer.max_inflight = Some(1);
-        Self { gateway: gateway_of(config(vec![pool("default", vec![peer])])), _upstream: upstream, seen }
+        let mut pool = pool("default", vec![peer]);
+        pool.balancing.queue = queue;
+        Self { gateway: gateway_of(config(vec![pool])), _upstream: upstream, seen }
     }
 
     fn expect(&self, what: &str) {
@@ -53,7 +60,8 @@ const CHAT: &str = "/v1/chat/completions";
 fn while_a_client_that_was_answered_still_uploads() {
     let whole = "HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno";
     for (answer, status) in [("", 502), (whole, 413)] {
-        let house = House::new(move |wire| {
+        // Nobody waits: the place is free at once, or it is not.
+        let house = House::with_queue(Queue { max: 0, ..Queue::default() }, move |wire| {
             wire.send(answer);
             wire.tcp().shutdown(Shutdown::Both).unwrap();
         });
@@ -61,7 +69,7 @@ fn while_a_client_that_was_answered_still_uploads() {
         client.send("PUT /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nbegun");
         assert_eq!(client.response().status(), status);
         house.expect("seen");
-        assert_eq!(ask(house.gateway.addr, get("/free")).status(), 200, "after {status}");
+        assert_eq!(ask(house.gateway.addr, post("/free", "")).status(), 200, "after {status}");
         client.send("the rest");
     }
 }
