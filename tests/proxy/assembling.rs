@@ -5,13 +5,11 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 
 use serde_json::json;
-use toolgate::config::{Assemble, Pool, ToolsChoice};
+use toolgate::config::{Alias, Assemble, Pool, ToolsChoice};
 use toolgate::limits::Limits;
 use toolgate::server::Running;
 
-use crate::harness::{
-    Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, get, ok, peer, pool, post,
-};
+use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, ok, peer, pool, post};
 
 const CHAT: &str = "/v1/chat/completions";
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nX-Accel-Buffering: no\r\nContent-Type: text/event-stream\r\n\
@@ -42,7 +40,7 @@ fn reporting(answer: impl Fn(&mut Wire) + Send + Sync + 'static) -> (Upstream, R
     let report = Mutex::new(report);
     let upstream = Upstream::start(move |mut wire| {
         let Some(request) = wire.request() else { return };
-        if request.first_line.starts_with("GET /free") {
+        if request.first_line.starts_with("POST /free") {
             return wire.send(ok("free"));
         }
         // Not every test listens.
@@ -71,11 +69,9 @@ fn streaming(pieces: &'static [&'static str], end: End) -> Upstream {
     upstream
 }
 
-/// The place is free again. The gateway gives it back after it has closed the server's connection, so a first try may
-/// come a moment too early.
+/// The place is free again, and whoever waited for it gets it.
 fn expect_free(gateway: &Running) {
-    let mut tries = (0..10_000).map(|_| ask(gateway.addr, get("/free")).status());
-    assert!(tries.any(|status| status == 200), "the place was never given back");
+    assert_eq!(ask(gateway.addr, post("/free", "")).text(), "free");
 }
 
 #[test]
@@ -137,6 +133,19 @@ fn calls_are_found_in_what_was_assembled() {
     let choice = ask(gateway.addr, post(CHAT, TOOLS)).json()["choices"][0].clone();
     assert_eq!((&choice["finish_reason"], &choice["message"]["content"]), (&json!("tool_calls"), &json!(null)));
     assert_eq!(choice["message"]["tool_calls"][0]["function"], json!({"name": "weather", "arguments": "{}"}));
+}
+
+#[test]
+fn an_alias_is_said_in_what_was_assembled() {
+    let upstream = streaming(&[BEGUN, ENDED, DONE], End::Clean);
+    for body in [PLAIN, TOOLS] {
+        let mut pool = pool("default", vec![peer(upstream.address)]);
+        all(&mut pool);
+        let mut config = config(vec![pool]);
+        config.view.aliases.push(Alias { name: "gpt-4o".to_owned(), model: "m".to_owned() });
+        let answer = ask(gateway_of(config).addr, post(CHAT, &body.replace("\"m\"", "\"gpt-4o\"")));
+        assert_eq!((&answer.json()["model"], answer.is_complete), (&json!("gpt-4o"), true));
+    }
 }
 
 #[test]
@@ -218,12 +227,13 @@ fn an_answer_over_the_limit_is_cut_off() {
 
 #[test]
 fn a_client_that_leaves_frees_its_server() {
-    for (head, pieces) in [("", vec![]), (STREAM_HEAD, vec![]), (STREAM_HEAD, vec![BEGUN])] {
+    let begun = format!("{STREAM_HEAD}{:x}\r\n{BEGUN}\r\n", BEGUN.len());
+    for begun in [String::new(), STREAM_HEAD.to_owned(), begun] {
+        let has_head = !begun.is_empty();
         let (say, left) = mpsc::channel();
         let say = Mutex::new(say);
         let (upstream, requests) = reporting(move |wire| {
-            wire.send(head);
-            pieces.iter().for_each(|piece| wire.chunk(piece));
+            wire.send(&begun);
             wire.expect_close();
             say.lock().unwrap().send(()).unwrap();
         });
@@ -232,7 +242,7 @@ fn a_client_that_leaves_frees_its_server() {
             let mut client = Wire::connect(gateway.addr);
             client.send(post(CHAT, body));
             assert_eq!(requests.recv_timeout(PATIENCE).unwrap().json()["stream"], true);
-            if !head.is_empty() {
+            if has_head {
                 assert_eq!(client.head().unwrap().status(), 200);
             }
             drop(client);
