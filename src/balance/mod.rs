@@ -1,7 +1,7 @@
 //! Who exists, who is alive, who is next: places at the servers of one pool, and the requests that wait for one.
 //! Does no IO, reads no clock and wakes nobody: time is handed in, and so is the seed of its randomness.
 //!
-//! Three questions, three types. The [`Roster`](roster) says who exists, each peer's [`Health`](health) whether it is
+//! Three questions, three types. The `Roster` says who exists, each peer's `Health` whether it is
 //! alive, the [`Policy`] who is next. [`Balancer`] puts them together with a queue:
 //!
 //! ```text

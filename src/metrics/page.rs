@@ -1,5 +1,5 @@
 //! Numbers to a page in Prometheus' text format.
-//! https://prometheus.io/docs/instrumenting/exposition_formats/
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 //!
 //! Every metric is one block: what it is, then its samples. A metric that has no samples yet is there all the same, so
 //! that a reader finds out what there is.
