@@ -40,8 +40,8 @@ fn line(session: &Session, context: &Context) -> String {
     line.text("dialect", context.dialect());
     line.number("request_bytes", u64::try_from(session.body_bytes_read()).ok());
     line.number("bytes", u64::try_from(session.body_bytes_sent()).ok());
-    // Requests wait in the servers' own queues; there is none here yet.
-    line.number("queue_ms", Some(0));
+    line.text("why", context.target.why.map(|why| why.to_string()).as_deref());
+    line.number("queue_ms", millis(context.target.queued));
     line.number("retries", Some(u64::from(seen.retries)));
     line.number("first_byte_ms", seen.first_byte_after().and_then(millis));
     line.number("first_token_ms", seen.pace.first_after(context.began).and_then(millis));

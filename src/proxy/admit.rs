@@ -9,6 +9,7 @@ use memchr::memmem;
 use pingora::Result;
 use pingora::proxy::Session;
 
+use crate::balance;
 use crate::config::Assemble;
 use crate::exchange::ToolsMode;
 use crate::request::{self, Policy, ResponseFormat, Rewritten};
@@ -17,7 +18,7 @@ use crate::upstream::Pool;
 use super::body::{self, Read, ReadError, Upload};
 use super::context::Delivery;
 use super::route::{Names, Route};
-use super::{Context, Fault, Gateway, headers};
+use super::{Context, Fault, Gateway, affinity, headers};
 
 impl Gateway {
     pub(super) fn check_head(&self, session: &mut Session, context: &mut Context) -> Result<()> {
@@ -41,13 +42,19 @@ impl Gateway {
             Route::Chat | Route::Model => self.read(session, context).await?,
         };
         let Read::Whole(body) = read else {
-            context.target.pool = self.upstream.first().cloned();
+            let pool = self.upstream.first().cloned();
+            context.target.session = pool.as_ref().and_then(|pool| session_of(session, pool));
+            context.target.pool = pool;
             return Ok(());
         };
         context.model = request::model(&body.bytes);
         let renamed = self.resolve_alias(&body.bytes, context);
         let pool = self.pool_for(context)?;
         context.target.pool = Some(Arc::clone(&pool));
+        context.target.session = session_of(session, &pool);
+        if route == Route::Chat && pool.config().balancing.policy == balance::Policy::Prefix {
+            context.target.prefix = affinity::fingerprint(&body.bytes);
+        }
         let rewritten = match route {
             Route::Chat => {
                 let body = renamed.as_ref().unwrap_or(&body.bytes);
@@ -138,4 +145,8 @@ fn streamed(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
     let streamed = is_wanted.then(|| request::streamed(body)).flatten()?;
     context.delivery = Delivery::Assembled;
     Some(streamed)
+}
+
+fn session_of(session: &Session, pool: &Pool) -> Option<u64> {
+    affinity::session(session.req_header(), &pool.config().balancing.session_header)
 }

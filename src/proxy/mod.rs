@@ -9,6 +9,7 @@
 mod access;
 mod addressed;
 mod admit;
+mod affinity;
 mod body;
 mod context;
 mod fault;
@@ -311,6 +312,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         if !response.status.is_informational() {
             response.insert_header("X-Request-Id", context.id.as_str())?;
+            headers::explain(session.req_header(), response, &context.target)?;
         }
         if session.req_header().version == Version::HTTP_10 {
             headers::unchunk(response);
@@ -329,11 +331,13 @@ impl ProxyHttp for Gateway {
         context.seen.came(&context.reply);
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
-            if let Some(mut claim) = context.target.claim.take() {
-                claim.judge(Outcome::Served);
-            }
+            let claim = context.target.claim.take();
             let summary = context.reply.finish(piece).map_err(|e| context.fail(e.into()))?;
             context.summary = summary.or(context.summary.take());
+            if let Some(mut claim) = claim {
+                claim.judge(Outcome::Served);
+                place::learn(&claim, context.summary.as_ref());
+            }
         } else if context.reply.is_done()
             && let Some(watch) = &context.target.watch
         {

@@ -8,9 +8,10 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use crate::balance::{Failure, Outcome, Request};
+use crate::balance::{Failure, Outcome, Request, Reuse};
 use crate::exchange::Engine;
 use crate::metrics::Retry;
+use crate::response::Summary;
 use crate::upstream::{Claim, Expired, Found, Need, Pool};
 
 use super::body::{Read, Upload};
@@ -152,6 +153,14 @@ impl Gateway {
 pub(super) fn give_up(target: &mut Target, mut claim: Claim) {
     claim.unreachable();
     target.tried.push(claim.peer().id());
+}
+
+/// What an answer tells of the peer's cache.
+pub(super) fn learn(claim: &Claim, summary: Option<&Summary>) {
+    let tokens = summary.and_then(|summary| summary.tokens).unwrap_or_default();
+    if let (Some(cached_tokens), Some(prompt_tokens)) = (tokens.cached, tokens.input) {
+        claim.learn(Reuse { cached_tokens, prompt_tokens });
+    }
 }
 
 /// What a failure says of the peer.

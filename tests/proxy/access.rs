@@ -79,6 +79,8 @@ fn a_line_says_what_happened_and_not_what_was_said() {
         ("pool", json!("default")),
         ("peer", json!(format!("http://{}", upstream.address))),
         ("engine", json!("llama.cpp")),
+        ("why", json!("only one alive")),
+        ("queue_ms", json!(0)),
         ("dialect", Value::Null),
         ("request_bytes", json!(body.len())),
         ("bytes", json!(19)),

@@ -1,0 +1,65 @@
+//! What a request belongs to: the session that its client names, and what its prompt begins with.
+//! Chooses no server; the pool does.
+
+use pingora::http::RequestHeader;
+use serde_json::value::RawValue;
+
+use crate::balance::Fingerprint;
+use crate::balance::prefix::{self, Hasher};
+use crate::json::Object;
+
+/// The session in the header of this name.
+pub fn session(request: &RequestHeader, header: &str) -> Option<u64> {
+    let name = request.headers.get(header)?.as_bytes();
+    (!name.is_empty()).then(|| prefix::key(name))
+}
+
+/// What the prompt of a chat request begins with: model, tools and messages, each as it was written. Turns of one
+/// conversation repeat them to the byte, and what a client writes anew is read anew by its server too.
+/// `None` when the body is not such a request.
+pub fn fingerprint(body: &[u8]) -> Option<Fingerprint> {
+    let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+    let messages: Vec<&RawValue> = serde_json::from_str(object.get("messages")?).ok()?;
+    let mut hasher = Hasher::default();
+    for key in ["model", "tools"] {
+        hasher.part(object.get(key).unwrap_or_default().as_bytes());
+    }
+    for message in messages.iter().map(|message| message.get()) {
+        hasher.part(message.as_bytes());
+        if Object::parse(message).and_then(|message| message.string("role")).as_deref() == Some("user") {
+            hasher.anchor();
+        }
+    }
+    Some(hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(messages: &str) -> Fingerprint {
+        fingerprint(format!(r#"{{"model":"m","messages":[{messages}]}}"#).as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_conversation_keeps_its_beginning() {
+        let system = format!(r#"{{"role":"system","content":"{}"}}"#, "be brief. ".repeat(300));
+        let first = of(&format!(r#"{system},{{"role":"user","content":"hi"}}"#));
+        let later = of(&format!(
+            r#"{system},{{"role":"user","content":"hi"}},{{"role":"assistant","content":"{}"}}"#,
+            "x".repeat(2000)
+        ));
+        let other = of(&format!(r#"{system},{{"role":"user","content":"ho"}}"#));
+        assert_eq!(first.anchor(), later.anchor());
+        assert!(later.blocks().starts_with(first.blocks()) && later.blocks().len() > first.blocks().len());
+        assert!(other.anchor() != first.anchor() && other.blocks().len() == 2);
+    }
+
+    #[test]
+    fn what_is_no_chat_has_none() {
+        for body in [&b"{}"[..], b"[]", b"\xff", br#"{"messages":3}"#, br#"{"messages":["#] {
+            assert!(fingerprint(body).is_none());
+        }
+        assert!(fingerprint(br#"{"messages":[3,{"role":"user"}]}"#).is_some());
+    }
+}
