@@ -4,14 +4,14 @@
 use std::fmt::Debug;
 
 use super::string::{self, Quoted};
-use super::{Mode, Next, Repair, State, Syntax, Types, Words};
+use super::{Mode, Next, Repair, State, Syntax, Types, Words, space};
 use crate::json::escape_into;
 
 impl<P: Copy + Debug> Repair<P> {
     pub(super) fn key_start<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         match c {
             c if c.is_ascii_whitespace() => {
-                self.lead.push(c);
+                self.lead.push(space(c));
                 self.bounded_lead(cx)
             }
             '}' | ')' | ']' if self.closes(c) => {
@@ -78,7 +78,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     pub(super) fn after_key<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if c.is_ascii_whitespace() {
-            self.gap.push(c);
+            self.gap.push(space(c));
             return self.bounded_lead(cx);
         }
         if c != ':' {
@@ -138,7 +138,7 @@ impl<P: Copy + Debug> Repair<P> {
         out.push('"');
         out.push_str(&self.key);
         out.push('"');
-        out.push_str(&self.gap);
+        out.extend(self.gap.chars().map(space));
         self.lead.clear();
         self.key.clear();
         self.raw_key.clear();

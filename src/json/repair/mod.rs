@@ -428,6 +428,11 @@ impl<P: Copy + Debug> Repair<P> {
     }
 }
 
+/// Whitespace between tokens, as JSON knows it: a form feed and the wide spaces of other scripts are none.
+fn space(c: char) -> char {
+    if matches!(c, ' ' | '\t' | '\n' | '\r') { c } else { ' ' }
+}
+
 /// What one character led to, seen from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use super::{Next, Repair, State, Syntax, Types};
+use super::{Next, Repair, State, Syntax, Types, space};
 use crate::json::escape_into;
 
 /// How the string being read was opened, and where in an escape it is.
@@ -227,7 +227,7 @@ impl<P: Copy + Debug> Repair<P> {
     /// The quote closed the string.
     pub(super) fn end_string(&mut self, out: &mut String) {
         out.push('"');
-        out.push_str(&self.gap);
+        out.extend(self.gap.chars().map(space));
         self.gap.clear();
         self.value_ended();
     }

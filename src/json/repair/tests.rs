@@ -126,6 +126,11 @@ t!(quotes_and_keys, JSON,
     r#"{"a": "\d \x \u12 \'"}"# => r#"~ {"a": "\\d \\x \\u12 '"}"#,
 );
 
+t!(blanks_that_json_does_not_know, JSON,
+    "{\u{c}\"a\"\u{c}:\u{c}\"b\"\u{c},\u{c}\"c\": 1\u{a0}}\u{c}" => "{ \"a\" : \"b\" , \"c\": 1 } | \u{c}",
+    "{a\u{a0}: [\u{c}1 ,\u{c}2\u{c}]}" => "~ {\"a\" : [ 1 , 2 ]}",
+);
+
 t!(commas_and_closers, JSON,
     "{\"a\":1,}" => "~ {\"a\":1}",
     "[1, ]" => "~ [1 ]",

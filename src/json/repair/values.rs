@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 
 use super::string::{self, Quoted};
-use super::{Container, Frame, Mode, Next, Repair, State, Syntax, Types, Words};
+use super::{Container, Frame, Mode, Next, Repair, State, Syntax, Types, Words, space};
 
 impl<P: Copy + Debug> Repair<P> {
     pub(super) fn value_start<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
@@ -14,10 +14,10 @@ impl<P: Copy + Debug> Repair<P> {
         match c {
             c if c.is_ascii_whitespace() => {
                 if self.lead.is_empty() {
-                    out.push(c);
+                    out.push(space(c));
                     return Next::Read;
                 }
-                self.lead.push(c);
+                self.lead.push(space(c));
                 return self.bounded_lead(cx);
             }
             '{' | '[' => return self.open_value(c, cx, out),
@@ -105,7 +105,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     pub(super) fn after_value<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         match c {
-            c if c.is_ascii_whitespace() => out.push(c),
+            c if c.is_ascii_whitespace() => out.push(space(c)),
             ',' => self.expect_next(),
             '}' | ']' | ')' if self.closes(c) => self.close_top(out),
             '}' | ']' | ')' if self.frames.iter().any(|f| f.closer == c) => {

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 
-use super::{Mode, Next, Repair, State, Syntax, Types, Words};
+use super::{Mode, Next, Repair, State, Syntax, Types, Words, space};
 use crate::json::{Kinds, escape_into, write_string};
 
 /// A word that JSON has, or that means one.
@@ -76,7 +76,7 @@ impl<P: Copy + Debug> Repair<P> {
     /// The word is whole: writes what it means.
     pub(super) fn end_word<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         let mut word = std::mem::take(&mut self.word);
-        let (text, space) = word.split_at(word.trim_end().len());
+        let (text, blank) = word.split_at(word.trim_end().len());
         let kinds = cx.types.kinds(self.place);
         let literal = literal(text).filter(|l| kinds.is_empty() || kinds.intersects(l.kind) || !allows_string(kinds));
         if let Some(literal) = literal {
@@ -96,7 +96,7 @@ impl<P: Copy + Debug> Repair<P> {
             self.begin_value(out);
             write_string(text, out);
         }
-        out.push_str(space);
+        out.extend(blank.chars().map(space));
         // Its memory serves the next.
         word.clear();
         self.word = word;
