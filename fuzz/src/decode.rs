@@ -78,7 +78,7 @@ impl Case {
     /// What must hold of one text.
     pub fn check(&self, text: &str) {
         let whole = self.read([text]);
-        check_calls(&whole.0, whole.1);
+        check_calls(text, &whole.0, whole.1);
         let mut letters = text.split_inclusive(|_: char| true);
         assert_eq!(self.read(&mut letters), whole, "letter by letter: {text:?}");
         ledger::check(self, text);
@@ -112,14 +112,14 @@ pub fn take(items: &mut Vec<Item>, event: Event<'_>) {
     }
 }
 
-fn check_calls(items: &[Item], ending: Ending) {
+fn check_calls(text: &str, items: &[Item], ending: Ending) {
     let mut calls = 0;
     for item in items {
         let Item::Call { arguments, ended, .. } = item else { continue };
         calls += 1;
         let parsed = serde_json::from_str::<IgnoredAny>(arguments);
         let is_prefix = parsed.as_ref().map_or_else(serde_json::Error::is_eof, |_| true);
-        assert!(if *ended { parsed.is_ok() } else { is_prefix }, "{parsed:?}: {arguments}");
+        assert!(if *ended { parsed.is_ok() } else { is_prefix }, "{parsed:?}: {arguments} of {text:?}");
         assert!(*ended || ending.truncated, "a call is open at the end: {items:?}");
     }
     assert_eq!(calls, ending.calls, "{items:?}");

@@ -2,8 +2,8 @@
 //!
 //! A text is read letter by letter, and after each letter the books must balance: what was read and is not held has
 //! been emitted in its order, but for markup that may be dropped. Inside a call nothing is counted; it begins where
-//! the text before it ended, and ends at the letter that completed it. Whitespace at the start and after a call waits
-//! for text, so that reasoning may overtake it.
+//! the text before it ended, and ends at the letter that completed it. Whitespace at the start, and end tokens after
+//! a call, wait for text, so that reasoning may overtake them.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -88,7 +88,7 @@ impl<'a> Ledger<'a> {
                 Entry::Emitted(text) => {
                     let mut places = self.follow(&text);
                     if places.is_empty() && self.has_reasoned(read) {
-                        places = self.follow(text.trim_ascii_start());
+                        places = self.follow(self.without_waiting(&text));
                     }
                     if let Some(call) = self.call.take().filter(|call| is_scattered(&text, &self.text[call.clone()])) {
                         // What had no place in the arguments comes after them.
@@ -112,6 +112,15 @@ impl<'a> Ledger<'a> {
                 }
             }
         }
+    }
+
+    /// `emitted` without the markup before it that may have waited.
+    fn without_waiting<'e>(&self, emitted: &'e str) -> &'e str {
+        let mut rest = emitted;
+        while let Some(next) = self.after_call.iter().find_map(|marker| rest.strip_prefix(marker)) {
+            rest = next;
+        }
+        rest
     }
 
     /// Everything before `place` is accounted for, and of what follows so much may be.
