@@ -2,7 +2,9 @@
 
 use toolgate::config::{Config, Secret};
 
-use crate::harness::{Upstream, ask, assert_error, config, dead_address, gateway_of, get, ok, peer, pool, post};
+use crate::harness::{
+    PATIENCE, Upstream, ask, assert_error, config, dead_address, gateway_of, get, ok, peer, pool, post,
+};
 
 const KEY: &str = "0123456789abcdef";
 
@@ -41,14 +43,14 @@ fn a_server_is_reached_by_its_name() {
     ] {
         for request in [keyed(get(target)), keyed(post(target, r#"{"tools":[]}"#))] {
             assert_eq!(ask(gateway.addr, &request).text(), "two", "{target}");
-            let request = seen.recv().unwrap();
+            let request = seen.recv_timeout(PATIENCE).unwrap();
             assert_eq!(request.first_line.split(' ').nth(1), Some(expected));
             assert_eq!(request.field("authorization"), Some("Bearer own"));
         }
     }
     let by_address = format!("/upstream/{}/slots", one.address);
     assert_eq!(ask(gateway.addr, keyed(get(&by_address))).text(), "one");
-    assert_eq!(first_seen.recv().unwrap().field("authorization"), None);
+    assert_eq!(first_seen.recv_timeout(PATIENCE).unwrap().field("authorization"), None);
 }
 
 #[test]
@@ -86,5 +88,5 @@ fn without_a_configured_key_it_is_a_page_like_any_other() {
     let (server, seen) = Upstream::answering(|_| ok("reached"));
     let gateway = gateway_of(config(vec![pool("p", vec![peer(server.address)])]));
     assert_eq!(ask(gateway.addr, keyed(get("/upstream/x/y"))).text(), "reached");
-    assert!(seen.recv().unwrap().first_line.starts_with("GET /upstream/x/y "));
+    assert!(seen.recv_timeout(PATIENCE).unwrap().first_line.starts_with("GET /upstream/x/y "));
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use toolgate::config::{Alias, Config};
 use toolgate::response::Folder;
 
-use crate::harness::{Upstream, ask, config, gateway_of, models, ok, peer, pool, post};
+use crate::harness::{PATIENCE, Upstream, ask, config, gateway_of, models, ok, peer, pool, post};
 
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -30,13 +30,13 @@ fn the_alias_goes_up_as_the_model_and_comes_back_as_itself() {
     for path in ["/v1/embeddings", "/v1/chat/completions"] {
         let answer = ask(gateway.addr, post(path, r#"{ "x": 1.0, "model" : "GPT-4o","input":"\u00e9"}"#));
         assert_eq!(answer.text(), r#"{ "model":"GPT-4o", "object": "list" }"#);
-        let seen = requests.recv().unwrap();
+        let seen = requests.recv_timeout(PATIENCE).unwrap();
         assert_eq!(seen.text(), r#"{ "x": 1.0, "model" : "real","input":"\u00e9"}"#);
         assert_eq!((seen.is_complete, seen.field("accept-encoding")), (true, Some("identity")));
         // Another name is nobody's business, in either direction.
         let body = r#"{"model":"gpt-4"}"#;
         assert_eq!(ask(gateway.addr, post(path, body)).text(), r#"{ "model":"file.gguf", "object": "list" }"#);
-        assert_eq!(requests.recv().unwrap().text(), body);
+        assert_eq!(requests.recv_timeout(PATIENCE).unwrap().text(), body);
     }
 }
 

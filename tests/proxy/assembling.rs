@@ -207,7 +207,8 @@ fn an_answer_over_the_limit_is_cut_off() {
     let say = Mutex::new(say);
     let (upstream, _requests) = reporting(move |wire| {
         wire.send(STREAM_HEAD);
-        (0..4).for_each(|_| wire.chunk(BEGUN));
+        // The gateway may leave in the midst of it.
+        let _ = wire.try_send(format!("{:x}\r\n{BEGUN}\r\n", BEGUN.len()).repeat(4));
         wire.expect_close();
         say.lock().unwrap().send(()).unwrap();
     });

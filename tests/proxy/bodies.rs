@@ -4,7 +4,7 @@ use std::sync::mpsc::Receiver;
 
 use toolgate::limits::Limits;
 
-use crate::harness::{Message, Upstream, Wire, ask, config, gateway, gateway_of, ok, peer, pool, post};
+use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, config, gateway, gateway_of, ok, peer, pool, post};
 
 /// JSON of exactly so many bytes.
 fn body_of(bytes: usize) -> Vec<u8> {
@@ -30,7 +30,7 @@ fn check(address: std::net::SocketAddr, requests: &Receiver<Message>, body: &[u8
         let mut client = Wire::connect(address);
         send(&mut client, body, piece);
         assert_eq!(client.response().status(), 200, "{} bytes in pieces of {piece}", body.len());
-        let seen = requests.recv().unwrap();
+        let seen = requests.recv_timeout(PATIENCE).unwrap();
         assert!(seen.is_complete || body.is_empty());
         assert!(seen.body == body, "{} bytes in pieces of {piece}: {} came", body.len(), seen.body.len());
     }
@@ -84,7 +84,7 @@ fn the_head_may_come_together_with_the_body_or_in_pieces() {
                 client.send(first);
                 client.send(second);
                 assert_eq!(client.response().status(), 200, "fill {fill}, size {size}, cut {cut}");
-                assert!(requests.recv().unwrap().body == body);
+                assert!(requests.recv_timeout(PATIENCE).unwrap().body == body);
             }
         }
     }
@@ -102,7 +102,7 @@ fn an_expectation_is_answered_before_the_body_comes() {
         assert_eq!(client.head().unwrap().status(), 100);
         client.send(body);
         assert_eq!(client.response().status(), 200);
-        let seen = requests.recv().unwrap();
+        let seen = requests.recv_timeout(PATIENCE).unwrap();
         assert_eq!((seen.text().as_str(), seen.field("expect")), ("{}", None));
     }
 }
@@ -168,7 +168,7 @@ fn a_chunked_body_ends_with_its_json_or_is_refused() {
             send_chunked(&mut client, body.as_bytes(), piece);
             assert_eq!(client.response().status(), status, "{body:?} in pieces of {piece}");
             if status == 200 {
-                assert_eq!(requests.recv().unwrap().text(), body);
+                assert_eq!(requests.recv_timeout(PATIENCE).unwrap().text(), body);
             }
         }
     }
@@ -181,7 +181,7 @@ fn a_compressed_body_is_not_read() {
     let body = "\x1f\x08 not JSON";
     let request = post("/v1/chat/completions", body).replace("Content-Type", "Content-Encoding: gzip\r\nContent-Type");
     assert_eq!(ask(gateway.addr, request).status(), 200);
-    assert_eq!(requests.recv().unwrap().text(), body);
+    assert_eq!(requests.recv_timeout(PATIENCE).unwrap().text(), body);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use toolgate::config::Timeouts;
 
 use crate::harness::{
-    Upstream, Wire, ask, assert_error, config, dead_address, gateway, gateway_of, get, ok, peer, pool, post,
+    PATIENCE, Upstream, Wire, ask, assert_error, config, dead_address, gateway, gateway_of, get, ok, peer, pool, post,
 };
 
 /// Requests of every kind of connection: a shared one, one's own, and a body that was read.
@@ -138,7 +138,7 @@ fn a_first_byte_that_may_be_late_is_waited_for() {
     let now = Mutex::new(now);
     let upstream = Upstream::start(move |mut wire| {
         wire.request();
-        now.lock().unwrap().recv().unwrap();
+        now.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         wire.send(ok("late"));
     });
     // A server that queues sends nothing at all; only its pauses are short.
@@ -164,7 +164,7 @@ fn a_dead_server_s_requests_go_to_another_and_it_is_left_alone() {
     for _ in 0..3 {
         for request in requests().into_iter().chain([post("/v1/chat/completions", &large), chunked(&large)]) {
             assert_eq!(ask(gateway.addr, request).status(), 200);
-            assert!(requests_seen.recv().unwrap().is_complete);
+            assert!(requests_seen.recv_timeout(PATIENCE).unwrap().is_complete);
         }
     }
 }

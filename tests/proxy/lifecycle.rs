@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use toolgate::server;
 
-use crate::harness::{Upstream, Wire, ask, config, dead_address, gateway, get, ok, peer, pool, post};
+use crate::harness::{PATIENCE, Upstream, Wire, ask, config, dead_address, gateway, get, ok, peer, pool, post};
 
 #[test]
 fn the_admin_address_tells_health_and_readiness() {
@@ -145,7 +145,7 @@ fn a_signal_lets_the_last_answer_end_and_a_second_does_not() {
             wire.request();
             wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
             wire.chunk("begun");
-            if ended.lock().unwrap().recv().is_ok() {
+            if ended.lock().unwrap().recv_timeout(PATIENCE).is_ok() {
                 let _ = wire.try_send("5\r\nended\r\n0\r\n\r\n");
             }
         });

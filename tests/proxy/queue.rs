@@ -33,7 +33,7 @@ impl House {
             while let Some(request) = wire.request() {
                 if request.first_line.starts_with("POST") {
                     report.lock().unwrap().send(request).unwrap();
-                    let _ = now.lock().unwrap().recv();
+                    let _ = now.lock().unwrap().recv_timeout(PATIENCE);
                 }
                 if wire.try_send(ok("done")).is_err() {
                     return;
@@ -162,7 +162,7 @@ fn every_slot_is_used_and_no_request_waits_at_a_server() {
                 }
                 CHAT => {
                     report.lock().unwrap().send(here).unwrap();
-                    let _ = now.lock().unwrap().recv();
+                    let _ = now.lock().unwrap().recv_timeout(PATIENCE);
                     wire.send(ok("done"));
                 }
                 other => panic!("{other}"),

@@ -8,7 +8,7 @@ use toolgate::config::Timeouts;
 use toolgate::response::{Folded, Folder};
 
 use crate::harness::{
-    Message, Upstream, Wire, ask, assert_error, config, gateway, gateway_of, models, peer, pool, post,
+    Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway, gateway_of, models, peer, pool, post,
 };
 
 const STREAM_HEAD: &str =
@@ -72,7 +72,7 @@ fn what_goes_up_has_its_exact_length_and_asks_for_plain_bytes() {
         );
         for request in [sized, chunked] {
             assert_eq!(ask(gateway.addr, request).status(), 200);
-            let seen = requests.recv().unwrap();
+            let seen = requests.recv_timeout(PATIENCE).unwrap();
             assert_eq!(seen.field("content-length"), Some(seen.body.len().to_string().as_str()));
             assert_eq!((seen.field("transfer-encoding"), seen.field("accept-encoding")), (None, Some("identity")));
             // The server need not keep what nobody takes again.
@@ -90,7 +90,7 @@ fn what_is_not_read_may_be_compressed() {
     let gateway = gateway(upstream.address);
     for request in [post("/v1/chat/completions", "{}"), chat(r#","tool_choice":"none""#), crate::harness::get("/x")] {
         ask(gateway.addr, request.replace("Host", "Accept-Encoding: gzip, br\r\nHost"));
-        assert_eq!(requests.recv().unwrap().field("accept-encoding"), Some("gzip, br"));
+        assert_eq!(requests.recv_timeout(PATIENCE).unwrap().field("accept-encoding"), Some("gzip, br"));
     }
 }
 
@@ -121,7 +121,7 @@ fn arguments_stream_as_they_are_written() {
         wire.send(STREAM_HEAD);
         wire.chunk(text("<tool_call>{\"name\": \"weather\", \"arguments\": {\"city\": \"Os"));
         // The rest waits for the client to have seen this much.
-        gone.lock().unwrap().recv().unwrap();
+        gone.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         wire.chunk(text("lo\"}}</tool_call>"));
         wire.chunk(end());
         wire.last_chunk();
@@ -171,7 +171,7 @@ fn a_native_pool_s_tools_go_up_as_they_came() {
     native.models = models(&["m"]);
     let gateway = gateway_of(config(vec![native]));
     assert_eq!(ask(gateway.addr, chat("")).status(), 200);
-    assert_eq!(requests.recv().unwrap().text(), offer(""));
+    assert_eq!(requests.recv_timeout(PATIENCE).unwrap().text(), offer(""));
 }
 
 #[test]

@@ -265,7 +265,7 @@ fn a_stream_is_seen_while_it_goes_on() {
         wire.request();
         wire.send(STREAM_HEAD);
         wire.chunk(text("word"));
-        let _ = ended.lock().unwrap().recv();
+        let _ = ended.lock().unwrap().recv_timeout(PATIENCE);
     });
     let gateway = gateway(upstream.address);
     let mut client = Wire::connect(gateway.addr);

@@ -1,6 +1,8 @@
 //! Whatever is no chat request with tools passes through as it came.
 
-use crate::harness::{Upstream, Wire, ask, assert_error, config, gateway, gateway_of, get, ok, peer, pool, post};
+use crate::harness::{
+    PATIENCE, Upstream, Wire, ask, assert_error, config, gateway, gateway_of, get, ok, peer, pool, post,
+};
 
 use toolgate::config::Secret;
 
@@ -15,7 +17,7 @@ fn any_method_path_query_field_and_body_passes() {
         );
         let answer = ask(gateway.addr, request);
         assert_eq!((answer.status(), answer.text().as_str()), (200, "{}"), "{method}");
-        let seen = requests.recv().unwrap();
+        let seen = requests.recv_timeout(PATIENCE).unwrap();
         assert_eq!(seen.first_line, format!("{method} {target} HTTP/1.1"));
         assert_eq!(seen.body, b"he\0lo", "{method}");
         let odd: Vec<_> = seen.fields.iter().filter(|(n, _)| n.eq_ignore_ascii_case("x-odd")).collect();
@@ -44,7 +46,7 @@ fn the_peer_is_addressed_as_itself() {
                      X-Forwarded-For: 1.2.3.4\r\nX-Request-Id: me\r\nConnection: X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\n\r\n"
                 ),
             );
-            let seen = requests.recv().unwrap();
+            let seen = requests.recv_timeout(PATIENCE).unwrap();
             assert_eq!(seen.first_line, format!("GET {path} HTTP/1.1"));
             assert_eq!(seen.field("host"), Some(host.as_str()));
             assert_eq!(seen.field("authorization"), Some(authorization));
@@ -60,7 +62,7 @@ fn a_request_has_an_id_on_its_way_and_back() {
     let (upstream, requests) = Upstream::answering(|_| ok("{}"));
     let gateway = gateway(upstream.address);
     let answer = ask(gateway.addr, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    let seen = requests.recv().unwrap();
+    let seen = requests.recv_timeout(PATIENCE).unwrap();
     let id = seen.field("x-request-id").unwrap();
     assert!(id.starts_with("req_") && id.len() > 20, "{id}");
     assert_eq!(answer.field("x-request-id"), Some(id));
@@ -120,7 +122,7 @@ fn a_stream_goes_on_as_it_comes() {
         wire.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nKeep-Alive: timeout=5\r\n\r\n");
         for n in 0..5 {
             wire.chunk(format!("data: {n}\r\n\r\n"));
-            gone.lock().unwrap().recv().unwrap();
+            gone.lock().unwrap().recv_timeout(PATIENCE).unwrap();
         }
         wire.last_chunk();
     });
@@ -178,7 +180,7 @@ fn a_client_s_connection_serves_many_requests() {
     for n in 0..4 {
         client.send(post(&format!("/{n}"), "{}"));
         assert_eq!(client.response().text(), format!("POST /{n} HTTP/1.1"));
-        requests.recv().unwrap();
+        requests.recv_timeout(PATIENCE).unwrap();
     }
     // Two at once: the second waits for the first.
     client.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -198,7 +200,7 @@ fn both_framings_at_once_are_one_body_and_the_last_of_its_connection() {
     );
     assert_eq!(client.response().status(), 200);
     client.expect_close();
-    let seen = requests.recv().unwrap();
+    let seen = requests.recv_timeout(PATIENCE).unwrap();
     assert_eq!((seen.text().as_str(), seen.field("content-length")), ("hello", None));
     assert!(requests.try_recv().is_err(), "nothing was smuggled");
 }
@@ -213,7 +215,7 @@ fn lengths_that_agree_are_one_length() {
             for lengths in [format!("{size}, {size}"), format!("{size}\r\nContent-Length: {size}")] {
                 let head = format!("POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: {lengths}\r\n\r\n");
                 assert_eq!(ask(gateway.addr, head + &body).status(), 200, "{path} {lengths}");
-                let seen = requests.recv().unwrap();
+                let seen = requests.recv_timeout(PATIENCE).unwrap();
                 let lengths: Vec<_> = seen.fields.iter().filter(|(name, _)| name == "Content-Length").collect();
                 assert_eq!((lengths.len(), lengths[0].1.as_str()), (1, size.to_string().as_str()), "{path}");
                 assert!(seen.is_complete && seen.text() == body, "{path} {size}");
@@ -237,7 +239,7 @@ fn an_offer_of_http2_is_an_ordinary_request() {
     for request in [get("/x"), post("/x", "{}"), post("/v1/chat/completions", "{}")] {
         let request = request.replace("Host", offer);
         assert_eq!(ask(answering.addr, &request).status(), 200);
-        let seen = requests.recv().unwrap();
+        let seen = requests.recv_timeout(PATIENCE).unwrap();
         assert_eq!((seen.field("upgrade"), seen.field("http2-settings")), (None, None));
         assert_ne!(seen.field("connection"), Some("Upgrade"));
         // Its waits have ends, as a tunnel's have not.
