@@ -241,6 +241,7 @@ t!(gemma4, case("gemma4"),
         => r#"call get_weather / args {"city":"Paris", "days":42,"metric":true} / end"#,
     "<|tool_call>call:get_weather{city:42}<tool_call|>" => r#"call get_weather / args {"city":"42"} / end"#,
     "<|tool_call>call:get_time{}<tool_call|><|tool_call>call:get_time{}<tool_call|>" => "call get_time / args {} / end / call get_time / args {} / end",
+    "call:get_time{}<turn|><|tool_call|>x" => "call get_time / args {} / end / text \"<turn|><|tool_call|>x\"",
     "<|channel>thought\nhm<channel|>hi" => r#"think "hm" / text "hi""#,
     // Text.
     "In Gemma the marker <|tool_call> opens a call." => r#"text "In Gemma the marker <|tool_call> opens a call.""#,

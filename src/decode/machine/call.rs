@@ -152,8 +152,9 @@ impl Decoder {
         } else {
             self.enter_text();
             // A marker that opens and closes, right after a call, closed it.
-            if role.closes && self.gap.phase == Phase::AfterCall {
+            if role.closes && self.gap.phase == Phase::AfterCall && self.gap.has_room() {
                 self.wrapper = Awaited::No;
+                self.gap.close_block(opener);
             } else {
                 emit_text(&mut self.gap, opener, sink);
             }
