@@ -48,11 +48,18 @@ impl<P: Copy + Debug> Repair<P> {
 
     pub(super) fn key_word<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if matches!(c, ':' | ',' | '}' | ']') {
-            let trimmed = self.key.trim_end().len();
-            self.gap = self.key.split_off(trimmed);
+            self.gap = self.gap.chars().map(space).collect();
             self.state = State::AfterKey;
             return Next::Again;
         }
+        // Whitespace is a part of the key only where the key goes on behind it.
+        if c.is_whitespace() && self.gap.len() < cx.word_max {
+            self.gap.push(c);
+            return Next::Read;
+        }
+        let gap = std::mem::take(&mut self.gap);
+        escape_into(&gap, &mut self.key);
+        self.raw_key.push_str(&gap);
         if matches!(c, '{' | '[' | '(') || (c == '"' && cx.words == Words::Unreadable) {
             if cx.mode == Mode::Strict {
                 return Next::Unreadable;

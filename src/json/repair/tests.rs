@@ -188,6 +188,7 @@ t!(own_delimiter, GEMMA,
     "{city:<|\"|>Rome \"x\" \\ {y} </call><|\"|>,n:3,o:{t:true,l:[<|\"|>a<|\"|>,1]}}"
         => r#"{"city":"Rome \"x\" \\ {y} </call>","n":3,"o":{"t":true,"l":["a",1]}}"#,
     "{<|\"|>3<|\"|>:<|\"|>new<|\"|>}" => r#"{"3":"new"}"#,
+    "{a\n : 1,b\nc:2}" => "{\"a\"\n : 1,\"b\\nc\":2}",
     "{Basic LLM Chain:{main:[]}, B:1}" => r#"{"Basic LLM Chain":{"main":[]}, "B":1}"#,
     "{a:<|\"|>x<|\"|><|\"|>}" => r#"~ {"a":"x"}"#,
     "{command:<|\"|>ls}" => r#"~ {"command":"ls"}"#,
