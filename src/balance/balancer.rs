@@ -103,6 +103,13 @@ impl Balancer {
         }
     }
 
+    /// A peer is about to be asked how it is: of what it tells then, all that we had there meanwhile is ours.
+    pub fn asking(&mut self, peer: PeerId) {
+        if let Some(peer) = self.roster.get_mut(peer) {
+            peer.asking();
+        }
+    }
+
     /// A peer was asked how it is.
     pub fn asked(&mut self, peer: PeerId, report: Report, now: Duration) {
         if let Some(peer) = self.roster.get_mut(peer) {

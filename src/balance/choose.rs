@@ -55,7 +55,7 @@ impl Balancer {
         let peer = self.roster.get_mut(chosen)?;
         self.claims += 1;
         peer.taken_at = self.claims;
-        peer.inflight += 1;
+        peer.take();
         let kind = peer.health.begin(now);
         if let Some(key) = request.session {
             self.affinity.note_session(key, chosen);

@@ -76,6 +76,8 @@ pub struct Peer {
     pub spec: Spec,
     pub health: Health,
     pub inflight: u32,
+    /// The most that it had at once since it was last asked.
+    inflight_max: u32,
     /// When it was last taken, in claims: among equals the one that waited longest is next.
     pub taken_at: u64,
     slots: Option<u32>,
@@ -96,6 +98,7 @@ impl Peer {
             spec,
             health: Health::default(),
             inflight: 0,
+            inflight_max: 0,
             taken_at: 0,
             slots: None,
             elsewhere: 0,
@@ -122,10 +125,23 @@ impl Peer {
         u64::from(self.capacity().unwrap_or(SLOTS_NOMINAL)) * u64::from(self.spec.weight.max(1))
     }
 
+    /// A request of ours goes there.
+    pub fn take(&mut self) {
+        self.inflight += 1;
+        self.inflight_max = self.inflight_max.max(self.inflight);
+    }
+
+    pub fn asking(&mut self) {
+        self.inflight_max = self.inflight;
+    }
+
+    /// Between the question and the answer requests of ours may have come and gone, and nobody knows which of them the
+    /// peer has counted. Taking all of them for counted errs by a request too many at the peer; the other way
+    /// round, ours would be somebody else's and keep a place that nobody uses.
     pub fn asked(&mut self, report: Report, now: Duration) {
         self.health.asked(report.state, now);
         self.slots = report.slots.or(self.slots);
-        self.elsewhere = report.processing.unwrap_or(0).saturating_sub(self.inflight);
+        self.elsewhere = report.processing.unwrap_or(0).saturating_sub(self.inflight_max);
     }
 
     fn is_here(&self) -> bool {

@@ -207,6 +207,7 @@ impl Simulation {
                 let waiting = of.waiting.len() as u32;
                 let report =
                     Report { state: State::Ready, slots: Some(of.make.slots), processing: Some(of.busy + waiting) };
+                self.replicas[replica].asking(*id);
                 self.replicas[replica].asked(*id, report, now);
             }
             self.wake(replica);

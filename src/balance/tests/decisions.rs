@@ -112,6 +112,26 @@ fn capacity_is_configured_or_learnt_and_others_use_it_too() {
 }
 
 #[test]
+fn what_came_and_went_while_a_peer_was_asked_is_nobody_else_s() {
+    let told = |processing| Report { processing: Some(processing), ..Report::default() };
+    let elsewhere = |pool: &Pool| pool.balancer.statuses(pool.now).map(|peer| peer.elsewhere).next();
+    let mut pool = Pool::policy(Policy::Slots, &[("a", slots(4))]);
+    let (stays, before) = (pool.go(any()), pool.go(any()));
+    pool.end(before, Outcome::Served);
+    pool.balancer.asking(id("a"));
+    let during = pool.go(any());
+    pool.end(during, Outcome::Served);
+    // It has counted one of somebody's, the one that stays, and maybe the one that came and went.
+    for (told_of, expected) in [(2, 0), (3, 1)] {
+        pool.balancer.asked(id("a"), told(told_of), pool.now);
+        assert_eq!(elsewhere(&pool), Some(expected));
+    }
+    pool.asked("a", told(2));
+    assert_eq!(elsewhere(&pool), Some(1));
+    pool.end(stays, Outcome::Served);
+}
+
+#[test]
 fn a_peer_that_failed_a_request_is_not_asked_again() {
     let mut pool = Pool::policy(Policy::Slots, &[("a", slots(1)), ("b", slots(1))]);
     assert_eq!(pool.shown(after(&["a"])), "b: failover 1");

@@ -83,7 +83,9 @@ impl Pool {
         self.balancer.next(self.now)
     }
 
+    /// Asked and answered in one moment.
     fn asked(&mut self, peer: &str, report: Report) {
+        self.balancer.asking(id(peer));
         self.balancer.asked(id(peer), report, self.now);
     }
 
