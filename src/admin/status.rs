@@ -42,6 +42,7 @@ fn pool_status(pool: &Pool, metrics: &Metrics, totals: &BTreeMap<(String, String
                 "url": peer.url,
                 "up": peer.is_up,
                 "in_flight": peer.in_flight,
+                "elsewhere": peer.elsewhere,
                 "slots": peer.slots,
                 "requests": total.requests,
                 "failed": total.failed,
@@ -83,6 +84,7 @@ fn peers(pool: &Pool) -> impl Iterator<Item = PeerNow<'_>> {
             pool: pool.name(),
             url: peer.url(),
             in_flight: status.inflight,
+            elsewhere: status.elsewhere,
             slots: status.capacity,
             is_up: !matches!(status.standing, Standing::Open(_) | Standing::Trying | Standing::Failed),
         })

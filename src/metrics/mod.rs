@@ -71,6 +71,8 @@ pub struct PeerNow<'a> {
     pub pool: &'a str,
     pub url: &'a str,
     pub in_flight: u32,
+    /// Requests of others, when it was last asked.
+    pub elsewhere: u32,
     /// Requests that it may have at once, where that is known.
     pub slots: Option<u32>,
     pub is_up: bool,

@@ -1,5 +1,5 @@
 //! How one server is, by the pages that its engine has for that.
-//! Remembers nothing; `pool` tells the balancer.
+//! Remembers nothing but what a server does not offer; `pool` tells the balancer.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::config;
 use crate::exchange::Engine;
 
 use super::ask::{self, AskError, Page};
+use super::load::Load;
 use super::peer::Peer;
 
 /// What a check showed.
@@ -32,8 +33,8 @@ pub fn page(engine: Engine) -> Option<&'static str> {
     }
 }
 
-/// Asks one server.
-pub async fn check(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Check {
+/// Asks one server. `load` is what its last checks have shown of its load.
+pub async fn check(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts, load: &mut Load) -> Check {
     let Some(path) = page(engine) else { return Check::Told(Report::default()) };
     let health = match ask::page(peer, path, None, timeouts).await {
         Ok(page) => page,
@@ -44,11 +45,20 @@ pub async fn check(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts)
         }
     };
     let state = state(engine, health.status);
-    if engine != Engine::LlamaCpp || state != State::Ready {
+    if state != State::Ready {
         return Check::Told(Report { state, ..Report::default() });
     }
+    let (report, processing) = tokio::join!(properties(peer, engine, timeouts), load.ask(peer, engine, timeouts));
+    Check::Told(Report { processing, ..report })
+}
+
+/// What a server that serves tells of itself.
+async fn properties(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Report {
+    if engine != Engine::LlamaCpp {
+        return Report::default();
+    }
     let props = ask::page(peer, "/props", None, timeouts).await;
-    Check::Told(props.map_or_else(|_| Report::default(), |page| report(&page)))
+    props.map_or_else(|_| Report::default(), |page| report(&page))
 }
 
 /// llama.cpp answers 503 `Loading model` until it serves (`tools/server/README.md`). Whoever answers below 500, be it

@@ -10,6 +10,7 @@ mod ask;
 mod check;
 mod claim;
 mod dial;
+mod load;
 mod peer;
 mod places;
 mod pool;

@@ -62,6 +62,11 @@ impl Places {
         }
     }
 
+    /// A peer is about to be asked how it is.
+    pub fn asking(&self, peer: PeerId) {
+        lock(&self.state).balancer.asking(peer);
+    }
+
     /// A peer told how it is.
     pub fn asked(self: &Arc<Self>, peer: PeerId, report: Report) {
         lock(&self.state).balancer.asked(peer, report, self.now());

@@ -16,6 +16,7 @@ use crate::dialect::{Dialect, Dialects};
 use super::ask;
 use super::check::{self, Check};
 use super::claim::Claim;
+use super::load::Load;
 use super::peer::Peer;
 use super::places::{Entry, Place, Places, Waiting};
 use super::probe::Probe;
@@ -25,8 +26,9 @@ use super::probe::Probe;
 const FALLBACK: &str = "json-envelope";
 /// What the first requests wait at most to learn how the servers are.
 const FIRST_CHECK_MAX: Duration = Duration::from_secs(2);
-/// A server that is not ready is asked again this soon: requests may be waiting for it.
-const PAUSE_UNTIL_READY: Duration = Duration::from_secs(1);
+/// A server that requests may be waiting for is asked again this soon. llama.cpp does not notice who leaves a whole
+/// answer while it is asked for its metrics more often.
+const PAUSE_WHEN_WANTED: Duration = Duration::from_secs(1);
 /// A server that is merely busy may be silent once or twice.
 const SILENCES_MAX: u32 = 3;
 
@@ -158,18 +160,21 @@ impl Pool {
         let mut first = JoinSet::new();
         for peer in &self.peers {
             let (pool, peer) = (Arc::clone(self), Arc::clone(peer));
-            first.spawn(async move { pool.ask(&peer, &mut Noticed::default()).await });
+            first.spawn(async move {
+                let mut noticed = Noticed::default();
+                pool.ask(&peer, &mut noticed).await;
+                (peer, noticed)
+            });
         }
-        while first.join_next().await.is_some() {}
+        let asked = first.join_all().await;
         self.is_known.send_replace(true);
         let mut asking = JoinSet::new();
-        for peer in &self.peers {
-            let (pool, peer) = (Arc::clone(self), Arc::clone(peer));
+        for (peer, mut noticed) in asked {
+            let pool = Arc::clone(self);
             asking.spawn(async move {
-                let mut noticed = Noticed::default();
                 loop {
-                    let is_ready = pool.standing(peer.id()).is_some_and(is_awake);
-                    sleep(if is_ready { pause } else { pause.min(PAUSE_UNTIL_READY) }).await;
+                    let is_urgent = pool.is_wanted_soon(peer.id());
+                    sleep(if is_urgent { pause.min(PAUSE_WHEN_WANTED) } else { pause }).await;
                     pool.ask(&peer, &mut noticed).await;
                 }
             });
@@ -178,7 +183,8 @@ impl Pool {
     }
 
     async fn ask(&self, peer: &Arc<Peer>, noticed: &mut Noticed) {
-        let check = check::check(peer, self.config.engine, self.config.timeouts).await;
+        self.places.asking(peer.id());
+        let check = check::check(peer, self.config.engine, self.config.timeouts, &mut noticed.load).await;
         noticed.silences = if matches!(check, Check::Silent) { noticed.silences + 1 } else { 0 };
         let report = match check {
             Check::Told(report) => report,
@@ -194,8 +200,11 @@ impl Pool {
         self.places.asked(peer.id(), report);
     }
 
-    fn standing(&self, id: PeerId) -> Option<Standing> {
-        self.places.statuses().into_iter().find(|status| status.id == id).map(|status| status.standing)
+    /// Whether a server is one that requests may be waiting for: because it is not ready, or because others use it.
+    fn is_wanted_soon(&self, id: PeerId) -> bool {
+        let status = self.places.statuses().into_iter().find(|status| status.id == id);
+        let is_shared = |status: &Status| status.elsewhere > 0 && self.places.waiting() > 0;
+        status.is_none_or(|status| !is_awake(status.standing) || is_shared(&status))
     }
 
     /// Where a session is at home, else the first that is awake, else the first.
@@ -274,6 +283,7 @@ impl Queued {
 struct Noticed {
     state: Option<State>,
     silences: u32,
+    load: Load,
 }
 
 fn is_awake(standing: Standing) -> bool {

@@ -8,6 +8,7 @@ mod affinity;
 mod aliases;
 mod assembling;
 mod bodies;
+mod elsewhere;
 mod faults;
 mod fleet;
 mod harness;

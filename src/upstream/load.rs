@@ -1,0 +1,116 @@
+//! How many requests a server has, everybody's, as its own page of metrics says.
+//! Does not know whose they are; `balance` knows ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config;
+use crate::exchange::Engine;
+
+use super::ask::{self, Page};
+use super::peer::Peer;
+
+const PAGE: &str = "/metrics";
+/// A server without the page is asked for it again this seldom: it may have been started anew in between two checks.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+
+/// What is known of a server's page.
+#[derive(Debug, Default)]
+pub struct Load {
+    missing: Option<Missing>,
+}
+
+/// There is no such page: llama.cpp has it with `--metrics` only (501 without), SGLang with `--enable-metrics` (404),
+/// and a router of llama.cpp's for one model at a time (400).
+#[derive(Debug)]
+struct Missing {
+    /// How often the server had come back by then.
+    returns: u32,
+    until: Instant,
+}
+
+impl Load {
+    /// The requests that a server works on and those that wait there, if it says so. One that is in the middle of a
+    /// long batch is late, and says nothing this time.
+    pub async fn ask(&mut self, peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Option<u32> {
+        let gauges = gauges(engine)?;
+        let returns = peer.returns();
+        if self.missing.as_ref().is_some_and(|known| known.returns == returns && Instant::now() < known.until) {
+            return None;
+        }
+        let page = ask::page(peer, PAGE, None, timeouts).await.ok()?;
+        let requests = requests(&page, &gauges);
+        self.missing = requests.is_none().then(|| Missing { returns, until: Instant::now() + AGAIN_AFTER });
+        requests
+    }
+}
+
+/// What engines call the requests that they work on and those that wait. Sources: llama.cpp's
+/// `tools/server/README.md`, vLLM's `docs/design/metrics.md`, SGLang's `docs/references/production_metrics.md`.
+fn gauges(engine: Engine) -> Option<[&'static str; 2]> {
+    match engine {
+        Engine::LlamaCpp => Some(["llamacpp:requests_processing", "llamacpp:requests_deferred"]),
+        Engine::Vllm => Some(["vllm:num_requests_running", "vllm:num_requests_waiting"]),
+        Engine::Sglang => Some(["sglang:num_running_reqs", "sglang:num_queue_reqs"]),
+        Engine::Ollama | Engine::OpenAi => None,
+    }
+}
+
+/// The sum of the samples of these gauges on a page in Prometheus' text format; a gauge may have one for each engine
+/// in the server. `None` when there is none.
+fn requests(page: &Page, gauges: &[&str]) -> Option<u32> {
+    let text = std::str::from_utf8(&page.body).ok().filter(|_| page.status == 200)?;
+    let samples = text.lines().filter_map(|line| sample(line, gauges));
+    samples.fold(None, |sum: Option<u32>, value| Some(sum.unwrap_or(0).saturating_add(value)))
+}
+
+/// `name{labels} value`, the labels optional and a time behind it too. A value that is no count says nothing.
+fn sample(line: &str, gauges: &[&str]) -> Option<u32> {
+    let rest = gauges.iter().find_map(|gauge| line.strip_prefix(gauge))?;
+    let value = match rest.strip_prefix('{') {
+        Some(labels) => labels.rsplit_once('}')?.1,
+        None => rest.strip_prefix(' ')?,
+    };
+    let value = value.split_ascii_whitespace().next()?;
+    // Python's client library writes every number as a float, large ones with an exponent.
+    value.split_once('.').map_or(value, |(whole, _)| whole).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_says_how_many_requests_there_are() {
+        let vllm = "# HELP vllm:num_requests_running Number of requests.\n# TYPE vllm:num_requests_running gauge\n\
+                    vllm:num_requests_running{engine=\"0\",model_name=\"a } 7\"} 2.0\n\
+                    vllm:num_requests_running{engine=\"1\",model_name=\"a } 7\"} 1.0\n\
+                    vllm:num_requests_waiting{engine=\"0\",model_name=\"a } 7\"} 4.0 1700000000000\n\
+                    vllm:num_requests_waiting_by_reason{engine=\"0\",reason=\"capacity\"} 4.0\n";
+        let sglang = "sglang:num_running_reqs{model_name=\"m\"} 3.0\nsglang:num_queue_reqs{model_name=\"m\"} 0.0\n";
+        let table = [
+            (Engine::LlamaCpp, 200, "llamacpp:requests_processing 1\nllamacpp:requests_deferred 2\n", Some(3)),
+            (Engine::LlamaCpp, 200, "llamacpp:requests_processing 0", Some(0)),
+            (Engine::LlamaCpp, 200, "llamacpp:requests_processing_max 1\n", None),
+            (Engine::LlamaCpp, 200, "llamacpp:requests_processing -1\nllamacpp:requests_deferred NaN\n", None),
+            (Engine::LlamaCpp, 200, "llamacpp:requests_processing{ 1\nllamacpp:requests_deferred", None),
+            (
+                Engine::LlamaCpp,
+                200,
+                "llamacpp:requests_processing 4294967295\nllamacpp:requests_deferred 9",
+                Some(u32::MAX),
+            ),
+            (Engine::LlamaCpp, 501, "llamacpp:requests_processing 1\n", None),
+            (Engine::LlamaCpp, 200, "<html>", None),
+            (Engine::Vllm, 200, vllm, Some(7)),
+            (Engine::Sglang, 200, sglang, Some(3)),
+            (Engine::Sglang, 200, vllm, None),
+        ];
+        for (engine, status, body, expected) in table {
+            let page = Page { status, body: body.into() };
+            assert_eq!(requests(&page, &gauges(engine).unwrap()), expected, "{body}");
+        }
+    }
+}
