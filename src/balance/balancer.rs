@@ -231,6 +231,11 @@ impl Balancer {
         self.affinity.session(key).filter(|peer| self.roster.get(*peer).is_some())
     }
 
+    /// A session is at home at that peer from now on.
+    pub fn settle_session(&mut self, key: u64, peer: PeerId) {
+        self.affinity.note_session(key, peer);
+    }
+
     pub fn statuses(&self, now: Duration) -> impl Iterator<Item = Status> {
         self.roster.statuses(now)
     }

@@ -59,6 +59,7 @@ pub struct Pool {
     pub reasoning: Reasoning,
     pub unknown_tools: UnknownTools,
     pub assemble: Assemble,
+    pub conversations: Conversations,
     pub timeouts: Timeouts,
 }
 
@@ -76,6 +77,7 @@ impl Pool {
             reasoning: Reasoning::default(),
             unknown_tools: UnknownTools::default(),
             assemble: Assemble::default(),
+            conversations: Conversations::default(),
             timeouts: Timeouts::default(),
         }
     }
@@ -147,6 +149,16 @@ pub enum Assemble {
     /// Those to all chat requests.
     All,
     Off,
+}
+
+/// What becomes of a stream that a llama.cpp server keeps for its client (`X-Conversation-Id`) when the client leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Conversations {
+    /// The server is told to stop, and its slot is free.
+    #[default]
+    Cancel,
+    /// It goes on, and the client may come back for the rest.
+    Keep,
 }
 
 /// How long a peer is waited for, in milliseconds. None means for ever.

@@ -7,7 +7,9 @@ use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
 use super::peer::{UrlError, parse_port};
 use super::tree::{self, Node, Value};
-use super::{Assemble, Config, DialectChoice, Glob, Peer, Pool, Secret, Server, Timeouts, ToolsChoice, View};
+use super::{
+    Assemble, Config, Conversations, DialectChoice, Glob, Peer, Pool, Secret, Server, Timeouts, ToolsChoice, View,
+};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
 use crate::exchange::{Engine, ToolsMode};
@@ -29,6 +31,7 @@ pub(super) const POOL: &[&str] = &[
     "reasoning",
     "unknown_tools",
     "assemble",
+    "conversations",
     "timeouts",
 ];
 pub(super) const PEER: &[&str] = &["url", "name", "weight", "priority", "max_inflight", "api_key"];
@@ -54,6 +57,7 @@ const TOOLS: &[(&str, ToolsChoice)] = &[
     (ToolsMode::Native.name(), ToolsChoice::Native),
 ];
 const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), ("pass", UnknownTools::Pass)];
+const CONVERSATIONS: &[(&str, Conversations)] = &[("cancel", Conversations::Cancel), ("keep", Conversations::Keep)];
 const ASSEMBLE: &[(&str, Assemble)] = &[("tools", Assemble::Tools), ("all", Assemble::All), ("off", Assemble::Off)];
 const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 
@@ -222,6 +226,7 @@ impl Reader<'_> {
             &mut pool.reasoning,
         );
         self.choose(&fields, "unknown_tools", "unknown_tools policy", UNKNOWN_TOOLS, &mut pool.unknown_tools);
+        self.choose(&fields, "conversations", "conversations policy", CONVERSATIONS, &mut pool.conversations);
         self.choose(&fields, "assemble", "assemble policy", ASSEMBLE, &mut pool.assemble);
         if pool.engine != Engine::LlamaCpp {
             if let Some(node) = fields.find("assemble").filter(|_| pool.assemble != Assemble::Off) {

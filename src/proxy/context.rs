@@ -14,6 +14,7 @@ use crate::upstream::{Claim, Pool, Watch};
 
 use super::addressed::Addressed;
 use super::body::{End, Upload};
+use super::conversation::{Conversation, Resumption};
 use super::fault::Fault;
 use super::lifecycle::Busy;
 use super::reply::Reply;
@@ -31,6 +32,8 @@ pub struct Context {
     pub alias: Option<String>,
     /// Says the alias in the answer.
     pub renaming: Option<ModelRewriter>,
+    /// The conversation whose stream the server keeps for the client.
+    pub conversation: Option<Conversation>,
     pub upload: Upload,
     /// How the reply is to be read, when it is.
     pub exchange: Option<Box<Exchange>>,
@@ -61,6 +64,8 @@ pub struct Target {
     pub claim: Option<Claim>,
     /// The one server that was asked for by its name.
     pub addressed: Option<Addressed>,
+    /// What is asked of a stream that some server has kept.
+    pub resumption: Option<Resumption>,
     /// The session that the client named, and what the prompt begins with.
     pub session: Option<u64>,
     pub prefix: Option<Fingerprint>,
@@ -110,6 +115,7 @@ impl Default for Context {
             model: None,
             alias: None,
             renaming: None,
+            conversation: None,
             upload: Upload::default(),
             exchange: None,
             delivery: Delivery::default(),

@@ -79,6 +79,11 @@ impl Gateway {
                 }
             },
         };
+        self.answer_json(session, context, body).await
+    }
+
+    /// Answers with JSON in place of the servers.
+    pub(super) async fn answer_json(&self, session: &mut Session, context: &Context, body: String) -> Result<()> {
         let mut header = ResponseHeader::build(200, Some(3))?;
         header.insert_header("Content-Type", "application/json")?;
         header.insert_header("Content-Length", body.len())?;

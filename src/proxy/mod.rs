@@ -12,6 +12,7 @@ mod admit;
 mod affinity;
 mod body;
 mod context;
+mod conversation;
 mod fault;
 mod headers;
 mod lifecycle;
@@ -46,6 +47,7 @@ use crate::upstream::{Connection, Pool, Upstream, Watch};
 
 use body::End;
 use context::{Delivery, Distrust};
+use conversation::Resumed;
 use fault::Blame;
 use listing::{Listing, Wanted};
 use reply::{Close, Reply, Unread};
@@ -220,8 +222,16 @@ impl ProxyHttp for Gateway {
             return Ok(true);
         }
         self.address(session, context)?;
-        if context.target.addressed.is_none() {
-            self.admit(session, context).await?;
+        if context.target.addressed.is_some() {
+            return Ok(false);
+        }
+        match self.resume(session, context).await? {
+            Resumed::Answered => return Ok(true),
+            Resumed::Directed => {}
+            Resumed::No => {
+                self.admit(session, context).await?;
+                self.converse(session, context);
+            }
         }
         Ok(false)
     }
@@ -233,6 +243,9 @@ impl ProxyHttp for Gateway {
             let claim = self.place(session, context, &pool).await?;
             context.target.peer_url = Some(claim.peer().url().to_owned());
             context.target.why = claim.why();
+            if let Some(conversation) = &context.conversation {
+                pool.settle_session(conversation.key, claim.peer().id());
+            }
             let connection = Self::connection(session, context, &pool);
             match claim.http_peer(&connection).await {
                 Ok(http_peer) => {
@@ -380,6 +393,9 @@ impl ProxyHttp for Gateway {
         // As with an answer's end: the client may take its time.
         if let Some(mut claim) = context.target.claim.take() {
             claim.judge(if context.target.is_stopped() { Outcome::Served } else { place::blame_peer(&fault, expired) });
+            if !matches!(fault, Fault::Broken) {
+                self.abandon(session, context, claim);
+            }
         }
         match fault.blame() {
             Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}: {e}", context.id),

@@ -35,6 +35,10 @@ impl Gateway {
         if let Some(addressed) = context.target.addressed.as_ref().filter(|_| context.target.has_untried()) {
             return pool.claim_at(addressed.index).map_err(|e| context.fail(Fault::Claim(e)));
         }
+        if context.target.resumption.is_some() {
+            let Target { tried, session, .. } = &context.target;
+            return pool.claim_for_a_word(tried, *session).map_err(|e| context.fail(Fault::Claim(e)));
+        }
         let mut queued = match pool.claim(context.target.request(), need(session)).await {
             Ok(Found::Claim(claim)) => return Ok(claim),
             Ok(Found::Queued(queued)) => queued,
@@ -76,6 +80,9 @@ impl Gateway {
         let (Some(pool), Some(mut claim)) = (context.target.pool.clone(), context.target.claim.take()) else {
             return Ok(());
         };
+        if context.target.resumes_elsewhere(response, claim.peer().id()) {
+            return Err(Error::explain(ELSEWHERE, format!("{} does not have the stream", claim.peer().url())));
+        }
         let Some(outcome) = verdict(response, pool.config().engine) else {
             claim.began();
             context.target.claim = Some(claim);

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use pingora::connectors::http::Connector;
-use pingora::http::RequestHeader;
+use pingora::http::{Method, RequestHeader};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -19,6 +20,22 @@ use super::watch::Watch;
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 /// Templates of 20 KiB are usual, and lists of some hundred models; an answer over this is none.
 const PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// What a server is asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// JSON, or nothing.
+    pub body: Bytes,
+}
+
+impl Question {
+    pub fn page(path: &str) -> Self {
+        Self { method: Method::GET, path: path.to_owned(), body: Bytes::new() }
+    }
+}
 
 /// A page as it came.
 #[derive(Debug)]
@@ -40,19 +57,20 @@ pub enum AskError {
     Late,
 }
 
-/// The bodies of a page at every peer that answers in time, in the order of the peers.
+/// The bodies of the answers of every peer that answers in time, in the order of the peers.
 /// A peer without a key of its own is shown the client's `authorization`.
 pub async fn all(
     pool: &config::Pool,
     peers: &[Arc<Peer>],
-    path: &'static str,
+    question: &Question,
     authorization: Option<&str>,
 ) -> Vec<(Arc<Peer>, Vec<u8>)> {
     let mut asking = JoinSet::new();
     for (place, peer) in peers.iter().enumerate() {
         let (peer, timeouts, authorization) = (Arc::clone(peer), pool.timeouts, authorization.map(str::to_owned));
+        let question = question.clone();
         asking.spawn(async move {
-            let answer = page(&peer, path, authorization, timeouts).await;
+            let answer = ask(&peer, &question, authorization, timeouts).await;
             (place, peer, answer)
         });
     }
@@ -63,9 +81,9 @@ pub async fn all(
         match answer {
             Ok(Page { status: 200, body }) => pages.push((peer, body)),
             Ok(Page { status, .. }) => {
-                log::warn!("pool {}: asking {} for `{path}`: it answered {status}", pool.name, peer.url());
+                log::warn!("pool {}: asking {} for `{}`: it answered {status}", pool.name, peer.url(), question.path);
             }
-            Err(e) => log::warn!("pool {}: asking {} for `{path}`: {e}", pool.name, peer.url()),
+            Err(e) => log::warn!("pool {}: asking {} for `{}`: {e}", pool.name, peer.url(), question.path),
         }
     }
     pages
@@ -78,12 +96,22 @@ pub async fn page(
     authorization: Option<String>,
     timeouts: config::Timeouts,
 ) -> Result<Page, AskError> {
-    timeout(ANSWER_MAX, get(peer, path, authorization, timeouts)).await.unwrap_or(Err(AskError::Late))
+    ask(peer, &Question::page(path), authorization, timeouts).await
 }
 
-async fn get(
+/// One question, on a connection of its own.
+pub async fn ask(
     peer: &Arc<Peer>,
-    path: &str,
+    question: &Question,
+    authorization: Option<String>,
+    timeouts: config::Timeouts,
+) -> Result<Page, AskError> {
+    timeout(ANSWER_MAX, exchange(peer, question, authorization, timeouts)).await.unwrap_or(Err(AskError::Late))
+}
+
+async fn exchange(
+    peer: &Arc<Peer>,
+    question: &Question,
     authorization: Option<String>,
     timeouts: config::Timeouts,
 ) -> Result<Page, AskError> {
@@ -91,14 +119,21 @@ async fn get(
     let http_peer = connection.to(peer, timeouts).await?;
     let connector: Connector = Connector::new(None);
     let (mut session, _) = connector.get_http_session(&http_peer).await?;
-    let path = format!("{}{path}", peer.prefix());
-    let mut request = RequestHeader::build("GET", path.as_bytes(), Some(3))?;
+    let path = format!("{}{}", peer.prefix(), question.path);
+    let mut request = RequestHeader::build(question.method.clone(), path.as_bytes(), Some(5))?;
     request.insert_header("Host", peer.authority())?;
     request.insert_header("Connection", "close")?;
     if let Some(authorization) = peer.authorization().or(authorization) {
         request.insert_header("Authorization", authorization)?;
     }
+    if !question.body.is_empty() {
+        request.insert_header("Content-Type", "application/json")?;
+        request.insert_header("Content-Length", question.body.len())?;
+    }
     session.write_request_header(Box::new(request)).await?;
+    if !question.body.is_empty() {
+        session.write_request_body(question.body.clone(), true).await?;
+    }
     session.finish_request_body().await?;
     session.read_response_header().await?;
     let status = session.response_header().map_or(0, |header| header.status.as_u16());

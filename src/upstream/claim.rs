@@ -10,6 +10,7 @@ use pingora::upstreams::peer::HttpPeer;
 use crate::balance::{Failure, Outcome, Reuse, Why};
 use crate::config::Timeouts;
 
+use super::ask::{self, AskError, Question};
 use super::dial::Dial;
 use super::peer::Peer;
 use super::places::Place;
@@ -84,6 +85,11 @@ impl Claim {
         if let Some(place) = &self.place {
             place.learn(reuse);
         }
+    }
+
+    /// Asks the peer something on a connection of its own; the answer's body does not matter.
+    pub async fn ask(&self, question: &Question, authorization: Option<String>) -> Result<(), AskError> {
+        ask::ask(&self.peer, question, authorization, self.timeouts).await.map(drop)
     }
 
     /// What Pingora needs to connect.

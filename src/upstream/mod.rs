@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinSet;
 
+pub use ask::Question;
 pub use claim::{Claim, Connection};
 pub use peer::Peer;
 pub use pool::{ClaimError, Family, Found, Need, Pool, Queued};

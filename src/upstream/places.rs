@@ -87,6 +87,10 @@ impl Places {
         lock(&self.state).balancer.session(key)
     }
 
+    pub fn settle_session(&self, key: u64, peer: PeerId) {
+        lock(&self.state).balancer.settle_session(key, peer);
+    }
+
     pub fn retry_after(&self) -> Duration {
         lock(&self.state).balancer.retry_after()
     }

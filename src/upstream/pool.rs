@@ -13,7 +13,7 @@ use crate::config::{self, Balancing, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 
-use super::ask;
+use super::ask::{self, Question};
 use super::check::{self, Check};
 use super::claim::Claim;
 use super::load::Load;
@@ -119,10 +119,25 @@ impl Pool {
             (Entry::Refused(Refusal { reason: Reason::Unreachable, .. }), _) => Err(ClaimError::Unreachable),
             (Entry::Refused(Refusal { retry_after, .. }), Need::Slot) => Err(ClaimError::Full { retry_after }),
             (Entry::Waiting(_) | Entry::Refused(_), Need::Word) => {
-                let peer = self.peer_for_a_word(&tried, session).ok_or(ClaimError::Unreachable)?;
-                Ok(Found::Claim(Claim::uncounted(peer, self.config.timeouts)))
+                self.claim_for_a_word(&tried, session).map(Found::Claim)
             }
         }
+    }
+
+    /// A claim that takes no place: on the peer where a session is at home, else on one that is awake.
+    pub fn claim_for_a_word(&self, tried: &[PeerId], session: Option<u64>) -> Result<Claim, ClaimError> {
+        let peer = self.peer_for_a_word(tried, session).ok_or(ClaimError::Unreachable)?;
+        Ok(Claim::uncounted(peer, self.config.timeouts))
+    }
+
+    /// Where a session is at home.
+    pub fn home(&self, session: u64) -> Option<PeerId> {
+        self.places.session(session)
+    }
+
+    /// A session is at home at that peer, however it came there.
+    pub fn settle_session(&self, session: u64, peer: PeerId) {
+        self.places.settle_session(session, peer);
     }
 
     /// A claim on one peer, be it full or thought dead: whoever asks for it by name has a reason.
@@ -231,7 +246,12 @@ impl Pool {
     /// The bodies of a page at every peer that answers in 2 s, in the order of the peers.
     /// A peer without a key of its own is shown the client's `authorization`.
     pub async fn pages(&self, path: &'static str, authorization: Option<&str>) -> Vec<(Arc<Peer>, Vec<u8>)> {
-        ask::all(&self.config, &self.peers, path, authorization).await
+        self.ask_all(&Question::page(path), authorization).await
+    }
+
+    /// The bodies of the answers to a question, of the peers that answer it in 2 s.
+    pub async fn ask_all(&self, question: &Question, authorization: Option<&str>) -> Vec<(Arc<Peer>, Vec<u8>)> {
+        ask::all(&self.config, &self.peers, question, authorization).await
     }
 
     /// How its models write. With `dialect: auto` the servers' chat template decides, then the model's name.

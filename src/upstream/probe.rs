@@ -13,7 +13,7 @@ use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 use crate::exchange::Engine;
 
-use super::ask;
+use super::ask::{self, Question};
 use super::peer::Peer;
 use super::pool::Family;
 
@@ -67,7 +67,7 @@ impl Probe {
 /// The templates of the peers that answer in time, each with its peer's URL.
 async fn templates(pool: &config::Pool, peers: &[Arc<Peer>]) -> Vec<(String, String)> {
     let mut templates = Vec::new();
-    for (peer, body) in ask::all(pool, peers, "/props", None).await {
+    for (peer, body) in ask::all(pool, peers, &Question::page("/props"), None).await {
         match serde_json::from_slice::<Props>(&body) {
             Ok(props) => templates.push((peer.url().to_owned(), props.chat_template)),
             Err(e) => log::warn!("pool {}: `/props` of {} has no chat template: {e}", pool.name, peer.url()),

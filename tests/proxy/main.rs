@@ -9,6 +9,7 @@ mod aliases;
 mod assembling;
 mod bodies;
 mod elsewhere;
+mod conversations;
 mod faults;
 mod fleet;
 mod harness;
