@@ -190,16 +190,17 @@ fn has_answered(session: &Session) -> bool {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = Context;
+    /// Boxed, since the futures that Pingora makes of a request hold it three times over.
+    type CTX = Box<Context>;
 
-    fn new_ctx(&self) -> Context {
-        Context::default()
+    fn new_ctx(&self) -> Box<Context> {
+        Box::default()
     }
 
     /// None: nothing is compressed on the way.
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
         context.busy = Some(self.lifecycle.enter());
         context.id = headers::request_id(session.req_header());
         session.set_read_timeout(Some(CLIENT_PAUSE_MAX));
@@ -211,7 +212,7 @@ impl ProxyHttp for Gateway {
         self.check_head(session, context)
     }
 
-    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<bool> {
         if let Some(page) = path::within(session.req_header(), &self.view.hidden) {
             return Err(context.fail(Fault::Hidden(page)));
         }
@@ -236,7 +237,7 @@ impl ProxyHttp for Gateway {
         Ok(false)
     }
 
-    async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Box<HttpPeer>> {
         context.target.claim = None;
         let Some(pool) = context.target.pool.clone() else { return Err(context.fail(Fault::Internal)) };
         loop {
@@ -268,7 +269,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         let Some(claim) = &context.target.claim else { return Err(context.fail(Fault::Internal)) };
         if let Some(addressed) = &context.target.addressed {
@@ -294,7 +295,7 @@ impl ProxyHttp for Gateway {
         _: &mut Session,
         piece: &mut Option<Bytes>,
         end_of_stream: bool,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         context.seen.is_uploaded |= end_of_stream;
         context.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
@@ -305,7 +306,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         context.seen.answered(context.began, response);
         if response.status.is_informational() && response.status != 101 {
@@ -321,7 +322,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<()> {
         if !response.status.is_informational() {
             response.insert_header("X-Request-Id", context.id.as_str())?;
@@ -338,7 +339,7 @@ impl ProxyHttp for Gateway {
         _: &mut Session,
         piece: &mut Option<Bytes>,
         end_of_stream: bool,
-        context: &mut Context,
+        context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
         context.reply.push(piece).map_err(|e| context.fail(e.into()))?;
         context.seen.came(&context.reply);
@@ -360,7 +361,13 @@ impl ProxyHttp for Gateway {
         Ok(None)
     }
 
-    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, context: &mut Context, mut e: Box<Error>) -> Box<Error> {
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        context: &mut Box<Context>,
+        mut e: Box<Error>,
+    ) -> Box<Error> {
         let Some(claim) = context.target.claim.take() else { return e };
         log::warn!("{}: {e}", claim.peer().url());
         place::give_up(&mut context.target, claim);
@@ -378,7 +385,7 @@ impl ProxyHttp for Gateway {
         _: &HttpPeer,
         session: &mut Session,
         mut e: Box<Error>,
-        context: &mut Context,
+        context: &mut Box<Context>,
         client_reused: bool,
     ) -> Box<Error> {
         let connection = if client_reused { Distrust::Shared } else { Distrust::None };
@@ -386,7 +393,7 @@ impl ProxyHttp for Gateway {
         e
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Context) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Box<Context>) -> FailToProxy {
         let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
         let fault = context.fault.take().unwrap_or_else(|| Fault::of(e, expired));
         let code = fault.status();
@@ -413,7 +420,7 @@ impl ProxyHttp for Gateway {
         FailToProxy { error_code: code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Context) {
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Box<Context>) {
         if let Some(mut claim) = context.target.claim.take()
             && has_answered(session)
         {
@@ -426,11 +433,11 @@ impl ProxyHttp for Gateway {
     }
 
     /// Whoever answers logs.
-    fn suppress_error_log(&self, _: &Session, _: &Context, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Box<Context>, _: &Error) -> bool {
         true
     }
 
-    fn suppress_proxy_warn_log(&self, _: &Session, _: &Context, _: &Error, _: ProxyWarnLogContext) -> bool {
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Box<Context>, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
 }

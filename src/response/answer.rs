@@ -63,7 +63,8 @@ impl Answer {
             limits: limits.clone(),
             usage: exchange.usage,
             choices_asked: exchange.choices.max(1),
-            choices: Vec::new(),
+            // Nearly every answer has one; by itself the list would begin with room for four.
+            choices: Vec::with_capacity(1),
             newest: 0,
             reasoning: ReasoningKey::default(),
             writer: Writer::default(),

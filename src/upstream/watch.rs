@@ -4,6 +4,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -35,20 +36,26 @@ pub struct Watch {
     began: Instant,
     /// Flushes before which nothing is read.
     flushes_first: u8,
+    stopped: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     expired: Option<Expired>,
-    stopped: bool,
     reader: Option<Waker>,
 }
 
 impl Watch {
     /// `total_ms` counts from here.
     pub fn new(timeouts: Timeouts) -> Self {
-        Self { timeouts, began: Instant::now(), flushes_first: 0, state: Mutex::default() }
+        Self {
+            timeouts,
+            began: Instant::now(),
+            flushes_first: 0,
+            stopped: AtomicBool::default(),
+            state: Mutex::default(),
+        }
     }
 
     /// For a tunnel, whose pauses are its ends' affair.
@@ -67,7 +74,7 @@ impl Watch {
 
     /// Nothing more of the answer is needed: the next read fails, and with it the connection ends.
     pub fn stop(&self) {
-        lock(&self.state).stopped = true;
+        self.stopped.store(true, Ordering::Release);
         self.wake();
     }
 
@@ -78,19 +85,22 @@ impl Watch {
     }
 
     pub fn is_stopped(&self) -> bool {
-        lock(&self.state).stopped
+        self.stopped.load(Ordering::Acquire)
     }
 
-    /// Fails when stopped; otherwise remembers whom to wake.
+    /// Fails when stopped.
+    fn check(&self) -> io::Result<()> {
+        if self.is_stopped() { Err(io::Error::other("the answer is complete")) } else { Ok(()) }
+    }
+
+    /// Remembers whom to wake. Whoever stops it does so before they look for one to wake, so what is asked here,
+    /// behind the lock, is not missed.
     fn register(&self, reader: &Waker) -> io::Result<()> {
         let mut state = lock(&self.state);
-        if state.stopped {
-            return Err(io::Error::other("the answer is complete"));
-        }
         if !state.reader.as_ref().is_some_and(|known| known.will_wake(reader)) {
             state.reader = Some(reader.clone());
         }
-        Ok(())
+        self.check()
     }
 
     /// When a wait that begins now is over, and why.
@@ -177,13 +187,17 @@ impl WatchedSocket {
 impl AsyncRead for WatchedSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.watch.register(cx.waker())?;
+        this.watch.check()?;
         if this.flushes_first > 0 {
+            this.watch.register(cx.waker())?;
             return Poll::Pending;
         }
         let before = buf.filled().len();
         match Pin::new(&mut this.tcp).poll_read(cx, buf) {
-            Poll::Pending => this.poll_overdue(this.reading, cx).map(Err),
+            Poll::Pending => {
+                this.watch.register(cx.waker())?;
+                this.poll_overdue(this.reading, cx).map(Err)
+            }
             ready => {
                 this.current = None;
                 if buf.filled().len() > before {
