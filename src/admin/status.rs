@@ -37,10 +37,11 @@ fn pool_status(pool: &Pool, metrics: &Metrics, totals: &BTreeMap<(String, String
     let config = pool.config();
     let peers: Vec<Value> = peers(pool)
         .map(|peer| {
-            let total = totals.get(&(peer.pool.to_owned(), peer.url.to_owned())).copied().unwrap_or_default();
+            let total = totals.get(&(peer.pool.to_owned(), peer.url.clone())).copied().unwrap_or_default();
             json!({
                 "url": peer.url,
                 "up": peer.is_up,
+                "leaving": peer.is_leaving,
                 "in_flight": peer.in_flight,
                 "elsewhere": peer.elsewhere,
                 "slots": peer.slots,
@@ -48,7 +49,7 @@ fn pool_status(pool: &Pool, metrics: &Metrics, totals: &BTreeMap<(String, String
                 "failed": total.failed,
                 "input_tokens": total.input_tokens,
                 "output_tokens": total.output_tokens,
-                "generated": metrics.generated(peer.pool, peer.url).value(),
+                "generated": metrics.generated(peer.pool, &peer.url).value(),
             })
         })
         .collect();
@@ -77,16 +78,13 @@ fn failure(failure: &Failure) -> Value {
 }
 
 fn peers(pool: &Pool) -> impl Iterator<Item = PeerNow<'_>> {
-    let statuses = pool.statuses();
-    pool.peers().iter().filter_map(move |peer| {
-        let status = statuses.iter().find(|status| status.id == peer.id())?;
-        Some(PeerNow {
-            pool: pool.name(),
-            url: peer.url(),
-            in_flight: status.inflight,
-            elsewhere: status.elsewhere,
-            slots: status.capacity,
-            is_up: !matches!(status.standing, Standing::Open(_) | Standing::Trying | Standing::Failed),
-        })
+    pool.standings().into_iter().map(|(peer, status)| PeerNow {
+        pool: pool.name(),
+        url: peer.url().to_owned(),
+        in_flight: status.inflight,
+        elsewhere: status.elsewhere,
+        slots: status.capacity,
+        is_up: !matches!(status.standing, Standing::Open(_) | Standing::Trying | Standing::Failed),
+        is_leaving: status.leaving,
     })
 }

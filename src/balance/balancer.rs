@@ -228,7 +228,12 @@ impl Balancer {
 
     /// Where a session is at home, for requests that only that peer can answer.
     pub fn session(&self, key: u64) -> Option<PeerId> {
-        self.affinity.session(key).filter(|peer| self.roster.get(*peer).is_some())
+        self.affinity.session(key).filter(|peer| self.knows(*peer))
+    }
+
+    /// Whether a peer may get requests, or has some still.
+    pub fn knows(&self, peer: PeerId) -> bool {
+        self.roster.get(peer).is_some()
     }
 
     /// A session is at home at that peer from now on.

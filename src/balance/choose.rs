@@ -15,7 +15,7 @@ use super::why::Why;
 pub enum Options {
     /// At least one.
     Now(Vec<Candidate>),
-    /// Nobody, but somebody will.
+    /// Nobody, but somebody will; also where there is no peer at all, since one may come.
     Later,
     /// There is nobody whom it has not tried.
     Nobody,
@@ -34,7 +34,7 @@ impl Balancer {
             peers.map(|peer| (peer, peer.health.standing(now)))
         };
         if untried().next().is_none() {
-            return Options::Nobody;
+            return if self.roster.here().next().is_some() { Options::Nobody } else { Options::Later };
         }
         let living = best(untried().filter_map(|(peer, standing)| Some((peer, alive(standing)?))));
         if !living.is_empty() {

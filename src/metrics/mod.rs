@@ -69,13 +69,15 @@ pub struct Now<'a> {
 #[derive(Debug)]
 pub struct PeerNow<'a> {
     pub pool: &'a str,
-    pub url: &'a str,
+    pub url: String,
     pub in_flight: u32,
     /// Requests of others, when it was last asked.
     pub elsewhere: u32,
     /// Requests that it may have at once, where that is known.
     pub slots: Option<u32>,
     pub is_up: bool,
+    /// It gets no more requests, and ends with its last.
+    pub is_leaving: bool,
 }
 
 /// What one peer has done.
@@ -258,7 +260,7 @@ impl Default for Metrics {
 fn write_now(now: &Now<'_>, page: &mut Page) {
     let mut metric = page.gauge("toolgate_requests_in_flight", "Requests in the gateway.");
     metric.sample(&Labels::default(), now.in_flight);
-    let labels = |peer: &PeerNow<'_>| Labels::of(&[("pool", peer.pool), ("peer", peer.url)]);
+    let labels = |peer: &PeerNow<'_>| Labels::of(&[("pool", peer.pool), ("peer", &peer.url)]);
     let mut metric = page.gauge("toolgate_peer_requests_in_flight", "Requests at a server.");
     now.peers.iter().for_each(|peer| metric.sample(&labels(peer), peer.in_flight));
     let mut metric = page.gauge("toolgate_peer_slots", "Requests that a server may have at once, where that is known.");

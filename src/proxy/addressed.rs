@@ -1,10 +1,13 @@
 //! `/upstream/<peer>/…`: one server's own pages, for whoever has the key.
 //! Reads and rewrites nothing of what is asked there.
 
+use std::sync::Arc;
+
 use pingora::Result;
 use pingora::proxy::Session;
 
 use crate::config::Secret;
+use crate::upstream::Peer;
 
 use super::path::{decoded, origin_form};
 use super::{Context, Fault, Gateway};
@@ -15,8 +18,7 @@ const PREFIX: &[u8] = b"/upstream/";
 /// One server, and what is asked of it.
 #[derive(Debug)]
 pub struct Addressed {
-    /// Its place in its pool.
-    pub index: usize,
+    pub peer: Arc<Peer>,
     /// Path and query.
     pub target: Vec<u8>,
 }
@@ -36,20 +38,20 @@ impl Gateway {
             Some(_) => {}
         }
         let name = String::from_utf8_lossy(&decoded(name)).into_owned();
-        let places = || {
-            let pools = self.upstream.pools().iter();
-            pools.flat_map(|pool| pool.peers().iter().enumerate().map(move |(index, peer)| (pool, index, peer)))
-        };
-        let Some((pool, index, _)) = places().find(|(_, _, peer)| peer.name() == name) else {
-            let known = places().map(|(_, _, peer)| peer.name()).collect::<Vec<_>>().join(", ");
+        let pools = || self.upstream.pools().iter().map(|pool| (pool, pool.peers()));
+        let found = pools().find_map(|(pool, peers)| {
+            let peer = peers.iter().find(|peer| peer.name() == name)?;
+            Some((Arc::clone(pool), Arc::clone(peer)))
+        });
+        let Some((pool, peer)) = found else {
+            let names =
+                pools().flat_map(|(_, peers)| peers.iter().map(|peer| peer.name().to_owned()).collect::<Vec<_>>());
+            let known = names.collect::<Vec<_>>().join(", ");
             return Err(context.fail(Fault::UnknownPeer { name, known }));
         };
         let slash: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
-        context.target.pool = Some(pool.clone());
-        // The others are as good as tried: what is asked of one server is no other's to answer.
-        let others = pool.peers().iter().enumerate().filter(|(other, _)| *other != index);
-        context.target.tried = others.map(|(_, other)| other.id()).collect();
-        context.target.addressed = Some(Addressed { index, target: [slash, target].concat() });
+        context.target.pool = Some(pool);
+        context.target.addressed = Some(Addressed { peer, target: [slash, target].concat() });
         Ok(())
     }
 }

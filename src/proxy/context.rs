@@ -93,9 +93,12 @@ impl Target {
         self.watch.as_ref().is_some_and(|watch| watch.is_stopped())
     }
 
-    /// Whether there is a peer that has not failed this request.
+    /// Whether there is a peer that has not failed this request. What is asked of one server is no other's to answer.
     pub fn has_untried(&self) -> bool {
-        self.pool.as_ref().is_some_and(|pool| self.tried.len() < pool.peers().len())
+        match &self.addressed {
+            Some(addressed) => !self.tried.contains(&addressed.peer.id()),
+            None => self.pool.as_ref().is_some_and(|pool| pool.has_untried(&self.tried)),
+        }
     }
 }
 

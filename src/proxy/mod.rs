@@ -216,8 +216,8 @@ impl ProxyHttp for Gateway {
         if let Some(page) = path::within(session.req_header(), &self.view.hidden) {
             return Err(context.fail(Fault::Hidden(page)));
         }
-        if self.lists_models()
-            && let Some(wanted) = Wanted::of(session.req_header())
+        if let Some(wanted) = Wanted::of(session.req_header())
+            && self.lists_models()
         {
             self.list_models(session, context, wanted).await?;
             return Ok(true);

@@ -12,7 +12,7 @@ use crate::balance::{Failure, Outcome, Request, Reuse};
 use crate::exchange::Engine;
 use crate::metrics::Retry;
 use crate::response::Summary;
-use crate::upstream::{Claim, Expired, Found, Need, Pool};
+use crate::upstream::{Claim, ClaimError, Expired, Found, Need, Pool};
 
 use super::body::{Read, Upload};
 use super::context::{Distrust, Target};
@@ -32,8 +32,9 @@ impl Gateway {
             give_up(&mut context.target, claim);
             self.retry(context, Retry::Broken);
         }
-        if let Some(addressed) = context.target.addressed.as_ref().filter(|_| context.target.has_untried()) {
-            return pool.claim_at(addressed.index).map_err(|e| context.fail(Fault::Claim(e)));
+        if let Some(addressed) = &context.target.addressed {
+            let claim = context.target.has_untried().then(|| pool.claim_at(&addressed.peer));
+            return claim.ok_or_else(|| context.fail(Fault::Claim(ClaimError::Unreachable)));
         }
         if context.target.resumption.is_some() {
             let Target { tried, session, .. } = &context.target;
@@ -93,7 +94,7 @@ impl Gateway {
         let goes = may_go
             && match outcome {
                 Outcome::Loading => context.target.may_hold(&pool),
-                Outcome::Busy { .. } => {
+                Outcome::Busy { .. } if context.target.addressed.is_none() => {
                     let mut tried = context.target.tried.clone();
                     tried.push(claim.peer().id());
                     let goes = pool.has_another(&tried);
@@ -147,8 +148,7 @@ impl Gateway {
             return true;
         }
         // What asks for something to be done may be doing it still, unless the peer is gone.
-        let others = target.pool.as_ref().is_some_and(|pool| pool.peers().len() > target.tried.len() + 1);
-        if others && is_replayable(session) && !session.is_upgrade_req() {
+        if is_replayable(session) && !session.is_upgrade_req() && target.has_another() {
             target.suspect = target.claim.take();
             return target.suspect.is_some();
         }
@@ -198,6 +198,13 @@ fn verdict(response: &ResponseHeader, engine: Engine) -> Option<Outcome> {
 impl Target {
     fn request(&self) -> Request {
         Request { session: self.session, prefix: self.prefix.clone(), tried: self.tried.clone(), ..Request::default() }
+    }
+
+    /// Whether there is a peer that has not failed this request, besides the one that has it now.
+    fn has_another(&self) -> bool {
+        let now = self.claim.as_ref().map(|claim| claim.peer().id());
+        let tried: Vec<_> = self.tried.iter().copied().chain(now).collect();
+        self.addressed.is_none() && self.pool.as_ref().is_some_and(|pool| pool.has_untried(&tried))
     }
 
     /// Whether a request may be held for a peer that is not ready yet: as long as it might wait in the queue.

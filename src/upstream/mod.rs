@@ -10,6 +10,7 @@ mod ask;
 mod check;
 mod claim;
 mod dial;
+mod keep;
 mod load;
 mod peer;
 mod places;

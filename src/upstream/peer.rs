@@ -4,11 +4,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 
 use crate::balance::{PeerId, Spec};
 use crate::config;
 
 use super::address::Addresses;
+use super::keep::Noticed;
 
 /// One server of a pool.
 #[derive(Debug)]
@@ -19,16 +21,26 @@ pub struct Peer {
     pub(super) addresses: Addresses,
     is_away: AtomicBool,
     returns: AtomicU32,
+    /// Held while it is asked.
+    pub(super) noticed: Mutex<Noticed>,
 }
 
 impl Peer {
-    pub(super) fn new(config: config::Peer) -> Self {
+    pub fn new(config: config::Peer) -> Self {
         let host = &config.host;
         let authority =
             if host.contains(':') { format!("[{host}]:{}", config.port) } else { format!("{host}:{}", config.port) };
         let addresses = Addresses::new(host, config.port);
         let id = PeerId::of(&config.url);
-        Self { id, config, authority, addresses, is_away: AtomicBool::default(), returns: AtomicU32::default() }
+        Self {
+            id,
+            config,
+            authority,
+            addresses,
+            is_away: AtomicBool::default(),
+            returns: AtomicU32::default(),
+            noticed: Mutex::default(),
+        }
     }
 
     pub fn id(&self) -> PeerId {

@@ -1,20 +1,23 @@
 //! The balancer of one pool, shared: places that give themselves back, and requests that sleep until they have one.
 //! Decides nothing; `balance` does, and this is its clock, its lock and its bell.
+//!
+//! Who exists may change at any time. The balancer and the peers change under one lock, so that a place always has its
+//! peer: one that left stays known until its last request has ended.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::balance::{
-    Assignment, Balancer, Decision, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Spec, Status, Ticket,
-    Why,
+    Assignment, Balancer, Decision, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Status, Ticket, Why,
 };
 
 use super::lock;
+use super::peer::Peer;
 
 /// Who has a place, and who waits for one.
 #[derive(Debug)]
@@ -24,12 +27,16 @@ pub struct Places {
     state: Mutex<State>,
     /// Rung when the next moment at which time alone changes something may have moved.
     moved: Notify,
+    /// Those that may get requests, in the order in which they were named.
+    peers: watch::Sender<Arc<[Arc<Peer>]>>,
 }
 
 #[derive(Debug)]
 struct State {
     balancer: Balancer,
     waiting: HashMap<Ticket, oneshot::Sender<Place>>,
+    /// Those that may get requests, and those that leave.
+    known: HashMap<PeerId, Arc<Peer>>,
 }
 
 /// What becomes of a request at once.
@@ -41,11 +48,44 @@ pub enum Entry {
 }
 
 impl Places {
-    pub fn new(settings: Settings, peers: impl IntoIterator<Item = (PeerId, Spec)>) -> Self {
-        let mut balancer = Balancer::new(settings, RandomState::new().hash_one(0));
-        balancer.set_peers(peers);
-        let state = Mutex::new(State { balancer, waiting: HashMap::new() });
-        Self { began: Instant::now(), state, moved: Notify::new() }
+    /// Places at nobody yet.
+    pub fn new(settings: Settings) -> Self {
+        let balancer = Balancer::new(settings, RandomState::new().hash_one(0));
+        let state = State { balancer, waiting: HashMap::new(), known: HashMap::new() };
+        let (peers, _) = watch::channel(Arc::default());
+        Self { began: Instant::now(), state: Mutex::new(state), moved: Notify::new(), peers }
+    }
+
+    /// Exactly these peers exist. Of those that are new this much is assumed until they are asked.
+    pub fn set_peers(self: &Arc<Self>, peers: Arc<[Arc<Peer>]>, assumed: Report) {
+        {
+            let state = &mut *lock(&self.state);
+            state.balancer.set_peers(peers.iter().map(|peer| (peer.id(), peer.spec())));
+            for peer in peers.iter() {
+                if state.known.insert(peer.id(), Arc::clone(peer)).is_none() {
+                    state.balancer.asked(peer.id(), assumed, self.now());
+                }
+            }
+            let State { balancer, known, .. } = state;
+            known.retain(|id, _| balancer.knows(*id));
+            self.peers.send_replace(peers);
+        }
+        self.settle();
+    }
+
+    /// Those that may get requests, in the order in which they were named.
+    pub fn peers(&self) -> Arc<[Arc<Peer>]> {
+        Arc::clone(&self.peers.borrow())
+    }
+
+    /// One that has a place is known until it is given back, whether it may get more or not.
+    pub fn peer(&self, id: PeerId) -> Option<Arc<Peer>> {
+        lock(&self.state).known.get(&id).cloned()
+    }
+
+    /// Tells when they change.
+    pub fn changes(&self) -> watch::Receiver<Arc<[Arc<Peer>]>> {
+        self.peers.subscribe()
     }
 
     pub fn enter(self: &Arc<Self>, request: Request) -> Entry {
@@ -75,6 +115,13 @@ impl Places {
 
     pub fn statuses(&self) -> Vec<Status> {
         lock(&self.state).balancer.statuses(self.now()).collect()
+    }
+
+    /// How each stands that has requests or may get some.
+    pub fn standings(&self) -> Vec<(Arc<Peer>, Status)> {
+        let state = lock(&self.state);
+        let statuses = state.balancer.statuses(self.now());
+        statuses.filter_map(|status| Some((Arc::clone(state.known.get(&status.id)?), status))).collect()
     }
 
     /// Requests that wait.
@@ -193,7 +240,13 @@ impl Drop for Place {
     fn drop(&mut self) {
         if let Some(assignment) = self.assignment.take() {
             let places = &self.places;
-            lock(&places.state).balancer.release(assignment, self.outcome.unwrap_or(Outcome::Unjudged), places.now());
+            {
+                let state = &mut *lock(&places.state);
+                state.balancer.release(assignment, self.outcome.unwrap_or(Outcome::Unjudged), places.now());
+                if !state.balancer.knows(self.peer) {
+                    state.known.remove(&self.peer);
+                }
+            }
             places.settle();
         }
     }
@@ -234,11 +287,23 @@ impl Drop for Waiting {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::balance::State as Assumed;
+    use crate::config;
+
+    fn peers(names: &[&str], slots: u32) -> Arc<[Arc<Peer>]> {
+        let urls: Vec<_> = names.iter().map(|name| format!("http://{name}")).collect();
+        let config = config::Config::from_upstreams(&urls, &[], None).unwrap();
+        let peers = config.pools[0].peers.iter().cloned();
+        peers.map(|peer| Arc::new(Peer::new(config::Peer { max_inflight: Some(slots), ..peer }))).collect()
+    }
 
     fn places(settings: Settings, slots: u32) -> Arc<Places> {
-        let spec = Spec { max_inflight: Some(slots), ..Spec::default() };
-        Arc::new(Places::new(settings, [(PeerId::of("a"), spec)]))
+        let places = Arc::new(Places::new(settings));
+        places.set_peers(peers(&["a"], slots), Report::default());
+        places
     }
 
     fn enter(places: &Arc<Places>) -> Entry {
@@ -286,5 +351,96 @@ mod tests {
         assert!(second.place().await.is_none());
         assert_eq!(places.waiting(), 0);
         keeper.abort();
+    }
+
+    fn standings(places: &Places) -> Vec<String> {
+        let standings = places.standings().into_iter();
+        standings.map(|(peer, status)| format!("{} {} {}", peer.name(), status.inflight, status.leaving)).collect()
+    }
+
+    #[tokio::test]
+    async fn peers_come_and_go_and_a_place_stays_good() {
+        let places = places(Settings::default(), 1);
+        let Entry::Place(first) = enter(&places) else { panic!() };
+        let Entry::Waiting(mut second) = enter(&places) else { panic!() };
+        let loading = Report { state: Assumed::Loading, ..Report::default() };
+        places.set_peers(peers(&["b"], 1), loading);
+        assert_eq!(standings(&places), ["b:80 0 false", "a:80 1 true"]);
+        assert_eq!((places.waiting(), places.peer(first.peer()).unwrap().name()), (1, "a:80"));
+        // Nobody knows yet whether the new one is ready.
+        places.asked(PeerId::of("http://b"), Report::default());
+        let second = second.place().await.unwrap();
+        assert_eq!(places.peer(second.peer()).unwrap().name(), "b:80");
+        let a = first.peer();
+        drop(first);
+        assert_eq!(standings(&places), ["b:80 1 false"]);
+        assert!(places.peer(a).is_none());
+        // Without any peer requests wait for one.
+        places.set_peers(Arc::default(), Report::default());
+        let Entry::Waiting(mut third) = enter(&places) else { panic!() };
+        places.set_peers(peers(&["b"], 2), loading);
+        drop((second, third.place().await.unwrap()));
+        assert_eq!(standings(&places), ["b:80 0 false"]);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Event {
+        Enter,
+        /// Gives a place back, or leaves the queue.
+        Leave(usize),
+        Take,
+        SetPeers {
+            which: u8,
+            slots: u32,
+        },
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_place_is_lost_while_peers_come_and_go(events in prop::collection::vec(prop_oneof![
+            4 => Just(Event::Enter),
+            3 => any::<usize>().prop_map(Event::Leave),
+            2 => Just(Event::Take),
+            2 => (0..8_u8, 1..3_u32).prop_map(|(which, slots)| Event::SetPeers { which, slots }),
+        ], 0..100)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let _inside = runtime.enter();
+            let places = places(Settings { queue_max: 4, ..Settings::default() }, 2);
+            let (mut running, mut waiting) = (Vec::new(), Vec::new());
+            for event in events {
+                match event {
+                    Event::Enter => match enter(&places) {
+                        Entry::Place(place) => running.push(place),
+                        Entry::Waiting(entry) => waiting.push(entry),
+                        Entry::Refused(_) => assert_eq!(places.waiting(), 4),
+                    },
+                    Event::Leave(which) if which % 2 == 0 && !running.is_empty() => {
+                        running.swap_remove(which % running.len());
+                    }
+                    Event::Leave(which) if !waiting.is_empty() => drop(waiting.swap_remove(which % waiting.len())),
+                    Event::Leave(_) => {}
+                    Event::Take => waiting.retain_mut(|entry| match entry.given.try_recv() {
+                        Ok(place) => {
+                            running.push(place);
+                            false
+                        }
+                        Err(_) => true,
+                    }),
+                    Event::SetPeers { which, slots } => {
+                        let named = ["a", "b", "c"].into_iter().enumerate().filter(|(at, _)| which & 1 << at != 0);
+                        places.set_peers(peers(&named.map(|(_, name)| name).collect::<Vec<_>>(), slots), Report::default());
+                    }
+                }
+                let given = waiting.len() - places.waiting();
+                assert_eq!(usize::try_from(inflight(&places)).unwrap(), running.len() + given);
+                assert!(running.iter().all(|place| places.peer(place.peer()).is_some()), "a place without its peer");
+                assert_eq!(places.standings().len(), places.statuses().len());
+            }
+            drop((running, waiting));
+            places.set_peers(Arc::default(), Report::default());
+            assert_eq!(lock(&places.state).known.len(), 0);
+        }
     }
 }

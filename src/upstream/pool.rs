@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::balance::{PeerId, Reason, Refusal, Report, Request, Settings, Standing, State, Status};
 use crate::config::{self, Balancing, DialectChoice};
@@ -14,9 +13,8 @@ use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 
 use super::ask::{self, Question};
-use super::check::{self, Check};
 use super::claim::Claim;
-use super::load::Load;
+use super::keep::{self, Asker};
 use super::peer::Peer;
 use super::places::{Entry, Place, Places, Waiting};
 use super::probe::Probe;
@@ -26,17 +24,11 @@ use super::probe::Probe;
 const FALLBACK: &str = "json-envelope";
 /// What the first requests wait at most to learn how the servers are.
 const FIRST_CHECK_MAX: Duration = Duration::from_secs(2);
-/// A server that requests may be waiting for is asked again this soon. llama.cpp does not notice who leaves a whole
-/// answer while it is asked for its metrics more often.
-const PAUSE_WHEN_WANTED: Duration = Duration::from_secs(1);
-/// A server that is merely busy may be silent once or twice.
-const SILENCES_MAX: u32 = 3;
 
 /// One pool of the configuration, alive.
 #[derive(Debug)]
 pub struct Pool {
-    config: config::Pool,
-    peers: Vec<Arc<Peer>>,
+    config: Arc<config::Pool>,
     places: Arc<Places>,
     /// Whether every server has been asked how it is, if they are asked at all.
     is_known: watch::Sender<bool>,
@@ -80,11 +72,14 @@ pub enum ClaimError {
 
 impl Pool {
     pub(super) fn new(config: config::Pool, dialects: Arc<Dialects>) -> Self {
-        let peers: Vec<_> = config.peers.iter().cloned().map(|peer| Arc::new(Peer::new(peer))).collect();
-        let places = Places::new(settings(&config.balancing), peers.iter().map(|peer| (peer.id(), peer.spec())));
-        let is_asked = config.balancing.checks.pause(peers.len()).is_some() && check::page(config.engine).is_some();
+        let peers = config.peers.iter().cloned().map(|peer| Arc::new(Peer::new(peer))).collect();
+        let places = Arc::new(Places::new(settings(&config.balancing)));
+        let is_asked = keep::pause(&config).is_some();
+        // Who was never asked may not be ready.
+        let state = if is_asked { State::Loading } else { State::Ready };
+        places.set_peers(peers, Report { state, ..Report::default() });
         let (is_known, _) = watch::channel(!is_asked);
-        Self { config, peers, places: Arc::new(places), is_known, probe: Probe::default(), dialects }
+        Self { config: Arc::new(config), places, is_known, probe: Probe::default(), dialects }
     }
 
     pub fn config(&self) -> &config::Pool {
@@ -95,13 +90,14 @@ impl Pool {
         &self.config.name
     }
 
-    pub fn peers(&self) -> &[Arc<Peer>] {
-        &self.peers
+    /// The peers that there are now, in the order in which they were named.
+    pub fn peers(&self) -> Arc<[Arc<Peer>]> {
+        self.places.peers()
     }
 
-    /// How each peer stands, for people.
-    pub fn statuses(&self) -> Vec<Status> {
-        self.places.statuses()
+    /// How each peer stands, for people. Those that leave are among them until their last request has ended.
+    pub fn standings(&self) -> Vec<(Arc<Peer>, Status)> {
+        self.places.standings()
     }
 
     /// Requests that wait for a place.
@@ -141,9 +137,13 @@ impl Pool {
     }
 
     /// A claim on one peer, be it full or thought dead: whoever asks for it by name has a reason.
-    pub fn claim_at(&self, index: usize) -> Result<Claim, ClaimError> {
-        let peer = self.peers.get(index).cloned().ok_or(ClaimError::Unreachable)?;
-        Ok(Claim::uncounted(peer, self.config.timeouts))
+    pub fn claim_at(&self, peer: &Arc<Peer>) -> Claim {
+        Claim::uncounted(Arc::clone(peer), self.config.timeouts)
+    }
+
+    /// Whether there is a peer besides those.
+    pub fn has_untried(&self, tried: &[PeerId]) -> bool {
+        self.places.peers().iter().any(|peer| !tried.contains(&peer.id()))
     }
 
     /// Whether another peer than those could take a request now.
@@ -156,7 +156,14 @@ impl Pool {
 
     /// Keeps the pool's time and asks its servers how they are. Runs for ever.
     pub async fn keep(self: Arc<Self>) {
-        tokio::join!(self.places.keep_time(), self.keep_asking());
+        let asks = async {
+            if let Some(pause) = keep::pause(&self.config) {
+                let (config, places) = (Arc::clone(&self.config), Arc::clone(&self.places));
+                let asker = Asker { config, places, is_known: self.is_known.clone() };
+                Arc::new(asker).keep(pause).await;
+            }
+        };
+        tokio::join!(self.places.keep_time(), asks);
     }
 
     /// Waits until every server has been asked once: before that nobody knows how much each can take.
@@ -165,61 +172,6 @@ impl Pool {
         if timeout(FIRST_CHECK_MAX, is_known.wait_for(|is_known| *is_known)).await.is_err() {
             self.is_known.send_replace(true);
         }
-    }
-
-    async fn keep_asking(self: &Arc<Self>) {
-        let Some(pause) = self.config.balancing.checks.pause(self.peers.len()) else { return };
-        if check::page(self.config.engine).is_none() {
-            return;
-        }
-        let mut first = JoinSet::new();
-        for peer in &self.peers {
-            let (pool, peer) = (Arc::clone(self), Arc::clone(peer));
-            first.spawn(async move {
-                let mut noticed = Noticed::default();
-                pool.ask(&peer, &mut noticed).await;
-                (peer, noticed)
-            });
-        }
-        let asked = first.join_all().await;
-        self.is_known.send_replace(true);
-        let mut asking = JoinSet::new();
-        for (peer, mut noticed) in asked {
-            let pool = Arc::clone(self);
-            asking.spawn(async move {
-                loop {
-                    let is_urgent = pool.is_wanted_soon(peer.id());
-                    sleep(if is_urgent { pause.min(PAUSE_WHEN_WANTED) } else { pause }).await;
-                    pool.ask(&peer, &mut noticed).await;
-                }
-            });
-        }
-        while asking.join_next().await.is_some() {}
-    }
-
-    async fn ask(&self, peer: &Arc<Peer>, noticed: &mut Noticed) {
-        self.places.asking(peer.id());
-        let check = check::check(peer, self.config.engine, self.config.timeouts, &mut noticed.load).await;
-        noticed.silences = if matches!(check, Check::Silent) { noticed.silences + 1 } else { 0 };
-        let report = match check {
-            Check::Told(report) => report,
-            Check::Silent if noticed.silences < SILENCES_MAX => return,
-            Check::Silent | Check::Refused => Report { state: State::Failed, ..Report::default() },
-        };
-        if report.state == State::Failed {
-            peer.unreachable();
-        }
-        if noticed.state.replace(report.state) != Some(report.state) {
-            log::info!("pool {}: {} is {:?}", self.name(), peer.url(), report.state);
-        }
-        self.places.asked(peer.id(), report);
-    }
-
-    /// Whether a server is one that requests may be waiting for: because it is not ready, or because others use it.
-    fn is_wanted_soon(&self, id: PeerId) -> bool {
-        let status = self.places.statuses().into_iter().find(|status| status.id == id);
-        let is_shared = |status: &Status| status.elsewhere > 0 && self.places.waiting() > 0;
-        status.is_none_or(|status| !is_awake(status.standing) || is_shared(&status))
     }
 
     /// Where a session is at home, else the first that is awake, else the first.
@@ -231,15 +183,11 @@ impl Pool {
             .find(|status| Some(status.id) == home)
             .or_else(|| untried().find(|status| is_awake(status.standing)))
             .or_else(|| untried().next())?;
-        self.peer(chosen.id)
-    }
-
-    fn peer(&self, id: PeerId) -> Option<Arc<Peer>> {
-        self.peers.iter().find(|peer| peer.id() == id).cloned()
+        self.places.peer(chosen.id)
     }
 
     fn claimed(&self, place: Place) -> Result<Claim, ClaimError> {
-        let peer = self.peer(place.peer()).ok_or(ClaimError::Unreachable)?;
+        let peer = self.places.peer(place.peer()).ok_or(ClaimError::Unreachable)?;
         Ok(Claim::new(peer, place, self.config.timeouts))
     }
 
@@ -251,7 +199,7 @@ impl Pool {
 
     /// The bodies of the answers to a question, of the peers that answer it in 2 s.
     pub async fn ask_all(&self, question: &Question, authorization: Option<&str>) -> Vec<(Arc<Peer>, Vec<u8>)> {
-        ask::all(&self.config, &self.peers, question, authorization).await
+        ask::all(&self.config, &self.places.peers(), question, authorization).await
     }
 
     /// How its models write. With `dialect: auto` the servers' chat template decides, then the model's name.
@@ -260,7 +208,7 @@ impl Pool {
         let reasoning = self.config.reasoning;
         let dialect = match &self.config.dialect {
             DialectChoice::Named(dialect) => Arc::clone(dialect),
-            DialectChoice::Auto => match self.probe.family(&self.config, &self.peers, &self.dialects).await {
+            DialectChoice::Auto => match self.probe.family(&self.config, &self.places.peers(), &self.dialects).await {
                 Some(found) => {
                     let reasoning = if reasoning == Reasoning::Auto { found.reasoning } else { reasoning };
                     return Some(Family { dialect: found.dialect, reasoning });
@@ -298,15 +246,7 @@ impl Queued {
     }
 }
 
-/// What the checks of one server have shown so far.
-#[derive(Debug, Default)]
-struct Noticed {
-    state: Option<State>,
-    silences: u32,
-    load: Load,
-}
-
-fn is_awake(standing: Standing) -> bool {
+pub(super) fn is_awake(standing: Standing) -> bool {
     matches!(standing, Standing::Serves | Standing::Trial | Standing::Sleeping)
 }
 

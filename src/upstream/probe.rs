@@ -1,5 +1,5 @@
 //! Asks llama.cpp's servers for their chat template, by which a family of models is known.
-//! Once a pool, when it is first needed, and again when a peer has come back: it may run another model then.
+//! Once a pool, when it is first needed, and again when a peer has come, left or come back: the models may be others then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::balance::PeerId;
 use crate::config;
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
@@ -28,8 +29,8 @@ pub struct Probe {
 #[derive(Debug)]
 struct Learnt {
     family: Option<Family>,
-    /// How often the peers had come back by then.
-    returns: u32,
+    /// Who was there by then, and how often each had come back.
+    of: Vec<(PeerId, u32)>,
     /// A probe that got no answer holds only until here.
     until: Option<Instant>,
 }
@@ -41,9 +42,8 @@ impl Probe {
             return None;
         }
         let mut last = self.last.lock().await;
-        let returns = peers.iter().map(|peer| peer.returns()).fold(0, u32::wrapping_add);
-        let still_holds =
-            |learnt: &Learnt| learnt.returns == returns && learnt.until.is_none_or(|until| Instant::now() < until);
+        let of: Vec<_> = peers.iter().map(|peer| (peer.id(), peer.returns())).collect();
+        let still_holds = |learnt: &Learnt| learnt.of == of && learnt.until.is_none_or(|until| Instant::now() < until);
         if let Some(learnt) = last.as_ref().filter(|learnt| still_holds(learnt)) {
             return learnt.family.clone();
         }
@@ -59,7 +59,7 @@ impl Probe {
             None => log::info!("pool {}: no known chat template; going by the model's name", pool.name),
         }
         let until = templates.is_empty().then(|| Instant::now() + RETRY_AFTER);
-        *last = Some(Learnt { family: family.clone(), returns, until });
+        *last = Some(Learnt { family: family.clone(), of, until });
         family
     }
 }

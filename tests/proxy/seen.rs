@@ -292,7 +292,7 @@ fn the_status_says_what_there_is_and_no_secret() {
     let expected = json!({
         "name": "first", "engine": "llama.cpp", "models": ["a-*", "b"], "dialect": "hermes",
         "peers": [{
-            "url": first.peers[0].url, "up": true, "in_flight": 0, "elsewhere": 0, "slots": 4, "requests": 0, "failed": 0,
+            "url": first.peers[0].url, "up": true, "leaving": false, "in_flight": 0, "elsewhere": 0, "slots": 4, "requests": 0, "failed": 0,
             "input_tokens": 0, "output_tokens": 0, "generated": 0,
         }],
     });

@@ -44,7 +44,7 @@ fn slots_takes_the_smallest_share() {
         &["b: only one free", "a: only one free"],
     );
     slots_policy("one", &[("a", slots(1))], &["a: only one alive", "wait"]);
-    slots_policy("none", &[], &["Unreachable 1s"]);
+    slots_policy("nobody yet", &[], &["wait"]);
     slots_policy("no slot is one slot", &[("a", slots(0))], &["a: only one alive", "wait"]);
 }
 

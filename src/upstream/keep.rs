@@ -1,0 +1,126 @@
+//! Asks the servers of a pool how they are, for as long as they are its servers.
+//! What is asked stands in `check`, and what follows from it in `balance`.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::balance::{PeerId, Report, State, Status};
+use crate::config;
+
+use super::check::{self, Check};
+use super::load::Load;
+use super::peer::Peer;
+use super::places::Places;
+use super::pool::is_awake;
+
+/// A server that requests may be waiting for is asked again this soon. llama.cpp does not notice who leaves a whole
+/// answer while it is asked for its metrics more often.
+const PAUSE_WHEN_WANTED: Duration = Duration::from_secs(1);
+/// A server that is merely busy may be silent once or twice.
+const SILENCES_MAX: u32 = 3;
+
+/// What the checks of one server have shown so far.
+#[derive(Debug, Default)]
+pub struct Noticed {
+    state: Option<State>,
+    silences: u32,
+    load: Load,
+}
+
+/// Asks the servers of one pool.
+#[derive(Debug)]
+pub struct Asker {
+    pub config: Arc<config::Pool>,
+    pub places: Arc<Places>,
+    /// Set once every server has been asked.
+    pub is_known: watch::Sender<bool>,
+}
+
+/// The pause between two questions to the same server, if any are asked.
+pub fn pause(pool: &config::Pool) -> Option<Duration> {
+    check::page(pool.engine)?;
+    pool.balancing.checks.pause(pool.peers.len())
+}
+
+impl Asker {
+    /// Runs for ever.
+    pub async fn keep(self: Arc<Self>, pause: Duration) {
+        let mut changes = self.places.changes();
+        let mut asked = Arc::clone(&changes.borrow_and_update());
+        let mut asking = JoinSet::new();
+        // Nothing is sent: it closes when everybody has been asked once.
+        let (first, mut all_first) = mpsc::channel(1);
+        for peer in asked.iter() {
+            asking.spawn(Arc::clone(&self).follow(Arc::clone(peer), pause, Some(first.clone())));
+        }
+        drop(first);
+        all_first.recv().await;
+        self.is_known.send_replace(true);
+        // An error means that nobody is left who could change anything.
+        while changes.changed().await.is_ok() {
+            let peers = Arc::clone(&changes.borrow_and_update());
+            let is_new = |peer: &&Arc<Peer>| !asked.iter().any(|other| Arc::ptr_eq(other, peer));
+            for peer in peers.iter().filter(is_new) {
+                asking.spawn(Arc::clone(&self).follow(Arc::clone(peer), pause, None));
+            }
+            asked = peers;
+            while asking.try_join_next().is_some() {}
+        }
+    }
+
+    /// Asks one server, until it is none of the pool's any more.
+    async fn follow(self: Arc<Self>, peer: Arc<Peer>, pause: Duration, first: Option<mpsc::Sender<Infallible>>) {
+        let mut changes = self.places.changes();
+        let leaves = changes.wait_for(|peers| !peers.iter().any(|other| Arc::ptr_eq(other, &peer)));
+        let asks = async {
+            self.ask(&peer).await;
+            drop(first);
+            loop {
+                let is_urgent = self.is_wanted_soon(peer.id());
+                sleep(if is_urgent { pause.min(PAUSE_WHEN_WANTED) } else { pause }).await;
+                self.ask(&peer).await;
+            }
+        };
+        tokio::select! {
+            _ = leaves => {}
+            () = asks => {}
+        }
+    }
+
+    async fn ask(&self, peer: &Arc<Peer>) {
+        let mut noticed = peer.noticed.lock().await;
+        self.places.asking(peer.id());
+        let check = check::check(peer, self.config.engine, self.config.timeouts, &mut noticed.load).await;
+        noticed.silences = if matches!(check, Check::Silent) { noticed.silences + 1 } else { 0 };
+        let report = match check {
+            Check::Told(report) => report,
+            Check::Silent if noticed.silences < SILENCES_MAX => {
+                if noticed.silences == 1 && noticed.state.is_none() {
+                    // What was assumed until it was asked holds no longer.
+                    self.places.asked(peer.id(), Report::default());
+                }
+                return;
+            }
+            Check::Silent | Check::Refused => Report { state: State::Failed, ..Report::default() },
+        };
+        if report.state == State::Failed {
+            peer.unreachable();
+        }
+        if noticed.state.replace(report.state) != Some(report.state) {
+            log::info!("pool {}: {} is {:?}", self.config.name, peer.url(), report.state);
+        }
+        self.places.asked(peer.id(), report);
+    }
+
+    /// Whether a server is one that requests may be waiting for: because it is not ready, or because others use it.
+    fn is_wanted_soon(&self, id: PeerId) -> bool {
+        let status = self.places.statuses().into_iter().find(|status| status.id == id);
+        let is_shared = |status: &Status| status.elsewhere > 0 && self.places.waiting() > 0;
+        status.is_none_or(|status| !is_awake(status.standing) || is_shared(&status))
+    }
+}
