@@ -80,8 +80,8 @@ impl Decoder {
     }
 
     /// The next whole event; `None` when more bytes are needed.
-    /// A blank line that ends in a carriage return ends its event at once, so a line feed that comes later makes
-    /// an empty event of its own.
+    /// A blank line that ends in a carriage return ends its event at once. The line feed that may still come then
+    /// stands in front of the next event's bytes.
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
         self.forget_lent();
         let unread = self.piece.get(self.read..).unwrap_or_default();
@@ -95,7 +95,8 @@ impl Decoder {
         if !self.carry.is_empty() {
             self.carry.extend_from_slice(part);
         }
-        self.line = Line::Start;
+        let cut_at_return = part.last() == Some(&b'\r') && self.read == self.piece.len();
+        self.line = if cut_at_return { Line::Returned } else { Line::Start };
         let lines = std::mem::take(&mut self.lines);
         let bom = if std::mem::take(&mut self.first) { BOM } else { b"" };
         self.lent = !self.carry.is_empty();
@@ -292,6 +293,19 @@ mod tests {
     t!(blank_lines, "\n\ndata: a\n\n\n", [("\n", None), ("\n", None), ("data: a\n\n", "a"), ("\n", None)], "");
     t!(unterminated, "data: a\n\ndata: b\n", [("data: a\n\n", "a")], "data: b\n");
     t!(not_utf8_cut, "data: é😀\n\n", [("data: é😀\n\n", "é😀")], "");
+
+    #[test]
+    fn a_line_feed_that_comes_late_makes_no_event() {
+        let input = "data: a\r\n\r\ndata: b\r\n\r\n";
+        let late = input.find("\ndata: b").unwrap();
+        let (a, b) = input.as_bytes().split_at(late);
+        for pieces in [&[a, b][..], &[a, &b[..1], &b[1..]], &[a, &b[..3], &b[3..]]] {
+            let event = |raw: &str, data: &str| (raw.to_string(), Some(data.to_string()));
+            let expected = vec![event("data: a\r\n\r", "a"), event("\ndata: b\r\n\r\n", "b")];
+            assert_eq!(read(pieces), (expected, String::new()));
+        }
+        assert_eq!(read(&[a]).0.len(), 1, "the event does not wait for it");
+    }
 
     #[test]
     fn joined_lines_keep_the_fields_around_them() {

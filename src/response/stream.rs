@@ -112,10 +112,14 @@ impl StreamRewriter {
     fn read_rest(&mut self, out: &mut BytesMut) {
         let Framing::Events(events) = &mut self.framing else { return };
         let rest = std::mem::replace(events, sse::Decoder::new(usize::MAX)).finish();
+        // A line feed in front is the late half of the line end before it, and no event.
+        let late = usize::from(rest.first() == Some(&b'\n'));
+        let (late, rest) = rest.split_at(late);
+        out.extend_from_slice(late);
         if rest.is_empty() {
             return;
         }
-        events.push([rest.as_ref(), b"\n\n"].concat().into());
+        events.push([rest, b"\n\n"].concat().into());
         match events.next_event() {
             Ok(Some(event)) if event.data().is_none_or(is_whole) => {
                 self.answer.take(&event, out);

@@ -268,6 +268,17 @@ fn made_events_end_their_lines_as_the_others_do() {
 }
 
 #[test]
+fn a_cut_inside_a_line_end_changes_no_byte() {
+    let input = [role(), text("a"), finish("stop")].concat().replace('\n', "\r\n");
+    // The last line end is missing.
+    let input = input.trim_end();
+    for cut in 0..input.len() {
+        let (a, b) = input.as_bytes().split_at(cut);
+        assert_eq!(run(&usual(), [a, b], End::Clean).0, format!("{input}\n\n{DONE}"), "cut at {cut}");
+    }
+}
+
+#[test]
 fn ids_are_not_used_again() {
     let input = [role(), text(&CALL.repeat(100)), finish("stop"), DONE.into()].concat();
     let folded = fold(&run(&usual(), [input.as_bytes()], End::Clean).0);
