@@ -19,7 +19,7 @@ static DIALECTS: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
 
 #[derive(Clone)]
 struct Case {
-    dialect: &'static str,
+    dialect: Arc<Dialect>,
     reasoning: Reasoning,
     unknown_tools: UnknownTools,
     calls: Calls,
@@ -27,7 +27,19 @@ struct Case {
     limits: Limits,
 }
 
-fn case(dialect: &'static str) -> Case {
+fn case(dialect: &str) -> Case {
+    of(Arc::clone(DIALECTS.get(dialect).unwrap()))
+}
+
+/// A dialect whose closer begins as a list ends, and whose arguments may be any value.
+fn bracketed() -> Case {
+    let yaml = Dialects::source("hermes").unwrap();
+    let (before, behind) = yaml.split_once("  close: [\"</tool_call>\"").unwrap();
+    let yaml = format!("{before}  close: [\"]<]end[>[\", \"]}}<end>\"{behind}");
+    of(Arc::new(Dialects::parse(&yaml).unwrap()))
+}
+
+fn of(dialect: Arc<Dialect>) -> Case {
     Case {
         dialect,
         reasoning: Reasoning::Auto,
@@ -42,7 +54,7 @@ impl Case {
     fn decoder(&self) -> Decoder {
         let tools: Vec<openai::Tool> = serde_json::from_str(TOOLS).unwrap();
         let settings = Settings {
-            dialect: Arc::clone(DIALECTS.get(self.dialect).unwrap()),
+            dialect: Arc::clone(&self.dialect),
             tools: Arc::new(Tools::new(tools)),
             reasoning: self.reasoning,
             unknown_tools: self.unknown_tools,
@@ -161,6 +173,20 @@ t!(hermes_forgotten_closers, case("hermes"),
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": \"ab\"}" => r#"call get_time / args {"x": "ab"} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": [\"ab\"" => r#"call get_time / args {"x": ["ab"]} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": \"ab" => r#"call get_time / args {"x": "ab / cut"#,
+);
+
+t!(closers_that_begin_as_a_list_ends, bracketed(),
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]<]end[>[x" => r#"call get_time / args [1] / end / text "x""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"a\": [1]]<]end[>[x" => r#"call get_time / args {"a": [1]} / end / text "x""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]}]<]end[>[x" => r#"call get_time / args [1] / end / text "x""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]<x" => r#"call get_time / args [1] / end / text "<x""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]<]<]end[>[x" => r#"call get_time / args [1] / end / text "<]<]end[>[x""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]<" => r#"call get_time / args [1] / end / text "<""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"a\": [1]}<x" => r#"call get_time / args {"a": [1]} / end / text "<x""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"a\": [1]}}x" => r#"call get_time / args {"a": [1]} / end / text "x""#,
+    "<tool_call>{\"name\": \"get_time\", \"more\": [1], \"arguments\": [2]}x" => r#"call get_time / args [2] / end / text "x""#,
+    "<tool_call>{\"name\": \"get_time\", \"more\": [1]<x" => r#"text "<tool_call>{\"name\": \"get_time\", \"more\": [1]<x""#,
+    "<tool_call>{\"arguments\": [1]<, \"name\": \"get_time\"}" => r#"text "<tool_call>{\"arguments\": [1]<, \"name\": \"get_time\"}""#,
 );
 
 t!(reasoning, case("hermes"),

@@ -60,6 +60,9 @@ impl Decoder {
                 between.push_str(",]");
             }
         }
+        // What may begin a closer is left to the scan.
+        let closers = &self.settings.dialect.spec().call.close;
+        between.retain(|c| !closers.iter().any(|closer| closer.starts_with(c)));
         between
     }
 

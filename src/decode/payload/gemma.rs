@@ -94,6 +94,7 @@ impl Reader {
         let syntax = syntax(&types, spec, cx, call);
         let completion = repair.finish(ended, &syntax, &mut call.arguments);
         call.ready |= repair.is_decided();
+        call.leftover.push_str(&repair.take_rest());
         call.note(repair);
         completion
     }
@@ -121,6 +122,7 @@ fn body(
         let rest = text.get(at..).unwrap_or_default();
         let progress = repair.push(rest, &syntax, &mut call.arguments);
         call.ready |= repair.is_decided();
+        call.leftover.push_str(&repair.take_rest());
         call.note(repair);
         match progress {
             Progress::More => return Verdict::More,

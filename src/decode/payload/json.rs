@@ -24,6 +24,8 @@ pub(in crate::decode) struct Reader {
     has_name: bool,
     /// A closer that may be one.
     maybe: String,
+    /// What a nested value read and gave back: it comes before the rest of the text.
+    given_back: String,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +109,11 @@ impl Reader {
             match self.bulk(rest, cx, call) {
                 Some(Ok(read)) => {
                     at += read;
-                    continue;
+                    match self.read_again(cx, call) {
+                        Verdict::More => continue,
+                        Verdict::Reject(_) => return Verdict::Reject(at),
+                        Verdict::Complete(_) => return Verdict::Complete(at),
+                    }
                 }
                 Some(Err(Verdict::Complete(read))) => return self.complete(at + read, cx, call),
                 Some(Err(Verdict::Reject(read))) => return Verdict::Reject(at + read),
@@ -130,6 +136,19 @@ impl Reader {
             }
         }
         Verdict::More
+    }
+
+    /// Reads what a nested value gave back. What the call does not take of it comes after the call.
+    fn read_again(&mut self, cx: &Context<'_>, call: &mut Call) -> Verdict {
+        let again = std::mem::take(&mut self.given_back);
+        if again.is_empty() {
+            return Verdict::More;
+        }
+        let verdict = self.push(&again, cx, call);
+        if let Verdict::Complete(read) = verdict {
+            call.leftover.push_str(again.get(read..).unwrap_or_default());
+        }
+        verdict
     }
 
     /// The object, or what can pass for it, is over: a call if it has a name.
@@ -162,6 +181,7 @@ impl Reader {
                         call.arguments = "{}".into();
                     }
                     self.arguments = Arguments::Whole;
+                    self.given_back = repair.take_rest();
                     self.state = State::AfterValue;
                 }
                 Some(outcome(progress))
@@ -170,6 +190,7 @@ impl Reader {
                 let mode = if call.ready { Mode::Total } else { Mode::Strict };
                 let progress = repair.push(text, &json_syntax(&Untyped, mode, cx), &mut String::new());
                 if matches!(progress, Progress::Done(_)) {
+                    self.given_back = repair.take_rest();
                     self.state = State::AfterValue;
                 }
                 Some(outcome(progress))
@@ -381,6 +402,7 @@ impl Reader {
         let completion = match &mut self.state {
             State::Arguments(repair) => {
                 let completion = repair.finish(ended, &syntax, &mut call.arguments);
+                call.leftover.push_str(&repair.take_rest());
                 call.note(repair);
                 call.ready |= self.has_name && repair.is_decided();
                 completion

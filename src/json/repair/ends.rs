@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use super::{Mode, Repair, State, Syntax, Types, word};
+use super::{Mode, Reading, Repair, State, Syntax, Types, word};
 
 impl<P: Copy + Debug> Repair<P> {
     /// Whether something was begun that a closer cannot complete.
@@ -18,7 +18,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// The value's surroundings ended: whatever is open ends here too.
     pub fn close<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
-        if self.flush_maybe(cx, out).is_none() && self.state != State::Done {
+        if self.flush_maybe(cx, out) == Reading::Read && self.state != State::Done {
             match self.state {
                 State::Text => {
                     self.repaired = true;

@@ -140,6 +140,8 @@ pub struct Repair<P> {
     gap: String,
     word: String,
     maybe: String,
+    /// What was read as the beginning of a marker, was none, and stands behind the value's end.
+    rest: String,
     quoted: Quoted,
     decided: bool,
     announced: bool,
@@ -220,6 +222,7 @@ impl<P: Copy + Debug> Repair<P> {
             gap: String::new(),
             word: String::new(),
             maybe: String::new(),
+            rest: String::new(),
             quoted: Quoted::default(),
             decided: false,
             announced: false,
@@ -248,6 +251,11 @@ impl<P: Copy + Debug> Repair<P> {
     /// Whether the first value inside is decided, or the whole is complete.
     pub fn is_decided(&self) -> bool {
         self.decided
+    }
+
+    /// Text that was read and stands behind the value, once that is done: what was pushed after it comes later.
+    pub fn take_rest(&mut self) -> String {
+        std::mem::take(&mut self.rest)
     }
 
     /// Bytes that were read and not yet written.
@@ -292,7 +300,7 @@ impl<P: Copy + Debug> Repair<P> {
         if by_itself && self.state == State::Raw && !self.gap.is_empty() {
             self.end_raw(out);
         }
-        if !self.maybe.is_empty() && self.flush_maybe(cx, out).is_some() {
+        if self.flush_maybe(cx, out) == Reading::Unreadable {
             return Completion::Cut;
         }
         if self.state == State::Quote && !self.quoted.key {
@@ -397,25 +405,30 @@ impl<P: Copy + Debug> Repair<P> {
         if goes_on {
             return Reading::Read;
         }
-        self.flush_maybe(cx, out).unwrap_or(Reading::Read)
+        let reading = self.flush_maybe(cx, out);
+        if reading == Reading::Ended {
+            // The last of it is the character that is being read; it is not read after all.
+            self.rest.pop();
+        }
+        reading
     }
 
     /// What looked like a marker is none: its first character is read as any other, the rest again.
-    /// `None` when all of it was read.
-    fn flush_maybe<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Option<Reading> {
+    fn flush_maybe<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
         let text = std::mem::take(&mut self.maybe);
-        let mut chars = text.chars();
-        let first = self.feed(chars.next()?, cx, out);
-        if first != Reading::Read {
-            return Some(first);
-        }
-        for c in chars {
-            let read = self.character(c, cx, out);
-            if read != Reading::Read {
-                return Some(read);
+        for (at, c) in text.char_indices() {
+            let reading = if at == 0 { self.feed(c, cx, out) } else { self.character(c, cx, out) };
+            let read = if reading == Reading::Ended { at } else { at + c.len_utf8() };
+            let rest = text.get(read..).unwrap_or_default();
+            if (reading == Reading::Ended || self.state == State::Done) && !rest.is_empty() {
+                self.rest.push_str(rest);
+                return Reading::Ended;
+            }
+            if reading != Reading::Read {
+                return reading;
             }
         }
-        None
+        Reading::Read
     }
 
     /// Something cannot be read: the end of it all, or noted, and `otherwise`.
