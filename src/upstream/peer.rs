@@ -1,10 +1,15 @@
 //! A server that exists, as the configuration names it.
 //! Whether it is alive and whether it is next are the balancer's questions; here is only what was noticed of it.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::balance::{PeerId, Spec};
 use crate::config;
@@ -80,9 +85,8 @@ impl Peer {
     pub async fn is_gone(&self) -> bool {
         let Ok(addresses) = self.addresses.resolve().await else { return false };
         for address in addresses.iter() {
-            match TcpStream::connect(address).await {
-                Err(e) if e.kind() == std::io::ErrorKind::ConnectionRefused => {}
-                _ => return false,
+            if !timeout(DYING, nobody_listens(*address)).await.unwrap_or(false) {
+                return false;
             }
         }
         true
@@ -102,4 +106,24 @@ impl Peer {
     pub(super) fn returns(&self) -> u32 {
         self.returns.load(Ordering::Relaxed)
     }
+}
+
+/// How long a process that was killed may take to let go of its sockets: it frees its memory first, and a GPU's.
+const DYING: Duration = Duration::from_millis(500);
+/// One that ends with the process, one that is refused, and another for the moment between.
+const CONNECTIONS_MAX: usize = 3;
+
+/// A process that was killed closes its sockets one after the other, and may take a connection until it has closed the
+/// last; that connection ends then. One that lives keeps it open.
+async fn nobody_listens(address: SocketAddr) -> bool {
+    for _ in 0..CONNECTIONS_MAX {
+        let end = async { TcpStream::connect(address).await?.read(&mut [0]).await };
+        match end.await {
+            Ok(0) => {}
+            Err(e) if e.kind() == io::ErrorKind::ConnectionReset => {}
+            Err(e) => return e.kind() == io::ErrorKind::ConnectionRefused,
+            Ok(_) => return false,
+        }
+    }
+    false
 }

@@ -186,6 +186,24 @@ fn what_had_not_begun_at_a_box_that_died_runs_elsewhere() {
     died.recv_timeout(PATIENCE).unwrap();
 }
 
+/// A killed process closes its sockets one by one: the request's connection may go before the one that listens.
+#[test]
+fn a_box_that_takes_its_time_to_die_is_gone_all_the_same() {
+    let (good, _) = box_named("done");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let dying = std::thread::spawn(move || {
+        drop(Wire::new(listener.accept().unwrap().0).request());
+        // It is asked whether it is still there, and goes.
+        let asked = listener.accept().unwrap();
+        drop(listener);
+        drop(asked);
+    });
+    let gateway = gateway_of(config(vec![pool_of(&[address, good.address])]));
+    assert_eq!(ask(gateway.addr, post(CHAT, "{}")).text(), "done");
+    dying.join().unwrap();
+}
+
 #[test]
 fn only_pages_that_wake_nobody_are_asked_for() {
     let (asked, pages) = mpsc::channel();
