@@ -46,6 +46,11 @@ class Process:
         self.stop()
         raise RuntimeError(f"{what} did not start:\n{self.log.read_text(errors='replace')[-4000:]}")
 
+    def kill(self):
+        """At once, with no chance to say goodbye."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self):
         self.process.terminate()
         try:
@@ -81,6 +86,12 @@ class Wire:
         headers = {"Content-Type": "application/json"}
         return self.request("POST", "/v1/chat/completions", json.dumps(body).encode(), headers)
 
+    def begin(self, **body):
+        """Sends a chat request and reads nothing of its answer. Closing the connection leaves."""
+        connection = http.client.HTTPConnection(self.netloc, timeout=EXCHANGE_SECONDS)
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        return connection
+
     def answers(self):
         try:
             return self.request("GET", "/health")[0] == 200
@@ -95,13 +106,17 @@ def free_port():
 
 
 @pytest.fixture(scope="session")
-def llama(tmp_path_factory):
-    """A llama-server that writes the texts of `scripts`."""
-    folder = tmp_path_factory.mktemp("llama")
-    model = folder / "scripted.gguf"
-    here = ROOT / "tests" / "llama"
-    subprocess.run([sys.executable, here / "model.py", model], check=True)
-    server = Process([sys.executable, here / "serve.py", model, "0"], folder / "log")
+def gguf(tmp_path_factory):
+    """A model that knows the texts of `scripts` by heart."""
+    path = tmp_path_factory.mktemp("model") / "scripted.gguf"
+    subprocess.run([sys.executable, ROOT / "tests" / "llama" / "model.py", path], check=True)
+    return path
+
+
+def start_llama(gguf, log, port=0, **parameters):
+    """A llama-server that serves, and the wire to it; `parameters` are llama.cpp's own."""
+    settings = [f"{name}={value}" for name, value in parameters.items()]
+    server = Process([sys.executable, ROOT / "tests" / "llama" / "serve.py", gguf, str(port), *settings], log)
 
     def url():
         lines = server.log.read_text(errors="replace").splitlines()
@@ -109,6 +124,25 @@ def llama(tmp_path_factory):
 
     wire = Wire(server.wait_for("llama-server", url))
     server.wait_for("llama-server", wire.answers)
+    return server, wire
+
+
+def start_gateway(folder, config):
+    """A gateway that serves, and the wires to its two addresses."""
+    client, admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
+    path = folder / "toolgate.yaml"
+    # JSON is YAML.
+    path.write_text(json.dumps({"listen": client, "admin": admin, **config}))
+    server = Process([TOOLGATE, "run", "-c", path], folder / "log")
+    wire = Wire(f"http://{client}")
+    server.wait_for("toolgate", Wire(f"http://{admin}").answers)
+    return server, wire, Wire(f"http://{admin}")
+
+
+@pytest.fixture(scope="session")
+def llama(gguf, tmp_path_factory):
+    """A llama-server that writes the texts of `scripts`."""
+    server, wire = start_llama(gguf, tmp_path_factory.mktemp("llama") / "log")
     yield wire
     server.stop()
 
@@ -119,25 +153,20 @@ def gateway(llama, tmp_path_factory):
 
     Of two more, one finds its dialect by itself, and one assembles every whole answer and changes nothing else.
     """
-    folder = tmp_path_factory.mktemp("gateway")
-    port = free_port()
     pools = [{"name": name, "models": [name], "dialect": name, "peers": [llama.url]} for name in [*CALLS, "auto"]]
     assembled = {"name": "assembled", "models": ["assembled"], "tools": "native", "assemble": "all"}
     pools.append({**assembled, "peers": [llama.url]})
-    config = folder / "toolgate.yaml"
-    # JSON is YAML.
-    config.write_text(json.dumps({"listen": f"127.0.0.1:{port}", "pools": pools}))
-    server = Process([TOOLGATE, "run", "-c", config], folder / "log")
-    wire = Wire(f"http://127.0.0.1:{port}")
-    server.wait_for("toolgate", wire.answers)
+    server, wire, _ = start_gateway(tmp_path_factory.mktemp("gateway"), {"pools": pools})
     yield wire
     server.stop()
 
 
+def sdk(gateway):
+    """The OpenAI SDK, pointed at a gateway."""
+    return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=EXCHANGE_SECONDS)
+
+
 @pytest.fixture
 def client(gateway):
-    """The OpenAI SDK, pointed at the gateway."""
-    with openai.OpenAI(
-        base_url=f"{gateway.url}/v1", api_key="none", max_retries=0, timeout=EXCHANGE_SECONDS
-    ) as client:
+    with sdk(gateway) as client:
         yield client

@@ -69,13 +69,6 @@ def wait_for(llama, count):
     raise AssertionError(f"{busy(llama)} slots are busy, not {count}")
 
 
-def begin(gateway, **request):
-    """Sends a chat request and reads nothing of its answer."""
-    connection = http.client.HTTPConnection(gateway.netloc, timeout=60)
-    connection.request("POST", "/v1/chat/completions", json.dumps(request), {"Content-Type": "application/json"})
-    return connection
-
-
 def drain(response):
     """Reads until the stream is closed, from either side."""
     try:
@@ -89,14 +82,14 @@ def drain(response):
 def test_a_client_that_leaves_a_whole_answer_frees_its_slot(llama, gateway, model, more):
     """While another client's answer streams on."""
     wait_for(llama, 0)
-    streaming = begin(gateway, model="hermes", messages=ask("loop"), stream=True)
+    streaming = gateway.begin(model="hermes", messages=ask("loop"), stream=True)
     # With the response the connection forgets its socket.
     plug = streaming.sock
     response = streaming.getresponse()
     reader = threading.Thread(target=drain, args=[response])
     reader.start()
     try:
-        leaving = begin(gateway, model=model, messages=ask("loop"), **more)
+        leaving = gateway.begin(model=model, messages=ask("loop"), **more)
         wait_for(llama, 2)
         leaving.close()
         wait_for(llama, 1)

@@ -7,9 +7,9 @@ import subprocess
 HERE = pathlib.Path(__file__).parent
 
 
-def test_the_javascript_sdk(gateway):
+def run(script, gateway):
     result = subprocess.run(
-        ["node", "--test", "openai.test.js"],
+        ["node", "--test", script],
         cwd=HERE,
         env={**os.environ, "GATEWAY": gateway.url},
         capture_output=True,
@@ -18,3 +18,7 @@ def test_the_javascript_sdk(gateway):
     )
     print(result.stdout, result.stderr)
     assert result.returncode == 0
+
+
+def test_the_javascript_sdk(gateway):
+    run("openai.test.js", gateway)

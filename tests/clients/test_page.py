@@ -2,14 +2,13 @@
 
 import contextlib
 import html
-import json
 import re
 import subprocess
 import time
 
 import pytest
 
-from conftest import TOOLGATE, Process, Wire, free_port
+from conftest import TOOLGATE, Process, Wire, free_port, start_gateway
 from test_openai import TOOLS
 
 BROWSER = "chromium"
@@ -22,22 +21,18 @@ PAGE_MS = 3000
 def house(tmp_path_factory):
     """A gateway with a pool that answers and a server that does not, and the address of its page."""
     folder = tmp_path_factory.mktemp("page")
-    port, admin, upstream, dead = (free_port() for _ in range(4))
-    upstream_wire, gateway, page = (Wire(f"http://127.0.0.1:{at}") for at in [upstream, port, admin])
+    upstream, dead = (free_port() for _ in range(2))
+    upstream_wire = Wire(f"http://127.0.0.1:{upstream}")
     pools = [
         {"name": "the-pool", "dialect": "hermes", "peers": [{"url": upstream_wire.url, "max_inflight": 7}]},
         {"name": "<dead & gone>", "models": ["dead"], "peers": [f"http://127.0.0.1:{dead}"]},
     ]
-    config = folder / "toolgate.yaml"
-    listen = {"listen": f"127.0.0.1:{port}", "admin": f"127.0.0.1:{admin}"}
-    config.write_text(json.dumps({**listen, "pools": pools}))
     with contextlib.ExitStack() as running:
         mock = Process([TOOLGATE, "mock", "--listen", f"127.0.0.1:{upstream}"], folder / "mock")
         running.callback(mock.stop)
         mock.wait_for("the mock", upstream_wire.answers)
-        server = Process([TOOLGATE, "run", "-c", config], folder / "log")
+        server, gateway, page = start_gateway(folder, {"pools": pools})
         running.callback(server.stop)
-        server.wait_for("toolgate", gateway.answers)
         yield gateway, page
 
 

@@ -1,4 +1,4 @@
-"""Runs llama.cpp's own HTTP server, out of a prebuilt wheel: serve.py MODEL.gguf PORT."""
+"""Runs llama.cpp's own HTTP server, out of a prebuilt wheel: serve.py MODEL.gguf PORT [PARAMETER=NUMBER …]."""
 
 import os
 import signal
@@ -16,7 +16,11 @@ parameters.cpuparams.n_threads = 1
 parameters.use_jinja = True
 parameters.endpoint_slots = True
 parameters.endpoint_props = True
+parameters.endpoint_metrics = True
 parameters.warmup = False
+for setting in sys.argv[3:]:
+    name, value = setting.split("=")
+    setattr(parameters, name, int(value))
 # The name is kept: the server lives as long as the object.
 server = xllamacpp.Server(parameters)
 print("listening at", server.listening_address, flush=True)

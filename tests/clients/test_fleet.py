@@ -1,0 +1,274 @@
+"""Two real llama-servers behind one gateway: their slots, the queue, a server that dies, and whose cache is warm."""
+
+import concurrent.futures
+import contextlib
+import json
+import time
+import urllib.parse
+
+import openai
+import pytest
+
+from conftest import sdk, start_gateway, start_llama
+from scripts import LARGE, PARIS, SCRIPTS
+from test_javascript import run
+from test_openai import TOOLS, ask, calls, second_turn, stream
+
+SLOTS = 2
+# Far more than anything here takes.
+PATIENCE_SECONDS = 30
+MODEL = "scripted"
+
+
+def until(what, holds):
+    """Asks until it holds, and returns what it was then."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := holds()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+    return found
+
+
+class Box:
+    """One llama-server, which can be killed and started again at its address."""
+
+    def __init__(self, gguf, folder, name, **parameters):
+        self.gguf, self.log, self.parameters = gguf, folder / name, parameters
+        self.process, self.wire = start_llama(gguf, self.log, **parameters)
+
+    def start(self):
+        port = urllib.parse.urlsplit(self.wire.url).port
+        self.process, self.wire = start_llama(self.gguf, self.log, port, **self.parameters)
+
+    def busy(self):
+        return sum(slot["is_processing"] for slot in self.wire.get("/slots"))
+
+    def deferred(self):
+        """Requests that wait inside the server."""
+        lines = self.wire.request("GET", "/metrics")[2].decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("llamacpp:requests_deferred "))
+
+
+class Fleet:
+    """Two boxes and a gateway before them."""
+
+    def __init__(self, boxes, folder, **pool):
+        self.boxes = boxes
+        peers = [{"url": box.wire.url, "name": f"box-{n}"} for n, box in enumerate(boxes)]
+        pool = {"name": "fleet", "models": [MODEL], "dialect": "hermes", "peers": peers, "check_ms": 100, **pool}
+        self.process, self.wire, self.admin = start_gateway(folder, {"pools": [pool]})
+        self.client = sdk(self.wire)
+        until("the slots are not known", lambda: self.peers("slots") == [SLOTS] * len(boxes))
+
+    def close(self):
+        self.client.close()
+        self.process.stop()
+
+    def peers(self, member):
+        return [peer[member] for peer in self.admin.get("/status")["pools"][0]["peers"]]
+
+    def busy(self):
+        return [box.busy() for box in self.boxes]
+
+    def waiting(self):
+        """Requests that are in the gateway and at no server."""
+        status = self.admin.get("/status")
+        return status["in_flight"] - sum(peer["in_flight"] for peer in status["pools"][0]["peers"])
+
+    def until_idle(self):
+        until("somebody is still served", lambda: self.busy() == [0, 0] and self.admin.get("/status")["in_flight"] == 0)
+
+    def ask(self, name, headers=None, **more):
+        """A whole answer without tools: its status, its fields and itself."""
+        body = json.dumps({"model": MODEL, "messages": ask(name), **more}).encode()
+        headers = {"Content-Type": "application/json", "X-Toolgate-Explain": "1", **(headers or {})}
+        status, fields, answer = self.wire.request("POST", "/v1/chat/completions", body, headers)
+        return status, fields, json.loads(answer)
+
+    @contextlib.contextmanager
+    def talking(self, name, **more):
+        """An answer without end, which has begun."""
+        chunks = self.client.chat.completions.create(model=MODEL, messages=ask(name), stream=True, **more)
+        with chunks:
+            next(chunk for chunk in chunks if chunk.choices[0].delta.content or chunk.choices[0].delta.tool_calls)
+            yield chunks
+
+
+@pytest.fixture(scope="module")
+def boxes(gguf, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("boxes")
+    boxes = [Box(gguf, folder, f"box-{n}", n_parallel=SLOTS) for n in range(2)]
+    yield boxes
+    for box in boxes:
+        box.process.stop()
+
+
+@pytest.fixture(scope="module")
+def fleet(boxes, tmp_path_factory):
+    with contextlib.closing(Fleet(boxes, tmp_path_factory.mktemp("fleet"))) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def idle(fleet):
+    """The fleet with nobody in it: before a test, and after it."""
+    fleet.until_idle()
+    yield fleet
+    fleet.until_idle()
+
+
+@pytest.fixture
+def threads():
+    with concurrent.futures.ThreadPoolExecutor(32) as threads:
+        yield threads
+
+
+def test_every_slot_is_used_and_nobody_waits_at_a_server(idle, threads):
+    with contextlib.ExitStack() as leave:
+        talks = [leave.enter_context(idle.talking("loop")) for _ in range(2 * SLOTS)]
+        assert idle.busy() == [SLOTS, SLOTS]
+        late = [threads.submit(idle.ask, "text") for _ in range(3)]
+        until("nobody waits in the gateway", lambda: idle.waiting() == len(late))
+        assert (idle.busy(), idle.peers("in_flight")) == ([SLOTS, SLOTS], [SLOTS, SLOTS])
+        assert [box.deferred() for box in idle.boxes] == [0, 0]
+        assert not any(answer.done() for answer in late)
+        # The one slot that comes free serves them all.
+        talks[0].close()
+        for answer in late:
+            status, _, body = answer.result(PATIENCE_SECONDS)
+            assert (status, body["choices"][0]["message"]["content"]) == (200, SCRIPTS["text"])
+
+
+@pytest.mark.parametrize(
+    "request_body", [{"stream": True}, {"stream": True, "tools": TOOLS}, {"tools": TOOLS}], ids=["text", "tools", "whole"]
+)
+def test_a_client_that_leaves_makes_room_for_one_who_waits(idle, threads, request_body):
+    leaving = idle.wire.begin(model=MODEL, messages=ask("loop"), **request_body)
+    until("it has not begun", lambda: sum(idle.busy()) == 1)
+    with contextlib.ExitStack() as leave:
+        for _ in range(2 * SLOTS - 1):
+            leave.enter_context(idle.talking("loop"))
+        in_vain = idle.wire.begin(model=MODEL, messages=ask("loop"))
+        until("nobody waits", lambda: idle.waiting() == 1)
+        late = threads.submit(idle.ask, "text")
+        until("only one waits", lambda: idle.waiting() == 2)
+        in_vain.close()
+        until("who left still waits", lambda: idle.waiting() == 1)
+        leaving.close()
+        assert late.result(PATIENCE_SECONDS)[0] == 200
+        until("its slot is still taken", lambda: sum(idle.busy()) == 2 * SLOTS - 1)
+
+
+def test_a_server_that_is_killed_and_comes_back(idle, threads):
+    doomed, other = idle.boxes
+    with contextlib.ExitStack() as leave:
+        talks = [leave.enter_context(idle.talking("endless", tools=TOOLS)) for _ in range(2 * SLOTS)]
+        late = [threads.submit(idle.ask, "text") for _ in range(8)]
+        until("nobody waits", lambda: idle.waiting() == len(late))
+        doomed.process.kill()
+        # What has begun there ends in an error, which the SDK raises; what has begun elsewhere goes on.
+        ended = [talk for talk in talks if breaks_off(talk)]
+        assert len(ended) == SLOTS and other.busy() == SLOTS
+        next(talk for talk in talks if talk not in ended).close()
+        assert [answer.result(PATIENCE_SECONDS)[0] for answer in late] == [200] * len(late)
+        until("a dead server is thought to be alive", lambda: idle.peers("up") == [False, True])
+    doomed.start()
+    until("it is not found again", lambda: idle.peers("up") == [True, True] and idle.peers("slots") == [SLOTS, SLOTS])
+    with contextlib.ExitStack() as leave:
+        for _ in range(2 * SLOTS):
+            leave.enter_context(idle.talking("loop"))
+        assert idle.busy() == [SLOTS, SLOTS]
+
+
+def breaks_off(talk):
+    """Whether the stream ends in an error, rather than go on."""
+    try:
+        for _ in range(1000):
+            next(talk)
+        return False
+    except openai.APIError:
+        return True
+
+
+def test_killing_a_server_under_load_costs_no_request_that_had_not_begun(idle, threads):
+    answers = [threads.submit(idle.ask, "large") for _ in range(32)]
+    until("the first has no answer", lambda: any(answer.done() for answer in answers))
+    until("it has nothing to do", lambda: idle.boxes[0].busy() > 0)
+    idle.boxes[0].process.kill()
+    for status, _, body in (answer.result(PATIENCE_SECONDS) for answer in answers):
+        assert status == 200, body
+        assert body["choices"][0]["message"]["content"] == SCRIPTS["large"]
+    idle.boxes[0].start()
+    until("it is not found again", lambda: idle.peers("up") == [True, True])
+
+
+def test_many_conversations_with_tools_at_once(idle, threads):
+    """Six to a slot: each streams a call, sends its result, and gets the final text."""
+    before = idle.peers("requests")
+
+    def converse(_):
+        first, pieces = stream(idle.client, "hermes", MODEL)
+        assert calls(first) == [("get_weather", PARIS)] and len(pieces) > 1
+        request = second_turn(idle.client, "hermes", first) | {"model": MODEL}
+        return idle.client.chat.completions.create(**request).choices[0].message.content
+
+    assert set(threads.map(converse, range(6 * 2 * SLOTS))) == {SCRIPTS["final"]}
+    idle.until_idle()
+    served = [now - then for then, now in zip(before, idle.peers("requests"))]
+    assert sum(served) == 2 * 6 * 2 * SLOTS and min(served) > 0
+    _, pieces = stream(idle.client, "large", MODEL)
+    assert json.loads("".join(pieces)) == LARGE
+
+
+def test_the_javascript_sdk_on_two_servers(idle):
+    run("fleet.test.js", idle.wire)
+
+
+def test_one_list_of_models(idle):
+    entries = idle.wire.get("/v1/models")["data"]
+    assert [entry["id"] for entry in entries].count(MODEL) == 1
+    entry = next(entry for entry in entries if entry["id"] == MODEL)
+    assert (entry["toolgate"]["peers"], entry["toolgate"]["dialect"]) == (["box-0", "box-1"], "hermes")
+    assert entry["meta"]["n_vocab"] > 256, "the server's own entry is lost"
+
+
+def test_a_session_stays_at_its_server(idle):
+    homes = {session: set() for session in map(str, range(24))}
+    for why in ["hash", "session"]:
+        for session, home in homes.items():
+            status, fields, _ = idle.ask("text", {"X-Session-Id": session}, max_tokens=1)
+            assert (status, fields["X-Toolgate-Why"]) == (200, why)
+            home.add(fields["X-Toolgate-Peer"])
+    assert all(len(home) == 1 for home in homes.values()), homes
+    assert set.union(*homes.values()) == {box.wire.url for box in idle.boxes}
+
+
+def test_the_next_turn_finds_its_prompt_in_the_cache(idle, tmp_path):
+    with contextlib.closing(Fleet(idle.boxes, tmp_path, policy="prefix")) as fleet:
+        # One for each slot, so that no server has to forget. By load alone turns would go to either server.
+        system = "Be brief. " * 300
+        talks = [[{"role": "system", "content": f"You are number {n}. {system}"}] for n in range(2 * SLOTS)]
+        homes, read = {}, {}
+        for turn in range(3):
+            for n, messages in enumerate(talks):
+                messages += ask("text")
+                status, fields, body = fleet.ask("text", messages=messages, max_tokens=4)
+                assert status == 200
+                home = homes.setdefault(n, fields["X-Toolgate-Peer"])
+                assert fields["X-Toolgate-Peer"] == home, fields["X-Toolgate-Why"]
+                cached = body["usage"]["prompt_tokens_details"]["cached_tokens"]
+                # All of the turn before, but for the few tokens that begin an answer.
+                assert cached == body["timings"]["cache_n"] and cached > read.get(n, 0) - 8
+                read[n] = body["usage"]["prompt_tokens"]
+                messages.append({"role": "assistant", "content": body["choices"][0]["message"]["content"]})
+
+
+def test_a_server_that_sleeps_is_woken_by_a_request_and_by_nothing_else(gguf, tmp_path):
+    with contextlib.ExitStack() as running:
+        box = Box(gguf, tmp_path, "box", n_parallel=SLOTS, sleep_idle_seconds=1)
+        running.callback(box.process.stop)
+        fleet = running.enter_context(contextlib.closing(Fleet([box], tmp_path)))
+        # It is asked how it is ten times a second meanwhile.
+        until("it does not sleep", lambda: box.wire.get("/props")["is_sleeping"])
+        assert fleet.ask("text")[2]["choices"][0]["message"]["content"] == SCRIPTS["text"]
+        until("it does not sleep again", lambda: box.wire.get("/props")["is_sleeping"])
