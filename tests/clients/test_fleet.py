@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import http.client
 import json
 import time
 import urllib.parse
@@ -272,3 +273,38 @@ def test_a_server_that_sleeps_is_woken_by_a_request_and_by_nothing_else(gguf, tm
         until("it does not sleep", lambda: box.wire.get("/props")["is_sleeping"])
         assert fleet.ask("text")[2]["choices"][0]["message"]["content"] == SCRIPTS["text"]
         until("it does not sleep again", lambda: box.wire.get("/props")["is_sleeping"])
+
+
+@pytest.mark.parametrize("policy", ["cancel", "keep"])
+def test_a_stream_outlives_its_client_if_it_may(idle, tmp_path, policy):
+    names = ["first/of: two", "second"]
+
+    def known(fleet):
+        body = json.dumps({"conversation_ids": names})
+        found = fleet.wire.request("POST", "/v1/streams/lookup", body, {"Content-Type": "application/json"})[2]
+        return sorted(entry["conversation_id"] for entry in json.loads(found))
+
+    with contextlib.closing(Fleet(idle.boxes, tmp_path, conversations=policy)) as fleet:
+        for name in names:
+            body = {"model": MODEL, "messages": ask("loop"), "stream": True}
+            # What is kept has an end, or the server would forget its beginning.
+            body |= {"max_tokens": 500} if policy == "keep" else {}
+            headers = {"Content-Type": "application/json", "X-Conversation-Id": name}
+            client = http.client.HTTPConnection(fleet.wire.netloc, timeout=PATIENCE_SECONDS)
+            client.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+            response = client.getresponse()
+            assert response.readline().startswith(b"data: ")
+            response.close()
+            client.close()
+        if policy == "cancel":
+            until("their slots are still taken", lambda: fleet.busy() == [0, 0])
+            assert known(fleet) == []
+            return
+        assert known(fleet) == names
+        for name in names:
+            path = f"/v1/stream?conv_id={urllib.parse.quote(name, safe='')}"
+            status, _, kept = fleet.wire.request("GET", f"{path}&from=0")
+            # It went on to its end with nobody there.
+            assert status == 200 and kept.startswith(b"data: ") and b'"finish_reason":"length"' in kept
+            assert fleet.wire.request("DELETE", path)[0] == 204
+        assert known(fleet) == []
