@@ -6,15 +6,19 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use crate::balance::Standing;
 use crate::config::DialectChoice;
-use crate::metrics::{self, Failure, Metrics, Now, PeerNow, Totals};
+use crate::metrics::{self, Failure, Metrics, Now, PeerNow, PoolNow, Totals};
 use crate::proxy::Lifecycle;
 use crate::upstream::{Pool, Upstream};
 
 /// What is so now.
 pub fn now<'a>(upstream: &'a Upstream, lifecycle: &Lifecycle) -> Now<'a> {
-    Now { in_flight: lifecycle.requests(), peers: upstream.pools().iter().flat_map(|pool| peers(pool)).collect() }
+    let pools = || upstream.pools().iter();
+    Now {
+        in_flight: lifecycle.requests(),
+        pools: pools().map(|pool| PoolNow { pool: pool.name(), waiting: pool.waiting() }).collect(),
+        peers: pools().flat_map(|pool| peers(pool)).collect(),
+    }
 }
 
 /// Everything that the page shows.
@@ -40,7 +44,8 @@ fn pool_status(pool: &Pool, metrics: &Metrics, totals: &BTreeMap<(String, String
             let total = totals.get(&(peer.pool.to_owned(), peer.url.clone())).copied().unwrap_or_default();
             json!({
                 "url": peer.url,
-                "up": peer.is_up,
+                "up": !peer.standing.is_down(),
+                "state": peer.standing.name(),
                 "leaving": peer.is_leaving,
                 "in_flight": peer.in_flight,
                 "elsewhere": peer.elsewhere,
@@ -60,6 +65,10 @@ fn pool_status(pool: &Pool, metrics: &Metrics, totals: &BTreeMap<(String, String
         "dialect": match &config.dialect {
             DialectChoice::Auto => "auto",
             DialectChoice::Named(dialect) => dialect.name(),
+        },
+        "queue": {
+            "waiting": pool.waiting().values().sum::<usize>(),
+            "max": config.balancing.queue.max,
         },
         "peers": peers,
     })
@@ -84,7 +93,7 @@ fn peers(pool: &Pool) -> impl Iterator<Item = PeerNow<'_>> {
         in_flight: status.inflight,
         elsewhere: status.elsewhere,
         slots: status.capacity,
-        is_up: !matches!(status.standing, Standing::Open(_) | Standing::Trying | Standing::Failed),
+        standing: status.standing,
         is_leaving: status.leaving,
     })
 }

@@ -1,6 +1,7 @@
 //! Roster, health, policy, affinity and queue as one machine.
 //! Decides who gets a place and counts the places; how a request reaches its peer is not its business.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::affinity::{Affinity, Belief, Reuse};
@@ -209,6 +210,11 @@ impl Balancer {
 
     pub fn waiting(&self) -> usize {
         self.queue.len()
+    }
+
+    /// How many wait of each priority of which any do.
+    pub fn waiting_by_priority(&self) -> BTreeMap<u8, usize> {
+        self.queue.by_priority()
     }
 
     /// When `expire` and `next` may have something to say by time alone.

@@ -1,7 +1,6 @@
 //! Whether a peer is alive: what it said when it was asked, and what became of its requests.
 //! Asks nothing by itself.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::Settings;
@@ -140,18 +139,13 @@ impl Health {
 }
 
 impl Standing {
-    /// When it changes by time alone.
-    pub fn until(self) -> Option<Duration> {
-        match self {
-            Self::Resting(until) | Self::Open(until) => Some(until),
-            _ => None,
-        }
-    }
-}
+    /// Every name that a standing can have.
+    pub const NAMES: [&'static str; 8] =
+        ["ready", "half-open", "sleeping", "loading", "resting", "trying", "open", "failed"];
 
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// For people. `open`, `half-open` and `trying` are a breaker's that is not closed.
+    pub fn name(self) -> &'static str {
+        match self {
             Self::Serves => "ready",
             Self::Trial => "half-open",
             Self::Sleeping => "sleeping",
@@ -160,6 +154,19 @@ impl fmt::Display for Standing {
             Self::Trying => "trying",
             Self::Open(_) => "open",
             Self::Failed => "failed",
-        })
+        }
+    }
+
+    /// Whether it is thought not to answer. One that is tried has not answered yet.
+    pub fn is_down(self) -> bool {
+        matches!(self, Self::Open(_) | Self::Trying | Self::Failed)
+    }
+
+    /// When it changes by time alone.
+    pub fn until(self) -> Option<Duration> {
+        match self {
+            Self::Resting(until) | Self::Open(until) => Some(until),
+            _ => None,
+        }
     }
 }

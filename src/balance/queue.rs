@@ -62,6 +62,15 @@ impl Queue {
         debug_assert!(former.is_none(), "two requests with one ticket");
     }
 
+    /// How many wait, by priority.
+    pub fn by_priority(&self) -> BTreeMap<u8, usize> {
+        let mut counts = BTreeMap::new();
+        for ticket in self.waiting.keys() {
+            *counts.entry(ticket.priority).or_default() += 1;
+        }
+        counts
+    }
+
     /// How many are before it.
     pub fn position(&self, ticket: Ticket) -> Option<usize> {
         self.waiting.contains_key(&ticket).then(|| self.before(ticket).count())

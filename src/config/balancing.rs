@@ -31,16 +31,28 @@ impl Default for Balancing {
 }
 
 /// Requests that wait because every server is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
     /// How many may wait; each holds its body and its client's connection.
     pub max: usize,
     pub timeout_ms: u64,
+    /// The request header that says how urgent a request is, as RFC 9218 does; without one all are alike.
+    pub priority_header: Option<String>,
+}
+
+impl Queue {
+    /// What a request has that says nothing of it (RFC 9218, section 4.1).
+    pub const PRIORITY_DEFAULT: u8 = 3;
+
+    /// Those that requests can have; the lowest goes first.
+    pub fn priorities(&self) -> RangeInclusive<u8> {
+        if self.priority_header.is_some() { 0..=7 } else { Self::PRIORITY_DEFAULT..=Self::PRIORITY_DEFAULT }
+    }
 }
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { max: 1_024, timeout_ms: 300_000 }
+        Self { max: 1_024, timeout_ms: 300_000, priority_header: Some("Priority".into()) }
     }
 }
 
@@ -70,7 +82,7 @@ impl Checks {
 /// A server that hangs is noticed within a few of these, and its log stays readable.
 const PAUSE: Duration = Duration::from_secs(10);
 
-pub(super) const QUEUE: &[&str] = &["max", "timeout_ms"];
+pub(super) const QUEUE: &[&str] = &["max", "timeout_ms", "priority_header"];
 const POLICIES: &[(&str, Policy)] = &[
     ("slots", Policy::Slots),
     ("round-robin", Policy::RoundRobin),
@@ -86,6 +98,11 @@ impl Reader<'_> {
         if let Some(fields) = fields.find("queue").and_then(|node| self.fields(node, "queue", QUEUE)) {
             self.set(&fields, "max", WAITING, &mut balancing.queue.max);
             self.set(&fields, "timeout_ms", MILLISECONDS, &mut balancing.queue.timeout_ms);
+            match fields.find_or_null("priority_header") {
+                None => {}
+                Some(Node { value: Value::Null, .. }) => balancing.queue.priority_header = None,
+                Some(node) => balancing.queue.priority_header = self.header_name(node, "priority_header", "Priority"),
+            }
         }
         match fields.find_or_null("check_ms") {
             None => {}
@@ -96,16 +113,17 @@ impl Reader<'_> {
                 balancing.checks = ms.map_or(balancing.checks, |ms| Checks::Every { ms });
             }
         }
-        if let Some(name) = fields.find("session_header").and_then(|node| self.header_name(node)) {
+        let session_header = fields.find("session_header");
+        if let Some(name) = session_header.and_then(|node| self.header_name(node, "session_header", "X-Session-Id")) {
             balancing.session_header = name;
         }
         balancing
     }
 
-    fn header_name(&mut self, node: &Node) -> Option<String> {
-        let name = self.text(node, "session_header")?;
+    fn header_name(&mut self, node: &Node, what: &str, example: &str) -> Option<String> {
+        let name = self.text(node, what)?;
         if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
-            self.mistake(node.place, format!("session_header `{name}` is no header's name"), "as in X-Session-Id");
+            self.mistake(node.place, format!("{what} `{name}` is no header's name"), format!("as in {example}"));
             return None;
         }
         Some(name.into())

@@ -159,13 +159,16 @@ fn every_key_of_balancing_is_read() {
     let of = |keys: &str| good(&format!("pools: [{{name: a, peers: http://h{keys}}}]")).pools[0].balancing.clone();
     let set = Balancing {
         policy: Policy::RandomTwo,
-        queue: Queue { max: 0, timeout_ms: 5 },
+        queue: Queue { max: 0, timeout_ms: 5, priority_header: Some("X-Urgency".into()) },
         checks: Checks::Never,
         session_header: "X-Chat".into(),
     };
-    let keys = ", policy: random-two, queue: {max: 0, timeout_ms: 5}, check_ms: null, session_header: X-Chat";
+    let keys = ", policy: random-two, check_ms: null, session_header: X-Chat, \
+                queue: {max: 0, timeout_ms: 5, priority_header: X-Urgency}";
     assert_eq!((of(keys), of("")), (set, Balancing::default()));
     assert_eq!(of(", check_ms: 7").checks, Checks::Every { ms: 7 });
+    let alike = of(", queue: {priority_header: null}").queue;
+    assert_eq!((alike.priorities(), Queue::default().priorities()), (3..=3, 0..=7));
     let pauses = [Checks::WithChoice.pause(1), Checks::Never.pause(2), Checks::Every { ms: 7 }.pause(1)];
     assert_eq!(pauses.map(|pause| pause.map(|pause| pause.as_millis())), [None, None, Some(7)]);
     assert!(Checks::WithChoice.pause(2).is_some());
@@ -235,11 +238,12 @@ t.yaml:1:95: unknown unknown_tools policy `drop` (known: text, pass)"),
 t.yaml:1:59: connect_ms is a whole number, not `5s` (from 1 to 86400000; the unit stands in the key)
 t.yaml:1:72: idle_ms is out of range: 0 (from 1 to 86400000)
 t.yaml:1:75: unknown key `total` in timeouts (known: connect_ms, first_byte_ms, idle_ms, total_ms)"),
-    ("pools: [{name: a, peers: http://h, policy: hash, queue: {max: x}, check_ms: 0, session_header: 'a b'}]", "\
+    ("pools: [{name: a, peers: http://h, policy: hash, queue: {max: x, priority_header: ':'}, check_ms: 0, session_header: 'a b'}]", "\
 t.yaml:1:44: unknown policy `hash` (known: slots, round-robin, random-two, prefix)
 t.yaml:1:63: max is a whole number, not `x` (from 0 to 1000000; the unit stands in the key)
-t.yaml:1:77: check_ms is out of range: 0 (from 1 to 86400000)
-t.yaml:1:96: session_header `a b` is no header's name (as in X-Session-Id)"),
+t.yaml:1:83: priority_header `:` is no header's name (as in Priority)
+t.yaml:1:99: check_ms is out of range: 0 (from 1 to 86400000)
+t.yaml:1:118: session_header `a b` is no header's name (as in X-Session-Id)"),
     ("pools: [{name: a, peers: http://h, dialect: herms}]", "t.yaml:1:45: unknown dialect `herms` (did you mean `hermes`?)"),
     ("pools: [{name: a, peers: http://h, models: [*coder]}]", "t.yaml:1:45: `*coder` is a YAML alias that nothing defines (a value that begins with `*` needs quotes: \"*coder\")"),
     ("listen: [a:1, a, a:1, \":1\", a:99999]\nadmin: a:1\npools: [{name: a, peers: http://h}]", "\

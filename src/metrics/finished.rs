@@ -24,6 +24,9 @@ pub struct Finished<'a> {
     pub first_byte_after: Option<Duration>,
     /// What the gateway itself took before a server was asked.
     pub overhead: Option<Duration>,
+    /// How long it waited for a place, if it did, and among which.
+    pub queued: Option<Duration>,
+    pub priority: u8,
     pub pace: &'a Pace,
     /// How the answer was read for calls, if it was.
     pub dialect: Option<&'a str>,
@@ -63,6 +66,8 @@ labels! {
     /// What was going on when a client left.
     Phase {
         Uploading = "uploading",
+        /// It waited for a place.
+        Queued = "queued",
         /// Nothing of the answer had come yet.
         Waiting = "waiting",
         /// The answer was an event stream.

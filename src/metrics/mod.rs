@@ -28,12 +28,13 @@ pub use page::CONTENT_TYPE;
 pub use process::resident_bytes;
 pub use recent::{Failure, Recent};
 
+use crate::balance::Standing;
 use crate::response::Summary;
 
 use family::Family;
 use instruments::{Histogram, Scale, Unit};
 use page::{Labels, Page};
-use series::Series;
+use series::{DURATIONS, Series};
 
 /// Pools, peers and models make series by multiplying. Past so many a request's model is `other`: the page must stay
 /// one that can be read every few seconds.
@@ -51,6 +52,7 @@ pub struct Metrics {
     answers: Family<Counter>,
     held: Family<Histogram>,
     overhead: Family<Histogram>,
+    queue_wait: Family<Histogram>,
     retries: Family<Counter>,
     cancellations: Family<Counter>,
     failures: Family<Counter>,
@@ -62,7 +64,16 @@ pub struct Metrics {
 pub struct Now<'a> {
     /// Requests in the house.
     pub in_flight: usize,
+    pub pools: Vec<PoolNow<'a>>,
     pub peers: Vec<PeerNow<'a>>,
+}
+
+/// A pool as it is now.
+#[derive(Debug)]
+pub struct PoolNow<'a> {
+    pub pool: &'a str,
+    /// Requests that wait for a place, by priority.
+    pub waiting: BTreeMap<u8, usize>,
 }
 
 /// A peer as it is now.
@@ -75,7 +86,7 @@ pub struct PeerNow<'a> {
     pub elsewhere: u32,
     /// Requests that it may have at once, where that is known.
     pub slots: Option<u32>,
-    pub is_up: bool,
+    pub standing: Standing,
     /// It gets no more requests, and ends with its last.
     pub is_leaving: bool,
 }
@@ -101,6 +112,7 @@ impl Metrics {
             answers: Family::default(),
             held: Family::default(),
             overhead: Family::default(),
+            queue_wait: Family::default(),
             retries: Family::default(),
             cancellations: Family::default(),
             failures: Family::default(),
@@ -114,6 +126,10 @@ impl Metrics {
         let pool = Labels::of(&[("pool", request.pool)]);
         if let Some(overhead) = request.overhead {
             self.overhead.at(pool.clone(), || Histogram::new(&OVERHEAD)).observe_duration(overhead);
+        }
+        if let Some(queued) = request.queued {
+            let labels = pool.and("priority", &request.priority.to_string());
+            self.queue_wait.at(labels, || Histogram::new(&DURATIONS)).observe_duration(queued);
         }
         if let Some(phase) = request.left_while {
             count(&self.cancellations, pool.and("phase", phase.name()));
@@ -240,8 +256,14 @@ impl Metrics {
             ("toolgate_held_bytes", "The most bytes of an answer that were held back at a time.", &self.held),
             (
                 "toolgate_overhead_seconds",
-                "What the gateway itself took before a server was asked: waiting for the client's body is not in it.",
+                "What the gateway itself took before a server was asked: waits for the client's body and for a place are \
+                 not in it.",
                 &self.overhead,
+            ),
+            (
+                "toolgate_queue_wait_seconds",
+                "How long requests waited for a place that could not have one at once, by priority.",
+                &self.queue_wait,
             ),
         ];
         for (name, help, family) in histograms {
@@ -260,6 +282,13 @@ impl Default for Metrics {
 fn write_now(now: &Now<'_>, page: &mut Page) {
     let mut metric = page.gauge("toolgate_requests_in_flight", "Requests in the gateway.");
     metric.sample(&Labels::default(), now.in_flight);
+    let mut metric =
+        page.gauge("toolgate_queue_requests", "Requests that wait for a place, by priority; 0 goes first.");
+    for pool in &now.pools {
+        for (priority, waiting) in &pool.waiting {
+            metric.sample(&Labels::of(&[("pool", pool.pool), ("priority", &priority.to_string())]), waiting);
+        }
+    }
     let labels = |peer: &PeerNow<'_>| Labels::of(&[("pool", peer.pool), ("peer", &peer.url)]);
     let mut metric = page.gauge("toolgate_peer_requests_in_flight", "Requests at a server.");
     now.peers.iter().for_each(|peer| metric.sample(&labels(peer), peer.in_flight));
@@ -267,8 +296,17 @@ fn write_now(now: &Now<'_>, page: &mut Page) {
     for (peer, slots) in now.peers.iter().filter_map(|peer| Some((peer, peer.slots?))) {
         metric.sample(&labels(peer), slots);
     }
+    let mut metric =
+        page.gauge("toolgate_peer_requests_elsewhere", "Others' requests at a server, when it was last asked.");
+    now.peers.iter().for_each(|peer| metric.sample(&labels(peer), peer.elsewhere));
     let mut metric = page.gauge("toolgate_peer_up", "Whether a server takes connections, as far as is known.");
-    now.peers.iter().for_each(|peer| metric.sample(&labels(peer), u8::from(peer.is_up)));
+    now.peers.iter().for_each(|peer| metric.sample(&labels(peer), u8::from(!peer.standing.is_down())));
+    let mut metric = page.gauge("toolgate_peer_state", "1 for the state that a server is in, 0 for every other.");
+    for peer in &now.peers {
+        for state in Standing::NAMES {
+            metric.sample(&labels(peer).and("state", state), u8::from(state == peer.standing.name()));
+        }
+    }
 }
 
 fn count(family: &Family<Counter>, labels: Labels) {

@@ -136,7 +136,7 @@ pub fn write(all: &[(Labels, impl AsRef<Series>)], page: &mut Page) {
 }
 
 /// OpenTelemetry's, and three more: a long prompt on one's own hardware takes minutes.
-const DURATIONS: Scale = Scale {
+pub const DURATIONS: Scale = Scale {
     unit: Unit::Seconds,
     bounds: &[
         10_000_000,

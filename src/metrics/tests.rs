@@ -17,6 +17,8 @@ fn request<'a>(pace: &'a Pace, model: &'a str, code: u16) -> Finished<'a> {
         took: Duration::from_millis(15),
         first_byte_after: None,
         overhead: None,
+        queued: None,
+        priority: 3,
         pace,
         dialect: None,
         reading: None,

@@ -41,7 +41,7 @@ fn line(session: &Session, context: &Context) -> String {
     line.number("request_bytes", u64::try_from(session.body_bytes_read()).ok());
     line.number("bytes", u64::try_from(session.body_bytes_sent()).ok());
     line.text("why", context.target.why.map(|why| why.to_string()).as_deref());
-    line.number("queue_ms", millis(context.target.queued));
+    line.number("queue_ms", millis(context.target.queued.unwrap_or_default()));
     line.number("retries", Some(u64::from(seen.retries)));
     line.number("first_byte_ms", seen.first_byte_after().and_then(millis));
     line.number("first_token_ms", seen.pace.first_after(context.began).and_then(millis));

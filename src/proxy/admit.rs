@@ -10,13 +10,14 @@ use pingora::Result;
 use pingora::proxy::Session;
 
 use crate::balance;
-use crate::config::Assemble;
+use crate::config::{Assemble, Queue};
 use crate::exchange::ToolsMode;
 use crate::request::{self, Policy, ResponseFormat, Rewritten};
 use crate::upstream::Pool;
 
 use super::body::{self, Read, ReadError, Upload};
 use super::context::Delivery;
+use super::priority::priority;
 use super::route::{Names, Route};
 use super::{Context, Fault, Gateway, affinity, headers};
 
@@ -42,16 +43,15 @@ impl Gateway {
             Route::Chat | Route::Model => self.read(session, context).await?,
         };
         let Read::Whole(body) = read else {
-            let pool = self.upstream.first().cloned();
-            context.target.session = pool.as_ref().and_then(|pool| session_of(session, pool));
-            context.target.pool = pool;
+            if let Some(pool) = self.upstream.first() {
+                direct(session, context, pool);
+            }
             return Ok(());
         };
         context.model = request::model(&body.bytes);
         let renamed = self.resolve_alias(&body.bytes, context);
         let pool = self.pool_for(context)?;
-        context.target.pool = Some(Arc::clone(&pool));
-        context.target.session = session_of(session, &pool);
+        direct(session, context, &pool);
         if route == Route::Chat && pool.config().balancing.policy == balance::Policy::Prefix {
             context.target.prefix = affinity::fingerprint(&body.bytes);
         }
@@ -147,6 +147,11 @@ fn streamed(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
     Some(streamed)
 }
 
-fn session_of(session: &Session, pool: &Pool) -> Option<u64> {
-    affinity::session(session.req_header(), &pool.config().balancing.session_header)
+/// Sends the request to this pool, with what its head says to the pool's balancing.
+fn direct(session: &Session, context: &mut Context, pool: &Arc<Pool>) {
+    let (request, balancing) = (session.req_header(), &pool.config().balancing);
+    context.target.session = affinity::session(request, &balancing.session_header);
+    let priority = balancing.queue.priority_header.as_ref().map(|header| priority(request, header));
+    context.target.priority = priority.unwrap_or(Queue::PRIORITY_DEFAULT);
+    context.target.pool = Some(Arc::clone(pool));
 }

@@ -69,14 +69,16 @@ pub struct Target {
     /// The session that the client named, and what the prompt begins with.
     pub session: Option<u64>,
     pub prefix: Option<Fingerprint>,
+    /// Its place among those that wait: lower goes first.
+    pub priority: u8,
     /// The peers that failed it.
     pub tried: Vec<PeerId>,
     /// A peer that broke off before it answered: the request goes elsewhere if it is gone.
     pub suspect: Option<Claim>,
     /// Since when it has been held for a peer that is not ready yet.
     pub held_since: Option<Instant>,
-    /// How long it waited in the queue.
-    pub queued: Duration,
+    /// How long it waited in the queue, if it did.
+    pub queued: Option<Duration>,
     /// The deadlines of a connection of its own.
     pub watch: Option<Arc<Watch>>,
     /// A shared connection turned out dead: the next is fresh.

@@ -19,6 +19,7 @@ mod lifecycle;
 mod listing;
 mod path;
 mod place;
+mod priority;
 mod reply;
 mod route;
 mod seen;
@@ -250,7 +251,7 @@ impl ProxyHttp for Gateway {
             let connection = Self::connection(session, context, &pool);
             match claim.http_peer(&connection).await {
                 Ok(http_peer) => {
-                    context.seen.asking(context.began);
+                    context.seen.asking(context.began, context.target.queued);
                     context.target.claim = Some(claim);
                     return Ok(Box::new(http_peer));
                 }

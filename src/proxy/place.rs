@@ -45,14 +45,17 @@ impl Gateway {
             Ok(Found::Queued(queued)) => queued,
             Err(e) => return Err(context.fail(Fault::Claim(e))),
         };
-        let began = Instant::now();
         self.take_in(session, context).await?;
+        let began = Instant::now();
+        context.seen.is_queued = true;
         let found = tokio::select! {
             claim = queued.claim() => Ok(claim),
             e = left(session) => Err(e),
         };
-        context.target.queued += began.elapsed();
-        found?.map_err(|e| context.fail(Fault::Claim(e)))
+        *context.target.queued.get_or_insert_default() += began.elapsed();
+        let claim = found?;
+        context.seen.is_queued = false;
+        claim.map_err(|e| context.fail(Fault::Claim(e)))
     }
 
     /// Reads the body of a request that is about to wait: whether its client has left is seen only behind its body.
@@ -197,7 +200,8 @@ fn verdict(response: &ResponseHeader, engine: Engine) -> Option<Outcome> {
 
 impl Target {
     fn request(&self) -> Request {
-        Request { session: self.session, prefix: self.prefix.clone(), tried: self.tried.clone(), ..Request::default() }
+        let (prefix, tried) = (self.prefix.clone(), self.tried.clone());
+        Request { priority: self.priority, session: self.session, prefix, tried }
     }
 
     /// Whether there is a peer that has not failed this request, besides the one that has it now.
@@ -209,7 +213,7 @@ impl Target {
 
     /// Whether a request may be held for a peer that is not ready yet: as long as it might wait in the queue.
     fn may_hold(&mut self, pool: &Pool) -> bool {
-        let queue = pool.config().balancing.queue;
+        let queue = &pool.config().balancing.queue;
         let since = *self.held_since.get_or_insert_with(Instant::now);
         queue.max > 0 && since.elapsed() < Duration::from_millis(queue.timeout_ms)
     }

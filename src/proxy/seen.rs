@@ -23,6 +23,8 @@ pub struct Seen {
     pub upload_took: Duration,
     /// Whether the last of it has come.
     pub is_uploaded: bool,
+    /// Whether it waits for a place.
+    pub is_queued: bool,
     /// What the gateway itself took before a server was asked.
     overhead: Option<Duration>,
     first_byte_after: Option<Duration>,
@@ -40,8 +42,9 @@ enum Framing {
 
 impl Seen {
     /// A server is about to be asked, perhaps not the first.
-    pub fn asking(&mut self, began: Instant) {
-        self.overhead.get_or_insert_with(|| began.elapsed().saturating_sub(self.upload_took));
+    pub fn asking(&mut self, began: Instant, queued: Option<Duration>) {
+        let waited = self.upload_took + queued.unwrap_or_default();
+        self.overhead.get_or_insert_with(|| began.elapsed().saturating_sub(waited));
     }
 
     /// The head of an answer has come, perhaps not the first.
@@ -67,6 +70,7 @@ impl Seen {
         match self.framing {
             Some(Framing::Events) if delivery == Delivery::AsItComes => Phase::Streaming,
             Some(_) => Phase::Whole,
+            None if self.is_queued => Phase::Queued,
             None if self.is_uploaded || session.is_body_empty() => Phase::Waiting,
             None => Phase::Uploading,
         }
@@ -139,6 +143,8 @@ impl Gateway {
             took: context.began.elapsed(),
             first_byte_after: context.seen.first_byte_after,
             overhead: context.seen.overhead,
+            priority: context.target.priority,
+            queued: context.target.queued,
             pace: &context.seen.pace,
             dialect: context.dialect(),
             reading: if bailed_out { Some(Reading::BailedOut) } else { context.seen.reading },

@@ -4,7 +4,7 @@
 //! Who exists may change at any time. The balancer and the peers change under one lock, so that a place always has its
 //! peer: one that left stays known until its last request has ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -127,6 +127,11 @@ impl Places {
     /// Requests that wait.
     pub fn waiting(&self) -> usize {
         lock(&self.state).balancer.waiting()
+    }
+
+    /// Requests that wait, by priority.
+    pub fn waiting_by_priority(&self) -> BTreeMap<u8, usize> {
+        lock(&self.state).balancer.waiting_by_priority()
     }
 
     /// Where a session is at home.

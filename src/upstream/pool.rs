@@ -1,6 +1,7 @@
 //! Servers that run the same models: claims on them, how they are, and the dialect that they write.
 //! Decides nothing of who is next; `balance` does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,9 +101,11 @@ impl Pool {
         self.places.standings()
     }
 
-    /// Requests that wait for a place.
-    pub fn waiting(&self) -> usize {
-        self.places.waiting()
+    /// Requests that wait for a place, by priority; the priorities that they can have are all there.
+    pub fn waiting(&self) -> BTreeMap<u8, usize> {
+        let mut waiting: BTreeMap<_, _> = self.config.balancing.queue.priorities().map(|any| (any, 0)).collect();
+        waiting.extend(self.places.waiting_by_priority());
+        waiting
     }
 
     /// A place at the best peer, or in the queue.

@@ -12,6 +12,7 @@ use crate::access::{line_of, named};
 use crate::harness::{
     Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, get, ok, peer, pool, post,
 };
+use crate::prometheus::Page;
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -60,6 +61,15 @@ impl House {
         client.send(request);
         client
     }
+
+    fn page(&self, path: &str) -> Message {
+        ask(self.gateway.admin_addr.unwrap(), get(path))
+    }
+
+    /// Returns when so many wait.
+    fn expect_waiting(&self, waiting: usize) {
+        while self.page("/status").json()["pools"][0]["queue"]["waiting"] != waiting {}
+    }
 }
 
 #[test]
@@ -78,6 +88,35 @@ fn everybody_who_waits_is_served_one_after_the_other() {
     house.answer.send(()).unwrap();
     for client in &mut clients {
         assert_eq!(client.response().text(), "done");
+    }
+}
+
+#[test]
+fn the_urgent_go_first_and_the_header_goes_up_as_it_came() {
+    let plain = |n: u32| post(CHAT, &n.to_string());
+    let urgent = |n: u32, value: &str| plain(n).replace("Host", &format!("Priority: {value}\r\nHost"));
+    let requests = [plain(0), urgent(1, "u=5"), urgent(2, "u=nonsense"), urgent(3, "u=0, i"), urgent(4, "u=1")];
+    for (header, expected) in [(Some("Priority"), ["3", "4", "0", "2", "1"]), (None, ["0", "1", "2", "3", "4"])] {
+        let queue = Queue { priority_header: header.map(str::to_owned), ..Queue::default() };
+        let (house, mut first) = House::occupied(queue);
+        let mut clients = Vec::new();
+        for (before, request) in requests.iter().enumerate() {
+            clients.push(house.send(request));
+            house.expect_waiting(before + 1);
+        }
+        let page = Page::parse(&house.page("/metrics").text());
+        let waiting = |priority: &str| page.sum("toolgate_queue_requests", &[("priority", priority)]);
+        let counted = if header.is_some() { [1.0, 2.0].map(Some) } else { [None, Some(5.0)] };
+        assert_eq!(([waiting("1"), waiting("3")], waiting("7")), (counted, header.map(|_| 0.0)));
+        for body in expected {
+            house.answer.send(()).unwrap();
+            let request = house.seen.recv_timeout(PATIENCE).unwrap();
+            assert_eq!(request.text(), body);
+            let sent = ["u=5", "u=nonsense", "u=0, i", "u=1"].get(body.parse::<usize>().unwrap().wrapping_sub(1));
+            assert_eq!(request.field("priority"), sent.copied());
+        }
+        house.answer.send(()).unwrap();
+        clients.iter_mut().chain([&mut first]).for_each(|client| assert_eq!(client.response().status(), 200));
     }
 }
 
@@ -128,11 +167,18 @@ fn a_client_that_leaves_the_queue_frees_its_place_there() {
         let (_, line) = line_of(&id);
         assert_eq!((&line["outcome"], &line["peer"]), (&json!("client_left"), &json!(null)), "{line}");
     }
-    let mut third = house.send(&post(CHAT, "\"third\""));
+    let mut third = house.send(&named("waits-third", post(CHAT, "\"third\"")));
+    house.expect_waiting(1);
     house.answer.send(()).unwrap();
     house.answer.send(()).unwrap();
     assert_eq!((first.response().status(), third.response().status()), (200, 200));
     assert_eq!(house.seen.recv_timeout(PATIENCE).unwrap().text(), "\"third\"");
+    line_of("waits-third");
+    let page = Page::parse(&house.page("/metrics").text());
+    assert_eq!(page.sum("toolgate_cancellations_total", &[("phase", "queued")]), Some(2.0));
+    assert_eq!(page.sum("toolgate_cancellations_total", &[]), Some(2.0));
+    assert_eq!(page.sum("toolgate_queue_wait_seconds_count", &[("pool", "default"), ("priority", "3")]), Some(3.0));
+    assert_eq!(page.sum("toolgate_queue_requests", &[]), Some(0.0));
 }
 
 #[test]

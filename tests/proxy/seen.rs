@@ -193,6 +193,13 @@ fn failures_say_whose_they_are() {
     assert_eq!(page.sum("toolgate_failures_total", &refused), Some(1.0));
     let up = |address: SocketAddr| page.sum("toolgate_peer_up", &[("peer", &format!("http://{address}"))]);
     assert_eq!((up(dead), up(upstream.address)), (Some(0.0), Some(1.0)));
+    let in_state = |address: SocketAddr, state| {
+        let peer = format!("http://{address}");
+        page.sum("toolgate_peer_state", &[("pool", "default"), ("peer", &peer), ("state", state)])
+    };
+    assert_eq!(in_state(upstream.address, "ready"), Some(1.0));
+    assert_eq!((in_state(dead, "open"), in_state(dead, "ready")), (Some(1.0), Some(0.0)));
+    assert_eq!(page.sum("toolgate_peer_state", &[]), Some(2.0));
 
     let status = status(&gateway);
     let failures: BTreeSet<String> = status["failures"]
@@ -291,9 +298,10 @@ fn the_status_says_what_there_is_and_no_secret() {
     assert_eq!((&status["ready"], &status["version"]), (&json!(true), &json!(env!("CARGO_PKG_VERSION"))));
     let expected = json!({
         "name": "first", "engine": "llama.cpp", "models": ["a-*", "b"], "dialect": "hermes",
+        "queue": { "waiting": 0, "max": 1024 },
         "peers": [{
-            "url": first.peers[0].url, "up": true, "leaving": false, "in_flight": 0, "elsewhere": 0, "slots": 4, "requests": 0, "failed": 0,
-            "input_tokens": 0, "output_tokens": 0, "generated": 0,
+            "url": first.peers[0].url, "up": true, "state": "ready", "leaving": false, "in_flight": 0, "elsewhere": 0,
+            "slots": 4, "requests": 0, "failed": 0, "input_tokens": 0, "output_tokens": 0, "generated": 0,
         }],
     });
     assert_eq!(status["pools"][0], expected);

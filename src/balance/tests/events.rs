@@ -170,7 +170,7 @@ impl Caller {
         let is_trial = matches!(assignment.why(), Why::Trial | Why::LastResort);
         assert_eq!(is_trial, matches!(standing, Standing::Trial | Standing::Open(_) | Standing::Failed));
         let forbidden = matches!(standing, Standing::Trying | Standing::Resting(_) | Standing::Loading);
-        assert!(!forbidden, "a request at a peer that is {standing}");
+        assert!(!forbidden, "a request at a peer that is {standing:?}");
         if assignment.why() == Why::LastResort {
             let others = before.iter().filter(|(id, _)| !request.tried.contains(id));
             assert!(others.clone().all(|(_, standing)| matches!(standing, Standing::Open(_) | Standing::Failed)));

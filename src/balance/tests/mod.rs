@@ -99,7 +99,7 @@ impl Pool {
 
     fn standings(&self) -> String {
         let peers = self.balancer.statuses(self.now);
-        peers.map(|peer| format!("{} {}", name(peer.id), peer.standing)).collect::<Vec<_>>().join(", ")
+        peers.map(|peer| format!("{} {}", name(peer.id), peer.standing.name())).collect::<Vec<_>>().join(", ")
     }
 }
 
