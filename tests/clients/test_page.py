@@ -19,13 +19,14 @@ PAGE_MS = 3000
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    """A gateway with a pool that answers and a server that does not, and the address of its page."""
+    """A gateway with a pool that answers, a server that does not and one with a single place; and its page."""
     folder = tmp_path_factory.mktemp("page")
     upstream, dead = (free_port() for _ in range(2))
     upstream_wire = Wire(f"http://127.0.0.1:{upstream}")
     pools = [
         {"name": "the-pool", "dialect": "hermes", "peers": [{"url": upstream_wire.url, "max_inflight": 7}]},
         {"name": "<dead & gone>", "models": ["dead"], "peers": [f"http://127.0.0.1:{dead}"]},
+        {"name": "small", "models": ["small"], "peers": [{"url": upstream_wire.url, "max_inflight": 1}]},
     ]
     with contextlib.ExitStack() as running:
         mock = Process([TOOLGATE, "mock", "--listen", f"127.0.0.1:{upstream}"], folder / "mock")
@@ -45,22 +46,37 @@ def page_of(admin, folder):
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 
+def wait_until(holds):
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_the_page_shows_pools_and_requests(house, tmp_path):
     gateway, admin = house
     before = admin.get("/status")["requests"]
     ask = [{"role": "user", "content": "What is the weather?"}]
     for model, expected in [("m", 200), ("m", 200), ("dead", 502)]:
         assert gateway.chat(model=model, messages=ask, tools=TOOLS)[0] == expected
+    # One has the place until it leaves, and one waits for it.
+    endless = {"model": "small", "stream": True, "messages": [{"role": "user", "content": "[[loop]]"}]}
+    with contextlib.closing(gateway.begin(**endless)), contextlib.closing(gateway.begin(**endless)):
+        wait_until(lambda: admin.get("/status")["pools"][2]["queue"]["waiting"] == 1)
+        text = page_of(admin, tmp_path / "busy")
+    assert "waiting 1" in text
+    assert "small llama.cpp · small · dialect auto · 1 of 1,024 waiting" in text
+    assert "1 of 1 " in text
     # A request is counted a moment after its client has the answer.
-    deadline = time.monotonic() + 10
-    while admin.get("/status")["requests"] < before + 3 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: admin.get("/status")["requests"] >= before + 5)
 
-    text = page_of(admin, tmp_path)
+    text = page_of(admin, tmp_path / "calm")
     assert "toolgate serving" in text
-    assert f"requests so far {before + 3}" in text
+    assert f"requests so far {before + 5}" in text
     assert "the-pool llama.cpp · any model · dialect hermes" in text
     # Its name is text, whatever it looks like.
     assert "<dead & gone> llama.cpp · dead · dialect auto" in text
     assert "0 of 7" in text
+    # Its server's breaker is open; after a second the next request would try it.
+    assert re.search(r":\d+ (half-)?open 0 ", text)
     assert "502 the server cannot be reached" in text
