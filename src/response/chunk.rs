@@ -74,8 +74,7 @@ impl<'a> Chunk<'a> {
         if let Some(list) = object.present("choices") {
             choices = json::array(list)?.into_iter().map(Choice::parse).collect::<Option<_>>()?;
         }
-        let known = |key| key == "choices" || key == "error" || ENVELOPE.contains(&key);
-        let carries = object.members().any(|(key, value)| !known(key) && !is_void(value));
+        let carries = object.members().any(|(key, value)| is_extra(key) && !is_void(value));
         Some(Self { error: object.present("error"), choices, carries, object })
     }
 
@@ -97,6 +96,15 @@ impl<'a> Chunk<'a> {
         self.choices.iter().any(|choice| choice.message.speaks())
     }
 
+    /// The value of `key`, if that is all there is beside choices, error and envelope.
+    pub(super) fn only_extra(&self, key: &str) -> Option<&'a str> {
+        let mut extra = self.object.members().filter(|(name, value)| is_extra(name) && !is_void(value));
+        match (extra.next(), extra.next()) {
+            (Some((name, value)), None) if name == key => Some(value),
+            _ => None,
+        }
+    }
+
     /// The members that each event of a stream repeats.
     pub(super) fn envelope(&self) -> impl Iterator<Item = (&str, &str)> {
         self.object.members().filter(|(key, _)| ENVELOPE.contains(key))
@@ -116,6 +124,11 @@ impl<'a> Choice<'a> {
             }
         }
         Some(choice)
+    }
+
+    /// Whether there is more than a role.
+    pub(super) fn says_something(&self) -> bool {
+        self.carries || self.message.carries || self.message.speaks() || self.finished().is_some()
     }
 
     /// The server's finish reason, once there is one.
@@ -176,6 +189,11 @@ impl<'a> Message<'a> {
             self.reasoning = Some(Reasoning { key, value });
         }
     }
+}
+
+/// Whether a chunk's member is none of those that every chunk has.
+fn is_extra(key: &str) -> bool {
+    key != "choices" && key != "error" && !ENVELOPE.contains(&key)
 }
 
 /// Where in `data` a part that was borrowed from it stands.

@@ -18,6 +18,7 @@ mod ids;
 mod merge;
 mod pieces;
 mod rename;
+mod said;
 mod shape;
 mod stream;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use body::BodyRewriter;
 pub use fold::{Folded, Folder, Message};
 pub use merge::AnswerTooLarge;
 pub use rename::ModelRewriter;
+pub use said::{Progress, Said};
 pub use stream::StreamRewriter;
 pub use tokens::Tokens;
 

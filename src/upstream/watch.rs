@@ -1,12 +1,13 @@
 //! A connection that is watched: it ends when a phase takes too long, or when nobody needs it any more.
 //! Pingora has one read timeout for header and body alike; a queue, a prefill and a pause between two tokens are
 //! three different waits, and only the socket sees all of them.
+//! It may also hold an answer's beginning, which is `hold`'s.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use pingora::protocols::l4::virt::{VirtualSockOpt, VirtualSocket};
@@ -15,7 +16,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use crate::config::Timeouts;
+use crate::response::Progress;
 
+use super::hold::{Handed, Hold, Holding, Last};
 use super::lock;
 
 /// The wait that took too long.
@@ -44,6 +47,11 @@ pub struct Watch {
 struct State {
     expired: Option<Expired>,
     reader: Option<Waker>,
+    /// How the answer of the next connection is held.
+    holding: Option<Holding>,
+    /// Whether a tick is on its way to the gateway.
+    ticked: bool,
+    progress: Option<Progress>,
 }
 
 impl Watch {
@@ -76,6 +84,30 @@ impl Watch {
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.wake();
+    }
+
+    /// The answer of the connection that is made next is held until it says something.
+    pub fn hold(&self, holding: Holding) {
+        let mut state = lock(&self.state);
+        (state.holding, state.ticked, state.progress) = (Some(holding), false, None);
+    }
+
+    /// Whether an informational head that has come is a tick, and none of the server's. They come before everything
+    /// that the server has sent.
+    pub fn take_tick(&self) -> bool {
+        std::mem::take(&mut lock(&self.state).ticked)
+    }
+
+    /// How far the server is with the prompt, where it was asked.
+    pub fn progress(&self) -> Option<Progress> {
+        lock(&self.state).progress
+    }
+
+    /// A tick is due; what became of the last.
+    fn tick(&self, progress: Option<Progress>) -> Last {
+        let mut state = lock(&self.state);
+        state.progress = progress;
+        if std::mem::replace(&mut state.ticked, true) { Last::OnItsWay } else { Last::Arrived }
     }
 
     fn wake(&self) {
@@ -118,6 +150,14 @@ impl Watch {
     }
 }
 
+/// What is due in a wait.
+#[derive(Debug)]
+enum Due {
+    /// Its end.
+    End(io::Error),
+    Tick,
+}
+
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
@@ -134,6 +174,8 @@ pub struct WatchedSocket {
     watch: Arc<Watch>,
     reading: Wait,
     flushes_first: u8,
+    /// Absent once the answer is shown.
+    hold: Option<Box<Hold>>,
     /// The wait that is going on, when it is over, and why.
     current: Option<(Wait, Option<(Instant, Expired)>)>,
     timer: Pin<Box<Sleep>>,
@@ -143,29 +185,87 @@ impl WatchedSocket {
     pub fn new(tcp: TcpStream, watch: Arc<Watch>) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(watch.began));
         let flushes_first = watch.flushes_first;
-        Self { tcp, watch, reading: Wait::FirstByte, flushes_first, current: None, timer }
+        let hold = lock(&watch.state).holding.take().map(|holding| Box::new(Hold::new(holding)));
+        Self { tcp, watch, reading: Wait::FirstByte, flushes_first, hold, current: None, timer }
     }
 
-    /// Polled while a wait goes on: fails when it is over.
-    fn poll_overdue(&mut self, wait: Wait, cx: &mut Context<'_>) -> Poll<io::Error> {
+    /// Polled while a wait goes on: what of it is due.
+    fn poll_due(&mut self, wait: Wait, tick_at: Option<Instant>, cx: &mut Context<'_>) -> Poll<Due> {
         let deadline = match self.current {
             Some((current, deadline)) if current == wait => deadline,
             _ => self.watch.deadline(wait),
         };
         self.current = Some((wait, deadline));
-        let Some((at, why)) = deadline else { return Poll::Pending };
+        let end = deadline.map(|(at, why)| (at, Some(why)));
+        let soonest = end.into_iter().chain(tick_at.map(|at| (at, None))).min_by_key(|(at, _)| *at);
+        let Some((at, why)) = soonest else { return Poll::Pending };
         // A timer that is set too early is set anew when it rings, which costs less than to do it at every read.
         if self.timer.deadline() > at {
             self.timer.as_mut().reset(at);
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             if self.timer.deadline() >= at {
+                let Some(why) = why else { return Poll::Ready(Due::Tick) };
                 lock(&self.watch.state).expired.get_or_insert(why);
-                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, why));
+                return Poll::Ready(Due::End(io::Error::new(io::ErrorKind::TimedOut, why)));
             }
             self.timer.as_mut().reset(at);
         }
         Poll::Pending
+    }
+
+    /// Polled while a wait goes on without ticks: fails when it is over.
+    fn poll_overdue(&mut self, wait: Wait, cx: &mut Context<'_>) -> Poll<io::Error> {
+        match self.poll_due(wait, None, cx) {
+            Poll::Ready(Due::End(e)) => Poll::Ready(e),
+            Poll::Ready(Due::Tick) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Reads what the server has sent.
+    fn poll_tcp(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match Pin::new(&mut self.tcp).poll_read(cx, buf) {
+            Poll::Pending => {
+                self.watch.register(cx.waker())?;
+                Poll::Pending
+            }
+            ready => {
+                self.current = None;
+                if buf.filled().len() > before {
+                    self.reading = Wait::Body;
+                }
+                ready
+            }
+        }
+    }
+
+    /// Reads on until something of an answer that is held may be handed on.
+    fn poll_held(&mut self, hold: &mut Hold, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Handed>> {
+        let before = buf.filled().len();
+        loop {
+            match hold.hand_on(buf) {
+                Handed::Nothing => {}
+                handed => return Poll::Ready(Ok(handed)),
+            }
+            match self.poll_tcp(cx, buf) {
+                Poll::Ready(Ok(())) => {
+                    let came = buf.filled().get(before..).unwrap_or_default();
+                    if came.is_empty() && hold.is_untouched() {
+                        return Poll::Ready(Ok(Handed::Some));
+                    } else if came.is_empty() {
+                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    hold.push(came);
+                    buf.set_filled(before);
+                }
+                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                Poll::Pending => match ready!(self.poll_due(self.reading, hold.tick_at(), cx)) {
+                    Due::End(e) => return Poll::Ready(Err(e)),
+                    Due::Tick => hold.tick(self.watch.tick(hold.progress())),
+                },
+            }
+        }
     }
 
     fn poll_written<T>(
@@ -192,19 +292,20 @@ impl AsyncRead for WatchedSocket {
             this.watch.register(cx.waker())?;
             return Poll::Pending;
         }
-        let before = buf.filled().len();
-        match Pin::new(&mut this.tcp).poll_read(cx, buf) {
-            Poll::Pending => {
-                this.watch.register(cx.waker())?;
-                this.poll_overdue(this.reading, cx).map(Err)
+        // No room is no end.
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(mut hold) = this.hold.take() {
+            let held = this.poll_held(&mut hold, cx, buf);
+            if !matches!(held, Poll::Ready(Ok(Handed::All))) {
+                this.hold = Some(hold);
+                return held.map_ok(|_| ());
             }
-            ready => {
-                this.current = None;
-                if buf.filled().len() > before {
-                    this.reading = Wait::Body;
-                }
-                ready
-            }
+        }
+        match this.poll_tcp(cx, buf) {
+            Poll::Pending => this.poll_overdue(this.reading, cx).map(Err),
+            ready => ready,
         }
     }
 }
