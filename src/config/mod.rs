@@ -61,6 +61,8 @@ pub struct Pool {
     pub assemble: Assemble,
     pub conversations: Conversations,
     pub timeouts: Timeouts,
+    /// How long a client that asked for a stream hears nothing while it waits, in milliseconds. None means for ever.
+    pub keepalive_ms: Option<u64>,
 }
 
 impl Pool {
@@ -79,6 +81,7 @@ impl Pool {
             assemble: Assemble::default(),
             conversations: Conversations::default(),
             timeouts: Timeouts::default(),
+            keepalive_ms: Some(KEEPALIVE_MS),
         }
     }
 
@@ -87,6 +90,9 @@ impl Pool {
         self.models.is_empty() || self.models.iter().any(|glob| glob.matches(model))
     }
 }
+
+/// Proxies on the way close a connection on which nothing was said for a minute; many clients do too.
+const KEEPALIVE_MS: u64 = 15_000;
 
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]

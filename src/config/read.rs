@@ -24,6 +24,7 @@ pub(super) const POOL: &[&str] = &[
     "peers",
     "policy",
     "queue",
+    "keepalive_ms",
     "check_ms",
     "session_header",
     "dialect",
@@ -215,6 +216,7 @@ impl Reader<'_> {
         if let Some(node) = fields.find("timeouts") {
             self.timeouts(node, &mut pool.timeouts);
         }
+        self.set_or_never(&fields, "keepalive_ms", &mut pool.keepalive_ms);
         pool.balancing = self.balancing(&fields);
         self.choose(&fields, "engine", "engine", &Engine::ALL.map(|engine| (engine.name(), engine)), &mut pool.engine);
         self.choose(&fields, "tools", "tools mode", TOOLS, &mut pool.tools);
@@ -325,11 +327,16 @@ impl Reader<'_> {
             ("idle_ms", &mut timeouts.idle_ms),
             ("total_ms", &mut timeouts.total_ms),
         ] {
-            match fields.find_or_null(key) {
-                None => {}
-                Some(Node { value: Value::Null, .. }) => *value = None,
-                Some(node) => *value = self.number(node, key, MILLISECONDS),
-            }
+            self.set_or_never(&fields, key, value);
+        }
+    }
+
+    /// Replaces a default by the milliseconds of its key, when there is one; `null` is never.
+    fn set_or_never(&mut self, fields: &Fields<'_>, key: &str, value: &mut Option<u64>) {
+        match fields.find_or_null(key) {
+            None => {}
+            Some(Node { value: Value::Null, .. }) => *value = None,
+            Some(node) => *value = self.number(node, key, MILLISECONDS),
         }
     }
 

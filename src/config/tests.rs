@@ -141,6 +141,14 @@ fn what_clients_see_is_read() {
 }
 
 #[test]
+fn a_client_may_hear_nothing() {
+    for (value, expected) in [("5", Some(5)), ("null", None)] {
+        let config = good(&format!("pools: [{{name: a, peers: http://h, keepalive_ms: {value}}}]"));
+        assert_eq!(config.pools[0].keepalive_ms, expected);
+    }
+}
+
+#[test]
 fn only_llama_cpp_s_answers_are_assembled() {
     for (keys, expected) in [
         ("", Assemble::Tools),
@@ -214,7 +222,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, policy, queue, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, conversations, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, policy, queue, keepalive_ms, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, conversations, timeouts)"),
     ("pools:\n  - {name: a, models: x, peers: http://h}\n  - {name: a, models: y, peers: http://h}", "t.yaml:3:5: pool `a` twice (names are unique)"),
     ("pools:\n  - {name: a, peers: http://h}\n  - {name: b, peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take any model (give one of them `models`)"),
     ("pools:\n  - {name: a, peers: [http://h, http://h]}", "t.yaml:2:33: peer `http://h` twice in a pool (use `weight`)"),

@@ -2,23 +2,26 @@
 //! Rewrites nothing itself; `request` does.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use memchr::memmem;
 use pingora::Result;
+use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
 use crate::balance;
 use crate::config::{Assemble, Queue};
 use crate::exchange::ToolsMode;
-use crate::request::{self, Policy, ResponseFormat, Rewritten};
-use crate::upstream::Pool;
+use crate::metrics::Operation;
+use crate::request::{self, Outline, Policy, ResponseFormat, Rewritten};
+use crate::upstream::{Asked, Pool};
 
 use super::body::{self, Read, ReadError, Upload};
 use super::context::Delivery;
 use super::priority::priority;
-use super::route::{Names, Route};
+use super::route::{self, Names, Route};
+use super::wait::Wait;
 use super::{Context, Fault, Gateway, affinity, headers};
 
 impl Gateway {
@@ -48,7 +51,8 @@ impl Gateway {
             }
             return Ok(());
         };
-        context.model = request::model(&body.bytes);
+        let outline = Outline::of(&body.bytes);
+        context.model.clone_from(&outline.model);
         let renamed = self.resolve_alias(&body.bytes, context);
         let pool = self.pool_for(context)?;
         direct(session, context, &pool);
@@ -63,6 +67,7 @@ impl Gateway {
             }
             Route::Model | Route::Pass => None,
         };
+        context.wait = wait(session.req_header(), &outline, &pool, context.delivery);
         context.upload = match rewritten.or(renamed) {
             Some(bytes) => Upload::Instead(bytes),
             None => body.unchanged(),
@@ -145,6 +150,18 @@ fn streamed(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
     let streamed = is_wanted.then(|| request::streamed(body)).flatten()?;
     context.delivery = Delivery::Assembled;
     Some(streamed)
+}
+
+/// How the answer is waited for: a stream is held until it says something, and a client that asked for one hears
+/// something meanwhile.
+fn wait(request: &RequestHeader, outline: &Outline, pool: &Pool, delivery: Delivery) -> Wait {
+    let generates = matches!(route::operation(request), Operation::Chat | Operation::Completion);
+    if !generates || !outline.is_streamed && delivery == Delivery::AsItComes {
+        return Wait::default();
+    }
+    let may_hear = outline.is_streamed && !headers::is_of_another_page(request);
+    let keepalive_ms = pool.config().keepalive_ms.filter(|_| may_hear);
+    Wait::held(Asked::Client, keepalive_ms.map(Duration::from_millis))
 }
 
 /// Sends the request to this pool, with what its head says to the pool's balancing.

@@ -19,6 +19,7 @@ use super::fault::Fault;
 use super::lifecycle::Busy;
 use super::reply::Reply;
 use super::seen::Seen;
+use super::wait::Wait;
 
 /// One request.
 #[derive(Debug)]
@@ -40,6 +41,7 @@ pub struct Context {
     pub delivery: Delivery,
     pub reply: Reply,
     pub target: Target,
+    pub wait: Wait,
     pub seen: Seen,
     pub summary: Option<Summary>,
     pub fault: Option<Fault>,
@@ -126,6 +128,7 @@ impl Default for Context {
             delivery: Delivery::default(),
             reply: Reply::default(),
             target: Target::default(),
+            wait: Wait::default(),
             seen: Seen::default(),
             summary: None,
             fault: None,

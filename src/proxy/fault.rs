@@ -53,6 +53,9 @@ pub enum Fault {
     Late(String),
     #[error("the server failed before its answer was complete")]
     Broken,
+    /// Its status came too late to be the client's.
+    #[error("the server answered with status {0} in place of a stream")]
+    Refused(u16),
 
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -124,6 +127,8 @@ impl Fault {
             Self::ClientLeft => 499,
             Self::Claim(ClaimError::Full { .. }) => 429,
             Self::Claim(ClaimError::Late { .. }) => 503,
+            Self::Refused(status @ 400..=599) => *status,
+            Self::Refused(_) => 502,
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken | Self::Assemble(_) => 502,
             Self::ConnectLate | Self::Late(_) => 504,
             Self::Internal => 500,
@@ -159,7 +164,7 @@ impl Fault {
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable => "upstream_unreachable",
             Self::ConnectLate | Self::Late(_) => "upstream_timeout",
             Self::Assemble(AssembleError::AnswerTooLarge(_) | AssembleError::EventTooLarge(_)) => "answer_too_large",
-            Self::Broken | Self::Assemble(_) => "upstream_error",
+            Self::Broken | Self::Refused(_) | Self::Assemble(_) => "upstream_error",
             Self::Internal => "internal_error",
         }
     }
@@ -178,6 +183,11 @@ impl Fault {
             header.insert_header("WWW-Authenticate", "Bearer")?;
         }
         Ok(header)
+    }
+
+    /// The error as an event, for a client that has got the head of a stream.
+    pub fn event(&self) -> Bytes {
+        [b"data: ".as_slice(), &self.body(), b"\n\n"].concat().into()
     }
 
     /// The answer's body: `{"error": {"message", "type", "param", "code"}}`.

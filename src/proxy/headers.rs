@@ -136,6 +136,14 @@ pub fn explain(request: &RequestHeader, response: &mut ResponseHeader, target: &
     Ok(())
 }
 
+/// Whether a browser sent it for a page of another origin. Only its server knows whether that page may read the answer.
+pub fn is_of_another_page(request: &RequestHeader) -> bool {
+    let Some(origin) = request.headers.get("origin") else { return false };
+    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority);
+    let host = request.headers.get("host").and_then(|host| host.to_str().ok());
+    authority.zip(host).is_none_or(|(authority, host)| !authority.eq_ignore_ascii_case(host))
+}
+
 /// A client of HTTP/1.0 knows no chunks; its answer ends with the connection.
 pub fn unchunk(response: &mut ResponseHeader) {
     response.remove_header("Transfer-Encoding");
@@ -165,6 +173,25 @@ mod tests {
             assert_eq!(request_id(&request) == given, kept, "{given}");
         }
         assert_ne!(new_id(), new_id());
+    }
+
+    #[test]
+    fn a_page_is_of_its_own_host_or_of_another() {
+        for (origin, expected) in [
+            (None, false),
+            (Some("http://gateway:8000"), false),
+            (Some("HTTPS://Gateway:8000"), false),
+            (Some("http://gateway"), true),
+            (Some("http://other:8000"), true),
+            (Some("null"), true),
+        ] {
+            let mut request = RequestHeader::build("POST", b"/", None).unwrap();
+            request.insert_header("Host", "gateway:8000").unwrap();
+            if let Some(origin) = origin {
+                request.insert_header("Origin", origin).unwrap();
+            }
+            assert_eq!(is_of_another_page(&request), expected, "{origin:?}");
+        }
     }
 
     #[test]

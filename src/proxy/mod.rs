@@ -20,9 +20,11 @@ mod listing;
 mod path;
 mod place;
 mod priority;
+mod refusal;
 mod reply;
 mod route;
 mod seen;
+mod wait;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,6 +54,7 @@ use conversation::Resumed;
 use fault::Blame;
 use listing::{Listing, Wanted};
 use reply::{Close, Reply, Unread};
+use wait::{Behind, Standing};
 
 /// How long an idle client's connection is kept.
 const CLIENT_IDLE_SECONDS: u64 = 75;
@@ -100,6 +103,9 @@ impl Gateway {
         let watch = context.target.watch.get_or_insert_with(|| Arc::new(Watch::new(timeouts)));
         // A client that stalls holds its server's slot too.
         session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
+        if let Some(holding) = context.wait.holding() {
+            watch.hold(holding);
+        }
         Connection::Own(Arc::clone(watch))
     }
 
@@ -113,7 +119,7 @@ impl Gateway {
                 match &reply {
                     Reply::Stream(_) => headers::keep_streaming(response)?,
                     Reply::Assembled(_) => headers::unstream_response(response)?,
-                    Reply::Whole(_) | Reply::Passing => {}
+                    Reply::Whole(_) | Reply::Passing | Reply::Refused(_) => {}
                 }
                 if reply.progress().is_some() {
                     self.follow(context);
@@ -146,7 +152,9 @@ impl Gateway {
 
     /// Ends an answer that has begun.
     async fn end_answer(&self, session: &mut Session, context: &mut Context) {
-        let (bytes, close) = if context.target.is_stopped() && context.reply.is_done() {
+        let (bytes, close) = if context.wait.is_commented() {
+            (context.fault.as_ref().map_or_else(Bytes::new, Fault::event), Close::Properly)
+        } else if context.target.is_stopped() && context.reply.is_done() {
             // Nobody failed: the rest was not wanted.
             context.fault = None;
             let mut piece = None;
@@ -285,7 +293,9 @@ impl ProxyHttp for Gateway {
         if let Some(length) = context.upload.length() {
             headers::frame_request(request, length)?;
         }
-        if context.exchange.is_some() || context.alias.is_some() || context.delivery == Delivery::Assembled {
+        // Nothing can be put before or into an answer that is compressed.
+        let is_read = context.exchange.is_some() || context.alias.is_some() || context.delivery == Delivery::Assembled;
+        if is_read || context.wait.is_heard() {
             request.insert_header("Accept-Encoding", "identity")?;
         }
         Ok(())
@@ -309,6 +319,12 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut Box<Context>,
     ) -> Result<()> {
+        if response.status == 102
+            && let Some(watch) = context.target.watch.as_ref().filter(|watch| watch.take_tick())
+        {
+            let standing = Standing::Asked(watch.progress());
+            return context.comment(session, standing).await;
+        }
         context.seen.answered(context.began, response);
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
@@ -316,6 +332,9 @@ impl ProxyHttp for Gateway {
         self.judge_head(session, context, response)?;
         context.upload.release();
         headers::strip_hop_by_hop(response);
+        if context.wait.answered() == Behind::Comments && !reply::is_plain_stream(response) {
+            return context.refuse(response);
+        }
         self.choose_reading(response, context)
     }
 
@@ -423,7 +442,7 @@ impl ProxyHttp for Gateway {
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Box<Context>) {
         if let Some(mut claim) = context.target.claim.take()
-            && has_answered(session)
+            && context.has_begun(session)
         {
             claim.judge(Outcome::Served);
         }

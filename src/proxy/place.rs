@@ -16,7 +16,8 @@ use crate::upstream::{Claim, ClaimError, Expired, Found, Need, Pool};
 
 use super::body::{Read, Upload};
 use super::context::{Distrust, Target};
-use super::{Context, Fault, Gateway, has_answered, is_repeatable};
+use super::wait::Standing;
+use super::{Context, Fault, Gateway, is_repeatable};
 
 /// The error that ends one try and begins the next.
 const ELSEWHERE: ErrorType = ErrorType::Custom("Elsewhere");
@@ -48,9 +49,15 @@ impl Gateway {
         self.take_in(session, context).await?;
         let began = Instant::now();
         context.seen.is_queued = true;
-        let found = tokio::select! {
-            claim = queued.claim() => Ok(claim),
-            e = left(session) => Err(e),
+        let found = loop {
+            tokio::select! {
+                claim = queued.claim() => break Ok(claim),
+                e = left(session) => break Err(e),
+                () = until(context.wait.next()) => {}
+            }
+            if let Err(e) = context.comment(session, Standing::Queued { before: queued.position() }).await {
+                break Err(e);
+            }
         };
         *context.target.queued.get_or_insert_default() += began.elapsed();
         let claim = found?;
@@ -93,7 +100,7 @@ impl Gateway {
             return Ok(());
         };
         claim.judge(outcome);
-        let may_go = need(session) == Need::Slot && !has_answered(session) && is_replayable(session);
+        let may_go = need(session) == Need::Slot && !context.has_begun(session) && is_replayable(session);
         let goes = may_go
             && match outcome {
                 Outcome::Loading => context.target.may_hold(&pool),
@@ -129,7 +136,7 @@ impl Gateway {
         }
         let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
         let is_broken = e.esource() == &ErrorSource::Upstream && matches!(Fault::of(e, expired), Fault::Broken);
-        if !is_broken || has_answered(session) {
+        if !is_broken || context.has_begun(session) {
             return false;
         }
         let target = &mut context.target;
@@ -226,6 +233,14 @@ fn need(session: &mut Session) -> Need {
 /// Whether the body can be sent again: there is none, or all of it was kept.
 fn is_replayable(session: &Session) -> bool {
     !session.as_ref().retry_buffer_truncated()
+}
+
+/// Returns at this moment, if there is one.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Returns when the client leaves. One whose body is still to come is not listened to: that would be reading it.

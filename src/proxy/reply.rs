@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::response::{AssembleError, Assembler, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
 
 use super::context::Delivery;
+use super::refusal::Refusal;
 
 /// A reply in the making.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub enum Reply {
     Whole(Box<BodyRewriter>),
     /// It comes as a stream and goes on whole.
     Assembled(Box<Assembler>),
+    /// It goes on as an error event.
+    Refused(Box<Refusal>),
 }
 
 /// Why a reply that was to be read passes through.
@@ -116,6 +119,10 @@ impl Reply {
                 assembler.push(bytes)?;
                 *piece = Some(Bytes::new());
             }
+            (Self::Refused(refusal), Some(bytes)) => {
+                refusal.push(&bytes);
+                *piece = Some(Bytes::new());
+            }
         }
         Ok(())
     }
@@ -125,7 +132,7 @@ impl Reply {
         match self {
             Self::Stream(stream) => Some((stream.spoken(), stream.held())),
             Self::Assembled(assembler) => Some((assembler.spoken(), 0)),
-            Self::Passing | Self::Whole(_) => None,
+            Self::Passing | Self::Whole(_) | Self::Refused(_) => None,
         }
     }
 
@@ -142,6 +149,10 @@ impl Reply {
             Self::Stream(stream) => Some(stream.finish(&mut out)),
             Self::Whole(whole) => Some(whole.finish(&mut out)),
             Self::Assembled(assembler) => Some(assembler.finish(&mut out)?),
+            Self::Refused(refusal) => {
+                out.extend_from_slice(&refusal.event());
+                None
+            }
         };
         *piece = (!out.is_empty()).then(|| out.freeze());
         Ok(summary)
@@ -165,8 +176,14 @@ impl Reply {
                 Ok(summary) => (out.freeze(), Close::Properly, Some(summary)),
                 Err(_) => (Bytes::new(), Close::Cut, None),
             },
+            Self::Refused(refusal) => (refusal.event(), Close::Properly, None),
         }
     }
+}
+
+/// Whether it is an event stream to which events can be added.
+pub fn is_plain_stream(header: &ResponseHeader) -> bool {
+    Form::of(header) == Ok(Form::Stream)
 }
 
 pub fn is_event_stream(header: &ResponseHeader) -> bool {

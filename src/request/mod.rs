@@ -141,9 +141,21 @@ fn too_large(limits: &Limits) -> RequestError {
     RequestError::TooLarge { bytes_max: limits.request_body_bytes_max }
 }
 
-/// The body's top-level `model`, by which a pool is chosen. `None` when there is none or the body is not such JSON.
-pub fn model(body: &[u8]) -> Option<String> {
-    Object::parse(std::str::from_utf8(body).ok()?)?.string("model").map(Cow::into_owned)
+/// What a request says of itself, whatever it asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// By which a pool is chosen.
+    pub model: Option<String>,
+    pub is_streamed: bool,
+}
+
+impl Outline {
+    /// Reads the top level of a body. One that is no JSON object says nothing.
+    pub fn of(body: &[u8]) -> Self {
+        let object = || Object::parse(std::str::from_utf8(body).ok()?);
+        let Some(object) = object() else { return Self::default() };
+        Self { model: object.string("model").map(Cow::into_owned), is_streamed: object.get("stream") == Some("true") }
+    }
 }
 
 /// The body with another `model`, every other byte as it was. `None` when it is not a JSON object.

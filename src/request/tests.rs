@@ -61,9 +61,9 @@ fn the_model_of_a_body() {
         ("", None),
     ];
     for (body, expected) in table {
-        assert_eq!(model(body.as_bytes()).as_deref(), expected, "{body}");
+        assert_eq!(Outline::of(body.as_bytes()).model.as_deref(), expected, "{body}");
     }
-    assert_eq!(model(b"{\"model\":\"\xff\"}"), None);
+    assert_eq!(Outline::of(b"{\"model\":\"\xff\",\"stream\":true}"), Outline::default());
 }
 
 #[test]

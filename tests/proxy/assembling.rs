@@ -114,7 +114,8 @@ fn only_the_configured_requests_become_streams() {
         assert_eq!((answer.text().as_str(), answer.field("content-type")), ("{}", Some("application/json")), "{body}");
         let request = requests.recv_timeout(PATIENCE).unwrap();
         assert_eq!(request.text(), expected.clone().unwrap_or_else(|| body.to_owned()), "{path}");
-        assert_eq!(request.field("accept-encoding"), expected.map(|_| "identity"), "{path}");
+        let is_streamed = expected.is_some() || body == asks_itself;
+        assert_eq!(request.field("accept-encoding"), is_streamed.then_some("identity"), "{path}");
     }
     for (assemble, is_streamed) in [(Assemble::Tools, true), (Assemble::All, true), (Assemble::Off, false)] {
         let gateway = gateway(&upstream, |pool| pool.assemble = assemble);
@@ -230,7 +231,7 @@ fn an_answer_over_the_limit_is_cut_off() {
 fn a_client_that_leaves_frees_its_server() {
     let begun = format!("{STREAM_HEAD}{:x}\r\n{BEGUN}\r\n", BEGUN.len());
     for begun in [String::new(), STREAM_HEAD.to_owned(), begun] {
-        let has_head = !begun.is_empty();
+        let has_begun = begun.contains("data");
         let (say, left) = mpsc::channel();
         let say = Mutex::new(say);
         let (upstream, requests) = reporting(move |wire| {
@@ -243,7 +244,7 @@ fn a_client_that_leaves_frees_its_server() {
             let mut client = Wire::connect(gateway.addr);
             client.send(post(CHAT, body));
             assert_eq!(requests.recv_timeout(PATIENCE).unwrap().json()["stream"], true);
-            if has_head {
+            if has_begun {
                 assert_eq!(client.head().unwrap().status(), 200);
             }
             drop(client);

@@ -24,3 +24,4 @@ mod queue;
 mod rewriting;
 mod seen;
 mod transparent;
+mod waiting;

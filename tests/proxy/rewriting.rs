@@ -180,7 +180,7 @@ fn a_server_that_dies_in_mid_stream_ends_in_an_error_event() {
     for (events, content) in [
         (vec![text("Hel"), text("lo <tool")], "Hello <tool"),
         (vec![text("Hello "), text("wor"), "data: {\"id\":\"c\",\"choi".to_owned()], "Hello wor"),
-        (vec![], ""),
+        (vec![text("Hello"), "data: {\"id\":\"c\",\"choi".to_owned()], "Hello"),
     ] {
         let upstream = Upstream::start(move |mut wire| {
             wire.request();

@@ -1,0 +1,139 @@
+//! What a client that asked for a stream hears until the first words of its answer: a head of the gateway's own, and
+//! comments that say how its request stands.
+//! Waits for nothing itself; whoever waits calls, and a connection whose answer is held ticks.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use pingora::http::{ResponseHeader, Version};
+use pingora::proxy::Session;
+use pingora::{Error, Result};
+
+use crate::response::Progress;
+use crate::upstream::{Asked, Holding, Ticks};
+
+use super::{Context, has_answered, headers};
+
+/// How a request waits for its answer.
+#[derive(Debug, Default)]
+pub struct Wait {
+    /// Absent when the answer is shown as it comes.
+    held: Option<Asked>,
+    /// How long the client may hear nothing; absent when it hears nothing at all.
+    every: Option<Duration>,
+    heard: Option<Instant>,
+    stage: Stage,
+}
+
+/// What the client has got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing of the gateway's.
+    #[default]
+    Silence,
+    /// The gateway's own head, and comments.
+    Comments,
+    /// The same, and then a server's answer.
+    Answer,
+}
+
+/// How a request stands.
+#[derive(Clone, Copy, Debug)]
+pub enum Standing {
+    /// In the queue, with so many before it.
+    Queued { before: Option<usize> },
+    /// A server has it.
+    Asked(Option<Progress>),
+}
+
+impl Wait {
+    /// For an answer that is held until it says something. Its client hears something after each `every`.
+    pub fn held(asked: Asked, every: Option<Duration>) -> Self {
+        Self { held: Some(asked), every, heard: Some(Instant::now()), stage: Stage::default() }
+    }
+
+    /// Whether the client may hear something before its answer.
+    pub fn is_heard(&self) -> bool {
+        self.every.is_some()
+    }
+
+    /// When it is to hear something next.
+    pub fn next(&self) -> Option<Instant> {
+        self.heard?.checked_add(self.every?)
+    }
+
+    /// How the answer to the next try is held.
+    pub fn holding(&self) -> Option<Holding> {
+        let ticks = self.next().zip(self.every).map(|(next, every)| Ticks { next: next.into(), every });
+        self.held.map(|asked| Holding { asked, ticks })
+    }
+
+    /// Whether the client has got a head and no answer.
+    pub fn is_commented(&self) -> bool {
+        self.stage == Stage::Comments
+    }
+
+    /// A server's answer follows; whether it comes behind comments.
+    pub fn answered(&mut self) -> Behind {
+        if self.stage == Stage::Silence {
+            return Behind::Nothing;
+        }
+        self.stage = Stage::Answer;
+        Behind::Comments
+    }
+}
+
+/// What an answer comes behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    Nothing,
+    /// Its head has gone out, whatever it says.
+    Comments,
+}
+
+impl Context {
+    /// Whether the client has got anything of a server's answer, or one in its place.
+    pub fn has_begun(&self, session: &Session) -> bool {
+        has_answered(session) && !self.wait.is_commented()
+    }
+
+    /// Tells the client how its request stands. Fails when it has left.
+    pub async fn comment(&mut self, session: &mut Session, standing: Standing) -> Result<()> {
+        if self.wait.stage == Stage::Silence {
+            let head = self.own_head(session)?;
+            session.as_downstream_mut().set_ignore_info_resp(true);
+            session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
+            self.wait.stage = Stage::Comments;
+        }
+        let comment = Bytes::from(format!(": {standing}\n\n"));
+        session.write_response_body(Some(comment), false).await.map_err(Error::into_down)?;
+        self.wait.heard = Some(Instant::now());
+        Ok(())
+    }
+
+    /// The head of a stream whose server has not answered yet.
+    fn own_head(&self, session: &Session) -> Result<ResponseHeader> {
+        let mut head = ResponseHeader::build(200, Some(6))?;
+        head.insert_header("Content-Type", "text/event-stream")?;
+        headers::keep_streaming(&mut head)?;
+        head.insert_header("X-Request-Id", self.id.as_str())?;
+        headers::explain(session.req_header(), &mut head, &self.target)?;
+        if session.req_header().version != Version::HTTP_10 {
+            head.insert_header("Transfer-Encoding", "chunked")?;
+        }
+        Ok(head)
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queued { before: Some(before) } => write!(f, "queued position={}", before + 1),
+            Self::Asked(Some(Progress { processed, total })) => {
+                write!(f, "prefill processed={processed} total={total}")
+            }
+            Self::Queued { before: None } | Self::Asked(None) => f.write_str("waiting"),
+        }
+    }
+}
