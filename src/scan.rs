@@ -178,6 +178,11 @@ impl Markers {
         release(held, text, at, usize::from(prefix.len), None)
     }
 
+    /// Whether nothing is held at `cursor` and no marker can begin in `text`.
+    pub fn is_clear(&self, cursor: Cursor, text: &str) -> bool {
+        cursor.state == self.start && self.first_bytes.find(text.as_bytes()) == text.len()
+    }
+
     fn prefix_at(&self, state: StateID) -> Prefix {
         if state == self.start {
             return Prefix { marker: 0, len: 0 };

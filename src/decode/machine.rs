@@ -130,16 +130,25 @@ impl Decoder {
 
     /// Takes the next piece of the model's text, cut anywhere between characters.
     pub fn push(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if self.is_plain(text) {
+            // Most of a long call: the inside of a string, where there is nothing to decide.
+            self.count_read(text.len());
+            return sink(Event::Arguments(text));
+        }
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let (read, again) = self.step(rest, sink);
             at += read;
-            self.ending.examined += to_u64(read);
-            self.read += to_u64(read);
+            self.count_read(read);
             if let Some(again) = again {
                 self.read_again(again, sink);
             }
         }
+    }
+
+    fn count_read(&mut self, bytes: usize) {
+        self.ending.examined += to_u64(bytes);
+        self.read += to_u64(bytes);
     }
 
     /// Whether everything that may still come is dropped (`Calls::First`, after the first call).

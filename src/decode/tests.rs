@@ -315,3 +315,24 @@ t!(limits_make_text, Case { limits: Limits { pending_bytes_max: 24, ..Limits::de
     "<tool_call>{\"ignored\": \"é long one\", \"name\": \"get_time\"}</tool_call>!"
         => r#"text "<tool_call>{\"ignored\": \"é long one\", \"name\": \"get_time\"}</tool_call>!""#,
 );
+
+#[test]
+fn the_inside_of_a_string_is_lent() {
+    for (dialect, before, plain) in [
+        ("hermes", r#"<tool_call>{"name": "get_time", "arguments": {"x": "a"#, r#"b \n\" c"#),
+        ("hermes", r#"<tool_call>{"name": "get_time", "arguments": {"x": 'a"#, "b é c"),
+        ("hermes", r#"<tool_call>{"name": "get_time", "arguments": "{\"x\": \"a"#, "b } c"),
+        ("qwen3-coder", "<tool_call><function=bash><parameter=command>a", "b } c"),
+        ("gemma4", "<|tool_call>call:bash{command:<|\"|>a", "b c"),
+    ] {
+        let mut decoder = case(dialect).decoder();
+        decoder.push(before, &mut |_| {});
+        let mut lent = Vec::new();
+        decoder.push(plain, &mut |event| lent.push((event == Event::Arguments(plain), as_ptr(event))));
+        assert_eq!(lent, [(true, plain.as_ptr())], "{plain} in {dialect}");
+    }
+}
+
+fn as_ptr(event: Event<'_>) -> *const u8 {
+    if let Event::Arguments(text) = event { text.as_ptr() } else { std::ptr::null() }
+}

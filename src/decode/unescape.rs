@@ -50,6 +50,11 @@ impl Unescape {
         (text.len(), false)
     }
 
+    /// Whether `text` stands for itself and the string goes on behind it.
+    pub(super) fn is_plain(&self, text: &str, quote: char) -> bool {
+        self.escape == Escape::None && self.high.is_none() && !text.contains([quote, '\\'])
+    }
+
     /// What stands behind a backslash.
     fn escaped(&mut self, c: char, out: &mut String) {
         self.escape = Escape::None;

@@ -1,10 +1,15 @@
 //! Text to the inside of a JSON string.
 //! Escapes only what JSON demands, so text in any script stays readable.
 
+/// Whether `text` stands inside a JSON string as it is.
+pub fn is_plain(text: &str) -> bool {
+    !text.bytes().any(is_special)
+}
+
 /// Appends `text` as it stands inside a JSON string, without the quotes.
 pub fn escape_into(text: &str, out: &mut String) {
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
+    while let Some(at) = rest.bytes().position(is_special) {
         let (clean, tail) = rest.split_at(at);
         out.push_str(clean);
         let mut tail = tail.chars();
@@ -21,6 +26,10 @@ pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
     escape_into(text, out);
     out.push('"');
+}
+
+fn is_special(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
 }
 
 fn escape_char(c: char, out: &mut String) {

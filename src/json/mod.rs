@@ -8,7 +8,7 @@ pub mod repair;
 mod tokens;
 mod unescape;
 
-pub use escape::{escape_into, write_string};
+pub use escape::{escape_into, is_plain, write_string};
 pub use extent::Extent;
 pub use object::{Edit, Object, array, inside, string};
 pub use tokens::{Spacing, Token, tokens, write_spaced};

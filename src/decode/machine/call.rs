@@ -30,6 +30,12 @@ impl Decoder {
         self.state = State::Call(Box::new(pending));
     }
 
+    /// Whether all of `text` goes into a call's arguments as it is.
+    pub(super) fn is_plain(&self, text: &str) -> bool {
+        let State::Call(pending) = &self.state else { return false };
+        pending.stage == Stage::Committed && !text.is_empty() && pending.payload.is_plain(text, &self.settings.dialect)
+    }
+
     pub(super) fn step_call(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Call(pending) = &mut self.state else { return (0, None) };
         let kept = pending.stage == Stage::Kept;
@@ -44,7 +50,7 @@ impl Decoder {
             return (0, None);
         } else {
             let first = text.chars().next().map_or(0, char::len_utf8);
-            value_bytes_max.saturating_sub(pending.call.leftover.len() + pending.payload.held()).max(first)
+            value_bytes_max.saturating_sub(pending.call.leftover.len()).max(first)
         };
         let piece = text.get(..floor_char_boundary(text, room)).unwrap_or_default();
         if piece.is_empty() {
@@ -196,5 +202,8 @@ fn flush(call: &mut Call, sink: &mut impl FnMut(Event<'_>)) {
 
 /// The last place in `text` at or before `at` where it can be cut.
 fn floor_char_boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
+    if at >= text.len() {
+        return text.len();
+    }
+    (0..=at).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
 }

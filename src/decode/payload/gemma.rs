@@ -2,7 +2,7 @@
 //! strings stand between a delimiter of their own.
 //! Reads the object through the JSON repair, which knows all of that; this file knows the header.
 
-use crate::dialect::{GemmaSpec, Payload};
+use crate::dialect::{Dialect, GemmaSpec, Payload};
 use crate::json::repair::{Completion, Ended, Progress, Repair, Syntax, Words};
 use crate::schema::Node;
 
@@ -50,6 +50,13 @@ impl Reader {
             }
         }
         Verdict::More
+    }
+
+    pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
+        match (&self.state, &dialect.spec().payload) {
+            (State::Body(repair), Payload::Gemma(spec)) => repair.is_plain(text, Some(&spec.quote)),
+            _ => false,
+        }
     }
 
     fn header(&mut self, c: char, spec: &GemmaSpec) -> Named {

@@ -138,6 +138,16 @@ impl Reader {
         Verdict::More
     }
 
+    pub(super) fn is_plain(&self, text: &str) -> bool {
+        match &self.state {
+            State::Arguments(repair) => repair.is_plain(text, None),
+            State::Text { quote, unescape, repair, .. } => {
+                unescape.is_plain(text, *quote) && repair.is_plain(text, None)
+            }
+            _ => false,
+        }
+    }
+
     /// Reads what a nested value gave back. What the call does not take of it comes after the call.
     fn read_again(&mut self, cx: &Context<'_>, call: &mut Call) -> Verdict {
         let again = std::mem::take(&mut self.given_back);

@@ -5,7 +5,7 @@ mod gemma;
 mod json;
 mod tagged;
 
-use crate::dialect;
+use crate::dialect::{self, Dialect};
 use crate::json::repair::{Completion, Ended};
 
 use super::call::{Call, Context, Verdict};
@@ -33,6 +33,16 @@ impl Payload {
             Self::Json(reader) => reader.push(text, cx, call),
             Self::Tagged(reader) => reader.push(text, cx, call),
             Self::Gemma(reader) => reader.push(text, cx, call),
+        }
+    }
+
+    /// Whether all of `text` goes into the arguments as it is and changes nothing.
+    /// `false` says nothing: then [`Payload::push`] finds out.
+    pub fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
+        match self {
+            Self::Json(reader) => reader.is_plain(text),
+            Self::Tagged(reader) => reader.is_plain(text, dialect),
+            Self::Gemma(reader) => reader.is_plain(text, dialect),
         }
     }
 

@@ -8,9 +8,9 @@
 
 mod value;
 
-use crate::dialect::{Payload, TaggedSpec, ValueEnd};
+use crate::dialect::{Dialect, Payload, TaggedSpec, ValueEnd};
 use crate::json::repair::{Completion, Ended};
-use crate::json::{escape_into, write_string};
+use crate::json::{escape_into, is_plain, write_string};
 use crate::scan::Cursor;
 use crate::schema::Node;
 
@@ -85,6 +85,15 @@ impl Reader {
             }
         }
         Verdict::More
+    }
+
+    pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
+        match (&self.state, &dialect.tables().value) {
+            (State::Value { value, cursor, fresh: Fresh::No }, Some(table)) => {
+                value.is_string() && is_plain(text) && table.markers.is_clear(*cursor, text)
+            }
+            _ => false,
+        }
     }
 
     fn character(&mut self, c: char, spec: &TaggedSpec, cx: &Context<'_>, call: &mut Call) -> Step {

@@ -32,7 +32,7 @@ mod tests;
 
 use std::fmt::Debug;
 
-use super::Kinds;
+use super::{Kinds, is_plain};
 use string::Quoted;
 pub use word::number;
 
@@ -261,6 +261,16 @@ impl<P: Copy + Debug> Repair<P> {
     /// Bytes that were read and not yet written.
     pub fn held(&self) -> usize {
         self.lead.len() + self.key.len() + self.gap.len() + self.word.len() + self.maybe.len()
+    }
+
+    /// Whether all of `text` is more of a string, is written as it is, and leaves its reader where it was.
+    /// `quote` is that of the [`Syntax`].
+    pub fn is_plain(&self, text: &str, quote: Option<&str>) -> bool {
+        match self.state {
+            State::Text => self.quoted.is_value() && self.plain_run(text) == text.len(),
+            State::Raw => self.raw_run(text, quote) == text.len() && is_plain(text),
+            _ => false,
+        }
     }
 
     /// Reads `text`, appending what is decided to `out`.

@@ -35,15 +35,20 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Reads as much of a string as is plain data. Returns the bytes read.
     pub(super) fn push_raw_run<T>(&mut self, text: &str, cx: &Syntax<'_, T>, out: &mut String) -> usize {
+        let run = self.raw_run(text, cx.quote);
+        escape_into(text.get(..run).unwrap_or_default(), out);
+        run
+    }
+
+    /// How many bytes of `text` are plain data.
+    pub(super) fn raw_run(&self, text: &str, quote: Option<&str>) -> usize {
         if !self.maybe.is_empty() || !self.gap.is_empty() {
             return 0;
         }
         // A closer does as well as none.
-        let first = cx.quote.and_then(|q| q.bytes().next()).unwrap_or(b'}');
+        let first = quote.and_then(|q| q.bytes().next()).unwrap_or(b'}');
         let stop = |b: u8| b == first || matches!(b, b'}' | b']' | b')');
-        let run = text.bytes().position(stop).unwrap_or(text.len());
-        escape_into(text.get(..run).unwrap_or_default(), out);
-        run
+        text.bytes().position(stop).unwrap_or(text.len())
     }
 
     /// One character of a string. Closers, and whitespace after them, wait: they may be the answer's last.

@@ -42,6 +42,11 @@ impl Quoted {
         Self { open, ..Self::default() }
     }
 
+    /// Whether it is a value and no escape is open.
+    pub(super) fn is_value(&self) -> bool {
+        !self.key && self.escape == Escape::None
+    }
+
     fn may_close(self, c: char) -> bool {
         match self.open {
             '"' => c == '"',
@@ -115,7 +120,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// The bytes that are the same inside a JSON string, common escapes included.
-    fn plain_run(&self, text: &str) -> usize {
+    pub(super) fn plain_run(&self, text: &str) -> usize {
         let (bytes, special) = (text.as_bytes(), if self.quoted.open == '"' { &STRAIGHT } else { &CURLY });
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {

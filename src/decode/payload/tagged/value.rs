@@ -164,6 +164,11 @@ impl Value {
         }
     }
 
+    /// Whether it is a string whose beginning is written.
+    pub fn is_string(&self) -> bool {
+        matches!(self.form, Form::String)
+    }
+
     pub fn is_whole(&self) -> bool {
         matches!(self.form, Form::Whole)
     }
