@@ -167,7 +167,10 @@ fn named_models(config: &Config) -> impl Iterator<Item = String> {
 fn say_pools(config: &Config) {
     for pool in &config.pools {
         let models: Vec<_> = pool.models.iter().map(ToString::to_string).collect();
-        let peers: Vec<_> = pool.peers.iter().map(|peer| peer.url.as_str()).collect();
+        let entries = pool.entries();
+        let urls = entries.peers.iter().map(|peer| peer.url.clone());
+        let names = entries.names.iter().map(|name| format!("dns {}", name.each.name));
+        let peers: Vec<_> = urls.chain(names).collect();
         log::info!(
             "pool {}: {} at {}, models {}, dialect {}, tools {}",
             pool.name,

@@ -85,6 +85,12 @@ impl Surroundings for Process<'_> {
         };
         files.into_iter().map(read).collect()
     }
+
+    fn file(&self, name: &str) -> Result<(String, String), String> {
+        let path = self.folder.join(name);
+        let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+        Ok((path.to_string_lossy().into_owned(), text))
+    }
 }
 
 fn yaml_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

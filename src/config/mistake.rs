@@ -38,8 +38,10 @@ impl fmt::Display for Mistake {
 pub struct ConfigErrors(pub Vec<Mistake>);
 
 impl ConfigErrors {
-    pub(super) fn sorted(mut mistakes: Vec<Mistake>) -> Self {
-        mistakes.sort_by_key(|mistake| mistake.place);
+    /// Those of `file` first.
+    pub(super) fn sorted(mut mistakes: Vec<Mistake>, file: &str) -> Self {
+        let key = |mistake: &Mistake| (mistake.file != file, mistake.file.clone(), mistake.place);
+        mistakes.sort_by_key(key);
         Self(mistakes)
     }
 

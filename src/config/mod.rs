@@ -2,6 +2,7 @@
 //! Opens no file and reads no environment: both are handed in.
 
 mod balancing;
+mod entries;
 mod fields;
 mod mistake;
 mod peer;
@@ -13,8 +14,10 @@ mod view;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use self::balancing::{Balancing, Checks, Queue};
+pub use self::entries::{Entries, Name, PeersFile};
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::read::Surroundings;
 pub use self::view::{Alias, ModelsList, View};
@@ -51,8 +54,11 @@ pub struct Pool {
     /// The models it runs; none means any.
     pub models: Vec<Glob>,
     pub engine: Engine,
-    /// At least one.
+    /// With `names` and `peers_file` at least one.
     pub peers: Vec<Peer>,
+    /// Names that lead to more of them.
+    pub names: Vec<Name>,
+    pub peers_file: Option<PeersFile>,
     pub balancing: Balancing,
     pub dialect: DialectChoice,
     pub tools: ToolsChoice,
@@ -73,6 +79,8 @@ impl Pool {
             models: Vec::new(),
             engine: Engine::default(),
             peers: Vec::new(),
+            names: Vec::new(),
+            peers_file: None,
             balancing: Balancing::default(),
             dialect: DialectChoice::Auto,
             tools: ToolsChoice::default(),
@@ -83,6 +91,13 @@ impl Pool {
             timeouts: Timeouts::default(),
             keepalive_ms: Some(KEEPALIVE_MS),
         }
+    }
+
+    /// The pause between two questions to the same server, if any are asked. Where servers come and go there is always
+    /// a choice.
+    pub fn pause(&self) -> Option<Duration> {
+        let comes_and_goes = !self.names.is_empty() || self.peers_file.is_some();
+        self.balancing.checks.pause(if comes_and_goes { usize::MAX } else { self.peers.len() })
     }
 
     /// Whether a request for this model goes here.
@@ -114,6 +129,10 @@ pub struct Peer {
     pub max_inflight: Option<u32>,
     /// Replaces the client's `Authorization`.
     pub api_key: Option<Secret>,
+    /// What its `Host` header says; with none, host and port.
+    pub authority: Option<String>,
+    /// It gets no more requests, and ends with its last.
+    pub drain: bool,
 }
 
 /// Which dialect the models of a pool write.

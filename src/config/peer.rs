@@ -70,12 +70,14 @@ impl Peer {
             priority: 0,
             max_inflight: None,
             api_key: None,
+            authority: None,
+            drain: false,
         })
     }
 }
 
 /// Host and port of `host`, `host:port`, `[v6]` or `[v6]:port`; the port of http when there is none.
-fn split_port(authority: &str) -> Result<(&str, u16), UrlError> {
+pub(super) fn split_port(authority: &str) -> Result<(&str, u16), UrlError> {
     let (host, port) = match authority.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or(UrlError::Host)?;

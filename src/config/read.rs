@@ -5,11 +5,9 @@ use std::ops::RangeInclusive;
 
 use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
-use super::peer::{UrlError, parse_port};
+use super::peer::parse_port;
 use super::tree::{self, Node, Value};
-use super::{
-    Assemble, Config, Conversations, DialectChoice, Glob, Peer, Pool, Secret, Server, Timeouts, ToolsChoice, View,
-};
+use super::{Assemble, Config, Conversations, DialectChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
 use crate::exchange::{Engine, ToolsMode};
@@ -22,6 +20,7 @@ pub(super) const POOL: &[&str] = &[
     "models",
     "engine",
     "peers",
+    "peers_file",
     "policy",
     "queue",
     "keepalive_ms",
@@ -35,7 +34,6 @@ pub(super) const POOL: &[&str] = &[
     "conversations",
     "timeouts",
 ];
-pub(super) const PEER: &[&str] = &["url", "name", "weight", "priority", "max_inflight", "api_key"];
 pub(super) const TIMEOUTS: &[&str] = &["connect_ms", "first_byte_ms", "idle_ms", "total_ms"];
 pub(super) const SERVER: &[&str] =
     &["threads", "work_stealing", "listener_tasks_per_fd", "upstream_keepalive_pool_size", "grace_seconds"];
@@ -60,7 +58,7 @@ const TOOLS: &[(&str, ToolsChoice)] = &[
 const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), ("pass", UnknownTools::Pass)];
 const CONVERSATIONS: &[(&str, Conversations)] = &[("cancel", Conversations::Cancel), ("keep", Conversations::Keep)];
 const ASSEMBLE: &[(&str, Assemble)] = &[("tools", Assemble::Tools), ("all", Assemble::All), ("off", Assemble::Off)];
-const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
+pub(super) const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 /// A day: what waits longer has been forgotten.
 pub(super) const MILLISECONDS: RangeInclusive<u64> = 1..=86_400_000;
@@ -73,6 +71,8 @@ pub trait Surroundings {
     fn variable(&self, name: &str) -> Option<String>;
     /// The dialect files of a folder: the name and the text of each. Fails with a message.
     fn dialects(&self, folder: &str) -> Result<Vec<(String, String)>, String>;
+    /// A file: where it is, from anywhere, and its text. Fails with a message.
+    fn file(&self, name: &str) -> Result<(String, String), String>;
 }
 
 impl Config {
@@ -83,7 +83,7 @@ impl Config {
         let config = tree.and_then(|root| reader.config(&root, surroundings));
         match config {
             Some(config) if reader.mistakes.is_empty() => Ok(config),
-            _ => Err(ConfigErrors::sorted(reader.mistakes)),
+            _ => Err(ConfigErrors::sorted(reader.mistakes, file)),
         }
     }
 
@@ -139,7 +139,7 @@ impl Reader<'_> {
         let dialects = self.dialects(fields.find("dialects"), surroundings);
         let limits = fields.find("limits").map_or_else(|| Some(Limits::default()), |node| self.limits(node));
         let server = fields.find("server").map_or_else(|| Some(Server::default()), |node| self.server(node));
-        let pools = self.pools(root, fields.find("pools"), &dialects);
+        let pools = self.pools(root, fields.find("pools"), &dialects, surroundings);
         let view = self.view(&fields, &pools);
         Some(Config { listen, admin, pools, view, limits: limits?, dialects, server: server? })
     }
@@ -180,14 +180,20 @@ impl Reader<'_> {
         dialects
     }
 
-    fn pools(&mut self, root: &Node, node: Option<&Node>, dialects: &Dialects) -> Vec<Pool> {
+    fn pools(
+        &mut self,
+        root: &Node,
+        node: Option<&Node>,
+        dialects: &Dialects,
+        surroundings: &dyn Surroundings,
+    ) -> Vec<Pool> {
         let Some(node) = node else {
             self.mistake(root.place, "no pools", "pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}]");
             return Vec::new();
         };
         let mut pools: Vec<Pool> = Vec::new();
         for item in self.items(node, "pools") {
-            let Some(pool) = self.pool(item, dialects) else { continue };
+            let Some(pool) = self.pool(item, dialects, surroundings) else { continue };
             if pools.iter().any(|other| other.name == pool.name && !pool.name.is_empty()) {
                 self.mistake(item.place, format!("pool `{}` twice", pool.name), "names are unique");
             }
@@ -200,7 +206,7 @@ impl Reader<'_> {
         pools
     }
 
-    fn pool(&mut self, node: &Node, dialects: &Dialects) -> Option<Pool> {
+    fn pool(&mut self, node: &Node, dialects: &Dialects, surroundings: &dyn Surroundings) -> Option<Pool> {
         let fields = self.fields(node, "a pool", POOL)?;
         let mut pool = Pool::named("");
         match fields.find("name") {
@@ -236,18 +242,14 @@ impl Reader<'_> {
             }
             pool.assemble = Assemble::Off;
         }
-        let Some(peers) = fields.find("peers") else {
+        let (peers, peers_file) = (fields.find("peers"), fields.find("peers_file"));
+        if peers.or(peers_file).is_none() {
             let hint = "peers: [\"http://127.0.0.1:8080\"]";
             self.mistake(node.place, format!("pool `{}` has no peers", pool.name), hint);
-            return Some(pool);
-        };
-        for item in self.items(peers, "peers") {
-            let Some(peer) = self.peer(item) else { continue };
-            if pool.peers.iter().any(|other| other.url == peer.url) {
-                self.mistake(item.place, format!("peer `{}` twice in a pool", peer.url), "use `weight`");
-            }
-            pool.peers.push(peer);
         }
+        let own = peers.map(|node| self.servers(node)).unwrap_or_default();
+        (pool.peers, pool.names) = (own.peers, own.names);
+        pool.peers_file = peers_file.and_then(|node| self.peers_file(node, surroundings));
         Some(pool)
     }
 
@@ -257,66 +259,6 @@ impl Reader<'_> {
             self.mistake(node.place, what, hint);
             DialectChoice::Auto
         })
-    }
-
-    fn peer(&mut self, node: &Node) -> Option<Peer> {
-        let Value::Map(_) = node.value else { return self.peer_url(node) };
-        let fields = self.fields(node, "a peer", PEER)?;
-        let Some(url) = fields.find("url") else {
-            self.mistake(node.place, "a peer without `url`", "as in http://127.0.0.1:8080");
-            return None;
-        };
-        let peer = self.peer_url(url);
-        let weight = fields.find("weight").and_then(|node| self.number(node, "weight", 1..=1_000));
-        let priority = fields.find("priority").and_then(|node| self.number(node, "priority", 0..=u8::MAX));
-        let max_inflight =
-            fields.find("max_inflight").and_then(|node| self.number(node, "max_inflight", 1..=1_000_000));
-        let api_key = fields.find("api_key").and_then(|node| self.secret(node, "api_key"));
-        let name = fields.find("name").and_then(|node| self.peer_name(node));
-        let peer = peer?;
-        let (name, weight) = (name.unwrap_or(peer.name), weight.unwrap_or(peer.weight));
-        let priority = priority.unwrap_or(peer.priority);
-        Some(Peer { name, weight, priority, max_inflight, api_key, ..peer })
-    }
-
-    /// A name stands in paths.
-    fn peer_name(&mut self, node: &Node) -> Option<String> {
-        let name = self.text(node, "a peer's name")?;
-        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:".contains(&b)) || matches!(name, "." | "..") {
-            let what = format!("a peer's name is a word, not `{name}`");
-            self.mistake(node.place, what, "letters, digits, `-`, `.`, `_` and `:`");
-            return None;
-        }
-        Some(name.into())
-    }
-
-    fn peer_url(&mut self, node: &Node) -> Option<Peer> {
-        let url = self.text(node, "a peer's url")?;
-        match Peer::parse(url) {
-            Ok(peer) => Some(peer),
-            Err(error @ UrlError::Credentials) => {
-                self.mistake(node.place, format!("the peer's url {error}"), error.hint());
-                None
-            }
-            Err(error) => {
-                self.mistake(node.place, format!("the peer's url `{url}` {error}"), error.hint());
-                None
-            }
-        }
-    }
-
-    /// A key goes into a header, so it is held to what a header may carry.
-    pub(super) fn secret(&mut self, node: &Node, what: &str) -> Option<Secret> {
-        let key = self.text(node, what)?;
-        if !key.bytes().all(|b| b.is_ascii_graphic()) {
-            self.mistake(
-                node.place,
-                format!("{what} has characters that a header cannot carry"),
-                "ASCII without spaces",
-            );
-            return None;
-        }
-        Some(Secret::new(key.into()))
     }
 
     fn timeouts(&mut self, node: &Node, timeouts: &mut Timeouts) {

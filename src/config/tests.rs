@@ -29,6 +29,16 @@ impl Surroundings for Table {
             _ => Err("no such folder".into()),
         }
     }
+
+    fn file(&self, name: &str) -> Result<(String, String), String> {
+        let text = match name {
+            "peers.yaml" => "- http://listed\n- {dns: more:80}",
+            "peers.json" => r#"[{"url": "http://${env.HOST}", "weight": 2}]"#,
+            "bad.yaml" => "- http://h\n- http://h\n- {url: x, wait: 1}",
+            _ => return Err("no such file".into()),
+        };
+        Ok((format!("dir/{name}"), text.into()))
+    }
 }
 
 fn read(yaml: &str) -> Result<Config, String> {
@@ -90,20 +100,7 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
     assert!(matches!(&big.dialect, DialectChoice::Named(dialect) if dialect.name() == "mine"));
     let timeouts = Timeouts { connect_ms: 1, first_byte_ms: Some(2), idle_ms: None, total_ms: Some(4) };
     assert_eq!(big.timeouts, timeouts);
-    assert_eq!(
-        big.peers[0],
-        Peer {
-            name: "10.0.0.1:8081".into(),
-            url: "http://10.0.0.1:8081/llm/".into(),
-            host: "10.0.0.1".into(),
-            port: 8081,
-            prefix: "/llm".into(),
-            weight: 1,
-            priority: 0,
-            max_inflight: None,
-            api_key: None,
-        }
-    );
+    assert_eq!(big.peers[0], Peer::parse("http://10.0.0.1:8081/llm/").unwrap());
     let second = &big.peers[1];
     assert_eq!((&*second.name, second.weight, second.priority, second.max_inflight), ("gpu-1", 3, 1, Some(4)));
     assert_eq!(second.api_key.as_ref().map(Secret::reveal), Some("sk-secret"));
@@ -127,6 +124,45 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
         grace_seconds: 0,
     };
     assert_eq!(config.server, server);
+}
+
+#[test]
+fn who_there_is_is_read() {
+    let config = good(
+        r#"
+pools:
+  - name: a
+    peers:
+      - { url: "http://h", host: gpu.example:81, drain: true }
+      - { dns: llama.default.svc:8080/llm/, refresh_ms: 5, weight: 2, max_inflight: 4, api_key: k }
+      - { dns: other, host: "[::1]" }
+    peers_file: peers.yaml
+  - { name: b, models: b, peers_file: peers.json }
+"#,
+    );
+    let [a, b] = &config.pools[..] else { panic!("two pools") };
+    assert_eq!((a.peers[0].authority.as_deref(), a.peers[0].drain), (Some("gpu.example:81"), true));
+    let first = &a.names[0];
+    assert_eq!(
+        (first.refresh_ms, &*first.each.host, first.each.port, &*first.each.prefix),
+        (5, "llama.default.svc", 8080, "/llm")
+    );
+    assert_eq!((first.each.weight, first.each.max_inflight), (2, Some(4)));
+    assert_eq!(first.each.authority.as_deref(), Some("llama.default.svc:8080"));
+    assert_eq!(
+        (a.names[1].refresh_ms, a.names[1].each.port, a.names[1].each.authority.as_deref()),
+        (10_000, 80, Some("[::1]"))
+    );
+    let file = a.peers_file.as_ref().unwrap();
+    assert_eq!(
+        (&*file.path, &*file.entries.peers[0].url, &*file.entries.names[0].each.name),
+        ("dir/peers.yaml", "http://listed", "more:80")
+    );
+    let all = a.entries();
+    assert_eq!((all.peers.len(), all.names.len()), (2, 3));
+    let listed = &b.peers_file.as_ref().unwrap().entries.peers[0];
+    assert_eq!((&*listed.url, listed.weight), ("http://10.0.0.1", 2));
+    assert!(a.pause().is_some() && b.pause().is_some(), "there may be a choice");
 }
 
 #[test]
@@ -222,11 +258,27 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, policy, queue, keepalive_ms, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, conversations, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, conversations, timeouts)"),
     ("pools:\n  - {name: a, models: x, peers: http://h}\n  - {name: a, models: y, peers: http://h}", "t.yaml:3:5: pool `a` twice (names are unique)"),
     ("pools:\n  - {name: a, peers: http://h}\n  - {name: b, peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take any model (give one of them `models`)"),
     ("pools:\n  - {name: a, peers: [http://h, http://h]}", "t.yaml:2:33: peer `http://h` twice in a pool (use `weight`)"),
-    ("pools: [{name: a, peers: [{weight: 1}]}]", "t.yaml:1:27: a peer without `url` (as in http://127.0.0.1:8080)"),
+    ("pools: [{name: a, peers_file: nowhere.yaml}]", "t.yaml:1:31: peers_file: `nowhere.yaml`: no such file (a list of servers, as `peers` is one)"),
+    ("pools: [{name: a, peers_file: bad.yaml}]\nadmin: x", "\
+t.yaml:2:8: admin is host:port, not `x` (as in 127.0.0.1:8000)
+dir/bad.yaml:2:3: peer `http://h` twice in a pool (use `weight`)
+dir/bad.yaml:3:9: the peer's url `x` has no scheme (write http://HOST:PORT)
+dir/bad.yaml:3:12: unknown key `wait` in a peer (known: url, dns, refresh_ms, name, weight, priority, max_inflight, api_key, host, drain)"),
+    ("pools: [{name: a, peers: [{dns: 'http://h', name: x}, {dns: 'h:x'}, {dns: 'u:p@h'}, {dns: h}, {dns: 'h:80'}]}]", "\
+t.yaml:1:33: the peer's dns name has a scheme (NAME:PORT, and a path prefix if there is one)
+t.yaml:1:51: `name` of a dns name (each of its servers is named by its address)
+t.yaml:1:61: the peer's dns name `h:x` has a port that is not a number from 1 to 65535 (NAME:PORT, and a path prefix if there is one)
+t.yaml:1:75: the peer's dns name holds credentials (NAME:PORT, and a path prefix if there is one)"),
+    ("pools: [{name: a, peers: [{url: http://h, dns: h}, {url: http://h, refresh_ms: 5, host: 'a b', drain: 1}]}]", "\
+t.yaml:1:48: a peer with both `url` and `dns` (make two of it)
+t.yaml:1:80: `refresh_ms` of a url (it is for `dns`)
+t.yaml:1:89: host is a name, and a port if need be, not `a b` (as in gpu.example)
+t.yaml:1:103: unknown drain `1` (known: true, false)"),
+    ("pools: [{name: a, peers: [{weight: 1}]}]", "t.yaml:1:27: a peer without `url` or `dns` (as in http://127.0.0.1:8080)"),
     ("pools: [{name: a, peers: [https://h]}]", "t.yaml:1:27: the peer's url `https://h` asks for TLS, which is not supported yet (use http:// inside a trusted network, or a TLS-terminating proxy beside the server)"),
     ("pools: [{name: a, peers: [\"h:80\"]}]", "t.yaml:1:27: the peer's url `h:80` has no scheme (write http://HOST:PORT)"),
     ("pools: [{name: a, peers: [[http://h]]}]", "t.yaml:1:27: a peer's url is a text, not a list (write one value)"),
@@ -331,7 +383,13 @@ fn the_documented_file_is_valid_as_it_is_and_with_every_key() {
     assert_eq!(bare.listen, [good(POOLS).listen[0].as_str()]);
     let full = good(&commented_in());
     assert_eq!((&full.limits, &full.server), (&bare.limits, &bare.server), "a documented default is not the default");
-    let same = |pool: &Pool| Pool { models: Vec::new(), peers: Vec::new(), ..pool.clone() };
+    let same = |pool: &Pool| Pool {
+        models: Vec::new(),
+        peers: Vec::new(),
+        names: Vec::new(),
+        peers_file: None,
+        ..pool.clone()
+    };
     assert_eq!(format!("{:?}", same(&full.pools[0])), format!("{:?}", same(&bare.pools[0])));
     assert_eq!(full.pools[0].peers[1].weight, bare.pools[0].peers[0].weight);
 }
@@ -348,7 +406,7 @@ fn every_key_is_documented() {
     let known: BTreeSet<&str> = [
         read::TOP,
         read::POOL,
-        read::PEER,
+        super::entries::PEER,
         super::balancing::QUEUE,
         read::TIMEOUTS,
         read::LIMITS,

@@ -74,7 +74,7 @@ impl Reader<'_> {
             self.mistake(node.place, "addressed without `key`", "the servers' own pages are not for everybody");
             return None;
         };
-        let peers: Vec<_> = pools.iter().flat_map(|pool| &pool.peers).collect();
+        let peers: Vec<_> = pools.iter().flat_map(|pool| pool.entries().peers).collect();
         for (at, peer) in peers.iter().enumerate() {
             let before = peers.iter().take(at).find(|other| other.name == peer.name && other.url != peer.url);
             if let Some(other) = before {

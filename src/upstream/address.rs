@@ -40,7 +40,7 @@ impl Addresses {
         let known = lock(&self.known).clone();
         match known {
             Some(known) if known.until.is_none_or(|until| Instant::now() < until) => Ok(known.list),
-            stale => match self.look_up().await {
+            stale => match look_up(&self.host, self.port).await {
                 Ok(list) => {
                     *lock(&self.known) = Some(Known { list: Arc::clone(&list), until: Some(Instant::now() + REFRESH) });
                     Ok(list)
@@ -57,18 +57,18 @@ impl Addresses {
             known.list = std::iter::once(address).chain(others).collect();
         }
     }
+}
 
-    async fn look_up(&self) -> io::Result<Arc<[SocketAddr]>> {
-        let lookup = tokio::net::lookup_host((self.host.as_str(), self.port));
-        let found: Vec<SocketAddr> = match tokio::time::timeout(LOOKUP_MAX, lookup).await {
-            Ok(found) => found?.collect(),
-            Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the name server does not answer")),
-        };
-        if found.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
-        }
-        Ok(found.into())
+/// At least one address.
+pub async fn look_up(host: &str, port: u16) -> io::Result<Arc<[SocketAddr]>> {
+    let found: Vec<SocketAddr> = match tokio::time::timeout(LOOKUP_MAX, tokio::net::lookup_host((host, port))).await {
+        Ok(found) => found?.collect(),
+        Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the name server does not answer")),
+    };
+    if found.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
     }
+    Ok(found.into())
 }
 
 #[cfg(test)]

@@ -44,7 +44,13 @@ pub struct Asker {
 /// The pause between two questions to the same server, if any are asked.
 pub fn pause(pool: &config::Pool) -> Option<Duration> {
     check::page(pool.engine)?;
-    pool.balancing.checks.pause(pool.peers.len())
+    pool.pause()
+}
+
+/// What is assumed of a server at first. One that can be asked gets no request before it has been: it may be loading,
+/// and with its slots unknown it would get everybody who waits.
+pub fn assumed(pool: &config::Pool) -> State {
+    if pause(pool).is_some() { State::Loading } else { State::Ready }
 }
 
 impl Asker {

@@ -12,7 +12,10 @@ mod claim;
 mod dial;
 mod hold;
 mod keep;
+mod listed;
 mod load;
+mod members;
+mod names;
 mod opening;
 mod peer;
 mod places;
@@ -67,7 +70,7 @@ impl Upstream {
     pub async fn keep(&self) {
         let mut keeping = JoinSet::new();
         for pool in &self.pools {
-            keeping.spawn(Arc::clone(pool).keep());
+            keeping.spawn(Arc::clone(pool).keep(Arc::new(names::System)));
         }
         while keeping.join_next().await.is_some() {}
     }

@@ -33,8 +33,7 @@ pub struct Peer {
 impl Peer {
     pub fn new(config: config::Peer) -> Self {
         let host = &config.host;
-        let authority =
-            if host.contains(':') { format!("[{host}]:{}", config.port) } else { format!("{host}:{}", config.port) };
+        let authority = config.authority.clone().unwrap_or_else(|| authority(host, config.port));
         let addresses = Addresses::new(host, config.port);
         let id = PeerId::of(&config.url);
         Self {
@@ -46,6 +45,10 @@ impl Peer {
             returns: AtomicU32::default(),
             noticed: Mutex::default(),
         }
+    }
+
+    pub fn config(&self) -> &config::Peer {
+        &self.config
     }
 
     pub fn id(&self) -> PeerId {
@@ -106,6 +109,11 @@ impl Peer {
     pub(super) fn returns(&self) -> u32 {
         self.returns.load(Ordering::Relaxed)
     }
+}
+
+/// Host and port as URLs write them.
+pub fn authority(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// How long a process that was killed may take to let go of its sockets: it frees its memory first, and a GPU's.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::balance::{PeerId, Reason, Refusal, Report, Request, Settings, Standing, State, Status};
+use crate::balance::{PeerId, Reason, Refusal, Request, Settings, Standing, Status};
 use crate::config::{self, Balancing, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
@@ -16,6 +16,9 @@ use crate::dialect::{Dialect, Dialects};
 use super::ask::{self, Question};
 use super::claim::Claim;
 use super::keep::{self, Asker};
+use super::listed;
+use super::members::Members;
+use super::names::{self, Resolve};
 use super::peer::Peer;
 use super::places::{Entry, Place, Places, Waiting};
 use super::probe::Probe;
@@ -31,7 +34,8 @@ const FIRST_CHECK_MAX: Duration = Duration::from_secs(2);
 pub struct Pool {
     config: Arc<config::Pool>,
     places: Arc<Places>,
-    /// Whether every server has been asked how it is, if they are asked at all.
+    members: Arc<Members>,
+    /// Whether every name has been looked up, and every server asked how it is, if they are asked at all.
     is_known: watch::Sender<bool>,
     probe: Probe,
     dialects: Arc<Dialects>,
@@ -73,14 +77,12 @@ pub enum ClaimError {
 
 impl Pool {
     pub(super) fn new(config: config::Pool, dialects: Arc<Dialects>) -> Self {
-        let peers = config.peers.iter().cloned().map(|peer| Arc::new(Peer::new(peer))).collect();
         let places = Arc::new(Places::new(settings(&config.balancing)));
-        let is_asked = keep::pause(&config).is_some();
-        // Who was never asked may not be ready.
-        let state = if is_asked { State::Loading } else { State::Ready };
-        places.set_peers(peers, Report { state, ..Report::default() });
-        let (is_known, _) = watch::channel(!is_asked);
-        Self { config: Arc::new(config), places, is_known, probe: Probe::default(), dialects }
+        let members = Arc::new(Members::new(Arc::clone(&places)));
+        members.enlist(config.entries(), keep::assumed(&config));
+        let is_known = keep::pause(&config).is_none() && config.entries().names.is_empty();
+        let (is_known, _) = watch::channel(is_known);
+        Self { config: Arc::new(config), places, members, is_known, probe: Probe::default(), dialects }
     }
 
     pub fn config(&self) -> &config::Pool {
@@ -157,16 +159,24 @@ impl Pool {
         })
     }
 
-    /// Keeps the pool's time and asks its servers how they are. Runs for ever.
-    pub async fn keep(self: Arc<Self>) {
+    /// Keeps the pool's time, finds out who its servers are and asks them how they are. Runs for ever.
+    pub async fn keep(self: Arc<Self>, resolver: Arc<dyn Resolve>) {
         let asks = async {
-            if let Some(pause) = keep::pause(&self.config) {
-                let (config, places) = (Arc::clone(&self.config), Arc::clone(&self.places));
-                let asker = Asker { config, places, is_known: self.is_known.clone() };
-                Arc::new(asker).keep(pause).await;
+            self.members.looked_up().await;
+            match keep::pause(&self.config) {
+                Some(pause) => {
+                    let (config, places) = (Arc::clone(&self.config), Arc::clone(&self.places));
+                    Arc::new(Asker { config, places, is_known: self.is_known.clone() }).keep(pause).await;
+                }
+                None => drop(self.is_known.send_replace(true)),
             }
         };
-        tokio::join!(self.places.keep_time(), asks);
+        tokio::join!(
+            self.places.keep_time(),
+            names::keep(self.name(), &self.members, &resolver),
+            listed::watch(&self.config, &self.members),
+            asks,
+        );
     }
 
     /// Waits until every server has been asked once: before that nobody knows how much each can take.

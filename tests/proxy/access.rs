@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{PATIENCE, Upstream, Wire, ask, dead_address, gateway, get, ok, post};
 
-/// Keeps the access log's lines; everything else goes where `RUST_LOG` says.
+/// Keeps the access log's lines and those that say that something is wrong; everything else goes where `RUST_LOG` says.
 struct Listener {
     lines: Mutex<Vec<String>>,
     more: Condvar,
@@ -22,7 +22,7 @@ impl Log for Listener {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if record.target() == "access" {
+        if record.target() == "access" || record.level() == log::Level::Error {
             self.lines.lock().unwrap().push(record.args().to_string());
             self.more.notify_all();
         }
@@ -42,6 +42,15 @@ pub fn listen() {
     if log::set_logger(listener).is_ok() {
         log::set_max_level(listener.other.filter().max(log::LevelFilter::Info));
     }
+}
+
+/// Waits until a line has this in it.
+pub fn hear(part: &str) {
+    let listener = LISTENER.get().unwrap();
+    let lines = listener.lines.lock().unwrap();
+    let wait = |lines: &mut Vec<String>| !lines.iter().any(|line| line.contains(part));
+    let (_lines, timeout) = listener.more.wait_timeout_while(lines, PATIENCE, wait).unwrap();
+    assert!(!timeout.timed_out(), "`{part}` was never said");
 }
 
 /// The line of one request, as it was written and what it means.

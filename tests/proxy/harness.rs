@@ -264,6 +264,8 @@ pub fn peer(address: SocketAddr) -> Peer {
         priority: 0,
         max_inflight: None,
         api_key: None,
+        authority: None,
+        drain: false,
     }
 }
 

@@ -17,6 +17,7 @@ mod hiding;
 mod leaving;
 mod lifecycle;
 mod listing;
+mod members;
 mod pools;
 mod probing;
 mod prometheus;

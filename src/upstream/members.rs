@@ -1,0 +1,167 @@
+//! Who exists: the servers that are named, and those that names lead to.
+//! Looks up no name and reads no file; `names` and `listed` do, and whether a server is alive is not asked here.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use crate::balance::{Report, State};
+use crate::config::{self, Entries, Name};
+
+use super::lock;
+use super::peer::{Peer, authority};
+use super::places::Places;
+
+/// A pool of more is a mistake, or a name server's joke.
+const PEERS_MAX: usize = 1_000;
+
+/// The servers of a pool.
+#[derive(Debug)]
+pub struct Members {
+    pub places: Arc<Places>,
+    enlisted: watch::Sender<Arc<Enlisted>>,
+    /// Where each name led to last; nowhere, when it never led anywhere.
+    answers: watch::Sender<HashMap<NameKey, Vec<IpAddr>>>,
+    /// Held from reading those two until the peers are set, so that no older set replaces a newer one.
+    turn: Mutex<()>,
+}
+
+/// Who is named now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Enlisted {
+    pub entries: Entries,
+    /// What is assumed of a server before it has been asked how it is.
+    pub assumed: State,
+}
+
+type NameKey = (String, u16);
+
+impl Members {
+    /// Nobody yet.
+    pub fn new(places: Arc<Places>) -> Self {
+        let (enlisted, answers) = (watch::Sender::default(), watch::Sender::default());
+        Self { places, enlisted, answers, turn: Mutex::default() }
+    }
+
+    /// These are named from now on.
+    pub fn enlist(&self, entries: Entries, assumed: State) -> Changes {
+        let enlisted = Enlisted { entries, assumed };
+        let is_new = self.enlisted.send_if_modified(|known| {
+            let is_new = **known != enlisted;
+            *known = Arc::new(enlisted);
+            is_new
+        });
+        if is_new { self.gather() } else { Changes::default() }
+    }
+
+    /// Tells when others are named.
+    pub fn enlisted(&self) -> watch::Receiver<Arc<Enlisted>> {
+        self.enlisted.subscribe()
+    }
+
+    /// A name leads to these addresses.
+    pub fn found(&self, name: &Name, mut addresses: Vec<IpAddr>) -> Changes {
+        // A name server turns them about, and the order of servers must not change with that.
+        addresses.sort_unstable();
+        addresses.dedup();
+        self.answers.send_modify(|answers| {
+            answers.insert(key(name), addresses);
+        });
+        self.gather()
+    }
+
+    /// A name leads nowhere now. What it led to before stands.
+    pub fn missed(&self, name: &Name) {
+        self.answers.send_modify(|answers| {
+            answers.entry(key(name)).or_default();
+        });
+    }
+
+    /// Waits until every name has been looked up once.
+    pub async fn looked_up(&self) {
+        let mut answers = self.answers.subscribe();
+        let enlisted = Arc::clone(&self.enlisted.borrow());
+        let are_known = |answers: &HashMap<NameKey, Vec<IpAddr>>| {
+            enlisted.entries.names.iter().all(|name| answers.contains_key(&key(name)))
+        };
+        // An error means that nobody is left who could look one up.
+        let _ = answers.wait_for(are_known).await;
+    }
+
+    /// Makes peers of all that is known. One that is the same as before stays the same.
+    fn gather(&self) -> Changes {
+        let _turn = lock(&self.turn);
+        let enlisted = Arc::clone(&self.enlisted.borrow());
+        let before = self.places.peers();
+        let mut peers: Vec<Arc<Peer>> = Vec::new();
+        for config in self.configs(&enlisted.entries) {
+            if peers.len() < PEERS_MAX && peers.iter().all(|peer| peer.url() != config.url) {
+                let known = before.iter().find(|peer| *peer.config() == config).cloned();
+                peers.push(known.unwrap_or_else(|| Arc::new(Peer::new(config))));
+            }
+        }
+        if peers.len() == before.len() && peers.iter().zip(before.iter()).all(|(a, b)| Arc::ptr_eq(a, b)) {
+            return Changes::default();
+        }
+        let changes = Changes::between(&before, &peers);
+        self.places.set_peers(peers.into(), Report { state: enlisted.assumed, ..Report::default() });
+        changes
+    }
+
+    fn configs(&self, entries: &Entries) -> Vec<config::Peer> {
+        let answers = self.answers.borrow();
+        let led_to = entries.names.iter().flat_map(|name| {
+            let addresses = answers.get(&key(name)).into_iter().flatten();
+            addresses.map(move |address| at(name, *address))
+        });
+        entries.peers.iter().cloned().chain(led_to).filter(|peer| !peer.drain).collect()
+    }
+}
+
+/// Who has come and who leaves, by URL.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    come: Vec<String>,
+    gone: Vec<String>,
+}
+
+impl Changes {
+    fn between(before: &[Arc<Peer>], after: &[Arc<Peer>]) -> Self {
+        let missing = |from: &[Arc<Peer>], others: &[Arc<Peer>]| {
+            let is_missing = |peer: &&Arc<Peer>| others.iter().all(|other| other.url() != peer.url());
+            from.iter().filter(is_missing).map(|peer| peer.url().to_owned()).collect()
+        };
+        Self { come: missing(after, before), gone: missing(before, after) }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.come.is_empty() && self.gone.is_empty()
+    }
+}
+
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let come = self.come.iter().map(|url| ('+', url));
+        let gone = self.gone.iter().map(|url| ('-', url));
+        for (at, (sign, url)) in come.chain(gone).enumerate() {
+            let separator = if at == 0 { "" } else { " " };
+            write!(f, "{separator}{sign}{url}")?;
+        }
+        Ok(())
+    }
+}
+
+fn key(name: &Name) -> NameKey {
+    (name.each.host.clone(), name.each.port)
+}
+
+/// The server at one of a name's addresses.
+fn at(name: &Name, address: IpAddr) -> config::Peer {
+    let host = address.to_string();
+    let authority = authority(&host, name.each.port);
+    let url = format!("http://{authority}{}", name.each.prefix);
+    config::Peer { name: authority, url, host, ..name.each.clone() }
+}
