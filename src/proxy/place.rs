@@ -12,7 +12,7 @@ use crate::balance::{Failure, Outcome, Request, Reuse};
 use crate::exchange::Engine;
 use crate::metrics::Retry;
 use crate::response::Summary;
-use crate::upstream::{Claim, ClaimError, Expired, Found, Need, Pool};
+use crate::upstream::{Claim, ClaimError, Expired, Fate, Found, Need, Pool};
 
 use super::body::{Read, Upload};
 use super::context::{Distrust, Target};
@@ -25,13 +25,8 @@ const ELSEWHERE: ErrorType = ErrorType::Custom("Elsewhere");
 impl Gateway {
     /// A place at the next peer. Waits in the pool's queue if it must, as long as the client does.
     pub(super) async fn place(&self, session: &mut Session, context: &mut Context, pool: &Arc<Pool>) -> Result<Claim> {
-        if let Some(mut claim) = context.target.suspect.take() {
-            if !claim.peer().is_gone().await {
-                claim.judge(Outcome::Failed(Failure::Reset));
-                return Err(context.fail(Fault::Broken));
-            }
-            give_up(&mut context.target, claim);
-            self.retry(context, Retry::Broken);
+        if let Some(claim) = context.target.suspect.take() {
+            self.suspect(session, context, pool, claim).await?;
         }
         if let Some(addressed) = &context.target.addressed {
             let claim = context.target.has_untried().then(|| pool.claim_at(&addressed.peer));
@@ -63,6 +58,31 @@ impl Gateway {
         let claim = found?;
         context.seen.is_queued = false;
         claim.map_err(|e| context.fail(Fault::Claim(e)))
+    }
+
+    /// A peer broke off before it answered. Returns when the request may be sent again, because the peer cannot be at
+    /// it any more.
+    async fn suspect(&self, session: &mut Session, context: &mut Context, pool: &Pool, mut claim: Claim) -> Result<()> {
+        let fate = tokio::select! {
+            fate = pool.fate(claim.peer()) => fate,
+            e = left(session) => return Err(e),
+        };
+        let target = &mut context.target;
+        match fate {
+            Fate::Restarted if target.may_hold(pool) => claim.judge(Outcome::Loading),
+            Fate::Restarted | Fate::Gone => {
+                give_up(target, claim);
+                if !target.has_another() {
+                    return Err(context.fail(Fault::Broken));
+                }
+            }
+            Fate::Lives => {
+                claim.judge(Outcome::Failed(Failure::Reset));
+                return Err(context.fail(Fault::Broken));
+            }
+        }
+        self.retry(context, Retry::Broken);
+        Ok(())
     }
 
     /// Reads the body of a request that is about to wait: whether its client has left is seen only behind its body.
@@ -158,7 +178,10 @@ impl Gateway {
             return true;
         }
         // What asks for something to be done may be doing it still, unless the peer is gone.
-        if is_replayable(session) && !session.is_upgrade_req() && target.has_another() {
+        let tells = |pool: &Arc<Pool>| pool.config().engine == Engine::LlamaCpp;
+        let is_free = target.addressed.is_none() && target.resumption.is_none();
+        let may_return = target.has_another() || is_free && target.pool.as_ref().is_some_and(tells);
+        if is_replayable(session) && !session.is_upgrade_req() && may_return {
             target.suspect = target.claim.take();
             return target.suspect.is_some();
         }

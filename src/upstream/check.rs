@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use memchr::memmem;
 use serde::Deserialize;
 
 use crate::balance::{Report, State};
@@ -23,11 +24,21 @@ pub enum Check {
     Silent,
 }
 
+/// What became of a server whose connection broke before it answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It may still run what it was asked.
+    Lives,
+    /// It has begun anew, and loads its model.
+    Restarted,
+    Gone,
+}
+
 /// The page that says whether a server of this engine serves; asking for it wakes nobody and costs nothing.
 /// None is known of other servers that speak the same API.
 pub fn page(engine: Engine) -> Option<&'static str> {
     match engine {
-        Engine::LlamaCpp | Engine::Vllm | Engine::Sglang => Some("/health"),
+        Engine::LlamaCpp | Engine::Vllm | Engine::Sglang => Some(HEALTH),
         Engine::Ollama => Some("/api/version"),
         Engine::OpenAi => None,
     }
@@ -52,6 +63,18 @@ pub async fn check(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts,
     Check::Told(Report { processing, ..report })
 }
 
+/// Finds out what became of a server. Of those that can be asked only llama.cpp tells a fresh process from an old one.
+pub async fn fate(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Fate {
+    if engine == Engine::LlamaCpp {
+        match ask::page(peer, HEALTH, None, timeouts).await {
+            Ok(page) if page.status == 503 && memmem::find(&page.body, LOADING).is_some() => return Fate::Restarted,
+            Ok(_) | Err(AskError::Late) => return Fate::Lives,
+            Err(_) => {}
+        }
+    }
+    if peer.is_gone().await { Fate::Gone } else { Fate::Lives }
+}
+
 /// What a server that serves tells of itself.
 async fn properties(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Report {
     if engine != Engine::LlamaCpp {
@@ -70,6 +93,10 @@ fn state(engine: Engine, status: u16) -> State {
         _ => State::Ready,
     }
 }
+
+const HEALTH: &str = "/health";
+/// What llama.cpp says of itself from its start until it serves, and never again.
+const LOADING: &[u8] = b"Loading model";
 
 #[derive(Deserialize)]
 struct Props {

@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
 
 pub use ask::Question;
+pub use check::Fate;
 pub use claim::{Claim, Connection};
 pub use hold::{Holding, Ticks};
 pub use opening::Asked;

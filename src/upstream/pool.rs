@@ -14,6 +14,7 @@ use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 
 use super::ask::{self, Question};
+use super::check::{self, Fate};
 use super::claim::Claim;
 use super::keep::{self, Asker};
 use super::listed;
@@ -139,6 +140,11 @@ impl Pool {
     /// A session is at home at that peer, however it came there.
     pub fn settle_session(&self, session: u64, peer: PeerId) {
         self.places.settle_session(session, peer);
+    }
+
+    /// What became of a peer whose connection broke before it answered.
+    pub async fn fate(&self, peer: &Arc<Peer>) -> Fate {
+        check::fate(peer, self.config.engine, self.config.timeouts).await
     }
 
     /// A claim on one peer, be it full or thought dead: whoever asks for it by name has a reason.

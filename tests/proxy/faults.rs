@@ -223,7 +223,7 @@ fn a_request_that_may_have_run_is_not_sent_again() {
     let (seen, count) = mpsc::channel();
     let seen = Mutex::new(seen);
     let upstream = Upstream::start(move |mut wire| {
-        if wire.request().is_some() {
+        if wire.request().is_some_and(|request| !request.first_line.contains("/health")) {
             seen.lock().unwrap().send(()).unwrap();
         }
     });

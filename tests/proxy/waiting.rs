@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use serde_json::json;
@@ -29,6 +30,11 @@ fn chunk(data: &str) -> String {
 
 fn whole() -> String {
     [HEAD, &chunk(ROLE), &chunk(WORDS), &chunk(END), "0\r\n\r\n"].concat()
+}
+
+fn answer(status: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 fn events() -> String {
@@ -372,23 +378,19 @@ fn behind_comments_an_error_is_an_event() {
 
 #[test]
 fn behind_comments_what_is_no_stream_is_an_error_event() {
-    let json = |status: &str, body: &str| {
-        let length = body.len();
-        format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")
-    };
     let gzip =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc";
-    for (answer, message, outcome) in [
-        (json("400 Bad Request", "{\"error\":{\n\"message\":\"too long\"}}"), "too long", "refused"),
-        (json("500 Internal", "oops"), "the server answered with status 500 in place of a stream", "upstream_failed"),
-        (json("500 Internal", ""), "the server answered with status 500 in place of a stream", "upstream_failed"),
+    for (said, message, outcome) in [
+        (answer("400 Bad Request", "{\"error\":{\n\"message\":\"too long\"}}"), "too long", "refused"),
+        (answer("500 Internal", "oops"), "the server answered with status 500 in place of a stream", "upstream_failed"),
+        (answer("500 Internal", ""), "the server answered with status 500 in place of a stream", "upstream_failed"),
         (
             "HTTP/1.1 204 No\r\n\r\n".into(),
             "the server answered with status 204 in place of a stream",
             "upstream_failed",
         ),
         (
-            json("200 OK", "{\"choices\":[]}"),
+            answer("200 OK", "{\"choices\":[]}"),
             "the server answered with status 200 in place of a stream",
             "upstream_failed",
         ),
@@ -404,16 +406,16 @@ fn behind_comments_what_is_no_stream_is_an_error_event() {
             let puppet = Puppet::new();
             let gateway = gateway(&[puppet.address], soon);
             let mut client = Wire::connect(gateway.addr);
-            let id = format!("no-stream-{:p}-{}", answer.as_ptr(), body.len());
+            let id = format!("no-stream-{:p}-{}", said.as_ptr(), body.len());
             client.send(named(&id, post(CHAT, body)));
             puppet.request();
             let mut heard = client.head().unwrap();
             hear(&mut client, ": waiting");
-            puppet.send(&answer);
+            puppet.send(&said);
             puppet.end(Step::Close);
             (heard.body, heard.is_complete) = (rest(&mut client).into_bytes(), true);
-            assert_eq!(error_of(&heard)["message"], message, "{answer}");
-            assert_eq!(line_of(&id).1["outcome"], outcome, "{answer}");
+            assert_eq!(error_of(&heard)["message"], message, "{said}");
+            assert_eq!(line_of(&id).1["outcome"], outcome, "{said}");
         }
     }
 }
@@ -513,6 +515,42 @@ fn a_connection_is_kept_behind_comments() {
     assert_eq!(without_comments(&rest(&mut client)), events());
     client.send(get("/"));
     assert_eq!(client.response().text(), "{}");
+}
+
+/// A box that is started anew dies with what it was asked, and can be asked again.
+#[test]
+fn a_box_that_was_restarted_is_waited_for() {
+    const LOADING: &str = r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#;
+    for (begun, keepalive_ms) in [("", None), (HEAD, None), (HEAD, Some(20))] {
+        let asked = AtomicUsize::new(0);
+        let upstream = Upstream::start(move |mut wire| {
+            let Some(request) = wire.request() else { return };
+            let is_chat = request.first_line.starts_with("POST");
+            match asked.fetch_add(usize::from(is_chat), Ordering::SeqCst) {
+                0 => wire.send(begun),
+                // It is fresh when it is asked how it is, and has loaded when it is asked for an answer again.
+                1 if is_chat => wire.send(whole()),
+                _ => wire.send(answer("503 Service Unavailable", LOADING)),
+            }
+        });
+        let gateway = gateway(&[upstream.address], |pool| pool.keepalive_ms = keepalive_ms);
+        let answer = ask(gateway.addr, post(CHAT, PLAIN));
+        assert_eq!((answer.status(), without_comments(&answer.text())), (200, events()));
+    }
+    // Whoever is merely too busy may have the request still.
+    let (say, seen) = mpsc::channel();
+    let say = Mutex::new(say);
+    let upstream = Upstream::start(move |mut wire| {
+        let Some(request) = wire.request() else { return };
+        say.lock().unwrap().send(request.first_line.clone()).unwrap();
+        if !request.first_line.starts_with("POST") {
+            wire.send(answer("503 Service Unavailable", "{}"));
+        }
+    });
+    let gateway = gateway(&[upstream.address], never);
+    assert_error(&ask(gateway.addr, post(CHAT, PLAIN)), 502, "upstream_error");
+    let seen: Vec<_> = seen.try_iter().collect();
+    assert_eq!(seen, ["POST /v1/chat/completions HTTP/1.1", "GET /health HTTP/1.1"]);
 }
 
 #[test]
