@@ -10,8 +10,9 @@ use toolgate::limits::Limits;
 
 use fuzz::decode::Case;
 
-/// Every byte is read once, and again at most this often.
-const EXAMINED_MAX: u64 = 4;
+/// Every byte is looked at by the machine and by what reads a call, where it can lead through some states, and all that
+/// once more after a rejected opener.
+const EXAMINED_MAX: u64 = 10;
 
 /// Limits at which a text of some thousand bytes meets all of them.
 fn small() -> Limits {
@@ -19,7 +20,7 @@ fn small() -> Limits {
 }
 
 /// What is repeated between a beginning and an end, and hurts a careless reader.
-const HOSTILE: [(&str, &str, &str); 43] = [
+const HOSTILE: &[(&str, &str, &str)] = &[
     ("", "<tool_call>", ""),
     ("", "<tool_call>{\"name\": \"", ""),
     ("", "<tool_call>{\"a\":\"", ""),
@@ -65,10 +66,47 @@ const HOSTILE: [(&str, &str, &str); 43] = [
     ("", "{\"tool_call\": {\"name\": \"", ""),
 ];
 
+/// Values of every kind in each way to write a call: what is kept of them grows, and must not be looked at anew.
+const PAYLOADS: &[(&str, &str, &str)] = &[
+    ("{\"tool_call\": {\"name\": \"bash\", \"arguments\": {\"a\": \"", "x", "\"}}}"),
+    ("{\"name\": \"bash\", \"parameters\": {\"a\": \"", "\\n\\u00e9x", "\"}}"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": \"", "\\", "\"}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": '", "x\" ", "'}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": [0", ", 1.5", "]}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": ", "1", "}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": 0.", "1\"1 ", "}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": 1", " 1 \"", "}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": ", "f(", "}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"", "k", "\": 1}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"k", "\" ", "\": 1}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {", "\n", "\"k\": 1}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"k\"", " ", ": 1}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": 1", ",", "}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": {\"a\": ", "{x, ", "}}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"arguments\": \"{\\\"a\\\": \\\"", "\\n", "\\\"}\"}</tool_call>"),
+    ("<tool_call>{\"name\": \"bash\", \"other\": [0", ", 1", "]}</tool_call>"),
+    ("<function=bash><parameter=command>", "x\"\n", "</parameter></function>"),
+    ("<function=bash><parameter=command>x", "</param", "</parameter></function>"),
+    ("<function=get_weather><parameter=days>", "1.5e", "</parameter></function>"),
+    ("<function=get_weather><parameter=where>{\"a\": \"", "x\\n", "\"}</parameter></function>"),
+    ("<function=get_weather><parameter=where>{\"a\": [0", ", 1", "]}</parameter></function>"),
+    ("<function=get_weather><parameter=maybe>{\"a\": [0", ", 1", "]}</parameter></function>"),
+    ("<function=get_time><parameter=arguments>{\"a\": [0", ", 1", "]}</parameter></function>"),
+    ("<function=get_time><parameter=", "k", "></parameter></function>"),
+    ("<function=get_time>", "<parameter=k>v</parameter>", "</function>"),
+    ("<|tool_call>call:bash{command:<|\"|>", "x\"\n", "<|\"|>}<tool_call|>"),
+    ("<|tool_call>call:bash{command:<|\"|>", "<|\"", "<|\"|>}<tool_call|>"),
+    ("<|tool_call>call:bash{command:", "word ", "}<tool_call|>"),
+    ("<|tool_call>call:get_weather{days:", "1", "}<tool_call|>"),
+    ("<|tool_call>call:get_weather{list:[0", ",{a:1}", "]}<tool_call|>"),
+    ("<|tool_call>call:bash{", "k", ":1}<tool_call|>"),
+    ("<|tool_call>call:bash{k", " ", ":1}<tool_call|>"),
+];
+
 /// Each hostile text, in each dialect, some thousand bytes long.
 fn hostile(check: impl Fn(&Case, &str)) {
     for dialect in Dialects::builtin().iter() {
-        for (begin, again, end) in HOSTILE {
+        for (begin, again, end) in HOSTILE.iter().chain(PAYLOADS) {
             let text = format!("{begin}{}{end}", again.repeat(6000 / again.len()));
             for limits in [Limits::default(), small()] {
                 check(&Case { limits, ..Case::new(dialect.name()) }, &text);
@@ -80,10 +118,15 @@ fn hostile(check: impl Fn(&Case, &str)) {
 #[test]
 fn no_byte_is_looked_at_often() {
     hostile(|case, text| {
-        let (_, ending) = case.read([text]);
-        let once = u64::try_from(text.len() + 8 * case.limits.pending_bytes_max).unwrap();
-        assert!(ending.examined >= u64::try_from(text.len()).unwrap());
-        assert!(ending.examined <= EXAMINED_MAX * once, "{} bytes were looked at in {text:.200}", ending.examined);
+        let length = u64::try_from(text.len()).unwrap();
+        let reread = u64::try_from(8 * case.limits.pending_bytes_max).unwrap();
+        let letters = text.split_inclusive(|_: char| true);
+        for examined in [case.examined([text]), case.examined(letters)] {
+            assert!(examined >= length);
+            let most = EXAMINED_MAX * (length + reread);
+            let dialect = case.settings.dialect.name();
+            assert!(examined <= most, "{examined} bytes were looked at in {text:.200} in {dialect}");
+        }
     });
 }
 

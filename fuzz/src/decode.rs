@@ -65,6 +65,7 @@ impl Case {
         Decoder::new(self.settings.clone(), &self.limits)
     }
 
+    /// What comes of a text, whose pieces have no part in it: how often bytes were looked at is left out.
     pub fn read<'a>(&self, pieces: impl IntoIterator<Item = &'a str>) -> (Vec<Item>, Ending) {
         let mut decoder = self.decoder();
         let mut items = Vec::new();
@@ -72,7 +73,14 @@ impl Case {
             decoder.push(piece, &mut |event| take(&mut items, event));
         }
         let ending = decoder.finish(self.finish, &mut |event| take(&mut items, event));
-        (items, ending)
+        (items, Ending { examined: 0, ..ending })
+    }
+
+    /// How many bytes are looked at, each as often as it is.
+    pub fn examined<'a>(&self, pieces: impl IntoIterator<Item = &'a str>) -> u64 {
+        let mut decoder = self.decoder();
+        pieces.into_iter().for_each(|piece| decoder.push(piece, &mut |_| {}));
+        decoder.finish(self.finish, &mut |_| {}).examined
     }
 
     /// What must hold of one text.

@@ -39,6 +39,8 @@ pub(super) struct Call {
     pub ready: bool,
     pub repaired: bool,
     pub malformed: bool,
+    /// Bytes that its payload looked at since they were counted.
+    pub examined: usize,
     /// It is an item of a list.
     pub listed: bool,
     /// What stood inside the call and has no place in its arguments: text that comes after it.
@@ -75,7 +77,8 @@ impl Call {
     }
 
     /// Keeps what a repair says of itself.
-    pub fn note<P: Copy + std::fmt::Debug>(&mut self, repair: &Repair<P>) {
+    pub fn note<P: Copy + std::fmt::Debug>(&mut self, repair: &mut Repair<P>) {
+        self.examined += repair.take_examined();
         self.repaired |= repair.is_repaired();
         self.malformed |= repair.is_malformed();
     }

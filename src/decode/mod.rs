@@ -70,7 +70,8 @@ pub struct Ending {
     pub rejected: u32,
     /// Whether the last call was cut off: its arguments are a prefix, `finish_reason` is `length`.
     pub truncated: bool,
-    /// Bytes that were looked at, those that were read again after a rejected opener included.
+    /// Bytes that were looked at, each as often as it was: by the machine, again by what reads a call, and again after
+    /// a rejected opener. How often depends a little on how the text is cut.
     pub examined: u64,
 }
 

@@ -83,7 +83,7 @@ impl Case {
         for piece in pieces {
             decoder.push(piece, &mut sink);
         }
-        let ending = decoder.finish(self.finish, &mut sink);
+        let ending = Ending { examined: 0, ..decoder.finish(self.finish, &mut sink) };
         let render = |(kind, text): &(&str, String)| match *kind {
             "text" | "think" => format!("{kind} {text:?}"),
             "end" => "end".into(),

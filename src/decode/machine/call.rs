@@ -1,6 +1,6 @@
 //! A call from its opener to its end: kept, committed, complete, or none after all.
 
-use super::{Awaited, Decoder, Origin, Pending, Stage, State, context, emit_text};
+use super::{Awaited, Decoder, Origin, Pending, Stage, State, context, emit_text, to_u64};
 use crate::decode::call::{Call, Patience, Verdict};
 use crate::decode::expect::Expect;
 use crate::decode::gap::Phase;
@@ -65,6 +65,7 @@ impl Decoder {
         let patience = if sound_only { Patience::SoundOnly } else { Patience::Mend };
         let cx = context(&self.settings, &self.limits, patience);
         let verdict = pending.payload.push(piece, &cx, &mut pending.call);
+        self.ending.examined += to_u64(std::mem::take(&mut pending.call.examined));
         debug_assert!(kept || !matches!(verdict, Verdict::Reject(_)), "nothing is taken back after the commit");
         match verdict {
             Verdict::Reject(read) if kept => {
@@ -137,6 +138,7 @@ impl Decoder {
     }
 
     pub(super) fn count(&mut self, call: &Call) {
+        self.ending.examined += to_u64(call.examined);
         if call.malformed {
             self.ending.malformed += 1;
         } else if call.repaired {

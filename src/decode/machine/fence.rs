@@ -56,6 +56,7 @@ impl Decoder {
     pub(super) fn release_whole(&mut self, sink: &mut impl FnMut(Event<'_>)) -> String {
         let State::Whole(whole) = std::mem::replace(&mut self.state, State::Text) else { return String::new() };
         self.enter_text();
+        self.ending.examined += whole.inside.map_or(0, |(_, trial)| trial.ending.examined);
         let (first, rest) = whole.raw.split_at_checked(1).unwrap_or_default();
         emit_text(&mut self.gap, first, sink);
         rest.to_string()
@@ -64,6 +65,7 @@ impl Decoder {
     pub(super) fn settle_whole(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> String {
         let State::Whole(whole) = &mut self.state else { return String::new() };
         if let Some((begins, trial)) = whole.inside.take() {
+            self.ending.examined += trial.ending.examined;
             let fence_closed = trial.fence == Awaited::No;
             if fence_closed && ended == Ended::ByItself && finish_trial(*trial) {
                 let inside = whole.raw.get(begins..).unwrap_or_default().to_string();

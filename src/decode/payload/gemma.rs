@@ -45,6 +45,7 @@ impl Reader {
                 }
             };
             at += c.len_utf8();
+            call.examined += c.len_utf8();
             if sound == Named::Nothing {
                 return Verdict::Reject(at);
             }

@@ -121,6 +121,7 @@ impl Reader {
                 None => {}
             }
             let Some(c) = rest.chars().next() else { break };
+            call.examined += c.len_utf8();
             match self.character(c, spec, cx, call) {
                 Next::Again => {}
                 Next::Read => at += c.len_utf8(),
@@ -199,6 +200,7 @@ impl Reader {
             State::Skip(repair) => {
                 let mode = if call.ready { Mode::Total } else { Mode::Strict };
                 let progress = repair.push(text, &json_syntax(&Untyped, mode, cx), &mut String::new());
+                call.examined += repair.take_examined();
                 if matches!(progress, Progress::Done(_)) {
                     self.given_back = repair.take_rest();
                     self.state = State::AfterValue;
@@ -208,6 +210,7 @@ impl Reader {
             State::Text { quote, unescape, repair, inner } => {
                 inner.clear();
                 let (read, ended) = unescape.push(text, *quote, inner);
+                call.examined += read;
                 if !push_inner(repair, inner, self.has_name, cx, call) {
                     return Some(Err(Verdict::Reject(read)));
                 }
@@ -224,6 +227,7 @@ impl Reader {
             }
             State::Name { quote, unescape } => {
                 let (read, ended) = unescape.push(text, *quote, &mut self.word);
+                call.examined += read;
                 if ended {
                     let name = std::mem::take(&mut self.word);
                     if call.named(&name, cx) == Named::Nothing {

@@ -78,6 +78,7 @@ impl Reader {
             }
             let Some(c) = rest.chars().next() else { break };
             at += c.len_utf8();
+            call.examined += c.len_utf8();
             match self.character(c, spec, cx, call) {
                 Step::Read => {}
                 Step::Complete => return self.complete(at, cx, call),
@@ -180,6 +181,7 @@ impl Reader {
             escape_into(&kept, &mut call.arguments);
         }
         let read = text.len() - step.rest.len();
+        call.examined += read;
         let Some(found) = step.found else { return Ok(read) };
         let end = table.role(found);
         let State::Value { value, .. } = std::mem::take(&mut self.state) else { return Ok(read) };

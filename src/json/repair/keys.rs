@@ -114,6 +114,7 @@ impl<P: Copy + Debug> Repair<P> {
             let gap = std::mem::take(&mut self.gap);
             self.key.clear();
             self.word = std::mem::take(&mut self.lead) + &raw + &gap;
+            self.examined += self.word.len();
             self.place = self.frames.last().map_or(self.place, |f| f.place);
             self.state = State::Word { depth: 1 };
         } else {
@@ -141,6 +142,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     pub(super) fn write_key(&mut self, out: &mut String) {
+        self.examined += self.key.len() + self.gap.len();
         out.push_str(&self.lead);
         out.push('"');
         out.push_str(&self.key);

@@ -139,6 +139,8 @@ pub struct Repair<P> {
     raw_key: String,
     gap: String,
     word: String,
+    /// Whether a quote stands in `word`: then it is no literal, whatever else comes.
+    word_quoted: bool,
     maybe: String,
     /// What was read as the beginning of a marker, was none, and stands behind the value's end.
     rest: String,
@@ -147,6 +149,7 @@ pub struct Repair<P> {
     announced: bool,
     repaired: bool,
     malformed: bool,
+    examined: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -221,6 +224,7 @@ impl<P: Copy + Debug> Repair<P> {
             raw_key: String::new(),
             gap: String::new(),
             word: String::new(),
+            word_quoted: false,
             maybe: String::new(),
             rest: String::new(),
             quoted: Quoted::default(),
@@ -228,6 +232,7 @@ impl<P: Copy + Debug> Repair<P> {
             announced: false,
             repaired: false,
             malformed: false,
+            examined: 0,
         }
     }
 
@@ -258,6 +263,11 @@ impl<P: Copy + Debug> Repair<P> {
         std::mem::take(&mut self.rest)
     }
 
+    /// Bytes that were looked at since this was asked last, each as often as it was.
+    pub fn take_examined(&mut self) -> usize {
+        std::mem::take(&mut self.examined)
+    }
+
     /// Bytes that were read and not yet written.
     pub fn held(&self) -> usize {
         self.lead.len() + self.key.len() + self.gap.len() + self.word.len() + self.maybe.len()
@@ -284,6 +294,7 @@ impl<P: Copy + Debug> Repair<P> {
                 _ => 0,
             };
             if run > 0 {
+                self.examined += run;
                 at += run;
             } else if let Some(c) = rest.chars().next() {
                 match self.character(c, cx, out) {
@@ -339,6 +350,7 @@ impl<P: Copy + Debug> Repair<P> {
     fn feed<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
         // Each turn but the last changes the state towards one that takes the character.
         for _ in 0..8 {
+            self.examined += c.len_utf8();
             let next = match self.state {
                 State::Key => self.key_start(c, cx, out),
                 State::KeyWord => self.key_word(c, cx, out),
@@ -389,6 +401,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     fn try_marker<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
         let maybe = std::mem::take(&mut self.maybe);
+        self.examined += maybe.len();
         let found = self.candidates(cx).find(|m| *m == maybe);
         if found.is_some_and(|m| cx.quote == Some(m)) {
             return self.own_quote(cx, out);

@@ -21,12 +21,12 @@ impl<P: Copy + Debug> Repair<P> {
         cx: &Syntax<'_, T>,
         out: &mut String,
     ) -> Next {
-        let after_literal =
-            || self.word.ends_with(|c: char| c.is_ascii_whitespace()) && literal(self.word.trim()).is_some();
-        if depth == 0 && (self.ends_word(c) || (super::string::opens(c) && after_literal())) {
+        let quote = super::string::opens(c);
+        if depth == 0 && (self.ends_word(c) || (quote && self.is_literal_and_blank())) {
             return self.end_word(cx, out);
         }
         self.word.push(c);
+        self.word_quoted |= quote;
         let depth = nest(c, depth);
         self.state = State::Word { depth };
         if self.word.len() > cx.word_max {
@@ -39,7 +39,9 @@ impl<P: Copy + Debug> Repair<P> {
             self.begin_value(out);
             out.push('"');
             escape_into(&self.word, out);
+            self.examined += self.word.len();
             self.word.clear();
+            self.word_quoted = false;
             self.decided = true;
             self.state = State::LongWord { depth };
         }
@@ -73,9 +75,21 @@ impl<P: Copy + Debug> Repair<P> {
         matches!(c, ',' | '}' | ']') || (c == ')' && self.frames.iter().any(|f| f.closer == ')'))
     }
 
+    /// Whether the word is a literal with whitespace behind it. Looks at all of it, once: the quote that asks this makes
+    /// of any other word one that is none.
+    fn is_literal_and_blank(&mut self) -> bool {
+        if self.word_quoted || !self.word.ends_with(|c: char| c.is_ascii_whitespace()) {
+            return false;
+        }
+        self.examined += self.word.len();
+        literal(self.word.trim()).is_some()
+    }
+
     /// The word is whole: writes what it means.
     pub(super) fn end_word<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         let mut word = std::mem::take(&mut self.word);
+        self.word_quoted = false;
+        self.examined += word.len();
         let (text, blank) = word.split_at(word.trim_end().len());
         let kinds = cx.types.kinds(self.place);
         let literal = literal(text).filter(|l| kinds.is_empty() || kinds.intersects(l.kind) || !allows_string(kinds));
@@ -150,8 +164,7 @@ fn is_plain_number(word: &str) -> bool {
 /// A number in JSON's spelling; `+1`, `.5`, `5.` and `1_000` mean one.
 /// Leading zeros, other bases and what is not finite do not.
 pub fn number(word: &str) -> Option<String> {
-    // From the end: a word that grows is asked again, and then what it has more is what makes it none.
-    if !word.bytes().rev().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'_' | b'e' | b'E')) {
+    if !word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'_' | b'e' | b'E')) {
         return None;
     }
     let (sign, rest) = match word.as_bytes().first()? {

@@ -51,6 +51,7 @@ impl Value {
         if text.is_empty() {
             return;
         }
+        call.examined += text.len();
         match &mut self.form {
             Form::String => escape_into(text, &mut call.arguments),
             Form::Nested(repair) => nested(repair, text, cx, call),
@@ -72,6 +73,7 @@ impl Value {
         if !self.may_be_other_than_string() || self.text.len() > cx.limits.value_bytes_max {
             self.form = Form::String;
             call.arguments.push('"');
+            call.examined += self.text.len();
             escape_into(&std::mem::take(&mut self.text), &mut call.arguments);
             return;
         }
@@ -145,6 +147,7 @@ impl Value {
     /// Writes a short value by its type; what fits none is a string.
     fn typed(&self, call: &mut Call) {
         let (text, kinds) = (self.trimmed(), self.kinds);
+        call.examined += self.text.len();
         let literal = match text {
             "null" | "None" if kinds.contains(Kinds::NULL) => Some("null".to_string()),
             "true" | "True" if kinds.contains(Kinds::BOOLEAN) => Some("true".to_string()),
