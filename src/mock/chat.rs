@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::http::{Connection, Reply, Request};
 use super::pages::{CONTEXT_TOKENS, FINGERPRINT, unix_seconds};
 use super::script::{Answer, Conversation};
-use super::stream::{Ending, Stream};
+use super::stream::{Ending, Prefilling, Stream};
 use super::{After, Mock, write};
 
 #[derive(Deserialize)]
@@ -25,6 +25,7 @@ struct Body {
     n: Option<u32>,
     max_tokens: Option<i64>,
     max_completion_tokens: Option<i64>,
+    return_progress: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -71,7 +72,8 @@ impl Mock {
         }
         let usage = body.stream_options.and_then(|options| options.include_usage).unwrap_or(false);
         let ending = if usage { Ending::Usage } else { Ending::Timings };
-        Stream::new(connection, generation, &id, &self.script.model, ending).write().await
+        let stream = Stream::new(connection, generation, &id, &self.script.model, ending);
+        stream.write(if body.return_progress.unwrap_or(false) { Prefilling::Told } else { Prefilling::Silent }).await
     }
 
     async fn write_whole(
@@ -173,6 +175,8 @@ pub(super) struct Generation<'a> {
 struct Prefill {
     prompt: usize,
     cached: usize,
+    /// With what was cached.
+    read: usize,
     takes: Duration,
 }
 
@@ -183,7 +187,7 @@ impl Prefill {
         let cached = (cached_bytes / TOKEN_BYTES).min(prompt - 1);
         let unread = u32::try_from(prompt - cached).unwrap_or(u32::MAX);
         let takes = tokens_per_second.map_or(Duration::ZERO, |rate| Duration::from_secs(1) * unread / rate.get());
-        Self { prompt, cached, takes }
+        Self { prompt, cached, read: cached, takes }
     }
 }
 
@@ -246,9 +250,35 @@ impl<'a> Generation<'a> {
 
     /// Waits for the time that reading the prompt takes, and says whether the client left meanwhile.
     pub async fn prefill(&mut self, connection: &mut Connection) -> bool {
-        let left = wait(self.prefill.takes, connection).await;
+        while self.is_reading() {
+            if self.read_batch(connection).await {
+                return true;
+            }
+        }
+        false
+    }
+
+    pub fn is_reading(&self) -> bool {
+        self.prefill.read < self.prefill.prompt
+    }
+
+    /// Waits for the time that one batch of the prompt takes, and says whether the client left meanwhile.
+    pub async fn read_batch(&mut self, connection: &mut Connection) -> bool {
+        let Prefill { prompt, cached, read, takes } = self.prefill;
+        let batch = BATCH_TOKENS.min(prompt - read);
+        let tokens = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let left = wait(takes * tokens(batch) / tokens(prompt - cached), connection).await;
+        self.prefill.read += batch;
         self.started = Instant::now();
         left
+    }
+
+    pub fn progress(&self) -> Value {
+        let Prefill { prompt, cached, read, takes } = self.prefill;
+        let share = f64::from(u32::try_from(read - cached).unwrap_or(u32::MAX))
+            / f64::from(u32::try_from(prompt - cached).unwrap_or(u32::MAX));
+        let ms = (takes.as_secs_f64() * share * 1e3).round();
+        json!({ "total": prompt, "cache": cached, "processed": read, "time_ms": ms })
     }
 
     /// Waits for the time of one token, and says whether the client left meanwhile.
@@ -268,5 +298,7 @@ async fn wait(time: Duration, connection: &mut Connection) -> bool {
     }
 }
 
+/// How much of a prompt is read at a time, as by default.
+const BATCH_TOKENS: usize = 2048;
 /// About as many as real ones have.
 const TOKEN_BYTES: usize = 4;

@@ -1,5 +1,5 @@
 //! The mock's answer as events, each in an HTTP chunk of its own, as the real server streams.
-//! The role travels with the first token, and usage with the finish reason.
+//! The role travels with the first token and with what tells of the prompt, and usage with the finish reason.
 
 use std::io;
 
@@ -10,6 +10,8 @@ use super::chat::Generation;
 use super::http::{Connection, Reply};
 use super::pages::{FINGERPRINT, unix_seconds};
 
+const ROLE: &str = r#"{"role":"assistant","content":null}"#;
+
 /// Where a stream's last figures stand.
 #[derive(Debug)]
 pub(super) enum Ending {
@@ -17,6 +19,13 @@ pub(super) enum Ending {
     Usage,
     /// As `timings` beside the finish reason.
     Timings,
+}
+
+/// Whether the client is told how far the server is with the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prefilling {
+    Told,
+    Silent,
 }
 
 /// An answer that is streamed.
@@ -43,11 +52,15 @@ impl<'a, 'b> Stream<'a, 'b> {
         Self { connection, generation, ending, members }
     }
 
-    pub async fn write(mut self) -> io::Result<After> {
+    pub async fn write(mut self, prefilling: Prefilling) -> io::Result<After> {
         let answer = self.generation.answer;
         self.connection.write_stream_head().await?;
-        if self.generation.prefill(self.connection).await {
-            return Ok(After::Close);
+        self.write_progress(prefilling).await?;
+        while self.generation.is_reading() {
+            if self.generation.read_batch(self.connection).await {
+                return Ok(After::Close);
+            }
+            self.write_progress(prefilling).await?;
         }
         loop {
             let written = self.generation.written;
@@ -78,6 +91,15 @@ impl<'a, 'b> Stream<'a, 'b> {
         Ok(After::Close)
     }
 
+    async fn write_progress(&mut self, prefilling: Prefilling) -> io::Result<()> {
+        if prefilling == Prefilling::Silent {
+            return Ok(());
+        }
+        let progress = format!(r#","prompt_progress":{}"#, self.generation.progress());
+        let event = self.event(0, "null", ROLE, &progress);
+        self.connection.write_chunk(&event).await
+    }
+
     async fn write_finish(&mut self) -> io::Result<()> {
         let finish = Value::from(self.generation.finish_reason()).to_string();
         let timings = format!(r#","timings":{}"#, self.generation.timings());
@@ -97,7 +119,7 @@ impl<'a, 'b> Stream<'a, 'b> {
     }
 
     fn role(&self, index: u32) -> String {
-        self.event(index, "null", r#"{"role":"assistant","content":null}"#, "")
+        self.event(index, "null", ROLE, "")
     }
 
     fn event(&self, index: u32, finish: &str, delta: &str, more: &str) -> String {

@@ -99,6 +99,21 @@ fn usage_travels_with_the_finish_reason() {
 }
 
 #[test]
+fn who_asks_hears_how_far_the_prompt_is() {
+    let mut script = Script::always(Answer::text("hello"));
+    script.prefill_tokens_per_second = std::num::NonZeroU32::new(1_000_000);
+    let mock = Mock::start("127.0.0.1:0", script).unwrap();
+    let reply = chat(&mock, &"abcd".repeat(3000), r#","stream":true,"return_progress":true"#);
+    let chunks = chunks(&reply);
+    let processed: Vec<_> = chunks.iter().filter_map(|chunk| chunk.split("\"processed\":").nth(1)).collect();
+    let processed: Vec<_> = processed.iter().map(|rest| rest.split(',').next().unwrap()).collect();
+    assert_eq!(processed, ["0", "2048", "3001"]);
+    assert!(chunks[0].contains(r#"{"role":"assistant","content":null}"#) && chunks[0].contains(r#""total":3001"#));
+    assert_eq!(deltas(&chunks[3]), [r#"{"role":"assistant","content":null}"#, r#"{"content":"hello"}"#]);
+    mock.stop();
+}
+
+#[test]
 fn choices_are_interleaved() {
     let mock = start();
     let reply = chat(&mock, "[[cut]]", r#","stream":true,"n":2"#);
