@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
-use toolgate::config::{Assemble, Config, ToolsChoice};
+use toolgate::config::{Chats, Config, ToolsChoice};
 use toolgate::response::Folder;
 use toolgate::server;
 
@@ -169,7 +169,7 @@ fn through(
     let mut config =
         Config::from_upstreams(&[format!("http://{address}")], &["127.0.0.1:0".into()], Some(dialect)).unwrap();
     // The vectors know nothing of servers that must stream so that a client's leaving is noticed.
-    config.pools[0].assemble = Assemble::Off;
+    config.pools[0].assemble = Chats::Off;
     if vector["system"] == "001" {
         config.pools[0].tools = ToolsChoice::Parse;
     }

@@ -64,7 +64,10 @@ pub struct Pool {
     pub tools: ToolsChoice,
     pub reasoning: Reasoning,
     pub unknown_tools: UnknownTools,
-    pub assemble: Assemble,
+    /// Whose whole answers are assembled from a stream. llama.cpp alone needs that, to notice that a client has left.
+    pub assemble: Chats,
+    /// For whom llama.cpp is asked how far it is with the prompt.
+    pub progress: Chats,
     pub conversations: Conversations,
     pub timeouts: Timeouts,
     /// How long a client that asked for a stream hears nothing while it waits, in milliseconds. None means for ever.
@@ -86,7 +89,8 @@ impl Pool {
             tools: ToolsChoice::default(),
             reasoning: Reasoning::default(),
             unknown_tools: UnknownTools::default(),
-            assemble: Assemble::default(),
+            assemble: Chats::default(),
+            progress: Chats::default(),
             conversations: Conversations::default(),
             timeouts: Timeouts::default(),
             keepalive_ms: Some(KEEPALIVE_MS),
@@ -165,13 +169,12 @@ impl ToolsChoice {
     }
 }
 
-/// Which whole answers are assembled from a stream. llama.cpp alone needs that, to notice that a client has left.
+/// Which chat requests something is done for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Assemble {
-    /// Those to requests that are rewritten anyway, because they offer tools.
+pub enum Chats {
+    /// Those that are rewritten anyway, because they offer tools.
     #[default]
     Tools,
-    /// Those to all chat requests.
     All,
     Off,
 }

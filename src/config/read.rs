@@ -7,7 +7,7 @@ use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
 use super::peer::parse_port;
 use super::tree::{self, Node, Value};
-use super::{Assemble, Config, Conversations, DialectChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View};
+use super::{Chats, Config, Conversations, DialectChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
 use crate::exchange::{Engine, ToolsMode};
@@ -31,6 +31,7 @@ pub(super) const POOL: &[&str] = &[
     "reasoning",
     "unknown_tools",
     "assemble",
+    "progress",
     "conversations",
     "timeouts",
 ];
@@ -57,7 +58,7 @@ const TOOLS: &[(&str, ToolsChoice)] = &[
 ];
 const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), ("pass", UnknownTools::Pass)];
 const CONVERSATIONS: &[(&str, Conversations)] = &[("cancel", Conversations::Cancel), ("keep", Conversations::Keep)];
-const ASSEMBLE: &[(&str, Assemble)] = &[("tools", Assemble::Tools), ("all", Assemble::All), ("off", Assemble::Off)];
+const CHATS: &[(&str, Chats)] = &[("tools", Chats::Tools), ("all", Chats::All), ("off", Chats::Off)];
 pub(super) const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 
 /// A day: what waits longer has been forgotten.
@@ -235,12 +236,18 @@ impl Reader<'_> {
         );
         self.choose(&fields, "unknown_tools", "unknown_tools policy", UNKNOWN_TOOLS, &mut pool.unknown_tools);
         self.choose(&fields, "conversations", "conversations policy", CONVERSATIONS, &mut pool.conversations);
-        self.choose(&fields, "assemble", "assemble policy", ASSEMBLE, &mut pool.assemble);
+        self.choose(&fields, "assemble", "assemble policy", CHATS, &mut pool.assemble);
+        self.choose(&fields, "progress", "progress policy", CHATS, &mut pool.progress);
         if pool.engine != Engine::LlamaCpp {
-            if let Some(node) = fields.find("assemble").filter(|_| pool.assemble != Assemble::Off) {
-                self.mistake(node.place, "assemble is for llama.cpp", "other servers notice when a client leaves");
+            for (key, choice, hint) in [
+                ("assemble", &mut pool.assemble, "other servers notice when a client leaves"),
+                ("progress", &mut pool.progress, "other servers do not tell how far they are"),
+            ] {
+                if let Some(node) = fields.find(key).filter(|_| *choice != Chats::Off) {
+                    self.mistake(node.place, format!("{key} is for llama.cpp"), hint);
+                }
+                *choice = Chats::Off;
             }
-            pool.assemble = Assemble::Off;
         }
         let (peers, peers_file) = (fields.find("peers"), fields.find("peers_file"));
         if peers.or(peers_file).is_none() {

@@ -187,11 +187,11 @@ fn a_client_may_hear_nothing() {
 #[test]
 fn only_llama_cpp_s_answers_are_assembled() {
     for (keys, expected) in [
-        ("", Assemble::Tools),
-        ("engine: llama.cpp, assemble: all", Assemble::All),
-        ("assemble: off", Assemble::Off),
-        ("engine: vllm", Assemble::Off),
-        ("engine: openai, assemble: off", Assemble::Off),
+        ("", Chats::Tools),
+        ("engine: llama.cpp, assemble: all", Chats::All),
+        ("assemble: off", Chats::Off),
+        ("engine: vllm", Chats::Off),
+        ("engine: openai, assemble: off", Chats::Off),
     ] {
         let config = good(&format!("pools: [{{name: a, peers: http://h, {keys}}}]"));
         assert_eq!(config.pools[0].assemble, expected, "{keys}");
@@ -258,7 +258,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, conversations, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
     ("pools:\n  - {name: a, models: x, peers: http://h}\n  - {name: a, models: y, peers: http://h}", "t.yaml:3:5: pool `a` twice (names are unique)"),
     ("pools:\n  - {name: a, peers: http://h}\n  - {name: b, peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take any model (give one of them `models`)"),
     ("pools:\n  - {name: a, peers: [http://h, http://h]}", "t.yaml:2:33: peer `http://h` twice in a pool (use `weight`)"),
@@ -294,6 +294,7 @@ t.yaml:1:76: reasoning policy is a word, not a list (known: auto, off, open)
 t.yaml:1:95: unknown unknown_tools policy `drop` (known: text, pass)"),
     ("pools: [{name: a, peers: http://h, assemble: true}]", "t.yaml:1:46: unknown assemble policy `true` (known: tools, all, off)"),
     ("pools: [{name: a, peers: http://h, engine: vllm, assemble: all}]", "t.yaml:1:60: assemble is for llama.cpp (other servers notice when a client leaves)"),
+    ("pools: [{name: a, peers: http://h, engine: vllm, progress: tools}]", "t.yaml:1:60: progress is for llama.cpp (other servers do not tell how far they are)"),
     ("pools: [{name: a, peers: http://h, timeouts: {connect_ms: 5s, idle_ms: 0, total: 1}}]", "\
 t.yaml:1:59: connect_ms is a whole number, not `5s` (from 1 to 86400000; the unit stands in the key)
 t.yaml:1:72: idle_ms is out of range: 0 (from 1 to 86400000)

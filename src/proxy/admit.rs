@@ -11,14 +11,15 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
 use crate::balance;
-use crate::config::{Assemble, Queue};
+use crate::config::{Chats, Queue};
 use crate::exchange::ToolsMode;
 use crate::metrics::Operation;
 use crate::request::{self, Outline, Policy, ResponseFormat, Rewritten};
-use crate::upstream::{Asked, Pool};
+use crate::upstream::Pool;
 
 use super::body::{self, Read, ReadError, Upload};
 use super::context::Delivery;
+use super::conversation::Conversation;
 use super::priority::priority;
 use super::route::{self, Names, Route};
 use super::wait::Wait;
@@ -63,11 +64,15 @@ impl Gateway {
             Route::Chat => {
                 let body = renamed.as_ref().unwrap_or(&body.bytes);
                 let rewritten = self.rewrite(body, &pool, context).await?;
-                streamed(rewritten.as_ref().unwrap_or(body), &pool, context).or(rewritten)
+                let rewritten = streamed(rewritten.as_ref().unwrap_or(body), &pool, context).or(rewritten);
+                context.wait = wait(session.req_header(), &outline, &pool, context);
+                asking_for_progress(rewritten.as_ref().unwrap_or(body), &pool, context).or(rewritten)
             }
-            Route::Model | Route::Pass => None,
+            Route::Model | Route::Pass => {
+                context.wait = wait(session.req_header(), &outline, &pool, context);
+                None
+            }
         };
-        context.wait = wait(session.req_header(), &outline, &pool, context.delivery);
         context.upload = match rewritten.or(renamed) {
             Some(bytes) => Upload::Instead(bytes),
             None => body.unchanged(),
@@ -142,26 +147,40 @@ impl Gateway {
 
 /// The body that asks for a stream instead, if the answer is to be assembled from one.
 fn streamed(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
-    let is_wanted = match pool.config().assemble {
-        Assemble::Tools => context.exchange.is_some(),
-        Assemble::All => true,
-        Assemble::Off => false,
-    };
-    let streamed = is_wanted.then(|| request::streamed(body)).flatten()?;
+    let streamed = is_among(pool.config().assemble, context).then(|| request::streamed(body)).flatten()?;
     context.delivery = Delivery::Assembled;
     Some(streamed)
 }
 
+/// The body that asks the server to say how far it is with the prompt, if the client can be told.
+fn asking_for_progress(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
+    let is_wanted = context.wait.is_heard() && is_among(pool.config().progress, context);
+    let asking = is_wanted.then(|| request::asking_for_progress(body)).flatten()?;
+    context.wait.ask_for_progress();
+    Some(asking)
+}
+
+fn is_among(chats: Chats, context: &Context) -> bool {
+    match chats {
+        Chats::Tools => context.exchange.is_some(),
+        Chats::All => true,
+        Chats::Off => false,
+    }
+}
+
 /// How the answer is waited for: a stream is held until it says something, and a client that asked for one hears
 /// something meanwhile.
-fn wait(request: &RequestHeader, outline: &Outline, pool: &Pool, delivery: Delivery) -> Wait {
+fn wait(request: &RequestHeader, outline: &Outline, pool: &Pool, context: &Context) -> Wait {
     let generates = matches!(route::operation(request), Operation::Chat | Operation::Completion);
-    if !generates || !outline.is_streamed && delivery == Delivery::AsItComes {
+    let comes_streamed = outline.is_streamed || context.delivery == Delivery::Assembled;
+    // Places in a stream that a server keeps are counted in bytes.
+    let may_be_kept = context.exchange.is_none() && Conversation::named(request).is_some();
+    if !generates || !comes_streamed || may_be_kept {
         return Wait::default();
     }
     let may_hear = outline.is_streamed && !headers::is_of_another_page(request);
     let keepalive_ms = pool.config().keepalive_ms.filter(|_| may_hear);
-    Wait::held(Asked::Client, keepalive_ms.map(Duration::from_millis))
+    Wait::held(keepalive_ms.map(Duration::from_millis))
 }
 
 /// Sends the request to this pool, with what its head says to the pool's balancing.

@@ -14,7 +14,6 @@ use crate::upstream::{Claim, ClaimError, Pool, Question};
 
 use super::body::Read;
 use super::context::{Delivery, Target};
-use super::wait::Wait;
 use super::{Context, Fault, Gateway, path};
 
 const HEADER: &str = "X-Conversation-Id";
@@ -154,7 +153,6 @@ impl Gateway {
         if comes_as_it_is {
             log::debug!("{}: its stream is kept by a server of pool {}", context.id, pool.name());
             context.conversation = Some(conversation);
-            context.wait = Wait::default();
         } else {
             session.req_header_mut().remove_header(HEADER);
         }

@@ -49,8 +49,13 @@ pub enum Standing {
 
 impl Wait {
     /// For an answer that is held until it says something. Its client hears something after each `every`.
-    pub fn held(asked: Asked, every: Option<Duration>) -> Self {
-        Self { held: Some(asked), every, heard: Some(Instant::now()), stage: Stage::default() }
+    pub fn held(every: Option<Duration>) -> Self {
+        Self { held: Some(Asked::Client), every, heard: Some(Instant::now()), stage: Stage::default() }
+    }
+
+    /// The server is asked how far it is with the prompt, so that the client can be told.
+    pub fn ask_for_progress(&mut self) {
+        self.held = Some(Asked::Gateway);
     }
 
     /// Whether the client may hear something before its answer.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use self::stream::streamed;
+pub use self::stream::{asking_for_progress, streamed};
 
 use self::offer::{Choice, Offer};
 use crate::decode::{Reasoning, Settings, UnknownTools};

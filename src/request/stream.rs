@@ -1,5 +1,5 @@
-//! Asks for a stream in the place of a client that did not.
-//! Changes `stream` and `stream_options` and nothing else; what comes back is `response::Assembler`'s.
+//! Asks for a stream in the place of a client that did not, and for what a stream can say before its first word.
+//! Changes the members that ask for it and nothing else; a stream that was not asked for is `response::Assembler`'s.
 
 use std::borrow::Cow;
 
@@ -20,6 +20,18 @@ pub fn streamed(body: &[u8]) -> Option<Bytes> {
     let options = options.edited(&[("include_usage", yes())]);
     Some(object.edited(&[("stream", yes()), ("stream_options", Edit::Set(options.into()))]).into())
 }
+
+/// The chat request as one that lets llama.cpp say how far it is with the prompt. `None` when it asks for no stream, has
+/// an opinion on that itself, or asks for several choices: they would say it in the midst of each other's words.
+pub fn asking_for_progress(body: &[u8]) -> Option<Bytes> {
+    let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+    let is_fit = object.get("stream") == Some("true")
+        && object.get(PROGRESS).is_none()
+        && matches!(object.present("n"), None | Some("1"));
+    is_fit.then(|| object.edited(&[(PROGRESS, Edit::Set(Cow::Borrowed("true")))]).into())
+}
+
+const PROGRESS: &str = "return_progress";
 
 #[cfg(test)]
 mod tests {
@@ -53,5 +65,22 @@ mod tests {
             assert_eq!(streamed(body.as_bytes()).as_deref(), expected.map(str::as_bytes), "{body}");
         }
         assert_eq!(streamed(b"{\"messages\":\"\xff\"}"), None);
+    }
+
+    #[test]
+    fn progress_is_asked_for_unless_the_client_decided_that() {
+        let table = [
+            (r#"{ "stream":true, "n": 1 }"#, Some(r#"{ "stream":true, "n": 1,"return_progress":true }"#)),
+            (r#"{"stream":true,"n":null}"#, Some(r#"{"stream":true,"n":null,"return_progress":true}"#)),
+            (r#"{"stream":true,"return_progress":false}"#, None),
+            (r#"{"stream":true,"return_progress":null}"#, None),
+            (r#"{"stream":true,"n":2}"#, None),
+            (r#"{"stream":false}"#, None),
+            ("{}", None),
+            ("[]", None),
+        ];
+        for (body, expected) in table {
+            assert_eq!(asking_for_progress(body.as_bytes()).as_deref(), expected.map(str::as_bytes), "{body}");
+        }
     }
 }

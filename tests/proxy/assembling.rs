@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 
 use serde_json::json;
-use toolgate::config::{Alias, Assemble, Pool, ToolsChoice};
+use toolgate::config::{Alias, Chats, Pool, ToolsChoice};
 use toolgate::limits::Limits;
 use toolgate::server::Running;
 
@@ -31,7 +31,7 @@ fn gateway(upstream: &Upstream, with: impl FnOnce(&mut Pool)) -> Running {
 }
 
 fn all(pool: &mut Pool) {
-    pool.assemble = Assemble::All;
+    pool.assemble = Chats::All;
 }
 
 /// A server that reports what it is asked and then does this.
@@ -77,7 +77,7 @@ fn expect_free(gateway: &Running) {
 #[test]
 fn the_server_streams_and_the_client_gets_it_whole() {
     let upstream = streaming(&[BEGUN, ": ping\n\n", ENDED, DONE], End::Clean);
-    for assemble in [Assemble::Tools, Assemble::All] {
+    for assemble in [Chats::Tools, Chats::All] {
         let gateway = gateway(&upstream, |pool| pool.assemble = assemble);
         let answer = ask(gateway.addr, post(CHAT, TOOLS));
         assert_eq!((answer.status(), answer.is_complete), (200, true));
@@ -100,14 +100,14 @@ fn only_the_configured_requests_become_streams() {
     };
     let asks_itself = r#"{"messages":[],"stream":true}"#;
     for (assemble, tools, path, body, expected) in [
-        (Assemble::Tools, ToolsChoice::Auto, CHAT, PLAIN, None),
-        (Assemble::Tools, ToolsChoice::Auto, CHAT, asks_itself, None),
-        (Assemble::All, ToolsChoice::Auto, CHAT, PLAIN, Some(streamed(PLAIN))),
-        (Assemble::All, ToolsChoice::Auto, CHAT, asks_itself, None),
-        (Assemble::All, ToolsChoice::Auto, CHAT, "{\"messages\":[}", None),
-        (Assemble::All, ToolsChoice::Auto, "/v1/completions", PLAIN, None),
-        (Assemble::Tools, ToolsChoice::Native, CHAT, TOOLS, None),
-        (Assemble::All, ToolsChoice::Native, CHAT, TOOLS, Some(streamed(TOOLS))),
+        (Chats::Tools, ToolsChoice::Auto, CHAT, PLAIN, None),
+        (Chats::Tools, ToolsChoice::Auto, CHAT, asks_itself, None),
+        (Chats::All, ToolsChoice::Auto, CHAT, PLAIN, Some(streamed(PLAIN))),
+        (Chats::All, ToolsChoice::Auto, CHAT, asks_itself, None),
+        (Chats::All, ToolsChoice::Auto, CHAT, "{\"messages\":[}", None),
+        (Chats::All, ToolsChoice::Auto, "/v1/completions", PLAIN, None),
+        (Chats::Tools, ToolsChoice::Native, CHAT, TOOLS, None),
+        (Chats::All, ToolsChoice::Native, CHAT, TOOLS, Some(streamed(TOOLS))),
     ] {
         let gateway = gateway(&upstream, |pool| (pool.assemble, pool.tools) = (assemble, tools));
         let answer = ask(gateway.addr, post(path, body));
@@ -117,7 +117,7 @@ fn only_the_configured_requests_become_streams() {
         let is_streamed = expected.is_some() || body == asks_itself;
         assert_eq!(request.field("accept-encoding"), is_streamed.then_some("identity"), "{path}");
     }
-    for (assemble, is_streamed) in [(Assemble::Tools, true), (Assemble::All, true), (Assemble::Off, false)] {
+    for (assemble, is_streamed) in [(Chats::Tools, true), (Chats::All, true), (Chats::Off, false)] {
         let gateway = gateway(&upstream, |pool| pool.assemble = assemble);
         ask(gateway.addr, post(CHAT, TOOLS));
         let request = requests.recv_timeout(PATIENCE).unwrap().json();
@@ -214,7 +214,7 @@ fn an_answer_over_the_limit_is_cut_off() {
         say.lock().unwrap().send(()).unwrap();
     });
     let mut pool = pool("default", vec![peer(upstream.address)]);
-    pool.assemble = Assemble::All;
+    pool.assemble = Chats::All;
     let mut config = config(vec![pool]);
     config.limits = Limits { answer_bytes_max: 300, ..Limits::default() };
     let gateway = gateway_of(config);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use serde_json::json;
-use toolgate::config::{Pool, Queue};
+use toolgate::config::{Chats, Pool, Queue};
 use toolgate::server::Running;
 
 use crate::access::{line_of, named};
@@ -564,4 +564,67 @@ fn a_box_that_loads_behind_comments_is_asked_again() {
     hear(&mut client, ": waiting");
     first.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}");
     assert_eq!(without_comments(&rest(&mut client)), events());
+}
+
+fn prefill(processed: u32) -> String {
+    ROLE.replace(
+        "}]}",
+        &format!("}}],\"prompt_progress\":{{\"total\":9,\"cache\":0,\"processed\":{processed},\"time_ms\":1}}}}"),
+    )
+}
+
+#[test]
+fn how_far_the_prompt_is_is_said_in_comments() {
+    let puppet = Puppet::new();
+    let gateway = gateway(&[puppet.address], soon);
+    let mut client = Wire::connect(gateway.addr);
+    client.send(post(CHAT, TOOLS));
+    assert_eq!(puppet.request().json()["return_progress"], true);
+    client.head().unwrap();
+    let mut heard = hear(&mut client, ": waiting\n\n");
+    puppet.send(HEAD.to_owned() + &chunk(&prefill(0)));
+    heard += &hear(&mut client, ": prefill processed=0 total=9\n\n");
+    puppet.send(chunk(&prefill(5)) + &chunk(":\n\n"));
+    heard += &hear(&mut client, ": prefill processed=5 total=9\n\n");
+    puppet.send([&chunk(&prefill(9)), &chunk(&format!("{ROLE}{WORDS}")), &chunk(END), "0\r\n\r\n"].concat());
+    heard += &rest(&mut client);
+    assert_eq!(without_comments(&heard), events());
+}
+
+#[test]
+fn what_the_client_asked_for_itself_goes_on() {
+    let puppet = Puppet::new();
+    let gateway = gateway(&[puppet.address], |_| ());
+    let mut client = Wire::connect(gateway.addr);
+    client.send(post(CHAT, &TOOLS.replace("\"stream\"", "\"return_progress\":true,\"stream\"")));
+    puppet.request();
+    puppet.send(HEAD.to_owned() + &chunk(&prefill(5)));
+    client.head().unwrap();
+    assert_eq!(hear(&mut client, "prompt_progress"), prefill(5));
+}
+
+#[test]
+fn only_the_configured_requests_ask_how_far_the_prompt_is() {
+    let own = TOOLS.replace("\"stream\"", "\"return_progress\":false,\"stream\"");
+    let kept = "X-Conversation-Id: a\r\nHost:";
+    for (progress, keepalive_ms, request, expected) in [
+        (Chats::Tools, Some(60_000), post(CHAT, TOOLS), Some(true)),
+        (Chats::Tools, Some(60_000), post(CHAT, &own), Some(false)),
+        (Chats::Tools, Some(60_000), post(CHAT, PLAIN), None),
+        (Chats::Tools, Some(60_000), post(CHAT, WHOLE), None),
+        (Chats::All, Some(60_000), post(CHAT, PLAIN), Some(true)),
+        (Chats::All, Some(60_000), post("/v1/completions", PLAIN), None),
+        // Bytes of a stream that the server keeps are counted, so they stay as they are.
+        (Chats::All, Some(60_000), post(CHAT, PLAIN).replace("Host:", kept), None),
+        // Nobody would hear of it.
+        (Chats::All, None, post(CHAT, TOOLS), None),
+        (Chats::Off, Some(60_000), post(CHAT, TOOLS), None),
+    ] {
+        let (upstream, requests) = living();
+        let gateway =
+            gateway(&[upstream.address], |pool| (pool.progress, pool.keepalive_ms) = (progress, keepalive_ms));
+        assert_eq!(ask(gateway.addr, &request).status(), 200);
+        let asked = requests.recv_timeout(PATIENCE).unwrap().json();
+        assert_eq!(asked.get("return_progress"), expected.map(|expected| json!(expected)).as_ref(), "{request}");
+    }
 }
