@@ -11,7 +11,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
-use pingora::proxy::http_proxy_service_with_name;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::Service;
@@ -23,7 +22,7 @@ use tokio::sync::watch;
 use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
 use crate::metrics::{Metrics, Models};
-use crate::proxy::{Gateway, Lifecycle};
+use crate::proxy::{Clients, Gateway, Lifecycle};
 use crate::upstream::Upstream;
 
 /// None. A client of a chat API sends one request and then listens: 64 KiB for each connection would be for nothing.
@@ -125,7 +124,8 @@ impl Prepared {
         }
         say_pools(&config);
 
-        let proxy = http_proxy_service_with_name(&server.configuration, gateway, "gateway");
+        let clients = Clients::new(&server.configuration, gateway);
+        let proxy = listening::Service::new("gateway".to_owned(), clients);
         server.add_service(Listening::new(proxy, bound));
         server.add_service(keeper);
         if let Some(bound) = admin {

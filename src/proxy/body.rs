@@ -3,8 +3,8 @@
 //!
 //! Pingora reads the body itself once a peer is chosen. It calls `request_body_filter` for a body that has been read
 //! already only with what its retry buffer holds, which takes 64 KiB and is void once more was put in. So the buffer
-//! is turned on when the rest of the body is sure to fit it: the filter is then called with that rest and the end of
-//! the stream, and there the whole body takes its place.
+//! is turned on for the last of the body, and no sooner, since what is in it stays there: the filter is then called
+//! with that rest and the end of the stream, and there the whole body takes its place.
 //! A chunked body has no length that would tell when; it is read to the end of its JSON only, and the filter is called
 //! with what follows, the last chunk at least.
 
@@ -15,8 +15,8 @@ use pingora::proxy::Session;
 
 use crate::json::Extent;
 
-/// What Pingora's retry buffer takes.
-const RETRY_BUFFER_BYTES: usize = 1 << 16;
+use super::clients::READ_BYTES_MAX;
+
 /// A length is a claim; only what has come gets memory beyond this.
 const FIRST_RESERVE_BYTES: usize = 1 << 20;
 
@@ -169,9 +169,8 @@ async fn welcome(session: &mut Session) -> Result<(), ReadError> {
 async fn read_length(session: &mut Session, length: usize) -> Result<Read, ReadError> {
     let mut body = BytesMut::with_capacity(length.min(FIRST_RESERVE_BYTES));
     loop {
-        // One read brings 64 KiB at most (the head's limit keeps what came with it below that), so it never crosses
-        // this line to the end.
-        if length.saturating_sub(body.len()) <= RETRY_BUFFER_BYTES {
+        // One read, be it the head's, brings no more than this, so it never crosses this line to the end.
+        if length.saturating_sub(body.len()) <= READ_BYTES_MAX {
             session.enable_retry_buffering();
         }
         if session.is_body_done() {

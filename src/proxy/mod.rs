@@ -11,6 +11,7 @@ mod addressed;
 mod admit;
 mod affinity;
 mod body;
+mod clients;
 mod context;
 mod conversation;
 mod fault;
@@ -38,6 +39,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
+pub use clients::Clients;
 pub use context::Context;
 pub use fault::Fault;
 pub use lifecycle::Lifecycle;
