@@ -139,11 +139,11 @@ impl Tally {
         Self { scale, counts: Vec::new(), sum: 0 }
     }
 
-    /// Counts `times` values that are all the same.
-    pub fn observe(&mut self, duration: Duration, times: u64) {
+    /// Counts so many values that have taken `duration` together.
+    pub fn observe_shared(&mut self, duration: Duration, times: u64) {
         // Most exchanges have nothing to count.
         self.counts.resize(self.scale.bounds.len() + 1, 0);
-        let value = nanos(duration);
+        let value = nanos(duration) / times.max(1);
         if let Some(count) = self.counts.get_mut(self.scale.bucket(value)) {
             *count += times;
             self.sum = self.sum.saturating_add(value.saturating_mul(times));
@@ -181,9 +181,8 @@ mod tests {
         let mut tally = Tally::new(&SCALE);
         absorbed.absorb(&tally);
         for (millis, times) in [(5, 3), (10, 1), (500, 2), (5_000, 1)] {
-            let duration = Duration::from_millis(millis);
-            tally.observe(duration, times);
-            (0..times).for_each(|_| direct.observe_duration(duration));
+            tally.observe_shared(Duration::from_millis(millis * times), times);
+            (0..times).for_each(|_| direct.observe_duration(Duration::from_millis(millis)));
         }
         absorbed.absorb(&tally);
         assert!(absorbed.cumulative().eq(direct.cumulative()));

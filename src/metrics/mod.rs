@@ -8,6 +8,8 @@ mod family;
 mod finished;
 mod instruments;
 mod models;
+mod names;
+mod now;
 mod pace;
 mod page;
 mod process;
@@ -23,28 +25,33 @@ use std::time::{Duration, SystemTime};
 pub use finished::{Finished, Operation, Phase, Reading, Retry};
 pub use instruments::Counter;
 pub use models::Models;
+pub use now::{Now, PeerNow, PoolNow};
 pub use pace::Pace;
 pub use page::CONTENT_TYPE;
 pub use process::resident_bytes;
 pub use recent::{Failure, Recent};
 
-use crate::balance::Standing;
 use crate::response::Summary;
 
 use family::Family;
 use instruments::{Histogram, Scale, Unit};
+use names::{Names, OTHER};
+use pace::WORK;
 use page::{Labels, Page};
 use series::{DURATIONS, Series};
 
 /// Pools, peers and models make series by multiplying. Past so many a request's model is `other`: the page must stay
 /// one that can be read every few seconds.
 const SERIES_MAX: usize = 1_000;
+/// Servers come and go where a name server or a file says who there is. Past so many in all, new ones are `other`.
+const PEERS_MAX: usize = 1_000;
 
 /// What the gateway has done since it started.
 #[derive(Debug)]
 pub struct Metrics {
     started: SystemTime,
     models: Models,
+    peers: Names,
     requests: Family<Series>,
     /// Pieces of text that streams have brought so far, for each peer.
     generated: Family<Counter>,
@@ -52,43 +59,12 @@ pub struct Metrics {
     answers: Family<Counter>,
     held: Family<Histogram>,
     overhead: Family<Histogram>,
+    event_overhead: Family<Histogram>,
     queue_wait: Family<Histogram>,
     retries: Family<Counter>,
     cancellations: Family<Counter>,
     failures: Family<Counter>,
     pub recent: Recent,
-}
-
-/// What is so now, and is therefore not counted: whoever knows it hands it in.
-#[derive(Debug, Default)]
-pub struct Now<'a> {
-    /// Requests in the house.
-    pub in_flight: usize,
-    pub pools: Vec<PoolNow<'a>>,
-    pub peers: Vec<PeerNow<'a>>,
-}
-
-/// A pool as it is now.
-#[derive(Debug)]
-pub struct PoolNow<'a> {
-    pub pool: &'a str,
-    /// Requests that wait for a place, by priority.
-    pub waiting: BTreeMap<u8, usize>,
-}
-
-/// A peer as it is now.
-#[derive(Debug)]
-pub struct PeerNow<'a> {
-    pub pool: &'a str,
-    pub url: String,
-    pub in_flight: u32,
-    /// Requests of others, when it was last asked.
-    pub elsewhere: u32,
-    /// Requests that it may have at once, where that is known.
-    pub slots: Option<u32>,
-    pub standing: Standing,
-    /// It gets no more requests, and ends with its last.
-    pub is_leaving: bool,
 }
 
 /// What one peer has done.
@@ -106,12 +82,14 @@ impl Metrics {
         Self {
             started: SystemTime::now(),
             models,
+            peers: Names::new(PEERS_MAX),
             requests: Family::default(),
             generated: Family::default(),
             calls: Family::default(),
             answers: Family::default(),
             held: Family::default(),
             overhead: Family::default(),
+            event_overhead: Family::default(),
             queue_wait: Family::default(),
             retries: Family::default(),
             cancellations: Family::default(),
@@ -126,6 +104,9 @@ impl Metrics {
         let pool = Labels::of(&[("pool", request.pool)]);
         if let Some(overhead) = request.overhead {
             self.overhead.at(pool.clone(), || Histogram::new(&OVERHEAD)).observe_duration(overhead);
+        }
+        if request.pace.spoken() > 0 {
+            self.event_overhead.at(pool.clone(), || Histogram::new(&WORK)).absorb(request.pace.work());
         }
         if let Some(queued) = request.queued {
             let labels = pool.and("priority", &request.priority.to_string());
@@ -154,7 +135,7 @@ impl Metrics {
 
     /// Where the streams of a peer say how far they are.
     pub fn generated(&self, pool: &str, peer: &str) -> Arc<Counter> {
-        self.generated.at(Labels::of(&[("pool", pool), ("peer", peer)]), Counter::default)
+        self.generated.at(Labels::of(&[("pool", pool), ("peer", self.peers.label(peer))]), Counter::default)
     }
 
     pub fn uptime(&self) -> Duration {
@@ -186,24 +167,25 @@ impl Metrics {
         let started = self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         page.gauge("process_start_time_seconds", "When it was started.").sample(&none, started.as_secs());
         process::write(&mut page);
-        write_now(now, &mut page);
+        now.write(&mut page);
         series::write(&self.requests.all(), &mut page);
         self.write_families(&mut page);
         page.finish()
     }
 
     fn series(&self, request: &Finished<'_>) -> Arc<Series> {
+        let peer = self.peers.label(request.peer);
         let labels = |model: &str| {
             let operation = request.operation.name();
-            Labels::of(&[("pool", request.pool), ("peer", request.peer), ("model", model), ("operation", operation)])
+            Labels::of(&[("pool", request.pool), ("peer", peer), ("model", model), ("operation", operation)])
         };
         let model = request.model.map_or("", |model| self.models.label(model, request.code));
         let own = labels(model);
         if let Some(known) = self.requests.known(&own) {
             return known;
         }
-        let model = if self.requests.len() < SERIES_MAX || model.is_empty() { model } else { models::OTHER };
-        self.requests.at(labels(model), || Series::new(request, model))
+        let model = if self.requests.len() < SERIES_MAX || model.is_empty() { model } else { OTHER };
+        self.requests.at(labels(model), || Series::new(request, peer, model))
     }
 
     fn count_calls(&self, dialect: &str, summary: &Summary) {
@@ -261,6 +243,11 @@ impl Metrics {
                 &self.overhead,
             ),
             (
+                "toolgate_event_overhead_seconds",
+                "What reading and rewriting took for each event with words in it, in streams that are read.",
+                &self.event_overhead,
+            ),
+            (
                 "toolgate_queue_wait_seconds",
                 "How long requests waited for a place that could not have one at once, by priority.",
                 &self.queue_wait,
@@ -276,36 +263,6 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new(Models::default())
-    }
-}
-
-fn write_now(now: &Now<'_>, page: &mut Page) {
-    let mut metric = page.gauge("toolgate_requests_in_flight", "Requests in the gateway.");
-    metric.sample(&Labels::default(), now.in_flight);
-    let mut metric =
-        page.gauge("toolgate_queue_requests", "Requests that wait for a place, by priority; 0 goes first.");
-    for pool in &now.pools {
-        for (priority, waiting) in &pool.waiting {
-            metric.sample(&Labels::of(&[("pool", pool.pool), ("priority", &priority.to_string())]), waiting);
-        }
-    }
-    let labels = |peer: &PeerNow<'_>| Labels::of(&[("pool", peer.pool), ("peer", &peer.url)]);
-    let mut metric = page.gauge("toolgate_peer_requests_in_flight", "Requests at a server.");
-    now.peers.iter().for_each(|peer| metric.sample(&labels(peer), peer.in_flight));
-    let mut metric = page.gauge("toolgate_peer_slots", "Requests that a server may have at once, where that is known.");
-    for (peer, slots) in now.peers.iter().filter_map(|peer| Some((peer, peer.slots?))) {
-        metric.sample(&labels(peer), slots);
-    }
-    let mut metric =
-        page.gauge("toolgate_peer_requests_elsewhere", "Others' requests at a server, when it was last asked.");
-    now.peers.iter().for_each(|peer| metric.sample(&labels(peer), peer.elsewhere));
-    let mut metric = page.gauge("toolgate_peer_up", "Whether a server takes connections, as far as is known.");
-    now.peers.iter().for_each(|peer| metric.sample(&labels(peer), u8::from(!peer.standing.is_down())));
-    let mut metric = page.gauge("toolgate_peer_state", "1 for the state that a server is in, 0 for every other.");
-    for peer in &now.peers {
-        for state in Standing::NAMES {
-            metric.sample(&labels(peer).and("state", state), u8::from(state == peer.standing.name()));
-        }
     }
 }
 

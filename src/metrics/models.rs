@@ -1,27 +1,26 @@
 //! Which names of models may become labels.
-//! A client can name any model, and every name that became a label would be kept, and scraped, for ever.
+//! A client can name any model.
 
 use std::collections::BTreeSet;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-/// The label of a model that has none of its own.
-pub const OTHER: &str = "other";
+use super::names::{Names, OTHER};
+
 /// Models that were not configured by name and still get a label. Past that the numbers are of no use to anybody.
 const LEARNT_MAX: usize = 100;
 /// Longer names are a mistake or an attack.
 const NAME_BYTES_MAX: usize = 128;
 
 /// The names that are known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Models {
     configured: BTreeSet<String>,
-    learnt: RwLock<BTreeSet<String>>,
+    learnt: Names,
 }
 
 impl Models {
     /// `configured` names are labels whatever happens; in lower case, as globs are.
     pub fn new(configured: impl IntoIterator<Item = String>) -> Self {
-        Self { configured: configured.into_iter().collect(), learnt: RwLock::default() }
+        Self { configured: configured.into_iter().collect(), learnt: Names::new(LEARNT_MAX) }
     }
 
     /// The label for a model. A new name is learnt when a server has answered for it.
@@ -29,22 +28,19 @@ impl Models {
         if let Some(configured) = self.configured.get(&model.to_lowercase()) {
             return configured;
         }
-        if self.learnt().contains(model) {
+        if self.learnt.is_known(model) {
             return model;
         }
         if !(200..300).contains(&code) || model.len() > NAME_BYTES_MAX {
             return OTHER;
         }
-        let mut learnt = self.learnt.write().unwrap_or_else(PoisonError::into_inner);
-        if learnt.len() >= LEARNT_MAX && !learnt.contains(model) {
-            return OTHER;
-        }
-        learnt.insert(model.to_owned());
-        model
+        self.learnt.label(model)
     }
+}
 
-    fn learnt(&self) -> RwLockReadGuard<'_, BTreeSet<String>> {
-        self.learnt.read().unwrap_or_else(PoisonError::into_inner)
+impl Default for Models {
+    fn default() -> Self {
+        Self::new([])
     }
 }
 

@@ -1,5 +1,5 @@
-//! When the words of one streamed answer came.
-//! Reads a clock only when there were words, and touches shared memory at most a few times a second.
+//! When the words of one streamed answer came, and what the gateway's own work on them took.
+//! Reads no clock, and touches shared memory at most a few times a second.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ pub struct Pace {
     first: Option<Instant>,
     last: Option<Instant>,
     gaps: Tally,
+    work: Tally,
     held_max: usize,
     /// Where all streams of a server say how far they are; how much this one has said, and when.
     live: Option<Arc<Counter>>,
@@ -31,6 +32,7 @@ impl Default for Pace {
             first: None,
             last: None,
             gaps: Tally::new(&GAPS),
+            work: Tally::new(&WORK),
             held_max: 0,
             live: None,
             told: 0,
@@ -44,18 +46,22 @@ impl Pace {
         self.live = Some(live);
     }
 
-    /// The stream has come to its `spoken`th event with words in it, and holds back so many bytes.
-    /// Several at once share the time since the last.
-    pub fn note(&mut self, spoken: u64, held: usize, clock: impl FnOnce() -> Instant) {
+    /// Something of a stream has come that is not read.
+    pub fn begin(&mut self, clock: impl FnOnce() -> Instant) {
+        self.first.get_or_insert_with(clock);
+    }
+
+    /// Of a piece of a stream that came at `from` and was read by `now`: by it the stream has come to its `spoken`th
+    /// event with words in it, and holds back so many bytes. Several events at once share the times.
+    pub fn note(&mut self, spoken: u64, held: usize, from: Instant, now: Instant) {
         self.held_max = self.held_max.max(held);
         let new = spoken.saturating_sub(self.spoken);
         if new == 0 {
             return;
         }
-        let now = clock();
+        self.work.observe_shared(now.saturating_duration_since(from), new);
         if let Some(last) = self.last {
-            let gap = now.saturating_duration_since(last);
-            self.gaps.observe(gap / u32::try_from(new).unwrap_or(u32::MAX), new);
+            self.gaps.observe_shared(now.saturating_duration_since(last), new);
         }
         self.first.get_or_insert(now);
         self.last = Some(now);
@@ -93,6 +99,11 @@ impl Pace {
         &self.gaps
     }
 
+    /// What the gateway's own work took, for each event with words in it.
+    pub fn work(&self) -> &Tally {
+        &self.work
+    }
+
     /// The most bytes that were held back at a time.
     pub fn held_max(&self) -> usize {
         self.held_max
@@ -120,22 +131,29 @@ pub const GAPS: Scale = Scale {
     ],
 };
 
+/// Microseconds, and what is left of a second when a large argument is read at once.
+pub const WORK: Scale = Scale {
+    unit: Unit::Seconds,
+    bounds: &[1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 10_000_000, 100_000_000],
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::metrics::instruments::Histogram;
 
     #[test]
-    fn the_clock_is_read_for_words_alone_and_told_now_and_then() {
+    fn words_are_timed_and_told_now_and_then() {
         let began = Instant::now();
         let live = Arc::new(Counter::default());
         let mut pace = Pace::default();
         pace.tell(Arc::clone(&live));
-        pace.note(0, 3, || unreachable!("no words, no clock"));
+        pace.note(0, 3, began, began + Duration::from_micros(2));
         // Milliseconds, words so far, bytes held, and what is told by then.
         let table = [(100, 1, 0, 1), (120, 2, 9, 1), (180, 5, 0, 1), (350, 6, 0, 6), (400, 8, 0, 6)];
         for (millis, spoken, held, told) in table {
-            pace.note(spoken, held, || began + Duration::from_millis(millis));
+            let now = began + Duration::from_millis(millis);
+            pace.note(spoken, held, now - Duration::from_micros(9), now);
             assert_eq!(live.value(), told, "at {millis}");
         }
         pace.settle();
@@ -144,10 +162,25 @@ mod tests {
         assert_eq!(pace.held_max(), 9);
         assert_eq!(pace.per_token(4), Some(Duration::from_millis(100)));
         assert_eq!((pace.per_token(1), pace.per_token(0), Pace::default().per_token(4)), (None, None, None));
+        let counts = |scale, tally| -> Vec<u64> {
+            let histogram = Histogram::new(scale);
+            histogram.absorb(tally);
+            histogram.cumulative().map(|(_, count)| count).collect()
+        };
         // 20, three of 20, 170, two of 25.
-        let gaps = Histogram::new(&GAPS);
-        gaps.absorb(pace.gaps());
-        let counts: Vec<u64> = gaps.cumulative().map(|(_, count)| count).collect();
-        assert_eq!(counts, [0, 0, 0, 0, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7]);
+        assert_eq!(counts(&GAPS, pace.gaps()), [0, 0, 0, 0, 6, 6, 6, 7, 7, 7, 7, 7, 7, 7, 7]);
+        // 9 for each piece: three of 3 and two of 4.5 among them.
+        assert_eq!(counts(&WORK, pace.work()), [0, 0, 5, 8, 8, 8, 8, 8, 8, 8, 8, 8]);
+    }
+
+    #[test]
+    fn what_is_not_read_has_a_beginning() {
+        let began = Instant::now();
+        let mut pace = Pace::default();
+        for millis in [30, 40] {
+            pace.begin(|| began + Duration::from_millis(millis));
+        }
+        assert_eq!((pace.first_after(began), pace.spoken()), (Some(Duration::from_millis(30)), 0));
+        assert_eq!(pace.per_token(4), None);
     }
 }

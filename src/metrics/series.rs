@@ -30,19 +30,19 @@ pub struct Series {
 }
 
 impl Series {
-    pub fn new(request: &Finished<'_>, model: &str) -> Self {
+    pub fn new(request: &Finished<'_>, peer: &str, model: &str) -> Self {
         let gen_ai = request.operation.gen_ai_name().map(|operation| {
             Labels::of(&[
                 ("gen_ai_operation_name", operation),
                 ("gen_ai_provider_name", request.engine),
                 ("gen_ai_request_model", model),
                 ("pool", request.pool),
-                ("peer", request.peer),
+                ("peer", peer),
             ])
         });
         Self {
             pool: request.pool.to_owned(),
-            peer: request.peer.to_owned(),
+            peer: peer.to_owned(),
             gen_ai,
             codes: Mutex::default(),
             first_byte: Histogram::new(&DURATIONS),
@@ -117,7 +117,8 @@ pub fn write(all: &[(Labels, impl AsRef<Series>)], page: &mut Page) {
     gen_ai().for_each(|(labels, series)| metric.distribution(labels, &series.duration));
     let mut metric = page.histogram(
         "gen_ai_server_time_to_first_token_seconds",
-        "From a request's head to the first text, reasoning or call of a streamed answer that was read.",
+        "From a request's head to the first text, reasoning or call of a streamed answer, or to its first bytes where it \
+         was not read.",
     );
     gen_ai().for_each(|(labels, series)| metric.distribution(labels, &series.first_token));
     let mut metric = page.histogram(

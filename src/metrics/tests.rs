@@ -62,6 +62,23 @@ fn a_request_shows_under_its_labels() {
 }
 
 #[test]
+fn servers_that_come_and_go_are_bounded() {
+    let (metrics, pace) = (Metrics::default(), Pace::default());
+    for n in 0..PEERS_MAX + 10 {
+        let peer = n.to_string();
+        metrics.finished(&Finished { peer: &peer, operation: Operation::Other, ..request(&pace, "", 200) });
+        metrics.generated("p", &peer).increment();
+    }
+    let page = metrics.page(&Now::default());
+    for metric in ["toolgate_requests_total{", "toolgate_generated_pieces_total{"] {
+        let series = lines(&page, metric);
+        assert_eq!(series.len(), PEERS_MAX + 1);
+        let other = series.iter().find(|line| line.contains(r#"peer="other""#)).unwrap();
+        assert!(other.ends_with(" 10"), "{other}");
+    }
+}
+
+#[test]
 fn series_are_bounded() {
     let (metrics, pace) = (Metrics::default(), Pace::default());
     let peers: Vec<String> = (0..20).map(|n| n.to_string()).collect();

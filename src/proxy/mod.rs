@@ -29,7 +29,7 @@ mod wait;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -123,7 +123,7 @@ impl Gateway {
                     Reply::Assembled(_) => headers::unstream_response(response)?,
                     Reply::Whole(_) | Reply::Passing | Reply::Refused(_) => {}
                 }
-                if reply.progress().is_some() {
+                if reply.is_followed() {
                     self.follow(context);
                 }
                 context.reply = reply;
@@ -363,8 +363,9 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
+        let from = context.reply.is_followed().then(Instant::now);
         context.reply.push(piece).map_err(|e| context.fail(e.into()))?;
-        context.seen.came(&context.reply);
+        context.seen.came(&context.reply, piece.as_ref(), from);
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
             let claim = context.target.claim.take();

@@ -127,6 +127,11 @@ impl Reply {
         Ok(())
     }
 
+    /// Whether it is a stream that is read.
+    pub fn is_followed(&self) -> bool {
+        matches!(self, Self::Stream(_) | Self::Assembled(_))
+    }
+
     /// Of a stream that is read: how many of its events had words in them, and how many bytes are held back.
     pub fn progress(&self) -> Option<(u64, usize)> {
         match self {

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
@@ -55,10 +56,15 @@ impl Seen {
         }
     }
 
-    /// More of the answer has come.
-    pub fn came(&mut self, reply: &Reply) {
-        if let Some((spoken, held)) = reply.progress() {
-            self.pace.note(spoken, held, Instant::now);
+    /// More of the answer has come, at `from`, and went through the reply. Of a stream that is not read nothing is known but
+    /// that it speaks.
+    pub fn came(&mut self, reply: &Reply, piece: Option<&Bytes>, from: Option<Instant>) {
+        match (reply.progress(), from) {
+            (Some((spoken, held)), Some(from)) => self.pace.note(spoken, held, from, Instant::now()),
+            _ if self.framing == Some(Framing::Events) && piece.is_some_and(|piece| !piece.is_empty()) => {
+                self.pace.begin(Instant::now);
+            }
+            _ => {}
         }
     }
 

@@ -108,6 +108,7 @@ fn an_answer_with_calls_is_counted_and_logged() {
     assert_eq!(page.sum("toolgate_answers_total", &[("reading", "read")]), Some(1.0));
     assert_eq!(page.sum("toolgate_held_bytes_count", &[("dialect", "hermes")]), Some(1.0));
     assert_eq!(page.sum("toolgate_overhead_seconds_count", &[("pool", "default")]), Some(1.0));
+    assert_eq!(page.sum("toolgate_event_overhead_seconds_count", &[("pool", "default")]), Some(5.0));
     assert_eq!(page.sum("toolgate_failures_total", &[]), None);
 
     let expected = [
@@ -145,6 +146,33 @@ fn an_answer_that_is_not_read_is_not_parsed() {
         assert_eq!(page.sum(name, &[]), None, "{name}");
     }
     assert_eq!(page.sum("toolgate_answers_total", &[]), None);
+}
+
+#[test]
+fn a_stream_that_is_not_read_has_a_first_token() {
+    let (go, going) = mpsc::channel::<()>();
+    let going = Mutex::new(going);
+    let upstream = Upstream::start(move |mut wire| {
+        wire.request();
+        wire.send(STREAM_HEAD);
+        going.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        for piece in ["not even", " an event", "\n\n"] {
+            wire.chunk(piece);
+        }
+        wire.last_chunk();
+    });
+    let gateway = gateway(upstream.address);
+    let mut client = Wire::connect(gateway.addr);
+    client.send(named("seen-7", post(CHAT, r#"{"model":"m","messages":[],"stream":true}"#)));
+    go.send(()).unwrap();
+    assert_eq!(client.response().text(), "not even an event\n\n");
+    let (_, line) = line_of("seen-7");
+    assert!(line["first_token_ms"].as_u64() >= line["first_byte_ms"].as_u64(), "{line}");
+    let page = metrics(&gateway);
+    assert_eq!(page.sum("gen_ai_server_time_to_first_token_seconds_count", &[]), Some(1.0));
+    for name in ["toolgate_inter_token_seconds_count", "toolgate_event_overhead_seconds_count"] {
+        assert_eq!(page.sum(name, &[]), None, "{name}");
+    }
 }
 
 #[test]

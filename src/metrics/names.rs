@@ -1,0 +1,38 @@
+//! Names that may become labels: so many, and no more.
+//! Every name that became one would be kept, and scraped, for ever.
+
+use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
+
+/// The label of what has none of its own.
+pub const OTHER: &str = "other";
+
+/// The names that are labels.
+#[derive(Debug)]
+pub struct Names {
+    known: RwLock<BTreeSet<String>>,
+    max: usize,
+}
+
+impl Names {
+    pub fn new(max: usize) -> Self {
+        Self { known: RwLock::default(), max }
+    }
+
+    pub fn is_known(&self, name: &str) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).contains(name)
+    }
+
+    /// The name itself, learnt if it is new; `other` when that would be one too many.
+    pub fn label<'a>(&self, name: &'a str) -> &'a str {
+        if name.is_empty() || self.is_known(name) {
+            return name;
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= self.max && !known.contains(name) {
+            return OTHER;
+        }
+        known.insert(name.to_owned());
+        name
+    }
+}

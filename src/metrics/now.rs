@@ -1,0 +1,73 @@
+//! What is so at the moment, and how it is written.
+//! Counts nothing: whoever knows it hands it in.
+
+use std::collections::BTreeMap;
+
+use crate::balance::Standing;
+
+use super::page::{Labels, Page};
+
+/// What is so now, and is therefore not counted: whoever knows it hands it in.
+#[derive(Debug, Default)]
+pub struct Now<'a> {
+    /// Requests in the house.
+    pub in_flight: usize,
+    pub pools: Vec<PoolNow<'a>>,
+    pub peers: Vec<PeerNow<'a>>,
+}
+
+/// A pool as it is now.
+#[derive(Debug)]
+pub struct PoolNow<'a> {
+    pub pool: &'a str,
+    /// Requests that wait for a place, by priority.
+    pub waiting: BTreeMap<u8, usize>,
+}
+
+/// A peer as it is now.
+#[derive(Debug)]
+pub struct PeerNow<'a> {
+    pub pool: &'a str,
+    pub url: String,
+    pub in_flight: u32,
+    /// Requests of others, when it was last asked.
+    pub elsewhere: u32,
+    /// Requests that it may have at once, where that is known.
+    pub slots: Option<u32>,
+    pub standing: Standing,
+    /// It gets no more requests, and ends with its last.
+    pub is_leaving: bool,
+}
+
+impl Now<'_> {
+    pub fn write(&self, page: &mut Page) {
+        let mut metric = page.gauge("toolgate_requests_in_flight", "Requests in the gateway.");
+        metric.sample(&Labels::default(), self.in_flight);
+        let mut metric =
+            page.gauge("toolgate_queue_requests", "Requests that wait for a place, by priority; 0 goes first.");
+        for pool in &self.pools {
+            for (priority, waiting) in &pool.waiting {
+                metric.sample(&Labels::of(&[("pool", pool.pool), ("priority", &priority.to_string())]), waiting);
+            }
+        }
+        let labels = |peer: &PeerNow<'_>| Labels::of(&[("pool", peer.pool), ("peer", &peer.url)]);
+        let mut metric = page.gauge("toolgate_peer_requests_in_flight", "Requests at a server.");
+        self.peers.iter().for_each(|peer| metric.sample(&labels(peer), peer.in_flight));
+        let mut metric =
+            page.gauge("toolgate_peer_slots", "Requests that a server may have at once, where that is known.");
+        for (peer, slots) in self.peers.iter().filter_map(|peer| Some((peer, peer.slots?))) {
+            metric.sample(&labels(peer), slots);
+        }
+        let mut metric =
+            page.gauge("toolgate_peer_requests_elsewhere", "Others' requests at a server, when it was last asked.");
+        self.peers.iter().for_each(|peer| metric.sample(&labels(peer), peer.elsewhere));
+        let mut metric = page.gauge("toolgate_peer_up", "Whether a server takes connections, as far as is known.");
+        self.peers.iter().for_each(|peer| metric.sample(&labels(peer), u8::from(!peer.standing.is_down())));
+        let mut metric = page.gauge("toolgate_peer_state", "1 for the state that a server is in, 0 for every other.");
+        for peer in &self.peers {
+            for state in Standing::NAMES {
+                metric.sample(&labels(peer).and("state", state), u8::from(state == peer.standing.name()));
+            }
+        }
+    }
+}
