@@ -56,8 +56,8 @@ impl Seen {
         }
     }
 
-    /// More of the answer has come, at `from`, and went through the reply. Of a stream that is not read nothing is known but
-    /// that it speaks.
+    /// A piece of the answer has come and went through the reply, the reading of which began at `from`. Of a stream that is
+    /// not read nothing is known but that it speaks.
     pub fn came(&mut self, reply: &Reply, piece: Option<&Bytes>, from: Option<Instant>) {
         match (reply.progress(), from) {
             (Some((spoken, held)), Some(from)) => self.pace.note(spoken, held, from, Instant::now()),
@@ -114,6 +114,8 @@ impl Gateway {
     /// The request goes to a server again.
     pub(super) fn retry(&self, context: &mut Context, why: Retry) {
         context.seen.retries += 1;
+        // What answered, if anything did, was not the answer.
+        context.seen.framing = None;
         self.metrics.retried(context.pool_name(), why);
         let what = match why {
             // They say nothing against the server.

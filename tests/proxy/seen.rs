@@ -293,6 +293,19 @@ fn a_client_that_leaves_is_counted_by_when() {
 }
 
 #[test]
+fn who_leaves_while_a_server_loads_has_waited_in_the_queue() {
+    let loading = b"HTTP/1.1 503 Loading\r\nContent-Length: 0\r\n\r\n";
+    let (upstream, _requests) = Upstream::answering(|_| loading.to_vec());
+    let gateway = gateway(upstream.address);
+    let mut client = Wire::connect(gateway.addr);
+    client.send(named("left-loading", post(CHAT, "{}")));
+    while status(&gateway)["pools"][0]["queue"]["waiting"] != 1 {}
+    drop(client);
+    assert_eq!(line_of("left-loading").1["outcome"], "client_left");
+    assert_eq!(metrics(&gateway).sum("toolgate_cancellations_total", &[("phase", "queued")]), Some(1.0));
+}
+
+#[test]
 fn a_stream_is_seen_while_it_goes_on() {
     let (end, ended) = mpsc::channel::<()>();
     let ended = Mutex::new(ended);
