@@ -6,6 +6,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use toolgate::metrics::{Metrics, Now};
 
 /// The first block of `language` in a document.
 fn block<'a>(document: &'a str, language: &str) -> &'a str {
@@ -57,6 +58,33 @@ fn the_dialect_of_ten_lines_works() {
 fn the_map_of_the_architecture_is_short() {
     let lines = include_str!("../docs/ARCHITECTURE.md").lines().count();
     assert!(lines <= 200, "{lines} lines");
+}
+
+/// The cells of each row of the table under this heading.
+fn rows<'a>(document: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    let section =
+        document.split(&format!("\n## {heading}\n")).nth(1).expect("a section").split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+#[test]
+fn every_metric_is_explained() {
+    let page = Metrics::default().page(&Now::default());
+    let kinds = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let mut written: Vec<_> = kinds.map(|(name, kind)| (format!("`{name}`"), kind)).collect();
+    let rows = rows(include_str!("../docs/OPERATIONS.md"), "Metrics");
+    let mut explained: Vec<_> = rows.iter().map(|cells| (cells[0].to_owned(), cells[1])).collect();
+    written.sort_unstable();
+    explained.sort_unstable();
+    assert_eq!(written, explained);
+    for cells in rows {
+        assert_eq!(cells.len(), 5, "{cells:?}");
+        for unit in ["seconds", "bytes", "tokens", "requests", "calls", "answers"] {
+            let is_named = cells[0].trim_matches('`').trim_end_matches("_total").ends_with(&format!("_{unit}"));
+            assert!(!is_named || cells[2] == unit, "{cells:?}");
+        }
+    }
 }
 
 fn tempfile(name: &str) -> std::path::PathBuf {

@@ -24,5 +24,6 @@ mod prometheus;
 mod queue;
 mod rewriting;
 mod seen;
+mod series;
 mod transparent;
 mod waiting;

@@ -71,6 +71,13 @@ impl Page {
         }
     }
 
+    /// The names of the labels that a metric's samples have, but for the bounds of buckets.
+    pub fn labels(&self, metric: &str) -> BTreeSet<&str> {
+        let suffix = if self.metrics[metric] == "histogram" { "_count" } else { "" };
+        let samples = self.samples.iter().filter(|sample| sample.name == format!("{metric}{suffix}"));
+        samples.flat_map(|sample| sample.labels.keys().map(String::as_str)).collect()
+    }
+
     /// The sum of the samples with this name that have all these labels; `None` when there is none.
     pub fn sum(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let fits = |sample: &&Sample| {
