@@ -58,7 +58,7 @@ pub use self::health::{Failure, Outcome, Standing, State};
 pub use self::policy::Policy;
 pub use self::prefix::Fingerprint;
 pub use self::queue::Ticket;
-pub use self::roster::{PeerId, Report, Spec, Status};
+pub use self::roster::{PeerId, Report, Spec, Status, Work};
 pub use self::why::Why;
 
 /// How a pool is balanced.

@@ -40,9 +40,18 @@ pub struct Report {
     pub state: State,
     /// llama.cpp's `total_slots`; none leaves what was known.
     pub slots: Option<u32>,
-    /// Requests that it works on, everybody's: llama.cpp's `requests_processing`. With none, nobody else is assumed:
-    /// an old number that no new one replaces would keep places for ever.
-    pub processing: Option<u32>,
+    pub work: Work,
+}
+
+/// What a peer told of the requests that it works on, everybody's: llama.cpp's `requests_processing`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing, so nobody else is assumed: an old number that no new one replaces would keep places for ever.
+    #[default]
+    Untold,
+    /// It was not asked for it this time, and what it told last holds.
+    Unasked,
+    Told(u32),
 }
 
 /// How a peer stands, for people.
@@ -141,7 +150,11 @@ impl Peer {
     pub fn asked(&mut self, report: Report, now: Duration) {
         self.health.asked(report.state, now);
         self.slots = report.slots.or(self.slots);
-        self.elsewhere = report.processing.unwrap_or(0).saturating_sub(self.inflight_max);
+        self.elsewhere = match report.work {
+            Work::Untold => 0,
+            Work::Unasked => self.elsewhere,
+            Work::Told(requests) => requests.saturating_sub(self.inflight_max),
+        };
     }
 
     fn is_here(&self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use memchr::memmem;
 use serde::Deserialize;
 
-use crate::balance::{Report, State};
+use crate::balance::{Report, State, Work};
 use crate::config;
 use crate::exchange::Engine;
 
@@ -59,8 +59,8 @@ pub async fn check(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts,
     if state != State::Ready {
         return Check::Told(Report { state, ..Report::default() });
     }
-    let (report, processing) = tokio::join!(properties(peer, engine, timeouts), load.ask(peer, engine, timeouts));
-    Check::Told(Report { processing, ..report })
+    let (report, work) = tokio::join!(properties(peer, engine, timeouts), load.ask(peer, engine, timeouts));
+    Check::Told(Report { work, ..report })
 }
 
 /// Finds out what became of a server. Of those that can be asked only llama.cpp tells a fresh process from an old one.
@@ -110,7 +110,7 @@ fn report(page: &Page) -> Report {
     let props: Option<Props> = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten();
     let Some(props) = props else { return Report::default() };
     let state = if props.is_sleeping { State::Sleeping } else { State::Ready };
-    Report { state, slots: props.total_slots.filter(|slots| *slots > 0), processing: None }
+    Report { state, slots: props.total_slots.filter(|slots| *slots > 0), work: Work::Untold }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::balance::Work;
 use crate::config;
 use crate::exchange::Engine;
 
@@ -15,35 +16,47 @@ use super::peer::Peer;
 const PAGE: &str = "/metrics";
 /// A server without the page is asked for it again this seldom: it may have been started anew in between two checks.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// While llama.cpp is asked more often than once a second, it does not notice who leaves a whole answer: it looks for
+/// that when nobody was answered for a second.
+const LLAMA_CPP_PAUSE: Duration = Duration::from_secs(2);
 
 /// What is known of a server's page.
 #[derive(Debug, Default)]
 pub struct Load {
-    missing: Option<Missing>,
+    last: Option<Asked>,
 }
 
-/// There is no such page: llama.cpp has it with `--metrics` only (501 without), SGLang with `--enable-metrics` (404),
-/// and a router of llama.cpp's for one model at a time (400).
+/// The last question.
 #[derive(Debug)]
-struct Missing {
-    /// How often the server had come back by then.
+struct Asked {
+    /// How often the server had come back by then: another may run there since.
     returns: u32,
-    until: Instant,
+    /// Before that it is not asked again, and this is what holds.
+    next: Instant,
+    meanwhile: Work,
 }
 
 impl Load {
-    /// The requests that a server works on and those that wait there, if it says so. One that is in the middle of a
-    /// long batch is late, and says nothing this time.
-    pub async fn ask(&mut self, peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Option<u32> {
-        let gauges = gauges(engine)?;
-        let returns = peer.returns();
-        if self.missing.as_ref().is_some_and(|known| known.returns == returns && Instant::now() < known.until) {
-            return None;
+    /// The requests that a server works on and those that wait there, if it says so.
+    pub async fn ask(&mut self, peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Work {
+        let Some(gauges) = gauges(engine) else { return Work::Untold };
+        let (now, returns) = (Instant::now(), peer.returns());
+        if let Some(last) = self.last.as_ref().filter(|last| last.returns == returns && now < last.next) {
+            return last.meanwhile;
         }
-        let page = ask::page(peer, PAGE, None, timeouts).await.ok()?;
-        let requests = requests(&page, &gauges);
-        self.missing = requests.is_none().then(|| Missing { returns, until: Instant::now() + AGAIN_AFTER });
-        requests
+        let page = ask::page(peer, PAGE, None, timeouts).await;
+        let told = page.as_ref().ok().and_then(|page| requests(page, &gauges));
+        let (pause, meanwhile) = match (page, told) {
+            // It has no such page: llama.cpp only with `--metrics` (501 without), SGLang with `--enable-metrics` (404),
+            // and a router of llama.cpp's for one model at a time (400).
+            (Ok(_), None) => (AGAIN_AFTER, Work::Untold),
+            // In the middle of a long batch llama.cpp is late.
+            (Err(_), _) => (Duration::ZERO, Work::Untold),
+            (Ok(_), Some(_)) => (Duration::ZERO, Work::Unasked),
+        };
+        let pause = if engine == Engine::LlamaCpp { pause.max(LLAMA_CPP_PAUSE) } else { pause };
+        self.last = Some(Asked { returns, next: now + pause, meanwhile });
+        told.map_or(Work::Untold, Work::Told)
     }
 }
 

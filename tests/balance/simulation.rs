@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toolgate::balance::{
     Assignment, Balancer, Decision, Outcome, PeerId, Policy, Report, Request, Reuse, Settings, Spec, State, Ticket,
+    Work,
 };
 
 use crate::boxes::{Machine, Make, Run};
@@ -206,7 +207,7 @@ impl Simulation {
             for (id, of) in self.peers.iter().zip(&self.boxes) {
                 let waiting = of.waiting.len() as u32;
                 let report =
-                    Report { state: State::Ready, slots: Some(of.make.slots), processing: Some(of.busy + waiting) };
+                    Report { state: State::Ready, slots: Some(of.make.slots), work: Work::Told(of.busy + waiting) };
                 self.replicas[replica].asking(*id);
                 self.replicas[replica].asked(*id, report, now);
             }

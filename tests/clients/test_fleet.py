@@ -140,6 +140,17 @@ def test_every_slot_is_used_and_nobody_waits_at_a_server(idle, threads):
             assert (status, body["choices"][0]["message"]["content"]) == (200, SCRIPTS["text"])
 
 
+def test_a_server_that_others_fill_is_passed_over(idle):
+    used, free = idle.boxes
+    with contextlib.ExitStack() as leave:
+        for _ in range(SLOTS):
+            leave.enter_context(contextlib.closing(used.wire.begin(model=MODEL, messages=ask("loop"), stream=True)))
+        until("the others are not seen", lambda: idle.peers("elsewhere") == [SLOTS, 0])
+        for _ in range(2 * SLOTS):
+            assert idle.ask("text")[1]["X-Toolgate-Peer"] == free.wire.url
+    until("they still are", lambda: idle.peers("elsewhere") == [0, 0])
+
+
 @pytest.mark.parametrize(
     "request_body", [{"stream": True}, {"stream": True, "tools": TOOLS}, {"tools": TOOLS}], ids=["text", "tools", "whole"]
 )

@@ -14,8 +14,10 @@ use crate::harness::{PATIENCE, Upstream, Wire, ask, config, gateway_of, get, ok,
 
 const CHAT: &str = "/v1/chat/completions";
 
+/// A gateway before boxes of one place each: not every engine says how many it has.
 fn gateway(engine: Engine, checks: Checks, addresses: &[SocketAddr]) -> Running {
     let mut pool = pool("default", addresses.iter().map(|address| peer(*address)).collect());
+    pool.peers.iter_mut().for_each(|peer| peer.max_inflight = Some(1));
     pool.balancing.checks = checks;
     pool.engine = engine;
     gateway_of(config(vec![pool]))
@@ -28,7 +30,7 @@ fn peers(gateway: &Running) -> Value {
 /// What a box says at `/metrics`; it can be told another.
 type Page = Arc<Mutex<Vec<u8>>>;
 
-/// A box of one slot that says what it is told, and says what it was asked.
+/// A box that says what it is told, and says what it was asked.
 fn box_saying(page: Vec<u8>) -> (Upstream, Page, Receiver<String>) {
     let page = Arc::new(Mutex::new(page));
     let shown = Arc::clone(&page);
@@ -43,7 +45,7 @@ fn box_saying(page: Vec<u8>) -> (Upstream, Page, Receiver<String>) {
 fn serve(first_line: &str, page: &Page) -> Vec<u8> {
     match first_line {
         "GET /metrics HTTP/1.1" => page.lock().unwrap().clone(),
-        _ => ok(r#"{"total_slots":1}"#),
+        _ => ok("{}"),
     }
 }
 
@@ -93,10 +95,10 @@ fn every_engine_that_counts_is_heard() {
 
 #[test]
 fn no_load_stays_that_nobody_tells_of() {
-    let used = || ok("llamacpp:requests_processing 1\n");
-    for then in [ok("llamacpp:requests_processing 0\n"), ok("<html>"), none()] {
+    let used = || ok("vllm:num_requests_running 1\n");
+    for then in [ok("vllm:num_requests_running 0\n"), ok("<html>"), none()] {
         let (upstream, page, asked) = box_saying(used());
-        let gateway = gateway(Engine::LlamaCpp, Checks::Every { ms: 5 }, &[upstream.address]);
+        let gateway = gateway(Engine::Vllm, Checks::Every { ms: 5 }, &[upstream.address]);
         let mut client = Wire::connect(gateway.addr);
         client.send(post(CHAT, "{}"));
         let mut seen = Vec::new();
@@ -108,6 +110,16 @@ fn no_load_stays_that_nobody_tells_of() {
         assert_eq!(client.response().status(), 200);
         assert_eq!(peers(&gateway)[0]["elsewhere"], 0);
     }
+}
+
+#[test]
+fn llama_cpp_is_not_asked_all_the_time() {
+    let (upstream, _, asked) = box_saying(ok("llamacpp:requests_processing 1\n"));
+    let gateway = gateway(Engine::LlamaCpp, Checks::Every { ms: 5 }, &[upstream.address]);
+    let lines: Vec<_> = (0..20).map(|_| asked.recv_timeout(PATIENCE).unwrap()).collect();
+    assert_eq!(lines.iter().filter(|line| *line == "GET /metrics").count(), 1, "{lines:?}");
+    // What it has told holds meanwhile.
+    assert_eq!(peers(&gateway)[0]["elsewhere"], 1);
 }
 
 #[test]

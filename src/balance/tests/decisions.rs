@@ -86,10 +86,10 @@ fn random_two_avoids_the_busiest() {
 
 #[test]
 fn capacity_is_configured_or_learnt_and_others_use_it_too() {
-    let told = |slots, processing| Report { state: State::Ready, slots, processing };
+    let told = |slots, work| Report { state: State::Ready, slots, work };
     let mut pool = Pool::policy(Policy::Slots, &[("a", Spec::default()), ("b", slots(2))]);
-    pool.asked("a", told(Some(4), None));
-    pool.asked("b", told(Some(8), Some(1)));
+    pool.asked("a", told(Some(4), Work::Untold));
+    pool.asked("b", told(Some(8), Work::Told(1)));
     let capacities: Vec<_> = pool.balancer.statuses(pool.now).map(|peer| (peer.capacity, peer.elsewhere)).collect();
     assert_eq!(capacities, [(Some(4), 0), (Some(2), 1)]);
     let shown: Vec<_> = (0..6).map(|_| pool.shown(any())).collect();
@@ -104,16 +104,18 @@ fn capacity_is_configured_or_learnt_and_others_use_it_too() {
             "wait"
         ]
     );
-    // Ours are not counted twice, and an old number does not stay.
-    pool.asked("a", told(None, Some(4)));
-    pool.asked("b", told(None, None));
+    // Ours are not counted twice, and an old number stays only until the next question.
+    pool.asked("b", told(None, Work::Unasked));
+    assert_eq!(pool.balancer.statuses(pool.now).map(|peer| peer.elsewhere).collect::<Vec<_>>(), [0, 1]);
+    pool.asked("a", told(None, Work::Told(4)));
+    pool.asked("b", told(None, Work::Untold));
     let loads: Vec<_> = pool.balancer.statuses(pool.now).map(|peer| (peer.inflight, peer.elsewhere)).collect();
     assert_eq!(loads, [(4, 0), (1, 0)]);
 }
 
 #[test]
 fn what_came_and_went_while_a_peer_was_asked_is_nobody_else_s() {
-    let told = |processing| Report { processing: Some(processing), ..Report::default() };
+    let told = |requests| Report { work: Work::Told(requests), ..Report::default() };
     let elsewhere = |pool: &Pool| pool.balancer.statuses(pool.now).map(|peer| peer.elsewhere).next();
     let mut pool = Pool::policy(Policy::Slots, &[("a", slots(4))]);
     let (stays, before) = (pool.go(any()), pool.go(any()));

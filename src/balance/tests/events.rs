@@ -38,7 +38,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(State::Failed),
     ];
     let number = || prop::option::of(prop_oneof![9 => 0..4_u32, 1 => Just(u32::MAX)]);
-    let report = (state, number(), number()).prop_map(|(state, slots, processing)| Report { state, slots, processing });
+    let work = prop_oneof![number().prop_map(|told| told.map_or(Work::Untold, Work::Told)), Just(Work::Unasked)];
+    let report = (state, number(), work).prop_map(|(state, slots, work)| Report { state, slots, work });
     let tried = prop_oneof![3 => Just(0), 1 => 0..16_u8];
     let claim = (0..3_u8, tried, 0..6_u8, prop::option::weighted(0.2, 0..4_u8))
         .prop_map(|(priority, tried, conversation, session)| Event::Claim { priority, tried, conversation, session });
