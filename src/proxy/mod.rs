@@ -379,6 +379,8 @@ impl ProxyHttp for Gateway {
             && let Some(watch) = &context.target.watch
         {
             watch.stop();
+        } else {
+            context.fill_silence(piece);
         }
         context.rename(piece, if end_of_stream { End::Here } else { End::Later });
         Ok(None)

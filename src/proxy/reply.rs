@@ -127,6 +127,11 @@ impl Reply {
         Ok(())
     }
 
+    /// Whether a comment may follow what went to the client so far.
+    pub fn takes_comments(&self) -> bool {
+        matches!(self, Self::Stream(stream) if stream.is_between_events())
+    }
+
     /// Whether it is a stream that is read.
     pub fn is_followed(&self) -> bool {
         matches!(self, Self::Stream(_) | Self::Assembled(_))

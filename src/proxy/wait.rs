@@ -22,6 +22,7 @@ pub struct Wait {
     held: Option<Asked>,
     /// How long the client may hear nothing; absent when it hears nothing at all.
     every: Option<Duration>,
+    /// When it last heard something; absent while its answer comes.
     heard: Option<Instant>,
     stage: Stage,
 }
@@ -111,10 +112,25 @@ impl Context {
             session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
             self.wait.stage = Stage::Comments;
         }
-        let comment = Bytes::from(format!(": {standing}\n\n"));
-        session.write_response_body(Some(comment), false).await.map_err(Error::into_down)?;
+        session.write_response_body(Some(standing.comment()), false).await.map_err(Error::into_down)?;
         self.wait.heard = Some(Instant::now());
         Ok(())
+    }
+
+    /// A piece of the answer has gone through the reply. Where nothing comes of one piece after the other, since what the
+    /// model writes is not decided yet, the client hears a comment.
+    pub fn fill_silence(&mut self, piece: &mut Option<Bytes>) {
+        let Some(every) = self.wait.every.filter(|_| self.reply.takes_comments()) else { return };
+        if piece.as_ref().is_some_and(|piece| !piece.is_empty()) {
+            self.wait.heard = None;
+            return;
+        }
+        let now = Instant::now();
+        let heard = *self.wait.heard.get_or_insert(now);
+        if now.saturating_duration_since(heard) >= every {
+            self.wait.heard = Some(now);
+            *piece = Some(Standing::Asked(None).comment());
+        }
     }
 
     /// The head of a stream whose server has not answered yet.
@@ -128,6 +144,12 @@ impl Context {
             head.insert_header("Transfer-Encoding", "chunked")?;
         }
         Ok(head)
+    }
+}
+
+impl Standing {
+    fn comment(self) -> Bytes {
+        Bytes::from(format!(": {self}\n\n"))
     }
 }
 

@@ -46,6 +46,11 @@ impl StreamRewriter {
         matches!(self.framing, Framing::Closed)
     }
 
+    /// Whether all that was written so far is whole events.
+    pub fn is_between_events(&self) -> bool {
+        matches!(self.framing, Framing::Events(_))
+    }
+
     /// Events so far in which the model said something; whoever has a clock can tell when its first words came.
     pub fn spoken(&self) -> u64 {
         self.answer.spoken

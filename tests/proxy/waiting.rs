@@ -628,3 +628,33 @@ fn only_the_configured_requests_ask_how_far_the_prompt_is() {
         assert_eq!(asked.get("return_progress"), expected.map(|expected| json!(expected)).as_ref(), "{request}");
     }
 }
+
+/// An event with this text.
+fn text(text: &str) -> String {
+    WORDS.replace("Hello", text)
+}
+
+#[test]
+fn who_waits_for_a_call_to_be_decided_hears_comments() {
+    let puppet = Puppet::new();
+    let gateway = gateway(&[puppet.address], |pool| pool.keepalive_ms = Some(1));
+    let mut client = Wire::connect(gateway.addr);
+    client.send(post(CHAT, TOOLS));
+    puppet.request();
+    puppet.send(HEAD.to_owned() + &chunk(&text("Hello")));
+    client.head().unwrap();
+    let mut heard = hear(&mut client, "Hello");
+    puppet.send(chunk(&text("<tool_call>")));
+    // Each waits for the one before, so time passes, more than one who hears something waits for it.
+    for _ in 0..50 {
+        puppet.send(chunk(&text(" ")));
+        assert_eq!(ask(gateway.admin_addr.unwrap(), get("/health")).status(), 200);
+    }
+    puppet.send(chunk(&text(r#"{\"name\": \"weather\", \"arguments\": {}}</tool_call>"#)) + &chunk(END) + "0\r\n\r\n");
+    heard += &rest(&mut client);
+    let (_, behind) = heard.split_once("Hello").unwrap();
+    assert!(behind.contains("}\n\n: waiting\n\n"), "{heard}");
+    let events = without_comments(&heard);
+    assert!(events.contains(r#""name":"weather""#) && events.contains("tool_calls") && events.ends_with("[DONE]\n\n"));
+    assert!(!events.contains("tool_call>"));
+}
