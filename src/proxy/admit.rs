@@ -175,11 +175,12 @@ fn wait(request: &RequestHeader, outline: &Outline, pool: &Pool, context: &Conte
     let comes_streamed = outline.is_streamed || context.delivery == Delivery::Assembled;
     // Places in a stream that a server keeps are counted in bytes.
     let may_be_kept = context.exchange.is_none() && Conversation::named(request).is_some();
-    if !generates || !comes_streamed || may_be_kept {
+    // Whoever may not hear the gateway is to hear at least the server, from its head on.
+    let may_not_hear = outline.is_streamed && headers::is_of_another_page(request);
+    if !generates || !comes_streamed || may_be_kept || may_not_hear {
         return Wait::default();
     }
-    let may_hear = outline.is_streamed && !headers::is_of_another_page(request);
-    let keepalive_ms = pool.config().keepalive_ms.filter(|_| may_hear);
+    let keepalive_ms = pool.config().keepalive_ms.filter(|_| outline.is_streamed);
     Wait::held(keepalive_ms.map(Duration::from_millis))
 }
 

@@ -14,7 +14,7 @@ use super::opening::{Asked, Opening};
 
 /// A head of our own that Pingora takes for the server's. It comes to the gateway's phases where a session is at hand,
 /// and goes no further.
-const TICK: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
+pub(super) const TICK: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
 
 /// How an exchange's answers are held.
 #[derive(Clone, Copy, Debug)]

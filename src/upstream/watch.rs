@@ -350,3 +350,57 @@ impl VirtualSocket for WatchedSocket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::super::hold::{TICK, Ticks};
+    use super::super::opening::Asked;
+    use super::*;
+
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const WORDS: &[u8] = b"f\r\ndata: [DONE]\n\n!\r\n";
+
+    /// A watched socket whose answer is held, and its server.
+    async fn held(ticks: Option<Ticks>) -> (WatchedSocket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (client, server) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let watch = Arc::new(Watch::new(Timeouts::default()));
+        watch.hold(Holding { asked: Asked::Client, ticks });
+        (WatchedSocket::new(client.unwrap(), watch), server.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn ticks_come_first_and_everything_after_them() {
+        let every = Duration::from_millis(1);
+        let (mut socket, mut server) = held(Some(Ticks { next: Instant::now(), every })).await;
+        let mut tick = vec![0; TICK.len()];
+        for _ in 0..3 {
+            // Byte by byte: whoever reads has as much room as he likes.
+            for byte in tick.chunks_mut(1) {
+                socket.read_exact(byte).await.unwrap();
+            }
+            assert_eq!(tick, TICK);
+            assert!(socket.watch.take_tick() && !socket.watch.take_tick());
+        }
+        server.write_all(&[HEAD, WORDS, b"rest"].concat()).await.unwrap();
+        drop(server);
+        let mut came = Vec::new();
+        socket.read_to_end(&mut came).await.unwrap();
+        let came = came.strip_prefix(TICK).unwrap_or(&came);
+        assert_eq!(came, [HEAD, WORDS, b"rest"].concat());
+        assert!(socket.hold.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_end_before_the_first_word_is_a_failure() {
+        for (begun, fails) in [(b"".as_slice(), false), (b"HTTP/1.1 2", true), (HEAD, true)] {
+            let (mut socket, mut server) = held(None).await;
+            server.write_all(begun).await.unwrap();
+            drop(server);
+            assert_eq!(socket.read(&mut [0; 100]).await.is_err(), fails);
+        }
+    }
+}

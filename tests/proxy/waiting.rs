@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use serde_json::json;
-use toolgate::config::{Chats, Pool, Queue};
+use toolgate::config::{Chats, Pool, Queue, Timeouts};
 use toolgate::server::Running;
 
 use crate::access::{line_of, named};
@@ -484,6 +484,45 @@ fn who_is_to_hear_nothing_gets_its_answer_as_it_comes() {
         puppet.send(error);
         assert_eq!(client.response().status(), 400, "{request}");
     }
+}
+
+/// Deadlines count what the server sends, not what its client hears.
+#[test]
+fn a_box_that_is_late_is_late_behind_comments_too() {
+    let waits = [
+        (
+            Timeouts { first_byte_ms: Some(200), idle_ms: None, ..Timeouts::default() },
+            "",
+            "no byte of the answer within 200 ms",
+        ),
+        (Timeouts { idle_ms: Some(200), ..Timeouts::default() }, HEAD, "nothing came for 200 ms"),
+        (Timeouts { idle_ms: None, total_ms: Some(200), ..Timeouts::default() }, HEAD, "not finished within 200 ms"),
+    ];
+    for (timeouts, begun, why) in waits {
+        let puppet = Puppet::new();
+        let gateway = gateway(&[puppet.address], |pool| (pool.keepalive_ms, pool.timeouts) = (Some(1), timeouts));
+        let mut client = Wire::connect(gateway.addr);
+        client.send(post(CHAT, PLAIN));
+        puppet.request();
+        puppet.send(begun);
+        let error = error_of(&client.response());
+        assert_eq!(
+            (&error["code"], error["message"].as_str().unwrap().contains(why)),
+            (&json!("upstream_timeout"), true)
+        );
+    }
+}
+
+#[test]
+fn a_page_of_another_origin_gets_its_stream_as_it_comes() {
+    let puppet = Puppet::new();
+    let gateway = gateway(&[puppet.address], soon);
+    let mut client = Wire::connect(gateway.addr);
+    client.send(post(CHAT, PLAIN).replace("Host:", "Origin: http://page\r\nHost:"));
+    puppet.request();
+    puppet.send(HEAD.replace("Content-Type", "Access-Control-Allow-Origin: *\r\nContent-Type") + &chunk(":\n\n"));
+    assert_eq!(client.head().unwrap().field("access-control-allow-origin"), Some("*"));
+    assert_eq!(client.next_chunk().unwrap(), b":\n\n");
 }
 
 #[test]
