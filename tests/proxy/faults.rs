@@ -1,8 +1,10 @@
 //! What a client gets when a server fails, before its answer and within it.
 
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 
+use tokio::net::TcpSocket;
 use toolgate::config::Timeouts;
 
 use crate::harness::{
@@ -21,6 +23,34 @@ fn a_server_that_refuses_is_a_502() {
     let gateway = gateway(dead_address());
     for request in requests() {
         assert_error(&ask(gateway.addr, request), 502, "upstream_unreachable");
+    }
+}
+
+/// An address whose host is there and answers nothing: the queue of new connections is full.
+fn silent_address() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let _entered = runtime.enter();
+    let listener = socket.listen(1).unwrap().into_std().unwrap();
+    // One more than it says, on Linux. They stay open, as it stays full.
+    let waiting: Vec<_> = (0..2).map(|_| TcpStream::connect(address).unwrap()).collect();
+    std::mem::forget((listener, waiting));
+    address
+}
+
+#[test]
+fn a_host_that_says_nothing_is_given_up() {
+    let mut silent = pool("default", vec![peer(silent_address())]);
+    silent.timeouts.connect_ms = 50;
+    let alone = gateway_of(config(vec![silent.clone()]));
+    let (other, _requests) = Upstream::answering(|_| ok("{}"));
+    silent.peers.push(peer(other.address));
+    for request in requests() {
+        assert_error(&ask(alone.addr, &request), 504, "upstream_timeout");
+        let both = gateway_of(config(vec![silent.clone()]));
+        assert_eq!(ask(both.addr, &request).status(), 200);
     }
 }
 
