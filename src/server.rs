@@ -22,8 +22,7 @@ use tokio::sync::watch;
 use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
 use crate::metrics::{Metrics, Models};
-use crate::proxy::{Clients, Gateway, Lifecycle};
-use crate::upstream::Upstream;
+use crate::proxy::{Clients, Current, Gateway, Lifecycle, Settings};
 
 /// None. A client of a chat API sends one request and then listens: 64 KiB for each connection would be for nothing.
 /// And what is written must leave: Pingora does not flush an answer that has a length before its end.
@@ -102,13 +101,12 @@ struct Prepared {
 
 impl Prepared {
     fn new(config: Config) -> Result<Self, Error> {
-        let upstream = Arc::new(Upstream::new(&config.pools, &config.dialects));
+        let current = Arc::new(Current::new(Settings::new(&config)));
         let lifecycle = Arc::new(Lifecycle::default());
         let metrics = Arc::new(Metrics::new(Models::new(named_models(&config))));
-        let (view, limits) = (config.view.clone(), config.limits.clone());
-        let pages = Admin::new(Arc::clone(&upstream), Arc::clone(&metrics), Arc::clone(&lifecycle));
-        let keeper = background_service("upstream", Keeper(Arc::clone(&upstream)));
-        let gateway = Gateway::new(upstream, view, limits, metrics, Arc::clone(&lifecycle));
+        let pages = Admin::new(Arc::clone(&current), Arc::clone(&metrics), Arc::clone(&lifecycle));
+        let keeper = background_service("upstream", Keeper(Arc::clone(&current)));
+        let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle));
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
         let bound: Vec<Bound> = config.listen.iter().map(|address| Bound::to(address)).collect::<Result<_, _>>()?;
@@ -241,13 +239,14 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
 }
 
 /// Keeps the pools for as long as the gateway runs.
-struct Keeper(Arc<Upstream>);
+struct Keeper(Arc<Current>);
 
 #[async_trait]
 impl BackgroundService for Keeper {
     async fn start(&self, mut shutdown: ShutdownWatch) {
+        let settings = self.0.settings();
         tokio::select! {
-            () = self.0.keep() => {}
+            () = settings.upstream.keep() => {}
             // An error means that the server has gone.
             _ = shutdown.wait_for(|is_over| *is_over) => {}
         }

@@ -14,8 +14,7 @@ use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 
 use crate::metrics::{self, Metrics};
-use crate::proxy::Lifecycle;
-use crate::upstream::Upstream;
+use crate::proxy::{Current, Lifecycle};
 
 /// The page to watch with. It brings everything along and asks this address alone.
 const PAGE: &str = include_str!("page.html");
@@ -26,7 +25,7 @@ const JSON: &str = "application/json";
 /// The service behind the admin address.
 #[derive(Debug)]
 pub struct Admin {
-    upstream: Arc<Upstream>,
+    current: Arc<Current>,
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
 }
@@ -49,8 +48,8 @@ impl Answer {
 }
 
 impl Admin {
-    pub fn new(upstream: Arc<Upstream>, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
-        Self { upstream, metrics, lifecycle }
+    pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
+        Self { current, metrics, lifecycle }
     }
 
     fn answer(&self, method: &Method, path: &[u8]) -> Answer {
@@ -64,11 +63,13 @@ impl Admin {
             b"/ready" if self.lifecycle.is_ready() => Answer::json(200, r#"{"status":"ready"}"#),
             b"/ready" => Answer::json(503, r#"{"status":"stopping"}"#),
             b"/metrics" => {
-                let now = status::now(&self.upstream, &self.lifecycle);
+                let settings = self.current.settings();
+                let now = status::now(&settings.upstream, &self.lifecycle);
                 Answer::ok(metrics::CONTENT_TYPE, self.metrics.page(&now))
             }
             b"/status" => {
-                let status = status::status(&self.upstream, &self.metrics, &self.lifecycle);
+                let settings = self.current.settings();
+                let status = status::status(&settings.upstream, &self.metrics, &self.lifecycle);
                 Answer::ok(JSON, status.to_string())
             }
             _ => Answer::json(404, r#"{"error":"not found"}"#),

@@ -27,7 +27,8 @@ impl Gateway {
     /// Directs a request for one server at it. Without a configured key there are no such requests.
     /// Who has no key does not learn which servers there are.
     pub(super) fn address(&self, session: &Session, context: &mut Context) -> Result<()> {
-        let Some(key) = &self.view.addressed else { return Ok(()) };
+        let settings = Arc::clone(&context.settings);
+        let Some(key) = &settings.view.addressed else { return Ok(()) };
         let target = origin_form(session.req_header());
         let Some(rest) = target.strip_prefix(PREFIX) else { return Ok(()) };
         let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
@@ -38,7 +39,7 @@ impl Gateway {
             Some(_) => {}
         }
         let name = String::from_utf8_lossy(&decoded(name)).into_owned();
-        let pools = || self.upstream.pools().iter().map(|pool| (pool, pool.peers()));
+        let pools = || settings.upstream.pools().iter().map(|pool| (pool, pool.peers()));
         let found = pools().find_map(|(pool, peers)| {
             let peer = peers.iter().find(|peer| peer.name() == name)?;
             Some((Arc::clone(pool), Arc::clone(peer)))

@@ -11,11 +11,11 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
 use crate::balance;
-use crate::config::{Chats, Queue};
+use crate::config::{Chats, Queue, View};
 use crate::exchange::ToolsMode;
 use crate::metrics::Operation;
 use crate::request::{self, Outline, Policy, ResponseFormat, Rewritten};
-use crate::upstream::Pool;
+use crate::upstream::{Pool, Upstream};
 
 use super::body::{self, Read, ReadError, Upload};
 use super::context::Delivery;
@@ -28,7 +28,7 @@ use super::{Context, Fault, Gateway, affinity, headers};
 impl Gateway {
     pub(super) fn check_head(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         let (fields, bytes) = headers::size(session)?;
-        let (fields_max, bytes_max) = (self.limits.headers_max, self.limits.header_bytes_max);
+        let (fields_max, bytes_max) = (context.settings.limits.headers_max, context.settings.limits.header_bytes_max);
         if fields > fields_max {
             return Err(context.fail(Fault::TooManyFields { fields, fields_max }));
         }
@@ -40,22 +40,23 @@ impl Gateway {
 
     /// Reads the request as far as its route asks, chooses its pool, and rewrites it if it offers tools.
     pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<()> {
-        let names_matter = self.upstream.pools().len() > 1 || !self.view.aliases.is_empty();
+        let settings = Arc::clone(&context.settings);
+        let names_matter = settings.upstream.pools().len() > 1 || !settings.view.aliases.is_empty();
         let route = Route::of(session.req_header(), if names_matter { Names::Matter } else { Names::Idle });
         let read = match route {
             Route::Pass => Read::Nothing,
             Route::Chat | Route::Model => self.read(session, context).await?,
         };
         let Read::Whole(body) = read else {
-            if let Some(pool) = self.upstream.first() {
+            if let Some(pool) = settings.upstream.first() {
                 direct(session, context, pool);
             }
             return Ok(());
         };
         let outline = Outline::of(&body.bytes);
         context.model.clone_from(&outline.model);
-        let renamed = self.resolve_alias(&body.bytes, context);
-        let pool = self.pool_for(context)?;
+        let renamed = resolve_alias(&settings.view, &body.bytes, context);
+        let pool = pool_for(&settings.upstream, context)?;
         direct(session, context, &pool);
         if route == Route::Chat && pool.config().balancing.policy == balance::Policy::Prefix {
             context.target.prefix = affinity::fingerprint(&body.bytes);
@@ -81,7 +82,7 @@ impl Gateway {
     }
 
     pub(super) async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
-        let bytes_max = self.limits.request_body_bytes_max;
+        let bytes_max = context.settings.limits.request_body_bytes_max;
         let began = Instant::now();
         let read = body::read(session, bytes_max).await;
         context.seen.upload_took = began.elapsed();
@@ -90,26 +91,6 @@ impl Gateway {
             ReadError::Unclosed => context.fail(Fault::BodyUnclosed),
             ReadError::Lost => context.fail(Fault::Internal),
             ReadError::Client(e) => e,
-        })
-    }
-
-    /// The body with the model behind an alias, if it names one.
-    fn resolve_alias(&self, body: &Bytes, context: &mut Context) -> Option<Bytes> {
-        let model = self.view.behind(context.model.as_deref()?)?;
-        let renamed = request::with_model(body, model)?;
-        context.alias = context.model.replace(model.to_owned());
-        Some(renamed)
-    }
-
-    fn pool_for(&self, context: &mut Context) -> Result<Arc<Pool>> {
-        let several = self.upstream.pools().len() > 1;
-        let pool = match &context.model {
-            Some(model) if several => self.upstream.running(model),
-            _ => self.upstream.first(),
-        };
-        pool.cloned().ok_or_else(|| {
-            let model = context.model.clone().unwrap_or_default();
-            context.fail(Fault::UnknownModel { model, known: self.upstream.known_models().join(", ") })
         })
     }
 
@@ -129,7 +110,7 @@ impl Gateway {
             reasoning: family.reasoning,
             unknown_tools: config.unknown_tools,
         };
-        match request::rewrite(body, &policy, &self.limits) {
+        match request::rewrite(body, &policy, &context.settings.limits) {
             Err(e) => Err(context.fail(Fault::Request(e))),
             Ok(Rewritten::Untouched) => Ok(None),
             Ok(Rewritten::Body { bytes, exchange, response_format }) => {
@@ -143,6 +124,26 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The body with the model behind an alias, if it names one.
+fn resolve_alias(view: &View, body: &Bytes, context: &mut Context) -> Option<Bytes> {
+    let model = view.behind(context.model.as_deref()?)?;
+    let renamed = request::with_model(body, model)?;
+    context.alias = context.model.replace(model.to_owned());
+    Some(renamed)
+}
+
+fn pool_for(upstream: &Upstream, context: &mut Context) -> Result<Arc<Pool>> {
+    let several = upstream.pools().len() > 1;
+    let pool = match &context.model {
+        Some(model) if several => upstream.running(model),
+        _ => upstream.first(),
+    };
+    pool.cloned().ok_or_else(|| {
+        let model = context.model.clone().unwrap_or_default();
+        context.fail(Fault::UnknownModel { model, known: upstream.known_models().join(", ") })
+    })
 }
 
 /// The body that asks for a stream instead, if the answer is to be assembled from one.

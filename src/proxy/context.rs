@@ -19,11 +19,14 @@ use super::fault::Fault;
 use super::lifecycle::Busy;
 use super::reply::Reply;
 use super::seen::Seen;
+use super::settings::Settings;
 use super::wait::Wait;
 
 /// One request.
 #[derive(Debug)]
 pub struct Context {
+    /// As they were when it began.
+    pub settings: Arc<Settings>,
     pub began: Instant,
     /// `X-Request-Id`.
     pub id: String,
@@ -114,9 +117,10 @@ pub enum Distrust {
     Shared,
 }
 
-impl Default for Context {
-    fn default() -> Self {
+impl Context {
+    pub fn new(settings: Arc<Settings>) -> Self {
         Self {
+            settings,
             began: Instant::now(),
             id: String::new(),
             model: None,

@@ -2,6 +2,8 @@
 //! rest at `/v1/stream`, which only the server that has the stream can give.
 //! Keeps no stream itself, and reads none.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use pingora::Result;
 use pingora::http::{Method, RequestHeader, ResponseHeader};
@@ -94,7 +96,8 @@ impl Gateway {
     /// Answers a request about kept streams, or directs it at the server that has the stream. With one server there
     /// is no question.
     pub(super) async fn resume(&self, session: &mut Session, context: &mut Context) -> Result<Resumed> {
-        let keepers: Vec<_> = self.upstream.pools().iter().filter(|pool| keeps(pool)).cloned().collect();
+        let settings = Arc::clone(&context.settings);
+        let keepers: Vec<_> = settings.upstream.pools().iter().filter(|pool| keeps(pool)).cloned().collect();
         if keepers.iter().map(|pool| pool.peers().len()).sum::<usize>() < 2 {
             return Ok(Resumed::No);
         }
@@ -103,7 +106,7 @@ impl Gateway {
             Some(Wanted::Lookup) => self.look_up(session, context, &keepers).await,
             Some(Wanted::Stream(conversation)) => {
                 let has_it = keepers.iter().find(|pool| pool.home(conversation.key).is_some());
-                let runs_it = || conversation.model().and_then(|model| self.upstream.running(model));
+                let runs_it = || conversation.model().and_then(|model| settings.upstream.running(model));
                 context.target.pool = has_it.or_else(runs_it).or(keepers.first()).cloned();
                 context.target.resumption = Some(match (&session.req_header().method, has_it) {
                     (&Method::DELETE, Some(_)) => Resumption::End,
@@ -117,12 +120,7 @@ impl Gateway {
     }
 
     /// What all servers say of the conversations that the client asks about, as one list.
-    async fn look_up(
-        &self,
-        session: &mut Session,
-        context: &mut Context,
-        keepers: &[std::sync::Arc<Pool>],
-    ) -> Result<Resumed> {
+    async fn look_up(&self, session: &mut Session, context: &mut Context, keepers: &[Arc<Pool>]) -> Result<Resumed> {
         let Read::Whole(body) = self.read(session, context).await? else { return Ok(Resumed::No) };
         let question =
             Question { method: Method::POST, path: "/v1/streams/lookup".to_owned(), body: body.bytes.clone() };

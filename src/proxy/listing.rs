@@ -16,7 +16,7 @@ use crate::exchange::ToolsMode;
 use crate::models::{Entry, Group, Listed, Models};
 use crate::upstream::{ClaimError, Pool};
 
-use super::{Context, Fault, Gateway, path};
+use super::{Context, Fault, Gateway, Settings, path};
 
 /// How long a list holds: a program that polls for models must not poll every server.
 const FRESH: Duration = Duration::from_secs(5);
@@ -56,17 +56,11 @@ impl Wanted {
 }
 
 impl Gateway {
-    /// Whether the list is made here. With one server it is that server's own answer.
-    pub(super) fn lists_models(&self) -> bool {
-        let peers: usize = self.upstream.pools().iter().map(|pool| pool.peers().len()).sum();
-        self.view.models_list == ModelsList::Merge && (peers > 1 || !self.view.aliases.is_empty())
-    }
-
     /// Answers with the list, or with one entry of it.
     pub(super) async fn list_models(&self, session: &mut Session, context: &mut Context, wanted: Wanted) -> Result<()> {
         let authorization = session.get_header("authorization").and_then(|value| value.to_str().ok());
         let authorization = authorization.map(str::to_owned);
-        let Some(models) = self.models(authorization).await else {
+        let Some(models) = context.settings.models(authorization).await else {
             return Err(context.fail(Fault::Claim(ClaimError::Unreachable)));
         };
         let body = match wanted {
@@ -94,6 +88,14 @@ impl Gateway {
             session.write_response_body(Some(Bytes::from(body)), true).await?;
         }
         Ok(())
+    }
+}
+
+impl Settings {
+    /// Whether the list is made here. With one server it is that server's own answer.
+    pub(super) fn lists_models(&self) -> bool {
+        let peers: usize = self.upstream.pools().iter().map(|pool| pool.peers().len()).sum();
+        self.view.models_list == ModelsList::Merge && (peers > 1 || !self.view.aliases.is_empty())
     }
 
     /// `None` when no server tells its models. Requests that come while the servers are asked wait for the answer.

@@ -25,6 +25,7 @@ mod refusal;
 mod reply;
 mod route;
 mod seen;
+mod settings;
 mod wait;
 
 use std::collections::HashSet;
@@ -43,18 +44,17 @@ pub use clients::Clients;
 pub use context::Context;
 pub use fault::Fault;
 pub use lifecycle::Lifecycle;
+pub use settings::{Current, Settings};
 
 use crate::balance::Outcome;
-use crate::config::View;
-use crate::limits::Limits;
 use crate::metrics::{Metrics, Reading, Retry};
-use crate::upstream::{Connection, Pool, Upstream, Watch};
+use crate::upstream::{Connection, Pool, Watch};
 
 use body::End;
 use context::{Delivery, Distrust};
 use conversation::Resumed;
 use fault::Blame;
-use listing::{Listing, Wanted};
+use listing::Wanted;
 use reply::{Close, Reply, Unread};
 use wait::{Behind, Standing};
 
@@ -69,25 +69,16 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 /// The proxy.
 #[derive(Debug)]
 pub struct Gateway {
-    upstream: Arc<Upstream>,
-    view: View,
-    limits: Limits,
+    current: Arc<Current>,
     metrics: Arc<Metrics>,
     lifecycle: Arc<Lifecycle>,
-    listing: Listing,
     /// What has been said once about replies that could not be read.
     said: Mutex<HashSet<String>>,
 }
 
 impl Gateway {
-    pub fn new(
-        upstream: Arc<Upstream>,
-        view: View,
-        limits: Limits,
-        metrics: Arc<Metrics>,
-        lifecycle: Arc<Lifecycle>,
-    ) -> Self {
-        Self { upstream, view, limits, metrics, lifecycle, listing: Listing::default(), said: Mutex::default() }
+    pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
+        Self { current, metrics, lifecycle, said: Mutex::default() }
     }
 
     /// The connection that a request needs.
@@ -113,7 +104,7 @@ impl Gateway {
 
     /// How the reply is read, and what of its head changes with it.
     fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
-        match Reply::to(response, context.exchange.as_deref(), context.delivery, &self.limits) {
+        match Reply::to(response, context.exchange.as_deref(), context.delivery, &context.settings.limits) {
             Ok(Reply::Passing) => {}
             Ok(reply) => {
                 context.seen.reading = Some(Reading::Read);
@@ -134,7 +125,7 @@ impl Gateway {
             }
         }
         if let Some(alias) = &context.alias
-            && let Some(renaming) = reply::renaming(response, alias, &self.limits)
+            && let Some(renaming) = reply::renaming(response, alias, &context.settings.limits)
         {
             headers::unframe_response(response);
             context.renaming = Some(renaming);
@@ -205,7 +196,7 @@ impl ProxyHttp for Gateway {
     type CTX = Box<Context>;
 
     fn new_ctx(&self) -> Box<Context> {
-        Box::default()
+        Box::new(Context::new(self.current.settings()))
     }
 
     /// None: nothing is compressed on the way.
@@ -224,11 +215,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<bool> {
-        if let Some(page) = path::within(session.req_header(), &self.view.hidden) {
+        if let Some(page) = path::within(session.req_header(), &context.settings.view.hidden) {
             return Err(context.fail(Fault::Hidden(page)));
         }
         if let Some(wanted) = Wanted::of(session.req_header())
-            && self.lists_models()
+            && context.settings.lists_models()
         {
             self.list_models(session, context, wanted).await?;
             return Ok(true);

@@ -90,7 +90,7 @@ impl Gateway {
     async fn take_in(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         let headers = &session.req_header().headers;
         let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.trim().parse::<usize>().ok());
-        let fits = length.is_some_and(|length| length <= self.limits.request_body_bytes_max);
+        let fits = length.is_some_and(|length| length <= context.settings.limits.request_body_bytes_max);
         let is_new = context.target.tried.is_empty() && matches!(context.upload, Upload::AsRead);
         if !fits || !is_new || headers.contains_key("transfer-encoding") || session.is_body_done() {
             return Ok(());
