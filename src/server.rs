@@ -244,9 +244,9 @@ struct Keeper(Arc<Current>);
 #[async_trait]
 impl BackgroundService for Keeper {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let settings = self.0.settings();
+        self.0.settings().upstream.keep();
         tokio::select! {
-            () = settings.upstream.keep() => {}
+            () = std::future::pending() => {}
             // An error means that the server has gone.
             _ = shutdown.wait_for(|is_over| *is_over) => {}
         }

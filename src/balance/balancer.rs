@@ -95,6 +95,12 @@ impl Balancer {
         }
     }
 
+    /// Balances otherwise from here on. Who has a place keeps it, and who waits waits as long as it was told.
+    /// How much is remembered of conversations stays as it was.
+    pub fn configure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Exactly these peers exist. Those that are known keep their health and their counts; those that are not named
     /// any more get nothing new and end with their last request.
     pub fn set_peers(&mut self, peers: impl IntoIterator<Item = (PeerId, Spec)>) {

@@ -24,6 +24,19 @@ impl Settings {
         Self::with(config, Upstream::new(&config.pools, &config.dialects))
     }
 
+    /// Those of another configuration. Pools keep what they have; what has changed is told, in words.
+    pub fn succeed(&self, config: &Config) -> (Self, Vec<String>) {
+        let (upstream, mut notes) = self.upstream.succeed(&config.pools, &config.dialects);
+        let settings = Self::with(config, upstream);
+        if settings.view != self.view {
+            notes.push("what clients see has changed".to_owned());
+        }
+        if settings.limits != self.limits {
+            notes.push("the limits have changed".to_owned());
+        }
+        (settings, notes)
+    }
+
     fn with(config: &Config, upstream: Upstream) -> Self {
         let (view, limits) = (config.view.clone(), config.limits.clone());
         Self { upstream, view, limits, listing: Listing::default() }
@@ -41,5 +54,12 @@ impl Current {
 
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Requests that begin from here on are held to these.
+    pub fn replace(&self, settings: Settings) {
+        let settings = Arc::new(settings);
+        // The former ones are dropped after the lock is given back.
+        let _former = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), settings);
     }
 }

@@ -1,5 +1,5 @@
-//! Asks the servers of a pool how they are, for as long as they are its servers.
-//! What is asked stands in `check`, and what follows from it in `balance`.
+//! Keeps a pool: its time, who its servers are, and how they are, for as long as they are its servers.
+//! What they are asked stands in `check`, and what follows from it in `balance`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,7 +13,10 @@ use crate::balance::{PeerId, Report, State, Status};
 use crate::config;
 
 use super::check::{self, Check};
+use super::listed;
 use super::load::Load;
+use super::members::Members;
+use super::names::{self, Resolve};
 use super::peer::Peer;
 use super::places::Places;
 use super::pool::is_awake;
@@ -32,12 +35,13 @@ pub struct Noticed {
     load: Load,
 }
 
-/// Asks the servers of one pool.
+/// Keeps one pool by one configuration.
 #[derive(Debug)]
-pub struct Asker {
+pub struct Keeper {
     pub config: Arc<config::Pool>,
     pub places: Arc<Places>,
-    /// Set once every server has been asked.
+    pub members: Arc<Members>,
+    /// Set once every name has been looked up and every server asked.
     pub is_known: watch::Sender<bool>,
 }
 
@@ -53,9 +57,28 @@ pub fn assumed(pool: &config::Pool) -> State {
     if pause(pool).is_some() { State::Loading } else { State::Ready }
 }
 
-impl Asker {
+impl Keeper {
     /// Runs for ever.
-    pub async fn keep(self: Arc<Self>, pause: Duration) {
+    pub async fn keep(self: Arc<Self>, resolver: Arc<dyn Resolve>) {
+        let ask = async {
+            self.members.looked_up().await;
+            match pause(&self.config) {
+                Some(pause) => Arc::clone(&self).keep_asking(pause).await,
+                None => {
+                    self.places.trust_all();
+                    self.is_known.send_replace(true);
+                }
+            }
+        };
+        tokio::join!(
+            self.places.keep_time(),
+            names::keep(&self.config.name, &self.members, &resolver),
+            listed::watch(&self.config, &self.members),
+            ask,
+        );
+    }
+
+    async fn keep_asking(self: Arc<Self>, pause: Duration) {
         let mut changes = self.places.changes();
         let mut asked = Arc::clone(&changes.borrow_and_update());
         let mut asking = JoinSet::new();
@@ -65,18 +88,23 @@ impl Asker {
             asking.spawn(Arc::clone(&self).follow(Arc::clone(peer), pause, Some(first.clone())));
         }
         drop(first);
-        all_first.recv().await;
-        self.is_known.send_replace(true);
-        // An error means that nobody is left who could change anything.
-        while changes.changed().await.is_ok() {
-            let peers = Arc::clone(&changes.borrow_and_update());
-            let is_new = |peer: &&Arc<Peer>| !asked.iter().any(|other| Arc::ptr_eq(other, peer));
-            for peer in peers.iter().filter(is_new) {
-                asking.spawn(Arc::clone(&self).follow(Arc::clone(peer), pause, None));
+        let first_round = async {
+            all_first.recv().await;
+            self.is_known.send_replace(true);
+        };
+        let those_who_come = async {
+            // An error means that nobody is left who could change anything.
+            while changes.changed().await.is_ok() {
+                let peers = Arc::clone(&changes.borrow_and_update());
+                let is_new = |peer: &&Arc<Peer>| !asked.iter().any(|other| Arc::ptr_eq(other, peer));
+                for peer in peers.iter().filter(is_new) {
+                    asking.spawn(Arc::clone(&self).follow(Arc::clone(peer), pause, None));
+                }
+                asked = peers;
+                while asking.try_join_next().is_some() {}
             }
-            asked = peers;
-            while asking.try_join_next().is_some() {}
-        }
+        };
+        tokio::join!(first_round, those_who_come);
     }
 
     /// Asks one server, until it is none of the pool's any more.

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
@@ -10,7 +11,6 @@ use tokio::time::sleep;
 
 use crate::config::{self, Entries};
 
-use super::keep;
 use super::members::Members;
 
 /// How often it is looked at. It is a small file, and reading it tells more than its time and size do.
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Runs for ever, or as long as there is such a file in the configuration.
-pub async fn watch(pool: &config::Pool, members: &Members) {
+pub async fn watch(pool: &Arc<config::Pool>, members: &Members) {
     let Some(file) = &pool.peers_file else { return };
     let mut last = None;
     loop {
@@ -30,17 +30,17 @@ pub async fn watch(pool: &config::Pool, members: &Members) {
             continue;
         }
         match &text {
-            Ok(text) => enlist(pool, text, &file.path, members),
+            Ok(text) => list(pool, text, &file.path, members),
             Err(e) => log::error!("{}: {e}; the servers stay as they are", file.path),
         }
         last = Some(text);
     }
 }
 
-fn enlist(pool: &config::Pool, text: &str, path: &str, members: &Members) {
+fn list(pool: &Arc<config::Pool>, text: &str, path: &str, members: &Members) {
     match Entries::from_yaml(text, path, &|name| std::env::var(name).ok()) {
         Ok(listed) => {
-            let changes = members.enlist(pool.with_listed(&listed), keep::assumed(pool));
+            let changes = members.list(pool, &listed);
             if !changes.is_empty() {
                 log::info!("pool {}: {path}: {changes}", pool.name);
             }

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use crate::balance::{Report, State};
+use crate::balance::Report;
 use crate::config::{self, Entries, Name};
 
+use super::keep::assumed;
 use super::lock;
 use super::peer::{Peer, authority};
 use super::places::Places;
@@ -30,31 +31,47 @@ pub struct Members {
 }
 
 /// Who is named now.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Enlisted {
+    /// The configuration that holds.
+    pool: Arc<config::Pool>,
     pub entries: Entries,
-    /// What is assumed of a server before it has been asked how it is.
-    pub assumed: State,
 }
 
 type NameKey = (String, u16);
 
 impl Members {
-    /// Nobody yet.
-    pub fn new(places: Arc<Places>) -> Self {
-        let (enlisted, answers) = (watch::Sender::default(), watch::Sender::default());
-        Self { places, enlisted, answers, turn: Mutex::default() }
+    /// Those whom a configuration names.
+    pub fn new(pool: &Arc<config::Pool>, places: Arc<Places>) -> Self {
+        let enlisted = Enlisted { pool: Arc::clone(pool), entries: pool.entries() };
+        let enlisted = watch::Sender::new(Arc::new(enlisted));
+        let members = Self { places, enlisted, answers: watch::Sender::default(), turn: Mutex::default() };
+        members.gather();
+        members
     }
 
-    /// These are named from now on.
-    pub fn enlist(&self, entries: Entries, assumed: State) -> Changes {
-        let enlisted = Enlisted { entries, assumed };
-        let is_new = self.enlisted.send_if_modified(|known| {
-            let is_new = **known != enlisted;
-            *known = Arc::new(enlisted);
+    /// From here on those whom another configuration names.
+    pub fn adopt(&self, pool: &Arc<config::Pool>) -> Changes {
+        let entries = pool.entries();
+        self.enlisted.send_replace(Arc::new(Enlisted { pool: Arc::clone(pool), entries }));
+        let enlisted = Arc::clone(&self.enlisted.borrow());
+        self.answers.send_modify(|answers| {
+            answers.retain(|known, _| enlisted.entries.names.iter().any(|name| key(name) == *known));
+        });
+        self.gather()
+    }
+
+    /// The file of a configuration lists these now. No matter, if that configuration holds no more.
+    pub fn list(&self, pool: &Arc<config::Pool>, listed: &Entries) -> Changes {
+        let entries = pool.with_listed(listed);
+        self.enlisted.send_if_modified(|known| {
+            let is_new = Arc::ptr_eq(&known.pool, pool) && known.entries != entries;
+            if is_new {
+                *known = Arc::new(Enlisted { pool: Arc::clone(pool), entries });
+            }
             is_new
         });
-        if is_new { self.gather() } else { Changes::default() }
+        self.gather()
     }
 
     /// Tells when others are named.
@@ -107,7 +124,7 @@ impl Members {
             return Changes::default();
         }
         let changes = Changes::between(&before, &peers);
-        self.places.set_peers(peers.into(), Report { state: enlisted.assumed, ..Report::default() });
+        self.places.set_peers(peers.into(), Report { state: assumed(&enlisted.pool), ..Report::default() });
         changes
     }
 

@@ -25,8 +25,6 @@ mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::task::JoinSet;
-
 pub use ask::Question;
 pub use check::Fate;
 pub use claim::{Claim, Connection};
@@ -52,6 +50,29 @@ impl Upstream {
         Self { pools: pools.iter().map(|pool| Arc::new(Pool::new(pool.clone(), Arc::clone(&dialects)))).collect() }
     }
 
+    /// The pools of another configuration. One whose name was there before keeps its places, its queue and what is
+    /// known of its servers. What has changed is told, in words.
+    pub fn succeed(&self, pools: &[config::Pool], dialects: &Dialects) -> (Self, Vec<String>) {
+        let dialects = Arc::new(dialects.clone());
+        let mut notes = Vec::new();
+        let succeed = |config: &config::Pool| {
+            let (config, dialects) = (config.clone(), Arc::clone(&dialects));
+            let Some(former) = self.pools.iter().find(|pool| pool.name() == config.name) else {
+                notes.push(format!("pool {} is new", config.name));
+                return Arc::new(Pool::new(config, dialects));
+            };
+            let (pool, changes) = former.succeed(config, dialects);
+            if !changes.is_empty() {
+                notes.push(format!("pool {}: {changes}", pool.name()));
+            }
+            Arc::new(pool)
+        };
+        let succeeded = Self { pools: pools.iter().map(succeed).collect() };
+        let gone = self.pools.iter().filter(|former| succeeded.pools.iter().all(|pool| pool.name() != former.name()));
+        notes.extend(gone.map(|pool| format!("pool {} is gone", pool.name())));
+        (succeeded, notes)
+    }
+
     pub fn pools(&self) -> &[Arc<Pool>] {
         &self.pools
     }
@@ -67,13 +88,11 @@ impl Upstream {
         takers().find(|pool| !pool.config().models.is_empty()).or_else(|| takers().next())
     }
 
-    /// Keeps the time of every pool and asks its servers how they are, until it is dropped.
-    pub async fn keep(&self) {
-        let mut keeping = JoinSet::new();
+    /// Keeps every pool from here on, and for as long as anybody has it.
+    pub fn keep(&self) {
         for pool in &self.pools {
-            keeping.spawn(Arc::clone(pool).keep(Arc::new(names::System)));
+            pool.keep(Arc::new(names::System));
         }
-        while keeping.join_next().await.is_some() {}
     }
 
     /// The models that the configuration names, for an error that says what there is.

@@ -87,8 +87,8 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::balance::{Settings, State};
-    use crate::config::Entries;
+    use crate::balance::Settings;
+    use crate::config::{self, Entries};
     use crate::upstream::lock;
     use crate::upstream::places::Places;
 
@@ -113,12 +113,9 @@ mod tests {
         }
     }
 
-    fn entries(yaml: &str) -> Entries {
-        Entries::from_yaml(yaml, "t.yaml", &|_| None).unwrap()
-    }
-
-    fn members() -> Arc<Members> {
-        Arc::new(Members::new(Arc::new(Places::new(Settings::default()))))
+    fn pool(yaml: &str) -> Arc<config::Pool> {
+        let Entries { peers, names } = Entries::from_yaml(yaml, "t.yaml", &|_| None).unwrap();
+        Arc::new(config::Pool { peers, names, ..config::Pool::named("p") })
     }
 
     async fn wait_for(members: &Members, urls: &[&str]) {
@@ -128,10 +125,10 @@ mod tests {
 
     #[tokio::test]
     async fn servers_come_and_go_with_the_addresses_of_their_name() {
-        let (members, table) = (members(), Arc::new(Table::default()));
+        let table = Arc::new(Table::default());
         table.set("a", &["10.0.0.2", "10.0.0.1", "10.0.0.2"]);
         let yaml = "[{dns: 'a:8080/llm', refresh_ms: 1, weight: 3}, http://10.0.0.9:8080, {dns: b, refresh_ms: 1}]";
-        members.enlist(entries(yaml), State::Ready);
+        let members = Arc::new(Members::new(&pool(yaml), Arc::new(Places::new(Settings::default()))));
         let (kept, resolver): (_, Arc<dyn Resolve>) = (Arc::clone(&members), Arc::<Table>::clone(&table));
         let keeper = tokio::spawn(async move { keep("p", &kept, &resolver).await });
         let own = "http://10.0.0.9:8080";
@@ -164,7 +161,7 @@ mod tests {
         // What is named otherwise is looked up otherwise; what is drained is not there.
         table.set("c", &["10.0.0.7"]);
         let yaml = "[{dns: 'c:1', refresh_ms: 1}, {url: 'http://10.0.0.9:8080', drain: true}, {dns: 'a:8080/llm'}]";
-        members.enlist(entries(yaml), State::Ready);
+        members.adopt(&pool(yaml));
         wait_for(&members, &[&["http://10.0.0.7:1"], &all[1..4]].concat()).await;
         keeper.abort();
     }

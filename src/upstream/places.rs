@@ -13,7 +13,8 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::balance::{
-    Assignment, Balancer, Decision, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Status, Ticket, Why,
+    Assignment, Balancer, Decision, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Standing, Status,
+    Ticket, Why,
 };
 
 use super::lock;
@@ -71,6 +72,21 @@ impl Places {
             self.peers.send_replace(peers);
         }
         self.settle();
+    }
+
+    /// The pool is balanced otherwise from here on; who has a place or waits keeps it.
+    pub fn configure(self: &Arc<Self>, settings: Settings) {
+        lock(&self.state).balancer.configure(settings);
+        self.settle();
+    }
+
+    /// Nobody is asked any more how it is, so what was said last says nothing.
+    pub fn trust_all(self: &Arc<Self>) {
+        for status in self.statuses() {
+            if matches!(status.standing, Standing::Loading | Standing::Failed) {
+                self.asked(status.id, Report::default());
+            }
+        }
     }
 
     /// Those that may get requests, in the order in which they were named.
@@ -380,6 +396,10 @@ mod tests {
         drop(first);
         assert_eq!(standings(&places), ["b:80 1 false"]);
         assert!(places.peer(a).is_none());
+        places.set_peers(peers(&["b", "c"], 1), loading);
+        let Entry::Waiting(mut third) = enter(&places) else { panic!() };
+        places.trust_all();
+        assert_eq!(places.peer(third.place().await.unwrap().peer()).unwrap().name(), "c:80");
         // Without any peer requests wait for one.
         places.set_peers(Arc::default(), Report::default());
         let Entry::Waiting(mut third) = enter(&places) else { panic!() };

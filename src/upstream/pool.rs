@@ -2,10 +2,11 @@
 //! Decides nothing of who is next; `balance` does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::balance::{PeerId, Reason, Refusal, Request, Settings, Standing, Status};
@@ -16,10 +17,10 @@ use crate::dialect::{Dialect, Dialects};
 use super::ask::{self, Question};
 use super::check::{self, Fate};
 use super::claim::Claim;
-use super::keep::{self, Asker};
-use super::listed;
-use super::members::Members;
-use super::names::{self, Resolve};
+use super::keep::{self, Keeper};
+use super::lock;
+use super::members::{Changes, Members};
+use super::names::Resolve;
 use super::peer::Peer;
 use super::places::{Entry, Place, Places, Waiting};
 use super::probe::Probe;
@@ -38,6 +39,8 @@ pub struct Pool {
     members: Arc<Members>,
     /// Whether every name has been looked up, and every server asked how it is, if they are asked at all.
     is_known: watch::Sender<bool>,
+    /// What keeps it. Nothing of that holds a pool, so that it ends with the last of this name.
+    keeping: Arc<Mutex<JoinSet<()>>>,
     probe: Probe,
     dialects: Arc<Dialects>,
 }
@@ -79,11 +82,30 @@ pub enum ClaimError {
 impl Pool {
     pub(super) fn new(config: config::Pool, dialects: Arc<Dialects>) -> Self {
         let places = Arc::new(Places::new(settings(&config.balancing)));
-        let members = Arc::new(Members::new(Arc::clone(&places)));
-        members.enlist(config.entries(), keep::assumed(&config));
+        let config = Arc::new(config);
+        let members = Arc::new(Members::new(&config, Arc::clone(&places)));
         let is_known = keep::pause(&config).is_none() && config.entries().names.is_empty();
         let (is_known, _) = watch::channel(is_known);
-        Self { config: Arc::new(config), places, members, is_known, probe: Probe::default(), dialects }
+        let (keeping, probe) = (Arc::default(), Probe::default());
+        Self { config, places, members, is_known, keeping, probe, dialects }
+    }
+
+    /// The same pool by another configuration. Its places, its queue and what is known of its servers stay; who has
+    /// come and who leaves is told.
+    pub(super) fn succeed(&self, config: config::Pool, dialects: Arc<Dialects>) -> (Self, Changes) {
+        self.places.configure(settings(&config.balancing));
+        let config = Arc::new(config);
+        let changes = self.members.adopt(&config);
+        let pool = Self {
+            config,
+            places: Arc::clone(&self.places),
+            members: Arc::clone(&self.members),
+            is_known: self.is_known.clone(),
+            keeping: Arc::clone(&self.keeping),
+            probe: Probe::default(),
+            dialects,
+        };
+        (pool, changes)
     }
 
     pub fn config(&self) -> &config::Pool {
@@ -165,24 +187,18 @@ impl Pool {
         })
     }
 
-    /// Keeps the pool's time, finds out who its servers are and asks them how they are. Runs for ever.
-    pub async fn keep(self: Arc<Self>, resolver: Arc<dyn Resolve>) {
-        let asks = async {
-            self.members.looked_up().await;
-            match keep::pause(&self.config) {
-                Some(pause) => {
-                    let (config, places) = (Arc::clone(&self.config), Arc::clone(&self.places));
-                    Arc::new(Asker { config, places, is_known: self.is_known.clone() }).keep(pause).await;
-                }
-                None => drop(self.is_known.send_replace(true)),
-            }
+    /// Keeps the pool from here on by this configuration: its time, who its servers are and how they are. It is kept
+    /// for as long as anybody has it, whether it is configured still or not.
+    pub(super) fn keep(&self, resolver: Arc<dyn Resolve>) {
+        let keeper = Keeper {
+            config: Arc::clone(&self.config),
+            places: Arc::clone(&self.places),
+            members: Arc::clone(&self.members),
+            is_known: self.is_known.clone(),
         };
-        tokio::join!(
-            self.places.keep_time(),
-            names::keep(self.name(), &self.members, &resolver),
-            listed::watch(&self.config, &self.members),
-            asks,
-        );
+        let mut keeping = JoinSet::new();
+        keeping.spawn(Arc::new(keeper).keep(resolver));
+        *lock(&self.keeping) = keeping;
     }
 
     /// Waits until every server has been asked once: before that nobody knows how much each can take.

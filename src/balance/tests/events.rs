@@ -18,6 +18,7 @@ enum Event {
     Next,
     Expire,
     SetPeers { which: u8, slots: Option<u32>, tier: u8 },
+    Configure { policy: Policy, queue_max: usize },
     Asked { peer: usize, report: Report },
     Pass { ms: u64 },
 }
@@ -52,10 +53,27 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(Event::Expire),
         1 => (0..16_u8, number(), 0..2_u8)
             .prop_map(|(which, slots, tier)| Event::SetPeers { which, slots, tier }),
+        1 => (policy(), 0..9_usize).prop_map(|(policy, queue_max)| Event::Configure { policy, queue_max }),
         1 => (0..4_usize, report).prop_map(|(peer, report)| Event::Asked { peer, report }),
         2 => (0..3_000_u64).prop_map(|ms| Event::Pass { ms }),
     ];
     prop::collection::vec(event, 0..200)
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    prop_oneof![Just(Policy::Slots), Just(Policy::RoundRobin), Just(Policy::RandomTwo), Just(Policy::Prefix)]
+}
+
+fn settings(policy: Policy) -> Settings {
+    Settings {
+        policy,
+        queue_max: 8,
+        wait_max: Duration::from_secs(10),
+        blocks_max: 16,
+        sessions_max: 2,
+        failures_max: 3,
+        ..Settings::default()
+    }
 }
 
 /// What the caller knows: the requests that it has running and waiting.
@@ -67,16 +85,7 @@ struct Caller {
 
 impl Caller {
     fn new(policy: Policy) -> Self {
-        let settings = Settings {
-            policy,
-            queue_max: 8,
-            wait_max: Duration::from_secs(10),
-            blocks_max: 16,
-            sessions_max: 2,
-            failures_max: 3,
-            ..Settings::default()
-        };
-        let pool = Pool::new(settings, &[("a", slots(2)), ("b", slots(1)), ("c", Spec::default())]);
+        let pool = Pool::new(settings(policy), &[("a", slots(2)), ("b", slots(1)), ("c", Spec::default())]);
         Self { pool, running: Vec::new(), waiting: Vec::new() }
     }
 
@@ -111,6 +120,9 @@ impl Caller {
                 let named = NAMES.iter().enumerate().filter(|(at, _)| which & 1 << at != 0);
                 self.pool.balancer.set_peers(named.map(|(_, name)| (id(name), spec)));
             }
+            Event::Configure { policy, queue_max } => {
+                self.pool.balancer.configure(Settings { queue_max, ..settings(policy) });
+            }
             Event::Asked { peer, report } => self.pool.asked(NAMES[peer], report),
             Event::Pass { ms } => self.pool.pass(Duration::from_millis(ms)),
             Event::Release { .. } | Event::Began { .. } | Event::Leave { .. } => {}
@@ -134,9 +146,9 @@ impl Caller {
                 self.waiting.push((ticket, request));
             }
             Decision::Refuse(refusal) => match refusal.reason {
-                Reason::QueueFull => assert_eq!(self.waiting.len(), 8),
+                Reason::QueueFull => assert!(self.waiting.len() >= self.pool.balancer.settings.queue_max),
                 Reason::Unreachable => assert!(before.iter().all(|(peer, _)| request.tried.contains(peer))),
-                Reason::Busy => panic!("there is a queue"),
+                Reason::Busy => assert_eq!(self.pool.balancer.settings.queue_max, 0),
             },
         }
     }
@@ -232,9 +244,7 @@ fn request(priority: u8, tried: u8, conversation: u8, session: Option<u8>) -> Re
 proptest! {
     #[test]
     fn no_place_is_lost_and_no_ticket_ends_twice(
-        policy in prop_oneof![
-            Just(Policy::Slots), Just(Policy::RoundRobin), Just(Policy::RandomTwo), Just(Policy::Prefix)
-        ],
+        policy in policy(),
         events in events(),
     ) {
         let mut caller = Caller::new(policy);
