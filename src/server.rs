@@ -1,5 +1,7 @@
 //! Starts the gateway, and stops it: not ready first, then closed when the last request has gone.
-//! Reads no file; the command line does.
+//! Reads no file; the command line does, at first and whenever it is asked to.
+
+mod reload;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +16,7 @@ use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora::services::Service;
-use pingora::services::background::{BackgroundService, background_service};
+use pingora::services::background::background_service;
 use pingora::services::listening;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -23,6 +25,8 @@ use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
 use crate::metrics::{Metrics, Models};
 use crate::proxy::{Clients, Current, Gateway, Lifecycle, Settings};
+
+use reload::Keeper;
 
 /// None. A client of a chat API sends one request and then listens: 64 KiB for each connection would be for nothing.
 /// And what is written must leave: Pingora does not flush an answer that has a length before its end.
@@ -39,23 +43,26 @@ pub enum Error {
     Thread(io::Error),
 }
 
-/// Serves until SIGTERM or SIGINT, then returns. A second signal stops at once.
-pub fn run(config: Config) -> Result<(), Error> {
-    let told = signals()?;
-    Prepared::new(config)?.serve(told);
+/// Serves until SIGTERM or SIGINT, then returns. A second signal stops at once. On SIGHUP the configuration is read
+/// `again`; one that is bad says so, and changes nothing.
+pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + Send + 'static) -> Result<(), Error> {
+    let (configs, newer) = watch::channel(None);
+    let told = signals(again, configs)?;
+    Prepared::new(config, newer)?.serve(told);
     Ok(())
 }
 
 /// Serves on a thread of its own until it is told to stop.
 pub fn spawn(config: Config) -> Result<Running, Error> {
-    let prepared = Prepared::new(config)?;
+    let (configs, newer) = watch::channel(None);
+    let prepared = Prepared::new(config, newer)?;
     let (addr, admin_addr) = (prepared.addr, prepared.admin_addr);
     let (stop, told) = watch::channel(0);
     let thread = std::thread::Builder::new()
         .name("gateway".to_owned())
         .spawn(move || prepared.serve(told))
         .map_err(Error::Thread)?;
-    Ok(Running { addr, admin_addr, stop, thread: Some(thread) })
+    Ok(Running { addr, admin_addr, stop, configs, thread: Some(thread) })
 }
 
 /// A gateway that serves on a thread of its own.
@@ -65,10 +72,16 @@ pub struct Running {
     pub addr: SocketAddr,
     pub admin_addr: Option<SocketAddr>,
     stop: watch::Sender<u32>,
+    configs: watch::Sender<Option<Arc<Config>>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
+    /// Puts another configuration in place, as on SIGHUP; soon, and not before this returns.
+    pub fn reload(&self, config: Config) {
+        self.configs.send_replace(Some(Arc::new(config)));
+    }
+
     /// Stops as on SIGTERM, and returns when it has.
     pub fn stop(mut self) {
         self.end();
@@ -100,12 +113,12 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(config: Config) -> Result<Self, Error> {
+    fn new(config: Config, newer: watch::Receiver<Option<Arc<Config>>>) -> Result<Self, Error> {
         let current = Arc::new(Current::new(Settings::new(&config)));
         let lifecycle = Arc::new(Lifecycle::default());
         let metrics = Arc::new(Metrics::new(Models::new(named_models(&config))));
         let pages = Admin::new(Arc::clone(&current), Arc::clone(&metrics), Arc::clone(&lifecycle));
-        let keeper = background_service("upstream", Keeper(Arc::clone(&current)));
+        let keeper = background_service("upstream", Keeper::new(Arc::clone(&current), &config, newer));
         let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle));
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
@@ -184,6 +197,13 @@ fn say_pools(config: &Config) {
     }
 }
 
+fn say_mistakes(mistakes: &str) {
+    for mistake in mistakes.lines() {
+        log::error!("{mistake}");
+    }
+    log::error!("the configuration stays as it was");
+}
+
 /// A bound address. Pingora would bind it later, on another thread, try for half a minute and panic.
 struct Bound {
     addr: SocketAddr,
@@ -238,21 +258,6 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
     }
 }
 
-/// Keeps the pools for as long as the gateway runs.
-struct Keeper(Arc<Current>);
-
-#[async_trait]
-impl BackgroundService for Keeper {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
-        self.0.settings().upstream.keep();
-        tokio::select! {
-            () = std::future::pending() => {}
-            // An error means that the server has gone.
-            _ = shutdown.wait_for(|is_over| *is_over) => {}
-        }
-    }
-}
-
 /// Pingora asks this when to stop.
 struct Shutdown {
     lifecycle: Arc<Lifecycle>,
@@ -277,14 +282,17 @@ impl ShutdownSignalWatch for Shutdown {
     }
 }
 
-/// Counts SIGTERM and SIGINT from here on, before anything serves: one that came earlier than its handler would end the
-/// process in mid-answer.
-fn signals() -> Result<watch::Receiver<u32>, Error> {
+/// Counts SIGTERM and SIGINT from here on, and reads the configuration again on SIGHUP, before anything serves: a signal
+/// that came earlier than its handler would end the process in mid-answer.
+fn signals(
+    again: impl Fn() -> Result<Config, String> + Send + 'static,
+    configs: watch::Sender<Option<Arc<Config>>>,
+) -> Result<watch::Receiver<u32>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(Error::Thread)?;
-    let (mut terminate, mut interrupt) = {
+    let (mut terminate, mut interrupt, mut hangup) = {
         let _inside = runtime.enter();
         let listen = |kind| signal(kind).map_err(Error::Thread);
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?)
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?)
     };
     let (tell, told) = watch::channel(0);
     let count = async move {
@@ -292,6 +300,13 @@ fn signals() -> Result<watch::Receiver<u32>, Error> {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = hangup.recv() => {
+                    match again() {
+                        Ok(config) => drop(configs.send_replace(Some(Arc::new(config)))),
+                        Err(mistakes) => say_mistakes(&mistakes),
+                    }
+                    continue;
+                }
             }
             tell.send_modify(|times| *times += 1);
         }

@@ -47,7 +47,8 @@ impl Options {
             return print(b"the configuration is good\n");
         }
         super::log::start();
-        Ok(crate::server::run(config)?)
+        let again = move || self.config().map_err(|error| error.to_string());
+        Ok(crate::server::run(config, again)?)
     }
 
     fn config(&self) -> Result<Config, CliError> {

@@ -103,11 +103,17 @@ impl Drop for Program {
     }
 }
 
-/// The program, what it says, and where it listens.
+/// The program in front of one server.
 fn program(upstream: &Upstream) -> (Program, Receiver<String>, SocketAddr) {
     let url = format!("http://{}", upstream.address);
+    running(&["--upstream", &url, "--listen", "127.0.0.1:0"])
+}
+
+/// The program, what it says, and where it listens.
+fn running(arguments: &[&str]) -> (Program, Receiver<String>, SocketAddr) {
     let child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
-        .args(["run", "--upstream", &url, "--listen", "127.0.0.1:0"])
+        .arg("run")
+        .args(arguments)
         .env_remove("RUST_LOG")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -166,4 +172,35 @@ fn a_signal_lets_the_last_answer_end_and_a_second_does_not() {
         assert!(program.0.wait().unwrap().success(), "{signals:?}");
         drop(end);
     }
+}
+
+#[test]
+fn a_hangup_has_the_configuration_read_again_and_a_bad_one_changes_nothing() {
+    let (first, _first_seen) = Upstream::answering(|_| ok("first"));
+    let (second, _second_seen) = Upstream::answering(|_| ok("second"));
+    let file = format!("{}/lifecycle-hangup.yaml", env!("CARGO_TARGET_TMPDIR"));
+    let write = |listen: &str, url: &str| {
+        std::fs::write(&file, format!("listen: {listen}\npools: [{{name: a, peers: {url}}}]\n")).unwrap();
+    };
+    let (one, two) = (format!("http://{}", first.address), format!("http://{}", second.address));
+    write("127.0.0.1:0", &one);
+    let (program, said, addr) = running(&["-c", &file]);
+    assert_eq!(ask(addr, get("/")).text(), "first");
+
+    write("127.0.0.1:0", "ftp://x\n  - peers: y");
+    signal(&program, "-HUP");
+    let mistake = wait_for(&said, &file);
+    assert!(mistake.contains("error"), "{mistake}");
+    wait_for(&said, "the configuration stays as it was");
+    assert_eq!(ask(addr, get("/")).text(), "first");
+
+    write("127.0.0.1:1", &two);
+    signal(&program, "-HUP");
+    let line = wait_for(&said, "the configuration was read again");
+    assert!(line.ends_with(&format!("pool a: +{two} -{one}")), "{line}");
+    wait_for(&said, "`listen` has changed");
+    assert_eq!(ask(addr, get("/")).text(), "second");
+
+    signal(&program, "-HUP");
+    assert!(wait_for(&said, "the configuration was read again").ends_with("no server came or left"));
 }

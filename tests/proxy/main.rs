@@ -23,6 +23,7 @@ mod pools;
 mod probing;
 mod prometheus;
 mod queue;
+mod reload;
 mod rewriting;
 mod seen;
 mod series;

@@ -1,0 +1,84 @@
+//! Puts another configuration in place while requests run.
+//! Reads none itself; it is handed one that is good, and says what it changed.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+use tokio::sync::watch;
+
+use crate::config::{Config, Server};
+use crate::proxy::Current;
+
+/// Keeps the pools for as long as the gateway runs, and has them followed by those of newer configurations.
+pub(super) struct Keeper {
+    current: Arc<Current>,
+    fixed: Fixed,
+    configs: watch::Receiver<Option<Arc<Config>>>,
+}
+
+impl Keeper {
+    /// `config` is the one that the gateway was started with.
+    pub fn new(current: Arc<Current>, config: &Config, configs: watch::Receiver<Option<Arc<Config>>>) -> Self {
+        Self { current, fixed: Fixed::of(config), configs }
+    }
+
+    async fn keep(&self) {
+        self.current.settings().upstream.keep();
+        let mut configs = self.configs.clone();
+        while configs.changed().await.is_ok() {
+            let config = configs.borrow_and_update().clone();
+            if let Some(config) = config {
+                self.adopt(&config);
+            }
+        }
+        // Nobody is left who could send one.
+        std::future::pending().await
+    }
+
+    fn adopt(&self, config: &Config) {
+        let (settings, notes) = self.current.settings().succeed(config);
+        settings.upstream.keep();
+        self.current.replace(settings);
+        let notes = if notes.is_empty() { "no server came or left".to_owned() } else { notes.join("; ") };
+        log::info!("the configuration was read again: {notes}");
+        for key in self.fixed.differing(config) {
+            log::warn!("`{key}` has changed; it stays as it was until toolgate is started anew");
+        }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Keeper {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        tokio::select! {
+            () = self.keep() => {}
+            // An error means that the server has gone.
+            _ = shutdown.wait_for(|is_over| *is_over) => {}
+        }
+    }
+}
+
+/// What only a new start changes.
+struct Fixed {
+    listen: Vec<String>,
+    admin: Option<String>,
+    server: Server,
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        Self { listen: config.listen.clone(), admin: config.admin.clone(), server: config.server }
+    }
+
+    fn differing(&self, config: &Config) -> impl Iterator<Item = &'static str> {
+        let other = Self::of(config);
+        let keys = [
+            ("listen", self.listen != other.listen),
+            ("admin", self.admin != other.admin),
+            ("server", self.server != other.server),
+        ];
+        keys.into_iter().filter_map(|(key, differs)| differs.then_some(key))
+    }
+}
