@@ -72,9 +72,8 @@ class Fleet:
         return [box.busy() for box in self.boxes]
 
     def waiting(self):
-        """Requests that are in the gateway and at no server."""
-        status = self.admin.get("/status")
-        return status["in_flight"] - sum(peer["in_flight"] for peer in status["pools"][0]["peers"])
+        """Requests in the gateway's queue."""
+        return self.admin.get("/status")["pools"][0]["queue"]["waiting"]
 
     def until_idle(self):
         until("somebody is still served", lambda: self.busy() == [0, 0] and self.admin.get("/status")["in_flight"] == 0)
@@ -85,6 +84,16 @@ class Fleet:
         headers = {"Content-Type": "application/json", "X-Toolgate-Explain": "1", **(headers or {})}
         status, fields, answer = self.wire.request("POST", "/v1/chat/completions", body, headers)
         return status, fields, json.loads(answer)
+
+    def listen(self, name, **more):
+        """The events of a streamed answer without tools, as far as they came."""
+        connection = self.wire.begin(model=MODEL, messages=ask(name), stream=True, **more)
+        with contextlib.closing(connection), connection.getresponse() as response:
+            assert response.status == 200
+            try:
+                return response.read()
+            except http.client.IncompleteRead as broken:
+                return broken.partial
 
     @contextlib.contextmanager
     def talking(self, name, **more):
@@ -203,15 +212,38 @@ def breaks_off(talk):
 
 
 def test_killing_a_server_under_load_costs_no_request_that_had_not_begun(idle, threads):
-    answers = [threads.submit(idle.ask, "large") for _ in range(32)]
-    until("the first has no answer", lambda: any(answer.done() for answer in answers))
+    wholes, streams = [], []
+    for _ in range(16):
+        wholes.append(threads.submit(idle.ask, "large"))
+        streams.append(threads.submit(idle.listen, "large"))
+    until("the first has no answer", lambda: any(answer.done() for answer in wholes + streams))
     until("it has nothing to do", lambda: idle.boxes[0].busy() > 0)
     idle.boxes[0].process.kill()
-    for status, _, body in (answer.result(PATIENCE_SECONDS) for answer in answers):
+    for status, _, body in (answer.result(PATIENCE_SECONDS) for answer in wholes):
         assert status == 200, body
         assert body["choices"][0]["message"]["content"] == SCRIPTS["large"]
+    heard = [answer.result(PATIENCE_SECONDS) for answer in streams]
+    broken = [events for events in heard if not events.endswith(b"data: [DONE]\n\n")]
+    assert len(broken) <= SLOTS and all(b'"content":"' in events for events in broken)
     idle.boxes[0].start()
     until("it is not found again", lambda: idle.peers("up") == [True, True])
+
+
+def test_a_client_that_waits_hears_how_it_stands(idle, threads, tmp_path):
+    """And the SDK does not mind."""
+    with contextlib.closing(Fleet(idle.boxes, tmp_path, keepalive_ms=10)) as fleet, contextlib.ExitStack() as leave:
+        talks = [leave.enter_context(fleet.talking("loop")) for _ in range(2 * SLOTS)]
+        connection = leave.enter_context(
+            contextlib.closing(fleet.wire.begin(model=MODEL, messages=ask("text"), stream=True))
+        )
+        response = leave.enter_context(connection.getresponse())
+        assert response.readline() == b": queued position=1\n"
+        by_sdk = threads.submit(stream, fleet.client, "hermes", MODEL)
+        until("it does not wait", lambda: fleet.waiting() == 2)
+        talks[0].close()
+        events = response.read().split(b"\n\n")
+        assert events[-2:] == [b"data: [DONE]", b""]
+        assert calls(by_sdk.result(PATIENCE_SECONDS)[0]) == [("get_weather", PARIS)]
 
 
 def test_many_conversations_with_tools_at_once(idle, threads):
