@@ -92,6 +92,8 @@ pub struct Target {
     pub peer_url: Option<String>,
     /// Why that peer.
     pub why: Option<Why>,
+    /// How the others stood, for a client that asks.
+    pub others: Option<String>,
 }
 
 impl Target {

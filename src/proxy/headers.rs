@@ -9,8 +9,6 @@ use pingora::{Error, ErrorType, Result};
 
 use crate::upstream::Peer;
 
-use super::context::Target;
-
 use super::path::origin_form;
 
 /// A client's own id longer than this is replaced: it stands in every log line.
@@ -118,20 +116,6 @@ pub fn keep_streaming(response: &mut ResponseHeader) -> Result<()> {
         if !response.headers.contains_key(name) {
             response.insert_header(name, value)?;
         }
-    }
-    Ok(())
-}
-
-/// Says which peer answered and why, to who asks with `X-Toolgate-Explain: 1`.
-pub fn explain(request: &RequestHeader, response: &mut ResponseHeader, target: &Target) -> Result<()> {
-    if request.headers.get("x-toolgate-explain").is_none_or(|value| value != "1") {
-        return Ok(());
-    }
-    if let Some(peer) = &target.peer_url {
-        response.insert_header("X-Toolgate-Peer", peer.as_str())?;
-    }
-    if let Some(why) = target.why {
-        response.insert_header("X-Toolgate-Why", why.to_string())?;
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ mod body;
 mod clients;
 mod context;
 mod conversation;
+mod explain;
 mod fault;
 mod headers;
 mod lifecycle;
@@ -246,6 +247,7 @@ impl ProxyHttp for Gateway {
             let claim = self.place(session, context, &pool).await?;
             context.target.peer_url = Some(claim.peer().url().to_owned());
             context.target.why = claim.why();
+            context.target.others = explain::others(session.req_header(), &pool, claim.peer());
             if let Some(conversation) = &context.conversation {
                 pool.settle_session(conversation.key, claim.peer().id());
             }
@@ -339,7 +341,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         if !response.status.is_informational() {
             response.insert_header("X-Request-Id", context.id.as_str())?;
-            headers::explain(session.req_header(), response, &context.target)?;
+            explain::explain(session.req_header(), response, &context.target)?;
         }
         if session.req_header().version == Version::HTTP_10 {
             headers::unchunk(response);

@@ -13,7 +13,7 @@ use pingora::{Error, Result};
 use crate::response::Progress;
 use crate::upstream::{Asked, Holding, Ticks};
 
-use super::{Context, has_answered, headers};
+use super::{Context, explain, has_answered, headers};
 
 /// How a request waits for its answer.
 #[derive(Debug, Default)]
@@ -139,7 +139,7 @@ impl Context {
         head.insert_header("Content-Type", "text/event-stream")?;
         headers::keep_streaming(&mut head)?;
         head.insert_header("X-Request-Id", self.id.as_str())?;
-        headers::explain(session.req_header(), &mut head, &self.target)?;
+        explain::explain(session.req_header(), &mut head, &self.target)?;
         if session.req_header().version != Version::HTTP_10 {
             head.insert_header("Transfer-Encoding", "chunked")?;
         }

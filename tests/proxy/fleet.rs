@@ -154,6 +154,36 @@ fn a_spare_serves_only_when_nobody_else_can() {
     assert_eq!(ask(gateway.addr, post(CHAT, "{}")).text(), "spare");
 }
 
+#[test]
+fn a_receipt_says_who_and_why_and_how_the_others_stood() {
+    let (held, was_asked) = mpsc::channel();
+    let held = Mutex::new(held);
+    let full = Upstream::start(move |mut wire| {
+        wire.request();
+        held.lock().unwrap().send(()).unwrap();
+        wire.expect_close();
+    });
+    let (free, _) = box_named("free");
+    let dead = dead_address();
+    let mut pool = pool_of(&[full.address, dead, free.address]);
+    for (priority, peer) in (0..).zip(&mut pool.peers) {
+        (peer.priority, peer.max_inflight, peer.name) = (priority, Some(1), format!("box\n{priority}"));
+    }
+    let gateway = gateway_of(config(vec![pool]));
+    let mut first = Wire::connect(gateway.addr);
+    first.send(post(CHAT, "{}"));
+    was_asked.recv_timeout(PATIENCE).unwrap();
+    let receipt = |field: &str| {
+        let request = post(CHAT, "{}").replace("Host", &format!("{field}: 1\r\nHost"));
+        let answer = ask(gateway.addr, request);
+        let told = ["peer", "why", "others"].map(|name| answer.field(&format!("x-toolgate-{name}")).map(str::to_owned));
+        told.map(Option::unwrap_or_default)
+    };
+    let peer = format!("http://{}", free.address);
+    assert_eq!(receipt("X-Toolgate-Explain"), [&peer, "failover 1", "box 0=full, box 1=open"]);
+    assert_eq!(receipt("X-Explain"), [""; 3]);
+}
+
 /// A box that takes one request and dies of it: its connection breaks, and nobody listens there any more.
 fn mortal() -> (SocketAddr, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,0 +1,84 @@
+//! The receipt of a choice: which server answered, why that one, and how the others stood.
+//! For who asks with `X-Toolgate-Explain: 1`, and for nobody else.
+
+use pingora::Result;
+use pingora::http::{RequestHeader, ResponseHeader};
+
+use crate::balance::{Standing, Status};
+use crate::upstream::{Peer, Pool};
+
+use super::context::Target;
+
+/// With more the header would be larger than some clients take.
+const OTHERS_MAX: usize = 32;
+
+pub fn explain(request: &RequestHeader, response: &mut ResponseHeader, target: &Target) -> Result<()> {
+    if !is_asked(request) {
+        return Ok(());
+    }
+    let why = target.why.map(|why| why.to_string());
+    let told = [("X-Toolgate-Peer", &target.peer_url), ("X-Toolgate-Why", &why), ("X-Toolgate-Others", &target.others)];
+    for (name, value) in told {
+        if let Some(value) = value {
+            response.insert_header(name, value.as_str())?;
+        }
+    }
+    Ok(())
+}
+
+/// How the pool's other servers stand, each by its name; to be told with the answer.
+pub fn others(request: &RequestHeader, pool: &Pool, chosen: &Peer) -> Option<String> {
+    if !is_asked(request) {
+        return None;
+    }
+    let standings = pool.standings();
+    let others = standings.iter().filter(|(peer, _)| peer.id() != chosen.id()).take(OTHERS_MAX);
+    let told: Vec<_> = others.map(|(peer, status)| format!("{}={}", peer.name(), how(status))).collect();
+    // A name may hold what a header must not.
+    (!told.is_empty()).then(|| told.join(", ").replace(char::is_control, " "))
+}
+
+fn is_asked(request: &RequestHeader) -> bool {
+    request.headers.get("x-toolgate-explain").is_some_and(|value| value == "1")
+}
+
+/// What spoke against a server, or how busy it was.
+fn how(status: &Status) -> String {
+    let load = status.inflight.saturating_add(status.elsewhere);
+    match (status.standing, status.capacity) {
+        _ if status.leaving => "leaving".to_owned(),
+        (Standing::Serves, _) if !status.has_room() => "full".to_owned(),
+        (Standing::Serves, Some(capacity)) => format!("{load}/{capacity}"),
+        (Standing::Serves, None) => load.to_string(),
+        (standing, _) => standing.name().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::balance::PeerId;
+
+    #[test]
+    fn what_spoke_against_a_server_is_said() {
+        let serves = Status {
+            id: PeerId::of("a"),
+            inflight: 1,
+            elsewhere: 2,
+            capacity: Some(4),
+            standing: Standing::Serves,
+            leaving: false,
+        };
+        let table = [
+            (serves, "3/4"),
+            (Status { capacity: None, ..serves }, "3"),
+            (Status { capacity: Some(3), ..serves }, "full"),
+            (Status { standing: Standing::Loading, capacity: Some(3), ..serves }, "loading"),
+            (Status { standing: Standing::Trying, ..serves }, "trying"),
+            (Status { leaving: true, ..serves }, "leaving"),
+        ];
+        for (status, expected) in table {
+            assert_eq!(how(&status), expected);
+        }
+    }
+}
