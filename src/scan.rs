@@ -80,7 +80,7 @@ pub enum MarkerError {
 
 /// Bytes that can open a marker. Most pieces have none of them.
 #[derive(Debug, Clone)]
-struct FirstBytes {
+pub struct FirstBytes {
     few: Few,
     table: [bool; 256],
 }
@@ -243,8 +243,11 @@ fn check(texts: &[String]) -> Result<(), MarkerError> {
 }
 
 impl FirstBytes {
-    fn of(texts: &[String]) -> Self {
-        let mut bytes: Vec<u8> = texts.iter().filter_map(|t| t.bytes().next()).collect();
+    /// Those of no marker.
+    pub const NONE: Self = Self { few: Few::Not, table: [false; 256] };
+
+    pub fn of<'a>(texts: impl IntoIterator<Item = &'a String>) -> Self {
+        let mut bytes: Vec<u8> = texts.into_iter().filter_map(|t| t.bytes().next()).collect();
         bytes.sort_unstable();
         bytes.dedup();
         let few = match *bytes.as_slice() {
@@ -262,6 +265,12 @@ impl FirstBytes {
         Self { few, table }
     }
 
+    /// Whether a marker can begin with `byte`.
+    #[inline]
+    pub fn has(&self, byte: u8) -> bool {
+        self.table.get(usize::from(byte)) == Some(&true)
+    }
+
     /// How many bytes cannot begin a marker.
     #[inline]
     fn find(&self, bytes: &[u8]) -> usize {
@@ -269,7 +278,7 @@ impl FirstBytes {
             Few::One(a) if bytes.len() >= SEARCH_MIN => memchr::memchr(a, bytes),
             Few::Two(a, b) if bytes.len() >= SEARCH_MIN => memchr::memchr2(a, b, bytes),
             Few::Three(a, b, c) if bytes.len() >= SEARCH_MIN => memchr::memchr3(a, b, c, bytes),
-            _ => bytes.iter().position(|&byte| self.table.get(usize::from(byte)) == Some(&true)),
+            _ => bytes.iter().position(|&byte| self.has(byte)),
         };
         found.unwrap_or(bytes.len())
     }

@@ -127,6 +127,7 @@ pub(super) fn json_syntax<'a, T>(types: &'a T, mode: Mode, cx: &Context<'a>) -> 
         closers: &cx.dialect.spec().call.close,
         quote: None,
         end_tokens: &[],
+        first_bytes: &cx.dialect.tables().arguments,
         words: Words::Unreadable,
         mode,
         depth_max: cx.limits.depth_max,

@@ -1,7 +1,7 @@
 //! What a dialect's spec compiles to: the markers of each state, and what each of them means there.
 //! Does not read text; `decode` walks these tables.
 
-use crate::scan::{MarkerError, Markers};
+use crate::scan::{FirstBytes, MarkerError, Markers};
 
 use super::spec::{Call, CallInReasoning, Payload, Spec, TaggedSpec};
 
@@ -84,6 +84,8 @@ pub struct Tables {
     pub reasoning: Option<Table<Role>>,
     /// Inside a tagged parameter's value.
     pub value: Option<Table<ValueEnd>>,
+    /// What the markers inside arguments begin with.
+    pub arguments: FirstBytes,
 }
 
 impl Tables {
@@ -118,7 +120,12 @@ impl Tables {
             Payload::Tagged(tagged) => Some(value_table(tagged, &spec.call)?),
             Payload::Json(_) | Payload::Gemma(_) => None,
         };
-        Ok(Self { text: Table::new(text)?, plain: Table::new(plain)?, reasoning, value })
+        let quote = match &spec.payload {
+            Payload::Gemma(gemma) => Some(&gemma.quote),
+            Payload::Json(_) | Payload::Tagged(_) => None,
+        };
+        let arguments = FirstBytes::of(spec.call.close.iter().chain(&spec.call.end_tokens).chain(quote));
+        Ok(Self { text: Table::new(text)?, plain: Table::new(plain)?, reasoning, value, arguments })
     }
 }
 

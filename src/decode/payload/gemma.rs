@@ -147,6 +147,7 @@ fn syntax<'a>(types: &'a Schema<'a>, spec: &'a GemmaSpec, cx: &Context<'a>, call
         closers: &cx.dialect.spec().call.close,
         quote: Some(&spec.quote),
         end_tokens: &cx.dialect.spec().call.end_tokens,
+        first_bytes: &cx.dialect.tables().arguments,
         words: Words::Strings,
         mode: call.mode(cx),
         depth_max: cx.limits.depth_max,

@@ -8,6 +8,7 @@
 
 use crate::dialect::{JsonSpec, Payload};
 use crate::json::repair::{Completion, Ended, Mode, Progress, Repair, Syntax, Untyped};
+use crate::scan::FirstBytes;
 
 use crate::decode::call::{Call, Context, Named, Verdict, json_syntax};
 use crate::decode::unescape::Unescape;
@@ -466,7 +467,7 @@ fn push_inner(repair: &mut Repair<()>, text: &str, has_name: bool, cx: &Context<
 
 /// Inside a string no closer counts.
 fn inner_syntax<'a>(mode: Mode, cx: &Context<'a>) -> Syntax<'a, Untyped> {
-    Syntax { closers: &[], ..json_syntax(&Untyped, mode, cx) }
+    Syntax { closers: &[], first_bytes: &FirstBytes::NONE, ..json_syntax(&Untyped, mode, cx) }
 }
 
 fn outcome(progress: Progress) -> Result<usize, Verdict> {

@@ -33,6 +33,7 @@ mod tests;
 use std::fmt::Debug;
 
 use super::{Kinds, is_plain};
+use crate::scan::FirstBytes;
 use string::Quoted;
 pub use word::number;
 
@@ -69,6 +70,8 @@ pub struct Syntax<'a, T> {
     pub quote: Option<&'a str>,
     /// Tokens that may follow the closers at the very end of what was generated.
     pub end_tokens: &'a [String],
+    /// What all of these begin with.
+    pub first_bytes: &'a FirstBytes,
     /// Whether a word without quotes can be a string.
     pub words: Words,
     pub mode: Mode,
@@ -382,6 +385,9 @@ impl<P: Copy + Debug> Repair<P> {
     fn begins_marker<T>(&self, c: char, cx: &Syntax<'_, T>) -> bool {
         // Its first byte tells enough: `try_marker` looks again.
         let first = c.encode_utf8(&mut [0; 4]).bytes().next();
+        if !first.is_some_and(|byte| cx.first_bytes.has(byte)) {
+            return false;
+        }
         let begins = |marker: &str| marker.bytes().next() == first;
         match self.state {
             State::Text | State::KeyText | State::Done => false,

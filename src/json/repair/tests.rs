@@ -47,11 +47,13 @@ const TYPED: Case = Case { kinds: Kinds::STRING, ..GEMMA };
 fn run(case: Case, pieces: &[&str]) -> String {
     let closers: Vec<String> = CLOSERS.iter().map(ToString::to_string).collect();
     let types = All(case.kinds);
+    let first_bytes = FirstBytes::of(closers.iter().chain(&case.quote.map(String::from)));
     let cx = Syntax {
         types: &types,
         closers: &closers,
         quote: case.quote,
         end_tokens: &[],
+        first_bytes: &first_bytes,
         words: case.words,
         mode: case.mode,
         depth_max: case.depth_max,

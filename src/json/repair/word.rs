@@ -51,11 +51,11 @@ impl<P: Copy + Debug> Repair<P> {
     /// Reads as much of a word as cannot end it. Returns the bytes read.
     pub(super) fn push_word_run<T>(&mut self, text: &str, cx: &Syntax<'_, T>) -> usize {
         let room = cx.word_max.saturating_sub(self.word.len());
-        let mut markers = cx.quote.into_iter().chain(cx.closers.iter().map(String::as_str));
-        if !self.maybe.is_empty() || markers.any(|marker| marker.starts_with(is_plain)) {
+        if !self.maybe.is_empty() {
             return 0;
         }
-        let run = text.bytes().take(room).take_while(|&byte| is_plain(char::from(byte))).count();
+        let goes_on = |&byte: &u8| is_plain(char::from(byte)) && !cx.first_bytes.has(byte);
+        let run = text.bytes().take(room).take_while(goes_on).count();
         self.word.push_str(text.get(..run).unwrap_or_default());
         run
     }

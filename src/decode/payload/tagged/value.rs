@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::json::repair::{Mode, Progress, Repair, Syntax, Untyped, number};
 use crate::json::{Kinds, escape_into, write_string};
+use crate::scan::FirstBytes;
 
 use crate::decode::call::{Call, Context, json_syntax};
 
@@ -197,7 +198,7 @@ fn nested(repair: &mut Repair<()>, text: &str, cx: &Context<'_>, call: &mut Call
 
 /// JSON with nothing around it.
 fn plain<'a>(cx: &Context<'a>) -> Syntax<'a, Untyped> {
-    Syntax { closers: &[], ..json_syntax(&Untyped, Mode::Total, cx) }
+    Syntax { closers: &[], first_bytes: &FirstBytes::NONE, ..json_syntax(&Untyped, Mode::Total, cx) }
 }
 
 /// `text` where it is JSON's object or list to the letter.
