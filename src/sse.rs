@@ -33,6 +33,8 @@ pub struct Decoder {
 pub struct Event<'a> {
     /// The bytes as they came, the blank line that ends the event included.
     pub raw: &'a [u8],
+    /// Where in the newest piece they begin. Absent when they began in an earlier one.
+    pub at: Option<usize>,
     /// The same, but several `data` lines are joined by a space to one. JSON does not tell a space from a newline
     /// between its tokens, and in one line a value can be replaced.
     pub joined: Cow<'a, [u8]>,
@@ -85,12 +87,16 @@ impl Decoder {
     pub fn next_event(&mut self) -> Result<Option<Event<'_>>, EventTooLarge> {
         self.forget_lent();
         let unread = self.piece.get(self.read..).unwrap_or_default();
+        if unread.is_empty() {
+            return Ok(None);
+        }
         let Some(length) = find_end(unread, &mut self.line, &mut self.lines) else {
             self.carry_unread()?;
             return Ok(None);
         };
         self.check(length)?;
-        let part = self.piece.get(self.read..self.read + length).unwrap_or_default();
+        let at = self.read;
+        let part = self.piece.get(at..at + length).unwrap_or_default();
         self.read += length;
         if !self.carry.is_empty() {
             self.carry.extend_from_slice(part);
@@ -100,8 +106,15 @@ impl Decoder {
         let lines = std::mem::take(&mut self.lines);
         let bom = if std::mem::take(&mut self.first) { BOM } else { b"" };
         self.lent = !self.carry.is_empty();
-        let raw = if self.lent { self.carry.as_ref() } else { part };
-        Ok(Some(Event::read(raw, lines, bom)))
+        let (raw, at) = if self.lent { (self.carry.as_ref(), None) } else { (part, Some(at)) };
+        Ok(Some(Event { at, ..Event::read(raw, lines, bom) }))
+    }
+
+    /// Gives back the newest piece, once there are no more events: whoever changed nothing can send it on.
+    pub fn reclaim(&mut self) -> Bytes {
+        let unread = self.piece.slice(self.read..);
+        self.read = 0;
+        std::mem::replace(&mut self.piece, unread)
     }
 
     /// What came after the last whole event.
@@ -111,12 +124,11 @@ impl Decoder {
         self.carry.freeze()
     }
 
-    /// Puts the beginning of an event aside, so that its piece can be let go.
+    /// Puts the beginning of an event aside, so that its piece is not needed.
     fn carry_unread(&mut self) -> Result<(), EventTooLarge> {
         self.check(self.piece.len().saturating_sub(self.read))?;
         self.carry.extend_from_slice(self.piece.get(self.read..).unwrap_or_default());
-        self.piece = Bytes::new();
-        self.read = 0;
+        self.read = self.piece.len();
         Ok(())
     }
 
@@ -144,7 +156,7 @@ impl<'a> Event<'a> {
             && let Some(start) = data_start(raw)
         {
             let data = start..trimmed_len(raw).max(start);
-            return Self { raw, joined: Cow::Borrowed(raw), data: Some(data), only_data: true };
+            return Self { raw, at: None, joined: Cow::Borrowed(raw), data: Some(data), only_data: true };
         }
         Self::read_lines(raw, bom)
     }
@@ -181,7 +193,7 @@ impl<'a> Event<'a> {
             });
         }
         let joined = if data_lines > 1 { Cow::Owned(joined) } else { Cow::Borrowed(raw) };
-        Self { raw, joined, data, only_data: !others && !raw.starts_with(BOM) }
+        Self { raw, at: None, joined, data, only_data: !others && !raw.starts_with(BOM) }
     }
 }
 

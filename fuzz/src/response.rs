@@ -85,7 +85,7 @@ pub fn rewrite<'a>(exchange: &Exchange, pieces: impl IntoIterator<Item = &'a [u8
     let mut rewriter = StreamRewriter::new(exchange, &Limits::default());
     let mut out = BytesMut::new();
     for piece in pieces {
-        rewriter.push(Bytes::copy_from_slice(piece), &mut out);
+        out.extend_from_slice(&rewriter.push(Bytes::copy_from_slice(piece)));
     }
     let summary = if clean { rewriter.finish(&mut out) } else { rewriter.fail("gone", &mut out) };
     (without_ids(&String::from_utf8_lossy(&out)), summary)

@@ -95,12 +95,12 @@ fn whole(settings: Settings, text: &str, finish: &str) -> Result<Message, Answer
 fn streamed(settings: Settings, pieces: &[String], finish: &str) -> Result<Message, AnswerError> {
     let mut rewriter = StreamRewriter::new(&exchange(settings), &Limits::default());
     let mut out = BytesMut::new();
-    rewriter.push(chunk(&json!({"role": "assistant", "content": null}), None), &mut out);
+    out.extend_from_slice(&rewriter.push(chunk(&json!({"role": "assistant", "content": null}), None)));
     for piece in pieces {
-        rewriter.push(chunk(&json!({"content": piece}), None), &mut out);
+        out.extend_from_slice(&rewriter.push(chunk(&json!({"content": piece}), None)));
     }
-    rewriter.push(chunk(&json!({}), Some(finish)), &mut out);
-    rewriter.push(Bytes::from_static(b"data: [DONE]\n\n"), &mut out);
+    out.extend_from_slice(&rewriter.push(chunk(&json!({}), Some(finish))));
+    out.extend_from_slice(&rewriter.push(Bytes::from_static(b"data: [DONE]\n\n")));
     rewriter.finish(&mut out);
     let mut folder = Folder::new(Limits::default().answer_bytes_max);
     folder.push(out.freeze());

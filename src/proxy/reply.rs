@@ -103,15 +103,12 @@ impl Reply {
 
     /// Takes a piece of the body; what goes to the client takes its place.
     pub fn push(&mut self, piece: &mut Option<Bytes>) -> Result<(), AssembleError> {
-        let mut out = BytesMut::new();
         match (self, piece.take()) {
             (Self::Passing, passing) => *piece = passing,
             (_, None) => {}
-            (Self::Stream(stream), Some(bytes)) => {
-                stream.push(bytes, &mut out);
-                *piece = Some(out.freeze());
-            }
+            (Self::Stream(stream), Some(bytes)) => *piece = Some(stream.push(bytes)),
             (Self::Whole(whole), Some(bytes)) => {
+                let mut out = BytesMut::new();
                 whole.push(bytes, &mut out);
                 *piece = Some(out.freeze());
             }

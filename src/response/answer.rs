@@ -13,6 +13,7 @@ use super::choice::{Choice, Writer};
 use super::chunk::{self, Chunk, ReasoningKey, place};
 use super::edits::Edits;
 use super::envelope::{DONE, UNFINISHED, write_error};
+use super::out::Out;
 use super::pieces::Pieces;
 use super::{STOP, Summary, finish, shape};
 use crate::decode::{Calls, Decoder, Event, Finish, Settings};
@@ -79,17 +80,17 @@ impl Answer {
     }
 
     /// Writes what comes of one event.
-    pub(super) fn take(&mut self, event: &sse::Event<'_>, out: &mut BytesMut) -> Flow {
+    pub(super) fn take(&mut self, event: &sse::Event<'_>, out: &mut Out) -> Flow {
         if self.ended {
-            out.extend_from_slice(event.raw);
+            out.pass(event);
             return Flow::On;
         }
-        if !self.take_known_shape(event.raw, out) && self.parse(event, out) == Flow::BailOut {
+        if !self.take_known_shape(event, out) && self.parse(event, out) == Flow::BailOut {
             return Flow::BailOut;
         }
         if self.is_over() {
-            self.conclude(out);
-            out.extend_from_slice(DONE);
+            self.conclude(&mut out.made);
+            out.made.extend_from_slice(DONE);
             return Flow::Over;
         }
         Flow::On
@@ -172,12 +173,12 @@ impl Answer {
 
     /// The shortcut for an event that differs from an earlier one only in its text; `false` when it does not apply.
     /// Such an event carries nothing else, so it is dropped when nothing of its text goes on.
-    fn take_known_shape(&mut self, raw: &[u8], out: &mut BytesMut) -> bool {
+    fn take_known_shape(&mut self, event: &sse::Event<'_>, out: &mut Out) -> bool {
         // Choices take turns.
         let next = if self.newest + 1 < self.choices.len() { self.newest + 1 } else { 0 };
         for slot in [self.newest, next] {
             let Some(choice) = self.choices.get_mut(slot) else { continue };
-            let Some(inside) = choice.shape.fit(raw) else { continue };
+            let Some(inside) = choice.shape.fit(event.raw) else { continue };
             if !choice.is_read() {
                 return false;
             }
@@ -187,48 +188,50 @@ impl Answer {
             self.pieces.clear();
             choice.push(text, &mut self.pieces);
             if self.pieces.are(text) {
-                out.extend_from_slice(raw);
+                out.pass(event);
                 choice.begun = true;
                 return true;
             }
+            // What is made of an event is hardly longer than it.
+            out.made.reserve(event.raw.len() + 64);
             let mut pieces = self.pieces.iter().peekable();
             if let Some(Event::Text(text)) = pieces.next_if(|piece| matches!(piece, Event::Text(_))) {
                 let (before, behind) = choice.shape.around();
                 self.scratch.clear();
                 json::escape_into(text, &mut self.scratch);
                 for part in [before, self.scratch.as_bytes(), behind] {
-                    out.extend_from_slice(part);
+                    out.made.extend_from_slice(part);
                 }
                 choice.begun = true;
             }
             for piece in pieces {
-                choice.write(piece, self.reasoning, &mut self.writer, out);
+                choice.write(piece, self.reasoning, &mut self.writer, &mut out.made);
             }
             return true;
         }
         false
     }
 
-    fn parse(&mut self, event: &sse::Event<'_>, out: &mut BytesMut) -> Flow {
+    fn parse(&mut self, event: &sse::Event<'_>, out: &mut Out) -> Flow {
         let data = event.data().unwrap_or_default();
         if is_done(data) {
-            self.conclude(out);
+            self.conclude(&mut out.made);
         } else if let Some(chunk) = Chunk::parse(data) {
             self.summary.tokens = chunk.tokens(self.choices_asked).or(self.summary.tokens);
             self.spoken += u64::from(chunk.speaks());
             if chunk.error.is_some() {
-                self.let_go(Finish::Cut, out);
+                self.let_go(Finish::Cut, &mut out.made);
                 self.ended = true;
                 self.summary.complete = true;
             } else if !chunk.choices.is_empty() {
                 return self.rewrite(event, &chunk, out);
             }
         }
-        out.extend_from_slice(event.raw);
+        out.pass(event);
         Flow::On
     }
 
-    fn rewrite(&mut self, event: &sse::Event<'_>, chunk: &Chunk<'_>, out: &mut BytesMut) -> Flow {
+    fn rewrite(&mut self, event: &sse::Event<'_>, chunk: &Chunk<'_>, out: &mut Out) -> Flow {
         let slots: Option<Vec<usize>> = chunk.choices.iter().map(|view| self.slot(view.index)).collect();
         let Some(slots) = slots else { return Flow::BailOut };
         self.edits.clear();
@@ -247,14 +250,14 @@ impl Answer {
             {
                 choice.shape.remember(event.raw, place(event.raw, content));
             }
-            kept |= self.rewrite_choice(slot, view, &event.joined, out);
+            kept |= self.rewrite_choice(slot, view, &event.joined, &mut out.made);
         }
         if kept && self.edits.is_empty() {
-            out.extend_from_slice(event.raw);
+            out.pass(event);
         } else if kept {
-            self.edits.apply(&event.joined, out);
+            self.edits.apply(&event.joined, &mut out.made);
         }
-        out.extend_from_slice(&self.behind);
+        out.made.extend_from_slice(&self.behind);
         Flow::On
     }
 

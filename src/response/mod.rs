@@ -16,6 +16,7 @@ mod envelope;
 mod fold;
 mod ids;
 mod merge;
+mod out;
 mod pieces;
 mod rename;
 mod said;

@@ -4,6 +4,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::answer::{Answer, Flow, is_whole};
+use super::out::Out;
 use super::{Summary, envelope};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
@@ -31,14 +32,39 @@ impl StreamRewriter {
         Self { framing, answer: Answer::new(exchange, limits) }
     }
 
-    /// Takes the next bytes of the upstream's body; appends what goes to the client.
-    pub fn push(&mut self, bytes: Bytes, out: &mut BytesMut) {
-        match &mut self.framing {
-            Framing::Closed => return,
-            Framing::Through => return out.extend_from_slice(&bytes),
-            Framing::Events(events) => events.push(bytes),
+    /// Takes the next bytes of the upstream's body; returns what goes to the client.
+    pub fn push(&mut self, bytes: Bytes) -> Bytes {
+        let events = match &mut self.framing {
+            Framing::Closed => return Bytes::new(),
+            Framing::Through => return bytes,
+            Framing::Events(events) => events,
+        };
+        events.push(bytes);
+        let mut out = Out::default();
+        let flow = loop {
+            match events.next_event() {
+                Ok(None) => return out.finish(events.reclaim()),
+                Err(sse::EventTooLarge(_)) => break Flow::BailOut,
+                Ok(Some(event)) => match self.answer.take(&event, &mut out) {
+                    Flow::On => {}
+                    Flow::BailOut => {
+                        self.answer.bail_out(&mut out.made);
+                        out.pass(&event);
+                        break Flow::BailOut;
+                    }
+                    Flow::Over => break Flow::Over,
+                },
+            }
+        };
+        let piece = events.reclaim();
+        let next = if flow == Flow::Over { Framing::Closed } else { Framing::Through };
+        if let Framing::Events(events) = std::mem::replace(&mut self.framing, next)
+            && flow == Flow::BailOut
+        {
+            self.answer.bail_out(&mut out.made);
+            out.made.extend_from_slice(&events.finish());
         }
-        self.drain(out);
+        out.finish(piece)
     }
 
     /// Whether nothing more from upstream is needed: the upstream may be closed.
@@ -86,32 +112,6 @@ impl StreamRewriter {
         self.answer.forget_shapes();
     }
 
-    fn drain(&mut self, out: &mut BytesMut) {
-        let Framing::Events(events) = &mut self.framing else { return };
-        let flow = loop {
-            match events.next_event() {
-                Ok(None) => return,
-                Err(sse::EventTooLarge(_)) => break Flow::BailOut,
-                Ok(Some(event)) => match self.answer.take(&event, out) {
-                    Flow::On => {}
-                    Flow::BailOut => {
-                        self.answer.bail_out(out);
-                        out.extend_from_slice(event.raw);
-                        break Flow::BailOut;
-                    }
-                    Flow::Over => break Flow::Over,
-                },
-            }
-        };
-        let next = if flow == Flow::Over { Framing::Closed } else { Framing::Through };
-        if let Framing::Events(events) = std::mem::replace(&mut self.framing, next)
-            && flow == Flow::BailOut
-        {
-            self.answer.bail_out(out);
-            out.extend_from_slice(&events.finish());
-        }
-    }
-
     /// Reads what came after the last blank line: the upstream may have left out the last one.
     /// Half an event is nothing that a client could read, and is dropped.
     fn read_rest(&mut self, out: &mut BytesMut) {
@@ -125,11 +125,12 @@ impl StreamRewriter {
             return;
         }
         events.push([rest, b"\n\n"].concat().into());
-        match events.next_event() {
-            Ok(Some(event)) if event.data().is_none_or(is_whole) => {
-                self.answer.take(&event, out);
-            }
-            _ => {}
+        let mut last = Out::default();
+        if let Ok(Some(event)) = events.next_event()
+            && event.data().is_none_or(is_whole)
+        {
+            self.answer.take(&event, &mut last);
         }
+        out.extend_from_slice(&last.finish(events.reclaim()));
     }
 }

@@ -52,7 +52,7 @@ fn run<'a>(exchange: &Exchange, pieces: impl IntoIterator<Item = &'a [u8]>, end:
     let mut rewriter = StreamRewriter::new(exchange, &Limits::default());
     let mut out = BytesMut::new();
     for piece in pieces {
-        rewriter.push(Bytes::copy_from_slice(piece), &mut out);
+        out.extend_from_slice(&rewriter.push(Bytes::copy_from_slice(piece)));
     }
     let summary = match end {
         End::Clean => rewriter.finish(&mut out),
@@ -82,7 +82,7 @@ fn run_slowly(exchange: &Exchange, input: &str, end: End) -> (String, Summary) {
     let mut out = BytesMut::new();
     for piece in input.as_bytes().split_inclusive(|&b| b == b'\n') {
         rewriter.forget_shapes();
-        rewriter.push(Bytes::copy_from_slice(piece), &mut out);
+        out.extend_from_slice(&rewriter.push(Bytes::copy_from_slice(piece)));
     }
     let summary = match end {
         End::Clean => rewriter.finish(&mut out),

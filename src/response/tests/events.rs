@@ -302,12 +302,12 @@ mod first_call_only {
 
         let mut rewriter = StreamRewriter::new(&exchange, &Limits::default());
         let mut out = BytesMut::new();
-        rewriter.push(text("a").into(), &mut out);
+        out.extend_from_slice(&rewriter.push(text("a").into()));
         assert!(!rewriter.is_done());
-        rewriter.push(text(CALL).into(), &mut out);
+        out.extend_from_slice(&rewriter.push(text(CALL).into()));
         assert!(rewriter.is_done());
         let written = out.len();
-        rewriter.push(text("b").into(), &mut out);
+        out.extend_from_slice(&rewriter.push(text("b").into()));
         assert!(rewriter.fail("gone", &mut out).complete);
         assert_eq!(out.len(), written, "nothing follows");
     }
@@ -370,9 +370,21 @@ fn words_are_counted_and_held_text_is_told() {
     ];
     let mut rewriter = StreamRewriter::new(&usual(), &Limits::default());
     for (at, (event, spoken, held)) in events.into_iter().enumerate() {
-        rewriter.push(Bytes::from(event), &mut BytesMut::new());
+        rewriter.push(Bytes::from(event));
         assert_eq!((rewriter.spoken(), rewriter.held()), (spoken, held), "after event {at}");
     }
+}
+
+#[test]
+fn a_piece_in_which_nothing_changes_is_not_copied() {
+    let mut rewriter = StreamRewriter::new(&usual(), &Limits::default());
+    for events in [role() + &text("a"), text("b"), text("c") + &text("d"), ": a comment\n\n".to_owned()] {
+        let piece = Bytes::from(events);
+        assert_eq!(rewriter.push(piece.clone()).as_ptr_range(), piece.as_ptr_range());
+    }
+    let piece = Bytes::from(text("e") + &text("<tool_c"));
+    assert_eq!(rewriter.push(piece.clone()), text("e"));
+    assert_eq!(rewriter.push(Bytes::from(text("f") + &text("g"))), text("<tool_cf") + &text("g"));
 }
 
 #[test]

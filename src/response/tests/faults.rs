@@ -112,7 +112,7 @@ fn within(limits: &Limits, input: &str, end: End) -> (String, Summary) {
         let mut rewriter = StreamRewriter::new(&usual(), limits);
         let mut out = BytesMut::new();
         for piece in input.as_bytes().chunks(size) {
-            rewriter.push(Bytes::copy_from_slice(piece), &mut out);
+            out.extend_from_slice(&rewriter.push(Bytes::copy_from_slice(piece)));
         }
         let summary = match end {
             End::Clean => rewriter.finish(&mut out),

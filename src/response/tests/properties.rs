@@ -120,7 +120,7 @@ proptest! {
         for end in [End::Clean, End::Died] {
             let mut rewriter = StreamRewriter::new(&usual(), &Limits { event_bytes_max: 100, ..Limits::default() });
             let mut out = BytesMut::new();
-            bytes.chunks(size).for_each(|piece| rewriter.push(Bytes::copy_from_slice(piece), &mut out));
+            bytes.chunks(size).for_each(|piece| out.extend_from_slice(&rewriter.push(Bytes::copy_from_slice(piece))));
             match end {
                 End::Clean => rewriter.finish(&mut out),
                 End::Died => rewriter.fail("gone", &mut out),
