@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -85,6 +86,25 @@ fn every_metric_is_explained() {
             assert!(!is_named || cells[2] == unit, "{cells:?}");
         }
     }
+}
+
+/// A test is `file::name`, a file of tests `file`; paths count from `tests`, or from the root.
+#[test]
+fn every_test_that_is_named_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut missing = Vec::new();
+    let (_, table) = include_str!("README.md").split_once("## What is shown").expect("a section");
+    for named in table.lines().filter(|line| line.starts_with("| ")).flat_map(|row| row.split('`').skip(1).step_by(2)) {
+        let (file, test) = named.split_once("::").map_or((named, None), |(file, test)| (file, Some(test)));
+        let found = [root.join("tests").join(file), root.join(file)].into_iter().find(|path| path.exists());
+        let text = found.as_deref().map(|path| std::fs::read_to_string(path).unwrap_or_default());
+        let begins =
+            |test: &str, text: &str| ["fn", "def"].iter().any(|word| text.contains(&format!("{word} {test}(")));
+        if !text.is_some_and(|text| test.is_none_or(|test| begins(test, &text))) {
+            missing.push(named);
+        }
+    }
+    assert_eq!(missing, [""; 0]);
 }
 
 fn tempfile(name: &str) -> std::path::PathBuf {

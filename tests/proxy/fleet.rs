@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 
-use toolgate::config::{Checks, Pool};
+use toolgate::config::{Checks, Pool, Secret};
 
 use crate::harness::{
     PATIENCE, Upstream, Wire, ask, assert_error, config, dead_address, gateway_of, get, ok, peer, pool, post,
@@ -251,6 +251,29 @@ fn only_pages_that_wake_nobody_are_asked_for() {
     let pages: Vec<_> = (0..6).map(|_| pages.recv_timeout(PATIENCE).unwrap()).collect();
     let wakes_nobody = |page: &str| ["/health", "/metrics", "/props"].contains(&page.split(' ').nth(1).unwrap());
     assert!(pages.iter().all(|page| wakes_nobody(page)), "{pages:?}");
+}
+
+#[test]
+fn a_box_with_a_key_is_asked_with_it_and_clients_need_none() {
+    let (asked, was_asked) = mpsc::channel();
+    let asked = Mutex::new(asked);
+    let (upstream, _) = Upstream::answering(move |request| {
+        let key = request.field("authorization").map(str::to_owned);
+        let page = request.first_line.split(' ').nth(1).unwrap().to_owned();
+        let is_known = page == "/health" || key.as_deref() == Some("Bearer of-the-box");
+        let _ = asked.lock().unwrap().send((page, key));
+        if is_known { ok(r#"{"total_slots":3}"#) } else { answer("401 Unauthorized", "", "{}") }
+    });
+    let mut pool = checked(&[upstream.address]);
+    pool.peers[0].api_key = Some(Secret::new("of-the-box".into()));
+    let gateway = gateway_of(config(vec![pool]));
+    for field in ["", "Authorization: Bearer of-the-client\r\n"] {
+        let request = post(CHAT, "{}").replacen("Host", &format!("{field}Host"), 1);
+        assert_eq!(ask(gateway.addr, request).status(), 200);
+    }
+    let status = ask(gateway.admin_addr.unwrap(), get("/status")).json();
+    assert_eq!(status["pools"][0]["peers"][0]["slots"], 3);
+    assert!(was_asked.try_iter().all(|(_, key)| key.as_deref() == Some("Bearer of-the-box")));
 }
 
 /// A box in a process of its own, which can be killed.
