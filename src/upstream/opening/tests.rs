@@ -137,6 +137,20 @@ fn whole_chunks_of_comments_and_progress_are_left_out() {
     assert_eq!(opening.progress(), Some(Progress { processed: 4, total: 9 }));
 }
 
+/// What llama-server b11669 sent for a prompt of 919 tokens on a slow machine.
+#[test]
+fn a_real_prefill_is_left_out() {
+    let capture = include_str!("../../../tests/captures/llamacpp-progress.sse");
+    let chunks: String = capture.split_inclusive("\n\n").map(chunk).collect();
+    let mut opening = Opening::new(Asked::Gateway);
+    opening.push(format!("{HEAD}{chunks}").as_bytes());
+    assert_eq!(opening.progress(), Some(Progress { processed: 919, total: 919 }));
+    let shown = String::from_utf8(opening.take().to_vec()).unwrap();
+    let (_, words) = chunks.rsplit_once("\"processed\":919").unwrap();
+    let (_, words) = words.split_once("}}\n\n\r\n").unwrap();
+    assert_eq!(shown, format!("{HEAD}{words}"));
+}
+
 #[test]
 fn no_more_is_held_than_may_be() {
     let ping = chunk(&format!(":{}\n\n", "x".repeat(1000)));
