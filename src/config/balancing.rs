@@ -14,6 +14,8 @@ use crate::balance::Policy;
 pub struct Balancing {
     pub policy: Policy,
     pub queue: Queue,
+    /// How often a request goes on after the server that had it broke off.
+    pub failovers_max: u32,
     pub checks: Checks,
     /// The request header whose value says which requests belong together.
     pub session_header: String,
@@ -24,6 +26,7 @@ impl Default for Balancing {
         Self {
             policy: Policy::default(),
             queue: Queue::default(),
+            failovers_max: FAILOVERS_MAX,
             checks: Checks::default(),
             session_header: "X-Session-Id".into(),
         }
@@ -82,6 +85,9 @@ impl Checks {
 /// A server that hangs is noticed within a few of these, and its log stays readable.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// A request that fells one server may fell the next one too, so it does not get to see them all.
+const FAILOVERS_MAX: u32 = 2;
+
 pub(super) const QUEUE: &[&str] = &["max", "timeout_ms", "priority_header"];
 const POLICIES: &[(&str, Policy)] = &[
     ("slots", Policy::Slots),
@@ -90,6 +96,7 @@ const POLICIES: &[(&str, Policy)] = &[
     ("prefix", Policy::Prefix),
 ];
 const WAITING: RangeInclusive<usize> = 0..=1_000_000;
+const FAILOVERS: RangeInclusive<u32> = 0..=1_000;
 
 impl Reader<'_> {
     pub(super) fn balancing(&mut self, fields: &Fields<'_>) -> Balancing {
@@ -104,6 +111,7 @@ impl Reader<'_> {
                 Some(node) => balancing.queue.priority_header = self.header_name(node, "priority_header", "Priority"),
             }
         }
+        self.set(fields, "failovers_max", FAILOVERS, &mut balancing.failovers_max);
         match fields.find_or_null("check_ms") {
             None => {}
             Some(Node { value: Value::Null, .. }) => balancing.checks = Checks::Never,

@@ -24,6 +24,7 @@ pub(super) const POOL: &[&str] = &[
     "policy",
     "queue",
     "keepalive_ms",
+    "failovers_max",
     "check_ms",
     "session_header",
     "dialect",

@@ -204,10 +204,11 @@ fn every_key_of_balancing_is_read() {
     let set = Balancing {
         policy: Policy::RandomTwo,
         queue: Queue { max: 0, timeout_ms: 5, priority_header: Some("X-Urgency".into()) },
+        failovers_max: 0,
         checks: Checks::Never,
         session_header: "X-Chat".into(),
     };
-    let keys = ", policy: random-two, check_ms: null, session_header: X-Chat, \
+    let keys = ", policy: random-two, failovers_max: 0, check_ms: null, session_header: X-Chat, \
                 queue: {max: 0, timeout_ms: 5, priority_header: X-Urgency}";
     assert_eq!((of(keys), of("")), (set, Balancing::default()));
     assert_eq!(of(", check_ms: 7").checks, Checks::Every { ms: 7 });
@@ -258,7 +259,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
     ("pools:\n  - {name: a, models: x, peers: http://h}\n  - {name: a, models: y, peers: http://h}", "t.yaml:3:5: pool `a` twice (names are unique)"),
     ("pools:\n  - {name: a, peers: http://h}\n  - {name: b, peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take any model (give one of them `models`)"),
     ("pools:\n  - {name: a, peers: [http://h, http://h]}", "t.yaml:2:33: peer `http://h` twice in a pool (use `weight`)"),

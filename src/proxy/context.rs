@@ -80,6 +80,8 @@ pub struct Target {
     pub tried: Vec<PeerId>,
     /// A peer that broke off before it answered: the request goes elsewhere if it is gone.
     pub suspect: Option<Claim>,
+    /// How often it did, after such a peer.
+    pub failovers: u32,
     /// Since when it has been held for a peer that is not ready yet.
     pub held_since: Option<Instant>,
     /// How long it waited in the queue, if it did.

@@ -82,6 +82,7 @@ impl Gateway {
                 return Err(context.fail(Fault::Broken));
             }
         }
+        context.target.failovers += 1;
         self.retry(context, Retry::Broken);
         Ok(())
     }
@@ -179,10 +180,7 @@ impl Gateway {
             return true;
         }
         // What asks for something to be done may be doing it still, unless the peer is gone.
-        let tells = |pool: &Arc<Pool>| pool.config().engine == Engine::LlamaCpp;
-        let is_free = target.addressed.is_none() && target.resumption.is_none();
-        let may_return = target.has_another() || is_free && target.pool.as_ref().is_some_and(tells);
-        if is_replayable(session) && !session.is_upgrade_req() && may_return {
+        if is_replayable(session) && !session.is_upgrade_req() && target.may_fail_over() {
             target.suspect = target.claim.take();
             return target.suspect.is_some();
         }
@@ -240,6 +238,14 @@ impl Target {
         let now = self.claim.as_ref().map(|claim| claim.peer().id());
         let tried: Vec<_> = self.tried.iter().copied().chain(now).collect();
         self.addressed.is_none() && self.pool.as_ref().is_some_and(|pool| pool.has_untried(&tried))
+    }
+
+    /// Whether the request can go on, should the peer that has it now be gone. llama.cpp's peers say so when they are
+    /// started anew, and may have it again.
+    fn may_fail_over(&self) -> bool {
+        let Some(config) = self.pool.as_ref().map(|pool| pool.config()) else { return false };
+        let may_return = config.engine == Engine::LlamaCpp && self.addressed.is_none() && self.resumption.is_none();
+        self.failovers < config.balancing.failovers_max && (may_return || self.has_another())
     }
 
     /// Whether a request may be held for a peer that is not ready yet: as long as it might wait in the queue.

@@ -251,6 +251,24 @@ fn when_no_box_is_left_the_client_is_told() {
 }
 
 #[test]
+fn a_request_that_fells_boxes_does_not_fell_them_all() {
+    for failovers_max in [0, 1, 2] {
+        let boxes: Vec<_> = (0..failovers_max + 2).map(|_| Puppet::new()).collect();
+        let addresses: Vec<_> = boxes.iter().map(|puppet| puppet.address).collect();
+        let gateway = gateway(&addresses, |pool| pool.balancing.failovers_max = failovers_max);
+        let mut client = Wire::connect(gateway.addr);
+        client.send(post(CHAT, PLAIN));
+        let (last, felled) = boxes.split_last().unwrap();
+        for puppet in felled {
+            puppet.request();
+            puppet.end(Step::Die);
+        }
+        assert_error(&client.response(), 502, "upstream_error");
+        assert!(last.seen.try_recv().is_err());
+    }
+}
+
+#[test]
 fn what_has_begun_is_not_begun_again() {
     for body in [PLAIN, TOOLS, WHOLE] {
         let (first, (second, requests)) = (Puppet::new(), living());
