@@ -171,3 +171,21 @@ impl Gateway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_for_others_are_not_the_gateway_s_own_time() {
+        let seconds = Duration::from_secs;
+        let began = Instant::now().checked_sub(seconds(60)).unwrap();
+        let mut seen = Seen { upload_took: seconds(20), ..Seen::default() };
+        seen.asking(began, Some(seconds(30)));
+        let overhead = seen.overhead;
+        assert!((seconds(10)..seconds(20)).contains(&overhead.unwrap()), "{overhead:?}");
+        // Another server is asked, after more waits.
+        seen.asking(began, None);
+        assert_eq!(seen.overhead, overhead);
+    }
+}
