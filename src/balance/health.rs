@@ -21,6 +21,18 @@ pub enum State {
     Failed,
 }
 
+impl State {
+    /// As a log says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Loading => "loading",
+            Self::Sleeping => "asleep",
+            Self::Failed => "not answering",
+        }
+    }
+}
+
 /// What became of a request at its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

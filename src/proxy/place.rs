@@ -67,7 +67,7 @@ impl Gateway {
             fate = pool.fate(claim.peer()) => fate,
             e = left(session) => return Err(e),
         };
-        log::warn!("pool {}: {} broke off before it answered: {fate:?}", pool.name(), claim.peer().url());
+        log::warn!("pool {}: {} broke off before it answered; {}", pool.name(), claim.peer().url(), fate.name());
         let target = &mut context.target;
         match fate {
             Fate::Restarted if target.may_hold(pool) => claim.judge(Outcome::Loading),

@@ -34,6 +34,17 @@ pub enum Fate {
     Gone,
 }
 
+impl Fate {
+    /// As a log says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lives => "it lives, and may still be at it",
+            Self::Restarted => "it has begun anew",
+            Self::Gone => "it is gone",
+        }
+    }
+}
+
 /// The page that says whether a server of this engine serves; asking for it wakes nobody and costs nothing.
 /// None is known of other servers that speak the same API.
 pub fn page(engine: Engine) -> Option<&'static str> {

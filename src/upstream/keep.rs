@@ -146,7 +146,7 @@ impl Keeper {
             peer.unreachable();
         }
         if noticed.state.replace(report.state) != Some(report.state) {
-            log::info!("pool {}: {} is {:?}", self.config.name, peer.url(), report.state);
+            log::info!("pool {}: {} is {}", self.config.name, peer.url(), report.state.name());
         }
         self.places.asked(peer.id(), report);
     }
