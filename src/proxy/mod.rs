@@ -14,6 +14,7 @@ mod body;
 mod clients;
 mod context;
 mod conversation;
+mod ending;
 mod explain;
 mod fault;
 mod headers;
@@ -30,7 +31,7 @@ mod settings;
 mod wait;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -48,7 +49,7 @@ pub use lifecycle::Lifecycle;
 pub use settings::{Current, Settings};
 
 use crate::balance::Outcome;
-use crate::metrics::{Metrics, Reading, Retry};
+use crate::metrics::{Metrics, Retry};
 use crate::upstream::{Connection, Pool, Watch};
 
 use body::End;
@@ -56,17 +57,12 @@ use context::{Delivery, Distrust};
 use conversation::Resumed;
 use fault::Blame;
 use listing::Wanted;
-use reply::{Close, Reply, Unread};
 use wait::{Behind, Standing};
 
 /// How long an idle client's connection is kept.
 const CLIENT_IDLE_SECONDS: u64 = 75;
 /// How long a client may pause while it uploads.
 const CLIENT_PAUSE_MAX: Duration = Duration::from_secs(60);
-/// How long a client that was refused in mid-upload is still listened to: closing at once would reset the connection
-/// and could take the answer with it.
-const LINGER_MAX: Duration = Duration::from_secs(2);
-
 /// The proxy.
 #[derive(Debug)]
 pub struct Gateway {
@@ -101,83 +97,6 @@ impl Gateway {
             watch.hold(holding);
         }
         Connection::Own(Arc::clone(watch))
-    }
-
-    /// How the reply is read, and what of its head changes with it.
-    fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
-        match Reply::to(response, context.exchange.as_deref(), context.delivery, &context.settings.limits) {
-            Ok(Reply::Passing) => {}
-            Ok(reply) => {
-                context.seen.reading = Some(Reading::Read);
-                headers::unframe_response(response);
-                match &reply {
-                    Reply::Stream(_) => headers::keep_streaming(response)?,
-                    Reply::Assembled(_) => headers::unstream_response(response)?,
-                    Reply::Whole(_) | Reply::Passing | Reply::Refused(_) => {}
-                }
-                if reply.is_followed() {
-                    self.follow(context);
-                }
-                context.reply = reply;
-            }
-            Err(why) => {
-                context.seen.reading = Some(Reading::Unread);
-                self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why);
-            }
-        }
-        if let Some(alias) = &context.alias
-            && let Some(renaming) = reply::renaming(response, alias, &context.settings.limits)
-        {
-            headers::unframe_response(response);
-            context.renaming = Some(renaming);
-        }
-        Ok(())
-    }
-
-    /// Says once for each pool and reason that replies are not read.
-    fn say_unread(&self, pool: &str, why: Unread) {
-        let said = format!("pool {pool}: an answer to a request with tools passes unread: {why}");
-        let mut known = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains(&said) {
-            log::warn!("{said}");
-            known.insert(said);
-        }
-    }
-
-    /// Ends an answer that has begun.
-    async fn end_answer(&self, session: &mut Session, context: &mut Context) {
-        let (bytes, close) = if context.wait.is_commented() {
-            (context.fault.as_ref().map_or_else(Bytes::new, Fault::event), Close::Properly)
-        } else if context.target.is_stopped() && context.reply.is_done() {
-            // Nobody failed: the rest was not wanted.
-            context.fault = None;
-            let mut piece = None;
-            context.summary = context.reply.finish(&mut piece).ok().flatten();
-            (piece.unwrap_or_default(), Close::Properly)
-        } else {
-            let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);
-            let (bytes, close, summary) = context.reply.fail(&message);
-            if summary.as_ref().is_some_and(|summary| summary.complete) {
-                // It failed after its last word.
-                context.fault = None;
-            }
-            context.summary = summary;
-            (bytes, close)
-        };
-        let mut rest = Some(bytes);
-        context.rename(&mut rest, End::Here);
-        // An error here means that the client has gone too.
-        let _ = session.write_response_body(Some(rest.unwrap_or_default()), close == Close::Properly).await;
-    }
-
-    /// Answers in place of a server.
-    async fn answer(&self, session: &mut Session, context: &Context, fault: &Fault) {
-        let body = fault.body();
-        let Ok(header) = fault.header(&context.id, &body) else { return };
-        if session.as_downstream_mut().write_error_response(header, body).await.is_ok() && !session.is_body_done() {
-            let rest = session.as_downstream_mut().drain_request_body();
-            let _ = tokio::time::timeout(LINGER_MAX, rest).await;
-        }
     }
 }
 

@@ -1,15 +1,20 @@
 //! What is done to a reply: chosen by its head, then fed with its body.
 //! The reading itself is `response`'s.
 
+use std::sync::PoisonError;
+
 use bytes::{Bytes, BytesMut};
+use pingora::Result;
 use pingora::http::ResponseHeader;
 
 use crate::exchange::Exchange;
 use crate::limits::Limits;
+use crate::metrics::Reading;
 use crate::response::{AssembleError, Assembler, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
 
 use super::context::Delivery;
 use super::refusal::Refusal;
+use super::{Context, Gateway, headers};
 
 /// A reply in the making.
 #[derive(Debug, Default)]
@@ -58,6 +63,49 @@ impl Form {
             Ok(Self::Whole)
         } else {
             Err(Unread::ContentType)
+        }
+    }
+}
+
+impl Gateway {
+    /// How the reply is read, and what of its head changes with it.
+    pub(super) fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
+        match Reply::to(response, context.exchange.as_deref(), context.delivery, &context.settings.limits) {
+            Ok(Reply::Passing) => {}
+            Ok(reply) => {
+                context.seen.reading = Some(Reading::Read);
+                headers::unframe_response(response);
+                match &reply {
+                    Reply::Stream(_) => headers::keep_streaming(response)?,
+                    Reply::Assembled(_) => headers::unstream_response(response)?,
+                    Reply::Whole(_) | Reply::Passing | Reply::Refused(_) => {}
+                }
+                if reply.is_followed() {
+                    self.follow(context);
+                }
+                context.reply = reply;
+            }
+            Err(why) => {
+                context.seen.reading = Some(Reading::Unread);
+                self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why);
+            }
+        }
+        if let Some(alias) = &context.alias
+            && let Some(renaming) = renaming(response, alias, &context.settings.limits)
+        {
+            headers::unframe_response(response);
+            context.renaming = Some(renaming);
+        }
+        Ok(())
+    }
+
+    /// Says once for each pool and reason that replies are not read.
+    fn say_unread(&self, pool: &str, why: Unread) {
+        let said = format!("pool {pool}: an answer to a request with tools passes unread: {why}");
+        let mut known = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(&said) {
+            log::warn!("{said}");
+            known.insert(said);
         }
     }
 }

@@ -1,0 +1,53 @@
+//! How a request ends that went wrong: with an error in the server's place, or with the end of an answer that has begun.
+//! What an error says is `fault`'s, what is left of an answer `reply`'s.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use pingora::proxy::Session;
+
+use super::body::End;
+use super::reply::Close;
+use super::{Context, Fault, Gateway};
+
+/// How long a client that was refused in mid-upload is still listened to: closing at once would reset the connection
+/// and could take the answer with it.
+const LINGER_MAX: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    /// Ends an answer that has begun.
+    pub(super) async fn end_answer(&self, session: &mut Session, context: &mut Context) {
+        let (bytes, close) = if context.wait.is_commented() {
+            (context.fault.as_ref().map_or_else(Bytes::new, Fault::event), Close::Properly)
+        } else if context.target.is_stopped() && context.reply.is_done() {
+            // Nobody failed: the rest was not wanted.
+            context.fault = None;
+            let mut piece = None;
+            context.summary = context.reply.finish(&mut piece).ok().flatten();
+            (piece.unwrap_or_default(), Close::Properly)
+        } else {
+            let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);
+            let (bytes, close, summary) = context.reply.fail(&message);
+            if summary.as_ref().is_some_and(|summary| summary.complete) {
+                // It failed after its last word.
+                context.fault = None;
+            }
+            context.summary = summary;
+            (bytes, close)
+        };
+        let mut rest = Some(bytes);
+        context.rename(&mut rest, End::Here);
+        // An error here means that the client has gone too.
+        let _ = session.write_response_body(Some(rest.unwrap_or_default()), close == Close::Properly).await;
+    }
+
+    /// Answers in place of a server.
+    pub(super) async fn answer(&self, session: &mut Session, context: &Context, fault: &Fault) {
+        let body = fault.body();
+        let Ok(header) = fault.header(&context.id, &body) else { return };
+        if session.as_downstream_mut().write_error_response(header, body).await.is_ok() && !session.is_body_done() {
+            let rest = session.as_downstream_mut().drain_request_body();
+            let _ = tokio::time::timeout(LINGER_MAX, rest).await;
+        }
+    }
+}
