@@ -50,7 +50,7 @@ pub use settings::{Current, Settings};
 
 use crate::balance::Outcome;
 use crate::metrics::{Metrics, Retry};
-use crate::upstream::{Connection, Pool, Watch};
+use crate::upstream::{Cause, Connection, Pool, Watch};
 
 use body::End;
 use context::{Delivery, Distrust};
@@ -306,7 +306,7 @@ impl ProxyHttp for Gateway {
         mut e: Box<Error>,
     ) -> Box<Error> {
         let Some(claim) = context.target.claim.take() else { return e };
-        log::warn!("{}: {e}", claim.peer().url());
+        log::warn!("{}: {} cannot be reached: {}", context.id, claim.peer().url(), Cause(&e));
         place::give_up(&mut context.target, claim);
         let retry = context.target.has_untried();
         if retry {
@@ -332,7 +332,10 @@ impl ProxyHttp for Gateway {
 
     async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Box<Context>) -> FailToProxy {
         let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
-        let fault = context.fault.take().unwrap_or_else(|| Fault::of(e, expired));
+        let (fault, cause) = match context.fault.take() {
+            Some(fault) => (fault, String::new()),
+            None => (Fault::of(e, expired), format!(" ({})", Cause(e))),
+        };
         let code = fault.status();
         // As with an answer's end: the client may take its time.
         if let Some(mut claim) = context.target.claim.take() {
@@ -342,8 +345,8 @@ impl ProxyHttp for Gateway {
             }
         }
         match fault.blame() {
-            Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}: {e}", context.id),
-            Blame::Client | Blame::Left | Blame::Busy => log::debug!("{}: {fault}: {e}", context.id),
+            Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}{cause}", context.id),
+            Blame::Client | Blame::Left | Blame::Busy => log::debug!("{}: {fault}{cause}", context.id),
         }
         if matches!(fault.blame(), Blame::Left) {
             context.fault = Some(fault);

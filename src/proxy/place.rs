@@ -12,7 +12,7 @@ use crate::balance::{Failure, Outcome, Request, Reuse};
 use crate::exchange::Engine;
 use crate::metrics::Retry;
 use crate::response::Summary;
-use crate::upstream::{Claim, ClaimError, Expired, Fate, Found, Need, Pool};
+use crate::upstream::{Cause, Claim, ClaimError, Expired, Fate, Found, Need, Pool};
 
 use super::body::{Read, Upload};
 use super::context::{Distrust, Target};
@@ -168,7 +168,7 @@ impl Gateway {
                 target.distrust = Distrust::Shared;
                 self.retry(context, Retry::Stale);
             } else if let Some(mut claim) = target.claim.take() {
-                log::warn!("{}: {e}", claim.peer().url());
+                log::warn!("{}: {} broke off: {}", context.id, claim.peer().url(), Cause(e));
                 claim.judge(Outcome::Failed(Failure::Reset));
                 target.tried.push(claim.peer().id());
                 // With nobody left to ask, how the last one failed is the answer.

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::config;
 
+use super::cause::Cause;
 use super::claim::Connection;
 use super::peer::Peer;
 use super::watch::Watch;
@@ -49,7 +50,7 @@ pub struct Page {
 pub enum AskError {
     #[error("{0}")]
     Address(#[from] std::io::Error),
-    #[error("{0}")]
+    #[error("{}", Cause(.0))]
     Http(#[from] Box<pingora::Error>),
     #[error("the answer is over {PAGE_BYTES_MAX} bytes")]
     TooLarge,

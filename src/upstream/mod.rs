@@ -7,6 +7,7 @@
 
 mod address;
 mod ask;
+mod cause;
 mod check;
 mod claim;
 mod dial;
@@ -26,6 +27,7 @@ mod watch;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use ask::Question;
+pub use cause::Cause;
 pub use check::Fate;
 pub use claim::{Claim, Connection};
 pub use hold::{Holding, Ticks};
