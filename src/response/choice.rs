@@ -23,6 +23,8 @@ pub(super) struct Choice {
     pub shape: Shape,
     /// Calls that were written: the next one's `index`.
     calls: u32,
+    /// What stands before the arguments of the newest call in each of their events.
+    before_arguments: String,
     truncated: Truncated,
     /// Whether the client got an event of this choice; the first carries the role.
     pub begun: bool,
@@ -38,6 +40,7 @@ impl Choice {
             envelope: Envelope::default(),
             shape: Shape::default(),
             calls: 0,
+            before_arguments: String::new(),
             truncated: Truncated::No,
             begun: false,
             finish_reason: None,
@@ -102,11 +105,16 @@ impl Choice {
                 let _ = write!(delta, "\"tool_calls\":[{{\"index\":{},", self.calls);
                 write_call_start(name, id, &mut writer.ids, delta);
                 delta.push_str("\"\"}}]");
+                self.before_arguments.clear();
+                let _ = write!(
+                    self.before_arguments,
+                    "\"tool_calls\":[{{\"index\":{},\"function\":{{\"arguments\":\"",
+                    self.calls
+                );
                 self.calls += 1;
             }
             Event::Arguments(text) => {
-                let index = self.calls.saturating_sub(1);
-                let _ = write!(delta, "\"tool_calls\":[{{\"index\":{index},\"function\":{{\"arguments\":\"");
+                delta.push_str(&self.before_arguments);
                 json::escape_into(text, delta);
                 delta.push_str("\"}}]");
             }
