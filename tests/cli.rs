@@ -117,17 +117,22 @@ fn a_check_names_every_mistake() {
 }
 
 #[test]
-fn a_folder_of_dialects_counts_from_the_file() {
+fn other_files_count_from_the_configuration_s_folder() {
     let folder = format!("{}/cli-dialects", env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(format!("{folder}/own")).unwrap();
     let dialect = toolgate(&["dialects", "hermes"], "").out.replace("name: hermes", "name: mine");
     std::fs::write(format!("{folder}/own/mine.yaml"), dialect).unwrap();
-    let config = "dialects: own\npools: [{name: a, peers: http://h, dialect: mine}]\n";
+    let config = "dialects: own\npools: [{name: a, peers_file: own/peers.json, dialect: mine}]\n";
+    std::fs::write(format!("{folder}/own/peers.json"), r#"["http://h", {"dns": "h:80"}]"#).unwrap();
     std::fs::write(format!("{folder}/toolgate.yaml"), config).unwrap();
     let ran = toolgate(&["run", "-t", "-c", &format!("{folder}/toolgate.yaml")], "");
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     let ran = toolgate(&["decode", "--dialect", &format!("{folder}/own/mine.yaml")], "hello");
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    std::fs::write(format!("{folder}/own/peers.json"), r#"["h"]"#).unwrap();
+    let ran = toolgate(&["run", "-t", "-c", &format!("{folder}/toolgate.yaml")], "");
+    let expected = format!("{folder}/own/peers.json:1:2: the peer's url `h` has no scheme (write http://HOST:PORT)\n");
+    assert_eq!((ran.code, ran.err), (1, expected));
 }
 
 #[test]

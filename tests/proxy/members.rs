@@ -1,8 +1,8 @@
 //! Servers that come and go while requests run: by their name's addresses, and by the file that lists them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use serde_json::Value;
@@ -201,4 +201,37 @@ fn requests_wait_for_the_first_server() {
     client.send(post(CHAT, "{}"));
     file.list(&[server.address]);
     assert_eq!(client.response().text(), "served");
+}
+
+#[test]
+fn a_server_that_comes_gets_no_more_than_its_slots() {
+    let (say, begun) = mpsc::channel();
+    let (end, ended) = mpsc::channel::<()>();
+    let (say, ended) = (Mutex::new(say), Mutex::new(ended));
+    // It says how many slots it has when it is asked, and not before.
+    let server = Upstream::start(move |mut wire| {
+        while let Some(request) = wire.request() {
+            if request.first_line.starts_with("POST") {
+                say.lock().unwrap().send(()).unwrap();
+                let _ = ended.lock().unwrap().recv_timeout(PATIENCE);
+            }
+            if wire.try_send(ok(r#"{"total_slots":1}"#)).is_err() {
+                return;
+            }
+        }
+    });
+    let file = File::new("slots", &[]);
+    let balancing = Balancing { checks: Checks::Every { ms: 60_000 }, ..Balancing::default() };
+    let gateway = gateway_of(config(vec![Pool { balancing, ..file.pool(&[]) }]));
+    let mut clients: Vec<_> = (0..3).map(|_| Wire::connect(gateway.addr)).collect();
+    clients.iter_mut().for_each(|client| client.send(post(CHAT, "{}")));
+    let waiting = || ask(gateway.admin_addr.unwrap(), get("/status")).json()["pools"][0]["queue"]["waiting"].clone();
+    while waiting() != 3 {}
+    file.list(&[server.address]);
+    for left in [2, 1, 0] {
+        begun.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(waiting(), left);
+        end.send(()).unwrap();
+    }
+    clients.iter_mut().for_each(|client| assert_eq!(client.response().status(), 200));
 }
