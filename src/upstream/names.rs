@@ -92,6 +92,9 @@ mod tests {
     use crate::upstream::lock;
     use crate::upstream::places::Places;
 
+    /// Longer than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
     /// A name server whose answers a test changes.
     #[derive(Debug, Default)]
     struct Table(Mutex<HashMap<&'static str, Vec<&'static str>>>);
@@ -120,7 +123,8 @@ mod tests {
 
     async fn wait_for(members: &Members, urls: &[&str]) {
         let mut changes = members.places.changes();
-        changes.wait_for(|peers| peers.iter().map(|peer| peer.url()).eq(urls.iter().copied())).await.unwrap();
+        let are_there = changes.wait_for(|peers| peers.iter().map(|peer| peer.url()).eq(urls.iter().copied()));
+        tokio::time::timeout(PATIENCE, are_there).await.expect("these servers").unwrap();
     }
 
     #[tokio::test]
