@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Instant;
 
 use serde_json::Value;
-use toolgate::config::{Alias, Balancing, Config, Pool, Queue, View};
+use toolgate::config::{Alias, Balancing, Config, Name, Pool, Queue, View};
 use toolgate::server::Running;
 
 use crate::harness::{
@@ -129,7 +129,10 @@ fn pools_come_and_go() {
     let mut waiting = Wire::connect(gateway.addr);
     waiting.send(of_model("gone"));
     wait_until("one waits", || pools(&gateway)[1]["queue"]["waiting"] == 1);
-    gateway.reload(config(vec![named("stays", other.address), named("new", other.address)]));
+    let each = toolgate::config::Peer { host: "localhost".to_owned(), ..peer(other.address) };
+    let looked_up =
+        Pool { peers: Vec::new(), names: vec![Name { each, refresh_ms: 60_000 }], ..named("new", other.address) };
+    gateway.reload(config(vec![named("stays", other.address), looked_up]));
     wait_until("the new pool", || ask(gateway.addr, of_model("new")).status() == 200);
     let names: Vec<_> = pools(&gateway).as_array().unwrap().iter().map(|pool| pool["name"].clone()).collect();
     assert_eq!(names, ["stays", "new"]);

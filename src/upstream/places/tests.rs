@@ -123,7 +123,7 @@ proptest! {
         4 => Just(Event::Enter),
         3 => any::<usize>().prop_map(Event::Leave),
         2 => Just(Event::Take),
-        1 => (0..5_usize).prop_map(|queue_max| Event::Configure { queue_max }),
+        1 => (0..8_usize).prop_map(|queue_max| Event::Configure { queue_max }),
         2 => (0..8_u8, 1..3_u32).prop_map(|(which, slots)| Event::SetPeers { which, slots }),
     ], 0..100)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
