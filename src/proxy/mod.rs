@@ -57,7 +57,7 @@ use context::{Delivery, Distrust};
 use conversation::Resumed;
 use fault::Blame;
 use listing::Wanted;
-use wait::{Behind, Standing};
+use wait::Standing;
 
 /// How long an idle client's connection is kept.
 const CLIENT_IDLE_SECONDS: u64 = 75;
@@ -246,7 +246,9 @@ impl ProxyHttp for Gateway {
         self.judge_head(session, context, response)?;
         context.upload.release();
         headers::strip_hop_by_hop(response);
-        if context.wait.answered() == Behind::Comments && !reply::is_plain_stream(response) {
+        let comes_behind_comments = context.wait.is_commented();
+        context.wait.answered();
+        if comes_behind_comments && !reply::is_plain_stream(response) {
             return context.refuse(response);
         }
         self.choose_reading(response, context)

@@ -35,7 +35,7 @@ enum Stage {
     Silence,
     /// The gateway's own head, and comments.
     Comments,
-    /// The same, and then a server's answer.
+    /// A server's answer, behind comments or not.
     Answer,
 }
 
@@ -80,22 +80,10 @@ impl Wait {
         self.stage == Stage::Comments
     }
 
-    /// A server's answer follows; whether it comes behind comments.
-    pub fn answered(&mut self) -> Behind {
-        if self.stage == Stage::Silence {
-            return Behind::Nothing;
-        }
+    /// A server's answer follows.
+    pub fn answered(&mut self) {
         self.stage = Stage::Answer;
-        Behind::Comments
     }
-}
-
-/// What an answer comes behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
-    Nothing,
-    /// Its head has gone out, whatever it says.
-    Comments,
 }
 
 impl Context {
