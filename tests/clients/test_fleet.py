@@ -246,6 +246,23 @@ def test_a_client_that_waits_hears_how_it_stands(idle, threads, tmp_path):
         assert calls(by_sdk.result(PATIENCE_SECONDS)[0]) == [("get_weather", PARIS)]
 
 
+def test_a_client_hears_how_far_its_prompt_is(gguf, tmp_path):
+    """What the server says of it stays out of the stream."""
+    box = Box(gguf, tmp_path, "box", n_batch=32, n_parallel=SLOTS)
+    with contextlib.closing(Fleet([box], tmp_path, keepalive_ms=1)) as fleet, contextlib.ExitStack() as leave:
+        leave.callback(box.process.stop)
+        messages = [{"role": "system", "content": "word " * 4_000}, *ask("text")]
+        connection = fleet.wire.begin(model=MODEL, messages=messages, tools=TOOLS, stream=True)
+        with contextlib.closing(connection), connection.getresponse() as response:
+            events = response.read().split(b"\n\n")
+        comments = [event for event in events if event.startswith(b":")]
+        assert any(comment.startswith(b": prefill processed=") for comment in comments), comments
+        assert not any(b"prompt_progress" in event for event in events)
+        chunks = [json.loads(event[6:]) for event in events if event.startswith(b"data: {")]
+        content = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"])
+        assert (content, events[-2:]) == (SCRIPTS["text"], [b"data: [DONE]", b""])
+
+
 def test_many_conversations_with_tools_at_once(idle, threads):
     """Six to a slot: each streams a call, sends its result, and gets the final text."""
     before = idle.peers("requests")
