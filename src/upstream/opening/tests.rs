@@ -32,7 +32,7 @@ fn shown(asked: Asked, pieces: &[&[u8]]) -> Option<String> {
             }
         }
     }
-    is_open.then(|| String::from_utf8(shown).unwrap())
+    is_open.then(|| String::from_utf8_lossy(&shown).into_owned())
 }
 
 /// Checks what is shown of `input`, however it is cut.
@@ -192,6 +192,15 @@ mod properties {
     }
 
     proptest! {
+        #[test]
+        fn no_bytes_are_too_much(bytes in any::<Vec<u8>>(), at in any::<proptest::sample::Index>()) {
+            for head in ["", HEAD, CLOSE] {
+                let input = [head.as_bytes(), &bytes].concat();
+                let (before, after) = input.split_at(at.index(input.len() + 1));
+                prop_assert_eq!(shown(Asked::Gateway, &[before, after]), shown(Asked::Gateway, &[&input]));
+            }
+        }
+
         #[test]
         fn cuts_change_nothing(
             parts in proptest::collection::vec(part(), 0..8),
