@@ -75,8 +75,12 @@ class Fleet:
         """Requests in the gateway's queue."""
         return self.admin.get("/status")["pools"][0]["queue"]["waiting"]
 
+    def is_idle(self):
+        requests, places = self.admin.get("/status")["in_flight"], self.peers("in_flight")
+        return requests == 0 and not any(places) and not any(self.busy())
+
     def until_idle(self):
-        until("somebody is still served", lambda: self.busy() == [0, 0] and self.admin.get("/status")["in_flight"] == 0)
+        until("somebody is still served", self.is_idle)
 
     def ask(self, name, headers=None, **more):
         """A whole answer without tools: its status, its fields and itself."""
