@@ -531,16 +531,19 @@ fn a_box_that_is_late_is_late_behind_comments_too() {
     }
 }
 
+/// A page of another origin, whose server alone knows whether it may read, and a client that counts bytes.
 #[test]
-fn a_page_of_another_origin_gets_its_stream_as_it_comes() {
-    let puppet = Puppet::new();
-    let gateway = gateway(&[puppet.address], soon);
-    let mut client = Wire::connect(gateway.addr);
-    client.send(post(CHAT, PLAIN).replace("Host:", "Origin: http://page\r\nHost:"));
-    puppet.request();
-    puppet.send(HEAD.replace("Content-Type", "Access-Control-Allow-Origin: *\r\nContent-Type") + &chunk(":\n\n"));
-    assert_eq!(client.head().unwrap().field("access-control-allow-origin"), Some("*"));
-    assert_eq!(client.next_chunk().unwrap(), b":\n\n");
+fn who_may_hear_its_server_alone_gets_the_stream_as_it_comes() {
+    for field in ["Origin: http://page", "X-Conversation-Id: a"] {
+        let puppet = Puppet::new();
+        let gateway = gateway(&[puppet.address], soon);
+        let mut client = Wire::connect(gateway.addr);
+        client.send(post(CHAT, PLAIN).replace("Host:", &format!("{field}\r\nHost:")));
+        puppet.request();
+        puppet.send(HEAD.replace("Content-Type", "Access-Control-Allow-Origin: *\r\nContent-Type") + &chunk(":\n\n"));
+        assert_eq!(client.head().unwrap().field("access-control-allow-origin"), Some("*"));
+        assert_eq!(client.next_chunk().unwrap(), b":\n\n");
+    }
 }
 
 #[test]
