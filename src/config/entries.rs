@@ -37,7 +37,8 @@ impl Entries {
     /// Reads such a file: a list of what `peers` lists. `file` is its name in messages.
     pub fn from_yaml(text: &str, file: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
         let mut reader = Reader { file, mistakes: Vec::new() };
-        let entries = reader.file_of_servers(text, variable);
+        let tree = tree::parse(text, file, variable, &mut reader.mistakes);
+        let entries = tree.map(|root| reader.servers(&root)).unwrap_or_default();
         if reader.mistakes.is_empty() { Ok(entries) } else { Err(ConfigErrors::sorted(reader.mistakes, file)) }
     }
 }
@@ -45,9 +46,8 @@ impl Entries {
 impl Pool {
     /// Everybody whom the pool itself names, and whom its file listed.
     pub fn entries(&self) -> Entries {
-        self.peers_file
-            .as_ref()
-            .map_or_else(|| self.with_listed(&Entries::default()), |file| self.with_listed(&file.entries))
+        let listed = self.peers_file.as_ref().map(|file| file.entries.clone()).unwrap_or_default();
+        self.with_listed(&listed)
     }
 
     /// Everybody whom the pool itself names, and whom its file lists now.
@@ -83,11 +83,6 @@ impl Reader<'_> {
                 None
             }
         }
-    }
-
-    fn file_of_servers(&mut self, text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Entries {
-        let tree = tree::parse(text, self.file, variable, &mut self.mistakes);
-        tree.map(|root| self.servers(&root)).unwrap_or_default()
     }
 
     /// A list of servers and names.

@@ -25,7 +25,7 @@ pub struct Members {
     pub places: Arc<Places>,
     enlisted: watch::Sender<Arc<Enlisted>>,
     /// Where each name led to last; nowhere, when it never led anywhere.
-    answers: watch::Sender<HashMap<NameKey, Vec<IpAddr>>>,
+    answers: watch::Sender<HashMap<String, Vec<IpAddr>>>,
     /// Held from reading those two until the peers are set, so that no older set replaces a newer one.
     turn: Mutex<()>,
 }
@@ -37,8 +37,6 @@ pub struct Enlisted {
     pool: Arc<config::Pool>,
     pub entries: Entries,
 }
-
-type NameKey = (String, u16);
 
 impl Members {
     /// Those whom a configuration names.
@@ -56,7 +54,7 @@ impl Members {
         self.enlisted.send_replace(Arc::new(Enlisted { pool: Arc::clone(pool), entries }));
         let enlisted = Arc::clone(&self.enlisted.borrow());
         self.answers.send_modify(|answers| {
-            answers.retain(|known, _| enlisted.entries.names.iter().any(|name| key(name) == *known));
+            answers.retain(|known, _| enlisted.entries.names.iter().any(|name| name.each.host == *known));
         });
         self.gather()
     }
@@ -85,7 +83,7 @@ impl Members {
         addresses.sort_unstable();
         addresses.dedup();
         self.answers.send_modify(|answers| {
-            answers.insert(key(name), addresses);
+            answers.insert(name.each.host.clone(), addresses);
         });
         self.gather()
     }
@@ -93,7 +91,7 @@ impl Members {
     /// A name leads nowhere now. What it led to before stands.
     pub fn missed(&self, name: &Name) {
         self.answers.send_modify(|answers| {
-            answers.entry(key(name)).or_default();
+            answers.entry(name.each.host.clone()).or_default();
         });
     }
 
@@ -101,8 +99,8 @@ impl Members {
     pub async fn looked_up(&self) {
         let mut answers = self.answers.subscribe();
         let enlisted = Arc::clone(&self.enlisted.borrow());
-        let are_known = |answers: &HashMap<NameKey, Vec<IpAddr>>| {
-            enlisted.entries.names.iter().all(|name| answers.contains_key(&key(name)))
+        let are_known = |answers: &HashMap<String, Vec<IpAddr>>| {
+            enlisted.entries.names.iter().all(|name| answers.contains_key(&name.each.host))
         };
         // An error means that nobody is left who could look one up.
         let _ = answers.wait_for(are_known).await;
@@ -114,14 +112,19 @@ impl Members {
         let enlisted = Arc::clone(&self.enlisted.borrow());
         let before = self.places.peers();
         let mut peers: Vec<Arc<Peer>> = Vec::new();
-        for config in self.configs(&enlisted.entries) {
-            if peers.len() < PEERS_MAX && peers.iter().all(|peer| peer.url() != config.url) {
+        let configs = self.configs(&enlisted.entries);
+        let too_many = configs.len().saturating_sub(PEERS_MAX);
+        for config in configs.into_iter().take(PEERS_MAX) {
+            if peers.iter().all(|peer| peer.url() != config.url) {
                 let known = before.iter().find(|peer| *peer.config() == config).cloned();
                 peers.push(known.unwrap_or_else(|| Arc::new(Peer::new(config))));
             }
         }
         if peers.len() == before.len() && peers.iter().zip(before.iter()).all(|(a, b)| Arc::ptr_eq(a, b)) {
             return Changes::default();
+        }
+        if too_many > 0 {
+            log::warn!("pool {}: {too_many} servers more than {PEERS_MAX} are left out", enlisted.pool.name);
         }
         let changes = Changes::between(&before, &peers);
         self.places.set_peers(peers.into(), Report { state: assumed(&enlisted.pool), ..Report::default() });
@@ -131,7 +134,7 @@ impl Members {
     fn configs(&self, entries: &Entries) -> Vec<config::Peer> {
         let answers = self.answers.borrow();
         let led_to = entries.names.iter().flat_map(|name| {
-            let addresses = answers.get(&key(name)).into_iter().flatten();
+            let addresses = answers.get(&name.each.host).into_iter().flatten();
             addresses.map(move |address| at(name, *address))
         });
         entries.peers.iter().cloned().chain(led_to).filter(|peer| !peer.drain).collect()
@@ -169,10 +172,6 @@ impl fmt::Display for Changes {
         }
         Ok(())
     }
-}
-
-fn key(name: &Name) -> NameKey {
-    (name.each.host.clone(), name.each.port)
 }
 
 /// The server at one of a name's addresses.

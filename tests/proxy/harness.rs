@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use toolgate::config::{Balancing, Checks, Config, DialectChoice, Peer, Pool, Server, ToolsChoice, View};
 use toolgate::dialect::{Dialects, Glob};
@@ -332,4 +332,12 @@ pub fn assert_error(answer: &Message, status: u16, code: &str) {
     assert_eq!(error["code"], code);
     assert!(error["message"].is_string() && error["type"].is_string() && answer.is_complete, "{error}");
     assert!(answer.field("x-request-id").is_some());
+}
+
+/// Asks again and again until it is so.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never: {what}");
+    }
 }

@@ -10,7 +10,9 @@ use toolgate::config::{Balancing, Checks, Entries, Name, PeersFile, Pool};
 use toolgate::server::Running;
 
 use crate::access::hear;
-use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, config, gateway_of, get, ok, peer, pool, post};
+use crate::harness::{
+    Message, PATIENCE, Upstream, Wire, ask, config, gateway_of, get, ok, peer, pool, post, wait_until,
+};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -91,10 +93,7 @@ fn wait_for(gateway: &Running, addresses: &[SocketAddr]) {
         let peers = peers.as_array().unwrap().iter();
         peers.map(|peer| (peer["url"].as_str().unwrap().to_owned(), peer["leaving"].as_bool().unwrap())).collect()
     };
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while shown() != expected {
-        assert!(std::time::Instant::now() < deadline, "{:?}", shown());
-    }
+    wait_until("these servers", || shown() == expected);
 }
 
 #[test]
@@ -157,12 +156,12 @@ fn one_that_leaves_ends_with_its_last_request() {
     assert!(begun.contains("first"), "{begun}");
     file.list(&[second.address]);
     let leaving = || peers(&gateway).as_array().unwrap().iter().any(|peer| peer["leaving"] == true);
-    while !leaving() {}
+    wait_until("one leaves", leaving);
     let shown = peers(&gateway);
     assert_eq!((&shown[1]["url"], &shown[1]["in_flight"]), (&format!("http://{}", first.address).into(), &1.into()));
     assert!(begin().1.contains("second"));
     drop(client);
-    while leaving() {}
+    wait_until("it has left", || !leaving());
     assert_eq!(peers(&gateway).as_array().unwrap().len(), 1);
 }
 
@@ -226,7 +225,7 @@ fn a_server_that_comes_gets_no_more_than_its_slots() {
     let mut clients: Vec<_> = (0..3).map(|_| Wire::connect(gateway.addr)).collect();
     clients.iter_mut().for_each(|client| client.send(post(CHAT, "{}")));
     let waiting = || ask(gateway.admin_addr.unwrap(), get("/status")).json()["pools"][0]["queue"]["waiting"].clone();
-    while waiting() != 3 {}
+    wait_until("all wait", || waiting() == 3);
     file.list(&[server.address]);
     for left in [2, 1, 0] {
         begun.recv_timeout(PATIENCE).unwrap();

@@ -3,14 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Instant;
 
 use serde_json::Value;
 use toolgate::config::{Alias, Balancing, Config, Name, Pool, Queue, View};
 use toolgate::server::Running;
 
 use crate::harness::{
-    PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, get, models, ok, peer, pool, post,
+    PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, get, models, ok, peer, pool, post, wait_until,
 };
 use crate::members::Load;
 
@@ -18,14 +17,6 @@ const CHAT: &str = "/v1/chat/completions";
 
 fn pools(gateway: &Running) -> Value {
     ask(gateway.admin_addr.unwrap(), get("/status")).json()["pools"].take()
-}
-
-/// Asks until the answer is as it should be.
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "never: {what}");
-    }
 }
 
 fn servers(pool: &Value) -> Vec<String> {
