@@ -65,7 +65,12 @@ impl Gateway {
             Route::Chat => {
                 let body = renamed.as_ref().unwrap_or(&body.bytes);
                 let rewritten = self.rewrite(body, &pool, context).await?;
-                let rewritten = streamed(rewritten.as_ref().unwrap_or(body), &pool, context).or(rewritten);
+                // What asks for a stream by itself is not read for that once more.
+                let asking_for_stream = match outline.is_streamed {
+                    true => None,
+                    false => streamed(rewritten.as_ref().unwrap_or(body), &pool, context),
+                };
+                let rewritten = asking_for_stream.or(rewritten);
                 context.wait = wait(session.req_header(), &outline, &pool, context);
                 asking_for_progress(rewritten.as_ref().unwrap_or(body), &pool, context).or(rewritten)
             }
