@@ -9,6 +9,8 @@ RUN cargo build --release --locked --bin toolgate
 FROM debian:bookworm-slim
 COPY --from=build /build/target/release/toolgate /usr/local/bin/toolgate
 COPY conf/docker.yaml /etc/toolgate/toolgate.yaml
+# As in conf/toolgate.service, which says why.
+ENV MALLOC_MMAP_THRESHOLD_=16384
 USER nobody
 EXPOSE 8000
 STOPSIGNAL SIGTERM

@@ -30,3 +30,11 @@ fn the_configuration_of_the_readme_is_good() {
     fs::write(&file, yaml).unwrap();
     check(&file);
 }
+
+#[test]
+fn unit_and_image_set_the_same_for_memory() {
+    let read = |file| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let setting = "MALLOC_MMAP_THRESHOLD_=16384\n";
+    assert!(read("conf/toolgate.service").contains(&format!("\nEnvironment={setting}")));
+    assert!(read("Dockerfile").contains(&format!("\nENV {setting}")));
+}
