@@ -2,7 +2,8 @@
 //!
 //! A server that streams, a bare Pingora proxy and `toolgate run` are processes of their own on loopback; this one
 //! is their clients. What is compared takes turns, round by round, and figures are medians over the rounds: on a
-//! machine with other work absolute figures move, ratios hardly. It takes about two minutes.
+//! machine with other work absolute figures move, ratios hardly. It takes about three minutes;
+//! `cargo bench --bench gateway -- memory` looks at memory alone.
 
 #![allow(clippy::as_conversions)]
 
@@ -31,11 +32,13 @@ const PACED: Plan = Plan { answer: Answer::Text, events: 100, pause_us: 20_000 }
 /// Streams as fast as they go.
 const FAST_STREAMS: usize = 16;
 const FAST: Plan = Plan { answer: Answer::Text, events: 1500, pause_us: 0 };
-/// Streams that are open at once while memory is looked at.
-const OPEN_STREAMS: usize = 1000;
-const OPEN: Plan = Plan { answer: Answer::Text, events: 2, pause_us: 60_000_000 };
-/// Each stream is a socket here, one in the server, and two in what stands between.
-const FILES: usize = 4 * OPEN_STREAMS;
+/// Streams that are open at once while memory is looked at: as near to 10,000 as a limit of 20,000 files lets come,
+/// since each is two sockets in what stands between.
+const OPEN_STREAMS: usize = 9_950;
+const OPEN: Plan = Plan { answer: Answer::Text, events: 2, pause_us: 300_000_000 };
+const FILES: usize = 20_000;
+/// An agent's request.
+const LARGE_BYTES: usize = 32 << 10;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,10 +46,12 @@ fn main() -> Result<()> {
     match arguments.as_slice() {
         ["upstream", addr] => Ok(upstream::serve(addr)?),
         ["bare", addr, upstream] => bare::serve(addr, upstream.parse()?),
-        ["measure"] => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure()),
+        ["measure", "memory"] => runtime()?.block_on(weigh_all()),
+        ["measure", _] => runtime()?.block_on(measure()),
         _ => {
+            let what = if arguments.contains(&"memory") { "memory" } else { "all" };
             // The soft limit of open files is often 1,024.
-            let more_files = format!("ulimit -S -n {FILES}; exec \"$0\" measure");
+            let more_files = format!("ulimit -S -n {FILES}; exec \"$0\" measure {what}");
             Err(Command::new("sh").args(["-c", &more_files]).arg(std::env::current_exe()?).exec().into())
         }
     }
@@ -76,7 +81,7 @@ struct Figures {
 async fn measure() -> Result<()> {
     let server = start_self("upstream", None)?;
     let bare = &start_self("bare", Some(server.addr))?;
-    let toolgate = &start_toolgate(server.addr)?;
+    let toolgate = &start_toolgate(server.addr, &[])?;
     let mut targets = [
         Target::new("direct", server.addr, None, NO_TOOLS, Answer::Text),
         Target::new("bare Pingora", bare.addr, Some(bare), TOOLS, Answer::Text),
@@ -102,12 +107,28 @@ async fn measure() -> Result<()> {
         }
     }
     print_times(&targets);
+    weigh_all().await
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Prints what memory fresh processes take, idle and with many streams open.
+async fn weigh_all() -> Result<()> {
     println!(
         "\n| memory, fresh process | idle, MiB | {OPEN_STREAMS} open streams, MiB | KiB a stream |\n|--|--|--|--|"
     );
-    weigh("bare Pingora", &start_self("bare", Some(server.addr))?, NO_TOOLS).await?;
-    weigh("toolgate, no tools", &start_toolgate(server.addr)?, NO_TOOLS).await?;
-    weigh("toolgate, tools", &start_toolgate(server.addr)?, TOOLS).await
+    let large = format!(r#"{TOOLS},"user":"{}""#, "u".repeat(LARGE_BYTES));
+    for (what, more) in [("", NO_TOOLS), (", requests of 32 KiB", &large)] {
+        weigh(&format!("bare Pingora{what}"), |server| start_self("bare", Some(server)), more).await?;
+    }
+    for (how, environment) in [("", &[][..]), (", as the unit starts it", &[MALLOC][..])] {
+        for (what, more) in [("no tools", NO_TOOLS), ("tools", TOOLS), ("tools, requests of 32 KiB", &large)] {
+            weigh(&format!("toolgate, {what}{how}"), |server| start_toolgate(server, environment), more).await?;
+        }
+    }
+    Ok(())
 }
 
 fn start_self(what: &str, upstream: Option<SocketAddr>) -> Result<Process> {
@@ -120,11 +141,12 @@ fn start_self(what: &str, upstream: Option<SocketAddr>) -> Result<Process> {
 }
 
 /// The program itself, as a user starts it.
-fn start_toolgate(upstream: SocketAddr) -> Result<Process> {
+fn start_toolgate(upstream: SocketAddr, environment: &[(&str, &str)]) -> Result<Process> {
     let (program, upstream) = (env!("CARGO_BIN_EXE_toolgate"), format!("http://{upstream}"));
     Ok(Process::start(|addr| {
         let mut command = Command::new(program);
         command.args(["run", "--dialect", "hermes", "--upstream", &upstream, "--listen", &addr.to_string()]);
+        command.envs(environment.iter().copied());
         command
     })?)
 }
@@ -237,10 +259,12 @@ fn print_times(targets: &[Target<'_>; 6]) {
     }
 }
 
-/// Prints what memory a fresh process takes, idle and with many streams open.
-async fn weigh(name: &str, process: &Process, tools: &str) -> Result<()> {
+/// The server is its own, since one that pauses does not see that its clients have gone.
+async fn weigh(name: &str, start: impl FnOnce(SocketAddr) -> Result<Process>, more: &str) -> Result<()> {
+    let server = start_self("upstream", None)?;
+    let process = start(server.addr)?;
     let idle = process.resident_kib()?;
-    let body = body(OPEN, tools);
+    let body = body(OPEN, more);
     let mut open = Vec::new();
     for _ in 0..OPEN_STREAMS {
         open.push(client::begin(process.addr, &body).await?);
@@ -257,6 +281,9 @@ fn body(plan: Plan, tools: &str) -> String {
         r#"{{"model":"{model}","stream":true,"messages":[{{"role":"system","content":"You keep the gate."}},{{"role":"user","content":"Who goes there? Make a note of it."}}]{tools}}}"#
     )
 }
+
+/// What `conf/toolgate.service` and the image set.
+const MALLOC: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "16384");
 
 const NO_TOOLS: &str = "";
 const TOOLS: &str = r#","tools":[{"type":"function","function":{"name":"note","description":"Writes a note.","parameters":{"type":"object","properties":{"text":{"type":"string","description":"What it says."},"urgent":{"type":"boolean"}},"required":["text"]}}},{"type":"function","function":{"name":"read","description":"Reads the notes of a day.","parameters":{"type":"object","properties":{"day":{"type":"string"},"limit":{"type":"integer"}},"required":["day"]}}}],"tool_choice":"auto""#;
