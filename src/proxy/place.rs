@@ -179,7 +179,9 @@ impl Gateway {
             }
             return true;
         }
-        // What asks for something to be done may be doing it still, unless the peer is gone.
+        // What asks for something to be done may be doing it still, unless the peer is gone. Who failed it before may be
+        // back by then.
+        target.tried.clear();
         if is_replayable(session) && !session.is_upgrade_req() && target.may_fail_over() {
             target.suspect = target.claim.take();
             return target.suspect.is_some();

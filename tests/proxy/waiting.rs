@@ -229,7 +229,7 @@ fn when_no_box_is_left_the_client_is_told() {
             puppet.send(HEAD);
             puppet.end(Step::Die);
         }
-        assert_error(&client.response(), 502, "upstream_error");
+        assert_error(&client.response(), 502, "upstream_unreachable");
     }
     for body in [PLAIN, TOOLS] {
         let (first, second) = (Puppet::new(), Puppet::new());
@@ -246,8 +246,23 @@ fn when_no_box_is_left_the_client_is_told() {
         heard += &rest(&mut client);
         let error = without_comments(&heard);
         let error: serde_json::Value = serde_json::from_str(error.strip_prefix("data: ").unwrap()).unwrap();
-        assert_eq!(error["error"]["code"], "upstream_error");
+        assert_eq!(error["error"]["code"], "upstream_unreachable");
     }
+}
+
+#[test]
+fn a_box_that_came_back_may_have_the_request_again() {
+    let (first, second) = (Puppet::new(), Puppet::new());
+    let gateway = gateway(&[first.address, second.address], |_| ());
+    let mut client = Wire::connect(gateway.addr);
+    client.send(post(CHAT, PLAIN));
+    first.request();
+    first.end(Step::Die);
+    second.request();
+    let (_back, _requests) = Upstream::answering_at(first.address, |_| whole().into_bytes());
+    second.send(HEAD);
+    second.end(Step::Die);
+    assert_eq!(client.response().text(), events());
 }
 
 #[test]
