@@ -71,7 +71,7 @@ pub struct Metrics {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     pub requests: u64,
-    /// Those of them that were answered with 500 or above.
+    /// Those of them that were answered with 500 or above, or broke off.
     pub failed: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
@@ -148,10 +148,8 @@ impl Metrics {
         for (_, series) in self.requests.all() {
             let key = (series.pool.clone(), series.peer.clone());
             let total = totals.entry(key).or_default();
-            for (code, count) in series.codes() {
-                total.requests += count;
-                total.failed += if code >= 500 { count } else { 0 };
-            }
+            total.requests += series.codes().values().sum::<u64>();
+            total.failed += series.failed.value();
             total.input_tokens += series.input.sum();
             total.output_tokens += series.output.sum();
         }

@@ -19,6 +19,7 @@ pub struct Series {
     gen_ai: Option<Labels>,
     /// Requests by the status that the client got.
     codes: Mutex<BTreeMap<u16, u64>>,
+    pub failed: Counter,
     first_byte: Histogram,
     duration: Histogram,
     first_token: Histogram,
@@ -45,6 +46,7 @@ impl Series {
             peer: peer.to_owned(),
             gen_ai,
             codes: Mutex::default(),
+            failed: Counter::default(),
             first_byte: Histogram::new(&DURATIONS),
             duration: Histogram::new(&DURATIONS),
             first_token: Histogram::new(&DURATIONS),
@@ -58,6 +60,10 @@ impl Series {
 
     pub fn count(&self, request: &Finished<'_>) {
         *self.codes.lock().unwrap_or_else(PoisonError::into_inner).entry(request.code).or_default() += 1;
+        // A stream that broke off had its 200 before.
+        if request.code >= 500 || matches!(request.failure, Some(("upstream", _))) {
+            self.failed.increment();
+        }
         if let Some(after) = request.first_byte_after {
             self.first_byte.observe_duration(after);
         }

@@ -57,7 +57,10 @@ fn a_request_shows_under_its_labels() {
         r#"gen_ai_operation_name="chat",gen_ai_provider_name="vllm",gen_ai_request_model="m",pool="p",peer="http://h""#;
     assert!(page.contains(&format!("gen_ai_client_token_usage_sum{{{gen_ai},gen_ai_token_type=\"input\"}} 10\n")));
     assert!(page.contains(&format!("gen_ai_server_request_duration_seconds_sum{{{gen_ai}}} 0.03\n")));
-    let expected = Totals { requests: 3, failed: 1, input_tokens: 10, output_tokens: 3 };
+    let broken = Some(("upstream", "upstream_error"));
+    metrics.finished(&Finished { failure: broken, ..request(&pace, "m", 200) });
+    metrics.finished(&Finished { failure: Some(("client", "client_left")), ..request(&pace, "m", 200) });
+    let expected = Totals { requests: 5, failed: 2, input_tokens: 10, output_tokens: 3 };
     assert_eq!(metrics.totals().into_iter().collect::<Vec<_>>(), [(("p".into(), "http://h".into()), expected)]);
 }
 
