@@ -22,6 +22,7 @@
 
 mod ends;
 mod keys;
+mod markers;
 mod raw;
 mod string;
 mod values;
@@ -379,84 +380,6 @@ impl<P: Copy + Debug> Repair<P> {
             }
         }
         debug_assert!(false, "no state takes {c:?}");
-        Reading::Read
-    }
-
-    fn begins_marker<T>(&self, c: char, cx: &Syntax<'_, T>) -> bool {
-        // Its first byte tells enough: `try_marker` looks again.
-        let first = c.encode_utf8(&mut [0; 4]).bytes().next();
-        if !first.is_some_and(|byte| cx.first_bytes.has(byte)) {
-            return false;
-        }
-        let begins = |marker: &str| marker.bytes().next() == first;
-        match self.state {
-            State::Text | State::KeyText | State::Done => false,
-            State::Raw if !self.gap.is_empty() => self.candidates(cx).any(begins),
-            State::Raw | State::KeyRaw => cx.quote.is_some_and(begins),
-            _ => cx.quote.is_some_and(begins) || cx.closers.iter().any(|closer| begins(closer)),
-        }
-    }
-
-    /// The markers that count in the current state.
-    fn candidates<'a, T>(&self, cx: &Syntax<'a, T>) -> impl Iterator<Item = &'a str> {
-        let in_raw = matches!(self.state, State::Raw | State::KeyRaw);
-        let may_close = !in_raw || !self.gap.is_empty();
-        let closers = cx.closers.iter().chain(cx.end_tokens.iter().filter(move |_| in_raw));
-        cx.quote.into_iter().chain(closers.filter(move |_| may_close).map(String::as_str))
-    }
-
-    fn try_marker<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
-        let maybe = std::mem::take(&mut self.maybe);
-        self.examined += maybe.len();
-        let found = self.candidates(cx).find(|m| *m == maybe);
-        if found.is_some_and(|m| cx.quote == Some(m)) {
-            return self.own_quote(cx, out);
-        }
-        if found.is_some() && matches!(self.state, State::Raw) {
-            self.gap.push_str(&maybe);
-            self.bound_tail(cx, out);
-            return Reading::Read;
-        }
-        if found.is_some() {
-            let strict = cx.mode == Mode::Strict;
-            if strict && self.lacks_a_part() {
-                return Reading::Unreadable;
-            }
-            let in_word = matches!(self.state, State::Word { .. });
-            if strict && in_word && self.end_word(cx, out) == Next::Unreadable {
-                return Reading::Unreadable;
-            }
-            self.close_by_marker(cx, out);
-            return Reading::Closed;
-        }
-        let goes_on = self.candidates(cx).any(|m| m.starts_with(maybe.as_str()));
-        self.maybe = maybe;
-        if goes_on {
-            return Reading::Read;
-        }
-        let reading = self.flush_maybe(cx, out);
-        if reading == Reading::Ended {
-            // The last of it is the character that is being read; it is not read after all.
-            self.rest.pop();
-        }
-        reading
-    }
-
-    /// What looked like a marker is none: its first character is read as any other, the rest again.
-    fn flush_maybe<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
-        let text = std::mem::take(&mut self.maybe);
-        for (at, c) in text.char_indices() {
-            let reading = if at == 0 { self.feed(c, cx, out) } else { self.character(c, cx, out) };
-            let read = if reading == Reading::Ended { at } else { at + c.len_utf8() };
-            let rest = text.get(read..).unwrap_or_default();
-            if (reading == Reading::Ended || self.state == State::Done) && !rest.is_empty() {
-                self.rest.push_str(rest);
-                return Reading::Ended;
-            }
-            if reading != Reading::Read {
-                return reading;
-            }
-        }
         Reading::Read
     }
 
