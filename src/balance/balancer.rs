@@ -9,7 +9,7 @@ use super::breaker::Kind;
 use super::choose::Options;
 use super::health::{Failure, Outcome, State};
 use super::policy::Turns;
-use super::queue::{Queue, Ticket};
+use super::queue::{Queue, Ticket, Waiting};
 use super::random::Random;
 use super::roster::{Peer, PeerId, Report, Roster, Spec, Status};
 use super::why::Why;
@@ -199,9 +199,16 @@ impl Balancer {
         woken
     }
 
-    /// Those that have waited too long. They are out of the queue.
+    /// Those that have waited too long, and those that have tried everybody who is left. They are out of the queue.
     pub fn expire(&mut self, now: Duration) -> Vec<Ticket> {
-        self.queue.expire(now)
+        let is_hopeless = |tried: &[PeerId]| !tried.is_empty() && matches!(self.options(tried, now), Options::Nobody);
+        let is_over = |waiting: &Waiting| waiting.deadline <= now || is_hopeless(&waiting.request.tried);
+        let over: Vec<_> =
+            self.queue.all().filter_map(|(ticket, waiting)| is_over(waiting).then_some(ticket)).collect();
+        for ticket in &over {
+            self.queue.take(*ticket);
+        }
+        over
     }
 
     /// A request does not wait any more, because its client left.
@@ -226,6 +233,10 @@ impl Balancer {
     /// When `expire` and `next` may have something to say by time alone.
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
         let deadline = self.queue.first_deadline()?;
+        // A moment that has passed unseen is no peer's next one.
+        if self.could_any_go(self.queue.all().map(|(_, waiting)| &waiting.request), now) {
+            return Some(now);
+        }
         let returns = self.roster.here().filter_map(|peer| peer.health.standing(now).until());
         Some(returns.fold(deadline, Duration::min))
     }
@@ -259,8 +270,13 @@ impl Balancer {
 
     /// Whether somebody who has waited longer could go now.
     fn yields(&self, request: &Request, now: Duration) -> bool {
+        self.could_any_go(self.queue.before(self.queue.place(request)), now)
+    }
+
+    /// Whether one of those that wait could go now; they come in their order.
+    fn could_any_go<'q>(&self, mut waiting: impl Iterator<Item = &'q Request>, now: Duration) -> bool {
         let mut is_blocked = false;
-        self.queue.before(self.queue.place(request)).any(|waiting| {
+        waiting.any(|waiting| {
             let goes_anywhere = waiting.tried.is_empty();
             let could_go =
                 !(is_blocked && goes_anywhere) && matches!(self.options(&waiting.tried, now), Options::Now(..));

@@ -84,12 +84,8 @@ impl Queue {
         self.waiting.keys().copied().collect()
     }
 
-    /// Removes those that have waited too long.
-    pub fn expire(&mut self, now: Duration) -> Vec<Ticket> {
-        let overdue = self.waiting.iter().filter(|(_, waiting)| waiting.deadline <= now);
-        let overdue: Vec<Ticket> = overdue.map(|(ticket, _)| *ticket).collect();
-        self.waiting.retain(|_, waiting| waiting.deadline > now);
-        overdue
+    pub fn all(&self) -> impl Iterator<Item = (Ticket, &Waiting)> {
+        self.waiting.iter().map(|(ticket, waiting)| (*ticket, waiting))
     }
 
     pub fn first_deadline(&self) -> Option<Duration> {

@@ -87,3 +87,38 @@ fn without_a_queue_nobody_waits() {
     // Requests are seen to take less.
     assert_eq!(pool.shown(any()), "Busy 9s");
 }
+
+#[test]
+fn who_has_tried_everybody_who_is_left_waits_no_more() {
+    let mut pool = Pool::policy(Policy::Slots, &[("a", slots(1)), ("b", slots(1))]);
+    let (at_a, at_b) = (pool.go(any()), pool.go(any()));
+    let only_b = pool.wait(after(&["a"]));
+    let anywhere = pool.wait(any());
+    assert_eq!(pool.balancer.expire(pool.now), []);
+    pool.balancer.set_peers([(id("a"), slots(1))]);
+    assert_eq!(pool.balancer.expire(pool.now), [only_b]);
+    // Where nobody is, somebody may come.
+    let only_b = pool.wait(after(&["x"]));
+    pool.balancer.set_peers([]);
+    assert_eq!(pool.balancer.expire(pool.now), []);
+    assert_eq!([only_b, anywhere].map(|ticket| pool.balancer.position(ticket)), [Some(0), Some(1)]);
+    pool.end(at_a, Outcome::Served);
+    pool.end(at_b, Outcome::Served);
+}
+
+#[test]
+fn a_moment_that_was_missed_is_now() {
+    let mut pool = Pool::policy(Policy::Slots, &[("a", slots(1))]);
+    pool.run(any(), Outcome::Busy { retry_after: None });
+    let first = pool.wait(any());
+    let rests_until = Duration::from_secs(1);
+    assert_eq!(pool.balancer.wake_at(pool.now), Some(rests_until));
+    // The caller is woken by the second before its own clock rings.
+    pool.pass(rests_until);
+    let second = pool.wait(any());
+    assert_eq!(pool.balancer.wake_at(pool.now), Some(rests_until));
+    let woken: Vec<_> = pool.next().into_iter().map(|(ticket, _)| ticket).collect();
+    assert_eq!(woken, [first]);
+    assert!(pool.balancer.wake_at(pool.now) > Some(rests_until));
+    assert_eq!(pool.balancer.position(second), Some(0));
+}
