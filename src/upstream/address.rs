@@ -6,10 +6,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
 use super::lock;
 
 /// How long an answer holds. Names of boxes change seldom; a minute is how long a moved one stays unreachable.
 const REFRESH: Duration = Duration::from_secs(60);
+/// How long a former answer holds while a newer one is asked for, or could not be had: a name server that fails or
+/// hangs would otherwise delay every request.
+const REFRESH_WHEN_STALE: Duration = Duration::from_secs(10);
+/// What is waited for a newer answer than the one that there is. Less than for a server that is asked how it is, which
+/// is not to look dead because its name cannot be read.
+const NEWER_MAX: Duration = Duration::from_secs(1);
 /// A resolver that does not answer would otherwise hold a request for its own, much longer, time.
 const LOOKUP_MAX: Duration = Duration::from_secs(5);
 
@@ -37,17 +45,27 @@ impl Addresses {
 
     /// At least one address, the one that worked last in front.
     pub async fn resolve(&self) -> io::Result<Arc<[SocketAddr]>> {
-        let known = lock(&self.known).clone();
-        match known {
-            Some(known) if known.until.is_none_or(|until| Instant::now() < until) => Ok(known.list),
-            stale => match look_up(&self.host, self.port).await {
-                Ok(list) => {
-                    *lock(&self.known) = Some(Known { list: Arc::clone(&list), until: Some(Instant::now() + REFRESH) });
-                    Ok(list)
+        let stale = match &mut *lock(&self.known) {
+            Some(Known { list, until }) => match until {
+                Some(at) if *at <= Instant::now() => {
+                    // One asks; whoever comes meanwhile takes what there is.
+                    *at = Instant::now() + REFRESH_WHEN_STALE;
+                    Some(Arc::clone(list))
                 }
-                Err(e) => stale.map(|known| known.list).ok_or(e),
+                _ => return Ok(Arc::clone(list)),
             },
-        }
+            None => None,
+        };
+        let newer = look_up(&self.host, self.port);
+        let list = match stale {
+            None => newer.await?,
+            Some(stale) => match timeout(NEWER_MAX, newer).await {
+                Ok(Ok(list)) => list,
+                Ok(Err(_)) | Err(_) => return Ok(stale),
+            },
+        };
+        *lock(&self.known) = Some(Known { list: Arc::clone(&list), until: Some(Instant::now() + REFRESH) });
+        Ok(list)
     }
 
     /// Puts the address that answered in front, so that the next connection tries it first.
@@ -61,7 +79,7 @@ impl Addresses {
 
 /// At least one address.
 pub async fn look_up(host: &str, port: u16) -> io::Result<Arc<[SocketAddr]>> {
-    let found: Vec<SocketAddr> = match tokio::time::timeout(LOOKUP_MAX, tokio::net::lookup_host((host, port))).await {
+    let found: Vec<SocketAddr> = match timeout(LOOKUP_MAX, tokio::net::lookup_host((host, port))).await {
         Ok(found) => found?.collect(),
         Err(_) => return Err(io::Error::new(io::ErrorKind::TimedOut, "the name server does not answer")),
     };
@@ -81,6 +99,18 @@ mod tests {
             let list = Addresses::new(host, 80).resolve().await.unwrap();
             assert_eq!(list.as_ref(), [expected.parse::<SocketAddr>().unwrap()]);
         }
+    }
+
+    #[tokio::test]
+    async fn a_former_answer_holds_while_there_is_no_newer_one() {
+        // No name server is asked for a name that is none.
+        let addresses = Addresses::new(&"x".repeat(300), 80);
+        assert!(addresses.resolve().await.is_err());
+        let list: Arc<[SocketAddr]> = Arc::new(["127.0.0.1:80".parse().unwrap()]);
+        *lock(&addresses.known) = Some(Known { list: Arc::clone(&list), until: Some(Instant::now()) });
+        assert_eq!(addresses.resolve().await.unwrap(), list);
+        let until = lock(&addresses.known).as_ref().and_then(|known| known.until);
+        assert!(until > Some(Instant::now()), "each request asks the name server");
     }
 
     #[tokio::test]
