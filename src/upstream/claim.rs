@@ -105,7 +105,8 @@ impl Connection {
         let first = addresses.first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let mut http_peer = HttpPeer::new(first, false, String::new());
         let options = &mut http_peer.options;
-        options.total_connection_timeout = Some(Duration::from_millis(timeouts.connect_ms));
+        let connect_max = Duration::from_millis(timeouts.connect_ms);
+        options.total_connection_timeout = Some(connect_max);
         options.idle_timeout = Some(IDLE_MAX);
         let watch = match self {
             Self::Shared { read_timeout } => {
@@ -117,7 +118,7 @@ impl Connection {
                 Some(Arc::clone(watch))
             }
         };
-        http_peer.options.custom_l4 = Some(Arc::new(Dial { peer: Arc::clone(peer), addresses, watch }));
+        http_peer.options.custom_l4 = Some(Arc::new(Dial { peer: Arc::clone(peer), addresses, connect_max, watch }));
         Ok(http_peer)
     }
 }

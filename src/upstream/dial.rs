@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::connectors::L4Connect;
@@ -12,6 +13,7 @@ use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::VirtualSocketStream;
 use pingora::{Error, ErrorType};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::peer::Peer;
 use super::watch::{Watch, WatchedSocket};
@@ -21,6 +23,8 @@ use super::watch::{Watch, WatchedSocket};
 pub struct Dial {
     pub peer: Arc<Peer>,
     pub addresses: Arc<[SocketAddr]>,
+    /// For all of them. Pingora ends it then; one address that says nothing is not to take all of it.
+    pub connect_max: Duration,
     /// Absent for a connection that goes back to Pingora's pool, which takes only plain ones.
     pub watch: Option<Arc<Watch>>,
 }
@@ -29,9 +33,12 @@ pub struct Dial {
 impl L4Connect for Dial {
     async fn connect(&self, _: &socket::SocketAddr) -> pingora::Result<Stream> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for &address in self.addresses.iter() {
-            match TcpStream::connect(address).await {
-                Ok(tcp) => {
+        let share = self.connect_max / u32::try_from(self.addresses.len()).unwrap_or(u32::MAX).max(1);
+        for (at, &address) in self.addresses.iter().enumerate() {
+            let is_last = at + 1 == self.addresses.len();
+            let patience = if is_last { Duration::MAX } else { share };
+            match timeout(patience, TcpStream::connect(address)).await {
+                Ok(Ok(tcp)) => {
                     self.peer.connected();
                     if self.addresses.first() != Some(&address) {
                         self.peer.addresses.prefer(address);
@@ -43,9 +50,36 @@ impl L4Connect for Dial {
                         None => tcp.into(),
                     });
                 }
-                Err(e) => last = e,
+                Ok(Err(e)) => last = e,
+                Err(_) => last = io::ErrorKind::TimedOut.into(),
             }
         }
         Error::e_because(ErrorType::ConnectError, format!("connecting to {}", self.peer.url()), last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+
+    use super::*;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn an_address_that_says_nothing_leaves_time_for_the_next() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let silent = socket.listen(1).unwrap();
+        let silent_address = silent.local_addr().unwrap();
+        // One more than it says, on Linux; nobody accepts them.
+        let _waiting = [TcpStream::connect(silent_address).await, TcpStream::connect(silent_address).await];
+        let living = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = living.local_addr().unwrap();
+        let config = Config::from_upstreams(&[format!("http://{address}")], &[], None).unwrap();
+        let peer = Arc::new(Peer::new(config.pools[0].peers[0].clone()));
+        let addresses = Arc::new([silent_address, address]);
+        let dial = Dial { peer, addresses, connect_max: Duration::from_millis(100), watch: None };
+        dial.connect(&socket::SocketAddr::from(address)).await.unwrap();
+        living.accept().await.unwrap();
     }
 }
