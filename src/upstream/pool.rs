@@ -232,9 +232,18 @@ impl Pool {
         self.ask_all(&Question::page(path), authorization).await
     }
 
-    /// The bodies of the answers to a question, of the peers that answer it in 2 s.
+    /// The bodies of the answers to a question, of the peers that answer it in 2 s. Who is known not to answer is not
+    /// waited for, unless nobody else is there.
     pub async fn ask_all(&self, question: &Question, authorization: Option<&str>) -> Vec<(Arc<Peer>, Vec<u8>)> {
-        ask::all(&self.config, &self.places.peers(), question, authorization).await
+        let statuses = self.places.statuses();
+        let has_failed = |peer: &Peer| {
+            let known = statuses.iter().find(|status| status.id == peer.id());
+            known.is_some_and(|status| status.standing == Standing::Failed)
+        };
+        let all = self.places.peers();
+        let living: Vec<_> = all.iter().filter(|peer| !has_failed(peer)).cloned().collect();
+        let asked = if living.is_empty() { &all } else { living.as_slice() };
+        ask::all(&self.config, asked, question, authorization).await
     }
 
     /// How its models write. With `dialect: auto` the servers' chat template decides, then the model's name.

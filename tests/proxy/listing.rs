@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 
 use serde_json::{Value, json};
-use toolgate::config::{Alias, Config, ModelsList, Pool};
+use toolgate::config::{Alias, Checks, Config, ModelsList, Pool};
 
 use crate::harness::{
     Message, Upstream, ask, assert_error, config, dead_address, gateway_of, get, models, ok, peer, pool,
@@ -121,4 +121,17 @@ fn the_list_passes_where_it_shall() {
     config.view.models_list = ModelsList::Pass;
     let gateway = gateway_of(config);
     assert_eq!(ask(gateway.addr, get("/v1/models")).text(), r#"{ "object":"list", "data":[{"id":"a"}] }"#);
+}
+
+#[test]
+fn a_server_that_is_known_not_to_answer_is_not_waited_for() {
+    let (one, _seen) = listing(r#"{"id":"a"}"#);
+    let (failed, seen) = Upstream::answering(|_| b"HTTP/1.1 500 Failed\r\nContent-Length: 0\r\n\r\n".to_vec());
+    let mut pool = pool_of("p", &[], &[&one, &failed]);
+    pool.balancing.checks = Checks::Every { ms: 60_000 };
+    let gateway = gateway_of(config(vec![pool]));
+    let state = || ask(gateway.admin_addr.unwrap(), get("/status")).json()["pools"][0]["peers"][1]["state"].take();
+    while state() != "failed" {}
+    assert_eq!(ids(&ask(gateway.addr, get("/v1/models"))), ["a"]);
+    assert!(seen.try_iter().all(|request| request.first_line.contains(" /health ")));
 }
