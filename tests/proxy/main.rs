@@ -27,6 +27,7 @@ mod reload;
 mod rewriting;
 mod seen;
 mod series;
+mod soak;
 mod transparent;
 mod untouched;
 mod waiting;

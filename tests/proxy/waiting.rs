@@ -733,3 +733,20 @@ fn who_waits_for_a_call_to_be_decided_hears_comments() {
     assert!(events.contains(r#""name":"weather""#) && events.contains("tool_calls") && events.ends_with("[DONE]\n\n"));
     assert!(!events.contains("tool_call>"));
 }
+
+#[test]
+fn what_a_client_sends_ahead_is_answered_after_what_it_waits_for() {
+    let next = post(CHAT, PLAIN);
+    for (ahead, later) in [(next.as_str(), ""), ("", next.as_str()), next.split_at(5)] {
+        let (house, mut first) = House::occupied(|_| ());
+        let mut client = Wire::connect(house.gateway.addr);
+        client.send(post(CHAT, PLAIN) + ahead);
+        assert_eq!(client.head().unwrap().status(), 200);
+        hear(&mut client, ": queued position=1");
+        client.send(later);
+        (0..3).for_each(|_| house.answer.send(()).unwrap());
+        assert_eq!(without_comments(&first.response().text()), events());
+        assert_eq!(without_comments(&rest(&mut client)), events());
+        assert_eq!(without_comments(&client.response().text()), events());
+    }
+}
