@@ -17,7 +17,7 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 impl Gateway {
     /// Ends an answer that has begun.
     pub(super) async fn end_answer(&self, session: &mut Session, context: &mut Context) {
-        let (bytes, close) = if context.wait.is_commented() {
+        let (bytes, close) = if context.wait.is_commented() || context.reply.takes_event() {
             (context.fault.as_ref().map_or_else(Bytes::new, Fault::event), Close::Properly)
         } else if context.target.is_stopped() && context.reply.is_done() {
             // Nobody failed: the rest was not wanted.

@@ -251,7 +251,7 @@ impl ProxyHttp for Gateway {
         if comes_behind_comments && !reply::is_plain_stream(response) {
             return context.refuse(response);
         }
-        self.choose_reading(response, context)
+        self.choose_reading(session.req_header(), response, context)
     }
 
     async fn response_filter(

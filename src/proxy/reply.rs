@@ -5,16 +5,16 @@ use std::sync::PoisonError;
 
 use bytes::{Bytes, BytesMut};
 use pingora::Result;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 
 use crate::exchange::Exchange;
 use crate::limits::Limits;
-use crate::metrics::Reading;
+use crate::metrics::{Operation, Reading};
 use crate::response::{AssembleError, Assembler, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
 
 use super::context::Delivery;
 use super::refusal::Refusal;
-use super::{Context, Gateway, headers};
+use super::{Context, Gateway, headers, route};
 
 /// A reply in the making.
 #[derive(Debug, Default)]
@@ -22,12 +22,31 @@ pub enum Reply {
     /// It passes through.
     #[default]
     Passing,
+    /// It passes through as events, unread but for where one ends.
+    Events(Tail),
     Stream(Box<StreamRewriter>),
     Whole(Box<BodyRewriter>),
     /// It comes as a stream and goes on whole.
     Assembled(Box<Assembler>),
     /// It goes on as an error event.
     Refused(Box<Refusal>),
+}
+
+/// The last bytes of a stream that passes through: an event may follow only what ends one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tail([u8; 4]);
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        for byte in bytes.get(bytes.len().saturating_sub(self.0.len())..).unwrap_or_default() {
+            self.0.rotate_left(1);
+            self.0[3] = *byte;
+        }
+    }
+
+    fn is_between_events(self) -> bool {
+        self.0 == [0; 4] || [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| self.0.ends_with(end))
+    }
 }
 
 /// Why a reply that was to be read passes through.
@@ -69,16 +88,27 @@ impl Form {
 
 impl Gateway {
     /// How the reply is read, and what of its head changes with it.
-    pub(super) fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
+    pub(super) fn choose_reading(
+        &self,
+        request: &RequestHeader,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
         match Reply::to(response, context.exchange.as_deref(), context.delivery, &context.settings.limits) {
-            Ok(Reply::Passing) => {}
+            Ok(Reply::Passing) => {
+                // Of other APIs it is not known how an error is told within a stream.
+                let generates = matches!(route::operation(request), Operation::Chat | Operation::Completion);
+                if generates && is_plain_stream(response) && !response.headers.contains_key("content-length") {
+                    context.reply = Reply::Events(Tail::default());
+                }
+            }
             Ok(reply) => {
                 context.seen.reading = Some(Reading::Read);
                 headers::unframe_response(response);
                 match &reply {
                     Reply::Stream(_) => headers::keep_streaming(response)?,
                     Reply::Assembled(_) => headers::unstream_response(response)?,
-                    Reply::Whole(_) | Reply::Passing | Reply::Refused(_) => {}
+                    Reply::Whole(_) | Reply::Passing | Reply::Events(_) | Reply::Refused(_) => {}
                 }
                 if reply.is_followed() {
                     self.follow(context);
@@ -153,6 +183,10 @@ impl Reply {
     pub fn push(&mut self, piece: &mut Option<Bytes>) -> Result<(), AssembleError> {
         match (self, piece.take()) {
             (Self::Passing, passing) => *piece = passing,
+            (Self::Events(tail), passing) => {
+                tail.push(passing.as_deref().unwrap_or_default());
+                *piece = passing;
+            }
             (_, None) => {}
             (Self::Stream(stream), Some(bytes)) => *piece = Some(stream.push(bytes)),
             (Self::Whole(whole), Some(bytes)) => {
@@ -177,6 +211,11 @@ impl Reply {
         matches!(self, Self::Stream(stream) if stream.is_between_events())
     }
 
+    /// Whether an event may follow what passed through so far.
+    pub fn takes_event(&self) -> bool {
+        matches!(self, Self::Events(tail) if tail.is_between_events())
+    }
+
     /// Whether it is a stream that is read.
     pub fn is_followed(&self) -> bool {
         matches!(self, Self::Stream(_) | Self::Assembled(_))
@@ -187,7 +226,7 @@ impl Reply {
         match self {
             Self::Stream(stream) => Some((stream.spoken(), stream.held())),
             Self::Assembled(assembler) => Some((assembler.spoken(), 0)),
-            Self::Passing | Self::Whole(_) | Self::Refused(_) => None,
+            Self::Passing | Self::Events(_) | Self::Whole(_) | Self::Refused(_) => None,
         }
     }
 
@@ -200,7 +239,7 @@ impl Reply {
     pub fn finish(&mut self, piece: &mut Option<Bytes>) -> Result<Option<Summary>, AssembleError> {
         let mut out = BytesMut::from(piece.take().unwrap_or_default());
         let summary = match std::mem::take(self) {
-            Self::Passing => None,
+            Self::Passing | Self::Events(_) => None,
             Self::Stream(stream) => Some(stream.finish(&mut out)),
             Self::Whole(whole) => Some(whole.finish(&mut out)),
             Self::Assembled(assembler) => Some(assembler.finish(&mut out)?),
@@ -217,7 +256,7 @@ impl Reply {
     pub fn fail(&mut self, message: &str) -> (Bytes, Close, Option<Summary>) {
         let mut out = BytesMut::new();
         match std::mem::take(self) {
-            Self::Passing => (Bytes::new(), Close::Cut, None),
+            Self::Passing | Self::Events(_) => (Bytes::new(), Close::Cut, None),
             Self::Stream(stream) => {
                 let summary = stream.fail(message, &mut out);
                 (out.freeze(), Close::Properly, Some(summary))

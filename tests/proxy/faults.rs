@@ -94,11 +94,14 @@ fn a_server_that_sends_garbage_is_a_502() {
 
 #[test]
 fn an_answer_that_breaks_off_does_not_look_whole() {
-    for begun in [
-        STREAM_HEAD.to_owned(),
-        format!("{STREAM_HEAD}9\r\ndata: 1\n\n\r\n"),
-        format!("{STREAM_HEAD}9\r\nda"),
-        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned(),
+    for (begun, ends_an_event) in [
+        (STREAM_HEAD.to_owned(), true),
+        (format!("{STREAM_HEAD}9\r\ndata: 1\n\n\r\n"), true),
+        (format!("{STREAM_HEAD}b\r\ndata: 1\r\n\r\n\r\n"), true),
+        (format!("{STREAM_HEAD}8\r\ndata: 1\n\r\n"), false),
+        (format!("{STREAM_HEAD}9\r\nda"), false),
+        (STREAM_HEAD.replace("Transfer-Encoding: chunked", "Content-Length: 100") + "data: 1\n\n", false),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".to_owned(), false),
     ] {
         let upstream = Upstream::start(move |mut wire| {
             wire.request();
@@ -106,8 +109,10 @@ fn an_answer_that_breaks_off_does_not_look_whole() {
         });
         let gateway = gateway(upstream.address);
         for request in requests() {
+            let says_so = ends_an_event && request.contains("/chat/");
             let answer = ask(gateway.addr, request);
-            assert_eq!((answer.status(), answer.is_complete), (200, false));
+            assert_eq!((answer.status(), answer.is_complete), (200, says_so));
+            assert_eq!(answer.text().contains("upstream_error"), says_so, "{}", answer.text());
         }
     }
 }
@@ -134,7 +139,7 @@ fn a_server_that_is_late_is_a_504() {
 }
 
 #[test]
-fn a_stream_that_stalls_is_cut() {
+fn a_stream_that_stalls_is_ended() {
     let waits = [
         Timeouts { idle_ms: Some(50), ..Timeouts::default() },
         Timeouts { idle_ms: None, total_ms: Some(100), ..Timeouts::default() },
@@ -155,8 +160,13 @@ fn a_stream_that_stalls_is_cut() {
             pool.timeouts = timeouts;
             let gateway = gateway_of(config(vec![pool]));
             for request in requests() {
+                // A client of chat completions understands an error within the stream.
+                let says_so = request.contains("/chat/");
                 let answer = ask(gateway.addr, request);
-                assert_eq!((answer.text().as_str(), answer.is_complete), (events, false));
+                let text = answer.text();
+                let error = text.strip_prefix(events).unwrap();
+                assert_eq!((error.is_empty(), answer.is_complete), (!says_so, says_so), "{text}");
+                assert!(!says_so || error.starts_with("data: {\"error\":{"), "{text}");
             }
         }
     }

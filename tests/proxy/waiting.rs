@@ -295,8 +295,9 @@ fn what_has_begun_is_not_begun_again() {
         first.end(Step::Die);
         let answer = client.response();
         match body {
-            TOOLS => assert!(answer.is_complete && answer.text().contains("data: {\"error\":"), "{}", answer.text()),
-            PLAIN => assert_eq!((answer.text().as_str(), answer.is_complete), (WORDS, false)),
+            TOOLS | PLAIN => {
+                assert!(answer.is_complete && answer.text().contains("data: {\"error\":"), "{}", answer.text());
+            }
             _ => assert!(answer.status() == 502 || !answer.is_complete),
         }
         assert!(requests.try_recv().is_err());
