@@ -13,6 +13,7 @@ mod claim;
 mod dial;
 mod hold;
 mod keep;
+mod lasting;
 mod listed;
 mod load;
 mod members;
@@ -24,7 +25,7 @@ mod pool;
 mod probe;
 mod watch;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub use ask::Question;
 pub use cause::Cause;
@@ -39,17 +40,23 @@ pub use watch::{Expired, Watch};
 use crate::config;
 use crate::dialect::Dialects;
 
+use lasting::Lasting;
+
 /// Every pool, in the order of the configuration.
 #[derive(Debug)]
 pub struct Upstream {
     pools: Vec<Arc<Pool>>,
+    /// What is left of those that are configured no more and have requests still, by name: one may be configured again
+    /// before they have ended.
+    gone: Vec<(String, Weak<Lasting>)>,
 }
 
 impl Upstream {
     /// Opens no connection and resolves no name.
     pub fn new(pools: &[config::Pool], dialects: &Dialects) -> Self {
         let dialects = Arc::new(dialects.clone());
-        Self { pools: pools.iter().map(|pool| Arc::new(Pool::new(pool.clone(), Arc::clone(&dialects)))).collect() }
+        let pools = pools.iter().map(|pool| Arc::new(Pool::new(pool.clone(), Arc::clone(&dialects))));
+        Self { pools: pools.collect(), gone: Vec::new() }
     }
 
     /// The pools of another configuration. One whose name was there before keeps its places, its queue and what is
@@ -57,22 +64,28 @@ impl Upstream {
     pub fn succeed(&self, pools: &[config::Pool], dialects: &Dialects) -> (Self, Vec<String>) {
         let dialects = Arc::new(dialects.clone());
         let mut notes = Vec::new();
+        let here = self.pools.iter().map(|pool| (pool.name().to_owned(), Arc::clone(pool.lasting())));
+        let left = self.gone.iter().filter_map(|(name, lasting)| Some((name.clone(), lasting.upgrade()?)));
+        let known: Vec<(String, Arc<Lasting>)> = here.chain(left).collect();
         let succeed = |config: &config::Pool| {
             let (config, dialects) = (config.clone(), Arc::clone(&dialects));
-            let Some(former) = self.pools.iter().find(|pool| pool.name() == config.name) else {
+            let Some((_, former)) = known.iter().find(|(name, _)| *name == config.name) else {
                 notes.push(format!("pool {} is new", config.name));
                 return Arc::new(Pool::new(config, dialects));
             };
-            let (pool, changes) = former.succeed(config, dialects);
+            let (pool, changes) = Pool::after(former, config, dialects);
             if !changes.is_empty() {
                 notes.push(format!("pool {}: {changes}", pool.name()));
             }
             Arc::new(pool)
         };
-        let succeeded = Self { pools: pools.iter().map(succeed).collect() };
-        let gone = self.pools.iter().filter(|former| succeeded.pools.iter().all(|pool| pool.name() != former.name()));
-        notes.extend(gone.map(|pool| format!("pool {} is gone", pool.name())));
-        (succeeded, notes)
+        let pools: Vec<_> = pools.iter().map(succeed).collect();
+        let is_gone = |name: &str| pools.iter().all(|pool| pool.name() != name);
+        let goes = self.pools.iter().filter(|former| is_gone(former.name()));
+        notes.extend(goes.map(|pool| format!("pool {} is gone", pool.name())));
+        let gone = known.iter().filter(|(name, _)| is_gone(name));
+        let gone = gone.map(|(name, lasting)| (name.clone(), Arc::downgrade(lasting))).collect();
+        (Self { pools, gone }, notes)
     }
 
     pub fn pools(&self) -> &[Arc<Pool>] {

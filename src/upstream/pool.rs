@@ -2,45 +2,33 @@
 //! Decides nothing of who is next; `balance` does.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
-
-use crate::balance::{PeerId, Reason, Refusal, Request, Settings, Standing, Status};
-use crate::config::{self, Balancing, DialectChoice};
+use crate::balance::{PeerId, Reason, Refusal, Request, Standing, Status};
+use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 
 use super::ask::{self, Question};
 use super::check::{self, Fate};
 use super::claim::Claim;
-use super::keep::{self, Keeper};
-use super::lock;
-use super::members::{Changes, Members};
+use super::lasting::Lasting;
+use super::members::Changes;
 use super::names::Resolve;
 use super::peer::Peer;
-use super::places::{Entry, Place, Places, Waiting};
+use super::places::{Entry, Place, Waiting};
 use super::probe::Probe;
 
 /// What a family of models writes when nothing is known about it: models that were never trained for tools can be
 /// told this one.
 const FALLBACK: &str = "json-envelope";
-/// What the first requests wait at most to learn how the servers are.
-const FIRST_CHECK_MAX: Duration = Duration::from_secs(2);
 
 /// One pool of the configuration, alive.
 #[derive(Debug)]
 pub struct Pool {
     config: Arc<config::Pool>,
-    places: Arc<Places>,
-    members: Arc<Members>,
-    /// Whether every name has been looked up, and every server asked how it is, if they are asked at all.
-    is_known: watch::Sender<bool>,
-    /// What keeps it. Nothing of that holds a pool, so that it ends with the last of this name.
-    keeping: Arc<Mutex<JoinSet<()>>>,
+    lasting: Arc<Lasting>,
     probe: Probe,
     dialects: Arc<Dialects>,
 }
@@ -81,31 +69,26 @@ pub enum ClaimError {
 
 impl Pool {
     pub(super) fn new(config: config::Pool, dialects: Arc<Dialects>) -> Self {
-        let places = Arc::new(Places::new(settings(&config.balancing)));
         let config = Arc::new(config);
-        let members = Arc::new(Members::new(&config, Arc::clone(&places)));
-        let is_known = keep::pause(&config).is_none() && config.entries().names.is_empty();
-        let (is_known, _) = watch::channel(is_known);
-        let (keeping, probe) = (Arc::default(), Probe::default());
-        Self { config, places, members, is_known, keeping, probe, dialects }
+        let lasting = Arc::new(Lasting::new(&config));
+        Self { config, lasting, probe: Probe::default(), dialects }
     }
 
-    /// The same pool by another configuration. Its places, its queue and what is known of its servers stay; who has
-    /// come and who leaves is told.
-    pub(super) fn succeed(&self, config: config::Pool, dialects: Arc<Dialects>) -> (Self, Changes) {
-        self.places.configure(settings(&config.balancing));
+    /// The pool that follows another of its name. Places, queue and what is known of the servers stay; who has come
+    /// and who leaves is told.
+    pub(super) fn after(former: &Arc<Lasting>, config: config::Pool, dialects: Arc<Dialects>) -> (Self, Changes) {
         let config = Arc::new(config);
-        let changes = self.members.adopt(&config);
-        let pool = Self {
-            config,
-            places: Arc::clone(&self.places),
-            members: Arc::clone(&self.members),
-            is_known: self.is_known.clone(),
-            keeping: Arc::clone(&self.keeping),
-            probe: Probe::default(),
-            dialects,
-        };
-        (pool, changes)
+        let changes = former.adopt(&config);
+        (Self { config, lasting: Arc::clone(former), probe: Probe::default(), dialects }, changes)
+    }
+
+    pub(super) fn lasting(&self) -> &Arc<Lasting> {
+        &self.lasting
+    }
+
+    /// Keeps the pool for as long as anybody has it, whether it is configured still or not.
+    pub(super) fn keep(&self, resolver: Arc<dyn Resolve>) {
+        self.lasting.keep(&self.config, resolver);
     }
 
     pub fn config(&self) -> &config::Pool {
@@ -118,26 +101,26 @@ impl Pool {
 
     /// The peers that there are now, in the order in which they were named.
     pub fn peers(&self) -> Arc<[Arc<Peer>]> {
-        self.places.peers()
+        self.lasting.places.peers()
     }
 
     /// How each peer stands, for people. Those that leave are among them until their last request has ended.
     pub fn standings(&self) -> Vec<(Arc<Peer>, Status)> {
-        self.places.standings()
+        self.lasting.places.standings()
     }
 
     /// Requests that wait for a place, by priority; the priorities that they can have are all there.
     pub fn waiting(&self) -> BTreeMap<u8, usize> {
         let mut waiting: BTreeMap<_, _> = self.config.balancing.queue.priorities().map(|any| (any, 0)).collect();
-        waiting.extend(self.places.waiting_by_priority());
+        waiting.extend(self.lasting.places.waiting_by_priority());
         waiting
     }
 
     /// A place at the best peer, or in the queue.
     pub async fn claim(self: &Arc<Self>, request: Request, need: Need) -> Result<Found, ClaimError> {
-        self.learn().await;
+        self.lasting.learn().await;
         let (tried, session) = (request.tried.clone(), request.session);
-        match (self.places.enter(request), need) {
+        match (self.lasting.places.enter(request), need) {
             (Entry::Place(place), _) => self.claimed(place).map(Found::Claim),
             (Entry::Waiting(waiting), Need::Slot) => Ok(Found::Queued(Queued { pool: Arc::clone(self), waiting })),
             (Entry::Refused(Refusal { reason: Reason::Unreachable, .. }), _) => Err(ClaimError::Unreachable),
@@ -156,12 +139,12 @@ impl Pool {
 
     /// Where a session is at home.
     pub fn home(&self, session: u64) -> Option<PeerId> {
-        self.places.session(session)
+        self.lasting.places.session(session)
     }
 
     /// A session is at home at that peer, however it came there.
     pub fn settle_session(&self, session: u64, peer: PeerId) {
-        self.places.settle_session(session, peer);
+        self.lasting.places.settle_session(session, peer);
     }
 
     /// What became of a peer whose connection broke before it answered.
@@ -176,53 +159,31 @@ impl Pool {
 
     /// Whether there is a peer besides those.
     pub fn has_untried(&self, tried: &[PeerId]) -> bool {
-        self.places.peers().iter().any(|peer| !tried.contains(&peer.id()))
+        self.lasting.places.peers().iter().any(|peer| !tried.contains(&peer.id()))
     }
 
     /// Whether another peer than those could take a request now.
     pub fn has_another(&self, tried: &[PeerId]) -> bool {
-        self.places.statuses().iter().any(|status| {
+        self.lasting.places.statuses().iter().any(|status| {
             let has_room = status.capacity.is_none_or(|capacity| status.inflight + status.elsewhere < capacity);
             has_room && !status.leaving && is_awake(status.standing) && !tried.contains(&status.id)
         })
     }
 
-    /// Keeps the pool from here on by this configuration: its time, who its servers are and how they are. It is kept
-    /// for as long as anybody has it, whether it is configured still or not.
-    pub(super) fn keep(&self, resolver: Arc<dyn Resolve>) {
-        let keeper = Keeper {
-            config: Arc::clone(&self.config),
-            places: Arc::clone(&self.places),
-            members: Arc::clone(&self.members),
-            is_known: self.is_known.clone(),
-        };
-        let mut keeping = JoinSet::new();
-        keeping.spawn(Arc::new(keeper).keep(resolver));
-        *lock(&self.keeping) = keeping;
-    }
-
-    /// Waits until every server has been asked once: before that nobody knows how much each can take.
-    async fn learn(&self) {
-        let mut is_known = self.is_known.subscribe();
-        if timeout(FIRST_CHECK_MAX, is_known.wait_for(|is_known| *is_known)).await.is_err() {
-            self.is_known.send_replace(true);
-        }
-    }
-
     /// Where a session is at home, else the first that is awake, else the first.
     fn peer_for_a_word(&self, tried: &[PeerId], session: Option<u64>) -> Option<Arc<Peer>> {
-        let home = session.and_then(|key| self.places.session(key));
-        let statuses = self.places.statuses();
+        let home = session.and_then(|key| self.lasting.places.session(key));
+        let statuses = self.lasting.places.statuses();
         let untried = || statuses.iter().filter(|status| !status.leaving && !tried.contains(&status.id));
         let chosen = untried()
             .find(|status| Some(status.id) == home)
             .or_else(|| untried().find(|status| is_awake(status.standing)))
             .or_else(|| untried().next())?;
-        self.places.peer(chosen.id)
+        self.lasting.places.peer(chosen.id)
     }
 
     fn claimed(&self, place: Place) -> Result<Claim, ClaimError> {
-        let peer = self.places.peer(place.peer()).ok_or(ClaimError::Unreachable)?;
+        let peer = self.lasting.places.peer(place.peer()).ok_or(ClaimError::Unreachable)?;
         Ok(Claim::new(peer, place, self.config.timeouts))
     }
 
@@ -235,12 +196,12 @@ impl Pool {
     /// The bodies of the answers to a question, of the peers that answer it in 2 s. Who is known not to answer is not
     /// waited for, unless nobody else is there.
     pub async fn ask_all(&self, question: &Question, authorization: Option<&str>) -> Vec<(Arc<Peer>, Vec<u8>)> {
-        let statuses = self.places.statuses();
+        let statuses = self.lasting.places.statuses();
         let has_failed = |peer: &Peer| {
             let known = statuses.iter().find(|status| status.id == peer.id());
             known.is_some_and(|status| status.standing == Standing::Failed)
         };
-        let all = self.places.peers();
+        let all = self.lasting.places.peers();
         let living: Vec<_> = all.iter().filter(|peer| !has_failed(peer)).cloned().collect();
         let asked = if living.is_empty() { &all } else { living.as_slice() };
         ask::all(&self.config, asked, question, authorization).await
@@ -252,13 +213,15 @@ impl Pool {
         let reasoning = self.config.reasoning;
         let dialect = match &self.config.dialect {
             DialectChoice::Named(dialect) => Arc::clone(dialect),
-            DialectChoice::Auto => match self.probe.family(&self.config, &self.places.peers(), &self.dialects).await {
-                Some(found) => {
-                    let reasoning = if reasoning == Reasoning::Auto { found.reasoning } else { reasoning };
-                    return Some(Family { dialect: found.dialect, reasoning });
+            DialectChoice::Auto => {
+                match self.probe.family(&self.config, &self.lasting.places.peers(), &self.dialects).await {
+                    Some(found) => {
+                        let reasoning = if reasoning == Reasoning::Auto { found.reasoning } else { reasoning };
+                        return Some(Family { dialect: found.dialect, reasoning });
+                    }
+                    None => Arc::clone(self.by_name(model)?),
                 }
-                None => Arc::clone(self.by_name(model)?),
-            },
+            }
         };
         Some(Family { dialect, reasoning })
     }
@@ -280,7 +243,7 @@ impl Queued {
     pub async fn claim(&mut self) -> Result<Claim, ClaimError> {
         match self.waiting.place().await {
             Some(place) => self.pool.claimed(place),
-            None => Err(ClaimError::Late { retry_after: self.pool.places.retry_after() }),
+            None => Err(ClaimError::Late { retry_after: self.pool.lasting.places.retry_after() }),
         }
     }
 
@@ -292,13 +255,4 @@ impl Queued {
 
 pub(super) fn is_awake(standing: Standing) -> bool {
     matches!(standing, Standing::Serves | Standing::Trial | Standing::Sleeping)
-}
-
-fn settings(balancing: &Balancing) -> Settings {
-    Settings {
-        policy: balancing.policy,
-        queue_max: balancing.queue.max,
-        wait_max: Duration::from_millis(balancing.queue.timeout_ms),
-        ..Settings::default()
-    }
 }

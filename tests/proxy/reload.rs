@@ -112,7 +112,7 @@ fn pools_come_and_go() {
     let mut gone = named("gone", full.address);
     gone.peers[0].max_inflight = Some(1);
     gone.balancing = Balancing { queue: Queue { timeout_ms: 500, ..Queue::default() }, ..gone.balancing };
-    let gateway = gateway_of(config(vec![named("stays", other.address), gone]));
+    let gateway = gateway_of(config(vec![named("stays", other.address), gone.clone()]));
     let of_model = |model: &str| post(CHAT, &format!(r#"{{"model":"{model}"}}"#));
     let mut stream = Wire::connect(gateway.addr);
     stream.send(of_model("gone"));
@@ -120,6 +120,9 @@ fn pools_come_and_go() {
     let mut waiting = Wire::connect(gateway.addr);
     waiting.send(of_model("gone"));
     wait_until("one waits", || pools(&gateway)[1]["queue"]["waiting"] == 1);
+    gone.models = models(&["gone", "more"]);
+    gateway.reload(config(vec![named("stays", other.address), gone]));
+    wait_until("more models", || pools(&gateway)[1]["models"].as_array().unwrap().len() == 2);
     let each = toolgate::config::Peer { host: "localhost".to_owned(), ..peer(other.address) };
     let looked_up =
         Pool { peers: Vec::new(), names: vec![Name { each, refresh_ms: 60_000 }], ..named("new", other.address) };
@@ -131,6 +134,10 @@ fn pools_come_and_go() {
     // Its time goes on for whoever waits in a pool that is gone.
     assert_error(&waiting.response(), 503, "queue_timeout");
     assert_eq!(stream.head().unwrap().status(), 200);
+    // When it comes back, what runs there still is counted.
+    gateway.reload(config(vec![named("stays", other.address), named("gone", full.address)]));
+    wait_until("the old pool", || pools(&gateway)[1]["name"] == "gone");
+    assert_eq!(pools(&gateway)[1]["peers"][0]["in_flight"], 1);
 }
 
 #[test]
