@@ -216,11 +216,12 @@ pub(super) fn blame_peer(fault: &Fault, expired: Option<Expired>) -> Outcome {
 
 /// What an answer's head says of its peer; `None` when it began well. A 4xx is the client's own doing.
 fn verdict(response: &ResponseHeader, engine: Engine) -> Option<Outcome> {
-    let after = response.headers.get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let retry_after = after.map(Duration::from_secs);
+    let after = response.headers.get("retry-after");
+    let seconds = after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let retry_after = seconds.map(Duration::from_secs);
     match response.status.as_u16() {
         // The one thing for which it says so.
-        503 if engine == Engine::LlamaCpp && retry_after.is_none() => Some(Outcome::Loading),
+        503 if engine == Engine::LlamaCpp && after.is_none() => Some(Outcome::Loading),
         429 | 503 => Some(Outcome::Busy { retry_after }),
         501 => Some(Outcome::Unjudged),
         500.. => Some(Outcome::Failed(Failure::Status)),
@@ -307,6 +308,7 @@ mod tests {
             (502, None, Engine::Vllm, failed),
             (503, None, Engine::LlamaCpp, Some(Outcome::Loading)),
             (503, Some("2"), Engine::LlamaCpp, busy(Some(2))),
+            (503, Some("Fri, 20 Nov 2026 15:00:00 GMT"), Engine::LlamaCpp, busy(None)),
             (503, Some("soon"), Engine::Vllm, busy(None)),
         ];
         for (status, after, engine, expected) in table {
