@@ -184,14 +184,16 @@ impl Balancer {
     pub fn next(&mut self, now: Duration) -> Vec<(Ticket, Assignment)> {
         let mut woken = Vec::new();
         let mut is_blocked = false;
-        for ticket in self.queue.tickets() {
-            let Some(waiting) = self.queue.take(ticket) else { continue };
-            let goes_anywhere = waiting.request.tried.is_empty();
-            let assignment = if is_blocked && goes_anywhere { None } else { self.assign(&waiting.request, now) };
-            match assignment {
+        let mut last = None;
+        // Behind one that goes anywhere and cannot, nobody can who goes anywhere too.
+        while let Some(ticket) = self.queue.first_behind(last, |request| !is_blocked || !request.tried.is_empty())
+            && let Some(waiting) = self.queue.take(ticket)
+        {
+            last = Some(ticket);
+            match self.assign(&waiting.request, now) {
                 Some(assignment) => woken.push((ticket, assignment)),
                 None => {
-                    is_blocked |= goes_anywhere;
+                    is_blocked |= waiting.request.tried.is_empty();
                     self.queue.put_back(ticket, waiting);
                 }
             }

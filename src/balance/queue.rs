@@ -2,6 +2,7 @@
 //! Does not know what they wait for.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
 use super::Request;
@@ -80,8 +81,11 @@ impl Queue {
         self.waiting.range(..ticket).map(|(_, waiting)| &waiting.request)
     }
 
-    pub fn tickets(&self) -> Vec<Ticket> {
-        self.waiting.keys().copied().collect()
+    /// The first behind that ticket whose request fits.
+    pub fn first_behind(&self, last: Option<Ticket>, fits: impl Fn(&Request) -> bool) -> Option<Ticket> {
+        let begin = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut behind = self.waiting.range((begin, Bound::Unbounded));
+        behind.find(|(_, waiting)| fits(&waiting.request)).map(|(ticket, _)| *ticket)
     }
 
     pub fn all(&self) -> impl Iterator<Item = (Ticket, &Waiting)> {
