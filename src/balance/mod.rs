@@ -57,7 +57,7 @@ pub use self::balancer::{Assignment, Balancer, Decision, Reason, Refusal};
 pub use self::health::{Failure, Outcome, Standing, State};
 pub use self::policy::Policy;
 pub use self::prefix::Fingerprint;
-pub use self::queue::Ticket;
+pub use self::queue::{Ticket, Turn};
 pub use self::roster::{PeerId, Report, Spec, Status, Work};
 pub use self::why::Why;
 
@@ -108,6 +108,8 @@ pub struct Request {
     pub session: Option<u64>,
     /// What the prompt begins with; only [`Policy::Prefix`] reads it.
     pub prefix: Option<Fingerprint>,
-    /// Peers that have failed this request. One that fails over has waited its turn and goes before those that wait.
+    /// One that comes back goes before those that wait.
+    pub turn: Turn,
+    /// Peers that have failed this request; it comes back.
     pub tried: Vec<PeerId>,
 }

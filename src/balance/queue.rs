@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use super::Request;
 
-/// One request's place in the queue. Those of a lower priority number are first, then those that fail over.
+/// One request's place in the queue. Those of a lower priority number are first, then those whose turn has been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket {
     priority: u8,
-    class: Class,
+    turn: Turn,
     number: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Class {
-    FailsOver,
-    New,
+/// Whether a request has had a place before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Turn {
+    /// It came back without an answer, and has waited its turn.
+    Again,
+    #[default]
+    First,
 }
 
 /// A request that waits.
@@ -42,8 +45,8 @@ impl Queue {
 
     /// The place that a request would have.
     pub fn place(&self, request: &Request) -> Ticket {
-        let class = if request.tried.is_empty() { Class::New } else { Class::FailsOver };
-        Ticket { priority: request.priority, class, number: self.issued }
+        let turn = if request.tried.is_empty() { request.turn } else { Turn::Again };
+        Ticket { priority: request.priority, turn, number: self.issued }
     }
 
     pub fn enqueue(&mut self, request: Request, deadline: Duration) -> Ticket {

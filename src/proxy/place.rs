@@ -8,7 +8,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use crate::balance::{Failure, Outcome, Request, Reuse};
+use crate::balance::{Failure, Outcome, Request, Reuse, Turn};
 use crate::exchange::Engine;
 use crate::metrics::Retry;
 use crate::response::Summary;
@@ -233,7 +233,8 @@ fn verdict(response: &ResponseHeader, engine: Engine) -> Option<Outcome> {
 impl Target {
     fn request(&self) -> Request {
         let (prefix, tried) = (self.prefix.clone(), self.tried.clone());
-        Request { priority: self.priority, session: self.session, prefix, tried }
+        let turn = if self.held_since.is_some() { Turn::Again } else { Turn::First };
+        Request { priority: self.priority, session: self.session, prefix, turn, tried }
     }
 
     /// Whether there is a peer that has not failed this request, besides the one that has it now.

@@ -181,6 +181,38 @@ fn a_client_that_leaves_the_queue_frees_its_place_there() {
     assert_eq!(page.sum("toolgate_queue_requests", &[]), Some(0.0));
 }
 
+/// It has waited its turn.
+#[test]
+fn who_is_sent_back_by_a_box_that_loads_goes_first() {
+    let loading = "HTTP/1.1 503 Loading\r\nContent-Length: 0\r\n\r\n";
+    let ((report, seen), (answer, now)) = (mpsc::channel(), mpsc::channel::<Vec<u8>>());
+    let (report, now) = (Mutex::new(report), Mutex::new(now));
+    let upstream = Upstream::start(move |mut wire| {
+        let Some(request) = wire.request() else { return };
+        report.lock().unwrap().send(request.text()).unwrap();
+        wire.send(now.lock().unwrap().recv_timeout(PATIENCE).unwrap());
+    });
+    let mut peer = peer(upstream.address);
+    peer.max_inflight = Some(1);
+    let gateway = gateway_of(config(vec![pool("default", vec![peer])]));
+    let waiting = || ask(gateway.admin_addr.unwrap(), get("/status")).json()["pools"][0]["queue"]["waiting"].take();
+    let mut clients = [0, 1, 2].map(|n| {
+        let mut client = Wire::connect(gateway.addr);
+        client.send(post(CHAT, &n.to_string()));
+        if n == 0 {
+            assert_eq!(seen.recv_timeout(PATIENCE).unwrap(), "0");
+        }
+        while waiting() != n {}
+        client
+    });
+    answer.send(loading.into()).unwrap();
+    for expected in ["0", "1", "2"] {
+        assert_eq!(seen.recv_timeout(PATIENCE).unwrap(), expected);
+        answer.send(ok("done")).unwrap();
+    }
+    clients.iter_mut().for_each(|client| assert_eq!(client.response().text(), "done"));
+}
+
 #[test]
 fn what_asks_for_a_word_does_not_wait() {
     let (house, _first) = House::occupied(Queue { max: 0, ..Queue::default() });

@@ -238,7 +238,7 @@ fn request(priority: u8, tried: u8, conversation: u8, session: Option<u8>) -> Re
     let mut hasher = prefix::Hasher::default();
     hasher.part(&vec![conversation; usize::from(conversation) * prefix::BLOCK_BYTES]);
     let tried = NAMES.iter().enumerate().filter(|(at, _)| tried & 1 << at != 0).map(|(_, name)| id(name)).collect();
-    Request { priority, session: session.map(u64::from), prefix: Some(hasher.finish()), tried }
+    Request { priority, session: session.map(u64::from), prefix: Some(hasher.finish()), turn: Turn::First, tried }
 }
 
 proptest! {

@@ -14,9 +14,10 @@ fn first_in_first_out_within_a_priority() {
     let fourth = pool.wait(with_priority(1));
     let second = pool.wait(with_priority(0));
     let first = pool.wait(Request { tried: vec![id("x")], ..any() });
-    let positions: Vec<_> = [first, second, third, fourth].map(|ticket| pool.balancer.position(ticket)).into();
-    assert_eq!(positions, [Some(0), Some(1), Some(2), Some(3)]);
-    for expected in [first, second, third, fourth] {
+    let back_from_one_that_loads = pool.wait(Request { turn: Turn::Again, ..with_priority(1) });
+    let order = [first, second, back_from_one_that_loads, third, fourth];
+    assert_eq!(order.map(|ticket| pool.balancer.position(ticket)), [0, 1, 2, 3, 4].map(Some));
+    for expected in order {
         assert!(pool.next().is_empty());
         pool.end(held, Outcome::Served);
         let mut woken = pool.next();
