@@ -1,6 +1,7 @@
 //! What the gateway writes to stderr: the access log's lines as they are, everything else with time and level.
 //! `RUST_LOG` says how much, in addition to the default; what is worth a line stands where it is logged.
 
+use std::fmt::Arguments;
 use std::io::Write;
 
 use env_logger::Builder;
@@ -18,11 +19,18 @@ pub(super) fn start() {
             match record.target() {
                 "access" => writeln!(out, "{}", record.args()),
                 // A line of ours is known by what it says; one of a library by where it comes from.
-                target if target.starts_with("toolgate") => writeln!(out, "{time} {level} {}", record.args()),
-                target => writeln!(out, "{time} {level} {target}: {}", record.args()),
+                target if target.starts_with("toolgate") => {
+                    writeln!(out, "{time} {level} {}", in_one_line(record.args()))
+                }
+                target => writeln!(out, "{time} {level} {target}: {}", in_one_line(record.args())),
             }
         })
         .init();
+}
+
+/// What a client or a server named may hold a line end, and what follows it would look like a line of ours.
+fn in_one_line(text: &Arguments<'_>) -> String {
+    text.to_string().replace(char::is_control, " ")
 }
 
 fn word(level: Level) -> &'static str {
@@ -32,5 +40,16 @@ fn word(level: Level) -> &'static str {
         Level::Info => "info ",
         Level::Debug => "debug",
         Level::Trace => "trace",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_writes_two_lines() {
+        let model = "m\n{\"id\":\"forged\"}\r\u{85}\u{1b}[2J";
+        assert_eq!(in_one_line(&format_args!("no `{model}`")), "no `m {\"id\":\"forged\"}   [2J`");
     }
 }
