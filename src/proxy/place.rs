@@ -17,7 +17,7 @@ use crate::upstream::{Cause, Claim, ClaimError, Expired, Fate, Found, Need, Pool
 use super::body::{Read, Upload};
 use super::context::{Distrust, Target};
 use super::wait::Standing;
-use super::{Context, Fault, Gateway, is_repeatable};
+use super::{Context, Fault, Gateway, is_repeatable, route};
 
 /// The error that ends one try and begins the next.
 const ELSEWHERE: ErrorType = ErrorType::Custom("Elsewhere");
@@ -261,7 +261,8 @@ impl Target {
 }
 
 fn need(session: &mut Session) -> Need {
-    if is_repeatable(session) && !session.is_upgrade_req() { Need::Word } else { Need::Slot }
+    let is_word = is_repeatable(session) || route::is_beside_slots(session.req_header());
+    if is_word && !session.is_upgrade_req() { Need::Word } else { Need::Slot }
 }
 
 /// Whether the body can be sent again: there is none, or all of it was kept.

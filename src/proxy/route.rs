@@ -10,6 +10,9 @@ use super::path::path;
 /// The routes whose requests may offer tools.
 const CHAT: [&str; 2] = ["/v1/chat/completions", "/chat/completions"];
 
+/// Pages that servers answer beside their slots, whatever those do: llama.cpp's, and vLLM's of the same names.
+const BESIDE: [&str; 3] = ["/tokenize", "/detokenize", "/apply-template"];
+
 /// What a request is to the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -42,6 +45,11 @@ pub fn operation(request: &RequestHeader) -> Operation {
         b"/embeddings" => Operation::Embeddings,
         _ => Operation::Other,
     }
+}
+
+/// Whether a request with a body takes none of its server's slots.
+pub fn is_beside_slots(request: &RequestHeader) -> bool {
+    BESIDE.iter().any(|page| page.as_bytes() == path(request))
 }
 
 impl Route {
