@@ -26,7 +26,7 @@ const LOOKUP_MAX: Duration = Duration::from_secs(5);
 pub struct Addresses {
     host: String,
     port: u16,
-    known: Mutex<Option<Known>>,
+    known: Arc<Mutex<Option<Known>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Addresses {
     pub fn new(host: &str, port: u16) -> Self {
         let literal = host.parse::<IpAddr>().ok();
         let known = literal.map(|ip| Known { list: Arc::new([SocketAddr::new(ip, port)]), until: None });
-        Self { host: host.to_owned(), port, known: Mutex::new(known) }
+        Self { host: host.to_owned(), port, known: Arc::new(Mutex::new(known)) }
     }
 
     /// At least one address, the one that worked last in front.
@@ -56,16 +56,13 @@ impl Addresses {
             },
             None => None,
         };
-        let newer = look_up(&self.host, self.port);
-        let list = match stale {
-            None => newer.await?,
-            Some(stale) => match timeout(NEWER_MAX, newer).await {
-                Ok(Ok(list)) => list,
-                Ok(Err(_)) | Err(_) => return Ok(stale),
-            },
-        };
-        *lock(&self.known) = Some(Known { list: Arc::clone(&list), until: Some(Instant::now() + REFRESH) });
-        Ok(list)
+        let newer = newer(self.host.clone(), self.port, Arc::clone(&self.known));
+        let Some(stale) = stale else { return newer.await };
+        // On its own, so that an answer that comes later still counts.
+        match timeout(NEWER_MAX, tokio::spawn(newer)).await {
+            Ok(Ok(Ok(list))) => Ok(list),
+            _ => Ok(stale),
+        }
     }
 
     /// Puts the address that answered in front, so that the next connection tries it first.
@@ -75,6 +72,13 @@ impl Addresses {
             known.list = std::iter::once(address).chain(others).collect();
         }
     }
+}
+
+/// Looks a name up, and remembers where it leads.
+async fn newer(host: String, port: u16, known: Arc<Mutex<Option<Known>>>) -> io::Result<Arc<[SocketAddr]>> {
+    let list = look_up(&host, port).await?;
+    *lock(&known) = Some(Known { list: Arc::clone(&list), until: Some(Instant::now() + REFRESH) });
+    Ok(list)
 }
 
 /// At least one address.
@@ -111,6 +115,12 @@ mod tests {
         assert_eq!(addresses.resolve().await.unwrap(), list);
         let until = lock(&addresses.known).as_ref().and_then(|known| known.until);
         assert!(until > Some(Instant::now()), "each request asks the name server");
+
+        let addresses = Addresses::new("localhost", 80);
+        *lock(&addresses.known) = Some(Known { list, until: Some(Instant::now()) });
+        addresses.resolve().await.unwrap();
+        let until = lock(&addresses.known).as_ref().and_then(|known| known.until);
+        assert!(until > Some(Instant::now() + REFRESH_WHEN_STALE), "the newer answer is forgotten");
     }
 
     #[tokio::test]
