@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use toolgate::decode::{Calls, Decoder, Finish, Reasoning, Settings, UnknownTools};
+use toolgate::decode::{Decoder, Finish, Settings};
 use toolgate::dialect::Dialects;
 use toolgate::limits::Limits;
 use toolgate::schema::Tools;
@@ -129,13 +129,8 @@ fn run(bencher: Bencher, dialect: &str, answer: &str, kib: usize) {
 fn settings(dialect: &str) -> Settings {
     let tools = r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":
         {"text":{"type":"string"},"data":{"type":"object"},"list":{"type":"array"}}}}}]"#;
-    Settings {
-        dialect: Dialects::builtin().get(dialect).map(Arc::clone).expect("a built-in dialect"),
-        tools: Arc::new(Tools::new(serde_json::from_str(tools).expect("a list of tools"))),
-        reasoning: Reasoning::Auto,
-        unknown_tools: UnknownTools::Text,
-        calls: Calls::All,
-    }
+    let dialect = Dialects::builtin().get(dialect).map(Arc::clone).expect("a built-in dialect");
+    Settings::new(dialect, Tools::new(serde_json::from_str(tools).expect("a list of tools")))
 }
 
 /// As tokens arrive: all of these texts are ASCII.

@@ -51,14 +51,7 @@ impl Case {
 
     pub fn of(dialect: Arc<Dialect>) -> Self {
         let tools = serde_json::from_str(vocabulary::TOOLS).expect("tools");
-        let settings = Settings {
-            dialect,
-            tools: Arc::new(Tools::new(tools)),
-            reasoning: Reasoning::Auto,
-            unknown_tools: UnknownTools::Text,
-            calls: Calls::All,
-        };
-        Self { settings, limits: Limits::default(), finish: Finish::Stop }
+        Self { settings: Settings::new(dialect, Tools::new(tools)), limits: Limits::default(), finish: Finish::Stop }
     }
 
     pub fn decoder(&self) -> Decoder {

@@ -4,14 +4,13 @@
 mod jsonl;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value, json};
 use structopt::StructOpt;
 
 use super::{CliError, dialect, print, read_file, read_stdin};
-use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
+use crate::decode::Settings;
 use crate::exchange::{Exchange, Usage};
 use crate::limits::Limits;
 use crate::openai;
@@ -46,13 +45,7 @@ impl Options {
             Some(path) => serde_json::from_str(&read_file(&path)?).map_err(|error| CliError::file(&path, error))?,
             None => Vec::new(),
         };
-        let settings = Settings {
-            dialect,
-            tools: Arc::new(Tools::new(tools)),
-            reasoning: Reasoning::Auto,
-            unknown_tools: UnknownTools::Text,
-            calls: Calls::All,
-        };
+        let settings = Settings::new(dialect, Tools::new(tools));
         let text = String::from_utf8(read_stdin()?).map_err(|_| CliError::NotText)?;
         let message = match self.chunk {
             None => whole(settings, &text, "stop")?,

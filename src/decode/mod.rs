@@ -85,6 +85,19 @@ pub struct Settings {
     pub calls: Calls,
 }
 
+impl Settings {
+    /// As the dialect says, with every default.
+    pub fn new(dialect: Arc<Dialect>, tools: Tools) -> Self {
+        Self {
+            dialect,
+            tools: Arc::new(tools),
+            reasoning: Reasoning::default(),
+            unknown_tools: UnknownTools::default(),
+            calls: Calls::default(),
+        }
+    }
+}
+
 /// How reasoning markers are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reasoning {

@@ -19,7 +19,7 @@ use crate::upstream::{Pool, Upstream};
 
 use super::body::{self, Read, ReadError, Upload};
 use super::context::Delivery;
-use super::conversation::Conversation;
+use super::conversation::converse;
 use super::priority::priority;
 use super::route::{self, Names, Route};
 use super::wait::Wait;
@@ -50,6 +50,7 @@ impl Gateway {
         let Read::Whole(body) = read else {
             if let Some(pool) = settings.upstream.first() {
                 direct(session, context, pool);
+                converse(session, context, pool);
             }
             return Ok(());
         };
@@ -61,25 +62,20 @@ impl Gateway {
         if route == Route::Chat && pool.config().balancing.policy == balance::Policy::Prefix {
             context.target.prefix = affinity::fingerprint(&body.bytes);
         }
-        let rewritten = match route {
-            Route::Chat => {
-                let body = renamed.as_ref().unwrap_or(&body.bytes);
-                let rewritten = self.rewrite(body, &pool, context).await?;
-                // What asks for a stream by itself is not read for that once more.
-                let asking_for_stream = match outline.is_streamed {
-                    true => None,
-                    false => streamed(rewritten.as_ref().unwrap_or(body), &pool, context),
-                };
-                let rewritten = asking_for_stream.or(rewritten);
-                context.wait = wait(session.req_header(), &outline, &pool, context);
-                asking_for_progress(rewritten.as_ref().unwrap_or(body), &pool, context).or(rewritten)
+        let mut instead = renamed;
+        if route == Route::Chat {
+            instead = self.rewrite(instead.as_ref().unwrap_or(&body.bytes), &pool, context).await?.or(instead);
+            // What asks for a stream by itself is not read for that once more.
+            if !outline.is_streamed {
+                instead = streamed(instead.as_ref().unwrap_or(&body.bytes), &pool, context).or(instead);
             }
-            Route::Model | Route::Pass => {
-                context.wait = wait(session.req_header(), &outline, &pool, context);
-                None
-            }
-        };
-        context.upload = match rewritten.or(renamed) {
+        }
+        converse(session, context, &pool);
+        context.wait = wait(session.req_header(), &outline, &pool, context);
+        if route == Route::Chat {
+            instead = asking_for_progress(instead.as_ref().unwrap_or(&body.bytes), &pool, context).or(instead);
+        }
+        context.upload = match instead {
             Some(bytes) => Upload::Instead(bytes),
             None => body.unchanged(),
         };
@@ -180,10 +176,10 @@ fn wait(request: &RequestHeader, outline: &Outline, pool: &Pool, context: &Conte
     let generates = matches!(route::operation(request), Operation::Chat | Operation::Completion);
     let comes_streamed = outline.is_streamed || context.delivery == Delivery::Assembled;
     // Places in a stream that a server keeps are counted in bytes.
-    let may_be_kept = context.exchange.is_none() && Conversation::named(request).is_some();
+    let is_kept = context.conversation.is_some();
     // Whoever may not hear the gateway is to hear at least the server, from its head on.
     let may_not_hear = outline.is_streamed && headers::is_of_another_page(request);
-    if !generates || !comes_streamed || may_be_kept || may_not_hear {
+    if !generates || !comes_streamed || is_kept || may_not_hear {
         return Wait::default();
     }
     let keepalive_ms = pool.config().keepalive_ms.filter(|_| outline.is_streamed);

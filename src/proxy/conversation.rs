@@ -59,7 +59,7 @@ impl Conversation {
     }
 
     /// The one that a request names in its head.
-    pub fn named(request: &RequestHeader) -> Option<Self> {
+    fn named(request: &RequestHeader) -> Option<Self> {
         Self::new(request.headers.get(HEADER)?.as_bytes().to_vec())
     }
 
@@ -140,22 +140,6 @@ impl Gateway {
         Ok(Resumed::Answered)
     }
 
-    /// Notes the conversation of a request that was admitted. Its stream can be kept only as it comes: places in it
-    /// are counted in bytes, and bytes that were rewritten are others than the server has.
-    pub(super) fn converse(&self, session: &mut Session, context: &mut Context) {
-        let Some(pool) = context.target.pool.as_ref().filter(|pool| keeps(pool)) else { return };
-        let Some(conversation) = Conversation::named(session.req_header()) else { return };
-        context.target.session = context.target.session.or(Some(conversation.key));
-        let comes_as_it_is =
-            context.exchange.is_none() && context.alias.is_none() && context.delivery == Delivery::AsItComes;
-        if comes_as_it_is {
-            log::debug!("{}: its stream is kept by a server of pool {}", context.id, pool.name());
-            context.conversation = Some(conversation);
-        } else {
-            session.req_header_mut().remove_header(HEADER);
-        }
-    }
-
     /// A request is over before its answer: who is left goes, and a server that would go on for a client that may
     /// come back is told to stop, unless it is to wait. Its place is counted until it has answered.
     pub(super) fn abandon(&self, session: &Session, context: &mut Context, claim: Claim) {
@@ -172,6 +156,21 @@ impl Gateway {
             }
             drop((claim, busy));
         });
+    }
+}
+
+/// Notes the conversation of a request that goes to this pool. Its stream can be kept only as it comes: places in it are
+/// counted in bytes, and bytes that were rewritten are others than the server has.
+pub fn converse(session: &mut Session, context: &mut Context, pool: &Pool) {
+    let Some(conversation) = Conversation::named(session.req_header()).filter(|_| keeps(pool)) else { return };
+    context.target.session = context.target.session.or(Some(conversation.key));
+    let comes_as_it_is =
+        context.exchange.is_none() && context.alias.is_none() && context.delivery == Delivery::AsItComes;
+    if comes_as_it_is {
+        log::debug!("{}: its stream is kept by a server of pool {}", context.id, pool.name());
+        context.conversation = Some(conversation);
+    } else {
+        session.req_header_mut().remove_header(HEADER);
     }
 }
 

@@ -63,6 +63,7 @@ use wait::Standing;
 const CLIENT_IDLE_SECONDS: u64 = 75;
 /// How long a client may pause while it uploads.
 const CLIENT_PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// The proxy.
 #[derive(Debug)]
 pub struct Gateway {
@@ -151,10 +152,7 @@ impl ProxyHttp for Gateway {
         match self.resume(session, context).await? {
             Resumed::Answered => return Ok(true),
             Resumed::Directed => {}
-            Resumed::No => {
-                self.admit(session, context).await?;
-                self.converse(session, context);
-            }
+            Resumed::No => self.admit(session, context).await?,
         }
         Ok(false)
     }

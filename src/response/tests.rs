@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::{BodyRewriter, Folded, Folder, StreamRewriter, Summary, Tokens};
-use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
+use crate::decode::{Calls, Settings};
 use crate::dialect::Dialects;
 use crate::exchange::{Exchange, Usage};
 use crate::limits::Limits;
@@ -26,13 +26,8 @@ fn exchange(calls: Calls, usage: Usage) -> Exchange {
             {"type":"function","function":{"name":"get_weather","parameters":{"type":"object"}}}]"#,
     )
     .unwrap();
-    let decoding = Settings {
-        dialect: Arc::clone(Dialects::builtin().get("hermes").unwrap()),
-        tools: Arc::new(Tools::new(tools)),
-        reasoning: Reasoning::Auto,
-        unknown_tools: UnknownTools::Text,
-        calls,
-    };
+    let dialect = Arc::clone(Dialects::builtin().get("hermes").unwrap());
+    let decoding = Settings { calls, ..Settings::new(dialect, Tools::new(tools)) };
     Exchange { decoding, usage, choices: 1 }
 }
 

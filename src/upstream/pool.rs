@@ -165,8 +165,7 @@ impl Pool {
     /// Whether another peer than those could take a request now.
     pub fn has_another(&self, tried: &[PeerId]) -> bool {
         self.lasting.places.statuses().iter().any(|status| {
-            let has_room = status.capacity.is_none_or(|capacity| status.inflight + status.elsewhere < capacity);
-            has_room && !status.leaving && is_awake(status.standing) && !tried.contains(&status.id)
+            status.has_room() && !status.leaving && is_awake(status.standing) && !tried.contains(&status.id)
         })
     }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::{CliError, dialect};
 use super::{AnswerError, streamed, whole};
-use crate::decode::{Calls, Reasoning, Settings, UnknownTools};
+use crate::decode::{Calls, Reasoning, Settings};
 use crate::dialect::Dialect;
 use crate::openai;
 use crate::response::Message;
@@ -114,15 +114,13 @@ fn message(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Result<
         None => dialects.entry(case.dialect.clone()).insert_entry(dialect(&case.dialect)?).get().clone(),
     };
     let settings = Settings {
-        dialect,
-        tools: Arc::new(Tools::new(case.tools.unwrap_or_default())),
         reasoning: match case.reasoning {
             ReasoningWord::Auto => Reasoning::Auto,
             ReasoningWord::Off => Reasoning::Off,
             ReasoningWord::Open => Reasoning::Open,
         },
-        unknown_tools: UnknownTools::Text,
         calls: if case.parallel_tool_calls == Some(false) { Calls::First } else { Calls::All },
+        ..Settings::new(dialect, Tools::new(case.tools.unwrap_or_default()))
     };
     let finish = match case.finish {
         Finish::Stop => "stop",
