@@ -26,6 +26,7 @@ mod markers;
 mod raw;
 mod string;
 mod values;
+mod whole;
 mod word;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ use std::fmt::Debug;
 use super::{Kinds, is_plain};
 use crate::scan::FirstBytes;
 use string::Quoted;
+pub use whole::object;
 pub use word::number;
 
 /// What the schema says about places in the value.
