@@ -1,14 +1,17 @@
-//! Where a JSON value that arrives in pieces ends.
-//! Finds the end and does not validate: brackets are counted, not matched.
+//! Where a JSON value that arrives in pieces ends, and how deep it nests.
+//! Does not validate: brackets are counted, not matched, and those inside strings are none.
 
 /// Finds the end of one top-level object, array or string. Feed it bytes until it has found it.
 ///
 /// A number or a literal has no closing byte, so as top-level values these never end; nor does what is not JSON.
+/// A byte order mark in front belongs to the value, as white space does.
 #[derive(Clone, Debug, Default)]
 pub struct Extent {
     state: State,
     /// Open brackets.
     depth: usize,
+    /// The most that were open at once.
+    deepest: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +59,11 @@ impl Extent {
         self.state == State::Closed
     }
 
+    /// The most brackets that were open at once so far.
+    pub fn deepest(&self) -> usize {
+        self.deepest
+    }
+
     /// Whether what began can never end: it is no object, array or string.
     pub fn is_endless(&self) -> bool {
         self.state == State::Endless
@@ -67,6 +75,7 @@ impl Extent {
             b'"' => State::String,
             b'{' | b'[' => {
                 self.depth = self.depth.saturating_add(1);
+                self.deepest = self.deepest.max(self.depth);
                 State::Between
             }
             b'}' | b']' if self.depth > 0 => {
@@ -74,6 +83,8 @@ impl Extent {
                 self.after_value()
             }
             b' ' | b'\t' | b'\n' | b'\r' => self.state,
+            // The bytes of a byte order mark, whatever they are cut into.
+            0xef | 0xbb | 0xbf if self.state == State::Start => State::Start,
             _ if self.state == State::Start => State::Endless,
             _ => State::Between,
         }
@@ -108,6 +119,8 @@ mod tests {
             ("]", None),
             ("", None),
             ("  ", None),
+            ("\u{feff}{}", Some(5)),
+            ("\u{feff}é{}", None),
         ];
         for (text, end) in table {
             for cut in 0..=text.len() {
@@ -117,6 +130,29 @@ mod tests {
                 let found = first.or_else(|| extent.push(b).map(|n| n + cut));
                 assert_eq!(found, end, "{text:?} cut at {cut}");
                 assert_eq!(extent.is_closed(), end.is_some(), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_depth_is_that_of_brackets_outside_strings() {
+        let table = [
+            ("{}", 1),
+            (r#"{"a":[[],[{}]],"b":{}}"#, 4),
+            (r#"["[[[[","\"[[[",{"{":"{"}]"#, 2),
+            (r#""[[[""#, 0),
+            ("[][[[[", 1),
+            ("[[[", 3),
+            ("x[[[", 0),
+            ("7", 0),
+        ];
+        for (text, expected) in table {
+            for cut in 0..=text.len() {
+                let (a, b) = text.as_bytes().split_at(cut);
+                let mut extent = Extent::default();
+                extent.push(a);
+                extent.push(b);
+                assert_eq!(extent.deepest(), expected, "{text:?} cut at {cut}");
             }
         }
     }

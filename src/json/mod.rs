@@ -12,7 +12,7 @@ pub use escape::{escape_into, is_plain, write_string};
 pub use extent::Extent;
 pub use object::{Edit, Object, array, inside, string};
 pub use tokens::{Spacing, Token, tokens, write_spaced};
-pub use unescape::unescape_into;
+pub use unescape::{is_well_formed, unescape_into};
 
 /// A set of JSON value kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

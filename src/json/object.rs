@@ -7,6 +7,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::unescape_into;
+
 /// An object's members, borrowed from its text. A key may occur more than once.
 #[derive(Clone, Debug)]
 pub struct Object<'a> {
@@ -29,6 +31,13 @@ pub enum Edit<'a> {
 }
 
 impl<'a> Object<'a> {
+    /// Reads a whole body, which may begin with a byte order mark: servers skip it (RFC 8259, section 8.1).
+    /// `None` when it is not UTF-8, not JSON, or not an object.
+    pub fn of_body(body: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?;
+        Self::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
+    }
+
     /// `None` when the text is not JSON, or not an object.
     pub fn parse(text: &'a str) -> Option<Self> {
         // The first byte decides, so that the whole of something else is not read for nothing.
@@ -151,16 +160,26 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = vec![];
-        while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
-            members.push(Member { key, value: value.get() });
+        while let Some((key, value)) = map.next_entry::<&'de RawValue, &'de RawValue>()? {
+            members.push(Member { key: key_text(key.get()), value: value.get() });
         }
         Ok(Members(members))
     }
 }
 
-/// A key, borrowed where nothing in it is escaped: `Cow` alone always copies.
-#[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+/// The text of a key, borrowed where nothing in it is escaped.
+/// Half a surrogate pair does not make the whole object unreadable: servers differ in what they think of it.
+fn key_text(written: &str) -> Cow<'_, str> {
+    let inside = inside(written).unwrap_or(written);
+    if !inside.contains('\\') {
+        return Cow::Borrowed(inside);
+    }
+    let mut text = String::new();
+    match unescape_into(inside, &mut text) {
+        Some(()) => Cow::Owned(text),
+        None => Cow::Borrowed(inside),
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -199,6 +218,15 @@ mod tests {
     }
 
     #[test]
+    fn a_body_may_begin_with_a_byte_order_mark() {
+        let body = "\u{feff} {\"a\":1}";
+        assert_eq!(Object::of_body(body.as_bytes()).unwrap().edited(&[]), " {\"a\":1}");
+        for body in [&b"\xef\xbb\xbf\xef\xbb\xbf{}"[..], b"\xef\xbb{}", b"{}\xff", b""] {
+            assert!(Object::of_body(body).is_none(), "{body:?}");
+        }
+    }
+
+    #[test]
     fn lookups() {
         let object = Object::parse(r#"{"a":"x","n":null,"a":"y\n","bad":"\ud800","b\u0021":1}"#).unwrap();
         assert_eq!(object.get("a"), Some(r#""y\n""#));
@@ -207,6 +235,8 @@ mod tests {
         assert_eq!(object.get("n"), Some("null"));
         assert_eq!(object.present("n"), None);
         assert_eq!(object.get("b!"), Some("1"));
+        let halved = Object::parse(r#"{"\ud800":1,"t\u006fols":2}"#).unwrap();
+        assert_eq!((halved.get("\u{fffd}"), halved.get("tools")), (Some("1"), Some("2")));
         assert_eq!(array("[1, [2] ,\"x\"]"), Some(vec!["1", "[2]", "\"x\""]));
         assert_eq!(array("{}"), None);
     }

@@ -31,6 +31,29 @@ pub fn unescape_into(inside: &str, out: &mut String) -> Option<()> {
     Some(())
 }
 
+/// Whether each surrogate that is escaped in a JSON text has its pair. Not every reader takes one without.
+pub fn is_well_formed(json: &str) -> bool {
+    let mut rest = json;
+    while let Some((_, escape)) = rest.split_once('\\') {
+        let Some(digits) = escape.strip_prefix('u') else {
+            let mut behind = escape.chars();
+            behind.next();
+            rest = behind.as_str();
+            continue;
+        };
+        match unicode(digits) {
+            Some((char::REPLACEMENT_CHARACTER, _)) if !has_code(digits, 0xfffd) => return false,
+            Some((_, behind)) => rest = behind,
+            None => rest = digits,
+        }
+    }
+    true
+}
+
+fn has_code(digits: &str, code: u32) -> bool {
+    hex(digits).is_some_and(|(found, _)| found == code)
+}
+
 /// The character whose escape's digits `text` begins with, and what follows.
 fn unicode(text: &str) -> Option<(char, &str)> {
     let (high, rest) = hex(text)?;
@@ -83,6 +106,18 @@ mod tests {
         ];
         for case in cases {
             assert_eq!(text(case), serde_json::from_str(&format!("\"{case}\"")).ok(), "{case:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_well_formed_when_each_surrogate_has_its_pair() {
+        for text in ["{}", r#""\ud83d\ude00 \u00e9 \ufffd \n \\ud83d""#, r#""\\\ud83d\ude00""#, r"\", r"\u12"] {
+            assert!(is_well_formed(text), "{text}");
+        }
+        for text in
+            [r#""\ud83d""#, r#""\ude00\ud83d""#, r#""\\\ud83d\\ude00""#, r#""\ud83dx\ude00""#, r#"{"\uDFFF":1}"#]
+        {
+            assert!(!is_well_formed(text), "{text}");
         }
     }
 

@@ -18,7 +18,7 @@ pub fn session(request: &RequestHeader, header: &str) -> Option<u64> {
 /// conversation repeat them to the byte, and what a client writes anew is read anew by its server too.
 /// `None` when the body is not such a request.
 pub fn fingerprint(body: &[u8]) -> Option<Fingerprint> {
-    let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+    let object = Object::of_body(body)?;
     let messages: Vec<&RawValue> = serde_json::from_str(object.get("messages")?).ok()?;
     let mut hasher = Hasher::default();
     for key in ["model", "tools"] {

@@ -10,7 +10,7 @@ use crate::json::{Edit, Object};
 /// The chat request as one for a stream, usage included. `None` when it asks for a stream itself, and when its shape is
 /// for the server to judge.
 pub fn streamed(body: &[u8]) -> Option<Bytes> {
-    let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+    let object = Object::of_body(body)?;
     object.present("messages")?;
     if !matches!(object.present("stream"), None | Some("false")) {
         return None;
@@ -24,7 +24,7 @@ pub fn streamed(body: &[u8]) -> Option<Bytes> {
 /// The chat request as one that lets llama.cpp say how far it is with the prompt. `None` when it asks for no stream, has
 /// an opinion on that itself, or asks for several choices: they would say it in the midst of each other's words.
 pub fn asking_for_progress(body: &[u8]) -> Option<Bytes> {
-    let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+    let object = Object::of_body(body)?;
     let is_fit = object.get("stream") == Some("true")
         && object.get(PROGRESS).is_none()
         && matches!(object.present("n"), None | Some("1"));
