@@ -23,8 +23,6 @@ impl Tool {
 pub struct Function {
     pub name: String,
     #[serde(default)]
-    pub description: Option<String>,
-    #[serde(default)]
     pub parameters: Option<Box<RawValue>>,
 }
 

@@ -50,7 +50,7 @@ fn check(vector: &Value) -> Result<(), String> {
     };
     let up = match request::rewrite(&body.clone().into(), &policy, &Limits::default()) {
         Ok(Rewritten::Untouched) => body,
-        Ok(Rewritten::Body { bytes, .. }) => String::from_utf8(bytes.to_vec()).unwrap(),
+        Ok(Rewritten::Unread(bytes) | Rewritten::Body { bytes, .. }) => String::from_utf8(bytes.to_vec()).unwrap(),
         Err(RequestError::UnknownToolChoice(_)) => return expect_refusal(&vector["expect"]),
         Err(other) => return Err(other.to_string()),
     };

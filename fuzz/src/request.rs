@@ -21,13 +21,15 @@ const OURS: [&str; 8] = [
     "stream",
 ];
 
-const FRAGMENTS: [&str; 40] = [
+const FRAGMENTS: [&str; 42] = [
     r#"{"model":"m","messages":["#,
     r#"{"role":"user","content":"hi"}"#,
     r#"{"role":"system","content":[{"type":"text","text":"be brief"}]}"#,
     r#"{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"get_time","arguments":"{}"}}]}"#,
     r#"{"role":"tool","tool_call_id":"a","content":"noon"}"#,
     r#"{"role":"developer","content":"x"}"#,
+    r#"{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"get_time","arguments":"{\"at\": \"no"}},{"id":"b","function":{"name":"get_time"}}]}"#,
+    r#"{"role":"tool","tool_call_id":"b","content":[{"type":"text","text":"two"}]}"#,
     r#"],"tools":[{"type":"function","function":{"name":"get_time"}}]"#,
     r#"],"tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string","enum":["a"]}}}}}]"#,
     r#","tools":[]"#,
@@ -83,16 +85,17 @@ pub fn holds(data: &[u8]) {
 
 /// A sound request: each byte chooses a message, and the first few choose members too.
 fn chat(bytes: &[u8]) -> String {
-    let (messages, members) = (&FRAGMENTS[1..6], &FRAGMENTS[8..20]);
+    let (messages, members) = (&FRAGMENTS[1..8], &FRAGMENTS[10..22]);
     let turns: Vec<&str> = bytes.iter().map(|&byte| messages[usize::from(byte) % messages.len()]).collect();
     let mut more: Vec<&str> = bytes.iter().take(4).map(|&byte| members[usize::from(byte) % members.len()]).collect();
     more.sort_unstable();
     more.dedup();
-    [FRAGMENTS[0], &turns.join(","), FRAGMENTS[6 + bytes.len() % 2], &more.concat(), "}"].concat()
+    [FRAGMENTS[0], &turns.join(","), FRAGMENTS[8 + bytes.len() % 2], &more.concat(), "}"].concat()
 }
 
 fn check(body: &Bytes, policy: &Policy) {
-    let Ok(Rewritten::Body { bytes, .. }) = request::rewrite(body, policy, &Limits::default()) else { return };
+    let rewritten = request::rewrite(body, policy, &Limits::default());
+    let Ok(Rewritten::Unread(bytes) | Rewritten::Body { bytes, .. }) = rewritten else { return };
     assert_ne!(policy.mode, ToolsMode::Native);
     let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
         (serde_json::from_slice(body), serde_json::from_slice(&bytes))

@@ -28,7 +28,7 @@ impl Options {
         let body = Bytes::from(read_stdin()?);
         let sent = match rewrite(&body, &policy, &Limits::default())? {
             Rewritten::Untouched => body,
-            Rewritten::Body { bytes, .. } => bytes,
+            Rewritten::Unread(bytes) | Rewritten::Body { bytes, .. } => bytes,
         };
         print(&sent)
     }

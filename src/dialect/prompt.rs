@@ -61,19 +61,23 @@ pub enum ToolsForm {
     Signature,
 }
 
-/// Sentences behind the tools' text, each after a `gap`.
+/// Sentences at the end of the last turn, each a paragraph. There is none for what most requests want: what the model
+/// is always to be told stands with the tools, where it is the same on every turn.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChoiceSpec {
-    /// The model may call.
+    /// It must call nothing.
     #[serde(deserialize_with = "plain")]
-    pub auto: Text,
+    pub none: Text,
     /// It must call something.
     #[serde(deserialize_with = "plain")]
     pub required: Text,
     /// It must call one tool; the hole is `{name}`.
     #[serde(deserialize_with = "around_name")]
     pub named: Text,
+    /// It may call only some of the tools; the hole `{name}` is for all of their names.
+    #[serde(deserialize_with = "around_name")]
+    pub among: Text,
     /// It may call once.
     #[serde(deserialize_with = "plain")]
     pub single: Text,
@@ -82,15 +86,14 @@ pub struct ChoiceSpec {
 impl Default for ChoiceSpec {
     fn default() -> Self {
         let literal = |text: &str| Text { pieces: vec![Piece::Literal(text.into())] };
-        let named = [
-            Piece::Literal("Your next answer must be a call of the function `".into()),
-            Piece::Hole(Hole::Name),
-            Piece::Literal("`.".into()),
-        ];
+        let around_name = |before: &str, behind: &str| Text {
+            pieces: vec![Piece::Literal(before.into()), Piece::Hole(Hole::Name), Piece::Literal(behind.into())],
+        };
         Self {
-            auto: Text::default(),
-            required: literal("Your next answer must be a call of one of these functions."),
-            named: Text { pieces: named.into() },
+            none: literal("Call no function in your next answer; answer in plain words."),
+            required: literal("Your next answer must be a call of one of the functions."),
+            named: around_name("Your next answer must be a call of the function `", "`."),
+            among: around_name("In your next answer, call no functions but these: ", "."),
             single: literal("Make no more than one call in an answer."),
         }
     }

@@ -7,14 +7,26 @@ mod declaration;
 mod signature;
 mod xml;
 
+use std::borrow::Cow;
+
 use crate::dialect::prompt::{ArgumentsForm, CallSpec, Hole, ToolsForm};
 use crate::dialect::{Dialect, Payload};
 use crate::json::{Object, Spacing, string, write_spaced};
 
 /// What the client wants of the next answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    pub choice: Choice<'a>,
+    /// The only tools that may be called; all may when it is empty.
+    pub among: &'a [Cow<'a, str>],
+    pub count: Count,
+}
+
+/// Whether the next answer is to call something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice<'a> {
     Auto,
+    None,
     Required,
     Named(&'a str),
 }
@@ -29,15 +41,9 @@ pub enum Count {
 /// A tool above this is written on one line where others are indented: indentation multiplies deep JSON.
 const INDENTED_BYTES_MAX: usize = 256 << 10;
 
-/// The text that offers these tools, each given as its JSON.
+/// The text that offers these tools, each given as its JSON. It is the same whatever is wanted of the next answer.
 /// `None` when it would be longer than `bytes_max`.
-pub fn tools<'a>(
-    dialect: &Dialect,
-    tools: impl Iterator<Item = &'a str>,
-    choice: Choice<'_>,
-    count: Count,
-    bytes_max: usize,
-) -> Option<String> {
+pub fn tools<'a>(dialect: &Dialect, tools: impl Iterator<Item = &'a str>, bytes_max: usize) -> Option<String> {
     let prompt = &dialect.spec().prompt;
     let mut listed = String::new();
     for tool in tools {
@@ -48,18 +54,30 @@ pub fn tools<'a>(
     }
     let mut out = String::with_capacity(listed.len());
     prompt.text.write(&mut out, |_, out| out.push_str(&listed));
-    let (sentence, name) = match choice {
-        Choice::Auto => (&prompt.choice.auto, ""),
-        Choice::Required => (&prompt.choice.required, ""),
-        Choice::Named(name) => (&prompt.choice.named, name),
-    };
-    let single = (count == Count::One).then_some(&prompt.choice.single);
-    for sentence in [Some(sentence), single].into_iter().flatten().filter(|s| !s.pieces().is_empty()) {
-        out.push_str(&prompt.gap);
-        sentence.write(&mut out, |_, out| out.push_str(name));
-    }
     (out.len() <= bytes_max).then_some(out)
 }
+
+/// What is to be said of the next answer, for the end of the last turn. Nothing, as a rule.
+pub fn wish(dialect: &Dialect, wish: Wish<'_>) -> String {
+    let sentences = &dialect.spec().prompt.choice;
+    let among = (!wish.among.is_empty()).then_some(&sentences.among);
+    let single = (wish.count == Count::One).then_some(&sentences.single);
+    let (said, name) = match wish.choice {
+        Choice::None => ([Some(&sentences.none), None, None], String::new()),
+        Choice::Auto => ([among, None, single], wish.among.join(", ")),
+        Choice::Required => ([among, Some(&sentences.required), single], wish.among.join(", ")),
+        Choice::Named(name) => ([Some(&sentences.named), None, single], name.to_owned()),
+    };
+    let mut out = String::new();
+    for sentence in said.into_iter().flatten().filter(|sentence| !sentence.pieces().is_empty()) {
+        out.push_str(if out.is_empty() { "" } else { BETWEEN_SENTENCES });
+        sentence.write(&mut out, |_, out| out.push_str(&name));
+    }
+    out
+}
+
+/// What stands before such a sentence, within a turn.
+pub const BETWEEN_SENTENCES: &str = "\n\n";
 
 fn write_tool(dialect: &Dialect, tool: &str, out: &mut String) {
     let form = dialect.spec().prompt.tools.form;

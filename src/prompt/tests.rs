@@ -143,30 +143,39 @@ fn odd_schemas_do_no_harm() {
 }
 
 #[test]
-fn sentences_follow_the_tools() {
+fn tools_in_their_text() {
     let dialects = Dialects::builtin();
-    let write = |dialect, choice, count| {
-        tools(dialects.get(dialect).unwrap(), [PLAIN].into_iter(), choice, count, 10_000).unwrap()
-    };
-    let auto = write("hermes", Choice::Auto, Count::Any);
-    assert!(auto.starts_with("# Tools\n\n") && auto.ends_with("}\n</tool_call>"), "{auto}");
-    assert!(auto.contains("<tools>\n{\"function\": {\"name\": \"now\"}}\n</tools>"), "{auto}");
-    let required = write("hermes", Choice::Required, Count::Any);
-    let tail = required.strip_prefix(auto.as_str()).unwrap();
-    assert_eq!(tail, "\n\nYour next answer must be a call of one of these functions.");
-    let named = write("hermes", Choice::Named("now"), Count::One);
-    let tail = named.strip_prefix(auto.as_str()).unwrap();
-    let expected =
-        "\n\nYour next answer must be a call of the function `now`.\n\nMake no more than one call in an answer.";
-    assert_eq!(tail, expected);
-    assert_eq!(write("gemma4", Choice::Auto, Count::Any), "<|tool>declaration:now{}<tool|>");
-    assert!(
-        write("json-envelope", Choice::Auto, Count::Any)
-            .ends_with("When no function is needed, answer in plain words.")
-    );
-    assert!(!write("json-envelope", Choice::Required, Count::Any).contains("plain words"));
-    let hermes = dialects.get("hermes").unwrap();
-    assert_eq!(tools(hermes, [PLAIN; 100].into_iter(), Choice::Auto, Count::Any, 1000), None);
+    let write = |dialect, bytes_max| tools(dialects.get(dialect).unwrap(), [PLAIN; 100].into_iter(), bytes_max);
+    let hermes = write("hermes", 10_000).unwrap();
+    assert!(hermes.starts_with("# Tools\n\n") && hermes.ends_with("}\n</tool_call>"), "{hermes}");
+    assert!(hermes.contains("<tools>\n{\"function\": {\"name\": \"now\"}}\n{"), "{hermes}");
+    assert_eq!(write("gemma4", 10_000), Some("<|tool>declaration:now{}<tool|>".repeat(100)));
+    assert_eq!(write("hermes", 1000), None);
+}
+
+#[test]
+fn what_is_wanted_is_said_in_sentences() {
+    let dialects = Dialects::builtin();
+    let two = ["now".into(), "then".into()];
+    let named = [Cow::Borrowed("now")];
+    let required = "Your next answer must be a call of one of the functions.";
+    let among = "In your next answer, call no functions but these: now, then.";
+    let single = "Make no more than one call in an answer.";
+    let table = [
+        (Choice::Auto, &[][..], Count::Any, String::new()),
+        (Choice::Auto, &[], Count::One, single.into()),
+        (Choice::Auto, &two, Count::Any, among.into()),
+        (Choice::None, &[], Count::One, "Call no function in your next answer; answer in plain words.".into()),
+        (Choice::Required, &[], Count::Any, required.into()),
+        (Choice::Required, &two, Count::One, format!("{among}\n\n{required}\n\n{single}")),
+        (Choice::Named("now"), &named, Count::Any, "Your next answer must be a call of the function `now`.".into()),
+    ];
+    for dialect in dialects.iter() {
+        for (choice, among, count, expected) in &table {
+            let said = wish(dialect, Wish { choice: *choice, among, count: *count });
+            assert_eq!(said, *expected, "{}: {choice:?}", dialect.name());
+        }
+    }
 }
 
 #[test]

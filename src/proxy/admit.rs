@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use memchr::memmem;
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -64,7 +63,9 @@ impl Gateway {
         }
         let mut instead = renamed;
         if route == Route::Chat {
-            instead = self.rewrite(instead.as_ref().unwrap_or(&body.bytes), &pool, context).await?.or(instead);
+            if outline.concerns_tools {
+                instead = self.rewrite(instead.as_ref().unwrap_or(&body.bytes), &pool, context).await?.or(instead);
+            }
             // What asks for a stream by itself is not read for that once more.
             if !outline.is_streamed {
                 instead = streamed(instead.as_ref().unwrap_or(&body.bytes), &pool, context).or(instead);
@@ -95,12 +96,11 @@ impl Gateway {
         })
     }
 
-    /// The body that goes up instead, and the exchange into the context, if the request offers tools.
+    /// The body that goes up instead, and the exchange into the context, if the answer may call tools.
     async fn rewrite(&self, body: &Bytes, pool: &Pool, context: &mut Context) -> Result<Option<Bytes>> {
         let config = pool.config();
         let mode = config.tools.mode();
-        // The name of the key, so that requests without tools wait for no probe.
-        if mode == ToolsMode::Native || memmem::find(body, br#""tools""#).is_none() {
+        if mode == ToolsMode::Native {
             return Ok(None);
         }
         let Some(family) = pool.family(context.model.as_deref()).await else { return Ok(None) };
@@ -114,6 +114,7 @@ impl Gateway {
         match request::rewrite(body, &policy, &context.settings.limits) {
             Err(e) => Err(context.fail(Fault::Request(e))),
             Ok(Rewritten::Untouched) => Ok(None),
+            Ok(Rewritten::Unread(bytes)) => Ok(Some(bytes)),
             Ok(Rewritten::Body { bytes, exchange, response_format }) => {
                 match response_format {
                     ResponseFormat::Unconcerned => {}

@@ -157,7 +157,7 @@ impl Fault {
             Self::Hidden(_) => "unknown_url",
             Self::NoKey | Self::WrongKey => "invalid_api_key",
             Self::UnknownPeer { .. } => "unknown_peer",
-            Self::Request(RequestError::UnknownToolChoice(_)) => "invalid_tool_choice",
+            Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => "invalid_tool_choice",
             Self::ClientLeft => "client_left",
             Self::Claim(ClaimError::Full { .. }) => "queue_full",
             Self::Claim(ClaimError::Late { .. }) => "queue_timeout",
@@ -199,7 +199,7 @@ impl Fault {
         };
         let param = match self {
             Self::UnknownModel { .. } => r#""model""#,
-            Self::Request(RequestError::UnknownToolChoice(_)) => r#""tool_choice""#,
+            Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => r#""tool_choice""#,
             _ => "null",
         };
         let mut body = String::from(r#"{"error":{"message":"#);

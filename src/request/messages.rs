@@ -1,26 +1,45 @@
-//! A conversation's messages, with the tools in the prompt and past calls as the dialect writes them.
-//! A message that nothing is done to keeps its bytes.
+//! A conversation's messages: read no further than they must be, and put together for the way up.
+//! Tools go to its head and what is to be said of the next answer to its end, so that each turn begins as the one
+//! before it did: servers keep what they have computed of a prompt, as far as the next one begins alike.
+//! What becomes of past calls is `history`'s.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use super::content::Content;
-use super::offer::{Choice, Offer};
+use memchr::memmem;
+
+use super::choice::Choice;
+use super::history::{self, Conversation};
+use super::offer::Offer;
+use super::turn::Turn;
 use crate::decode::Calls;
 use crate::dialect::Dialect;
-use crate::dialect::prompt::{History, HistorySpec, Hole, Piece, Place};
-use crate::json::{Edit, Object, array, inside, string, write_string};
-use crate::prompt;
+use crate::dialect::prompt::{History, Place};
+use crate::json::{Object, array};
+use crate::limits::Limits;
+use crate::prompt::{self, BETWEEN_SENTENCES, Count, Wish};
 
 /// The messages would be longer than they may be.
 #[derive(Debug)]
 pub(super) struct TooLong;
 
 /// A message of the request, read no further than its role.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Message<'a> {
-    role: Cow<'a, str>,
-    object: Object<'a>,
+    pub(super) role: Cow<'a, str>,
+    pub(super) object: Object<'a>,
+}
+
+impl<'a> Message<'a> {
+    /// Its calls, when it has some.
+    pub(super) fn calls(&self) -> Option<&'a str> {
+        let calls = || self.object.present("tool_calls").filter(|calls| *calls != "[]");
+        (self.role == "assistant").then(calls).flatten()
+    }
+
+    /// Whether it is the result of a call.
+    pub(super) fn is_result(&self) -> bool {
+        self.role == "tool"
+    }
 }
 
 /// Reads the messages. `None` when there are none, when they are of a wrong shape, or when one is of the kind
@@ -36,224 +55,112 @@ pub(super) fn read(written: &str) -> Option<Vec<Message<'_>>> {
     (!messages.is_empty()).then_some(messages)
 }
 
-/// The messages as JSON, with the offered tools in them. `None` when one that must be written anew is of a wrong shape.
-pub(super) fn with_tools(
+/// Whether a conversation has called tools.
+pub(super) fn has_called(messages: &[Message<'_>]) -> bool {
+    messages.iter().any(|message| message.is_result() || message.calls().is_some())
+}
+
+/// Whether messages, as they were written, may tell of calls. They surely do not where neither the word that says so
+/// begins anywhere nor one of its letters is escaped.
+pub(super) fn may_have_called(written: &str) -> bool {
+    const SIGNS: [&[u8]; 4] = [b"\"tool", b"\\u005", b"\\u006", b"\\u007"];
+    SIGNS.iter().any(|sign| memmem::find(written.as_bytes(), sign).is_some())
+}
+
+/// The messages as a model sees them that knows tools only as text. `None` when one that must be written anew is of a
+/// wrong shape.
+pub(super) fn as_text(
     messages: Vec<Message<'_>>,
     offer: &Offer<'_>,
     dialect: &Dialect,
-    bytes_max: usize,
+    limits: &Limits,
 ) -> Result<Option<String>, TooLong> {
     let spec = &dialect.spec().prompt;
+    let bytes_max = limits.request_body_bytes_max;
+    let messages = history::in_order(messages);
+    let turns = match &spec.history {
+        History::Native => Some(messages.into_iter().map(|m| history::mended(m, limits.depth_max)).collect()),
+        History::Text(history) => Conversation::new(dialect, history, limits).write(messages)?,
+    };
+    let Some(mut turns) = turns else { return Ok(None) };
+    if !offer.tools.is_empty() {
+        let tools = offer.tools.iter().map(|offered| offered.written);
+        let tools = prompt::tools(dialect, tools, bytes_max).ok_or(TooLong)?;
+        let wish = prompt::wish(dialect, wish(offer));
+        if begin(&mut turns, tools, spec.place, &spec.gap).and_then(|()| end(&mut turns, wish)).is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(list(turns.iter().map(Turn::written))))
+}
+
+/// The messages as the server's own template may have them: with past arguments that parse, and results in the order of
+/// their calls. `None` when they are so already.
+pub(super) fn for_template(messages: Vec<Message<'_>>, limits: &Limits) -> Option<String> {
+    let sent: Vec<_> = messages.iter().map(|message| message.object.text()).collect();
+    let turns = history::in_order(messages).into_iter().map(|m| history::mended(m, limits.depth_max));
+    let written: Vec<_> = turns.map(|turn| turn.written()).collect();
+    (sent != written).then(|| list(written.into_iter()))
+}
+
+fn wish<'a>(offer: &'a Offer<'_>) -> Wish<'a> {
     let choice = match &offer.choice {
         Choice::Auto => prompt::Choice::Auto,
+        Choice::None => prompt::Choice::None,
         Choice::Required => prompt::Choice::Required,
         Choice::Named(name) => prompt::Choice::Named(name),
     };
     let count = match offer.calls {
-        Calls::All => prompt::Count::Any,
-        Calls::First => prompt::Count::One,
+        Calls::All => Count::Any,
+        Calls::First => Count::One,
     };
-    let tools = offer.tools.iter().map(|offered| offered.written);
-    let tools = prompt::tools(dialect, tools, choice, count, bytes_max).ok_or(TooLong)?;
-    let turns = match &spec.history {
-        History::Native => Some(messages.into_iter().map(Turn::sent).collect()),
-        History::Text(history) => Conversation::new(dialect, history, bytes_max).write(messages)?,
-    };
-    let turns = turns.and_then(|turns| placed(turns, tools, spec.place, &spec.gap));
-    Ok(turns.map(|turns| {
-        let mut out = String::new();
-        for (at, turn) in turns.iter().enumerate() {
-            out.push(if at == 0 { '[' } else { ',' });
-            turn.write(&mut out);
-        }
-        out.push(']');
-        out
-    }))
+    Wish { choice, among: &offer.allowed, count }
 }
 
-/// A message on its way up.
-struct Turn<'a> {
-    role: Cow<'a, str>,
-    /// The client's message, as far as it stays.
-    message: Option<Object<'a>>,
-    /// What replaces its content and its calls.
-    content: Option<Content<'a>>,
-    origin: Origin,
+fn list<'a>(messages: impl Iterator<Item = Cow<'a, str>>) -> String {
+    let mut out = String::new();
+    for (at, message) in messages.enumerate() {
+        out.push(if at == 0 { '[' } else { ',' });
+        out.push_str(&message);
+    }
+    out.push(']');
+    out
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    /// The client sent it in this role.
-    Sent,
-    /// The rendering gave it this role.
-    Made,
-}
-
-impl<'a> Turn<'a> {
-    fn sent(message: Message<'a>) -> Self {
-        Self { role: message.role, message: Some(message.object), content: None, origin: Origin::Sent }
-    }
-
-    fn made(role: &'a str, content: Content<'a>) -> Self {
-        Self { role: role.into(), message: None, content: Some(content), origin: Origin::Made }
-    }
-
-    /// Takes the content out, to put it back with something added.
-    fn take_content(&mut self) -> Option<Content<'a>> {
-        let sent = || Content::kept(self.message.as_ref().and_then(|m| m.get("content")));
-        self.content.take().or_else(sent)
-    }
-
-    /// Takes in a turn of the same role.
-    fn merge(&mut self, mut next: Self, gap: &str) -> Option<()> {
-        let mut content = self.take_content()?;
-        content.push(gap);
-        content.append(next.take_content()?);
-        self.content = Some(content);
-        self.message = self.message.take().or(next.message);
-        if next.origin == Origin::Sent {
-            self.origin = Origin::Sent;
-        }
-        Some(())
-    }
-
-    fn write(&self, out: &mut String) {
-        let bare = Object::empty();
-        let message = self.message.as_ref().unwrap_or(&bare);
-        let Some(content) = &self.content else { return out.push_str(message.text()) };
-        let (mut role, mut written) = (String::new(), String::new());
-        write_string(&self.role, &mut role);
-        content.write(&mut written);
-        let edits =
-            [("role", Edit::Set(role.into())), ("content", Edit::Set(written.into())), ("tool_calls", Edit::Remove)];
-        out.push_str(&message.edited(&edits));
-    }
-}
-
-/// Writes past calls and results into a conversation.
-struct Conversation<'a> {
-    dialect: &'a Dialect,
-    history: &'a HistorySpec,
-    turns: Vec<Turn<'a>>,
-    /// The names of the tools that were called, by the calls' ids.
-    names: HashMap<Cow<'a, str>, Cow<'a, str>>,
-    /// A long name would be written once for each of its results.
-    bytes_left: usize,
-}
-
-impl<'a> Conversation<'a> {
-    fn new(dialect: &'a Dialect, history: &'a HistorySpec, bytes_max: usize) -> Self {
-        Self { dialect, history, turns: vec![], names: HashMap::new(), bytes_left: bytes_max }
-    }
-
-    fn write(mut self, messages: Vec<Message<'a>>) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
-        for message in messages {
-            let calls = message.object.present("tool_calls").filter(|calls| *calls != "[]");
-            let turn = match (message.role.as_ref(), calls) {
-                ("assistant", Some(calls)) => self.calls(message, calls),
-                ("tool", _) => self.result(message)?,
-                _ => Some(Turn::sent(message)),
-            };
-            if turn.and_then(|turn| self.push(turn)).is_none() {
-                return Ok(None);
-            }
-        }
-        Ok(Some(self.turns))
-    }
-
-    /// Adds a turn. Two of one role that only the rendering made neighbours become one: many templates insist that
-    /// roles alternate.
-    fn push(&mut self, turn: Turn<'a>) -> Option<()> {
-        match self.turns.last_mut() {
-            Some(last) if last.role == turn.role && (last.origin, turn.origin) != (Origin::Sent, Origin::Sent) => {
-                let both_made = last.origin == turn.origin;
-                last.merge(turn, if both_made { &self.history.result.between } else { "\n\n" })
-            }
-            _ => {
-                self.turns.push(turn);
-                Some(())
-            }
-        }
-    }
-
-    /// An assistant's turn with its calls as text, behind what it said.
-    fn calls(&mut self, message: Message<'a>, calls: &'a str) -> Option<Turn<'a>> {
-        let (mut content, others) = Content::as_text(message.object.get("content"))?;
-        content.push(if content.ends_in_space() { "" } else { "\n" });
-        for (at, call) in array(calls)?.into_iter().enumerate() {
-            let call = Object::parse(call)?;
-            let function = Object::parse(call.get("function")?)?;
-            let name = function.string("name")?;
-            let mut text = String::new();
-            text.push_str(if at == 0 { "" } else { &self.history.call.between });
-            // A string as a rule; some clients send the object itself.
-            let arguments = function.present("arguments").unwrap_or_default();
-            let arguments = string(arguments).unwrap_or(inside(arguments).unwrap_or(arguments).into());
-            prompt::write_call(self.dialect, &self.history.call, &name, &arguments, &mut text);
-            content.push(&text);
-            self.names.extend(call.string("id").map(|id| (id, name)));
-        }
-        content.append(others);
-        Some(Turn { content: Some(content), ..Turn::sent(message) })
-    }
-
-    /// A tool's result as the turn that the dialect makes of it.
-    fn result(&mut self, message: Message<'a>) -> Result<Option<Turn<'a>>, TooLong> {
-        let Some((text, others)) = Content::as_text(message.object.get("content")) else { return Ok(None) };
-        let called = message.object.string("tool_call_id").and_then(|id| self.names.get(&id).cloned());
-        let name = called.or_else(|| message.object.string("name")).unwrap_or("unknown".into());
-        let spec = &self.history.result;
-        let mut content = Content::default();
-        for piece in spec.text.pieces() {
-            match piece {
-                Piece::Literal(literal) => content.push(literal),
-                Piece::Hole(Hole::Name) => {
-                    self.bytes_left = self.bytes_left.checked_sub(name.len()).ok_or(TooLong)?;
-                    content.push(&name);
-                }
-                Piece::Hole(_) => content.append(text.clone()),
-            }
-        }
-        content.append(others);
-        Ok(Some(if spec.role == message.role {
-            Turn { content: Some(content), ..Turn::sent(message) }
-        } else {
-            Turn::made(&spec.role, content)
-        }))
-    }
-}
-
-/// The turns with the tools' text in its place.
-fn placed<'a>(mut turns: Vec<Turn<'a>>, tools: String, place: Place, gap: &str) -> Option<Vec<Turn<'a>>> {
+/// Puts the tools' text into its place. That depends on the conversation's first messages alone, since more come with
+/// each turn: a system message in the midst does not draw the tools there.
+fn begin(turns: &mut Vec<Turn<'_>>, tools: String, place: Place, gap: &str) -> Option<()> {
     let is_system = |turn: &Turn<'_>| matches!(turn.role.as_ref(), "system" | "developer");
-    let (role, found, otherwise) = match place {
-        Place::SystemEnd | Place::SystemStart => ("system", turns.iter().position(is_system), 0),
-        Place::UserStart => {
-            let behind_system = turns.iter().take_while(|turn| is_system(turn)).count();
-            ("user", turns.iter().position(|turn| turn.role == "user"), behind_system)
-        }
+    let (role, at) = match place {
+        Place::SystemEnd | Place::SystemStart => ("system", 0),
+        Place::UserStart => ("user", turns.iter().take_while(|turn| is_system(turn)).count()),
     };
-    let Some(turn) = found.and_then(|at| turns.get_mut(at)) else {
-        turns.insert(otherwise, Turn::made(role, tools.into()));
-        return Some(turns);
+    let is_there = |turn: &&mut Turn<'_>| turn.role == role || (role == "system" && is_system(turn));
+    let Some(turn) = turns.get_mut(at).filter(is_there) else {
+        turns.insert(at, Turn::made(role, tools.into()));
+        return Some(());
     };
-    let content = turn.take_content()?;
-    let gap = if content.is_empty() { "" } else { gap };
-    turn.content = Some(match place {
-        Place::SystemEnd => {
-            let mut all = content;
-            all.push(gap);
-            all.push(&tools);
-            all
-        }
-        Place::SystemStart | Place::UserStart => {
-            let mut all = Content::from(tools);
-            all.push(gap);
-            all.append(content);
-            all
-        }
-    });
+    match place {
+        Place::SystemEnd => turn.end_with(&tools, gap)?,
+        Place::SystemStart | Place::UserStart => turn.begin_with(tools, gap)?,
+    }
     // Not every template knows `developer`; one that does not would drop the tools with it.
     turn.role = role.into();
-    Some(turns)
+    Some(())
+}
+
+/// Puts what is wanted of the next answer at the end of the last turn, or behind it, where that is not the user's.
+/// The beginning of an answer stays last.
+fn end(turns: &mut Vec<Turn<'_>>, wish: String) -> Option<()> {
+    if wish.is_empty() {
+        return Some(());
+    }
+    let behind = turns.iter().rposition(|turn| turn.role != "assistant").map_or(0, |at| at + 1);
+    match behind.checked_sub(1).and_then(|last| turns.get_mut(last)).filter(|turn| turn.role == "user") {
+        Some(turn) => turn.end_with(&wish, BETWEEN_SENTENCES),
+        None => {
+            turns.insert(behind, Turn::made("user", wish.into()));
+            Some(())
+        }
+    }
 }

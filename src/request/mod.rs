@@ -1,10 +1,13 @@
 //! Rewrites a request body for a model that knows tools only as text, and says how to read its reply.
 //! Touches nothing but `messages`, `tools` and the keys that toolgate answers for: every other byte stays.
 
+mod choice;
 mod content;
+mod history;
 mod messages;
 mod offer;
 mod stream;
+mod turn;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,7 +16,8 @@ use bytes::Bytes;
 
 pub use self::stream::{asking_for_progress, streamed};
 
-use self::offer::{Choice, Offer};
+use self::choice::Choice;
+use self::offer::Offer;
 use crate::decode::{Reasoning, Settings, UnknownTools};
 use crate::dialect::Dialect;
 use crate::exchange::{Engine, Exchange, ToolsMode, Usage};
@@ -36,6 +40,8 @@ pub struct Policy {
 pub enum Rewritten {
     /// It goes up as it came, and nothing of the reply is read.
     Untouched,
+    /// This goes up instead, and nothing of the reply is read: it may call nothing, but its conversation has.
+    Unread(Bytes),
     /// This goes up instead (possibly the same bytes), and the reply is read as the exchange says.
     Body { bytes: Bytes, exchange: Box<Exchange>, response_format: ResponseFormat },
 }
@@ -57,44 +63,59 @@ pub enum ResponseFormat {
 pub enum RequestError {
     #[error("tool_choice names `{0}`, which is not among the tools")]
     UnknownToolChoice(String),
+    #[error("tool_choice is `auto`, `none`, `required`, a function or `allowed_tools`, not {0}")]
+    ToolChoice(String),
     #[error("the request is larger than {bytes_max} bytes once its tools and past calls are written out")]
     TooLarge { bytes_max: usize },
 }
 
 /// Rewrites one chat-completions body.
 ///
-/// A body that offers no tools, that is not JSON, or whose parts are of a wrong shape is left for the server to judge.
-/// The limit on a body's size holds for what is made of it too.
+/// A body that has nothing to do with tools, that is not JSON, or whose parts are of a wrong shape is left for the server
+/// to judge. The limit on a body's size holds for what is made of it too.
 pub fn rewrite(body: &Bytes, policy: &Policy, limits: &Limits) -> Result<Rewritten, RequestError> {
-    let object = || Object::parse(std::str::from_utf8(body).ok()?);
-    let Some(object) = (policy.mode != ToolsMode::Native).then(object).flatten() else {
+    let Some(object) = (policy.mode != ToolsMode::Native).then(|| Object::of_body(body)).flatten() else {
         return Ok(Rewritten::Untouched);
     };
     let Some(offer) = offer::read(&object)? else { return Ok(Rewritten::Untouched) };
     let Some(messages) = object.get("messages").and_then(messages::read) else { return Ok(Rewritten::Untouched) };
+    if offer.tools.is_empty() && !messages::has_called(&messages) {
+        return Ok(Rewritten::Untouched);
+    }
 
     let mut edits = vec![];
-    let mut response_format = ResponseFormat::Unconcerned;
     if policy.mode == ToolsMode::Inject {
-        let messages = match messages::with_tools(messages, &offer, &policy.dialect, limits.request_body_bytes_max) {
-            Ok(Some(messages)) => messages,
-            Ok(None) => return Ok(Rewritten::Untouched),
-            Err(messages::TooLong) => return Err(too_large(limits)),
-        };
+        let messages = messages::as_text(messages, &offer, &policy.dialect, limits).map_err(|_| too_large(limits))?;
+        let Some(messages) = messages else { return Ok(Rewritten::Untouched) };
         edits.push(("messages", Edit::Set(messages.into())));
         edits.extend(["tools", "tool_choice", "parallel_tool_calls"].map(|key| (key, Edit::Remove)));
-        response_format = ResponseFormat::beside(&object, &offer);
-        if response_format == ResponseFormat::Dropped {
-            edits.push(("response_format", Edit::Remove));
-        }
+    } else if let Some(messages) = messages::for_template(messages, limits) {
+        edits.push(("messages", Edit::Set(messages.into())));
+    }
+    if !offer.may_call() {
+        let bytes = edited(body, &object, &edits, limits)?;
+        return Ok(if bytes == body { Rewritten::Untouched } else { Rewritten::Unread(bytes) });
+    }
+
+    let response_format = ResponseFormat::beside(&object, &offer, policy.mode);
+    if response_format == ResponseFormat::Dropped {
+        edits.push(("response_format", Edit::Remove));
     }
     edits.extend(for_engine(policy).iter().map(|(key, value)| (*key, Edit::Set((*value).into()))));
-    let bytes = if edits.is_empty() { body.clone() } else { object.edited(&edits).into() };
-    if bytes.len() > limits.request_body_bytes_max {
-        return Err(too_large(limits));
-    }
+    let bytes = edited(body, &object, &edits, limits)?;
     let exchange = Box::new(exchange(&object, offer, policy));
     Ok(Rewritten::Body { bytes, exchange, response_format })
+}
+
+/// The body with some members changed; the very same where nothing is.
+fn edited(
+    body: &Bytes,
+    object: &Object<'_>,
+    edits: &[(&str, Edit<'_>)],
+    limits: &Limits,
+) -> Result<Bytes, RequestError> {
+    let bytes = if edits.is_empty() { body.clone() } else { object.edited(edits).into() };
+    if bytes.len() > limits.request_body_bytes_max { Err(too_large(limits)) } else { Ok(bytes) }
 }
 
 /// What an engine needs so that a call reaches us as the text that the model wrote.
@@ -119,7 +140,7 @@ fn exchange(object: &Object<'_>, offer: Offer<'_>, policy: &Policy) -> Exchange 
         decoding: Settings {
             dialect: Arc::clone(&policy.dialect),
             calls: offer.calls,
-            tools: Arc::new(Tools::new(offer.tools.into_iter().map(|offered| offered.tool).collect())),
+            tools: Arc::new(Tools::new(offer.callable())),
             reasoning: policy.reasoning,
             unknown_tools: policy.unknown_tools,
         },
@@ -127,10 +148,11 @@ fn exchange(object: &Object<'_>, offer: Offer<'_>, policy: &Policy) -> Exchange 
 }
 
 impl ResponseFormat {
-    fn beside(object: &Object<'_>, offer: &Offer<'_>) -> Self {
+    fn beside(object: &Object<'_>, offer: &Offer<'_>, mode: ToolsMode) -> Self {
         let kind = object.get("response_format").and_then(Object::parse).and_then(|format| format.string("type"));
         match (kind.as_deref(), &offer.choice) {
-            (None | Some("text"), _) => Self::Unconcerned,
+            _ if mode != ToolsMode::Inject => Self::Unconcerned,
+            (None | Some("text"), _) | (_, Choice::None) => Self::Unconcerned,
             (Some(_), Choice::Auto) => Self::Kept,
             (Some(_), Choice::Required | Choice::Named(_)) => Self::Dropped,
         }
@@ -147,14 +169,21 @@ pub struct Outline {
     /// By which a pool is chosen.
     pub model: Option<String>,
     pub is_streamed: bool,
+    /// Whether it offers tools, or its conversation has called some: `rewrite` leaves any other as it is.
+    pub concerns_tools: bool,
 }
 
 impl Outline {
     /// Reads the top level of a body. One that is no JSON object says nothing.
     pub fn of(body: &[u8]) -> Self {
-        let object = || Object::parse(std::str::from_utf8(body).ok()?);
-        let Some(object) = object() else { return Self::default() };
-        Self { model: object.string("model").map(Cow::into_owned), is_streamed: object.get("stream") == Some("true") }
+        let Some(object) = Object::of_body(body) else { return Self::default() };
+        let has_called = |written: &str| messages::read(written).is_some_and(|read| messages::has_called(&read));
+        let told = object.get("messages").filter(|written| messages::may_have_called(written));
+        Self {
+            model: object.string("model").map(Cow::into_owned),
+            is_streamed: object.get("stream") == Some("true"),
+            concerns_tools: object.present("tools").is_some() || told.is_some_and(has_called),
+        }
     }
 }
 
@@ -162,7 +191,7 @@ impl Outline {
 pub fn with_model(body: &[u8], model: &str) -> Option<Bytes> {
     let mut name = String::new();
     json::write_string(model, &mut name);
-    let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+    let object = Object::of_body(body)?;
     Some(object.edited(&[("model", Edit::Set(Cow::Owned(name)))]).into())
 }
 

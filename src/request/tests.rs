@@ -6,6 +6,7 @@ use super::*;
 use crate::decode::Calls;
 use crate::dialect::Dialects;
 
+mod head;
 mod history;
 
 const TOOLS: &str = r#"[{"type":"function","function":{"name":"get","parameters":{"type":"object"}}},{"type":"function","function":{"name":"put"}}]"#;
@@ -35,12 +36,15 @@ fn up(dialect: &str, body: &str) -> String {
 
 /// The messages that go up, a line each: role and content.
 fn turns(dialect: &str, messages: &str) -> Vec<(String, String)> {
-    let body = up(dialect, &format!(r#"{{"messages":{messages},"tools":{TOOLS}}}"#));
-    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    shown(&up(dialect, &format!(r#"{{"messages":{messages},"tools":{TOOLS}}}"#)))
+}
+
+fn shown(body: &str) -> Vec<(String, String)> {
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
     let show = |m: &serde_json::Value| {
-        assert!(m.get("tool_calls").is_none_or(|calls| calls == &serde_json::json!([])), "{m}");
-        let content = &m["content"];
-        (m["role"].as_str().unwrap().into(), content.as_str().map_or_else(|| content.to_string(), str::to_owned))
+        let text = m["content"].as_str().map_or_else(|| m["content"].to_string(), str::to_owned);
+        let calls = m["tool_calls"].as_array().filter(|calls| !calls.is_empty());
+        (m["role"].as_str().unwrap().to_owned(), calls.map_or(String::new(), |calls| format!("{calls:?}")) + &text)
     };
     body["messages"].as_array().unwrap().iter().map(show).collect()
 }
@@ -64,6 +68,29 @@ fn the_model_of_a_body() {
         assert_eq!(Outline::of(body.as_bytes()).model.as_deref(), expected, "{body}");
     }
     assert_eq!(Outline::of(b"{\"model\":\"\xff\",\"stream\":true}"), Outline::default());
+    assert_eq!(Outline::of("\u{feff}{\"model\":\"m\"}".as_bytes()).model.as_deref(), Some("m"));
+}
+
+#[test]
+fn what_concerns_tools() {
+    let call = r#"{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f"}}]}"#;
+    let table = [
+        (r#""tools":[1]"#.to_owned(), true),
+        (r#""t\u006fols":[1]"#.to_owned(), true),
+        (format!(r#""messages":[{call}]"#), true),
+        (format!(r#""messages":[{}]"#, call.replace("tool_calls", r"tool\u005Fcalls")), true),
+        (format!(r#""messages":[{}]"#, call.replace("tool_calls", r"\u0074ool_calls")), true),
+        (r#""messages":[{"role":"tool","content":""}]"#.to_owned(), true),
+        (r#""messages":[{"role":"\u0074ool","content":""}]"#.to_owned(), true),
+        (r#""tools":[1],"tools":null"#.to_owned(), false),
+        (r#""messages":[{"role":"user","content":"\u0070","tool_calls":[1],"x":"tool"}]"#.to_owned(), false),
+        (r#""messages":[{"role":"assistant","content":"","tool_calls":[]}]"#.to_owned(), false),
+        (r#""messages":7"#.to_owned(), false),
+        (String::new(), false),
+    ];
+    for (members, expected) in table {
+        assert_eq!(Outline::of(format!("{{{members}}}").as_bytes()).concerns_tools, expected, "{members}");
+    }
 }
 
 #[test]
@@ -75,7 +102,6 @@ fn what_is_left_untouched() {
         format!(r#"{{"messages":{user}}}"#),
         format!(r#"{{"messages":{user},"tools":[]}}"#),
         format!(r#"{{"messages":{user},"tools":null}}"#),
-        offers(user, r#","tool_choice":"none""#),
         // Tools of another kind, and what came before tools.
         format!(r#"{{"messages":{user},"tools":[{{"type":"custom","custom":{{"name":"x"}}}}]}}"#),
         format!(
@@ -97,9 +123,7 @@ fn what_is_left_untouched() {
         offers(r#"[{"role":"system","content":7}]"#, ""),
         offers(r#"[{"role":"assistant","tool_calls":7}]"#, ""),
         offers(r#"[{"role":"assistant","tool_calls":[{"type":"custom","custom":{"name":"x"}}]}]"#, ""),
-        offers(user, r#","tool_choice":"whatever""#),
-        offers(user, r#","tool_choice":{"type":"custom","custom":{"name":"get"}}"#),
-        offers(user, r#","tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[]}}"#),
+        format!(r#"{{"messages":{user},"tool_choice":"whatever"}}"#),
         format!(r#"{{"messages":{user},"tools":{{}}}}"#),
         format!(r#"{{"messages":{user},"tools":[{{"function":{{}}}}]}}"#),
         format!(r#"{{"messages":{user},"tools":[7]}}"#),
@@ -151,43 +175,42 @@ fn what_an_engine_needs() {
     assert!(bytes.ends_with(br#","reasoning_format":"none"}"#));
 }
 
+/// Whatever the choice, the head shows all tools; what is wanted stands at the end, and the reply side looks for what may
+/// be called.
 #[test]
 fn choices() {
+    let named = "Your next answer must be a call of the function `put`.";
+    let required = "Your next answer must be a call of one of the functions.";
+    let only = |names| format!("In your next answer, call no functions but these: {names}.");
+    let some = r#","tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"put"}}]}}"#;
     let table = [
-        ("", "get put", ""),
-        (r#","tool_choice":null"#, "get put", ""),
-        (r#","tool_choice":"auto""#, "get put", ""),
-        (r#","tool_choice":"required""#, "get put", "must be a call of one of"),
-        (
-            r#","tool_choice":{"type":"function","function":{"name":"put"}}"#,
-            "put",
-            "must be a call of the function `put`",
-        ),
-        (r#","tool_choice":{"type":"function","name":"put"}"#, "put", "must be a call of the function `put`"),
-        (
-            r#","tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"put"}}]}}"#,
-            "put",
-            "must be a call of one of",
-        ),
-        (
-            r#","tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"get"}]}"#,
-            "get",
-            "",
-        ),
+        ("", "get put", String::new()),
+        (r#","tool_choice":null"#, "get put", String::new()),
+        (r#","tool_choice":"auto""#, "get put", String::new()),
+        (r#","tool_choice":{}"#, "get put", String::new()),
+        (r#","tool_choice":"required""#, "get put", required.into()),
+        (r#","tool_choice":{"type":"any"}"#, "get put", required.into()),
+        (r#","tool_choice":{"type":"function","function":{"name":"put"}}"#, "put", named.into()),
+        (r#","tool_choice":{"type":"tool","name":"put"}"#, "put", named.into()),
+        (r#","tool_choice":"put""#, "put", named.into()),
+        (some, "put", format!("{}\n\n{required}", only("put"))),
+        (r#","tool_choice":{"type":"allowed_tools","mode":"auto","tools":["get","put"]}"#, "get put", only("get, put")),
     ];
-    for (more, offered, sentence) in table {
+    let inject = policy("hermes", ToolsMode::Inject, Engine::OpenAi);
+    let mut heads = vec![];
+    for (more, callable, wish) in table {
         let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{TOOLS}{more}}}"#);
-        let inject = policy("hermes", ToolsMode::Inject, Engine::OpenAi);
         let Ok(Rewritten::Body { bytes, exchange, .. }) = rewritten(&body, &inject) else { panic!("{more}") };
-        let up = String::from_utf8(bytes.to_vec()).unwrap();
         for name in ["get", "put"] {
-            let is_offered = offered.split(' ').any(|n| n == name);
-            assert_eq!(exchange.decoding.tools.find(name).is_some(), is_offered, "{more}: {name}");
-            assert_eq!(up.contains(&format!(r#"\"name\": \"{name}\""#)), is_offered, "{more}: {up}");
+            let is_callable = callable.split(' ').any(|n| n == name);
+            assert_eq!(exchange.decoding.tools.find(name).is_some(), is_callable, "{more}: {name}");
         }
-        assert!(up.contains(sentence), "{more}: {up}");
-        assert_eq!(up.contains("must be a call"), sentence.starts_with("must"), "{more}: {up}");
+        let turns = shown(std::str::from_utf8(&bytes).unwrap());
+        let last = if wish.is_empty() { "hi".into() } else { format!("hi\n\n{wish}") };
+        assert_eq!(turns[1..], [("user".to_owned(), last)], "{more}");
+        heads.push(turns[0].clone());
     }
+    assert!(heads.iter().all(|head| *head == heads[0] && head.1.contains("\"get\"") && head.1.contains("\"put\"")));
 }
 
 #[test]
@@ -203,6 +226,33 @@ fn a_choice_that_is_not_offered() {
             assert!(matches!(&result, Err(RequestError::UnknownToolChoice(name)) if name == "zzz"), "{result:?}");
         }
     }
+}
+
+#[test]
+fn a_choice_that_is_not_understood() {
+    for choice in [r#""whatever""#, "7", r#"{"type":"custom","custom":{"name":"get"}}"#] {
+        let body = format!(r#"{{"messages":[{{"role":"user"}}],"tools":{TOOLS},"tool_choice":{choice}}}"#);
+        for mode in [ToolsMode::Inject, ToolsMode::Parse] {
+            let result = rewritten(&body, &policy("hermes", mode, Engine::LlamaCpp));
+            assert!(matches!(&result, Err(RequestError::ToolChoice(shown)) if shown == choice), "{result:?}");
+        }
+    }
+}
+
+#[test]
+fn tools_are_read_as_servers_read_them() {
+    let tools = r#"[{"type":"x","function":{"name":"a"},"function":{"name":"x","name":"g\u0065t","description":"\ud83d","description":7}, "type":"function"}]"#;
+    let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"t\u006fols":{tools}}}"#);
+    let inject = policy("hermes", ToolsMode::Inject, Engine::OpenAi);
+    let Ok(Rewritten::Body { exchange, bytes, .. }) = rewritten(&body, &inject) else { panic!() };
+    assert!(exchange.decoding.tools.find("get").is_some() && exchange.decoding.tools.find("x").is_none());
+    assert_eq!(
+        Object::of_body(&bytes).unwrap().members().map(|(key, _)| key.to_owned()).collect::<Vec<_>>(),
+        ["messages"]
+    );
+    let marked = Bytes::from(format!("\u{feff}{body}"));
+    let Ok(Rewritten::Body { bytes: of_marked, .. }) = rewrite(&marked, &inject, &Limits::default()) else { panic!() };
+    assert_eq!(of_marked, bytes);
 }
 
 #[test]
@@ -257,7 +307,8 @@ fn places() {
     let system = ("system".to_owned(), format!("S\n\n{block}"));
     assert_eq!(first("hermes", r#"[{"role":"system","content":"S"},{"role":"user","content":"u"}]"#), system);
     assert_eq!(first("hermes", r#"[{"role":"developer","content":"S"}]"#), system);
-    assert_eq!(turns("hermes", r#"[{"role":"user","content":"u"},{"role":"system","content":"S"}]"#)[1], system);
+    let late = turns("hermes", r#"[{"role":"user","content":"u"},{"role":"system","content":"S"}]"#);
+    assert_eq!(late, [("system", block.as_str()), ("user", "u"), ("system", "S")].map(|(r, t)| (r.into(), t.into())));
     for nothing in [r#""""#, "null"] {
         let messages = format!(r#"[{{"role":"system","content":{nothing}}}]"#);
         assert_eq!(turns("hermes", &messages), [("system".into(), block.clone())]);
@@ -281,6 +332,8 @@ fn places() {
     assert_eq!(llama[2], ("user".into(), "v".into()));
     let none = turns("llama3-json", r#"[{"role":"system","content":"S"},{"role":"assistant","content":"a"}]"#);
     assert_eq!(none.iter().map(|t| t.0.as_str()).collect::<Vec<_>>(), ["system", "user", "assistant"]);
+    let greeted = turns("llama3-json", r#"[{"role":"assistant","content":"a"},{"role":"user","content":"u"}]"#);
+    assert_eq!(greeted.iter().map(|t| t.0.as_str()).collect::<Vec<_>>(), ["user", "assistant", "user"]);
     let image = turns("llama3-json", r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]"#);
     assert!(image[0].1.ends_with(r#",{"type":"image_url","image_url":{"url":"x"}}]"#), "{image:?}");
 }
@@ -301,7 +354,7 @@ fn what_is_made_is_limited_too() {
     // Long before it is put together: a thousand copies of that name would be 50 MB.
     let object = Object::parse(&body).unwrap();
     let (offer, messages) = (offer::read(&object).unwrap().unwrap(), object.get("messages").and_then(messages::read));
-    assert!(messages::with_tools(messages.unwrap(), &offer, &inject.dialect, 1 << 20).is_err());
+    assert!(messages::as_text(messages.unwrap(), &offer, &inject.dialect, &limits).is_err());
 
     let text = "u".repeat(10_000);
     let long = format!(r#"{{"tools":{TOOLS},"messages":[{{"role":"user","content":"{text}"}}]}}"#);

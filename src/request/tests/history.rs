@@ -30,7 +30,7 @@ fn histories() {
                     "I look.\n<tool_call>\n{call}\n</tool_call>\n<tool_call>\n{{\"name\": \"put\", \"arguments\": {{}}}}\n</tool_call>"
                 ),
             ),
-            ("user", "<tool_response>\ntwo\n</tool_response>\n<tool_response>\no\nne\n</tool_response>"),
+            ("user", "<tool_response>\no\nne\n</tool_response>\n<tool_response>\ntwo\n</tool_response>"),
             ("assistant", "done"),
         ],
     );
@@ -43,7 +43,7 @@ fn histories() {
                 "assistant",
                 "I look.\n<tool_call>\n<function=get>\n<parameter=city>\nHà Nội\n</parameter>\n<parameter=n>\n1.0\n</parameter>\n</function>\n</tool_call>\n<tool_call>\n<function=put>\n</function>\n</tool_call>",
             ),
-            ("user", "<tool_response>\ntwo\n</tool_response>\n<tool_response>\no\nne\n</tool_response>"),
+            ("user", "<tool_response>\no\nne\n</tool_response>\n<tool_response>\ntwo\n</tool_response>"),
             ("assistant", "done"),
         ],
     );
@@ -58,7 +58,7 @@ fn histories() {
                     "I look.\n{{\"tool_call\": {call}}}\n{{\"tool_call\": {{\"name\": \"put\", \"arguments\": {{}}}}}}"
                 ),
             ),
-            ("user", "[TOOL RESULT: put]\ntwo\n\n[TOOL RESULT: get]\no\nne"),
+            ("user", "[TOOL RESULT: get]\no\nne\n\n[TOOL RESULT: put]\ntwo"),
             ("assistant", "done"),
         ],
     );
@@ -72,13 +72,120 @@ fn histories() {
                 r#"I look.
 {"name": "get", "parameters": {"city": "Hà Nội", "n": 1.0}}; {"name": "put", "parameters": {}}"#,
             ),
-            ("tool", "two"),
             ("tool", "o\nne"),
+            ("tool", "two"),
             ("assistant", "done"),
         ],
     );
-    let native = up("gemma4", &format!(r#"{{"messages":{conversation},"tools":{TOOLS}}}"#));
-    assert!(native.contains(conversation.strip_prefix('[').unwrap()), "{native}");
+}
+
+/// What becomes of messages where the server's own template writes calls and results.
+fn for_template(dialect: &str, mode: ToolsMode, messages: &str) -> String {
+    let body = format!(r#"{{"messages":[{messages}],"tools":{TOOLS}}}"#);
+    let Ok(Rewritten::Body { bytes, .. }) = rewritten(&body, &policy(dialect, mode, Engine::OpenAi)) else { panic!() };
+    let body = Object::of_body(&bytes).unwrap();
+    let messages = crate::json::array(body.get("messages").unwrap()).unwrap();
+    messages[usize::from(mode == ToolsMode::Inject)..].join(",")
+}
+
+/// A template reads past arguments as JSON: what does not parse is mended, and everything else keeps its bytes.
+#[test]
+fn past_arguments_parse_for_a_template_too() {
+    let message = |arguments: &str| {
+        let function = format!(r#"{{"arguments" : {arguments},"name":"f"}}"#);
+        format!(
+            r#"{{"role":"assistant", "content":null,"tool_calls":[ {{ "function":{function}, "id":"c"}}, {CALL}]}}"#
+        )
+    };
+    let sound = [r#""{}""#, r#""{\"a\": 1.0, \"a\":\"\\ud83d\\ude00\"}""#, r#"" { } ""#];
+    let table = [
+        (r#""{\"city\": \"Par""#, r#""{\"city\": \"Par\"}""#),
+        (r#""""#, r#""{}""#),
+        (r#"" ""#, r#""{}""#),
+        ("null", r#""{}""#),
+        (r#"{"a": 1}"#, r#""{\"a\": 1}""#),
+        (r#""{'a': True,}""#, r#""{\"a\": true}""#),
+        (r#""null""#, r#""{}""#),
+        (r#""[1]""#, r#""{\"arguments\":[1]}""#),
+        (r#""\"{\\\"a\\\": 1}\"""#, r#""{\"a\": 1}""#),
+    ];
+    for (dialect, mode) in [("gemma4", ToolsMode::Inject), ("gemma4", ToolsMode::Parse), ("hermes", ToolsMode::Parse)] {
+        for arguments in sound {
+            assert_eq!(for_template(dialect, mode, &message(arguments)), message(arguments));
+        }
+        for (arguments, expected) in table {
+            let expected = message(expected).replace("[ {", "[{").replace("}, {\"id\"", "},{\"id\"");
+            assert_eq!(for_template(dialect, mode, &message(arguments)), expected);
+        }
+        let deep = format!(r#""{{\"a\":{}{}}}""#, "[".repeat(50_000), "]".repeat(50_000));
+        let mended = for_template(dialect, mode, &message(&deep));
+        let mended: serde_json::Value = serde_json::from_str(&mended).unwrap();
+        let mended = mended["tool_calls"][0]["function"]["arguments"].as_str().unwrap();
+        let mut extent = crate::json::Extent::default();
+        extent.push(mended.as_bytes());
+        assert!(extent.is_closed() && extent.deepest() == 128, "{}", extent.deepest());
+    }
+    let absent = r#"{"role":"assistant","tool_calls":[{"function":{"name":"f"}},{"type":"custom"},7]}"#;
+    let expected = absent.replace(r#""f""#, r#""f","arguments":"{}""#);
+    assert_eq!(for_template("gemma4", ToolsMode::Inject, absent), expected);
+}
+
+#[test]
+fn results_stand_in_the_order_of_their_calls() {
+    let calls = |ids: &[&str]| {
+        let calls = ids.iter().map(|id| format!(r#"{{"id":"{id}","function":{{"name":"get","arguments":"{{}}"}}}}"#));
+        format!(r#"{{"role":"assistant","content":null,"tool_calls":[{}]}}"#, calls.collect::<Vec<_>>().join(","))
+    };
+    let result = |id: &str, text: &str| format!(r#"{{"role":"tool","tool_call_id":"{id}","content":"{text}"}}"#);
+    let (user, said) =
+        (r#"{"role":"user","content":"u"}"#.to_owned(), r#"{"role":"assistant","content":"s"}"#.to_owned());
+    let unbound = r#"{"role":"tool","content":"?"}"#.to_owned();
+    let table = [
+        (vec![calls(&["a", "b", "c"]), result("c", "3"), result("a", "1"), result("b", "2")], "1 2 3"),
+        (vec![calls(&["a", "b"]), result("a", "1"), result("b", "2")], "1 2"),
+        // Each turn by itself, though clients use ids again.
+        (
+            vec![
+                calls(&["a", "b"]),
+                result("b", "2"),
+                result("a", "1"),
+                calls(&["b", "a"]),
+                result("a", "4"),
+                result("b", "3"),
+            ],
+            "1 2 3 4",
+        ),
+        // What is not known stays where it is.
+        (vec![calls(&["a", "b"]), result("b", "2"), unbound, result("x", "x"), result("a", "1")], "1 ? x 2"),
+        (vec![result("b", "2"), result("a", "1"), calls(&["a", "b"])], "2 1"),
+        (vec![calls(&["a", "b"]), result("b", "2"), user, said, result("a", "1")], "1 u s 2"),
+        // Several of one id.
+        (
+            vec![calls(&["a", "b", "a"]), result("a", "1"), result("a", "3"), result("b", "2"), result("a", "more")],
+            "1 2 3 more",
+        ),
+    ];
+    for (messages, expected) in table {
+        for (dialect, mode) in
+            [("gemma4", ToolsMode::Inject), ("hermes", ToolsMode::Parse), ("llama3-json", ToolsMode::Inject)]
+        {
+            let up = for_template(dialect, mode, &messages.join(","));
+            let contents: Vec<_> =
+                up.split(r#""content":""#).skip(1).filter_map(|rest| rest.split('"').next()).collect();
+            let contents: Vec<_> = contents.into_iter().filter(|content| !content.starts_with(['{', 'T'])).collect();
+            assert_eq!(contents.join(" "), expected, "{dialect} {mode:?}");
+        }
+    }
+}
+
+/// Of two calls with one id each result is named for its own.
+#[test]
+fn results_of_one_id_have_their_calls_names() {
+    let calls = format!("{},{}", CALL, CALL_2.replace("c2", "c1"));
+    let result = |text| format!(r#"{{"role":"tool","tool_call_id":"c1","content":"{text}"}}"#);
+    let results = [result("1"), result("2"), result("3")].join(",");
+    let turns = turns("json-envelope", &format!(r#"[{{"role":"assistant","tool_calls":[{calls}]}},{results}]"#));
+    assert_eq!(turns[2].1, "[TOOL RESULT: get]\n1\n\n[TOOL RESULT: put]\n2\n\n[TOOL RESULT: put]\n3");
 }
 
 #[test]
@@ -144,8 +251,9 @@ fn oddities_of_histories() {
     check(&call(r#","arguments":"""#), ("assistant", &called("{}")));
     check(&call(r#","arguments":null"#), ("assistant", &called("{}")));
     check(&call(r#","arguments":{"a":1}"#), ("assistant", &called(r#"{"a":1}"#)));
-    check(&call(r#","arguments":"{\"a\": tru""#), ("assistant", &called(r#"{"a": tru"#)));
-    check(&call(r#","arguments":"\ud800\n""#), ("assistant", &called(r"\ud800\n")));
+    check(&call(r#","arguments":"{\"a\": 1""#), ("assistant", &called(r#"{"a": 1}"#)));
+    check(&call(r#","arguments":"{\"a\": \"\ud83d""#), ("assistant", &called("{\"a\": \"\u{fffd}\"}")));
+    check(&call(r#","arguments":"now""#), ("assistant", &called(r#"{"arguments":"now"}"#)));
     check(r#"{"role":"tool","name":"named","content":"r"}"#, ("user", "[TOOL RESULT: named]\nr"));
     check(r#"{"role":"tool","content":null}"#, ("user", "[TOOL RESULT: unknown]\n"));
     check(r#"{"role":"assistant","content":"a","tool_calls":[]}"#, ("assistant", "a"));

@@ -1,0 +1,211 @@
+//! Past calls and their results on the way up: as the dialect writes them, or for the server's own template.
+//! Either way their arguments are JSON objects, and the results of a turn stand in the order of its calls, since
+//! what writes no ids pairs them by their places.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::content::Content;
+use super::messages::{Message, TooLong};
+use super::turn::{Neighbours, Turn};
+use crate::dialect::Dialect;
+use crate::dialect::prompt::{HistorySpec, Hole, Piece};
+use crate::json::{self, Edit, Extent, Object, array, inside, string, write_string};
+use crate::limits::Limits;
+use crate::prompt;
+
+/// The messages, the results of each turn in the order of its calls.
+///
+/// Where results stand stays: those whose calls are known share their places out anew. Of several calls with one id
+/// each takes one result.
+pub(super) fn in_order(messages: Vec<Message<'_>>) -> Vec<Message<'_>> {
+    // For each message its result's call, as the places in the conversation of the turn and of the call in it.
+    let mut calls: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::new();
+    let mut turn = 0;
+    let mut results = vec![];
+    for (at, message) in messages.iter().enumerate() {
+        if let Some(written) = message.calls() {
+            turn = at;
+            calls.clear();
+            for (place, id) in array(written).unwrap_or_default().into_iter().map(call_id).enumerate() {
+                calls.entry(id.unwrap_or_default()).or_default().push(place);
+            }
+            // The first is taken first.
+            calls.values_mut().for_each(|places| places.reverse());
+        } else if message.is_result() {
+            let id = message.object.string("tool_call_id").filter(|id| !id.is_empty());
+            let place = id.and_then(|id| calls.get_mut(&id)?.pop());
+            results.extend(place.map(|place| (turn, place, at)));
+        }
+    }
+    let mut ordered = results.clone();
+    ordered.sort_unstable();
+    let mut from: Vec<_> = (0..messages.len()).collect();
+    for ((_, _, to), (_, _, at)) in results.iter().zip(ordered) {
+        from.get_mut(*to).into_iter().for_each(|from| *from = at);
+    }
+    let mut messages: Vec<_> = messages.into_iter().map(Some).collect();
+    from.into_iter().filter_map(|at| messages.get_mut(at)?.take()).collect()
+}
+
+fn call_id(call: &str) -> Option<Cow<'_, str>> {
+    Object::parse(call)?.string("id")
+}
+
+/// A message for the server's own template: as it came, but that the arguments of its calls parse. Such a template
+/// reads them as JSON, and a conversation with others would be refused from there on.
+pub(super) fn mended(message: Message<'_>, depth_max: usize) -> Turn<'_> {
+    let calls = message.calls().and_then(array).unwrap_or_default();
+    let mended: Vec<_> = calls.iter().map(|call| mended_call(call, depth_max)).collect();
+    if mended.iter().all(Option::is_none) {
+        return Turn::sent(message);
+    }
+    let written = calls.iter().zip(mended).map(|(call, mended)| mended.map_or(Cow::Borrowed(*call), Cow::Owned));
+    Turn::with_calls(message, format!("[{}]", written.collect::<Vec<_>>().join(",")))
+}
+
+/// A call with sound arguments. `None` when it has some, and when it is of another shape.
+fn mended_call(call: &str, depth_max: usize) -> Option<String> {
+    let call = Object::parse(call)?;
+    let function = Object::parse(call.get("function")?)?;
+    let written = function.get("arguments").unwrap_or("null");
+    let text = text_of(written);
+    if inside(written).is_some() && is_sound(&text, depth_max) {
+        return None;
+    }
+    let mut arguments = String::new();
+    write_string(&sound(text, depth_max), &mut arguments);
+    let function = function.edited(&[("arguments", Edit::Set(arguments.into()))]);
+    Some(call.edited(&[("function", Edit::Set(function.into()))]))
+}
+
+/// The text of a call's arguments: of a string as a rule; some clients send the object itself.
+fn text_of(written: &str) -> Cow<'_, str> {
+    match inside(written) {
+        Some(escaped) => string(written).unwrap_or_else(|| {
+            let mut text = String::new();
+            json::unescape_into(escaped, &mut text).map_or(Cow::Borrowed(escaped), |()| Cow::Owned(text))
+        }),
+        None if written == "null" => Cow::Borrowed(""),
+        None => Cow::Borrowed(written),
+    }
+}
+
+/// Arguments as a JSON object that every reader takes: as they are, where they are one.
+fn sound(text: Cow<'_, str>, depth_max: usize) -> Cow<'_, str> {
+    if text.trim_ascii().is_empty() {
+        Cow::Borrowed("{}")
+    } else if is_sound(&text, depth_max) {
+        text
+    } else {
+        Cow::Owned(json::repair::object(&text, depth_max))
+    }
+}
+
+fn is_sound(text: &str, depth_max: usize) -> bool {
+    let mut extent = Extent::default();
+    extent.push(text.as_bytes());
+    extent.deepest() <= depth_max && json::is_well_formed(text) && Object::parse(text).is_some()
+}
+
+/// Writes past calls and results into a conversation.
+pub(super) struct Conversation<'a> {
+    dialect: &'a Dialect,
+    history: &'a HistorySpec,
+    turns: Vec<Turn<'a>>,
+    /// The names of the tools that were called, by the calls' ids; of those that share one, the last call's first.
+    names: HashMap<Cow<'a, str>, Vec<Cow<'a, str>>>,
+    /// A long name would be written once for each of its results.
+    bytes_left: usize,
+    depth_max: usize,
+}
+
+impl<'a> Conversation<'a> {
+    pub(super) fn new(dialect: &'a Dialect, history: &'a HistorySpec, limits: &Limits) -> Self {
+        let (bytes_left, depth_max) = (limits.request_body_bytes_max, limits.depth_max);
+        Self { dialect, history, turns: vec![], names: HashMap::new(), bytes_left, depth_max }
+    }
+
+    /// `None` when a message that must be written anew is of a wrong shape.
+    pub(super) fn write(mut self, messages: Vec<Message<'a>>) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
+        for message in messages {
+            let turn = match message.calls() {
+                Some(calls) => self.calls(message, calls),
+                None if message.is_result() => self.result(message)?,
+                None => Some(Turn::sent(message)),
+            };
+            if turn.and_then(|turn| self.push(turn)).is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.turns))
+    }
+
+    /// Adds a turn. Two of one role that only the rendering made neighbours become one: many templates insist that
+    /// roles alternate.
+    fn push(&mut self, turn: Turn<'a>) -> Option<()> {
+        let last = self.turns.last_mut().filter(|last| last.role == turn.role);
+        match last.map(|last| (last.neighbours(&turn), last)) {
+            Some((Neighbours::Made, last)) => last.merge(turn, &self.history.result.between),
+            Some((Neighbours::Mixed, last)) => last.merge(turn, "\n\n"),
+            Some((Neighbours::Sent, _)) | None => {
+                self.turns.push(turn);
+                Some(())
+            }
+        }
+    }
+
+    /// An assistant's turn with its calls as text, behind what it said.
+    fn calls(&mut self, message: Message<'a>, calls: &'a str) -> Option<Turn<'a>> {
+        let (mut content, others) = Content::as_text(message.object.get("content"))?;
+        content.push(if content.ends_in_space() { "" } else { "\n" });
+        let mut names: HashMap<_, Vec<_>> = HashMap::new();
+        for (at, call) in array(calls)?.into_iter().enumerate() {
+            let call = Object::parse(call)?;
+            let function = Object::parse(call.get("function")?)?;
+            let name = function.string("name")?;
+            let mut text = String::new();
+            text.push_str(if at == 0 { "" } else { &self.history.call.between });
+            let arguments = sound(text_of(function.get("arguments").unwrap_or("null")), self.depth_max);
+            prompt::write_call(self.dialect, &self.history.call, &name, &arguments, &mut text);
+            content.push(&text);
+            if let Some(id) = call.string("id") {
+                names.entry(id).or_default().insert(0, name);
+            }
+        }
+        self.names.extend(names);
+        content.append(others);
+        Some(Turn::with_content(message, content))
+    }
+
+    /// The name of the tool whose call has this id. Each result of several such calls takes one.
+    fn name(&mut self, id: &str) -> Option<Cow<'a, str>> {
+        let names = self.names.get_mut(id)?;
+        if names.len() > 1 { names.pop() } else { names.last().cloned() }
+    }
+
+    /// A tool's result as the turn that the dialect makes of it.
+    fn result(&mut self, message: Message<'a>) -> Result<Option<Turn<'a>>, TooLong> {
+        let Some((text, others)) = Content::as_text(message.object.get("content")) else { return Ok(None) };
+        let called = message.object.string("tool_call_id").and_then(|id| self.name(&id));
+        let name = called.or_else(|| message.object.string("name")).unwrap_or("unknown".into());
+        let spec = &self.history.result;
+        let mut content = Content::default();
+        for piece in spec.text.pieces() {
+            match piece {
+                Piece::Literal(literal) => content.push(literal),
+                Piece::Hole(Hole::Name) => {
+                    self.bytes_left = self.bytes_left.checked_sub(name.len()).ok_or(TooLong)?;
+                    content.push(&name);
+                }
+                Piece::Hole(_) => content.append(text.clone()),
+            }
+        }
+        content.append(others);
+        Ok(Some(if spec.role == message.role {
+            Turn::with_content(message, content)
+        } else {
+            Turn::made(&spec.role, content)
+        }))
+    }
+}
