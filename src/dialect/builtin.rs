@@ -81,6 +81,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_suggests_a_dialect() {
+        let dialects = Dialects::builtin();
+        let table = [
+            (
+                "hermes",
+                &["Qwen/Qwen3-8B", "qwen3:8b", "Qwen3.gguf", "qwen3-next-80b", "Qwen2.5-7B", "Hermes-4", "QwQ-32B"][..],
+            ),
+            (
+                "qwen3-coder",
+                &["qwen3.5-35b", "Qwen/Qwen3.6-27B", "qwen3.7", "Qwen3.8:27b", "qwen3.10-max", "unsloth/Qwen-3.7-GGUF"],
+            ),
+            (
+                "qwen3-coder",
+                &["Qwen4-30B", "qwen5", "Qwen3-Coder-480B", "Qwen3-Coder-Next", "nemotron-3-nano", "MiMo-V2-Flash"],
+            ),
+            ("gemma4", &["google/gemma-4-31B-it", "gemma4:e4b"]),
+            ("llama3-json", &["Llama-3.1-8B", "llama3.3:70b"]),
+        ];
+        for (dialect, names) in table {
+            for name in names {
+                assert_eq!(dialects.by_model(name).map(|d| d.name()), Some(dialect), "{name}");
+            }
+        }
+        assert!(dialects.by_model("phi-4").is_none());
+    }
+
+    #[test]
     fn every_builtin_loads() {
         for yaml in BUILTIN {
             if let Err(e) = Dialects::parse(yaml) {
