@@ -11,6 +11,8 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Bytes of a request body that is read before a peer is chosen; each request may hold that much memory.
     pub request_body_bytes_max: usize,
+    /// Nesting of a request's JSON. Servers walk schemas by recursion, and one that is deep enough fells them.
+    pub request_depth_max: usize,
     /// Bytes of one SSE event; an upstream that never ends its event would otherwise be kept whole.
     pub event_bytes_max: usize,
     /// Bytes held before a call's commit point; a false opener would otherwise silence the rest of the answer.
@@ -31,6 +33,7 @@ impl Default for Limits {
             headers_max: 100,
             header_bytes_max: 64 << 10,
             request_body_bytes_max: 32 << 20,
+            request_depth_max: 128,
             event_bytes_max: 1 << 20,
             pending_bytes_max: 16 << 10,
             value_bytes_max: 64 << 10,

@@ -43,6 +43,7 @@ pub(super) const LIMITS: &[&str] = &[
     "headers_max",
     "header_bytes_max",
     "request_body_bytes_max",
+    "request_depth_max",
     "event_bytes_max",
     "pending_bytes_max",
     "value_bytes_max",
@@ -297,6 +298,7 @@ impl Reader<'_> {
         self.set(&fields, "headers_max", 1..=256, &mut limits.headers_max);
         self.set(&fields, "header_bytes_max", 1_024..=65_536, &mut limits.header_bytes_max);
         self.set(&fields, "request_body_bytes_max", BYTES, &mut limits.request_body_bytes_max);
+        self.set(&fields, "request_depth_max", 1..=10_000, &mut limits.request_depth_max);
         self.set(&fields, "event_bytes_max", BYTES, &mut limits.event_bytes_max);
         self.set(&fields, "pending_bytes_max", BYTES, &mut limits.pending_bytes_max);
         self.set(&fields, "value_bytes_max", BYTES, &mut limits.value_bytes_max);

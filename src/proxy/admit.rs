@@ -88,12 +88,17 @@ impl Gateway {
         let began = Instant::now();
         let read = body::read(session, bytes_max).await;
         context.seen.upload_took = began.elapsed();
-        read.map_err(|e| match e {
+        let read = read.map_err(|e| match e {
             ReadError::TooLarge => context.fail(Fault::BodyTooLarge { bytes_max }),
             ReadError::Unclosed => context.fail(Fault::BodyUnclosed),
             ReadError::Lost => context.fail(Fault::Internal),
             ReadError::Client(e) => e,
-        })
+        })?;
+        if let Read::Whole(body) = &read {
+            context.follow(&body.bytes)?;
+            context.nesting = None;
+        }
+        Ok(read)
     }
 
     /// The body that goes up instead, and the exchange into the context, if the answer may call tools.

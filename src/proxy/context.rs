@@ -17,6 +17,7 @@ use super::body::{End, Upload};
 use super::conversation::{Conversation, Resumption};
 use super::fault::Fault;
 use super::lifecycle::Busy;
+use super::nesting::Nesting;
 use super::reply::Reply;
 use super::seen::Seen;
 use super::settings::Settings;
@@ -39,6 +40,8 @@ pub struct Context {
     /// The conversation whose stream the server keeps for the client.
     pub conversation: Option<Conversation>,
     pub upload: Upload,
+    /// Of a body that has not been read as a whole.
+    pub nesting: Option<Nesting>,
     /// How the reply is to be read, when it is.
     pub exchange: Option<Box<Exchange>>,
     pub delivery: Delivery,
@@ -132,6 +135,7 @@ impl Context {
             renaming: None,
             conversation: None,
             upload: Upload::default(),
+            nesting: None,
             exchange: None,
             delivery: Delivery::default(),
             reply: Reply::default(),
@@ -162,6 +166,12 @@ impl Context {
     /// The dialect that the answer is read as.
     pub fn dialect(&self) -> Option<&str> {
         self.exchange.as_ref().map(|exchange| exchange.decoding.dialect.name())
+    }
+
+    /// Takes in bytes of the request's body. An error when they nest too deep.
+    pub fn follow(&mut self, bytes: &[u8]) -> pingora::Result<()> {
+        let followed = self.nesting.as_mut().map_or(Ok(()), |nesting| nesting.follow(bytes));
+        followed.map_err(|fault| self.fail(fault))
     }
 
     /// Remembers why, and gives Pingora an error that ends the request.

@@ -21,6 +21,8 @@ pub enum Fault {
     HeadTooLarge { bytes: usize, bytes_max: usize },
     #[error("the request body is larger than {bytes_max} bytes")]
     BodyTooLarge { bytes_max: usize },
+    #[error("the JSON of the request nests more than {depth_max} deep")]
+    TooDeep { depth_max: usize },
     #[error("the request body ends before its JSON does")]
     BodyUnclosed,
     #[error("the request body did not come in time")]
@@ -118,7 +120,7 @@ impl Fault {
         match self {
             Self::TooManyFields { .. } | Self::HeadTooLarge { .. } => 431,
             Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => 413,
-            Self::BodyUnclosed | Self::BadRequest(_) | Self::Request(_) => 400,
+            Self::TooDeep { .. } | Self::BodyUnclosed | Self::BadRequest(_) | Self::Request(_) => 400,
             Self::BodyLate => 408,
             Self::NoKey => 401,
             Self::WrongKey => 403,
@@ -150,6 +152,7 @@ impl Fault {
         match self {
             Self::TooManyFields { .. } | Self::HeadTooLarge { .. } => "request_header_too_large",
             Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => "request_too_large",
+            Self::TooDeep { .. } => "request_too_deep",
             Self::BodyUnclosed => "invalid_json",
             Self::BodyLate => "request_timeout",
             Self::BadRequest(_) => "invalid_request",

@@ -20,6 +20,7 @@ mod fault;
 mod headers;
 mod lifecycle;
 mod listing;
+mod nesting;
 mod path;
 mod place;
 mod priority;
@@ -57,6 +58,7 @@ use context::{Delivery, Distrust};
 use conversation::Resumed;
 use fault::Blame;
 use listing::Wanted;
+use nesting::Nesting;
 use wait::Standing;
 
 /// How long an idle client's connection is kept.
@@ -139,6 +141,7 @@ impl ProxyHttp for Gateway {
         if let Some(page) = path::within(session.req_header(), &context.settings.view.hidden) {
             return Err(context.fail(Fault::Hidden(page)));
         }
+        context.nesting = Nesting::of(session.req_header(), context.settings.limits.request_depth_max);
         if let Some(wanted) = Wanted::of(session.req_header())
             && context.settings.lists_models()
         {
@@ -192,6 +195,9 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         context: &mut Box<Context>,
     ) -> Result<()> {
+        if let Some(nesting) = &mut context.nesting {
+            nesting.restart();
+        }
         let Some(claim) = &context.target.claim else { return Err(context.fail(Fault::Internal)) };
         if let Some(addressed) = &context.target.addressed {
             request.set_raw_path(&addressed.target)?;
@@ -220,6 +226,7 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         context: &mut Box<Context>,
     ) -> Result<()> {
+        context.follow(piece.as_deref().unwrap_or_default())?;
         context.seen.is_uploaded |= end_of_stream;
         context.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
         Ok(())

@@ -4,7 +4,9 @@ use std::sync::mpsc::Receiver;
 
 use toolgate::limits::Limits;
 
-use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, config, gateway, gateway_of, ok, peer, pool, post};
+use crate::harness::{
+    Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway, gateway_of, ok, peer, pool, post,
+};
 
 /// JSON of exactly so many bytes.
 fn body_of(bytes: usize) -> Vec<u8> {
@@ -171,6 +173,58 @@ fn a_chunked_body_ends_with_its_json_or_is_refused() {
                 assert_eq!(requests.recv_timeout(PATIENCE).unwrap().text(), body);
             }
         }
+    }
+}
+
+/// A request that nests `1 + 2 * pairs` deep, with more brackets in a string.
+fn nested(pairs: usize) -> String {
+    let (open, close) = (r#"{"a":["#.repeat(pairs), "]}".repeat(pairs));
+    format!(r#"{{"messages":[{{"role":"user","content":"[[[{{{{ \"[[["}}],"t\u006fols":{open}{close}}}"#)
+}
+
+/// Whatever a body is for, and however it comes: one that nests too deep reaches no server whole.
+#[test]
+fn a_body_that_nests_too_deep_is_refused_on_every_route() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    let routes =
+        ["/v1/chat/completions", "/completion", "/v1/responses", "/v1/messages", "/apply-template", "/api/chat"];
+    let send = |route: &str, framing: &str| {
+        let mut client = Wire::connect(gateway.addr);
+        client.send(format!("POST {route} HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n"));
+        client
+    };
+    for route in routes {
+        for (pairs, status) in [(63, 200), (64, 400), (50_000, 400)] {
+            let body = nested(pairs);
+            let mut sized = send(route, &format!("Content-Length: {}", body.len()));
+            let _ = sized.try_send(&body);
+            let mut chunked = send(route, "Transfer-Encoding: chunked");
+            let chunk = |chunk: &[u8]| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat();
+            let _ = chunked
+                .try_send([body.as_bytes().chunks(1_000).flat_map(chunk).collect(), b"0\r\n\r\n".to_vec()].concat());
+            for mut client in [sized, chunked] {
+                let answer = client.response();
+                match status {
+                    200 => assert_eq!(answer.status(), 200, "{route}: {}", answer.text()),
+                    _ => assert_error(&answer, 400, "request_too_deep"),
+                }
+            }
+        }
+    }
+    let complete: Vec<_> = requests.try_iter().filter(|request| request.is_complete).collect();
+    assert!(complete.iter().all(|request| request.text() == nested(63)) && complete.len() == 2 * routes.len());
+}
+
+#[test]
+fn what_is_no_json_may_hold_any_brackets() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    let brackets = "[".repeat(1_000);
+    let bodies = [("POST", format!("x{brackets}")), ("POST", format!("\"{brackets}\"")), ("PUT", brackets.clone())];
+    for (method, body) in bodies {
+        assert_eq!(ask(gateway.addr, post("/upload", &body).replace("POST", method)).status(), 200);
+        assert_eq!(requests.recv_timeout(PATIENCE).unwrap().text(), body);
     }
 }
 
