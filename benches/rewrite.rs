@@ -1,4 +1,4 @@
-//! What one event of a stream costs: `cargo bench --bench rewrite`.
+//! What one event of a stream costs, and what is counted of a request: `cargo bench --bench rewrite`.
 //! Each sample is a thousand events, so microseconds read as nanoseconds an event.
 
 #![allow(clippy::expect_used)]
@@ -11,6 +11,7 @@ use divan::{Bencher, black_box};
 use toolgate::decode::{Calls, Reasoning, Settings, UnknownTools};
 use toolgate::dialect::Dialects;
 use toolgate::exchange::{Exchange, Usage};
+use toolgate::json::Depth;
 use toolgate::limits::Limits;
 use toolgate::response::StreamRewriter;
 use toolgate::schema::Tools;
@@ -52,6 +53,19 @@ fn parsed(bencher: Bencher) {
     let logprobs = r#","logprobs":{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[]}]}"#;
     let pieces = events(&["word", " and", " some"], logprobs);
     run(bencher, Vec::new(), pieces);
+}
+
+/// How deep a request nests: a thousand strings of a KiB, so microseconds read as nanoseconds a KiB.
+#[divan::bench(args = ["content", "arguments"])]
+fn nesting(bencher: Bencher, key: &str) {
+    let text = r#"{\"path\": \"src/a.rs\", \"text\": \"fn main() {}\\n\"} "#;
+    let member = format!(r#"{{"{key}":"{}"}},"#, text.repeat(1024 / text.len()));
+    let body = format!("[{}0]", member.repeat(EVENTS));
+    bencher.bench(|| {
+        let mut depth = Depth::default();
+        depth.push(black_box(body.as_bytes()));
+        depth.deepest()
+    });
 }
 
 fn bench(bencher: Bencher, before: &[&str], texts: &[&str]) {

@@ -14,6 +14,18 @@ pub struct Extent {
     deepest: usize,
 }
 
+/// What passes, for whoever wants to know more than where the value ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passing<'a> {
+    StringStart,
+    /// A piece of a string as it is written, perhaps only half an escape.
+    Inside(&'a [u8]),
+    StringEnd,
+    Colon,
+    /// An opening bracket or a comma.
+    Next,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
     /// Before the value.
@@ -33,19 +45,38 @@ impl Extent {
     /// Takes the next bytes. Returns how many of them belong to the value (white space in front included) when it
     /// ends among them, and `None` as long as it goes on and once it has ended.
     pub fn push(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.watch(bytes, |_| {})
+    }
+
+    /// The same, and shows what passes.
+    pub(super) fn watch(&mut self, bytes: &[u8], mut show: impl FnMut(Passing<'_>)) -> Option<usize> {
         let mut rest = bytes;
         while let Some((&first, tail)) = rest.split_first() {
             match self.state {
                 State::Closed | State::Endless => return None,
                 State::String => {
-                    let quote_or_backslash = memchr::memchr2(b'"', b'\\', rest)?;
-                    (self.state, rest) = match rest.get(quote_or_backslash..)?.split_first()? {
+                    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+                    let (inside, found) = rest.split_at_checked(end)?;
+                    show(Passing::Inside(inside));
+                    (self.state, rest) = match found.split_first()? {
                         (b'"', tail) => (self.after_value(), tail),
                         (_, tail) => (State::Escape, tail),
                     };
+                    show(if self.state == State::Escape { Passing::Inside(b"\\") } else { Passing::StringEnd });
                 }
-                State::Escape => (self.state, rest) = (State::String, tail),
-                State::Start | State::Between => (self.state, rest) = (self.after(first), tail),
+                State::Escape => {
+                    show(Passing::Inside(&[first]));
+                    (self.state, rest) = (State::String, tail);
+                }
+                State::Start | State::Between => {
+                    match first {
+                        b'"' => show(Passing::StringStart),
+                        b':' => show(Passing::Colon),
+                        b'{' | b'[' | b',' => show(Passing::Next),
+                        _ => {}
+                    }
+                    (self.state, rest) = (self.after(first), tail);
+                }
             }
             if self.state == State::Closed {
                 return Some(bytes.len() - rest.len());

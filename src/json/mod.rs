@@ -1,6 +1,7 @@
 //! JSON: finding where a value ends, changing single members, escaping text into a string, repairing what a model wrote.
 //! Builds no tree.
 
+mod depth;
 mod escape;
 mod extent;
 mod object;
@@ -8,6 +9,7 @@ pub mod repair;
 mod tokens;
 mod unescape;
 
+pub use depth::Depth;
 pub use escape::{escape_into, is_plain, write_string};
 pub use extent::Extent;
 pub use object::{Edit, Object, array, inside, string};

@@ -6,27 +6,27 @@
 
 use pingora::http::{Method, RequestHeader};
 
-use crate::json::Extent;
+use crate::json::Depth;
 
 use super::fault::Fault;
 
 /// The nesting of one body.
 #[derive(Debug)]
 pub struct Nesting {
-    extent: Extent,
+    depth: Depth,
     depth_max: usize,
 }
 
 impl Nesting {
     /// `None` for a request whose body, if it has one, no server takes for JSON to be worked on.
     pub fn of(request: &RequestHeader, depth_max: usize) -> Option<Self> {
-        (request.method == Method::POST).then(|| Self { extent: Extent::default(), depth_max })
+        (request.method == Method::POST).then(|| Self { depth: Depth::default(), depth_max })
     }
 
     /// Takes in the next bytes of the body.
     pub fn follow(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        self.extent.push(bytes);
-        if self.extent.deepest() > self.depth_max {
+        self.depth.push(bytes);
+        if self.depth.deepest() > self.depth_max {
             return Err(Fault::TooDeep { depth_max: self.depth_max });
         }
         Ok(())
@@ -34,6 +34,6 @@ impl Nesting {
 
     /// The body goes up once more, from its start.
     pub fn restart(&mut self) {
-        self.extent = Extent::default();
+        self.depth = Depth::default();
     }
 }

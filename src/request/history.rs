@@ -26,7 +26,8 @@ pub(super) fn in_order(messages: Vec<Message<'_>>) -> Vec<Message<'_>> {
     for (at, message) in messages.iter().enumerate() {
         if let Some(written) = message.calls() {
             turn = at;
-            calls.clear();
+            // A large one would be slow to clear for each of many turns.
+            calls = HashMap::new();
             for (place, id) in array(written).unwrap_or_default().into_iter().map(call_id).enumerate() {
                 calls.entry(id.unwrap_or_default()).or_default().push(place);
             }
@@ -113,7 +114,7 @@ pub(super) struct Conversation<'a> {
     dialect: &'a Dialect,
     history: &'a HistorySpec,
     turns: Vec<Turn<'a>>,
-    /// The names of the tools that were called, by the calls' ids; of those that share one, the last call's first.
+    /// The names of the tools that were called, by the calls' ids; of those that share one, the first call's last.
     names: HashMap<Cow<'a, str>, Vec<Cow<'a, str>>>,
     /// A long name would be written once for each of its results.
     bytes_left: usize,
@@ -170,9 +171,11 @@ impl<'a> Conversation<'a> {
             prompt::write_call(self.dialect, &self.history.call, &name, &arguments, &mut text);
             content.push(&text);
             if let Some(id) = call.string("id") {
-                names.entry(id).or_default().insert(0, name);
+                names.entry(id).or_default().push(name);
             }
         }
+        // The first is taken first.
+        names.values_mut().for_each(|names| names.reverse());
         self.names.extend(names);
         content.append(others);
         Some(Turn::with_content(message, content))

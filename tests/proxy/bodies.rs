@@ -216,6 +216,30 @@ fn a_body_that_nests_too_deep_is_refused_on_every_route() {
     assert!(complete.iter().all(|request| request.text() == nested(63)) && complete.len() == 2 * routes.len());
 }
 
+/// A string that its server reads as JSON or as a grammar nests as those do.
+#[test]
+fn what_nests_too_deep_in_a_string_is_refused_where_it_is_read() {
+    let (upstream, requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    let (json, grammar) = ("[".repeat(200) + &"]".repeat(200), "(".repeat(200) + &")".repeat(200));
+    let refused = [
+        ("/v1/responses", format!(r#"{{"input":[{{"type":"function_call","arguments":"{json}"}}]}}"#)),
+        (
+            "/v1/chat/completions",
+            format!(r#"{{"messages":[{{"tool_calls":[{{"function":{{"arguments":"{json}"}}}}]}}]}}"#),
+        ),
+        ("/completion", format!(r#"{{"prompt":"","grammar":"root ::= {grammar}"}}"#)),
+    ];
+    for (route, body) in &refused {
+        assert_error(&ask(gateway.addr, post(route, body)), 400, "request_too_deep");
+    }
+    let body = format!(r#"{{"messages":[{{"role":"user","content":"{json}{grammar}"}}]}}"#);
+    assert_eq!(ask(gateway.addr, post("/v1/chat/completions", &body)).status(), 200);
+    let complete: Vec<_> =
+        requests.try_iter().filter(|request| request.is_complete).map(|request| request.text()).collect();
+    assert_eq!(complete, [body]);
+}
+
 #[test]
 fn what_is_no_json_may_hold_any_brackets() {
     let (upstream, requests) = Upstream::answering(|_| ok("{}"));
