@@ -10,7 +10,7 @@ use super::messages::{Message, TooLong};
 use super::turn::{Neighbours, Turn};
 use crate::dialect::Dialect;
 use crate::dialect::prompt::{HistorySpec, Hole, Piece};
-use crate::json::{self, Edit, Extent, Object, array, inside, string, write_string};
+use crate::json::{self, Edit, Extent, Object, Token, array, inside, string, tokens, write_string};
 use crate::limits::Limits;
 use crate::prompt;
 
@@ -71,11 +71,11 @@ fn mended_call(call: &str, depth_max: usize) -> Option<String> {
     let function = Object::parse(call.get("function")?)?;
     let written = function.get("arguments").unwrap_or("null");
     let text = text_of(written);
-    if inside(written).is_some() && is_sound(&text, depth_max) {
+    if inside(written).is_some() && is_sound(&text, depth_max) && !tokens(&text).any(is_beyond_numbers) {
         return None;
     }
     let mut arguments = String::new();
-    write_string(&sound(text, depth_max), &mut arguments);
+    write_string(&within_numbers(&sound(text, depth_max)), &mut arguments);
     let function = function.edited(&[("arguments", Edit::Set(arguments.into()))]);
     Some(call.edited(&[("function", Edit::Set(function.into()))]))
 }
@@ -101,6 +101,29 @@ fn sound(text: Cow<'_, str>, depth_max: usize) -> Cow<'_, str> {
     } else {
         Cow::Owned(json::repair::object(&text, depth_max))
     }
+}
+
+/// Whether a token is a number that no `double` holds. Servers that read numbers as such refuse it.
+fn is_beyond_numbers(token: Token<'_>) -> bool {
+    matches!(token, Token::Scalar(written) if written.parse().is_ok_and(f64::is_infinite))
+}
+
+/// The JSON with such numbers as strings.
+fn within_numbers(json: &str) -> Cow<'_, str> {
+    if !tokens(json).any(is_beyond_numbers) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len());
+    for token in tokens(json) {
+        match token {
+            Token::Open(bracket) | Token::Close(bracket) => out.push(bracket),
+            Token::Colon => out.push_str(": "),
+            Token::Comma => out.push_str(", "),
+            Token::Scalar(written) if is_beyond_numbers(token) => write_string(written, &mut out),
+            Token::String(written) | Token::Scalar(written) => out.push_str(written),
+        }
+    }
+    Cow::Owned(out)
 }
 
 fn is_sound(text: &str, depth_max: usize) -> bool {

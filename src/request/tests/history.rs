@@ -106,6 +106,10 @@ fn past_arguments_parse_for_a_template_too() {
         (r#"{"a": 1}"#, r#""{\"a\": 1}""#),
         (r#""{'a': True,}""#, r#""{\"a\": true}""#),
         (r#""null""#, r#""{}""#),
+        (
+            r#""{\"a\":[1e999,-1e400,1e-999],\"b\":\"1e999\"}""#,
+            r#""{\"a\": [\"1e999\", \"-1e400\", 1e-999], \"b\": \"1e999\"}""#,
+        ),
         (r#""[1]""#, r#""{\"arguments\":[1]}""#),
         (r#""\"{\\\"a\\\": 1}\"""#, r#""{\"a\": 1}""#),
     ];
@@ -125,6 +129,11 @@ fn past_arguments_parse_for_a_template_too() {
         extent.push(mended.as_bytes());
         assert!(extent.is_closed() && extent.deepest() == 128, "{}", extent.deepest());
     }
+    // Where nothing is offered too; and with nothing to mend nothing is touched.
+    let parse = policy("hermes", ToolsMode::Parse, Engine::LlamaCpp);
+    let bare = |arguments| rewritten(&format!(r#"{{"messages":[{}]}}"#, message(arguments)), &parse);
+    assert!(matches!(bare("null"), Ok(Rewritten::Unread(_))));
+    assert!(is_untouched(&bare(sound[1])));
     let absent = r#"{"role":"assistant","tool_calls":[{"function":{"name":"f"}},{"type":"custom"},7]}"#;
     let expected = absent.replace(r#""f""#, r#""f","arguments":"{}""#);
     assert_eq!(for_template("gemma4", ToolsMode::Inject, absent), expected);
