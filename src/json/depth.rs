@@ -82,8 +82,8 @@ fn role(key: &[u8]) -> Role {
 
 fn role_of(key: &[u8]) -> Role {
     match key {
-        // A past call's, which templates read.
-        b"arguments" => Role::Json(Extent::default()),
+        // A past call's, which templates read; and schemas that some servers take as a string.
+        b"arguments" | b"json_schema" | b"guided_json" | b"structural_tag" => Role::Json(Extent::default()),
         // llama.cpp's, vLLM's and SGLang's names for it.
         b"grammar" | b"guided_grammar" | b"ebnf" => Role::Grammar(Grammar::default()),
         _ => Role::Any,
@@ -204,6 +204,7 @@ mod tests {
             (r#"{"grammar":"root ::= ((\"(((\" | [(((\\](] )) # ((((\n a ::= (((b)))"}"#, 3),
             (r#"{"grammar":"root ::= [^\"\\\\] (\"\\\"(((\")"}"#, 1),
             (r#"{"guided_grammar":"((","ebnf":"((("}"#, 3),
+            (r#"{"guided_json":"[[[","json_schema":"{","structural_tag":"{\"a\":[["}"#, 3),
             (r#"{"content":"(((((","guided_regex":"(((("}"#, 1),
         ];
         for (text, expected) in table {

@@ -182,7 +182,7 @@ impl Outline {
         Self {
             model: object.string("model").map(Cow::into_owned),
             is_streamed: object.get("stream") == Some("true"),
-            concerns_tools: object.present("tools").is_some() || told.is_some_and(has_called),
+            concerns_tools: object.present("tools").is_some_and(|tools| tools != "[]") || told.is_some_and(has_called),
         }
     }
 }

@@ -83,6 +83,7 @@ fn what_concerns_tools() {
         (r#""messages":[{"role":"tool","content":""}]"#.to_owned(), true),
         (r#""messages":[{"role":"\u0074ool","content":""}]"#.to_owned(), true),
         (r#""tools":[1],"tools":null"#.to_owned(), false),
+        (r#""tools":[]"#.to_owned(), false),
         (r#""messages":[{"role":"user","content":"\u0070","tool_calls":[1],"x":"tool"}]"#.to_owned(), false),
         (r#""messages":[{"role":"assistant","content":"","tool_calls":[]}]"#.to_owned(), false),
         (r#""messages":7"#.to_owned(), false),
