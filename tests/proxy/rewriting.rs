@@ -97,9 +97,57 @@ fn what_is_not_read_may_be_compressed() {
 #[test]
 fn a_bad_tool_choice_is_refused() {
     let gateway = gateway(crate::harness::dead_address());
-    let answer = ask(gateway.addr, chat(r#","tool_choice":{"type":"function","function":{"name":"other"}}"#));
-    assert_error(&answer, 400, "invalid_tool_choice");
-    assert_eq!(answer.json()["error"]["param"], "tool_choice");
+    for choice in [r#"{"type":"function","function":{"name":"other"}}"#, r#"{"type":"web_search"}"#, r#""maybe""#] {
+        let answer = ask(gateway.addr, chat(&format!(r#","tool_choice":{choice}"#)));
+        assert_error(&answer, 400, "invalid_tool_choice");
+        assert_eq!(answer.json()["error"]["param"], "tool_choice");
+    }
+}
+
+/// Keys are what they mean and not how they are written, and a byte order mark is nothing.
+#[test]
+fn a_request_is_read_as_its_server_would_read_it() {
+    let (upstream, requests) = Upstream::answering(|_| crate::harness::ok("{}"));
+    let mut first = pool("first", vec![peer(crate::harness::dead_address())]);
+    first.models = models(&["other"]);
+    let gateway = gateway_of(config(vec![first, pool("second", vec![peer(upstream.address)])]));
+    let plain = offer(r#","stream":true"#);
+    let spelt = plain.replace("\"tools\"", r#""t\u006fols""#).replace("\"model\"", r#""model":"other","mod\u0065l""#);
+    for body in [plain.clone(), format!("\u{feff}{plain}"), spelt.clone(), format!("\u{feff}{spelt}")] {
+        let chunked = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+            body.len()
+        );
+        for request in [post("/v1/chat/completions", &body), chunked] {
+            assert_eq!(ask(gateway.addr, request).status(), 200, "{body}");
+            let sent = requests.recv_timeout(PATIENCE).unwrap().json();
+            assert!(sent.get("tools").is_none() && sent["messages"].to_string().contains("weather"), "{sent}");
+        }
+    }
+}
+
+/// The prompt is that of the turn before, and of the answer nothing is read.
+#[test]
+fn a_turn_that_may_not_call_is_written_and_not_read() {
+    let written = [text("<tool_call>{\"name\": \"weather\", \"arguments\": {}}</tool_call>"), end()].concat();
+    let answer = written.clone();
+    let (upstream, requests) = Upstream::answering(move |_| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {}\r\n\r\n{answer}",
+            answer.len()
+        )
+        .into()
+    });
+    let gateway = gateway(upstream.address);
+    let mut heads = vec![];
+    for (more, is_read) in [("", true), (r#","tool_choice":"none""#, false)] {
+        let answer = ask(gateway.addr, chat(&format!(r#","stream":true{more}"#)));
+        assert_eq!(answer.text() == written, !is_read, "{}", answer.text());
+        let sent = requests.recv_timeout(PATIENCE).unwrap().json();
+        assert!(sent.get("tools").is_none() && sent.get("tool_choice").is_none(), "{sent}");
+        heads.push(sent["messages"][0].clone());
+    }
+    assert_eq!(heads[0], heads[1]);
 }
 
 #[test]
