@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from conftest import sdk, start_gateway, start_llama
-from scripts import LARGE, PARIS, SCRIPTS
+from scripts import CALLS, LARGE, PARIS, SCRIPTS
 from test_javascript import run
 from test_openai import TOOLS, ask, calls, second_turn, stream
 
@@ -19,6 +19,8 @@ SLOTS = 2
 # Far more than anything here takes.
 PATIENCE_SECONDS = 30
 MODEL = "scripted"
+# More than one sentence for the next answer takes.
+WISH_TOKENS_MAX = 100
 
 
 def until(what, holds):
@@ -326,6 +328,77 @@ def test_the_next_turn_finds_its_prompt_in_the_cache(idle, tmp_path):
                 assert cached == body["timings"]["cache_n"] and cached > read.get(n, 0) - 8
                 read[n] = body["usage"]["prompt_tokens"]
                 messages.append({"role": "assistant", "content": body["choices"][0]["message"]["content"]})
+
+
+@pytest.mark.parametrize("dialect", CALLS)
+def test_what_is_asked_of_a_turn_leaves_its_prompt_in_the_cache(idle, tmp_path, dialect):
+    """Agents require a call, then leave the choice, then forbid calls; others tell them to."""
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    wishes = [{"tool_choice": choice} for choice in ("required", "auto", named, "auto", "none", {"type": "any"})]
+    with contextlib.closing(Fleet(idle.boxes[:1], tmp_path, dialect=dialect)) as fleet:
+        messages = [{"role": "system", "content": f"You speak {dialect}. " + "Be brief. " * 300}]
+        read = 0
+        for turn, wish in enumerate([*wishes, {"parallel_tool_calls": False}, {}]):
+            messages += [*ask("text"), {"role": "system", "content": "Mind the time."}] if turn == 2 else ask("text")
+            status, _, body = fleet.ask("text", messages=messages, tools=TOOLS, max_tokens=4, **wish)
+            assert status == 200
+            # All of the turn before, but for what was asked of it and the beginning of an answer.
+            cached = body["usage"]["prompt_tokens_details"]["cached_tokens"]
+            assert cached > read - WISH_TOKENS_MAX, (turn, wish)
+            read = body["usage"]["prompt_tokens"]
+            assert read > 10 * WISH_TOKENS_MAX
+            messages.append({"role": "assistant", "content": body["choices"][0]["message"]["content"]})
+
+
+def deep(opener, inner, closer):
+    return opener * 50_000 + inner + closer * 50_000
+
+
+# Each of them ends a llama-server that gets it: a page, and members of a request.
+SCHEMA = deep('{"properties":{"a":', "{}", "}}")
+FATAL = {
+    "tools": ("/v1/chat/completions", rf'"t\u006fols":[{{"function":{{"name":"f","parameters":{SCHEMA}}}}}]'),
+    "response_format": ("/v1/chat/completions", f'"response_format":{{"type":"json_object","schema":{SCHEMA}}}'),
+    "arguments": (
+        "/v1/responses",
+        f'"input":[{{"type":"function_call","call_id":"c","name":"f","arguments":"{deep("[", "", "]")}"}}]',
+    ),
+    "grammar": ("/completion", f'"prompt":"","grammar":"root ::= {deep("(", "[a]", ")")}"'),
+}
+
+
+@pytest.mark.parametrize("kind", FATAL)
+def test_what_nests_fells_no_server(idle, kind):
+    page, members = FATAL[kind]
+    body = f'{{"messages":[{{"role":"user","content":"hi"}}],"max_tokens":1,{members}}}'.encode()
+    status, _, answer = idle.wire.request("POST", page, body, {"Content-Type": "application/json"})
+    assert (status, json.loads(answer)["error"]["code"]) == (400, "request_too_deep")
+    assert [box.wire.get("/health")["status"] for box in idle.boxes] == ["ok", "ok"]
+
+
+# A template that writes past calls, for which the server reads their arguments as JSON.
+TEMPLATE = (
+    "{% for m in messages %}{{ m.content }}{% for call in m.tool_calls %}"
+    "{{ call.function.name }}{{ call.function.arguments | tojson }}{% endfor %}{% endfor %}"
+)
+
+
+@pytest.mark.parametrize(("dialect", "tools"), [("gemma4", "inject"), ("hermes", "parse"), ("hermes", "inject")])
+def test_a_conversation_goes_on_with_arguments_that_do_not_parse(gguf, tmp_path, dialect, tools):
+    """Such as an answer that was cut off leaves: the server would refuse the conversation from there on."""
+    with contextlib.ExitStack() as running:
+        box = Box(gguf, tmp_path, "box", n_parallel=SLOTS, chat_template=TEMPLATE)
+        running.callback(box.process.stop)
+        fleet = running.enter_context(contextlib.closing(Fleet([box], tmp_path, dialect=dialect, tools=tools)))
+        # Where it writes the tools too, the server insists on calls as it believes them to be.
+        wishes = [{}, {"tools": TOOLS, "tool_choice": "none"}, *([{"tools": TOOLS}] if tools == "inject" else [])]
+        for arguments in ['{"city": "Par', "", "[1]", '{"days": 1e999}', "not { json"]:
+            call = {"id": "c", "type": "function", "function": {"name": "get_weather", "arguments": arguments}}
+            turn = {"role": "assistant", "content": None, "tool_calls": [call]}
+            messages = [*ask("text"), turn, {"role": "tool", "tool_call_id": "c", "content": "18"}]
+            for wish in wishes:
+                status, _, body = fleet.ask("text", messages=messages, max_tokens=1, **wish)
+                assert status == 200, (arguments, wish, body)
 
 
 def test_a_server_that_sleeps_is_woken_by_a_request_and_by_nothing_else(gguf, tmp_path):

@@ -1,4 +1,4 @@
-"""Runs llama.cpp's own HTTP server, out of a prebuilt wheel: serve.py MODEL.gguf PORT [PARAMETER=NUMBER …]."""
+"""Runs llama.cpp's own HTTP server, out of a prebuilt wheel: serve.py MODEL.gguf PORT [PARAMETER=VALUE …]."""
 
 import os
 import signal
@@ -19,8 +19,8 @@ parameters.endpoint_props = True
 parameters.endpoint_metrics = True
 parameters.warmup = False
 for setting in sys.argv[3:]:
-    name, value = setting.split("=")
-    setattr(parameters, name, int(value))
+    name, value = setting.split("=", 1)
+    setattr(parameters, name, int(value) if value.isdigit() else value)
 # The name is kept: the server lives as long as the object.
 server = xllamacpp.Server(parameters)
 print("listening at", server.listening_address, flush=True)
