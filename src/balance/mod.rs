@@ -39,6 +39,7 @@ mod affinity;
 mod balancer;
 mod breaker;
 mod choose;
+mod felled;
 mod health;
 mod policy;
 pub mod prefix;
@@ -54,6 +55,7 @@ use std::time::Duration;
 
 pub use self::affinity::Reuse;
 pub use self::balancer::{Assignment, Balancer, Decision, Reason, Refusal};
+pub use self::felled::Felled;
 pub use self::health::{Failure, Outcome, Standing, State};
 pub use self::policy::Policy;
 pub use self::prefix::Fingerprint;

@@ -14,7 +14,7 @@ use crate::balance::Policy;
 pub struct Balancing {
     pub policy: Policy,
     pub queue: Queue,
-    /// How often a request goes on after the server that had it broke off.
+    /// How often a request goes on after the server that had it died. A body that more servers died of goes nowhere.
     pub failovers_max: u32,
     pub checks: Checks,
     /// The request header whose value says which requests belong together.
@@ -85,8 +85,8 @@ impl Checks {
 /// A server that hangs is noticed within a few of these, and its log stays readable.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// A request that fells one server may fell the next one too, so it does not get to see them all.
-const FAILOVERS_MAX: u32 = 2;
+/// A request that fells one server may fell the next one too. One more tells whether it was the request.
+const FAILOVERS_MAX: u32 = 1;
 
 pub(super) const QUEUE: &[&str] = &["max", "timeout_ms", "priority_header"];
 const POLICIES: &[(&str, Policy)] = &[

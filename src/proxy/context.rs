@@ -16,6 +16,7 @@ use super::addressed::Addressed;
 use super::body::{End, Upload};
 use super::conversation::{Conversation, Resumption};
 use super::fault::Fault;
+use super::felling::Sent;
 use super::lifecycle::Busy;
 use super::nesting::Nesting;
 use super::reply::Reply;
@@ -42,6 +43,8 @@ pub struct Context {
     pub upload: Upload,
     /// Of a body that has not been read as a whole.
     pub nesting: Option<Nesting>,
+    /// The body as it went to the server that has it now.
+    pub sent: Option<Sent>,
     /// How the reply is to be read, when it is.
     pub exchange: Option<Box<Exchange>>,
     pub delivery: Delivery,
@@ -136,6 +139,7 @@ impl Context {
             conversation: None,
             upload: Upload::default(),
             nesting: None,
+            sent: None,
             exchange: None,
             delivery: Delivery::default(),
             reply: Reply::default(),

@@ -62,6 +62,9 @@ pub enum Fault {
     #[error(transparent)]
     Assemble(#[from] AssembleError),
 
+    #[error("{servers} servers died of this request, so no other gets it for ten minutes")]
+    Felling { servers: u32 },
+
     #[error("the request could not be handed on")]
     Internal,
 }
@@ -132,6 +135,7 @@ impl Fault {
             Self::Refused(status @ 400..=599) => *status,
             Self::Refused(_) => 502,
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken | Self::Assemble(_) => 502,
+            Self::Felling { .. } => 502,
             Self::ConnectLate | Self::Late(_) => 504,
             Self::Internal => 500,
         }
@@ -142,6 +146,7 @@ impl Fault {
             Self::ClientLeft => Blame::Left,
             Self::Claim(ClaimError::Full { .. } | ClaimError::Late { .. }) => Blame::Busy,
             Self::Internal => Blame::Gateway,
+            Self::Felling { .. } => Blame::Client,
             other if other.status() < 500 => Blame::Client,
             _ => Blame::Upstream,
         }
@@ -167,6 +172,7 @@ impl Fault {
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable => "upstream_unreachable",
             Self::ConnectLate | Self::Late(_) => "upstream_timeout",
             Self::Assemble(AssembleError::AnswerTooLarge(_) | AssembleError::EventTooLarge(_)) => "answer_too_large",
+            Self::Felling { .. } => "request_fells_servers",
             Self::Broken | Self::Refused(_) | Self::Assemble(_) => "upstream_error",
             Self::Internal => "internal_error",
         }
@@ -181,6 +187,10 @@ impl Fault {
         header.insert_header("X-Request-Id", request_id)?;
         if let Self::Claim(ClaimError::Full { retry_after } | ClaimError::Late { retry_after }) = self {
             header.insert_header("Retry-After", retry_after.as_secs().max(1))?;
+        }
+        if matches!(self, Self::Felling { .. }) {
+            // OpenAI's own SDKs would send it twice more.
+            header.insert_header("X-Should-Retry", "false")?;
         }
         if matches!(self, Self::NoKey) {
             header.insert_header("WWW-Authenticate", "Bearer")?;

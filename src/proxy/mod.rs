@@ -17,6 +17,7 @@ mod conversation;
 mod ending;
 mod explain;
 mod fault;
+mod felling;
 mod headers;
 mod lifecycle;
 mod listing;
@@ -57,6 +58,7 @@ use body::End;
 use context::{Delivery, Distrust};
 use conversation::Resumed;
 use fault::Blame;
+use felling::Felled;
 use listing::Wanted;
 use nesting::Nesting;
 use wait::Standing;
@@ -74,11 +76,13 @@ pub struct Gateway {
     lifecycle: Arc<Lifecycle>,
     /// What has been said once about replies that could not be read.
     said: Mutex<HashSet<String>>,
+    /// What servers died of.
+    felled: Felled,
 }
 
 impl Gateway {
     pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
-        Self { current, metrics, lifecycle, said: Mutex::default() }
+        Self { current, metrics, lifecycle, said: Mutex::default(), felled: Felled::default() }
     }
 
     /// The connection that a request needs.
@@ -176,6 +180,7 @@ impl ProxyHttp for Gateway {
                 Ok(http_peer) => {
                     context.seen.asking(context.began, context.target.queued);
                     context.target.claim = Some(claim);
+                    context.sent = Some(self.felled.sending());
                     return Ok(Box::new(http_peer));
                 }
                 Err(e) => {
@@ -229,6 +234,9 @@ impl ProxyHttp for Gateway {
         context.follow(piece.as_deref().unwrap_or_default())?;
         context.seen.is_uploaded |= end_of_stream;
         context.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
+        if let (Some(sent), Some(piece)) = (&mut context.sent, piece) {
+            sent.push(piece);
+        }
         Ok(())
     }
 
@@ -290,6 +298,9 @@ impl ProxyHttp for Gateway {
             let claim = context.target.claim.take();
             let summary = context.reply.finish(piece).map_err(|e| context.fail(e.into()))?;
             context.summary = summary.or(context.summary.take());
+            if let Some(sent) = context.sent.take() {
+                self.felled.answered(&sent);
+            }
             if let Some(mut claim) = claim {
                 claim.judge(Outcome::Served);
                 place::learn(&claim, context.summary.as_ref());

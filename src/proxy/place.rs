@@ -28,6 +28,8 @@ impl Gateway {
         if let Some(claim) = context.target.suspect.take() {
             self.suspect(session, context, pool, claim).await?;
         }
+        let failovers_max = pool.config().balancing.failovers_max;
+        self.refuse_felling(session, context, failovers_max).await?;
         if let Some(addressed) = &context.target.addressed {
             let claim = context.target.has_untried().then(|| pool.claim_at(&addressed.peer));
             return claim.ok_or_else(|| context.fail(Fault::Claim(ClaimError::Unreachable)));
@@ -41,7 +43,7 @@ impl Gateway {
             Ok(Found::Queued(queued)) => queued,
             Err(e) => return Err(context.fail(Fault::Claim(e))),
         };
-        self.take_in(session, context).await?;
+        self.take_in(session, context, Bodies::WithLength).await?;
         let began = Instant::now();
         context.seen.is_queued = true;
         let found = loop {
@@ -57,6 +59,8 @@ impl Gateway {
         *context.target.queued.get_or_insert_default() += began.elapsed();
         let claim = found?;
         context.seen.is_queued = false;
+        // Meanwhile a copy of it may have gone before.
+        self.refuse_felling(session, context, failovers_max).await?;
         claim.map_err(|e| context.fail(Fault::Claim(e)))
     }
 
@@ -68,19 +72,26 @@ impl Gateway {
             e = left(session) => return Err(e),
         };
         log::warn!("pool {}: {} broke off before it answered; {}", pool.name(), claim.peer().url(), fate.name());
+        if fate == Fate::Lives {
+            claim.judge(Outcome::Failed(Failure::Reset));
+            return Err(context.fail(Fault::Broken));
+        }
+        let servers = context.sent.as_ref().map_or(0, |sent| self.felled.died(sent, claim.peer().id()));
         let target = &mut context.target;
-        match fate {
-            Fate::Restarted if target.may_hold(pool) => claim.judge(Outcome::Loading),
-            Fate::Restarted | Fate::Gone => {
-                give_up(target, claim);
-                if !target.has_another() {
-                    return Err(context.fail(Fault::Broken));
-                }
-            }
-            Fate::Lives => {
-                claim.judge(Outcome::Failed(Failure::Reset));
-                return Err(context.fail(Fault::Broken));
-            }
+        let goes_on = if fate == Fate::Restarted && target.may_return() && target.may_hold(pool) {
+            claim.judge(Outcome::Loading);
+            true
+        } else {
+            give_up(target, claim);
+            target.has_another()
+        };
+        let failovers_max = pool.config().balancing.failovers_max;
+        if servers > failovers_max {
+            log::warn!("{}: {servers} servers died of this request, no other gets it", context.id);
+            return Err(context.fail(Fault::Felling { servers }));
+        }
+        if !goes_on || !is_replayable(session) || context.target.failovers >= failovers_max {
+            return Err(context.fail(Fault::Broken));
         }
         context.target.failovers += 1;
         self.retry(context, Retry::Broken);
@@ -88,12 +99,18 @@ impl Gateway {
     }
 
     /// Reads the body of a request that is about to wait: whether its client has left is seen only behind its body.
-    async fn take_in(&self, session: &mut Session, context: &mut Context) -> Result<()> {
-        let headers = &session.req_header().headers;
-        let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.trim().parse::<usize>().ok());
-        let fits = length.is_some_and(|length| length <= context.settings.limits.request_body_bytes_max);
+    pub(super) async fn take_in(&self, session: &mut Session, context: &mut Context, which: Bodies) -> Result<()> {
+        let request = session.req_header();
+        let length = request.headers.get("content-length");
+        let length = length.and_then(|value| value.to_str().ok()?.trim().parse::<usize>().ok());
+        let fits = if request.headers.contains_key("transfer-encoding") {
+            // The end of any other is not known before it has come.
+            which == Bodies::All && route::is_json(request)
+        } else {
+            length.is_some_and(|length| length <= context.settings.limits.request_body_bytes_max)
+        };
         let is_new = context.target.tried.is_empty() && matches!(context.upload, Upload::AsRead);
-        if !fits || !is_new || headers.contains_key("transfer-encoding") || session.is_body_done() {
+        if !fits || !is_new || session.is_body_done() {
             return Ok(());
         }
         if let Read::Whole(body) = self.read(session, context).await? {
@@ -172,9 +189,10 @@ impl Gateway {
                 claim.judge(Outcome::Failed(Failure::Reset));
                 target.tried.push(claim.peer().id());
                 // With nobody left to ask, how the last one failed is the answer.
-                if !target.has_untried() {
+                if !target.has_untried() || target.failovers >= target.failovers_max() {
                     return false;
                 }
+                target.failovers += 1;
                 self.retry(context, Retry::Broken);
             }
             return true;
@@ -182,12 +200,19 @@ impl Gateway {
         // What asks for something to be done may be doing it still, unless the peer is gone. Who failed it before may be
         // back by then.
         target.tried.clear();
-        if is_replayable(session) && !session.is_upgrade_req() && target.may_fail_over() {
+        if !session.is_upgrade_req() {
             target.suspect = target.claim.take();
-            return target.suspect.is_some();
         }
-        false
+        target.suspect.is_some()
     }
+}
+
+/// Which bodies are read before a peer is chosen although their route does not ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bodies {
+    WithLength,
+    /// Chunked JSON too.
+    All,
 }
 
 /// A peer could not be reached: the request goes elsewhere, and others avoid it for a while.
@@ -244,12 +269,13 @@ impl Target {
         self.addressed.is_none() && self.pool.as_ref().is_some_and(|pool| pool.has_untried(&tried))
     }
 
-    /// Whether the request can go on, should the peer that has it now be gone. llama.cpp's peers say so when they are
-    /// started anew, and may have it again.
-    fn may_fail_over(&self) -> bool {
-        let Some(config) = self.pool.as_ref().map(|pool| pool.config()) else { return false };
-        let may_return = config.engine == Engine::LlamaCpp && self.addressed.is_none() && self.resumption.is_none();
-        self.failovers < config.balancing.failovers_max && (may_return || self.has_another())
+    /// Whether a peer that was started anew may have the request again; llama.cpp's say that they were.
+    fn may_return(&self) -> bool {
+        self.addressed.is_none() && self.resumption.is_none()
+    }
+
+    fn failovers_max(&self) -> u32 {
+        self.pool.as_ref().map_or(0, |pool| pool.config().balancing.failovers_max)
     }
 
     /// Whether a request may be held for a peer that is not ready yet: as long as it might wait in the queue.

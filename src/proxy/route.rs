@@ -72,7 +72,8 @@ fn is_compressed(request: &RequestHeader) -> bool {
     encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn is_json(request: &RequestHeader) -> bool {
+/// Whether its body is JSON, as it says.
+pub fn is_json(request: &RequestHeader) -> bool {
     let content_type = request.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     essence.eq_ignore_ascii_case(b"application/json") || essence.to_ascii_lowercase().ends_with(b"+json")

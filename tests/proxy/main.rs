@@ -12,6 +12,7 @@ mod conversations;
 mod crowd;
 mod elsewhere;
 mod faults;
+mod felling;
 mod fleet;
 mod harness;
 mod hiding;

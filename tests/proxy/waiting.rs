@@ -229,7 +229,7 @@ fn when_no_box_is_left_the_client_is_told() {
             puppet.send(HEAD);
             puppet.end(Step::Die);
         }
-        assert_error(&client.response(), 502, "upstream_unreachable");
+        assert_error(&client.response(), 502, "request_fells_servers");
     }
     for body in [PLAIN, TOOLS] {
         let (first, second) = (Puppet::new(), Puppet::new());
@@ -246,14 +246,14 @@ fn when_no_box_is_left_the_client_is_told() {
         heard += &rest(&mut client);
         let error = without_comments(&heard);
         let error: serde_json::Value = serde_json::from_str(error.strip_prefix("data: ").unwrap()).unwrap();
-        assert_eq!(error["error"]["code"], "upstream_unreachable");
+        assert_eq!(error["error"]["code"], "request_fells_servers");
     }
 }
 
 #[test]
 fn a_box_that_came_back_may_have_the_request_again() {
     let (first, second) = (Puppet::new(), Puppet::new());
-    let gateway = gateway(&[first.address, second.address], |_| ());
+    let gateway = gateway(&[first.address, second.address], |pool| pool.balancing.failovers_max = 2);
     let mut client = Wire::connect(gateway.addr);
     client.send(post(CHAT, PLAIN));
     first.request();
@@ -278,7 +278,7 @@ fn a_request_that_fells_boxes_does_not_fell_them_all() {
             puppet.request();
             puppet.end(Step::Die);
         }
-        assert_error(&client.response(), 502, "upstream_error");
+        assert_error(&client.response(), 502, "request_fells_servers");
         assert!(last.seen.try_recv().is_err());
     }
 }
