@@ -9,6 +9,17 @@ pub struct Limits {
     pub headers_max: usize,
     /// Bytes of a request's head. Larger heads shift what one body read brings, and the exchange hangs.
     pub header_bytes_max: usize,
+    /// Milliseconds from the first byte of a request's head to its last; a head that never ends would hold its
+    /// connection for ever.
+    pub header_ms_max: u64,
+    /// Milliseconds that a client may be waited for with a body, and one second more for each so many bytes; a body that
+    /// trickles would hold a server's place for as long as it likes.
+    pub upload_ms_max: u64,
+    pub upload_bytes_per_second_min: u64,
+    /// Clients' connections at once; none means as many as there are descriptors for, with one more for a server each.
+    pub connections_max: Option<usize>,
+    /// Bytes of all bodies together that are read before a peer is chosen; each alone may be small.
+    pub bodies_bytes_max: usize,
     /// Bytes of a request body that is read before a peer is chosen; each request may hold that much memory.
     pub request_body_bytes_max: usize,
     /// Nesting of a request's JSON. Servers walk schemas by recursion, and one that is deep enough fells them.
@@ -32,6 +43,11 @@ impl Default for Limits {
         Self {
             headers_max: 100,
             header_bytes_max: 64 << 10,
+            header_ms_max: 60_000,
+            upload_ms_max: 60_000,
+            upload_bytes_per_second_min: 500,
+            connections_max: None,
+            bodies_bytes_max: 512 << 20,
             request_body_bytes_max: 32 << 20,
             request_depth_max: 128,
             event_bytes_max: 1 << 20,

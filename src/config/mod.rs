@@ -200,11 +200,13 @@ pub struct Timeouts {
     pub idle_ms: Option<u64>,
     /// The whole exchange.
     pub total_ms: Option<u64>,
+    /// How long a client may take nothing of its answer.
+    pub client_ms: Option<u64>,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect_ms: 5_000, first_byte_ms: None, idle_ms: Some(300_000), total_ms: None }
+        Self { connect_ms: 5_000, first_byte_ms: None, idle_ms: Some(300_000), total_ms: None, client_ms: Some(60_000) }
     }
 }
 

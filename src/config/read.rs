@@ -36,12 +36,17 @@ pub(super) const POOL: &[&str] = &[
     "conversations",
     "timeouts",
 ];
-pub(super) const TIMEOUTS: &[&str] = &["connect_ms", "first_byte_ms", "idle_ms", "total_ms"];
+pub(super) const TIMEOUTS: &[&str] = &["connect_ms", "first_byte_ms", "idle_ms", "total_ms", "client_ms"];
 pub(super) const SERVER: &[&str] =
     &["threads", "work_stealing", "listener_tasks_per_fd", "upstream_keepalive_pool_size", "grace_seconds"];
 pub(super) const LIMITS: &[&str] = &[
     "headers_max",
     "header_bytes_max",
+    "header_ms_max",
+    "upload_ms_max",
+    "upload_bytes_per_second_min",
+    "connections_max",
+    "bodies_bytes_max",
     "request_body_bytes_max",
     "request_depth_max",
     "event_bytes_max",
@@ -67,6 +72,7 @@ pub(super) const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 pub(super) const MILLISECONDS: RangeInclusive<u64> = 1..=86_400_000;
 /// One byte to a gibibyte: more would be memory that no machine in front of a model has to spare.
 const BYTES: RangeInclusive<usize> = 1..=(1 << 30);
+const BODIES_BYTES_MAX: usize = 1 << 40;
 
 /// What a configuration refers to outside its own text.
 pub trait Surroundings {
@@ -277,6 +283,7 @@ impl Reader<'_> {
             ("first_byte_ms", &mut timeouts.first_byte_ms),
             ("idle_ms", &mut timeouts.idle_ms),
             ("total_ms", &mut timeouts.total_ms),
+            ("client_ms", &mut timeouts.client_ms),
         ] {
             self.set_or_never(&fields, key, value);
         }
@@ -297,6 +304,16 @@ impl Reader<'_> {
         // Above 256 fields Pingora answers an empty 400 by itself; heads above 64 KiB can make an exchange hang.
         self.set(&fields, "headers_max", 1..=256, &mut limits.headers_max);
         self.set(&fields, "header_bytes_max", 1_024..=65_536, &mut limits.header_bytes_max);
+        self.set(&fields, "header_ms_max", MILLISECONDS, &mut limits.header_ms_max);
+        self.set(&fields, "upload_ms_max", MILLISECONDS, &mut limits.upload_ms_max);
+        let rate = &mut limits.upload_bytes_per_second_min;
+        self.set(&fields, "upload_bytes_per_second_min", 1..=1_000_000_000, rate);
+        match fields.find("connections_max") {
+            None => {}
+            Some(Node { value: Value::Text(text), .. }) if text == "auto" => {}
+            Some(node) => limits.connections_max = self.number(node, "connections_max", 1..=10_000_000),
+        }
+        self.set(&fields, "bodies_bytes_max", 1..=BODIES_BYTES_MAX, &mut limits.bodies_bytes_max);
         self.set(&fields, "request_body_bytes_max", BYTES, &mut limits.request_body_bytes_max);
         self.set(&fields, "request_depth_max", 1..=10_000, &mut limits.request_depth_max);
         self.set(&fields, "event_bytes_max", BYTES, &mut limits.event_bytes_max);

@@ -80,14 +80,16 @@ pools:
     tools: parse
     reasoning: open
     unknown_tools: pass
-    timeouts: { connect_ms: 1, first_byte_ms: 2, idle_ms: null, total_ms: 4 }
+    timeouts: { connect_ms: 1, first_byte_ms: 2, idle_ms: null, total_ms: 4, client_ms: 5 }
     peers:
       - http://${env.HOST}:${env.PORT}/llm/
       - { url: "http://b", name: gpu-1, weight: 3, priority: 1, max_inflight: 4, api_key: "${env.KEY}" }
   - name: rest
     peers: http://c
 limits:
-  { headers_max: 1, header_bytes_max: 1024, request_body_bytes_max: 3, request_depth_max: 10, event_bytes_max: 4, pending_bytes_max: 5,
+  { headers_max: 1, header_bytes_max: 1024, header_ms_max: 10, upload_ms_max: 11, upload_bytes_per_second_min: 12,
+    connections_max: 13, bodies_bytes_max: 14, request_body_bytes_max: 3, request_depth_max: 10,
+    event_bytes_max: 4, pending_bytes_max: 5,
     value_bytes_max: 6, answer_bytes_max: 7, depth_max: 8, choices_max: 9 }
 server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_keepalive_pool_size: 0, grace_seconds: 0 }
 "#,
@@ -98,7 +100,8 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
     let choices = (big.engine, big.tools, big.reasoning, big.unknown_tools);
     assert_eq!(choices, (Engine::Vllm, ToolsChoice::Parse, Reasoning::Open, UnknownTools::Pass));
     assert!(matches!(&big.dialect, DialectChoice::Named(dialect) if dialect.name() == "mine"));
-    let timeouts = Timeouts { connect_ms: 1, first_byte_ms: Some(2), idle_ms: None, total_ms: Some(4) };
+    let timeouts =
+        Timeouts { connect_ms: 1, first_byte_ms: Some(2), idle_ms: None, total_ms: Some(4), client_ms: Some(5) };
     assert_eq!(big.timeouts, timeouts);
     assert_eq!(big.peers[0], Peer::parse("http://10.0.0.1:8081/llm/").unwrap());
     let second = &big.peers[1];
@@ -107,6 +110,11 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
     let limits = Limits {
         headers_max: 1,
         header_bytes_max: 1024,
+        header_ms_max: 10,
+        upload_ms_max: 11,
+        upload_bytes_per_second_min: 12,
+        connections_max: Some(13),
+        bodies_bytes_max: 14,
         request_body_bytes_max: 3,
         request_depth_max: 10,
         event_bytes_max: 4,
@@ -300,7 +308,7 @@ t.yaml:1:95: unknown unknown_tools policy `drop` (known: text, pass)"),
     ("pools: [{name: a, peers: http://h, timeouts: {connect_ms: 5s, idle_ms: 0, total: 1}}]", "\
 t.yaml:1:59: connect_ms is a whole number, not `5s` (from 1 to 86400000; the unit stands in the key)
 t.yaml:1:72: idle_ms is out of range: 0 (from 1 to 86400000)
-t.yaml:1:75: unknown key `total` in timeouts (known: connect_ms, first_byte_ms, idle_ms, total_ms)"),
+t.yaml:1:75: unknown key `total` in timeouts (known: connect_ms, first_byte_ms, idle_ms, total_ms, client_ms)"),
     ("pools: [{name: a, peers: http://h, policy: hash, queue: {max: x, priority_header: ':'}, check_ms: 0, session_header: 'a b'}]", "\
 t.yaml:1:44: unknown policy `hash` (known: slots, round-robin, random-two, prefix)
 t.yaml:1:63: max is a whole number, not `x` (from 0 to 1000000; the unit stands in the key)

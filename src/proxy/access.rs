@@ -64,6 +64,7 @@ fn outcome(fault: Option<&Fault>) -> &'static str {
         None => "ok",
         Some(Blame::Client) => "refused",
         Some(Blame::Left) => "client_left",
+        Some(Blame::Stalled) => "client_stalled",
         Some(Blame::Busy) => "busy",
         Some(Blame::Upstream) => "upstream_failed",
         Some(Blame::Gateway) => "failed",

@@ -85,11 +85,18 @@ impl Gateway {
 
     pub(super) async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
         let bytes_max = context.settings.limits.request_body_bytes_max;
+        let all_bytes_max = context.settings.limits.bodies_bytes_max;
         let began = Instant::now();
-        let read = body::read(session, bytes_max).await;
+        let held = context.held.get_or_insert_with(|| self.bodies.begin());
+        let read = body::read(session, bytes_max, |bytes| held.grow(bytes, all_bytes_max)).await;
         context.seen.upload_took = began.elapsed();
+        if read.is_err() {
+            // What had come of it is dropped.
+            context.held = None;
+        }
         let read = read.map_err(|e| match e {
             ReadError::TooLarge => context.fail(Fault::BodyTooLarge { bytes_max }),
+            ReadError::Full => context.fail(Fault::BodiesFull { bytes_max: all_bytes_max }),
             ReadError::Unclosed => context.fail(Fault::BodyUnclosed),
             ReadError::Lost => context.fail(Fault::Internal),
             ReadError::Client(e) => e,

@@ -15,7 +15,8 @@ use pingora::proxy::Session;
 
 use crate::json::Extent;
 
-use super::clients::READ_BYTES_MAX;
+use super::held::Full;
+use super::socket::READ_BYTES_MAX;
 
 /// A length is a claim; only what has come gets memory beyond this.
 const FIRST_RESERVE_BYTES: usize = 1 << 20;
@@ -69,6 +70,8 @@ pub enum Upload {
 #[derive(Debug)]
 pub enum ReadError {
     TooLarge,
+    /// With it all bodies together would be.
+    Full,
     /// It ended before its JSON did.
     Unclosed,
     /// It came in a way that Pingora cannot hand over; better refused than left hanging.
@@ -76,8 +79,12 @@ pub enum ReadError {
     Client(Box<Error>),
 }
 
-/// Reads a body of at most `bytes_max` bytes.
-pub async fn read(session: &mut Session, bytes_max: usize) -> Result<Read, ReadError> {
+/// Reads a body of at most `bytes_max` bytes. `grow` is told of each piece, and may be against it.
+pub async fn read(
+    session: &mut Session,
+    bytes_max: usize,
+    grow: impl FnMut(usize) -> Result<(), Full>,
+) -> Result<Read, ReadError> {
     let headers = &session.req_header().headers;
     let is_chunked = headers.contains_key("transfer-encoding");
     let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.trim().parse::<usize>().ok());
@@ -88,11 +95,11 @@ pub async fn read(session: &mut Session, bytes_max: usize) -> Result<Read, ReadE
         Some(length) if !is_chunked && length > bytes_max => Err(ReadError::TooLarge),
         Some(length) if !is_chunked => {
             welcome(session).await?;
-            read_length(session, length).await
+            read_length(session, length, grow).await
         }
         _ => {
             welcome(session).await?;
-            read_chunked(session, bytes_max).await
+            read_chunked(session, bytes_max, grow).await
         }
     }
 }
@@ -166,7 +173,11 @@ async fn welcome(session: &mut Session) -> Result<(), ReadError> {
     Ok(())
 }
 
-async fn read_length(session: &mut Session, length: usize) -> Result<Read, ReadError> {
+async fn read_length(
+    session: &mut Session,
+    length: usize,
+    mut grow: impl FnMut(usize) -> Result<(), Full>,
+) -> Result<Read, ReadError> {
     let mut body = BytesMut::with_capacity(length.min(FIRST_RESERVE_BYTES));
     loop {
         // One read, be it the head's, brings no more than this, so it never crosses this line to the end.
@@ -177,7 +188,10 @@ async fn read_length(session: &mut Session, length: usize) -> Result<Read, ReadE
             break;
         }
         match session.as_downstream_mut().read_request_body().await.map_err(client)? {
-            Some(piece) => body.extend_from_slice(&piece),
+            Some(piece) => {
+                grow(piece.len())?;
+                body.extend_from_slice(&piece);
+            }
             None => break,
         }
     }
@@ -187,7 +201,11 @@ async fn read_length(session: &mut Session, length: usize) -> Result<Read, ReadE
     Ok(Read::Whole(Body { bytes: body.freeze(), framing: Framing::Length }))
 }
 
-async fn read_chunked(session: &mut Session, bytes_max: usize) -> Result<Read, ReadError> {
+async fn read_chunked(
+    session: &mut Session,
+    bytes_max: usize,
+    mut grow: impl FnMut(usize) -> Result<(), Full>,
+) -> Result<Read, ReadError> {
     session.enable_retry_buffering();
     let mut extent = Extent::default();
     let mut body = BytesMut::new();
@@ -198,6 +216,7 @@ async fn read_chunked(session: &mut Session, bytes_max: usize) -> Result<Read, R
         if body.len() + piece.len() > bytes_max {
             return Err(ReadError::TooLarge);
         }
+        grow(piece.len())?;
         body.extend_from_slice(&piece);
         extent.push(&piece);
         if extent.is_endless() {
@@ -209,6 +228,12 @@ async fn read_chunked(session: &mut Session, bytes_max: usize) -> Result<Read, R
         return Err(ReadError::Lost);
     }
     Ok(Read::Whole(Body { bytes: body.freeze(), framing: Framing::Chunked { buffered } }))
+}
+
+impl From<Full> for ReadError {
+    fn from(_: Full) -> Self {
+        Self::Full
+    }
 }
 
 fn client(e: Box<Error>) -> ReadError {

@@ -1,45 +1,98 @@
-//! Takes the connections of clients, and reads from each a little at a time.
-//! Answers nothing itself; each request is the gateway's.
+//! Takes the connections of clients, and reads the head of each of their requests.
+//! Answers nothing itself; each request is the gateway's, those that are refused here too.
 //!
-//! Pingora keeps two things of a request for as long as its answer lasts: the buffer that it read the body into, as
-//! large as its largest read, and what `body` had it keep of the body's end. An agent's requests are tens of KiB and
-//! their answers take minutes, so both are kept small by reading no more than a page at a time.
+//! Pingora would read heads itself: for as long as they take, up to a MiB each, and what it cannot read it answers by
+//! itself, which nobody would see. So a head is read here, within its limits, and handed to Pingora when it is whole.
+//! In the place of one that is refused Pingora gets the shortest that says as much, and the request ends in the first of
+//! the gateway's phases: with an id, an error of our shape, a line in the log, and counted like any other.
 
 use std::fmt;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::{Buf, BytesMut};
 use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
-use pingora::protocols::raw_connect::ProxyDigest;
-use pingora::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, UniqueIDType,
-};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, timeout};
 
-use super::Gateway;
+use crate::limits::Limits;
 
-/// What one read from a client brings at most.
-pub const READ_BYTES_MAX: usize = 4096;
-/// How long a client that has connected may take with its first request.
+use super::descriptors;
+use super::head::{self, Framing, Head, Refused, Rest};
+use super::line::Line;
+use super::settings::Current;
+use super::socket::{ClientSocket, Pace};
+use super::{CLIENT_IDLE_SECONDS, Fault, Gateway};
+
+/// How long a client that has connected may take to begin its first request.
 const FIRST_REQUEST_SECONDS: u64 = 60;
 
 /// The gateway, as what takes connections.
 pub struct Clients {
     proxy: Arc<HttpProxy<Gateway>>,
+    current: Arc<Current>,
+    connections: AtomicUsize,
+    /// As many as there are descriptors for.
+    connections_max: usize,
+}
+
+/// What comes with a request on its connection.
+#[derive(Debug)]
+pub struct Arrival {
+    pub line: Arc<Line>,
+    /// Why it is refused, if it is.
+    pub fault: Option<Fault>,
+}
+
+/// The next request of a connection.
+enum Next {
+    Head(Head),
+    Refused(Refused, Rest),
+    /// There is none.
+    Gone,
 }
 
 impl Clients {
     pub fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
-        Self { proxy: Arc::new(http_proxy(conf, gateway)) }
+        let current = Arc::clone(&gateway.current);
+        let proxy = Arc::new(http_proxy(conf, gateway));
+        Self { proxy, current, connections: AtomicUsize::new(0), connections_max: descriptors::raise() }
+    }
+
+    /// One request on its way through Pingora. Answers with the connection if another may follow.
+    async fn request(
+        &self,
+        mut socket: Box<ClientSocket>,
+        next: Next,
+        line: &Arc<Line>,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Box<ClientSocket>> {
+        let pace = pace(&self.current.settings().limits);
+        let mut fault = None;
+        match next {
+            Next::Head(head) => socket.begin(head.bytes, head.body, pace),
+            Next::Refused(refused, rest) => {
+                let pace = Pace { upload: Duration::MAX, ..pace };
+                let body = if rest == Rest::Heard { Framing::Open } else { Framing::Length(0) };
+                socket.begin(refused.shown(rest), body, pace);
+                fault = Some(refused.fault);
+            }
+            Next::Gone => return None,
+        }
+        line.expect();
+        let may_stay = !*shutdown.borrow();
+        let mut session = ServerSession::new_http1(socket);
+        session.set_keepalive(may_stay.then_some(CLIENT_IDLE_SECONDS));
+        session.set_connection_user_context(Some(Box::new(Arrival { line: Arc::clone(line), fault })));
+        let (stream, _) = self.proxy.process_new_http(session, shutdown).await?.consume();
+        let socket = stream.into_any().downcast::<ClientSocket>().ok()?;
+        socket.is_between_requests().then_some(socket)
     }
 }
 
@@ -53,17 +106,37 @@ impl fmt::Debug for Clients {
 impl ServerApp for Clients {
     /// As Pingora does it for HTTP/1; that it can also do HTTP/2 would be 3 KiB more in each connection.
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let mut session = ServerSession::new_http1(Box::new(Sipped(stream)));
-        let may_stay = !*shutdown.borrow();
-        session.set_keepalive(may_stay.then_some(FIRST_REQUEST_SECONDS));
-        while let Some(kept) = self.proxy.process_new_http(session, shutdown).await {
-            let (stream, settings) = kept.consume();
-            session = ServerSession::new_http1(stream);
-            if let Some(settings) = settings {
-                settings.apply_to_session(&mut session);
-            }
+        let line = Arc::new(Line::default());
+        let mut socket = Box::new(ClientSocket::new(stream, Arc::clone(&line)));
+        let _counted = Counted::new(&self.connections);
+        let connections_max = self.current.settings().limits.connections_max.unwrap_or(self.connections_max);
+        if self.connections.load(Ordering::Relaxed) > connections_max {
+            let refused = Refused::new(Fault::TooManyConnections { connections_max }, b"");
+            self.request(socket, Next::Refused(refused, Rest::Ignored), &line, shutdown).await;
+            return None;
         }
-        None
+        let mut idle = FIRST_REQUEST_SECONDS;
+        loop {
+            let next = {
+                let limits = &self.current.settings().limits.clone();
+                let mut shutdown = shutdown.clone();
+                tokio::select! {
+                    biased;
+                    next = read_head(&mut socket, Duration::from_secs(idle), limits) => next,
+                    _ = shutdown.wait_for(|is_over| *is_over) => Next::Gone,
+                }
+            };
+            if let Some(kept) = self.request(socket, next, &line, shutdown).await {
+                (socket, idle) = (kept, CLIENT_IDLE_SECONDS);
+                continue;
+            }
+            // A head that Pingora did not take.
+            let stream = line.take_back()?;
+            let refused = Refused::new(Fault::BadRequest("its head is none".to_owned()), b"");
+            let socket = Box::new(ClientSocket::new(stream, Arc::clone(&line)));
+            self.request(socket, Next::Refused(refused, Rest::Heard), &line, shutdown).await;
+            return None;
+        }
     }
 
     async fn cleanup(&self) {
@@ -71,120 +144,74 @@ impl ServerApp for Clients {
     }
 }
 
-/// A connection of which one read brings [`READ_BYTES_MAX`] at most.
-#[derive(Debug)]
-struct Sipped(Stream);
-
-impl AsyncRead for Sipped {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if buf.remaining() <= READ_BYTES_MAX {
-            return Pin::new(&mut self.0).poll_read(cx, buf);
+/// Reads the head of the next request, within its limits.
+async fn read_head(socket: &mut ClientSocket, idle: Duration, limits: &Limits) -> Next {
+    let patience = Duration::from_millis(limits.header_ms_max);
+    let mut began = None;
+    let mut searched = 0;
+    loop {
+        let ahead = socket.ahead();
+        if !ahead.is_empty() {
+            began.get_or_insert_with(Instant::now);
         }
-        let mut sip = ReadBuf::new(buf.initialize_unfilled_to(READ_BYTES_MAX));
-        ready!(Pin::new(&mut self.0).poll_read(cx, &mut sip))?;
-        let read = sip.filled().len();
-        buf.advance(read);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Sipped {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-}
-
-#[async_trait]
-impl Shutdown for Sipped {
-    async fn shutdown(&mut self) {
-        self.0.shutdown().await;
-    }
-}
-
-#[async_trait]
-impl Peek for Sipped {
-    async fn try_peek(&mut self, buf: &mut [u8]) -> io::Result<bool> {
-        self.0.try_peek(buf).await
-    }
-}
-
-impl UniqueID for Sipped {
-    fn id(&self) -> UniqueIDType {
-        self.0.id()
-    }
-}
-
-/// There is no TLS.
-impl Ssl for Sipped {}
-
-impl GetTimingDigest for Sipped {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.0.get_timing_digest()
-    }
-
-    fn get_read_pending_time(&self) -> Duration {
-        self.0.get_read_pending_time()
-    }
-
-    fn get_write_pending_time(&self) -> Duration {
-        self.0.get_write_pending_time()
-    }
-}
-
-impl GetProxyDigest for Sipped {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.0.get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for Sipped {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.0.get_socket_digest()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_read_brings_a_page_at_most() {
-        let (mut client, server) = duplex(1 << 16);
-        let mut sipped = Sipped(Box::new(server));
-        let sent: Vec<u8> = (0..=255).cycle().take(10_000).collect();
-        client.write_all(&sent).await.unwrap();
-        drop(client);
-        let (mut read, mut lengths) = (Vec::with_capacity(1 << 16), Vec::new());
-        loop {
-            let length = sipped.read_buf(&mut read).await.unwrap();
-            lengths.push(length);
-            if length == 0 {
-                break;
+        // Some clients end a body with an empty line that does not belong to it (RFC 9112, section 2.2).
+        if searched == 0 {
+            let blank = ahead.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            ahead.advance(blank);
+        }
+        if let Some(next) = whole_head(ahead, searched, limits) {
+            return next;
+        }
+        searched = ahead.len();
+        let patience = began.map_or(idle, |began| patience.saturating_sub(began.elapsed()));
+        match timeout(patience, socket.more()).await {
+            Ok(Ok(1..)) => {}
+            Err(_) if !socket.ahead().is_empty() => {
+                let refused = Refused::new(Fault::HeadLate, socket.ahead());
+                return Next::Refused(refused, Rest::Ignored);
             }
+            Ok(Ok(0) | Err(_)) | Err(_) => return Next::Gone,
         }
-        assert_eq!(lengths, [4096, 4096, 1808, 0]);
-        assert_eq!(read, sent);
+    }
+}
+
+/// What has come, if that is a whole head or more than one may be.
+fn whole_head(ahead: &mut BytesMut, searched: usize, limits: &Limits) -> Option<Next> {
+    let bytes_max = limits.header_bytes_max;
+    let end = head::end(ahead, searched);
+    let bytes = end.unwrap_or(ahead.len());
+    if bytes > bytes_max {
+        let refused = Refused::new(Fault::HeadTooLarge { bytes, bytes_max }, ahead);
+        return Some(Next::Refused(refused, Rest::Heard));
+    }
+    // No head of any kind: TLS, for one.
+    if ahead.first().is_some_and(|byte| !byte.is_ascii_graphic()) {
+        let fault = Fault::BadRequest("it is not HTTP".to_owned());
+        return Some(Next::Refused(Refused::new(fault, b""), Rest::Heard));
+    }
+    let head = ahead.split_to(end?).freeze();
+    if ahead.is_empty() {
+        *ahead = BytesMut::new();
+    }
+    Some(head::read(head).map_or_else(|refused| Next::Refused(refused, Rest::Heard), Next::Head))
+}
+
+fn pace(limits: &Limits) -> Pace {
+    Pace { upload: Duration::from_millis(limits.upload_ms_max), bytes_per_second: limits.upload_bytes_per_second_min }
+}
+
+/// A connection that is counted for as long as this is there.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

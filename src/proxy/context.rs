@@ -17,8 +17,10 @@ use super::body::{End, Upload};
 use super::conversation::{Conversation, Resumption};
 use super::fault::Fault;
 use super::felling::Sent;
+use super::held::Held;
 use super::lifecycle::Busy;
 use super::nesting::Nesting;
+use super::line::Line;
 use super::reply::Reply;
 use super::seen::Seen;
 use super::settings::Settings;
@@ -30,6 +32,8 @@ pub struct Context {
     /// As they were when it began.
     pub settings: Arc<Settings>,
     pub began: Instant,
+    /// Its connection.
+    pub line: Arc<Line>,
     /// `X-Request-Id`.
     pub id: String,
     /// The model that the request names, where its body was read; behind an alias, the one that it stands for.
@@ -43,6 +47,8 @@ pub struct Context {
     pub upload: Upload,
     /// Of a body that has not been read as a whole.
     pub nesting: Option<Nesting>,
+    /// What it takes of the memory for all bodies.
+    pub held: Option<Held>,
     /// The body as it went to the server that has it now.
     pub sent: Option<Sent>,
     /// How the reply is to be read, when it is.
@@ -132,6 +138,7 @@ impl Context {
         Self {
             settings,
             began: Instant::now(),
+            line: Arc::default(),
             id: String::new(),
             model: None,
             alias: None,
@@ -139,6 +146,7 @@ impl Context {
             conversation: None,
             upload: Upload::default(),
             nesting: None,
+            held: None,
             sent: None,
             exchange: None,
             delivery: Delivery::default(),

@@ -19,6 +19,16 @@ pub enum Fault {
     TooManyFields { fields: usize, fields_max: usize },
     #[error("the head of the request has {bytes} bytes, {bytes_max} are allowed")]
     HeadTooLarge { bytes: usize, bytes_max: usize },
+    #[error("the head of the request did not come in time")]
+    HeadLate,
+    #[error("the method {0} is not served here")]
+    Method(String),
+    #[error("the request has a transfer coding besides `chunked`")]
+    UnknownCoding,
+    #[error("{connections_max} clients are connected, no more may be")]
+    TooManyConnections { connections_max: usize },
+    #[error("the bodies of all requests together are larger than {bytes_max} bytes")]
+    BodiesFull { bytes_max: usize },
     #[error("the request body is larger than {bytes_max} bytes")]
     BodyTooLarge { bytes_max: usize },
     #[error("the JSON of the request nests more than {depth_max} deep")]
@@ -44,6 +54,9 @@ pub enum Fault {
     /// Nobody is there to be told.
     #[error("the client left")]
     ClientLeft,
+    /// Nobody listens.
+    #[error("the client took nothing of its answer for too long")]
+    Stalled,
 
     #[error(transparent)]
     Claim(#[from] ClaimError),
@@ -65,6 +78,8 @@ pub enum Fault {
     #[error("{servers} servers died of this request, so no other gets it for ten minutes")]
     Felling { servers: u32 },
 
+    #[error("the gateway has no descriptor left for another connection")]
+    NoDescriptors,
     #[error("the request could not be handed on")]
     Internal,
 }
@@ -75,16 +90,21 @@ pub enum Blame {
     Client,
     /// The client went away.
     Left,
+    /// The client stays, and does not read.
+    Stalled,
     Busy,
     Upstream,
     Gateway,
 }
 
+/// Those that a refused client may use; servers take others, too.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 impl Blame {
     /// One of three, as metrics and the access log say it.
     pub fn whose(self) -> &'static str {
         match self {
-            Self::Client | Self::Left => "client",
+            Self::Client | Self::Left | Self::Stalled => "client",
             Self::Upstream => "upstream",
             Self::Busy | Self::Gateway => "gateway",
         }
@@ -124,14 +144,17 @@ impl Fault {
             Self::TooManyFields { .. } | Self::HeadTooLarge { .. } => 431,
             Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => 413,
             Self::TooDeep { .. } | Self::BodyUnclosed | Self::BadRequest(_) | Self::Request(_) => 400,
-            Self::BodyLate => 408,
+            Self::BodyLate | Self::HeadLate => 408,
+            Self::Method(_) => 405,
+            Self::UnknownCoding => 501,
             Self::NoKey => 401,
             Self::WrongKey => 403,
             Self::UnknownModel { .. } | Self::UnknownPeer { .. } | Self::Hidden(_) => 404,
             // Never sent; what nginx writes into its log for this.
-            Self::ClientLeft => 499,
+            Self::ClientLeft | Self::Stalled => 499,
             Self::Claim(ClaimError::Full { .. }) => 429,
             Self::Claim(ClaimError::Late { .. }) => 503,
+            Self::TooManyConnections { .. } | Self::BodiesFull { .. } | Self::NoDescriptors => 503,
             Self::Refused(status @ 400..=599) => *status,
             Self::Refused(_) => 502,
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken | Self::Assemble(_) => 502,
@@ -144,9 +167,11 @@ impl Fault {
     pub fn blame(&self) -> Blame {
         match self {
             Self::ClientLeft => Blame::Left,
+            Self::Stalled => Blame::Stalled,
             Self::Claim(ClaimError::Full { .. } | ClaimError::Late { .. }) => Blame::Busy,
-            Self::Internal => Blame::Gateway,
-            Self::Felling { .. } => Blame::Client,
+            Self::TooManyConnections { .. } | Self::BodiesFull { .. } => Blame::Busy,
+            Self::Internal | Self::NoDescriptors => Blame::Gateway,
+            Self::Felling { .. } | Self::UnknownCoding => Blame::Client,
             other if other.status() < 500 => Blame::Client,
             _ => Blame::Upstream,
         }
@@ -159,7 +184,11 @@ impl Fault {
             Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => "request_too_large",
             Self::TooDeep { .. } => "request_too_deep",
             Self::BodyUnclosed => "invalid_json",
-            Self::BodyLate => "request_timeout",
+            Self::BodyLate | Self::HeadLate => "request_timeout",
+            Self::Method(_) => "method_not_allowed",
+            Self::UnknownCoding => "unsupported_transfer_encoding",
+            Self::TooManyConnections { .. } => "too_many_connections",
+            Self::BodiesFull { .. } => "bodies_full",
             Self::BadRequest(_) => "invalid_request",
             Self::UnknownModel { .. } => "model_not_found",
             Self::Hidden(_) => "unknown_url",
@@ -167,6 +196,7 @@ impl Fault {
             Self::UnknownPeer { .. } => "unknown_peer",
             Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => "invalid_tool_choice",
             Self::ClientLeft => "client_left",
+            Self::Stalled => "client_stalled",
             Self::Claim(ClaimError::Full { .. }) => "queue_full",
             Self::Claim(ClaimError::Late { .. }) => "queue_timeout",
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable => "upstream_unreachable",
@@ -174,6 +204,7 @@ impl Fault {
             Self::Assemble(AssembleError::AnswerTooLarge(_) | AssembleError::EventTooLarge(_)) => "answer_too_large",
             Self::Felling { .. } => "request_fells_servers",
             Self::Broken | Self::Refused(_) | Self::Assemble(_) => "upstream_error",
+            Self::NoDescriptors => "no_descriptors",
             Self::Internal => "internal_error",
         }
     }
@@ -185,8 +216,11 @@ impl Fault {
         header.insert_header("Content-Length", body.len())?;
         header.insert_header("Cache-Control", "no-store")?;
         header.insert_header("X-Request-Id", request_id)?;
-        if let Self::Claim(ClaimError::Full { retry_after } | ClaimError::Late { retry_after }) = self {
-            header.insert_header("Retry-After", retry_after.as_secs().max(1))?;
+        if let Some(seconds) = self.retry_after() {
+            header.insert_header("Retry-After", seconds)?;
+        }
+        if matches!(self, Self::Method(_)) {
+            header.insert_header("Allow", METHODS)?;
         }
         if matches!(self, Self::Felling { .. }) {
             // OpenAI's own SDKs would send it twice more.
@@ -196,6 +230,17 @@ impl Fault {
             header.insert_header("WWW-Authenticate", "Bearer")?;
         }
         Ok(header)
+    }
+
+    /// After how many seconds it is worth another try, where that is known.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Claim(ClaimError::Full { retry_after } | ClaimError::Late { retry_after }) => {
+                Some(retry_after.as_secs().max(1))
+            }
+            Self::TooManyConnections { .. } | Self::BodiesFull { .. } | Self::NoDescriptors => Some(1),
+            _ => None,
+        }
     }
 
     /// The error as an event, for a client that has got the head of a stream.

@@ -11,15 +11,20 @@ mod addressed;
 mod admit;
 mod affinity;
 mod body;
+mod chunks;
 mod clients;
 mod context;
 mod conversation;
+mod descriptors;
 mod ending;
 mod explain;
 mod fault;
 mod felling;
+mod head;
 mod headers;
+mod held;
 mod lifecycle;
+mod line;
 mod listing;
 mod nesting;
 mod path;
@@ -30,8 +35,10 @@ mod reply;
 mod route;
 mod seen;
 mod settings;
+mod socket;
 mod wait;
 
+use std::any::Any;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -52,13 +59,15 @@ pub use settings::{Current, Settings};
 
 use crate::balance::Outcome;
 use crate::metrics::{Metrics, Retry};
-use crate::upstream::{Cause, Connection, Pool, Watch};
+use crate::upstream::{Cause, Connection, Pool, Watch, is_shortage};
 
 use body::End;
+use clients::Arrival;
 use context::{Delivery, Distrust};
 use conversation::Resumed;
 use fault::Blame;
 use felling::Felled;
+use held::Bodies;
 use listing::Wanted;
 use nesting::Nesting;
 use wait::Standing;
@@ -78,11 +87,19 @@ pub struct Gateway {
     said: Mutex<HashSet<String>>,
     /// What servers died of.
     felled: Felled,
+    bodies: Bodies,
 }
 
 impl Gateway {
     pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
-        Self { current, metrics, lifecycle, said: Mutex::default(), felled: Felled::default() }
+        Self {
+            current,
+            metrics,
+            lifecycle,
+            said: Mutex::default(),
+            felled: Felled::default(),
+            bodies: Bodies::default(),
+        }
     }
 
     /// The connection that a request needs.
@@ -129,16 +146,26 @@ impl ProxyHttp for Gateway {
     /// None: nothing is compressed on the way.
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
+    /// Called with each request, be it the first of its connection.
+    fn on_connection_reuse(&self, _: &mut Session, context: &mut Box<Context>, arrival: Box<dyn Any + Send + Sync>) {
+        if let Ok(arrival) = arrival.downcast::<Arrival>() {
+            (context.line, context.fault) = (arrival.line, arrival.fault);
+        }
+        context.line.admit();
+    }
+
     async fn early_request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
         context.busy = Some(self.lifecycle.enter());
         context.id = headers::request_id(session.req_header());
         session.set_read_timeout(Some(CLIENT_PAUSE_MAX));
-        session.set_pipelining_enabled(true);
         match (session.get_keepalive(), self.lifecycle.is_ready()) {
             (Some(_), true) => session.set_keepalive(Some(CLIENT_IDLE_SECONDS)),
             _ => session.set_keepalive(None),
         }
-        self.check_head(session, context)
+        match context.fault.take() {
+            Some(fault) => Err(context.fail(fault)),
+            None => self.check_head(session, context),
+        }
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<bool> {
@@ -183,6 +210,7 @@ impl ProxyHttp for Gateway {
                     context.sent = Some(self.felled.sending());
                     return Ok(Box::new(http_peer));
                 }
+                Err(e) if is_shortage(&e) => return Err(context.fail(Fault::NoDescriptors)),
                 Err(e) => {
                     log::warn!("pool {}: {}: {e}", pool.name(), claim.peer().url());
                     place::give_up(&mut context.target, claim);
@@ -258,6 +286,7 @@ impl ProxyHttp for Gateway {
         }
         self.judge_head(session, context, response)?;
         context.upload.release();
+        context.held = None;
         headers::strip_hop_by_hop(response);
         let comes_behind_comments = context.wait.is_commented();
         context.wait.answered();
@@ -324,6 +353,9 @@ impl ProxyHttp for Gateway {
         mut e: Box<Error>,
     ) -> Box<Error> {
         let Some(claim) = context.target.claim.take() else { return e };
+        if Cause(&e).is_shortage() {
+            return context.fail(Fault::NoDescriptors);
+        }
         log::warn!("{}: {} cannot be reached: {}", context.id, claim.peer().url(), Cause(&e));
         place::give_up(&mut context.target, claim);
         let retry = context.target.has_untried();
@@ -352,7 +384,10 @@ impl ProxyHttp for Gateway {
         let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
         let (fault, cause) = match context.fault.take() {
             Some(fault) => (fault, String::new()),
-            None => (Fault::of(e, expired), format!(" ({})", Cause(e))),
+            None => match context.line.slipped() {
+                Some(slip) => (slip.fault(), String::new()),
+                None => (Fault::of(e, expired), format!(" ({})", Cause(e))),
+            },
         };
         let code = fault.status();
         // As with an answer's end: the client may take its time.
@@ -364,9 +399,9 @@ impl ProxyHttp for Gateway {
         }
         match fault.blame() {
             Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}{cause}", context.id),
-            Blame::Client | Blame::Left | Blame::Busy => log::debug!("{}: {fault}{cause}", context.id),
+            Blame::Client | Blame::Left | Blame::Stalled | Blame::Busy => log::debug!("{}: {fault}{cause}", context.id),
         }
-        if matches!(fault.blame(), Blame::Left) {
+        if matches!(fault.blame(), Blame::Left | Blame::Stalled) {
             context.fault = Some(fault);
         } else if has_answered(session) {
             context.fault = Some(fault);

@@ -28,6 +28,7 @@ impl Gateway {
         if let Some(claim) = context.target.suspect.take() {
             self.suspect(session, context, pool, claim).await?;
         }
+        context.line.be_patient(pool.config().timeouts.client_ms);
         let failovers_max = pool.config().balancing.failovers_max;
         self.refuse_felling(session, context, failovers_max).await?;
         if let Some(addressed) = &context.target.addressed {

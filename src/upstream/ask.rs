@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::config;
 
-use super::cause::Cause;
+use super::cause::{Cause, is_shortage};
 use super::claim::Connection;
 use super::peer::Peer;
 use super::watch::Watch;
@@ -56,6 +56,17 @@ pub enum AskError {
     TooLarge,
     #[error("no answer within {ANSWER_MAX:?}")]
     Late,
+}
+
+impl AskError {
+    /// Whether it was not asked at all, for want of a descriptor.
+    pub fn is_shortage(&self) -> bool {
+        match self {
+            Self::Address(e) => is_shortage(e),
+            Self::Http(e) => Cause(e).is_shortage(),
+            Self::TooLarge | Self::Late => false,
+        }
+    }
 }
 
 /// The bodies of the answers of every peer that answers in time, in the order of the peers.

@@ -1,13 +1,31 @@
 //! What lies behind one of Pingora's errors, for people who read logs.
 //! Whose fault it is, is said by whoever logs it.
 
-use std::fmt;
+use std::{fmt, io};
 
 use pingora::{BError, Error};
 
 /// Shows an error by the words of whoever noticed it first: `Connection refused (os error 111)`.
 #[derive(Debug)]
 pub struct Cause<'a>(pub &'a Error);
+
+impl Cause<'_> {
+    /// Whether it is that the process, or its system, has no descriptor or port left for another connection.
+    pub fn is_shortage(&self) -> bool {
+        match self.0.cause.as_ref().map(|cause| (cause.downcast_ref::<BError>(), cause.downcast_ref::<io::Error>())) {
+            Some((Some(e), _)) => Cause(e).is_shortage(),
+            Some((None, Some(e))) => is_shortage(e),
+            Some((None, None)) | None => false,
+        }
+    }
+}
+
+/// Whether that is why a connection was not made. It says nothing of the server.
+pub fn is_shortage(e: &io::Error) -> bool {
+    // EMFILE and ENFILE; EADDRNOTAVAIL is what `connect` says when every port to that server is taken.
+    matches!(e.raw_os_error(), Some(23 | 24))
+        || e.kind() == io::ErrorKind::AddrNotAvailable && e.raw_os_error().is_some()
+}
 
 impl fmt::Display for Cause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,8 +43,6 @@ impl fmt::Display for Cause<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
-
     use pingora::{ErrorType, OrErr};
 
     #[test]
@@ -42,5 +58,21 @@ mod tests {
         ] {
             assert_eq!(Cause(&e).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_shortage_of_our_own_is_told_from_what_servers_do() {
+        let with = |e: io::Error| Err::<(), _>(e).or_err(ErrorType::ConnectError, "connecting").unwrap_err();
+        for (e, expected) in [
+            (io::Error::from_raw_os_error(24), true),
+            (io::Error::from_raw_os_error(23), true),
+            (io::Error::from_raw_os_error(99), true),
+            (io::Error::from_raw_os_error(111), false),
+            (io::ErrorKind::AddrNotAvailable.into(), false),
+        ] {
+            let outer = Error::because(ErrorType::ConnectError, "outer", with(e));
+            assert_eq!(Cause(&outer).is_shortage(), expected, "{outer}");
+        }
+        assert!(!Cause(&Error::new(ErrorType::ConnectError)).is_shortage());
     }
 }

@@ -22,6 +22,8 @@ pub enum Check {
     Refused,
     /// It takes connections and says nothing.
     Silent,
+    /// It was not asked.
+    Unasked,
 }
 
 /// What became of a server whose connection broke before it answered.
@@ -61,6 +63,7 @@ pub async fn check(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts,
     let health = match ask::page(peer, path, None, timeouts).await {
         Ok(page) => page,
         Err(AskError::Late) => return Check::Silent,
+        Err(e) if e.is_shortage() => return Check::Unasked,
         Err(e) => {
             log::debug!("{}: {path}: {e}", peer.url());
             return Check::Refused;
@@ -80,6 +83,7 @@ pub async fn fate(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) 
         match ask::page(peer, HEALTH, None, timeouts).await {
             Ok(page) if page.status == 503 && memmem::find(&page.body, LOADING).is_some() => return Fate::Restarted,
             Ok(_) | Err(AskError::Late) => return Fate::Lives,
+            Err(e) if e.is_shortage() => return Fate::Lives,
             Err(_) => {}
         }
     }

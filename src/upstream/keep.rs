@@ -133,6 +133,7 @@ impl Keeper {
         noticed.silences = if matches!(check, Check::Silent) { noticed.silences + 1 } else { 0 };
         let report = match check {
             Check::Told(report) => report,
+            Check::Unasked => return,
             Check::Silent if noticed.silences < SILENCES_MAX => {
                 if noticed.silences == 1 && noticed.state.is_none() {
                     // What was assumed until it was asked holds no longer.

@@ -28,7 +28,7 @@ mod watch;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub use ask::Question;
-pub use cause::Cause;
+pub use cause::{Cause, is_shortage};
 pub use check::Fate;
 pub use claim::{Claim, Connection};
 pub use hold::{Holding, Ticks};

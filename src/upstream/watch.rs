@@ -71,7 +71,7 @@ impl Watch {
     /// Pingora takes the end of the (empty) request body for the end of the tunnel when it comes to it after a quick
     /// server's 101. It flushes the head and then that end, and until then the server is not listened to.
     pub fn of_tunnel(connect_ms: u64) -> Self {
-        let timeouts = Timeouts { connect_ms, first_byte_ms: None, idle_ms: None, total_ms: None };
+        let timeouts = Timeouts { connect_ms, first_byte_ms: None, idle_ms: None, total_ms: None, client_ms: None };
         Self { flushes_first: 2, ..Self::new(timeouts) }
     }
 

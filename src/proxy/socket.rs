@@ -1,0 +1,476 @@
+//! A client's connection as Pingora sees it: one request at a time, a little at a time, and not for ever.
+//! Answers nothing and reads no head; `clients` asks it for one, `head` says what it means.
+//!
+//! Pingora keeps two things of a request for as long as its answer lasts: the buffer that it read the body into, as
+//! large as its largest read, and what `body` had it keep of the body's end. An agent's requests are tens of KiB and
+//! their answers take minutes, so both are kept small by reading no more than a page at a time.
+//!
+//! What belongs to the next request is not handed on before that is due, so that its head is read here too.
+//! Time counts only while a client is waited for: it is late with an upload that a server takes slowly no more than with
+//! an answer that a server gives slowly.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes, BytesMut};
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use super::chunks::Chunks;
+use super::head::Framing;
+use super::line::{Line, Slip};
+
+/// What one read from a client brings at most.
+pub const READ_BYTES_MAX: usize = 4096;
+
+/// How long a client may take with a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    pub upload: Duration,
+    /// A second more for each so many bytes.
+    pub bytes_per_second: u64,
+}
+
+/// A client's connection.
+pub struct ClientSocket {
+    /// Absent once it was given back.
+    stream: Option<Stream>,
+    line: Arc<Line>,
+    /// A head to be handed on.
+    head: Bytes,
+    /// What came behind what may be handed on.
+    ahead: BytesMut,
+    gate: Gate,
+    pace: Pace,
+    upload: Upload,
+    writing: Option<Writing>,
+}
+
+/// What may be handed on behind the head.
+#[derive(Debug)]
+enum Gate {
+    Length(u64),
+    Chunks(Chunks),
+    Open,
+}
+
+/// A body on its way.
+#[derive(Debug, Default)]
+struct Upload {
+    bytes: u64,
+    /// How long it was waited for, but for the wait that goes on.
+    waited: Duration,
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+/// A write that the client does not take.
+#[derive(Debug)]
+struct Writing {
+    /// How much it had taken by then, where that is known.
+    taken: Option<u64>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl ClientSocket {
+    pub fn new(stream: Stream, line: Arc<Line>) -> Self {
+        let pace = Pace { upload: Duration::MAX, bytes_per_second: 1 };
+        Self {
+            stream: Some(stream),
+            line,
+            head: Bytes::new(),
+            ahead: BytesMut::new(),
+            gate: Gate::Length(0),
+            pace,
+            upload: Upload::default(),
+            writing: None,
+        }
+    }
+
+    /// A request begins: this is its head, so long its body, and so long it may take.
+    pub fn begin(&mut self, head: Bytes, body: Framing, pace: Pace) {
+        self.gate = match body {
+            Framing::Length(length) => Gate::Length(length),
+            Framing::Chunked => Gate::Chunks(Chunks::default()),
+            Framing::Open => Gate::Open,
+        };
+        (self.head, self.pace, self.upload) = (head, pace, Upload::default());
+    }
+
+    /// Whether a request is over, and the next may be read.
+    pub fn is_between_requests(&self) -> bool {
+        self.head.is_empty() && self.is_closed()
+    }
+
+    /// What has come of the next request.
+    pub fn ahead(&mut self) -> &mut BytesMut {
+        &mut self.ahead
+    }
+
+    /// Waits for more of the next request. How much came; 0 at the end.
+    pub async fn more(&mut self) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_ahead(cx)).await
+    }
+
+    /// Whether the body is over.
+    fn is_closed(&self) -> bool {
+        match &self.gate {
+            Gate::Length(left) => *left == 0,
+            Gate::Chunks(chunks) => chunks.is_over(),
+            Gate::Open => false,
+        }
+    }
+
+    fn poll_stream(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Some(stream) => Pin::new(stream).poll_read(cx, buf),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut page = [0; READ_BYTES_MAX];
+        let mut buf = ReadBuf::new(&mut page);
+        ready!(self.poll_stream(cx, &mut buf))?;
+        self.ahead.extend_from_slice(buf.filled());
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    /// Nothing more may be handed on: all that is of interest is whether the client has left.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.ahead.len() < READ_BYTES_MAX {
+            if ready!(self.poll_ahead(cx))? == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Reads of the body.
+    fn poll_body(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let room = match &self.gate {
+            Gate::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX),
+            Gate::Chunks(_) | Gate::Open => usize::MAX,
+        };
+        let room = room.min(buf.remaining()).min(READ_BYTES_MAX);
+        let mut sip = ReadBuf::new(buf.initialize_unfilled_to(room));
+        if self.ahead.is_empty() {
+            ready!(self.poll_upload(cx, &mut sip))?;
+        } else {
+            let came = self.ahead.split_to(room.min(self.ahead.len()));
+            sip.put_slice(&came);
+            if self.ahead.is_empty() {
+                self.ahead = BytesMut::new();
+            }
+        }
+        let came = match &mut self.gate {
+            Gate::Open => sip.filled().len(),
+            Gate::Length(left) => {
+                *left = left.saturating_sub(count(sip.filled().len()));
+                sip.filled().len()
+            }
+            Gate::Chunks(chunks) => match chunks.push(sip.filled()) {
+                Ok(length) => length,
+                Err(_) => return Poll::Ready(Err(self.line.slip(Slip::BadChunk))),
+            },
+        };
+        let (_, behind) = sip.filled().split_at(came);
+        if !behind.is_empty() {
+            let mut ahead = BytesMut::from(behind);
+            ahead.extend_from_slice(&self.ahead);
+            self.ahead = ahead;
+        }
+        self.upload.bytes += count(came);
+        buf.advance(came);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads from the client, as long as it may take.
+    fn poll_upload(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.poll_stream(cx, buf) {
+            Poll::Ready(read) => {
+                if let Some((since, _)) = self.upload.waiting.take() {
+                    self.upload.waited += since.elapsed();
+                }
+                Poll::Ready(read)
+            }
+            Poll::Pending if matches!(self.gate, Gate::Open) => Poll::Pending,
+            Poll::Pending => {
+                let allowed = self.pace.allows(self.upload.bytes).saturating_sub(self.upload.waited);
+                let timer = &mut self.upload.waiting.get_or_insert_with(|| wait(allowed)).1;
+                ready!(timer.as_mut().poll(cx));
+                Poll::Ready(Err(self.line.slip(Slip::UploadLate)))
+            }
+        }
+    }
+
+    /// Writes, as long as the client takes any of it.
+    fn poll_written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        self.line.check()?;
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+        if let Poll::Ready(written) = write(Pin::new(stream), cx) {
+            self.writing = None;
+            return Poll::Ready(written);
+        }
+        let Some(patience) = self.line.patience() else { return Poll::Pending };
+        let taken = |stream: &Stream| Some(stream.get_socket_digest()?.tcp_info()?.tcpi_bytes_acked);
+        let writing = self.writing.get_or_insert_with(|| Writing { taken: taken(stream), timer: wait(patience).1 });
+        while writing.timer.as_mut().poll(cx).is_ready() {
+            // Its kernel may take much before there is room for as much again.
+            let now = taken(stream);
+            if now == writing.taken {
+                return Poll::Ready(Err(self.line.slip(Slip::Stalled)));
+            }
+            *writing = Writing { taken: now, timer: wait(patience).1 };
+        }
+        Poll::Pending
+    }
+}
+
+impl Pace {
+    fn allows(&self, bytes: u64) -> Duration {
+        self.upload.saturating_add(Duration::from_secs(bytes / self.bytes_per_second.max(1)))
+    }
+}
+
+fn wait(patience: Duration) -> (Instant, Pin<Box<Sleep>>) {
+    (Instant::now(), Box::pin(tokio::time::sleep(patience)))
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
+
+impl AsyncRead for ClientSocket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.line.check()?;
+        // No room is no end.
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if !this.head.is_empty() {
+            let length = this.head.len().min(buf.remaining());
+            buf.put_slice(this.head.get(..length).unwrap_or_default());
+            this.head.advance(length);
+            return Poll::Ready(Ok(()));
+        }
+        if this.is_closed() { this.poll_left(cx) } else { this.poll_body(cx, buf) }
+    }
+}
+
+impl AsyncWrite for ClientSocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        // What Pingora says by itself of a head is not what the client is to hear.
+        if this.line.takes_back() {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        this.poll_written(cx, |stream, cx| stream.poll_write(cx, buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().stream {
+            Some(stream) => Pin::new(stream).poll_flush(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        match &mut this.stream {
+            Some(stream) if !this.line.is_taken_back() => Pin::new(stream).poll_shutdown(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.line.takes_back() {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
+        this.poll_written(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.is_write_vectored())
+    }
+}
+
+impl Drop for ClientSocket {
+    fn drop(&mut self) {
+        if self.line.is_taken_back() {
+            self.line.give_back(self.stream.take());
+        }
+    }
+}
+
+impl fmt::Debug for ClientSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientSocket").field("stream", &self.stream).field("gate", &self.gate).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Shutdown for ClientSocket {
+    async fn shutdown(&mut self) {
+        if self.line.is_taken_back() {
+            return;
+        }
+        if let Some(stream) = &mut self.stream {
+            stream.shutdown().await;
+        }
+    }
+}
+
+/// Nobody looks ahead: heads are read here.
+impl Peek for ClientSocket {}
+
+impl UniqueID for ClientSocket {
+    fn id(&self) -> UniqueIDType {
+        self.stream.as_ref().map_or(0, |stream| stream.id())
+    }
+}
+
+/// There is no TLS.
+impl Ssl for ClientSocket {}
+
+impl GetTimingDigest for ClientSocket {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.stream.as_ref().map(|stream| stream.get_timing_digest()).unwrap_or_default()
+    }
+
+    fn get_read_pending_time(&self) -> Duration {
+        self.stream.as_ref().map(|stream| stream.get_read_pending_time()).unwrap_or_default()
+    }
+
+    fn get_write_pending_time(&self) -> Duration {
+        self.stream.as_ref().map(|stream| stream.get_write_pending_time()).unwrap_or_default()
+    }
+}
+
+impl GetProxyDigest for ClientSocket {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.stream.as_ref()?.get_proxy_digest()
+    }
+}
+
+impl GetSocketDigest for ClientSocket {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.stream.as_ref()?.get_socket_digest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    const PACE: Pace = Pace { upload: Duration::from_secs(60), bytes_per_second: 500 };
+
+    fn socket() -> (DuplexStream, ClientSocket) {
+        let (client, server) = duplex(1 << 16);
+        let line = Arc::new(Line::default());
+        line.admit();
+        (client, ClientSocket::new(Box::new(server), line))
+    }
+
+    async fn lengths(socket: &mut ClientSocket) -> (Vec<u8>, Vec<usize>) {
+        let (mut read, mut lengths) = (Vec::with_capacity(1 << 16), Vec::new());
+        loop {
+            let length = socket.read_buf(&mut read).await.unwrap();
+            lengths.push(length);
+            if length == 0 {
+                return (read, lengths);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_brings_a_page_at_most() {
+        let (mut client, mut socket) = socket();
+        let sent: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+        client.write_all(&sent).await.unwrap();
+        drop(client);
+        socket.begin(Bytes::from_static(b"head"), Framing::Length(10_000), PACE);
+        let (read, lengths) = lengths(&mut socket).await;
+        assert_eq!(lengths, [4, 4096, 4096, 1808, 0]);
+        assert_eq!(read, [b"head".as_slice(), &sent].concat());
+    }
+
+    #[tokio::test]
+    async fn what_belongs_to_the_next_request_waits() {
+        let chunked = "5\r\nhello\r\n0\r\n\r\n";
+        for (framing, body) in [(Framing::Length(5), "hello"), (Framing::Chunked, chunked), (Framing::Length(0), "")] {
+            let (mut client, mut socket) = socket();
+            client.write_all(format!("{body}GET /next").as_bytes()).await.unwrap();
+            drop(client);
+            socket.begin(Bytes::new(), framing, PACE);
+            let (read, _) = lengths(&mut socket).await;
+            assert_eq!(String::from_utf8(read).unwrap(), body);
+            assert!(socket.is_between_requests());
+            assert_eq!(socket.ahead().as_ref(), b"GET /next");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_bad_chunk_ends_the_reading() {
+        let (mut client, mut socket) = socket();
+        client.write_all(b"1b;a=\nb\r\n").await.unwrap();
+        socket.begin(Bytes::new(), Framing::Chunked, PACE);
+        assert!(socket.read(&mut [0; 100]).await.is_err());
+        assert_eq!(socket.line.slipped(), Some(Slip::BadChunk));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_has_its_time_and_more_for_what_comes() {
+        let (mut client, mut socket) = socket();
+        socket.begin(Bytes::new(), Framing::Length(100_000), PACE);
+        let began = Instant::now();
+        let send = async {
+            for _ in 0..60 {
+                client.write_all(&[b'x'; 250]).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            std::future::pending().await
+        };
+        let read = async {
+            let mut page = [0; 4096];
+            while socket.read(&mut page).await.is_ok() {}
+        };
+        tokio::select! {
+            () = send => {}
+            () = read => {}
+        }
+        // 60 s, and one more for each 500 bytes of 15,000; one began to be waited for before it was known.
+        assert_eq!(began.elapsed().as_secs(), 90);
+        assert_eq!(socket.line.slipped(), Some(Slip::UploadLate));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (_client, mut socket) = socket();
+        socket.line.be_patient(Some(5_000));
+        let began = Instant::now();
+        assert!(socket.write_all(&[b'x'; 1 << 20]).await.is_err());
+        assert_eq!((began.elapsed().as_secs(), socket.line.slipped()), (5, Some(Slip::Stalled)));
+    }
+}
