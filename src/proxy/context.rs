@@ -16,7 +16,7 @@ use super::addressed::Addressed;
 use super::body::{End, Upload};
 use super::conversation::{Conversation, Resumption};
 use super::fault::Fault;
-use super::felling::Sent;
+use super::felling::{Sent, Trial};
 use super::held::Held;
 use super::lifecycle::Busy;
 use super::nesting::Nesting;
@@ -51,6 +51,7 @@ pub struct Context {
     pub held: Option<Held>,
     /// The body as it went to the server that has it now.
     pub sent: Option<Sent>,
+    pub trial: Option<Trial>,
     /// How the reply is to be read, when it is.
     pub exchange: Option<Box<Exchange>>,
     pub delivery: Delivery,
@@ -148,6 +149,7 @@ impl Context {
             nesting: None,
             held: None,
             sent: None,
+            trial: None,
             exchange: None,
             delivery: Delivery::default(),
             reply: Reply::default(),

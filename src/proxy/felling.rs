@@ -1,17 +1,25 @@
 //! Keeps a body that servers died of from the servers that are left.
 //! What is remembered, and for how long, is `balance`'s; here are the clock, the lock, and what a body is known by.
+//!
+//! All whose requests a server had when it died are under suspicion, with the one that felled it. So that it does not
+//! fell the next server under the others too, they go on one by one: a server has only one of them at a time that it
+//! has not begun to answer.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use pingora::Result;
 use pingora::proxy::Session;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::balance::{self, PeerId};
 
 use super::body::Upload;
-use super::place::Bodies;
+use super::place::{Bodies, left, until};
+use super::wait::Standing;
 use super::{Context, Fault, Gateway};
 
 /// What is remembered of every pool's servers, whatever the configuration.
@@ -21,7 +29,13 @@ pub struct Felled {
     hashing: RandomState,
     began: Instant,
     bodies: Mutex<balance::Felled>,
+    /// Where one that is under suspicion may be.
+    trials: Mutex<HashMap<PeerId, Arc<tokio::sync::Mutex<()>>>>,
 }
+
+/// That a request under suspicion is the only one at its server that is not answered.
+#[derive(Debug)]
+pub struct Trial(#[expect(dead_code, reason = "it is held")] OwnedMutexGuard<()>);
 
 /// What a body is known by. White space does not count: more of it may follow a body than was read of it.
 #[derive(Debug)]
@@ -39,7 +53,7 @@ pub struct Sent {
 
 impl Default for Felled {
     fn default() -> Self {
-        Self { hashing: RandomState::new(), began: Instant::now(), bodies: Mutex::default() }
+        Self { hashing: RandomState::new(), began: Instant::now(), bodies: Mutex::default(), trials: Mutex::default() }
     }
 }
 
@@ -61,6 +75,13 @@ impl Felled {
         if let Some(body) = sent.mark.key().filter(|_| !self.is_empty()) {
             self.lock().answered(body);
         }
+    }
+
+    /// Where those under suspicion wait for one another.
+    fn trial(&self, peer: PeerId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
+        trials.retain(|_, trial| Arc::strong_count(trial) > 1);
+        Arc::clone(trials.entry(peer).or_default())
     }
 
     fn is_empty(&self) -> bool {
@@ -116,11 +137,41 @@ impl Gateway {
             return Ok(());
         }
         self.take_in(session, context, Bodies::All).await?;
-        let servers = match &context.upload {
+        let servers = self.deaths(session, context);
+        if servers > failovers_max { Err(context.fail(Fault::Felling { servers })) } else { Ok(()) }
+    }
+
+    /// Waits until nobody else under suspicion is on the way to this server, if this request is.
+    pub(super) async fn stand_trial(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        peer: PeerId,
+        failovers_max: u32,
+    ) -> Result<()> {
+        if self.felled.is_empty() || self.deaths(session, context) == 0 {
+            return Ok(());
+        }
+        let mut turn = pin!(self.felled.trial(peer).lock_owned());
+        let trial = loop {
+            tokio::select! {
+                trial = &mut turn => break trial,
+                e = left(session) => return Err(e),
+                () = until(context.wait.next()) => {}
+            }
+            context.comment(session, Standing::Asked(None)).await?;
+        };
+        context.trial = Some(Trial(trial));
+        // Whoever was before may have been a copy of it.
+        self.refuse_felling(session, context, failovers_max).await
+    }
+
+    /// How many servers died of a request's body, as far as it is known before it goes up.
+    fn deaths(&self, session: &Session, context: &Context) -> u32 {
+        match &context.upload {
             Upload::Instead(bytes) | Upload::Handed(bytes) | Upload::Before(bytes) => self.felled.deaths(bytes),
             Upload::AsRead => session.get_retry_buffer().map_or(0, |bytes| self.felled.deaths(&bytes)),
-        };
-        if servers > failovers_max { Err(context.fail(Fault::Felling { servers })) } else { Ok(()) }
+        }
     }
 }
 

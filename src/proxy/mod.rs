@@ -192,10 +192,12 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Box<HttpPeer>> {
-        context.target.claim = None;
+        (context.target.claim, context.trial) = (None, None);
         let Some(pool) = context.target.pool.clone() else { return Err(context.fail(Fault::Internal)) };
         loop {
             let claim = self.place(session, context, &pool).await?;
+            let failovers_max = pool.config().balancing.failovers_max;
+            self.stand_trial(session, context, claim.peer().id(), failovers_max).await?;
             context.target.peer_url = Some(claim.peer().url().to_owned());
             context.target.why = claim.why();
             context.target.others = explain::others(session.req_header(), &pool, claim.peer());
@@ -286,7 +288,7 @@ impl ProxyHttp for Gateway {
         }
         self.judge_head(session, context, response)?;
         context.upload.release();
-        context.held = None;
+        (context.held, context.trial) = (None, None);
         headers::strip_hop_by_hop(response);
         let comes_behind_comments = context.wait.is_commented();
         context.wait.answered();
@@ -381,6 +383,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Box<Context>) -> FailToProxy {
+        context.trial = None;
         let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
         let (fault, cause) = match context.fault.take() {
             Some(fault) => (fault, String::new()),

@@ -298,7 +298,7 @@ fn is_replayable(session: &Session) -> bool {
 }
 
 /// Returns at this moment, if there is one.
-async fn until(moment: Option<Instant>) {
+pub(super) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment.into()).await,
         None => std::future::pending().await,
@@ -306,7 +306,7 @@ async fn until(moment: Option<Instant>) {
 }
 
 /// Returns when the client leaves. One whose body is still to come is not listened to: that would be reading it.
-async fn left(session: &mut Session) -> Box<Error> {
+pub(super) async fn left(session: &mut Session) -> Box<Error> {
     if !session.is_body_empty() && !session.is_body_done() {
         return std::future::pending().await;
     }

@@ -1,13 +1,16 @@
 //! Bodies that servers die of: how many they take with them, and what their clients are told when they try again.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
 
 use toolgate::config::Config;
 
 use crate::access::line_of;
-use crate::harness::{Message, Wire, ask, assert_error, config, gateway_of, get, ok, peer, pool, post};
+use crate::harness::{
+    Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, get, ok, peer, pool, post,
+};
 
 const CHAT: &str = "/v1/chat/completions";
 const TOOLS: &str =
@@ -125,4 +128,45 @@ fn what_asks_for_nothing_to_be_done_does_not_fell_them_all_either() {
     let gateway = gateway_of(boxes.config("default"));
     assert_eq!(ask(gateway.addr, get("/fatal")).status(), 502);
     assert_eq!(boxes.living(), 2);
+}
+
+/// A box that says what it is asked, and waits for a word before each answer. Without one it closes the connection.
+fn waiting_box() -> (Upstream, Receiver<String>, Sender<()>) {
+    let ((say, asked), (go, gone)) = (mpsc::channel(), mpsc::channel());
+    let (say, gone) = (Mutex::new(say), Mutex::new(gone));
+    let upstream = Upstream::start(move |mut wire| {
+        let Some(request) = wire.request() else { return };
+        let _ = say.lock().unwrap().send(request.text());
+        if gone.lock().unwrap().recv().is_ok() {
+            wire.send(ok("{}"));
+        }
+    });
+    (upstream, asked, go)
+}
+
+#[test]
+fn those_that_a_box_took_with_it_go_on_one_by_one() {
+    let (first, at_first, stay) = waiting_box();
+    let (second, at_second, go) = waiting_box();
+    let mut peers = [first.address, second.address].map(peer);
+    peers[1].priority = 1;
+    let gateway = gateway_of(config(vec![pool("default", peers.to_vec())]));
+    let [mut one, mut other] = ["one", "other"].map(|word| {
+        let mut client = Wire::connect(gateway.addr);
+        client.send(post("/v1/completions", &format!("{{\"prompt\":\"{word}\"}}")));
+        at_first.recv_timeout(PATIENCE).unwrap();
+        client
+    });
+    // It dies with both.
+    drop(first);
+    drop(stay);
+    at_second.recv_timeout(PATIENCE).unwrap();
+    for _ in 0..50 {
+        assert_eq!(ask(gateway.admin_addr.unwrap(), get("/health")).status(), 200);
+    }
+    assert!(at_second.try_recv().is_err(), "both are there");
+    go.send(()).unwrap();
+    at_second.recv_timeout(PATIENCE).unwrap();
+    go.send(()).unwrap();
+    assert_eq!((one.response().status(), other.response().status()), (200, 200));
 }
