@@ -5,16 +5,16 @@
 /// On the answer's side a limit makes bytes pass through; on the request's side it refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Header fields of a request. Above Pingora's 256 it would answer an empty 400 by itself.
+    /// Header fields of a request; Pingora reads 256 at most.
     pub headers_max: usize,
-    /// Bytes of a request's head. Larger heads shift what one body read brings, and the exchange hangs.
+    /// Bytes of a request's head, which every connection may hold before anybody is known.
     pub header_bytes_max: usize,
     /// Milliseconds from the first byte of a request's head to its last; a head that never ends would hold its
     /// connection for ever.
     pub header_ms_max: u64,
-    /// Milliseconds that a client may be waited for with a body, and one second more for each so many bytes; a body that
-    /// trickles would hold a server's place for as long as it likes.
-    pub upload_ms_max: u64,
+    /// In each so many milliseconds that a client is waited for with a body, so many bytes a second have to come; a body
+    /// that trickles would hold a server's place for as long as it likes.
+    pub upload_ms: u64,
     pub upload_bytes_per_second_min: u64,
     /// Clients' connections at once; none means as many as there are descriptors for, with one more for a server each.
     pub connections_max: Option<usize>,
@@ -44,7 +44,7 @@ impl Default for Limits {
             headers_max: 100,
             header_bytes_max: 64 << 10,
             header_ms_max: 60_000,
-            upload_ms_max: 60_000,
+            upload_ms: 60_000,
             upload_bytes_per_second_min: 500,
             connections_max: None,
             bodies_bytes_max: 512 << 20,

@@ -43,7 +43,7 @@ pub(super) const LIMITS: &[&str] = &[
     "headers_max",
     "header_bytes_max",
     "header_ms_max",
-    "upload_ms_max",
+    "upload_ms",
     "upload_bytes_per_second_min",
     "connections_max",
     "bodies_bytes_max",
@@ -301,11 +301,11 @@ impl Reader<'_> {
     fn limits(&mut self, node: &Node) -> Option<Limits> {
         let fields = self.fields(node, "limits", LIMITS)?;
         let mut limits = Limits::default();
-        // Above 256 fields Pingora answers an empty 400 by itself; heads above 64 KiB can make an exchange hang.
+        // Pingora reads no more than 256 fields.
         self.set(&fields, "headers_max", 1..=256, &mut limits.headers_max);
         self.set(&fields, "header_bytes_max", 1_024..=65_536, &mut limits.header_bytes_max);
         self.set(&fields, "header_ms_max", MILLISECONDS, &mut limits.header_ms_max);
-        self.set(&fields, "upload_ms_max", MILLISECONDS, &mut limits.upload_ms_max);
+        self.set(&fields, "upload_ms", MILLISECONDS, &mut limits.upload_ms);
         let rate = &mut limits.upload_bytes_per_second_min;
         self.set(&fields, "upload_bytes_per_second_min", 1..=1_000_000_000, rate);
         match fields.find("connections_max") {

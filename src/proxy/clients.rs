@@ -62,7 +62,11 @@ impl Clients {
     pub fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
         let current = Arc::clone(&gateway.current);
         let proxy = Arc::new(http_proxy(conf, gateway));
-        Self { proxy, current, connections: AtomicUsize::new(0), connections_max: descriptors::raise() }
+        let connections_max = descriptors::raise();
+        if let Some(wanted) = current.settings().limits.connections_max.filter(|wanted| *wanted > connections_max) {
+            log::warn!("connections_max is {wanted}, but there are descriptors for {connections_max} clients only");
+        }
+        Self { proxy, current, connections: AtomicUsize::new(0), connections_max }
     }
 
     /// One request on its way through Pingora. Answers with the connection if another may follow.
@@ -78,7 +82,7 @@ impl Clients {
         match next {
             Next::Head(head) => socket.begin(head.bytes, head.body, pace),
             Next::Refused(refused, rest) => {
-                let pace = Pace { upload: Duration::MAX, ..pace };
+                let pace = Pace { period: Duration::MAX, ..pace };
                 let body = if rest == Rest::Heard { Framing::Open } else { Framing::Length(0) };
                 socket.begin(refused.shown(rest), body, pace);
                 fault = Some(refused.fault);
@@ -197,7 +201,7 @@ fn whole_head(ahead: &mut BytesMut, searched: usize, limits: &Limits) -> Option<
 }
 
 fn pace(limits: &Limits) -> Pace {
-    Pace { upload: Duration::from_millis(limits.upload_ms_max), bytes_per_second: limits.upload_bytes_per_second_min }
+    Pace { period: Duration::from_millis(limits.upload_ms), bytes_per_second: limits.upload_bytes_per_second_min }
 }
 
 /// A connection that is counted for as long as this is there.

@@ -74,8 +74,6 @@ use wait::Standing;
 
 /// How long an idle client's connection is kept.
 const CLIENT_IDLE_SECONDS: u64 = 75;
-/// How long a client may pause while it uploads.
-const CLIENT_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// The proxy.
 #[derive(Debug)]
@@ -157,7 +155,8 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
         context.busy = Some(self.lifecycle.enter());
         context.id = headers::request_id(session.req_header());
-        session.set_read_timeout(Some(CLIENT_PAUSE_MAX));
+        // Its connection knows better: in a tunnel a client may be silent.
+        session.set_read_timeout(None);
         match (session.get_keepalive(), self.lifecycle.is_ready()) {
             (Some(_), true) => session.set_keepalive(Some(CLIENT_IDLE_SECONDS)),
             _ => session.set_keepalive(None),

@@ -33,11 +33,10 @@ use super::line::{Line, Slip};
 /// What one read from a client brings at most.
 pub const READ_BYTES_MAX: usize = 4096;
 
-/// How long a client may take with a body.
+/// How fast a body has to come: in each `period` that a client is waited for, so much.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    pub upload: Duration,
-    /// A second more for each so many bytes.
+    pub period: Duration,
     pub bytes_per_second: u64,
 }
 
@@ -64,7 +63,7 @@ enum Gate {
     Open,
 }
 
-/// A body on its way.
+/// A body on its way, as far as this period goes.
 #[derive(Debug, Default)]
 struct Upload {
     bytes: u64,
@@ -83,7 +82,7 @@ struct Writing {
 
 impl ClientSocket {
     pub fn new(stream: Stream, line: Arc<Line>) -> Self {
-        let pace = Pace { upload: Duration::MAX, bytes_per_second: 1 };
+        let pace = Pace { period: Duration::MAX, bytes_per_second: 0 };
         Self {
             stream: Some(stream),
             line,
@@ -96,7 +95,7 @@ impl ClientSocket {
         }
     }
 
-    /// A request begins: this is its head, so long its body, and so long it may take.
+    /// A request begins: this is its head, so long its body, and so fast it has to come.
     pub fn begin(&mut self, head: Bytes, body: Framing, pace: Pace) {
         self.gate = match body {
             Framing::Length(length) => Gate::Length(length),
@@ -204,12 +203,15 @@ impl ClientSocket {
                 Poll::Ready(read)
             }
             Poll::Pending if matches!(self.gate, Gate::Open) => Poll::Pending,
-            Poll::Pending => {
-                let allowed = self.pace.allows(self.upload.bytes).saturating_sub(self.upload.waited);
-                let timer = &mut self.upload.waiting.get_or_insert_with(|| wait(allowed)).1;
+            Poll::Pending => loop {
+                let left = self.pace.period.saturating_sub(self.upload.waited);
+                let timer = &mut self.upload.waiting.get_or_insert_with(|| wait(left)).1;
                 ready!(timer.as_mut().poll(cx));
-                Poll::Ready(Err(self.line.slip(Slip::UploadLate)))
-            }
+                if self.upload.bytes < self.pace.bytes() {
+                    return Poll::Ready(Err(self.line.slip(Slip::UploadLate)));
+                }
+                self.upload = Upload::default();
+            },
         }
     }
 
@@ -241,8 +243,10 @@ impl ClientSocket {
 }
 
 impl Pace {
-    fn allows(&self, bytes: u64) -> Duration {
-        self.upload.saturating_add(Duration::from_secs(bytes / self.bytes_per_second.max(1)))
+    /// What has to come in one period, at least something.
+    fn bytes(&self) -> u64 {
+        let millis = u64::try_from(self.period.as_millis()).unwrap_or(u64::MAX);
+        (self.bytes_per_second.saturating_mul(millis) / 1000).max(1)
     }
 }
 
@@ -266,6 +270,10 @@ impl AsyncRead for ClientSocket {
             let length = this.head.len().min(buf.remaining());
             buf.put_slice(this.head.get(..length).unwrap_or_default());
             this.head.advance(length);
+            if this.head.is_empty() {
+                // Even empty it would keep the page that it came in.
+                this.head = Bytes::new();
+            }
             return Poll::Ready(Ok(()));
         }
         if this.is_closed() { this.poll_left(cx) } else { this.poll_body(cx, buf) }
@@ -384,7 +392,7 @@ mod tests {
 
     use super::*;
 
-    const PACE: Pace = Pace { upload: Duration::from_secs(60), bytes_per_second: 500 };
+    const PACE: Pace = Pace { period: Duration::from_secs(60), bytes_per_second: 500 };
 
     fn socket() -> (DuplexStream, ClientSocket) {
         let (client, server) = duplex(1 << 16);
@@ -441,28 +449,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_upload_has_its_time_and_more_for_what_comes() {
-        let (mut client, mut socket) = socket();
-        socket.begin(Bytes::new(), Framing::Length(100_000), PACE);
-        let began = Instant::now();
-        let send = async {
-            for _ in 0..60 {
-                client.write_all(&[b'x'; 250]).await.unwrap();
-                tokio::time::sleep(Duration::from_secs(1)).await;
+    async fn an_upload_has_to_come_at_its_pace_in_each_period() {
+        // Bytes a second, for so many seconds, and when that is cut off.
+        for (rate, seconds, cut) in [(0, 0, 60), (250, 1000, 60), (600, 100, 120), (600, 119, 180), (100_000, 1, 120)] {
+            let (mut client, mut socket) = socket();
+            socket.begin(Bytes::new(), Framing::Length(1 << 30), PACE);
+            let began = Instant::now();
+            let send = async {
+                for _ in 0..seconds {
+                    client.write_all(&vec![b'x'; rate]).await.unwrap();
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                std::future::pending().await
+            };
+            let read = async {
+                let mut page = [0; 4096];
+                while socket.read(&mut page).await.is_ok() {}
+            };
+            tokio::select! {
+                () = send => {}
+                () = read => {}
             }
-            std::future::pending().await
-        };
-        let read = async {
-            let mut page = [0; 4096];
-            while socket.read(&mut page).await.is_ok() {}
-        };
-        tokio::select! {
-            () = send => {}
-            () = read => {}
+            assert_eq!(began.elapsed().as_secs(), cut, "{rate} bytes a second for {seconds} s");
+            assert_eq!(socket.line.slipped(), Some(Slip::UploadLate));
         }
-        // 60 s, and one more for each 500 bytes of 15,000; one began to be waited for before it was known.
-        assert_eq!(began.elapsed().as_secs(), 90);
-        assert_eq!(socket.line.slipped(), Some(Slip::UploadLate));
     }
 
     #[tokio::test(start_paused = true)]

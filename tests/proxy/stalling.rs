@@ -99,7 +99,7 @@ fn a_client_that_reads_a_little_at_a_time_gets_it_all() {
 
 #[test]
 fn an_upload_that_trickles_is_cut_and_its_place_is_free() {
-    let limits = || Limits { upload_ms_max: 50, upload_bytes_per_second_min: 1_000_000_000, ..Limits::default() };
+    let limits = || Limits { upload_ms: 50, upload_bytes_per_second_min: 1_000_000_000, ..Limits::default() };
     for (path, framing, begun) in [
         ("/v1/completions", "Content-Length: 100", "{\"prompt\":"),
         ("/v1/completions", "Transfer-Encoding: chunked", "5;extension"),
@@ -178,20 +178,32 @@ impl Drop for Program {
 
 #[test]
 fn a_shortage_of_descriptors_is_not_the_server_s_failure() {
-    let (upstream, _requests) = Upstream::answering(|_| ok("{}"));
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    let upstream = Upstream::start(move |mut wire| {
+        if wire.request().is_some() {
+            // Nobody sends: it ends when all may go on.
+            let _ = gone.lock().unwrap().recv();
+            wire.send(ok("{}"));
+        }
+    });
     let file = std::env::temp_dir().join(format!("toolgate-descriptors-{}.yaml", std::process::id()));
     let limits = "{connections_max: 1000}";
     let pools = format!("[{{name: a, peers: \"http://{}\"}}]", upstream.address);
     std::fs::write(&file, format!("listen: 127.0.0.1:0\nlimits: {limits}\npools: {pools}\n")).unwrap();
     let (_program, address) = Program::start(&file, 48);
     std::fs::remove_file(&file).unwrap();
-    let mut clients: Vec<Wire> = (0..80).map(|_| Wire::connect(address)).collect();
-    let short = clients.iter_mut().take(20).map(|client| {
+    let (answered, answers) = mpsc::channel();
+    for _ in 0..40 {
+        let mut client = Wire::connect(address);
         client.send(post("/v1/completions", "{}"));
-        client.response()
-    });
-    let refused = short.into_iter().find(|answer| answer.status() != 200).expect("a shortage");
-    assert_error(&refused, 503, "no_descriptors");
-    drop(clients);
-    wait_until("it serves again", || ask(address, post("/v1/completions", "{}")).status() == 200);
+        let answered = answered.clone();
+        std::thread::spawn(move || answered.send(client.response()));
+    }
+    drop(answered);
+    // Its server has not answered anybody yet.
+    assert_error(&answers.recv_timeout(PATIENCE).unwrap(), 503, "no_descriptors");
+    drop(go);
+    assert!(answers.iter().all(|answer| matches!(answer.status(), 200 | 503)));
+    assert_eq!(ask(address, post("/v1/completions", "{}")).status(), 200);
 }
