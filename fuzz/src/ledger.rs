@@ -43,7 +43,7 @@ pub fn check(case: &Case, text: &str) {
             return;
         }
         let read = at + c.len_utf8();
-        ledger.enter(entries, read, c.len_utf8());
+        ledger.enter(entries, read);
         if !ledger.is_open {
             let overtaken = if ledger.has_reasoned(read) { decoder.held() } else { 0 };
             ledger.balance(read - decoder.held(), overtaken);
@@ -51,7 +51,7 @@ pub fn check(case: &Case, text: &str) {
     }
     let mut entries = Vec::new();
     let ending = decoder.finish(case.finish, &mut |event| entries.extend(Entry::new(event)));
-    ledger.enter(entries, text.len(), 0);
+    ledger.enter(entries, text.len());
     if !ending.truncated {
         ledger.balance(text.len(), 0);
     }
@@ -78,8 +78,8 @@ impl<'a> Ledger<'a> {
         Self { text, places: BTreeSet::from([0]), call: None, is_open: false, reasoning, after_call, calls: 0 }
     }
 
-    /// Enters what one letter led to. `read` is where the text was read to, its last `letter` bytes just now.
-    fn enter(&mut self, entries: Vec<Entry>, read: usize, letter: usize) {
+    /// Enters what one letter led to. `read` is where the text was read to.
+    fn enter(&mut self, entries: Vec<Entry>, read: usize) {
         if !self.is_open {
             self.call = None;
         }
@@ -91,8 +91,10 @@ impl<'a> Ledger<'a> {
                         places = self.follow(self.without_waiting(&text));
                     }
                     if let Some(call) = self.call.take().filter(|call| is_scattered(&text, &self.text[call.clone()])) {
-                        // What had no place in the arguments comes after them.
-                        places.extend([call.end - letter, call.end]);
+                        // What had no place in the arguments comes after them, and the call may have ended before
+                        // the letter that showed it.
+                        places.extend(call);
+                        places.insert(read);
                     }
                     self.places = places;
                     assert!(!self.places.is_empty(), "{text:?} was invented, or out of order: {:?}", self.text);

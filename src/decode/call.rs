@@ -17,6 +17,14 @@ pub(super) struct Context<'a> {
     pub unknown_tools: UnknownTools,
     pub limits: &'a Limits,
     pub patience: Patience,
+    pub wrapped: Wrapped,
+}
+
+/// Whether a wrapper stands around the call, whose closer is then expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrapped {
+    No,
+    Yes,
 }
 
 /// What is asked of a call that is past its commit point.
@@ -45,6 +53,8 @@ pub(super) struct Call {
     pub listed: bool,
     /// What stood inside the call and has no place in its arguments: text that comes after it.
     pub leftover: String,
+    /// What was read behind the call's end: it is read again, since another call may begin in it.
+    pub again: String,
 }
 
 impl Call {

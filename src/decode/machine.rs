@@ -10,7 +10,7 @@ use crate::json::repair::Ended;
 use crate::limits::Limits;
 use crate::scan::Cursor;
 
-use super::call::{Call, Context, Patience};
+use super::call::{Call, Context, Patience, Wrapped};
 use super::expect::Expect;
 use super::gap::Gap;
 use super::payload::Payload;
@@ -74,6 +74,7 @@ struct Pending {
     role: Role,
     stage: Stage,
     origin: Origin,
+    wrapped: Wrapped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -282,13 +283,14 @@ fn reasoning_held(settings: &Settings, cursor: Cursor) -> &str {
     settings.dialect.tables().reasoning.as_ref().map_or("", |table| table.markers.held(cursor))
 }
 
-fn context<'a>(settings: &'a Settings, limits: &'a Limits, patience: Patience) -> Context<'a> {
+fn context<'a>(settings: &'a Settings, limits: &'a Limits, patience: Patience, wrapped: Wrapped) -> Context<'a> {
     Context {
         dialect: &settings.dialect,
         tools: &settings.tools,
         unknown_tools: settings.unknown_tools,
         limits,
         patience,
+        wrapped,
     }
 }
 

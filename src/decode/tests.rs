@@ -1,5 +1,7 @@
 //! Tables of model texts and the events they lead to, run whole, letter by letter and cut in two everywhere.
 
+mod values;
+
 use std::sync::LazyLock;
 
 use super::*;
@@ -232,6 +234,26 @@ t!(qwen3_coder, case("qwen3-coder"),
     "<function=bash><parameter=command>a</parameter>\n</parameter>\n</function>" => r#"call bash / args {"command":"a"} / end"#,
     "<function=bash><parameter=command>a</parameter>" => r#"call bash / args {"command":"a"} / end"#,
     "<function=bash><parameter=command>a</para" => r#"call bash / args {"command":"a</para / cut"#,
+    "<tool_call><function=bash><parameter=command>a</parameter><function=get_time><parameter=b>2</parameter></tool_call>"
+        => r#"call bash / args {"command":"a"} / end / call get_time / args {"b":"2"} / end"#,
+    "<tool_call><function=get_time>\n<function=bash><parameter=command>a</parameter></function></tool_call>"
+        => r#"call get_time / args {} / end / call bash / args {"command":"a"} / end"#,
+    "<tool_call><function=get_time>\n<tool_call><function=nope>" => r#"call get_time / args {} / end / text "<tool_call><function=nope>""#,
+    "<tool_call><function=get_weather>\n<parameter=city>\nRome\n</function>\n</tool_call>\nOk."
+        => r#"call get_weather / args {"city":"Rome"} / end / text "\nOk.""#,
+    "<tool_call><function=get_weather>\n<parameter=city>\nRome\n</function>\n<parameter=days>\n3\n</parameter></function></tool_call>"
+        => r#"call get_weather / args {"city":"Rome","days":3} / end"#,
+    "<tool_call><function=get_weather>\n<parameter=city>\nRome\n</parameter>\n</function>\nOk. </tool_call> Bye."
+        => r#"call get_weather / args {"city":"Rome"} / end / text "\nOk.  Bye.""#,
+    "<function=bash><parameter=command>\na\n</parameter>\n</function>\nOk." => r#"call bash / args {"command":"a"} / end / text "\nOk.""#,
+    "<function=bash><parameter=command>\na\n</parameter>\n</functi" => r#"call bash / args {"command":"a"} / end"#,
+    // All arguments as an object.
+    "<function=bash>{\"command\": \"a\"}</function>x" => r#"call bash / args {"command": "a"} / end / text "x""#,
+    "<tool_call>\n<function=bash>\n{\"command\": \"</function>\"}\n</function>\n</tool_call>"
+        => r#"call bash / args {"command": "</function>"} / end"#,
+    "<tool_call><function=bash>{\"command\": \"a\"</function></tool_call>" => r#"call bash / args {"command": "a"} / end"#,
+    "<function=get_time>{}<function=get_time>{}" => "call get_time / args {} / end / call get_time / args {} / end",
+    "<function=get_time>{nope" => r#"text "<function=get_time>{nope""#,
     // Types.
     "<function=get_weather><parameter=metric>True</parameter><parameter=days>many</parameter><parameter=list>['a', 1]</parameter></function>"
         => r#"call get_weather / args {"metric":true,"days":"many","list":["a", 1]} / end"#,

@@ -18,7 +18,25 @@ pub struct Spec {
     pub reasoning: Option<ReasoningSpec>,
     pub call: Call,
     pub payload: Payload,
+    /// Other forms that stand in the same wrapper: the first bytes tell which it is.
+    #[serde(default)]
+    pub also: Vec<Payload>,
     pub prompt: PromptSpec,
+}
+
+impl Spec {
+    /// Every form of a call's inside, the family's own first.
+    pub fn payloads(&self) -> impl Iterator<Item = &Payload> {
+        std::iter::once(&self.payload).chain(&self.also)
+    }
+
+    pub fn json(&self) -> Option<&JsonSpec> {
+        self.payloads().find_map(|payload| if let Payload::Json(spec) = payload { Some(spec) } else { None })
+    }
+
+    pub fn tagged(&self) -> Option<&TaggedSpec> {
+        self.payloads().find_map(|payload| if let Payload::Tagged(spec) = payload { Some(spec) } else { None })
+    }
 }
 
 /// How `dialect: auto` knows the family.

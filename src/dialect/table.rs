@@ -60,17 +60,22 @@ pub enum Opener {
     Fenced,
 }
 
-/// What ends a tagged parameter's value.
+/// What markup that stands in a tagged parameter's value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueEnd {
-    /// Its own closer.
-    Close,
-    /// The next parameter, since the closer was forgotten.
-    NextKey,
+pub enum ValueMark {
+    /// The value's own closer.
+    ValueClose,
+    /// What stands before a key: the next parameter.
+    Key,
     /// The end of the parameters.
-    Parameters,
+    Close,
     /// The end of the call's wrapper.
     Wrapper,
+    /// What stands before a name: the next call, or one that is quoted.
+    Name,
+    /// The opener of a wrapper.
+    Opener,
+    EndToken,
 }
 
 /// The tables of one dialect.
@@ -83,7 +88,9 @@ pub struct Tables {
     /// Inside reasoning, where the dialect has it.
     pub reasoning: Option<Table<Role>>,
     /// Inside a tagged parameter's value.
-    pub value: Option<Table<ValueEnd>>,
+    pub value: Option<Table<ValueMark>>,
+    /// What ends a call from within: the parameters' closer and the wrappers'.
+    pub closers: Vec<String>,
     /// What the markers inside arguments begin with.
     pub arguments: FirstBytes,
 }
@@ -116,16 +123,16 @@ impl Tables {
             }
             reasoning = Some(Table::new(inside)?);
         }
-        let value = match &spec.payload {
-            Payload::Tagged(tagged) => Some(value_table(tagged, &spec.call)?),
-            Payload::Json(_) | Payload::Gemma(_) => None,
-        };
+        let tagged = spec.tagged();
+        let value = tagged.map(|tagged| value_table(tagged, &spec.call)).transpose()?;
+        let closers: Vec<String> =
+            tagged.map(|tagged| &tagged.close).into_iter().chain(&spec.call.close).cloned().collect();
         let quote = match &spec.payload {
             Payload::Gemma(gemma) => Some(&gemma.quote),
             Payload::Json(_) | Payload::Tagged(_) => None,
         };
-        let arguments = FirstBytes::of(spec.call.close.iter().chain(&spec.call.end_tokens).chain(quote));
-        Ok(Self { text: Table::new(text)?, plain: Table::new(plain)?, reasoning, value, arguments })
+        let arguments = FirstBytes::of(closers.iter().chain(&spec.call.end_tokens).chain(quote));
+        Ok(Self { text: Table::new(text)?, plain: Table::new(plain)?, reasoning, value, closers, arguments })
     }
 }
 
@@ -157,14 +164,24 @@ fn entry<'a>(entries: &'a mut Vec<(String, Role)>, text: &str) -> &'a mut Role {
     &mut entries[at].1
 }
 
-/// A value's ends, each also with the newline before it that the dialect writes.
-fn value_table(tagged: &TaggedSpec, call: &Call) -> Result<Table<ValueEnd>, MarkerError> {
-    let [key_open, _] = &tagged.key;
+/// Markup in a value. What may end it stands there also with the newline before it that the dialect writes.
+fn value_table(tagged: &TaggedSpec, call: &Call) -> Result<Table<ValueMark>, MarkerError> {
+    let ([key_open, _], [name_open, _]) = (&tagged.key, &tagged.name);
     let mut ends = vec![
-        (tagged.value_close.as_str(), ValueEnd::Close),
-        (key_open, ValueEnd::NextKey),
-        (&tagged.close, ValueEnd::Parameters),
+        (&tagged.value_close, ValueMark::ValueClose),
+        (key_open, ValueMark::Key),
+        (&tagged.close, ValueMark::Close),
     ];
-    ends.extend(call.close.iter().map(|close| (close.as_str(), ValueEnd::Wrapper)));
-    Table::new(ends.into_iter().flat_map(|(text, end)| [(format!("\n{text}"), end), (text.to_string(), end)]).collect())
+    ends.extend(call.close.iter().map(|close| (close, ValueMark::Wrapper)));
+    let mut marks: Vec<(String, ValueMark)> =
+        ends.into_iter().flat_map(|(text, mark)| [(format!("\n{text}"), mark), (text.clone(), mark)]).collect();
+    let openers = call.open.iter().map(|open| (open, ValueMark::Opener));
+    let tokens = call.end_tokens.iter().map(|token| (token, ValueMark::EndToken));
+    for (text, mark) in openers.chain([(name_open, ValueMark::Name)]).chain(tokens) {
+        // A text that closes something is a closer there, whatever else it is.
+        if !text.is_empty() && marks.iter().all(|(known, _)| known != text) {
+            marks.push((text.clone(), mark));
+        }
+    }
+    Table::new(marks)
 }

@@ -30,6 +30,7 @@ impl Kinds {
     pub const STRING: Self = Self(16);
     pub const ARRAY: Self = Self(32);
     pub const OBJECT: Self = Self(64);
+    pub const EVERY: Self = Self(1 | 2 | 4 | 8 | 16 | 32 | 64);
 
     pub fn is_empty(self) -> bool {
         self.0 == 0

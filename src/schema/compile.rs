@@ -33,6 +33,8 @@ struct Place {
     properties: HashMap<String, Node>,
     /// Properties that are not named.
     others: Node,
+    /// The schema says outright that there may be others.
+    has_others: bool,
     items: Node,
 }
 
@@ -52,6 +54,10 @@ impl Schema {
 
     pub(super) fn declares(&self, at: Node, key: &str) -> bool {
         self.place(at).is_some_and(|p| p.properties.contains_key(key))
+    }
+
+    pub(super) fn expects(&self, at: Node, key: &str) -> bool {
+        self.place(at).is_none_or(|p| p.has_others || p.properties.is_empty() || p.properties.contains_key(key))
     }
 
     pub(super) fn item(&self, at: Node) -> Node {
@@ -132,6 +138,7 @@ impl<'a> Compiler<'a> {
         Place {
             kinds: if kinds == every_kind() { Kinds::NONE } else { kinds },
             properties: named.into_iter().map(|(key, values)| (key.to_owned(), self.node(values))).collect(),
+            has_others: others.iter().any(|schema| **schema != Value::Bool(false)),
             others: self.node(others),
             items: self.node(items),
         }

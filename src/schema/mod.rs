@@ -100,6 +100,12 @@ impl Tool {
         self.schema().declares(at, key)
     }
 
+    /// Whether this property may well stand in the object at `at`: it is named there, or no others are, or the schema
+    /// says that there may be others.
+    pub fn expects(&self, at: Node, key: &str) -> bool {
+        self.schema().expects(at, key)
+    }
+
     /// Any element of the array at `at`.
     pub fn item(&self, at: Node) -> Node {
         self.schema().item(at)

@@ -1,7 +1,7 @@
 //! A call from its opener to its end: kept, committed, complete, or none after all.
 
 use super::{Awaited, Decoder, Origin, Pending, Stage, State, context, emit_text, to_u64};
-use crate::decode::call::{Call, Patience, Verdict};
+use crate::decode::call::{Call, Patience, Verdict, Wrapped};
 use crate::decode::expect::Expect;
 use crate::decode::gap::Phase;
 use crate::decode::payload::Payload;
@@ -11,7 +11,9 @@ use crate::json::repair::{Completion, Ended};
 
 impl Decoder {
     pub(super) fn begin(&mut self, marker: &str, payload_at: usize, by: Opener, role: Role, origin: Origin) {
-        let cx = context(&self.settings, &self.limits, Patience::Mend);
+        let is_wrapped = by == Opener::Wrapper || self.wrapper == Awaited::Yes;
+        let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };
+        let cx = context(&self.settings, &self.limits, Patience::Mend, wrapped);
         let mut pending = Pending {
             payload: Payload::new(&cx),
             call: Call::default(),
@@ -21,6 +23,7 @@ impl Decoder {
             role,
             stage: Stage::Kept,
             origin,
+            wrapped,
         };
         let own = marker.get(payload_at..).unwrap_or_default();
         if !own.is_empty() {
@@ -44,10 +47,9 @@ impl Decoder {
             self.limits.pending_bytes_max.saturating_sub(pending.raw.len())
         } else if pending.call.leftover.len() > value_bytes_max {
             // So much has no place in the arguments that the call ends here.
-            let cx = context(&self.settings, &self.limits, Patience::Mend);
+            let cx = context(&self.settings, &self.limits, Patience::Mend, pending.wrapped);
             pending.payload.close(&cx, &mut pending.call);
-            self.complete(sink);
-            return (0, None);
+            return (0, self.complete(sink));
         } else {
             let first = text.chars().next().map_or(0, char::len_utf8);
             value_bytes_max.saturating_sub(pending.call.leftover.len()).max(first)
@@ -63,7 +65,7 @@ impl Decoder {
         }
         let sound_only = kept && pending.origin == Origin::Reasoning;
         let patience = if sound_only { Patience::SoundOnly } else { Patience::Mend };
-        let cx = context(&self.settings, &self.limits, patience);
+        let cx = context(&self.settings, &self.limits, patience, pending.wrapped);
         let verdict = pending.payload.push(piece, &cx, &mut pending.call);
         self.ending.examined += to_u64(std::mem::take(&mut pending.call.examined));
         debug_assert!(kept || !matches!(verdict, Verdict::Reject(_)), "nothing is taken back after the commit");
@@ -72,10 +74,7 @@ impl Decoder {
                 pending.raw.push_str(piece.get(..read).unwrap_or_default());
                 (read, self.reject(sink))
             }
-            Verdict::Complete(read) | Verdict::Reject(read) => {
-                self.complete(sink);
-                (read, None)
-            }
+            Verdict::Complete(read) | Verdict::Reject(read) => (read, self.complete(sink)),
             Verdict::More => {
                 let ready = pending.call.ready && !sound_only;
                 if kept && !ready {
@@ -118,12 +117,12 @@ impl Decoder {
         flush(&mut pending.call, sink);
     }
 
-    /// The call is whole.
-    pub(super) fn complete(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+    /// The call is whole. What is returned was read behind its end, to be read again.
+    pub(super) fn complete(&mut self, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         if matches!(&self.state, State::Call(pending) if pending.stage == Stage::Kept) {
             self.commit(sink);
         }
-        let State::Call(mut pending) = std::mem::replace(&mut self.state, State::Text) else { return };
+        let State::Call(mut pending) = std::mem::replace(&mut self.state, State::Text) else { return None };
         flush(&mut pending.call, sink);
         sink(Event::CallEnd);
         self.count(&pending.call);
@@ -135,6 +134,7 @@ impl Decoder {
         } else if self.fence == Awaited::Yes {
             self.state = State::FenceClose(Expect::default());
         }
+        Some(pending.call.again).filter(|again| !again.is_empty())
     }
 
     pub(super) fn count(&mut self, call: &Call) {
@@ -172,14 +172,13 @@ impl Decoder {
 
     pub(super) fn settle_call(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         let State::Call(pending) = &mut self.state else { return None };
-        let cx = context(&self.settings, &self.limits, Patience::Mend);
+        let cx = context(&self.settings, &self.limits, Patience::Mend, pending.wrapped);
         let completion = pending.payload.finish(ended, &cx, &mut pending.call);
         let whole = completion == Completion::Complete && pending.call.ready;
         let open = pending.stage == Stage::Committed || (pending.call.ready && pending.origin == Origin::Text);
         if whole {
             self.fence = Awaited::No;
-            self.complete(sink);
-            return Some(String::new());
+            return Some(self.complete(sink).unwrap_or_default());
         }
         if !open {
             return self.reject(sink);

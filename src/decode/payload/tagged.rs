@@ -1,21 +1,26 @@
 //! Parameters in tags, their values raw text: `<function=NAME><parameter=KEY>VALUE</parameter></function>`.
-//! The text has no types: the tool's schema says what a value is (decisions about that are in `value`).
+//! The text has no types: the tool's schema says what a value is (`value`). Markup in it is data (`ends`).
 //!
 //! ```text
-//!   Header -> Name -> Between -> Key -> Value -> Closed -> Key | complete
-//!                        ^                 ^-------+ (the closer was data)
+//!   Header -> Name -> Between -> Key -> Value -> Key | complete
+//!                        | a JSON object stands there
+//!                        +-> Object -> Behind -> complete
 //! ```
 
+mod ends;
+mod hold;
 mod value;
 
-use crate::dialect::{Dialect, Payload, TaggedSpec, ValueEnd};
-use crate::json::repair::{Completion, Ended};
-use crate::json::{escape_into, is_plain, write_string};
-use crate::scan::Cursor;
-use crate::schema::Node;
+use std::collections::HashSet;
 
-use crate::decode::call::{Call, Context, Named, Verdict};
+use crate::dialect::{Dialect, TaggedSpec};
+use crate::json::repair::{Completion, Ended, Progress, Repair, Syntax, Untyped};
+use crate::json::{Kinds, escape_into, is_plain, write_string};
+use crate::schema::{Node, Tool};
+
+use crate::decode::call::{Call, Context, Named, Verdict, Wrapped, json_syntax};
 use crate::decode::expect::{Expect, Expected};
+use ends::{Around, End, Ends};
 use value::Value;
 
 #[derive(Debug, Default)]
@@ -23,8 +28,9 @@ pub(in crate::decode) struct Reader {
     state: State,
     expect: Expect,
     word: String,
-    /// Parameters whose key was written to the arguments.
+    /// Parameters whose key was written to the arguments, and those of them that the tool declares.
     written: usize,
+    given: HashSet<String>,
     /// The parameter called `arguments` that may be all of them.
     whole: Option<String>,
 }
@@ -38,50 +44,46 @@ enum State {
     /// The first parameter, or the end.
     Between,
     Key,
-    Value {
-        value: Value,
-        cursor: Cursor,
-        /// Nothing of the value was read, so a newline is the dialect's.
-        fresh: Fresh,
-    },
-    /// A value's closer was read: it was one if markup follows.
-    Closed {
-        value: Value,
-        marker: usize,
-    },
+    Value(Box<Open>),
+    /// All arguments as a JSON object, in the parameters' place.
+    Object(Box<Repair<()>>),
+    /// Behind such an object.
+    Behind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fresh {
-    Yes,
-    No,
+/// A value that is being read.
+#[derive(Debug)]
+struct Open {
+    value: Value,
+    ends: Ends,
 }
 
-/// What may stand where a parameter ended.
+/// What one character led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Markup {
-    Key,
-    End,
+enum Step {
+    Read,
+    Complete,
+    Reject,
 }
 
 impl Reader {
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        let Payload::Tagged(spec) = &cx.dialect.spec().payload else { return Verdict::Reject(0) };
+        let Some(spec) = cx.dialect.spec().tagged() else { return Verdict::Reject(0) };
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            if let State::Value { .. } = self.state {
-                match self.value(rest, cx, call) {
-                    Ok(read) => at += read,
-                    Err(read) => return self.complete(at + read, cx, call),
+            let bulk = match &self.state {
+                State::Value(_) => self.value(rest, spec, cx, call),
+                State::Object(_) => self.object(rest, cx, call),
+                _ => {
+                    let Some(c) = rest.chars().next() else { break };
+                    call.examined += c.len_utf8();
+                    (c.len_utf8(), self.character(c, spec, cx, call))
                 }
-                continue;
-            }
-            let Some(c) = rest.chars().next() else { break };
-            at += c.len_utf8();
-            call.examined += c.len_utf8();
-            match self.character(c, spec, cx, call) {
+            };
+            at += bulk.0;
+            match bulk.1 {
                 Step::Read => {}
-                Step::Complete => return self.complete(at, cx, call),
+                Step::Complete => return self.complete(at, call, cx),
                 Step::Reject => return Verdict::Reject(at),
             }
         }
@@ -90,8 +92,9 @@ impl Reader {
 
     pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
         match (&self.state, &dialect.tables().value) {
-            (State::Value { value, cursor, fresh: Fresh::No }, Some(table)) => {
-                value.is_string() && is_plain(text) && table.markers.is_clear(*cursor, text)
+            (State::Value(open), Some(table)) => {
+                let is_clear = |cursor| table.markers.is_clear(cursor, text);
+                open.value.is_string() && is_plain(text) && open.ends.is_clear().is_some_and(is_clear)
             }
             _ => false,
         }
@@ -121,8 +124,86 @@ impl Reader {
                 Step::Read
             }
             State::Key => self.key(c, spec, cx, call),
-            State::Between | State::Closed { .. } => self.markup(c, spec, cx, call),
-            State::Value { .. } => Step::Read,
+            State::Between => self.between(c, spec, cx, call),
+            State::Behind => self.behind(c, cx, call),
+            State::Value(_) | State::Object(_) => Step::Read,
+        }
+    }
+
+    /// After the name: the first parameter, all of them as an object, or the end.
+    fn between(&mut self, c: char, spec: &TaggedSpec, cx: &Context<'_>, call: &mut Call) -> Step {
+        let ([key_open, _], [name_open, _]) = (&spec.key, &spec.name);
+        let (ends, openers) = (&cx.dialect.tables().closers, &cx.dialect.spec().call.open);
+        // In a wrapper the next call shows that this one is over.
+        let next = openers.iter().chain([name_open]).filter(|_| cx.wrapped == Wrapped::Yes);
+        let candidates = [key_open, &spec.value_close].into_iter().chain(ends).chain(next).map(String::as_str);
+        match self.expect.push(c, candidates.clone()) {
+            Expected::More => Step::Read,
+            Expected::Found(0) => {
+                self.state = State::Key;
+                Step::Read
+            }
+            // A closer with no value before it is one too many.
+            Expected::Found(1) => {
+                call.repaired = true;
+                Step::Read
+            }
+            Expected::Found(found) => {
+                if found >= 2 + ends.len() {
+                    call.repaired = true;
+                    call.again.extend(candidates.skip(found).take(1));
+                }
+                Step::Complete
+            }
+            Expected::Other if c == '{' => {
+                self.expect.take();
+                self.state = State::Object(Box::new(Repair::new(())));
+                self.object("{", cx, call).1
+            }
+            Expected::Other => Step::Reject,
+        }
+    }
+
+    /// Reads on in an object that is all of the arguments.
+    fn object(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> (usize, Step) {
+        let State::Object(repair) = &mut self.state else { return (0, Step::Read) };
+        let syntax = Syntax { closers: &cx.dialect.tables().closers, ..json_syntax(&Untyped, call.mode(cx), cx) };
+        let progress = repair.push(text, &syntax, &mut call.arguments);
+        call.ready |= repair.is_decided();
+        call.note(repair);
+        match progress {
+            Progress::More => (text.len(), Step::Read),
+            Progress::Decided(read) => (read, Step::Read),
+            Progress::Closed(read) => {
+                call.again.push_str(&repair.take_rest());
+                self.state = State::Behind;
+                (read, Step::Complete)
+            }
+            Progress::Done(read) => {
+                let rest = repair.take_rest();
+                self.state = State::Behind;
+                let mut chars = rest.chars();
+                while let Some(c) = chars.next() {
+                    if self.behind(c, cx, call) == Step::Complete {
+                        call.again.push_str(chars.as_str());
+                        return (read, Step::Complete);
+                    }
+                }
+                (read, Step::Read)
+            }
+            Progress::Unreadable(read) => (read, Step::Reject),
+        }
+    }
+
+    /// Behind an object: the function's closer or the wrapper's. What is neither is no part of the call.
+    fn behind(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
+        match self.expect.push(c, cx.dialect.tables().closers.iter().map(String::as_str)) {
+            Expected::More => Step::Read,
+            Expected::Found(_) => Step::Complete,
+            Expected::Other => {
+                call.again.push_str(&self.expect.take());
+                Step::Complete
+            }
         }
     }
 
@@ -136,16 +217,26 @@ impl Reader {
             None => return Step::Read,
         };
         self.word.clear();
-        let (root, tool) = (call.tool(cx).map_or(Node::ANY, crate::schema::Tool::root), call.tool(cx));
-        let declared = tool.is_some_and(|tool| tool.declares(root, &key));
+        self.begin_value(&key, cx, call)
+    }
+
+    fn begin_value(&mut self, key: &str, cx: &Context<'_>, call: &mut Call) -> Step {
+        let Some(table) = &cx.dialect.tables().value else { return Step::Reject };
+        let tool = call.tool(cx);
+        let root = tool.map_or(Node::ANY, Tool::root);
+        let declared = tool.is_some_and(|tool| tool.declares(root, key));
+        if declared {
+            self.given.insert(key.to_string());
+        }
         let value = if self.written == 0 && key == "arguments" && !declared {
             Value::whole()
         } else {
-            self.write_key(&key, call);
-            Value::new(tool.map_or(crate::json::Kinds::NONE, |tool| tool.kinds(tool.property(root, &key))))
+            self.write_key(key, call);
+            let kinds = tool.map_or(Kinds::NONE, |tool| tool.kinds(tool.property(root, key)));
+            // A parameter that is declared without a type may be anything.
+            Value::new(if declared && kinds.is_empty() { Kinds::EVERY } else { kinds })
         };
-        let Some(table) = &cx.dialect.tables().value else { return Step::Reject };
-        self.state = State::Value { value, cursor: table.markers.start(), fresh: Fresh::Yes };
+        self.state = State::Value(Box::new(Open { value, ends: Ends::new(table.markers.start()) }));
         Step::Read
     }
 
@@ -157,21 +248,13 @@ impl Reader {
         call.ready = true;
     }
 
-    /// Reads a value's text. The error is that the call ended, after so many bytes.
-    fn value(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Result<usize, usize> {
-        let State::Value { value, cursor, fresh } = &mut self.state else { return Ok(0) };
-        let Some(table) = &cx.dialect.tables().value else { return Err(0) };
-        let (markers, mut rest) = (&table.markers, text);
-        if *fresh == Fresh::Yes {
-            *fresh = Fresh::No;
-            if let Some(after) = rest.strip_prefix('\n') {
-                // The newline may be the dialect's own, and it may begin a closer with one before it.
-                rest = after;
-            }
-        }
-        let step = markers.step(cursor, rest);
-        value.push(step.released, cx, call);
-        value.push(step.text, cx, call);
+    /// Reads a value's text.
+    fn value(&mut self, text: &str, spec: &TaggedSpec, cx: &Context<'_>, call: &mut Call) -> (usize, Step) {
+        let State::Value(open) = &mut self.state else { return (0, Step::Read) };
+        let around = Around { cx, spec, tool: call.tool(cx), given: &self.given };
+        let Open { value, ends } = &mut **open;
+        let (read, end) = ends.push(text, &around, &mut |data| value.push(data, cx, call));
+        call.examined += read;
         let long = value.is_whole() && value.held() > cx.limits.pending_bytes_max / 2;
         let kept = if long { value.become_string() } else { String::new() };
         if long {
@@ -180,80 +263,31 @@ impl Reader {
             call.arguments.push('"');
             escape_into(&kept, &mut call.arguments);
         }
-        let read = text.len() - step.rest.len();
-        call.examined += read;
-        let Some(found) = step.found else { return Ok(read) };
-        let end = table.role(found);
-        let State::Value { value, .. } = std::mem::take(&mut self.state) else { return Ok(read) };
-        if end == Some(ValueEnd::Close) {
-            self.state = State::Closed { value, marker: found };
-            return Ok(read);
-        }
-        self.end_value(value, cx, call);
-        if end == Some(ValueEnd::NextKey) {
-            self.next_key(call);
-            return Ok(read);
-        }
-        Err(read)
-    }
-
-    /// After a name or a value's closer: the next parameter, the end, or something that is no markup.
-    fn markup(&mut self, c: char, spec: &TaggedSpec, cx: &Context<'_>, call: &mut Call) -> Step {
-        let [key_open, _] = &spec.key;
-        let ends = &cx.dialect.spec().call.close;
-        let candidates = [key_open, &spec.value_close, &spec.close].into_iter().chain(ends).map(String::as_str);
-        let markup = match self.expect.push(c, candidates) {
-            Expected::More => return Step::Read,
-            Expected::Found(0) => Markup::Key,
-            // A closer twice is one too many.
-            Expected::Found(1) => {
-                call.repaired = true;
-                return Step::Read;
+        let Some(end) = end else { return (read, Step::Read) };
+        self.end_value(cx, call);
+        match end {
+            End::Call(again) => {
+                call.again.push_str(&again);
+                (read, Step::Complete)
             }
-            Expected::Found(_) => Markup::End,
-            Expected::Other => return self.not_markup(cx, call),
-        };
-        if let State::Closed { value, .. } = std::mem::take(&mut self.state) {
-            self.end_value(value, cx, call);
-        }
-        match markup {
-            Markup::End => Step::Complete,
-            Markup::Key => {
-                self.next_key(call);
-                Step::Read
+            End::Key(key) => {
+                if let Some(text) = self.whole.take() {
+                    // It was not all of them, so it is one of them.
+                    self.write_key("arguments", call);
+                    write_string(&text, &mut call.arguments);
+                }
+                (read, self.begin_value(&key, cx, call))
             }
         }
     }
 
-    /// What looked like a value's closer was data, and so was what followed it.
-    fn not_markup(&mut self, cx: &Context<'_>, call: &mut Call) -> Step {
-        let State::Closed { mut value, marker } = std::mem::take(&mut self.state) else { return Step::Reject };
-        let Some(table) = &cx.dialect.tables().value else { return Step::Reject };
-        value.push(table.markers.text(marker), cx, call);
-        self.state = State::Value { value, cursor: table.markers.start(), fresh: Fresh::No };
-        let again = self.expect.take();
-        match self.push(&again, cx, call) {
-            Verdict::More => Step::Read,
-            // Fewer characters than a closer has cannot complete a call.
-            Verdict::Complete(_) => Step::Complete,
-            Verdict::Reject(_) => Step::Reject,
+    fn end_value(&mut self, cx: &Context<'_>, call: &mut Call) {
+        if let State::Value(open) = std::mem::take(&mut self.state) {
+            self.whole = open.value.end(cx, call);
         }
     }
 
-    fn next_key(&mut self, call: &mut Call) {
-        if let Some(text) = self.whole.take() {
-            // It was not all of them, so it is one of them.
-            self.write_key("arguments", call);
-            write_string(&text, &mut call.arguments);
-        }
-        self.state = State::Key;
-    }
-
-    fn end_value(&mut self, value: Value, cx: &Context<'_>, call: &mut Call) {
-        self.whole = value.end(cx, call);
-    }
-
-    fn complete(&mut self, read: usize, cx: &Context<'_>, call: &mut Call) -> Verdict {
+    fn complete(&mut self, read: usize, call: &mut Call, cx: &Context<'_>) -> Verdict {
         if let Some(text) = self.whole.take() {
             match value::object(&text, cx) {
                 Some(object) => call.arguments.push_str(&object),
@@ -263,7 +297,7 @@ impl Reader {
                     call.arguments.push('}');
                 }
             }
-        } else {
+        } else if !matches!(self.state, State::Behind) {
             call.arguments.push_str(if self.written == 0 { "{}" } else { "}" });
         }
         call.ready = true;
@@ -271,43 +305,52 @@ impl Reader {
     }
 
     pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
-        if let State::Value { value, .. } | State::Closed { value, .. } = std::mem::take(&mut self.state) {
-            self.end_value(value, cx, call);
+        match &mut self.state {
+            State::Value(open) => call.leftover.push_str(&open.ends.take_held()),
+            State::Object(repair) => {
+                let syntax = json_syntax(&Untyped, call.mode(cx), cx);
+                repair.close(&syntax, &mut call.arguments);
+                call.note(repair);
+                self.state = State::Behind;
+            }
+            _ => {}
         }
-        self.complete(0, cx, call);
+        self.end_value(cx, call);
+        self.complete(0, call, cx);
     }
 
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
-        match std::mem::take(&mut self.state) {
-            State::Closed { value, .. } if ended == Ended::ByItself => {
-                self.end_value(value, cx, call);
-                self.complete(0, cx, call);
-                call.repaired = true;
+        let Some(spec) = cx.dialect.spec().tagged() else { return Completion::Cut };
+        match &mut self.state {
+            State::Value(open) => {
+                let around = Around { cx, spec, tool: call.tool(cx), given: &self.given };
+                let Open { value, ends } = &mut **open;
+                let end = ends.finish(ended, &around, &mut |data| value.push(data, cx, call));
+                let Some(End::Call(again)) = end else { return Completion::Cut };
+                call.again.push_str(&again);
+                self.end_value(cx, call);
+                self.complete(0, call, cx);
                 Completion::Complete
             }
-            State::Value { mut value, cursor, .. } => {
-                if let Some(table) = &cx.dialect.tables().value {
-                    value.push(table.markers.held(cursor), cx, call);
-                }
-                Completion::Cut
+            State::Object(repair) => {
+                let syntax = json_syntax(&Untyped, call.mode(cx), cx);
+                let completion = repair.finish(ended, &syntax, &mut call.arguments);
+                call.ready |= repair.is_decided();
+                call.leftover.push_str(&repair.take_rest());
+                call.note(repair);
+                completion
             }
+            State::Behind => Completion::Complete,
             _ => Completion::Cut,
         }
     }
 
     pub(super) fn held(&self) -> usize {
         let value = match &self.state {
-            State::Value { value, .. } | State::Closed { value, .. } => value.held(),
+            State::Value(open) => open.value.held() + open.ends.held(),
+            State::Object(repair) => repair.held(),
             _ => 0,
         };
         self.word.len() + self.expect.held() + value
     }
-}
-
-/// What one character led to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Read,
-    Complete,
-    Reject,
 }

@@ -1,0 +1,449 @@
+//! Where a tagged value ends. Markup inside a value is data, since agents write about calls: a marker counts only
+//! where the call's markup goes on behind it, so what may be an end is held until what follows decides.
+//! Knows neither types nor JSON; what is certainly the value's it hands on.
+//!
+//! ```text
+//!            marker                 whitespace, more markers
+//!   Value -----------> Run (held) ---------------------------> Run
+//!     ^                 |  |  the next parameter, the next call, the end: the value ended where Run began
+//!     |  it was data    |  | text
+//!     +-----------------+  v
+//!     +--------------- Prose (held): a marker of this call refutes the end, the answer's end confirms it
+//! ```
+//!
+//! A whole call that the value quotes is counted: its closers are its own. Since an opener can also be quoted
+//! without them, they are held too, and at the end of the answer the first that could be the end was it.
+
+use std::collections::HashSet;
+
+use crate::dialect::{TaggedSpec, ValueMark};
+use crate::json::repair::Ended;
+use crate::scan::Cursor;
+use crate::schema::Tool;
+
+use super::hold::{Hold, Place, Stage, Worth};
+use crate::decode::call::Context;
+
+/// What ends a value.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The next parameter, which has this key.
+    Key(String),
+    /// The end of the call. What was read behind it is text.
+    Call(String),
+}
+
+/// What is known of the call around the value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    pub cx: &'a Context<'a>,
+    pub spec: &'a TaggedSpec,
+    pub tool: Option<&'a Tool>,
+    /// Declared parameters that it has already.
+    pub given: &'a HashSet<String>,
+}
+
+/// Looks for the end of one value.
+#[derive(Debug)]
+pub(super) struct Ends {
+    cursor: Cursor,
+    begun: Begun,
+    style: Style,
+    hold: Option<Hold>,
+    /// A name that is being read, behind the marker before it.
+    naming: Option<(Naming, String)>,
+    /// A function's name was the last thing but whitespace.
+    named: Option<Quoted>,
+    /// What was opened in the value and not closed: functions, wrappers, and parameters outside functions.
+    functions: u32,
+    wrappers: u32,
+    parameters: u32,
+    /// The function that was opened last.
+    quoted: Quoted,
+}
+
+/// How much of the value was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    /// Nothing, so a newline is the dialect's.
+    No,
+    /// That newline at most.
+    Line,
+    Yes,
+}
+
+/// Whether the value begins on a line of its own, as the dialect writes it: then so does its closer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Compact,
+    Lines,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Naming {
+    Key,
+    Function,
+}
+
+/// The place of the tool that a quoted function names, if it names one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Quoted(Option<usize>);
+
+/// A longer name is none.
+const NAME_BYTES_MAX: usize = 256;
+
+impl Ends {
+    /// Of a value that begins now; `cursor` is at the start of the markers that stand in values.
+    pub(super) fn new(cursor: Cursor) -> Self {
+        Self {
+            cursor,
+            begun: Begun::No,
+            style: Style::Compact,
+            hold: None,
+            naming: None,
+            named: None,
+            functions: 0,
+            wrappers: 0,
+            parameters: 0,
+            quoted: Quoted::default(),
+        }
+    }
+
+    /// Whether what follows is the value's as far as no marker begins in it, and the scan for them stands here.
+    pub(super) fn is_clear(&self) -> Option<Cursor> {
+        let is_clear = self.begun == Begun::Yes && self.hold.is_none() && self.naming.is_none() && self.named.is_none();
+        is_clear.then_some(self.cursor)
+    }
+
+    /// Reads some of `text`, up to the next marker at most. What is certainly the value's goes to `data`.
+    pub(super) fn push(
+        &mut self,
+        text: &str,
+        around: &Around<'_>,
+        data: &mut impl FnMut(&str),
+    ) -> (usize, Option<End>) {
+        if self.naming.is_some() {
+            return self.name(text, around, data);
+        }
+        let Some(table) = &around.cx.dialect.tables().value else { return (0, Some(End::Call(String::new()))) };
+        let mut rest = text;
+        if self.begun == Begun::No {
+            // The newline may be the dialect's own, and it may begin a closer with one before it.
+            self.begun = Begun::Line;
+            if let Some(after) = rest.strip_prefix('\n') {
+                (self.style, rest) = (Style::Lines, after);
+            }
+        }
+        let before = table.markers.held(self.cursor);
+        let step = table.markers.step(&mut self.cursor, rest);
+        let first = [step.released, step.text].iter().find_map(|piece| piece.trim_ascii_start().chars().next());
+        if first.is_some_and(|c| self.prose(c, around, data)) {
+            return (0, Some(self.end_call(before)));
+        }
+        self.take(step.released, data);
+        self.take(step.text, data);
+        let read = text.len() - step.rest.len();
+        let end = step.found.and_then(|found| {
+            let mark = table.role(found)?;
+            self.marker(mark, table.markers.text(found), data)
+        });
+        let long = self.hold.as_ref().filter(|hold| hold.text.len() > around.cx.limits.pending_bytes_max);
+        if let (None, Some(hold)) = (&end, long) {
+            if hold.is_whole(around.cx.wrapped) {
+                return (read, Some(self.end_call(table.markers.held(self.cursor))));
+            }
+            self.refute(data);
+        }
+        (read, end)
+    }
+
+    /// More of what is being read: held behind a possible end, else the value's.
+    fn take(&mut self, text: &str, data: &mut impl FnMut(&str)) {
+        match &mut self.hold {
+            _ if text.is_empty() => {}
+            Some(hold) => hold.text.push_str(text),
+            None => {
+                self.begun = Begun::Yes;
+                data(text);
+            }
+        }
+    }
+
+    /// What was held is the value's.
+    fn refute(&mut self, data: &mut impl FnMut(&str)) {
+        if let Some(hold) = self.hold.take() {
+            self.take(&hold.text, data);
+        }
+    }
+
+    /// Text that is no markup comes, and `first` is its first character. Whether the call ended before it.
+    fn prose(&mut self, first: char, around: &Around<'_>, data: &mut impl FnMut(&str)) -> bool {
+        self.named = None;
+        let Some(hold) = self.hold.as_mut().filter(|hold| hold.stage == Stage::Run) else { return false };
+        let opens_json = first == '{' && around.cx.dialect.spec().json().is_some();
+        if opens_json && hold.opener && hold.ends_before_a_call() {
+            return true;
+        }
+        match hold.worth() {
+            Worth::End => return true,
+            Worth::Open => hold.stage = Stage::Prose,
+            Worth::Data => {
+                self.parameters = self.parameters.saturating_sub(u32::from(hold.value));
+                self.refute(data);
+            }
+        }
+        false
+    }
+
+    fn end_call(&mut self, more: &str) -> End {
+        let mut text = self.hold.take().map_or_else(String::new, Hold::behind);
+        text.push_str(more);
+        End::Call(text)
+    }
+
+    /// A marker was found.
+    fn marker(&mut self, mark: ValueMark, text: &str, data: &mut impl FnMut(&str)) -> Option<End> {
+        let named = self.named.take();
+        if let Some(hold) = &mut self.hold {
+            hold.opener = mark == ValueMark::Opener;
+        }
+        match (mark, named) {
+            (ValueMark::Key, Some(function)) => {
+                self.functions += 1;
+                self.quoted = function;
+                self.take(text, data);
+            }
+            // A quoted call without parameters.
+            (ValueMark::Close, Some(_)) | (ValueMark::EndToken, _) => self.take(text, data),
+            (ValueMark::Name, _) => {
+                self.take(text, data);
+                self.naming = Some((Naming::Function, String::new()));
+            }
+            (ValueMark::Opener, _) => {
+                self.wrappers += 1;
+                self.take(text, data);
+            }
+            (ValueMark::Key, None) => self.key(text, data),
+            (ValueMark::ValueClose, _) => self.value_close(text, data),
+            (ValueMark::Close, None) => self.close(text, data),
+            (ValueMark::Wrapper, _) => return self.wrapper(text, data),
+        }
+        None
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        self.hold.as_ref().map(|hold| hold.stage)
+    }
+
+    /// What was held is data, and this marker may be the end.
+    fn begin(&mut self, text: &str, data: &mut impl FnMut(&str)) -> &mut Hold {
+        self.refute(data);
+        let place = match (text.starts_with('\n'), self.begun) {
+            (true, _) => Place::Line,
+            (false, Begun::Yes) if self.style == Style::Lines => Place::Astray,
+            (false, Begun::Yes) => Place::Inside,
+            (false, _) => Place::Start,
+        };
+        self.hold.insert(Hold::new(text, place))
+    }
+
+    fn key(&mut self, text: &str, data: &mut impl FnMut(&str)) {
+        let within = self.functions > 0 && self.stage() != Some(Stage::Run);
+        if within {
+            return self.take(text, data);
+        }
+        if self.stage() == Some(Stage::Run) {
+            self.take(text, data);
+        } else {
+            self.refute(data);
+            if !text.starts_with('\n') && self.begun == Begun::Yes {
+                // Neither at the start of a line nor behind a closer.
+                self.parameters += 1;
+                return self.take(text, data);
+            }
+            self.begin(text, data);
+        }
+        self.naming = Some((Naming::Key, String::new()));
+    }
+
+    fn value_close(&mut self, text: &str, data: &mut impl FnMut(&str)) {
+        let opened = std::mem::take(&mut self.parameters);
+        match &mut self.hold {
+            Some(hold) if hold.stage == Stage::Run && hold.is_value_alone() => {
+                let in_line =
+                    matches!(hold.place, Place::Astray) || (self.style == Style::Lines && hold.place == Place::Start);
+                if opened > 0 || (in_line && text.starts_with('\n')) {
+                    // The first closed what the value quotes.
+                    self.parameters = opened.saturating_sub(1);
+                    self.begin(text, data).value = true;
+                } else {
+                    // A closer twice is one too many.
+                    hold.closer(text);
+                }
+                return;
+            }
+            Some(hold) if hold.stage == Stage::Prose && self.functions > 0 => self.take(text, data),
+            _ => self.begin(text, data).value = true,
+        }
+        self.parameters = opened;
+    }
+
+    fn close(&mut self, text: &str, data: &mut impl FnMut(&str)) {
+        let is_quoted = self.functions > 0;
+        self.functions = self.functions.saturating_sub(1);
+        match &mut self.hold {
+            Some(hold) if hold.stage == Stage::Run => {
+                hold.function = true;
+                hold.is_quoted |= is_quoted;
+                hold.closer(text);
+            }
+            Some(_) if is_quoted => self.take(text, data),
+            _ => {
+                let hold = self.begin(text, data);
+                (hold.function, hold.is_quoted) = (true, is_quoted);
+            }
+        }
+    }
+
+    fn wrapper(&mut self, text: &str, data: &mut impl FnMut(&str)) -> Option<End> {
+        let is_quoted = self.wrappers > 0;
+        self.wrappers = self.wrappers.saturating_sub(1);
+        match &mut self.hold {
+            Some(hold) if hold.stage == Stage::Run => {
+                hold.wrapper = true;
+                hold.closer(text);
+            }
+            // Words between the function's closer and the wrapper's.
+            Some(hold) if hold.value && !hold.is_quoted && self.functions == 0 => return Some(self.end_call(text)),
+            None if self.functions == 0 => {
+                let hold = self.begin(text, data);
+                (hold.wrapper, hold.is_quoted) = (true, is_quoted);
+            }
+            _ => self.take(text, data),
+        }
+        None
+    }
+
+    /// Reads a name; one that turns out to be none is text.
+    fn name(&mut self, text: &str, around: &Around<'_>, data: &mut impl FnMut(&str)) -> (usize, Option<End>) {
+        let Some((naming, mut word)) = self.naming.take() else { return (0, None) };
+        let [_, close] = if naming == Naming::Key { &around.spec.key } else { &around.spec.name };
+        for (at, c) in text.char_indices() {
+            word.push(c);
+            let read = at + c.len_utf8();
+            if word.ends_with(close.as_str()) {
+                return (read, self.named(naming, &word, close, around, data));
+            }
+            if (matches!(c, '\n' | '<') && !close.contains(c)) || word.len() > NAME_BYTES_MAX {
+                return (read, self.not_named(naming, &word, around, data));
+            }
+        }
+        self.naming = Some((naming, word));
+        (text.len(), None)
+    }
+
+    fn named(
+        &mut self,
+        naming: Naming,
+        word: &str,
+        close: &str,
+        around: &Around<'_>,
+        data: &mut impl FnMut(&str),
+    ) -> Option<End> {
+        let name = word.strip_suffix(close).unwrap_or(word).trim();
+        if naming == Naming::Key {
+            if self.is_next_key(name, around) {
+                self.hold = None;
+                return Some(End::Key(name.to_string()));
+            }
+            self.parameters += 1;
+            self.take(word, data);
+            self.refute(data);
+            return None;
+        }
+        let tool = around.cx.tools.resolve(name);
+        let ends = |hold: &Hold| hold.stage == Stage::Run && hold.ends_before_a_call();
+        if (tool.is_some() && self.hold.as_ref().is_some_and(ends)) || self.prose('<', around, data) {
+            return Some(self.end_call(word));
+        }
+        self.take(word, data);
+        self.named = Some(Quoted(tool));
+        None
+    }
+
+    /// Whether a key in the right place is one of this call's parameters.
+    fn is_next_key(&self, key: &str, around: &Around<'_>) -> bool {
+        let is_forgotten = self.hold.as_ref().is_some_and(Hold::has_no_closer);
+        if is_forgotten && around.given.contains(key) {
+            return false;
+        }
+        let expects = |tool: &Tool| tool.expects(tool.root(), key);
+        if !around.tool.is_none_or(expects) {
+            return false;
+        }
+        // In a quoted function it is this call's only if it cannot be the function's.
+        let quoted = self.quoted.0.and_then(|place| around.cx.tools.at(place));
+        self.functions == 0 || quoted.is_some_and(|tool| !expects(tool))
+    }
+
+    /// What stood behind a marker was no name: it is read again, as text.
+    fn not_named(
+        &mut self,
+        naming: Naming,
+        word: &str,
+        around: &Around<'_>,
+        data: &mut impl FnMut(&str),
+    ) -> Option<End> {
+        if naming == Naming::Key {
+            self.refute(data);
+        } else if self.prose('<', around, data) {
+            return Some(self.end_call(word));
+        }
+        let mut at = 0;
+        while let Some(rest) = word.get(at..).filter(|rest| !rest.is_empty()) {
+            let (read, end) = self.push(rest, around, data);
+            at += read;
+            if let Some(End::Call(mut text)) = end {
+                text.push_str(word.get(at..).unwrap_or_default());
+                return Some(End::Call(text));
+            }
+            debug_assert!(end.is_none(), "a broken name holds no key");
+        }
+        None
+    }
+
+    /// Generation ended. `None` when the value is open.
+    pub(super) fn finish(&mut self, ended: Ended, around: &Around<'_>, data: &mut impl FnMut(&str)) -> Option<End> {
+        let held = around.cx.dialect.tables().value.as_ref().map_or("", |table| table.markers.held(self.cursor));
+        let naming = self.naming.take();
+        let hold = self.hold.as_ref();
+        let is_end = hold.is_some_and(|hold| hold.is_the_end(ended, around.cx.wrapped))
+            && !matches!(naming, Some((Naming::Key, _)));
+        if !is_end {
+            if hold.is_some_and(Hold::is_value_alone) {
+                return None;
+            }
+            self.refute(data);
+            let (_, word) = naming.unwrap_or((Naming::Function, String::new()));
+            data(&word);
+            data(held);
+            return None;
+        }
+        // A marker cut short behind the call is dropped with it.
+        let more = if self.stage() == Some(Stage::Run) && naming.is_none() { String::new() } else { held.to_string() };
+        let word = naming.map_or_else(String::new, |(_, word)| word);
+        Some(self.end_call(&(word + &more)))
+    }
+
+    /// Everything that is held.
+    pub(super) fn take_held(&mut self) -> String {
+        let word = self.naming.take().map_or_else(String::new, |(_, word)| word);
+        self.hold.take().map_or_else(String::new, |hold| hold.text) + &word
+    }
+
+    /// Bytes that are held.
+    pub(super) fn held(&self) -> usize {
+        let word = self.naming.as_ref().map_or(0, |(_, word)| word.len());
+        self.hold.as_ref().map_or(0, |hold| hold.text.len()) + word
+    }
+}
