@@ -26,8 +26,9 @@ struct Ledger<'a> {
     /// Where the open call may begin, or where the one that just ended was.
     call: Option<Range<usize>>,
     is_open: bool,
-    /// Markup that may be dropped from the start on, and after a first call.
+    /// Markup that may be dropped from the start on, at the end, and after a first call.
     reasoning: Vec<&'a str>,
+    end_tokens: Vec<&'a str>,
     after_call: Vec<&'a str>,
     calls: u32,
 }
@@ -74,8 +75,18 @@ impl<'a> Ledger<'a> {
         let block = spec.reasoning.iter().filter(|_| case.settings.reasoning != Reasoning::Off);
         let reasoning = block.flat_map(|block| block.open.iter().chain(&block.close)).map(String::as_str).collect();
         let markup = spec.call.close.iter().chain(&spec.call.open).chain(&spec.call.end_tokens).map(String::as_str);
+        let end_tokens = spec.call.end_tokens.iter().map(String::as_str).collect();
         let after_call = markup.chain([" ", "\t", "\n", "\r", "\u{c}", ",", ";", "]", "}", "```"]).collect();
-        Self { text, places: BTreeSet::from([0]), call: None, is_open: false, reasoning, after_call, calls: 0 }
+        Self {
+            text,
+            places: BTreeSet::from([0]),
+            call: None,
+            is_open: false,
+            reasoning,
+            end_tokens,
+            after_call,
+            calls: 0,
+        }
     }
 
     /// Enters what one letter led to. `read` is where the text was read to.
@@ -167,10 +178,15 @@ impl<'a> Ledger<'a> {
             let block = rest.trim_ascii_start();
             self.reasoning.iter().any(|marker| block.starts_with(marker.as_bytes()))
         };
-        let space = rest.first().is_some_and(u8::is_ascii_whitespace) && (behind_block() || before_block());
+        let behind_token = || self.end_tokens.iter().any(|token| before.trim_ascii_end().ends_with(token.as_bytes()));
+        let may_space = behind_block() || before_block() || behind_token();
+        let space = rest.first().is_some_and(u8::is_ascii_whitespace) && may_space;
         let after_call = self.after_call.iter().filter(|_| self.calls > 0);
-        let markup = self.reasoning.iter().chain(after_call).filter(|marker| rest.starts_with(marker.as_bytes()));
-        markup.map(|marker| marker.len()).chain(space.then_some(1))
+        // At the very end a marker may be cut short.
+        let cut_short = after_call.clone().any(|marker| marker.as_bytes().starts_with(rest)).then_some(rest.len());
+        let markup = self.reasoning.iter().chain(&self.end_tokens).chain(after_call);
+        let markup = markup.filter(|marker| rest.starts_with(marker.as_bytes())).map(|marker| marker.len());
+        markup.chain(space.then_some(1)).chain(cut_short.filter(|&len| len > 0))
     }
 }
 

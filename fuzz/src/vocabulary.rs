@@ -96,13 +96,27 @@ pub fn chosen(byte: u8) -> Arc<Dialect> {
 pub fn of(dialect: &Dialect) -> Vec<String> {
     let spec = dialect.spec();
     let call = &spec.call;
-    let mut texts: Vec<String> = [&call.open, &call.bare, &call.fence, &call.close, &call.end_tokens]
+    let mut texts: Vec<String> = [&call.open, &call.bare, &call.close, &call.end_tokens]
         .into_iter()
         .flatten()
         .chain(spec.reasoning.iter().flat_map(|block| block.open.iter().chain(&block.close)))
         .cloned()
+        .chain(call.fence.iter().map(|word| format!("```{word}\n")))
         .collect();
-    match &spec.payload {
+    for payload in spec.payloads() {
+        markup_of(payload, &mut texts);
+    }
+    // Halves of markers are what a scan holds.
+    let halves: Vec<String> = texts.iter().filter_map(|text| text.get(..text.len() / 2)).map(Into::into).collect();
+    texts.extend(halves);
+    texts.extend(COMMON.map(Into::into));
+    texts.retain(|text| !text.is_empty());
+    texts
+}
+
+/// The markup inside a call.
+fn markup_of(payload: &Payload, texts: &mut Vec<String>) {
+    match payload {
         Payload::Json(_) => {}
         Payload::Tagged(tags) => {
             texts.extend(tags.name.iter().chain(&tags.key).chain([&tags.value_close, &tags.close]).cloned());
@@ -115,12 +129,6 @@ pub fn of(dialect: &Dialect) -> Vec<String> {
             texts.push(format!("call:get_weather{{city:{}", gemma.quote));
         }
     }
-    // Halves of markers are what a scan holds.
-    let halves: Vec<String> = texts.iter().filter_map(|text| text.get(..text.len() / 2)).map(Into::into).collect();
-    texts.extend(halves);
-    texts.extend(COMMON.map(Into::into));
-    texts.retain(|text| !text.is_empty());
-    texts
 }
 
 /// A text out of bytes: ASCII is itself, and each other byte is a fragment.

@@ -1,5 +1,9 @@
-//! What may be dropped where the answer's text is not going on: at its start, and after a call.
+//! What may be dropped where the answer's text is not going on: at its start, after a call, and at its very end.
 //! Whitespace there waits for what follows it: before a call or the end it is dropped, before text it is text.
+//! An end-of-turn token waits wherever it stands.
+
+use super::Event;
+use super::lines::Lines;
 
 /// Where in the answer its text stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +21,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Gap {
     pub phase: Phase,
+    /// Where the text that was shown stands.
+    pub lines: Lines,
     text: String,
     /// What waits is no longer than this; more whitespace is text.
     bytes_max: usize,
@@ -24,11 +30,21 @@ pub(super) struct Gap {
     token: bool,
     /// Whitespace right after a reasoning block belongs to the block's markup.
     after_reasoning: bool,
+    /// Such a block was the last that stood here.
+    behind_reasoning: bool,
 }
 
 impl Gap {
     pub fn new(bytes_max: usize) -> Self {
-        Self { phase: Phase::Start, text: String::new(), bytes_max, token: false, after_reasoning: false }
+        Self {
+            phase: Phase::Start,
+            lines: Lines::default(),
+            text: String::new(),
+            bytes_max,
+            token: false,
+            after_reasoning: false,
+            behind_reasoning: false,
+        }
     }
 
     /// Takes the droppable beginning of `text`, and returns how many bytes that is.
@@ -44,7 +60,8 @@ impl Gap {
                 continue;
             }
             self.after_reasoning = false;
-            let droppable = self.phase != Phase::Open && (c.is_ascii_whitespace() || also(c));
+            let waits = self.phase != Phase::Open || self.token;
+            let droppable = waits && (c.is_ascii_whitespace() || also(c));
             if !droppable || !self.has_room() {
                 break;
             }
@@ -56,12 +73,17 @@ impl Gap {
 
     /// Whether text is going on, and nothing of it is dropped or waits.
     pub fn is_open(&self) -> bool {
-        self.phase == Phase::Open && !self.after_reasoning
+        self.phase == Phase::Open && !self.after_reasoning && !self.token
     }
 
     /// Whether whitespace that comes next is dropped.
     pub fn skips(&self) -> bool {
         self.after_reasoning
+    }
+
+    /// Whether nothing was shown since the answer began, or since a call or a reasoning block.
+    pub fn is_fresh(&self) -> bool {
+        self.phase != Phase::Open || self.behind_reasoning
     }
 
     /// Whether more can wait.
@@ -107,12 +129,23 @@ impl Gap {
     /// A reasoning block ended.
     pub fn after_reasoning(&mut self) {
         self.after_reasoning = true;
+        self.behind_reasoning = true;
     }
 
-    /// The answer ended: what waited at its start is all there is of it, and text.
+    /// The answer ended: whitespace that waited at its start is all there is of it, and text.
     pub fn end(&mut self) -> Option<String> {
         let text = std::mem::take(&mut self.text);
-        (self.phase != Phase::AfterCall && !text.is_empty()).then_some(text)
+        let is_dropped = self.phase == Phase::AfterCall || std::mem::take(&mut self.token);
+        (!is_dropped && !text.is_empty()).then_some(text)
+    }
+
+    /// Shows text.
+    pub fn show(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if !text.is_empty() {
+            self.behind_reasoning = false;
+            self.lines.push(text);
+            sink(Event::Text(text));
+        }
     }
 
     pub fn held(&self) -> usize {

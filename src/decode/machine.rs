@@ -3,6 +3,7 @@
 
 mod call;
 mod fence;
+mod lead;
 mod text;
 
 use crate::dialect::{Opener, Role, Table};
@@ -12,9 +13,12 @@ use crate::scan::Cursor;
 
 use super::call::{Call, Context, Patience, Wrapped};
 use super::expect::Expect;
-use super::gap::Gap;
+use super::gap::{Gap, Phase};
+use super::lines::Lines;
 use super::payload::Payload;
 use super::{Ending, Event, Finish, Reasoning, Settings};
+use fence::Opening;
+use lead::Lead;
 
 /// Turns the text of one choice into events.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct Decoder {
     /// Where the scan for markers stands, in `Text` and `Reasoning`.
     cursor: Cursor,
     gap: Gap,
+    /// Where in the open block of reasoning the text stands.
+    thought: Lines,
     /// Bytes of the answer read so far, and bytes read again.
     read: u64,
     reread: u64,
@@ -68,8 +74,10 @@ struct Pending {
     call: Call,
     /// All of it as it was written, until it is committed.
     raw: String,
-    /// Bytes of `raw` that are its opener.
+    /// Bytes of `raw` that are its first marker.
     opener: usize,
+    /// The rest of its opener.
+    lead: Lead,
     by: Opener,
     role: Role,
     stage: Stage,
@@ -96,7 +104,7 @@ enum Origin {
 #[derive(Debug)]
 struct Whole {
     raw: String,
-    opener: Expect,
+    opener: Opening,
     /// Where in `raw` the fence's inside begins, and what reads it on trial.
     inside: Option<(usize, Box<Decoder>)>,
 }
@@ -113,6 +121,7 @@ impl Decoder {
             state: State::Text,
             cursor,
             gap: Gap::new(limits.pending_bytes_max),
+            thought: Lines::default(),
             read: 0,
             reread: 0,
             wrapper: Awaited::No,
@@ -224,8 +233,7 @@ impl Decoder {
         for piece in [held.as_str(), text] {
             match origin {
                 Origin::Text => emit_text(&mut self.gap, piece, sink),
-                Origin::Reasoning if piece.is_empty() => {}
-                Origin::Reasoning => sink(Event::Reasoning(piece)),
+                Origin::Reasoning => self.think(piece, sink),
             }
         }
     }
@@ -243,19 +251,26 @@ impl Decoder {
         }
     }
 
+    /// Whether what is held where the answer ends is a closer or an end-of-turn token cut short, right behind a call.
+    /// Behind text it is text, since a `<` is a prefix of a marker too.
+    fn is_cut_short(&self, held: &str) -> bool {
+        let call = &self.settings.dialect.spec().call;
+        let mut markup = call.close.iter().chain(&call.end_tokens);
+        self.gap.phase == Phase::AfterCall && !held.is_empty() && markup.any(|text| text.starts_with(held))
+    }
+
     /// Lets go of what the current state holds. What is returned is to be read again, and then this once more.
     fn settle(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         match &mut self.state {
             State::Call(_) => return self.settle_call(ended, sink),
             State::Whole(_) => return Some(self.settle_whole(ended, sink)),
-            State::FenceClose(expect) => {
-                let again = expect.take();
-                self.enter_text();
-                return Some(again);
-            }
+            // Whitespace at most, and a closing fence cut short.
+            State::FenceClose(_) => {}
             State::Text => {
                 let held = text_table(&self.settings).markers.held(self.cursor);
-                emit_text(&mut self.gap, held, sink);
+                if !self.is_cut_short(held) {
+                    emit_text(&mut self.gap, held, sink);
+                }
             }
             State::Reasoning => {
                 let held = reasoning_held(&self.settings, self.cursor);
@@ -296,22 +311,15 @@ fn context<'a>(settings: &'a Settings, limits: &'a Limits, patience: Patience, w
 
 /// Text of the answer, behind what waited for it.
 fn emit_text(gap: &mut Gap, text: &str, sink: &mut impl FnMut(Event<'_>)) {
-    if text.is_empty() {
-        return;
-    }
     if gap.is_open() {
-        return sink(Event::Text(text));
+        return gap.show(text, sink);
     }
     let read = gap.absorb(text, |_| false);
     let text = text.get(read..).unwrap_or_default();
-    if text.is_empty() {
-        return;
-    }
-    let waited = gap.open();
-    for piece in [waited.as_str(), text] {
-        if !piece.is_empty() {
-            sink(Event::Text(piece));
-        }
+    if !text.is_empty() {
+        let waited = gap.open();
+        gap.show(&waited, sink);
+        gap.show(text, sink);
     }
 }
 

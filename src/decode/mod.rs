@@ -18,6 +18,7 @@
 mod call;
 mod expect;
 mod gap;
+mod lines;
 mod machine;
 mod payload;
 mod unescape;

@@ -1,7 +1,5 @@
 //! Tables of model texts and the events they lead to, run whole, letter by letter and cut in two everywhere.
 
-mod values;
-
 use std::sync::LazyLock;
 
 use super::*;
@@ -12,7 +10,7 @@ use crate::openai;
 const TOOLS: &str = r#"[
     {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {
         "city": {"type": "string"}, "days": {"type": "integer"}, "metric": {"type": "boolean"},
-        "where": {"type": "object"}, "maybe": {"type": ["string", "null", "object"]}, "list": {"type": "array"}}}}},
+        "where": {"type": "object"}, "any": {}, "maybe": {"type": ["string", "null", "object"]}, "list": {"type": "array"}}}}},
     {"type": "function", "function": {"name": "get_time"}},
     {"type": "function", "function": {"name": "bash", "parameters": {"properties": {"command": {"type": "string"}}}}}
 ]"#;
@@ -120,6 +118,9 @@ macro_rules! t {
         }
     };
 }
+
+mod openers;
+mod values;
 
 t!(hermes, case("hermes"),
     "Hello, <b>world</b>!" => r#"text "Hello, <b>world</b>!""#,
@@ -261,6 +262,9 @@ t!(qwen3_coder, case("qwen3-coder"),
         => r#"call get_weather / args {"maybe":null,"maybe":{"a": 1},"maybe":"{a","maybe":"nul"} / end"#,
     "<function=get_weather><parameter=where>{\"a\": {\"b\": 1}}</parameter><parameter=where>x</parameter></function>"
         => r#"call get_weather / args {"where":{"a": {"b": 1}},"where":"x"} / end"#,
+    "<function=get_weather><parameter=any>[1, 2]</parameter><parameter=any>5</parameter><parameter=any>{a</parameter></function>"
+        => r#"call get_weather / args {"any":[1, 2],"any":"5","any":"{a"} / end"#,
+    "<function=get_time><parameter=x>[1, 2]</parameter></function>" => r#"call get_time / args {"x":"[1, 2]"} / end"#,
     "<function=get_time><parameter=arguments>{\"a\": 1}</parameter></function>" => r#"call get_time / args {"a": 1} / end"#,
     "<function=get_time><parameter=arguments>{\"a\": 1}</parameter><parameter=b>2</parameter></function>"
         => r#"call get_time / args {"arguments":"{\"a\": 1}","b":"2"} / end"#,

@@ -10,7 +10,7 @@ mod table;
 pub use builtin::{DialectError, Dialects};
 pub use glob::Glob;
 pub use spec::{Call, Detect, GemmaSpec, JsonSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec};
-pub use table::{Edge, Opener, Opens, Role, Table, Tables, ValueMark};
+pub use table::{Edge, Opener, Role, Table, Tables, ValueMark};
 
 /// A compiled dialect.
 #[derive(Debug)]

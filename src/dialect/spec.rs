@@ -80,9 +80,11 @@ pub struct Call {
     #[serde(default)]
     pub open: Vec<String>,
     /// Openers that count as the payload's own first bytes: a missing wrapper, or JSON that opens itself.
+    /// Whitespace in one stands for any whitespace, none included.
     #[serde(default)]
     pub bare: Vec<String>,
-    /// Opening fences behind which a bare opener may stand; the closing fence then belongs to the call.
+    /// Words on the first line of a code fence in which a bare opener may stand, or the payload that is the answer's
+    /// start; a fence without a word is one too. The closing fence then belongs to the call.
     #[serde(default)]
     pub fence: Vec<String>,
     /// Closers; one after a complete payload belongs to the call.
@@ -101,6 +103,8 @@ pub struct Call {
 pub enum StartOfAnswer {
     /// A JSON object or list, bare or as the fence that is the whole answer.
     Json,
+    /// The same, but only as that fence.
+    FencedJson,
 }
 
 /// How a call is written inside its markers.

@@ -27,7 +27,7 @@ impl<R: Copy> Table<R> {
 /// What a marker means in an answer. One text can mean several things, by what stands before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Role {
-    pub opens: Option<Opens>,
+    pub opens: Option<Opener>,
     /// After a call it belongs to that call.
     pub closes: bool,
     /// After the last call it is dropped.
@@ -44,19 +44,12 @@ pub enum Edge {
 
 /// How a marker opens a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opens {
-    pub by: Opener,
-    /// From which byte of the marker on it is the payload's own text.
-    pub payload_at: usize,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opener {
     /// A wrapper, whose closer is expected.
     Wrapper,
     /// The payload's own first bytes.
     Bare,
-    /// The payload's own first bytes behind an opening fence, whose closing fence belongs to the call.
+    /// A fence that the payload's own first bytes may stand behind; its closing fence then belongs to the call.
     Fenced,
 }
 
@@ -89,6 +82,8 @@ pub struct Tables {
     pub reasoning: Option<Table<Role>>,
     /// Inside a tagged parameter's value.
     pub value: Option<Table<ValueMark>>,
+    /// The words of each bare opener, between which any whitespace may stand. The first is a marker.
+    pub bare: Vec<Vec<String>>,
     /// What ends a call from within: the parameters' closer and the wrappers'.
     pub closers: Vec<String>,
     /// What the markers inside arguments begin with.
@@ -132,26 +127,38 @@ impl Tables {
             Payload::Json(_) | Payload::Tagged(_) => None,
         };
         let arguments = FirstBytes::of(closers.iter().chain(&spec.call.end_tokens).chain(quote));
-        Ok(Self { text: Table::new(text)?, plain: Table::new(plain)?, reasoning, value, closers, arguments })
+        Ok(Self {
+            text: Table::new(text)?,
+            plain: Table::new(plain)?,
+            reasoning,
+            value,
+            bare: bare(&spec.call),
+            closers,
+            arguments,
+        })
     }
 }
 
 fn openers(call: &Call) -> Vec<(String, Role)> {
     let mut entries = Vec::new();
-    let mut open = |text: &str, by, payload_at| {
-        entry(&mut entries, text).opens = Some(Opens { by, payload_at });
-    };
     for text in &call.open {
-        open(text, Opener::Wrapper, text.len());
+        entry(&mut entries, text).opens = Some(Opener::Wrapper);
     }
-    for text in &call.bare {
-        open(text, Opener::Bare, 0);
-        for fence in &call.fence {
-            open(&format!("{fence}{text}"), Opener::Fenced, fence.len());
-        }
+    for first in bare(call).iter().filter_map(|words| words.first()) {
+        entry(&mut entries, first).opens = Some(Opener::Bare);
+    }
+    if !call.fence.is_empty() && !call.bare.is_empty() {
+        entry(&mut entries, FENCE).opens = Some(Opener::Fenced);
     }
     entries
 }
+
+fn bare(call: &Call) -> Vec<Vec<String>> {
+    call.bare.iter().map(|text| text.split_ascii_whitespace().map(Into::into).collect()).collect()
+}
+
+/// What opens a code fence.
+const FENCE: &str = "```";
 
 /// The role of `text`, which may have one already.
 fn entry<'a>(entries: &'a mut Vec<(String, Role)>, text: &str) -> &'a mut Role {

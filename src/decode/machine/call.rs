@@ -1,5 +1,6 @@
 //! A call from its opener to its end: kept, committed, complete, or none after all.
 
+use super::lead::{Lead, Step};
 use super::{Awaited, Decoder, Origin, Pending, Stage, State, context, emit_text, to_u64};
 use crate::decode::call::{Call, Patience, Verdict, Wrapped};
 use crate::decode::expect::Expect;
@@ -10,7 +11,8 @@ use crate::dialect::{Opener, Role};
 use crate::json::repair::{Completion, Ended};
 
 impl Decoder {
-    pub(super) fn begin(&mut self, marker: &str, payload_at: usize, by: Opener, role: Role, origin: Origin) {
+    /// A call may begin with `marker`, which was just found.
+    pub(super) fn begin(&mut self, marker: &str, by: Opener, role: Role, origin: Origin) {
         let is_wrapped = by == Opener::Wrapper || self.wrapper == Awaited::Yes;
         let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };
         let cx = context(&self.settings, &self.limits, Patience::Mend, wrapped);
@@ -19,18 +21,39 @@ impl Decoder {
             call: Call::default(),
             raw: marker.to_string(),
             opener: marker.len(),
+            lead: Lead::new(marker, by, &self.settings.dialect),
             by,
             role,
             stage: Stage::Kept,
             origin,
             wrapped,
         };
-        let own = marker.get(payload_at..).unwrap_or_default();
-        if !own.is_empty() {
-            let verdict = pending.payload.push(own, &cx, &mut pending.call);
+        if matches!(pending.lead, Lead::Over) && !marker.is_empty() {
+            let verdict = pending.payload.push(marker, &cx, &mut pending.call);
             debug_assert_eq!(verdict, Verdict::More, "a bare opener begins its payload");
         }
         self.state = State::Call(Box::new(pending));
+    }
+
+    /// Reads the rest of an opener. When it is whole, what of it is the payload's own is pushed there.
+    fn step_lead(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
+        let State::Call(pending) = &mut self.state else { return (0, None) };
+        for (at, c) in text.char_indices() {
+            let read = at + c.len_utf8();
+            pending.raw.push(c);
+            match pending.lead.push(c, pending.raw.len(), &self.settings.dialect) {
+                Step::More if pending.raw.len() <= self.limits.pending_bytes_max => {}
+                Step::More | Step::Other => return (read, self.reject(sink)),
+                Step::Over(payload_at) => {
+                    pending.lead = Lead::Over;
+                    let own = pending.raw.split_off(payload_at);
+                    let (taken, again) = self.push_payload(&own, sink);
+                    let rest = own.get(taken..).unwrap_or_default();
+                    return (read, Some(again.unwrap_or_default() + rest).filter(|again| !again.is_empty()));
+                }
+            }
+        }
+        (text.len(), None)
     }
 
     /// Whether all of `text` goes into a call's arguments as it is.
@@ -41,6 +64,9 @@ impl Decoder {
 
     pub(super) fn step_call(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Call(pending) = &mut self.state else { return (0, None) };
+        if !matches!(pending.lead, Lead::Over) {
+            return self.step_lead(text, sink);
+        }
         let kept = pending.stage == Stage::Kept;
         let value_bytes_max = self.limits.value_bytes_max;
         let room = if kept {
@@ -63,6 +89,13 @@ impl Decoder {
             }
             return (0, self.reject(sink));
         }
+        self.push_payload(piece, sink)
+    }
+
+    /// Pushes text to a call's payload, and does what that leads to.
+    fn push_payload(&mut self, piece: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
+        let State::Call(pending) = &mut self.state else { return (0, None) };
+        let kept = pending.stage == Stage::Kept;
         let sound_only = kept && pending.origin == Origin::Reasoning;
         let patience = if sound_only { Patience::SoundOnly } else { Patience::Mend };
         let cx = context(&self.settings, &self.limits, patience, pending.wrapped);
@@ -97,7 +130,7 @@ impl Decoder {
             self.list = Awaited::No;
         }
         if let Some(token) = self.gap.before_call() {
-            sink(Event::Text(&token));
+            self.gap.show(&token, sink);
         }
         match pending.by {
             Opener::Wrapper => self.wrapper = Awaited::Yes,
@@ -150,21 +183,28 @@ impl Decoder {
     pub(super) fn reject(&mut self, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         let state = std::mem::replace(&mut self.state, State::Text);
         let State::Call(pending) = state else { return None };
-        let Pending { raw, opener, role, origin, .. } = *pending;
-        self.ending.rejected += 1;
+        let Pending { raw, opener, lead, by, role, origin, .. } = *pending;
+        // Of an opener that was none the first marker says little: a brace, a fence.
+        if matches!(lead, Lead::Over | Lead::Again(_)) {
+            self.ending.rejected += 1;
+        }
         let first = raw.chars().next().map_or(0, char::len_utf8);
         let (opener, rest) = raw.split_at_checked(opener.max(first))?;
         if origin == Origin::Reasoning {
             self.enter_reasoning();
-            sink(Event::Reasoning(opener));
+            self.think(opener, sink);
         } else {
             self.enter_text();
+
             // A marker that opens and closes, right after a call, closed it.
             if role.closes && self.gap.phase == Phase::AfterCall && self.gap.has_room() {
                 self.wrapper = Awaited::No;
                 self.gap.close_block(opener);
             } else {
                 emit_text(&mut self.gap, opener, sink);
+                if by == Opener::Wrapper {
+                    self.gap.lines.mark();
+                }
             }
         }
         Some(rest.to_string())

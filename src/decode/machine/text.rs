@@ -1,15 +1,17 @@
 //! Outside calls: text and reasoning, and where a call may begin.
 
+use super::fence::Opening;
 use super::{Awaited, Decoder, Origin, State, Whole, emit_text, text_table};
 use crate::decode::Event;
 use crate::decode::expect::Expect;
 use crate::decode::gap::Phase;
-use crate::dialect::{Edge, Opener, Payload as Form, Role, StartOfAnswer};
+use crate::decode::lines::Lines;
+use crate::dialect::{Edge, Opener, Role, StartOfAnswer};
 
 impl Decoder {
     pub(super) fn step_text(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
         let table = text_table(&self.settings);
-        if self.gap.phase != Phase::Open && table.markers.held(self.cursor).is_empty() || self.gap.skips() {
+        if !self.gap.is_open() && table.markers.held(self.cursor).is_empty() || self.gap.skips() {
             let between = self.between();
             let absorbed = self.gap.absorb(text, |c| between.contains(c));
             if absorbed > 0 {
@@ -30,14 +32,15 @@ impl Decoder {
         let Some(found) = step.found else { return read };
         let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found).to_string());
         let after_call = self.gap.phase == Phase::AfterCall;
-        if let Some(opens) = role.opens {
-            self.begin(&marker, opens.payload_at, opens.by, role, Origin::Text);
+        if let Some(by) = role.opens.filter(|&by| self.may_open(by, Origin::Text)) {
+            self.begin(&marker, by, role, Origin::Text);
         } else if role.closes && (after_call || self.wrapper == Awaited::Yes) && self.gap.has_room() {
             self.wrapper = Awaited::No;
             self.gap.close_block(&marker);
-        } else if role.ends_turn && after_call && self.gap.has_room() {
+        } else if role.ends_turn && self.gap.has_room() {
             self.gap.absorb_token(&marker);
         } else if role.reasoning == Some(Edge::Open) {
+            self.thought = Lines::default();
             self.enter_reasoning();
         } else if role.reasoning == Some(Edge::Close) && self.owed_close == Awaited::Yes {
             self.owed_close = Awaited::No;
@@ -48,9 +51,29 @@ impl Decoder {
         read
     }
 
+    /// Whether an opener opens a call where it stands. A wrapper's does everywhere but in a code span. The payload's own
+    /// first bytes are met in prose too: where they stand for a missing wrapper they count at the start of the answer
+    /// or of a line, after reasoning and after a call, and behind a wrapper's opener on the same line; in a word or a
+    /// fence they never do.
+    fn may_open(&self, by: Opener, origin: Origin) -> bool {
+        let has_wrapper = !self.settings.dialect.spec().call.open.is_empty();
+        let (lines, is_after) = match origin {
+            Origin::Text => (&self.gap.lines, self.gap.is_fresh()),
+            Origin::Reasoning => (&self.thought, false),
+        };
+        match by {
+            _ if is_after => true,
+            Opener::Wrapper => !lines.in_span(),
+            Opener::Bare if has_wrapper => {
+                (lines.at_line() || lines.is_marked()) && !lines.in_word() && !lines.in_fence()
+            }
+            Opener::Bare | Opener::Fenced => !lines.in_word() && !lines.in_fence() && !lines.in_span(),
+        }
+    }
+
     /// Characters that may be dropped between two calls, beside whitespace.
     pub(super) fn between(&self) -> String {
-        let Form::Json(spec) = &self.settings.dialect.spec().payload else { return String::new() };
+        let Some(spec) = self.settings.dialect.spec().json() else { return String::new() };
         let mut between = String::new();
         if self.gap.phase == Phase::AfterCall {
             between.push_str(&spec.between);
@@ -70,16 +93,21 @@ impl Decoder {
     /// another call.
     pub(super) fn begins_unmarked(&mut self, text: &str) -> bool {
         let spec = self.settings.dialect.spec();
-        let (Some(c), Form::Json(_)) = (text.chars().next(), &spec.payload) else { return false };
-        let at_start = self.gap.phase == Phase::Start && spec.call.start == Some(StartOfAnswer::Json);
+        let (Some(c), Some(_)) = (text.chars().next(), spec.json()) else { return false };
+        let is_start = self.gap.phase == Phase::Start && spec.call.start.is_some();
+        // The inside of a fence that is the whole answer is read as an answer that may be a call.
+        let may_be_bare = spec.call.start == Some(StartOfAnswer::Json) || self.fence == Awaited::Yes;
+        let at_start = is_start && may_be_bare;
         let follows = self.gap.phase == Phase::AfterCall
-            && (self.wrapper == Awaited::Yes || self.list == Awaited::Yes || spec.call.start.is_some());
+            && (self.wrapper == Awaited::Yes
+                || self.list == Awaited::Yes
+                || (spec.call.start.is_some() && may_be_bare));
         if (c == '{' && (at_start || follows)) || (c == '[' && at_start) {
-            self.begin("", 0, Opener::Bare, Role::default(), Origin::Text);
+            self.begin("", Opener::Bare, Role::default(), Origin::Text);
             return true;
         }
-        if c == '`' && at_start && self.fence == Awaited::No {
-            let whole = Whole { raw: String::new(), opener: Expect::default(), inside: None };
+        if c == '`' && is_start && self.fence == Awaited::No {
+            let whole = Whole { raw: String::new(), opener: Opening::default(), inside: None };
             self.state = State::Whole(Box::new(whole));
             return true;
         }
@@ -95,6 +123,7 @@ impl Decoder {
         for piece in [step.released, step.text] {
             if !piece.is_empty() {
                 self.owed_open = Awaited::No;
+                self.thought.push(piece);
                 sink(Event::Reasoning(piece));
             }
         }
@@ -103,15 +132,23 @@ impl Decoder {
         // The prompt opened the block, and the model once more.
         let first = std::mem::replace(&mut self.owed_open, Awaited::No) == Awaited::Yes;
         let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found).to_string());
-        if let Some(opens) = role.opens {
-            self.begin(&marker, opens.payload_at, opens.by, role, Origin::Reasoning);
+        if let Some(by) = role.opens.filter(|&by| self.may_open(by, Origin::Reasoning)) {
+            self.begin(&marker, by, role, Origin::Reasoning);
         } else if role.reasoning == Some(Edge::Close) {
             self.gap.after_reasoning();
             self.enter_text();
         } else if !first {
-            sink(Event::Reasoning(&marker));
+            self.think(&marker, sink);
         }
         read
+    }
+
+    /// More of the reasoning.
+    pub(super) fn think(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if !text.is_empty() {
+            self.thought.push(text);
+            sink(Event::Reasoning(text));
+        }
     }
 
     pub(super) fn enter_text(&mut self) {

@@ -8,7 +8,7 @@
 
 mod nested;
 
-use crate::dialect::{JsonSpec, Payload};
+use crate::dialect::JsonSpec;
 use crate::json::repair::{Completion, Ended, Mode, Repair, Untyped};
 
 use crate::decode::call::{Call, Context, Verdict, json_syntax};
@@ -105,7 +105,7 @@ enum Next {
 
 impl Reader {
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        let Payload::Json(spec) = &cx.dialect.spec().payload else { return Verdict::Reject(0) };
+        let Some(spec) = cx.dialect.spec().json() else { return Verdict::Reject(0) };
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             match self.bulk(rest, cx, call) {

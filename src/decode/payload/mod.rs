@@ -16,15 +16,54 @@ pub(super) enum Payload {
     Json(json::Reader),
     Tagged(tagged::Reader),
     Gemma(gemma::Reader),
+    /// Several that the dialect knows, side by side, each with what it makes of the call: the bytes lead to one.
+    Several(Vec<(Self, Call)>),
 }
 
 impl Payload {
     pub fn new(cx: &Context<'_>) -> Self {
-        match cx.dialect.spec().payload {
+        let spec = cx.dialect.spec();
+        if spec.also.is_empty() {
+            return Self::of(&spec.payload);
+        }
+        Self::Several(spec.payloads().map(|payload| (Self::of(payload), Call::default())).collect())
+    }
+
+    fn of(payload: &dialect::Payload) -> Self {
+        match payload {
             dialect::Payload::Json(_) => Self::Json(json::Reader::default()),
             dialect::Payload::Tagged(_) => Self::Tagged(tagged::Reader::default()),
             dialect::Payload::Gemma(_) => Self::Gemma(gemma::Reader::default()),
         }
+    }
+
+    /// Reads on in each of several, until it is one.
+    fn push_several(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
+        let Self::Several(trials) = self else { return Verdict::Reject(0) };
+        let (mut furthest, mut examined) = (0, 0);
+        let mut verdicts = Vec::with_capacity(trials.len());
+        trials.retain_mut(|(payload, trial)| {
+            let verdict = payload.push(text, cx, trial);
+            examined += std::mem::take(&mut trial.examined);
+            match verdict {
+                Verdict::Reject(read) => furthest = furthest.max(read),
+                other => verdicts.push(other),
+            }
+            !matches!(verdict, Verdict::Reject(_))
+        });
+        call.examined += examined;
+        // The first that is sure of itself; the family's own form comes first.
+        let sure =
+            trials.iter().zip(&verdicts).position(|((_, trial), &verdict)| trial.ready || verdict != Verdict::More);
+        let chosen = sure.or_else(|| (trials.len() == 1).then_some(0));
+        let Some(verdict) = chosen.and_then(|at| verdicts.get(at).copied()) else {
+            return if trials.is_empty() { Verdict::Reject(furthest) } else { Verdict::More };
+        };
+        let (payload, mut trial) = trials.swap_remove(chosen.unwrap_or_default());
+        trial.examined = call.examined;
+        *call = trial;
+        *self = payload;
+        verdict
     }
 
     /// Reads on. What becomes known of the call goes into `call`.
@@ -33,6 +72,7 @@ impl Payload {
             Self::Json(reader) => reader.push(text, cx, call),
             Self::Tagged(reader) => reader.push(text, cx, call),
             Self::Gemma(reader) => reader.push(text, cx, call),
+            Self::Several(_) => self.push_several(text, cx, call),
         }
     }
 
@@ -43,6 +83,7 @@ impl Payload {
             Self::Json(reader) => reader.is_plain(text),
             Self::Tagged(reader) => reader.is_plain(text, dialect),
             Self::Gemma(reader) => reader.is_plain(text, dialect),
+            Self::Several(_) => false,
         }
     }
 
@@ -52,6 +93,8 @@ impl Payload {
             Self::Json(reader) => reader.finish(ended, cx, call),
             Self::Tagged(reader) => reader.finish(ended, cx, call),
             Self::Gemma(reader) => reader.finish(ended, cx, call),
+            // So little was read that it is no call in any form.
+            Self::Several(_) => Completion::Cut,
         }
     }
 
@@ -61,7 +104,7 @@ impl Payload {
             Self::Json(reader) => reader.close(cx, call),
             Self::Tagged(reader) => reader.close(cx, call),
             // Everything that it reads has a place in the arguments.
-            Self::Gemma(_) => {}
+            Self::Gemma(_) | Self::Several(_) => {}
         }
     }
 
@@ -71,6 +114,7 @@ impl Payload {
             Self::Json(reader) => reader.held(),
             Self::Tagged(reader) => reader.held(),
             Self::Gemma(reader) => reader.held(),
+            Self::Several(_) => 0,
         }
     }
 }

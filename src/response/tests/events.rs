@@ -115,12 +115,12 @@ t!(a_role_that_never_came_is_made, [text(CALL), finish("stop"), DONE] =>
 t!(a_role_in_each_event_does_not_keep_them, [
     chunk(r#"{"role":"assistant","content":"a"}"#, "null"),
     chunk(r#"{"role":"assistant","content":"<tool"}"#, "null"),
-    chunk(r#"{"role":"assistant","content":"s"}"#, "null"),
+    chunk(r#"{"role":"assistant","content":"x"}"#, "null"),
     finish("stop"),
     DONE,
 ] => [
     chunk(r#"{"role":"assistant","content":"a"}"#, "null"),
-    chunk(r#"{"role":"assistant","content":"<tools"}"#, "null"),
+    chunk(r#"{"role":"assistant","content":"<toolx"}"#, "null"),
     finish("stop"),
     DONE,
 ]);
@@ -189,7 +189,7 @@ t!(text_that_looks_like_a_chunk, [
     event(r#"{"index":0,"delta":{"content":"b","role":"c"},"finish_reason":null}"#),
     event(r#"{"index":0,"delta":{"content":"<tool"},"logprobs":{"x":"y"},"finish_reason":null}"#),
     event(r#"{"index":0,"delta":{"content":"b\"},"finish_reason":null}"#),
-    text("s"),
+    text("x"),
     finish("stop"),
     DONE,
 ] => [
@@ -199,7 +199,7 @@ t!(text_that_looks_like_a_chunk, [
     event(r#"{"index":0,"delta":{"content":"b","role":"c"},"finish_reason":null}"#),
     event(r#"{"index":0,"delta":{"content":""},"logprobs":{"x":"y"},"finish_reason":null}"#),
     event(r#"{"index":0,"delta":{"content":"b\"},"finish_reason":null}"#),
-    text("<tools"),
+    text("<toolx"),
     finish("stop"),
     DONE,
 ]);
@@ -219,7 +219,7 @@ fn choices_do_not_disturb_each_other() {
         content(0, "_call>"),
         content(1, "<tool"),
         content(0, r#"{"name":"f","arguments":{}}</tool_call>"#),
-        content(1, "s"),
+        content(1, "x"),
         of(1, "{}", "\"stop\""),
         of(0, "{}", "\"stop\""),
         DONE.into(),
@@ -229,7 +229,7 @@ fn choices_do_not_disturb_each_other() {
         content(1, "b"),
         call(0, "f"),
         arguments(0, "{}"),
-        content(1, "<tools"),
+        content(1, "<toolx"),
         of(1, "{}", "\"stop\""),
         of(0, "{}", "\"tool_calls\""),
         DONE.into(),
@@ -243,14 +243,14 @@ fn several_choices_in_one_event() {
     let both = |a: &str, b: &str| event(&format!(r#"{{"index":0,"delta":{a}}},{{"delta":{b},"index":1}}"#));
     let input = [
         both(r#"{"content":"a<tool"}"#, r#"{"content":"<tool"}"#),
-        both(r#"{"content":"s"}"#, r#"{"content":"b"}"#),
+        both(r#"{"content":"x"}"#, r#"{"content":"b"}"#),
         of(0, "{}", "\"stop\""),
         of(1, "{}", "\"stop\""),
         DONE.into(),
     ];
     let expected = [
         both(r#"{"content":"a"}"#, r#"{"content":""}"#),
-        both(r#"{"content":"<tools"}"#, r#"{"content":"<toolb"}"#),
+        both(r#"{"content":"<toolx"}"#, r#"{"content":"<toolb"}"#),
         of(0, "{}", "\"stop\""),
         of(1, "{}", "\"stop\""),
         DONE.into(),
