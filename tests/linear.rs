@@ -73,6 +73,13 @@ const HOSTILE: &[(&str, &str, &str)] = &[
     ("<tool_call>{\"name\": \"bash\", \"arguments\": \"{}", "x", "\"}</tool_call>"),
     ("<function=get_weather><parameter=where>{\"a\":1}", " x<", "</parameter></function>"),
     ("", "```json\n", ""),
+    ("", "```json\n{ ", ""),
+    ("", "{ ", ""),
+    ("{", "\n", "\"tool_call\""),
+    ("", "call:get_time{} ", ""),
+    ("", "`<tool_call>", ""),
+    ("x", "<|im_end|> ", "x"),
+    ("<tool_call>{\"name\": \"bash\"}</tool_call>", "</tool_", ""),
     ("```json\n[", "{\"name\": \"bash\"},", "]\n```"),
     ("", "{\"tool_call\": {\"name\": \"", ""),
 ];

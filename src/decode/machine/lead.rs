@@ -62,7 +62,8 @@ impl Lead {
         match self {
             Self::Over => Step::Over(read),
             Self::Again(expect) => match expect.push(c, call.open.iter().map(String::as_str)) {
-                Expected::More | Expected::Found(_) => Step::More,
+                Expected::More => Step::More,
+                Expected::Found(_) => Step::Over(read),
                 Expected::Other => Step::Over(read - expect.take().len()),
             },
             Self::Fence(info) => match info.push(c, &call.fence) {
