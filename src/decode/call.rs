@@ -3,7 +3,7 @@
 
 use crate::dialect::Dialect;
 use crate::json::Kinds;
-use crate::json::repair::{Mode, Repair, Syntax, Types, Words};
+use crate::json::repair::{Behind, Mode, Repair, Syntax, Types, Words};
 use crate::limits::Limits;
 use crate::schema::{Node, Tool, Tools};
 
@@ -51,6 +51,8 @@ pub(super) struct Call {
     pub examined: usize,
     /// It is an item of a list.
     pub listed: bool,
+    /// It stands in a fence of its own.
+    pub fenced: bool,
     /// What stood inside the call and has no place in its arguments: text that comes after it.
     pub leftover: String,
     /// What was read behind the call's end: it is read again, since another call may begin in it.
@@ -130,6 +132,13 @@ impl Types for Schema<'_> {
     }
 }
 
+/// The markers that may stand behind arguments.
+pub(super) fn behind(dialect: &Dialect) -> Behind<'_> {
+    let call = &dialect.spec().call;
+    let markers: [&[String]; 4] = [&call.close, &call.open, &call.fence, &call.end_tokens];
+    Behind { markers, first_bytes: &dialect.tables().arguments }
+}
+
 /// The syntax of plain JSON in a dialect.
 pub(super) fn json_syntax<'a, T>(types: &'a T, mode: Mode, cx: &Context<'a>) -> Syntax<'a, T> {
     Syntax {
@@ -138,6 +147,9 @@ pub(super) fn json_syntax<'a, T>(types: &'a T, mode: Mode, cx: &Context<'a>) -> 
         quote: None,
         end_tokens: &[],
         first_bytes: &cx.dialect.tables().arguments,
+        behind: behind(cx.dialect),
+        outer: 0,
+        calls: None,
         words: Words::Unreadable,
         mode,
         depth_max: cx.limits.depth_max,

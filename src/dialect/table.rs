@@ -86,7 +86,7 @@ pub struct Tables {
     pub bare: Vec<Vec<String>>,
     /// What ends a call from within: the parameters' closer and the wrappers'.
     pub closers: Vec<String>,
-    /// What the markers inside arguments begin with.
+    /// What the markers inside arguments and behind them begin with.
     pub arguments: FirstBytes,
 }
 
@@ -126,7 +126,8 @@ impl Tables {
             Payload::Gemma(gemma) => Some(&gemma.quote),
             Payload::Json(_) | Payload::Tagged(_) => None,
         };
-        let arguments = FirstBytes::of(closers.iter().chain(&spec.call.end_tokens).chain(quote));
+        let Call { open, fence, end_tokens, .. } = &spec.call;
+        let arguments = FirstBytes::of(closers.iter().chain(end_tokens).chain(open).chain(fence).chain(quote));
         Ok(Self {
             text: Table::new(text)?,
             plain: Table::new(plain)?,

@@ -140,6 +140,9 @@ impl Decoder {
         if pending.call.listed {
             self.list = Awaited::Yes;
         }
+        if pending.call.fenced {
+            self.fence = Awaited::Yes;
+        }
         if pending.origin == Origin::Reasoning {
             self.owed_close = Awaited::Yes;
         }

@@ -6,7 +6,7 @@ use crate::dialect::{Dialect, GemmaSpec, Payload};
 use crate::json::repair::{Completion, Ended, Progress, Repair, Syntax, Words};
 use crate::schema::Node;
 
-use crate::decode::call::{Call, Context, Named, Schema, Verdict};
+use crate::decode::call::{Call, Context, Named, Schema, Verdict, behind};
 use crate::decode::expect::{Expect, Expected};
 
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Reader {
 
     pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
         match (&self.state, &dialect.spec().payload) {
-            (State::Body(repair), Payload::Gemma(spec)) => repair.is_plain(text, Some(&spec.quote)),
+            (State::Body(repair), Payload::Gemma(spec)) => repair.is_plain(text, Some(&spec.quote), behind(dialect)),
             _ => false,
         }
     }
@@ -102,7 +102,7 @@ impl Reader {
         let syntax = syntax(&types, spec, cx, call);
         let completion = repair.finish(ended, &syntax, &mut call.arguments);
         call.ready |= repair.is_decided();
-        call.leftover.push_str(&repair.take_rest());
+        call.again.push_str(&repair.take_rest());
         call.note(repair);
         completion
     }
@@ -130,7 +130,7 @@ fn body(
         let rest = text.get(at..).unwrap_or_default();
         let progress = repair.push(rest, &syntax, &mut call.arguments);
         call.ready |= repair.is_decided();
-        call.leftover.push_str(&repair.take_rest());
+        call.again.push_str(&repair.take_rest());
         call.note(repair);
         match progress {
             Progress::More => return Verdict::More,
@@ -148,6 +148,9 @@ fn syntax<'a>(types: &'a Schema<'a>, spec: &'a GemmaSpec, cx: &Context<'a>, call
         quote: Some(&spec.quote),
         end_tokens: &cx.dialect.spec().call.end_tokens,
         first_bytes: &cx.dialect.tables().arguments,
+        behind: behind(cx.dialect),
+        outer: 0,
+        calls: None,
         words: Words::Strings,
         mode: call.mode(cx),
         depth_max: cx.limits.depth_max,

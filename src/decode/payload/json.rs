@@ -3,16 +3,22 @@
 //! Reads one object; what stands between two of them is the decoder's.
 //!
 //! ```text
-//!   Start -> Key -> Colon -> Value -> (Name | Arguments | Text | Skip) -> AfterValue -> Key … complete
+//!   Start -> Key -> Colon -> Value -> (Name | Arguments | Text | Member) -> AfterValue -> Key … complete
 //! ```
+//!
+//! The arguments' last brace waits until the object ends, since members may follow that belong to them.
 
+mod keys;
+mod members;
 mod nested;
+mod next;
 
-use crate::dialect::JsonSpec;
-use crate::json::repair::{Completion, Ended, Mode, Repair, Untyped};
+use crate::dialect::Dialect;
+use crate::json::repair::{Behind, Comment, Commented, Completion, Ended, Mode, Repair, Syntax, Tail, Untyped};
 
-use crate::decode::call::{Call, Context, Verdict, json_syntax};
+use crate::decode::call::{Call, Context, Verdict, behind, json_syntax};
 use crate::decode::unescape::Unescape;
+use members::{Kept, Place};
 
 #[derive(Debug, Default)]
 pub(in crate::decode) struct Reader {
@@ -21,13 +27,20 @@ pub(in crate::decode) struct Reader {
     depth: u32,
     /// The key or name being read, as it was written.
     word: String,
+    /// The same with its quotes, where it may turn out to be no key but text behind the arguments.
+    since: String,
+    /// What the current value is; known with its first character.
     meaning: Meaning,
     arguments: Arguments,
     has_name: bool,
+    /// Members that are neither: the arguments themselves, if there are no others.
+    kept: Vec<Kept>,
     /// A closer that may be one.
     maybe: String,
-    /// What a nested value read and gave back: it comes before the rest of the text.
-    given_back: String,
+    /// What stands behind arguments given as a string, and shows that the string lacks its end.
+    tail: Tail,
+    /// What was read ahead: it comes before the rest of the text.
+    again: String,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +48,10 @@ enum State {
     /// The object's opener, behind whitespace and a list's opener.
     #[default]
     Start,
+    /// The opening fence of a block that holds the object.
+    Fence,
+    /// A key right behind an opener.
+    FirstKey,
     /// A key, or the object's closer.
     Key,
     KeyText {
@@ -61,9 +78,17 @@ enum State {
         inner: String,
     },
     Arguments(Box<Repair<()>>),
-    /// A value that means nothing here.
-    Skip(Box<Repair<()>>),
+    /// Another value.
+    Member {
+        repair: Box<Repair<()>>,
+        place: Place,
+    },
     AfterValue,
+    /// A comment, which relaxed JSON has, and what is awaited behind it.
+    Comment {
+        comment: Comment,
+        back: Box<State>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +105,8 @@ enum Meaning {
     Other,
     Name,
     Arguments,
+    /// Arguments under another key than the dialect's own, if they look like some.
+    Alias,
     Wrapper,
 }
 
@@ -89,7 +116,20 @@ enum Arguments {
     #[default]
     Absent,
     Begun,
+    /// They are no object, or were closed.
     Whole,
+    /// All of an object without members but its last brace.
+    OpenEmpty,
+    /// All of an object but its last brace.
+    Open,
+}
+
+/// What is whole when generation ended.
+enum Finished {
+    Call,
+    /// The last value, or nothing was being read.
+    Value,
+    Cut,
 }
 
 /// What one character led to.
@@ -105,26 +145,30 @@ enum Next {
 
 impl Reader {
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        let Some(spec) = cx.dialect.spec().json() else { return Verdict::Reject(0) };
+        if cx.dialect.spec().json().is_none() {
+            return Verdict::Reject(0);
+        }
         let mut at = 0;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        loop {
+            match self.read_again(cx, call) {
+                Verdict::More => {}
+                Verdict::Reject(_) => return Verdict::Reject(at),
+                Verdict::Complete(_) => return Verdict::Complete(at),
+            }
+            let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return Verdict::More };
             match self.bulk(rest, cx, call) {
                 Some(Ok(read)) => {
                     at += read;
-                    match self.read_again(cx, call) {
-                        Verdict::More => continue,
-                        Verdict::Reject(_) => return Verdict::Reject(at),
-                        Verdict::Complete(_) => return Verdict::Complete(at),
-                    }
+                    continue;
                 }
                 Some(Err(Verdict::Complete(read))) => return self.complete(at + read, cx, call),
                 Some(Err(Verdict::Reject(read))) => return Verdict::Reject(at + read),
                 Some(Err(Verdict::More)) => return Verdict::More,
                 None => {}
             }
-            let Some(c) = rest.chars().next() else { break };
+            let Some(c) = rest.chars().next() else { return Verdict::More };
             call.examined += c.len_utf8();
-            match self.character(c, spec, cx, call) {
+            match self.character(c, cx, call) {
                 Next::Again => {}
                 Next::Read => at += c.len_utf8(),
                 Next::Complete => return self.complete(at + c.len_utf8(), cx, call),
@@ -138,28 +182,28 @@ impl Reader {
                 Next::Reject => return Verdict::Reject(at + c.len_utf8()),
             }
         }
-        Verdict::More
     }
 
-    pub(super) fn is_plain(&self, text: &str) -> bool {
+    pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
         match &self.state {
-            State::Arguments(repair) => repair.is_plain(text, None),
+            _ if !self.again.is_empty() => false,
+            State::Arguments(repair) => repair.is_plain(text, None, behind(dialect)),
             State::Text { quote, unescape, repair, .. } => {
-                unescape.is_plain(text, *quote) && repair.is_plain(text, None)
+                unescape.is_plain(text, *quote) && repair.is_plain(text, None, Behind::NOTHING)
             }
             _ => false,
         }
     }
 
-    /// Reads what a nested value gave back. What the call does not take of it comes after the call.
+    /// Reads what was read ahead. What the call does not take of it comes after the call.
     fn read_again(&mut self, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        let again = std::mem::take(&mut self.given_back);
+        let again = std::mem::take(&mut self.again);
         if again.is_empty() {
             return Verdict::More;
         }
         let verdict = self.push(&again, cx, call);
         if let Verdict::Complete(read) = verdict {
-            call.leftover.push_str(again.get(read..).unwrap_or_default());
+            call.again.push_str(again.get(read..).unwrap_or_default());
         }
         verdict
     }
@@ -169,18 +213,28 @@ impl Reader {
         if !self.has_name || (self.arguments == Arguments::Begun && !call.ready) {
             return Verdict::Reject(read);
         }
-        if self.arguments == Arguments::Absent {
-            call.arguments.push_str("{}");
-        }
-        if let State::Arguments(repair) | State::Text { repair, .. } = &mut self.state {
+        let syntax = self.syntax(Mode::Total, cx);
+        if let State::Arguments(repair) = &mut self.state {
+            repair.close(&syntax, &mut call.arguments);
+            call.again.push_str(&repair.take_rest());
+            call.note(repair);
+        } else if let State::Text { repair, .. } = &mut self.state {
             repair.close(&json_syntax(&Untyped, Mode::Total, cx), &mut call.arguments);
             call.note(repair);
+        } else if matches!(&self.state, State::Member { place: Place::Arguments, .. }) {
+            self.close_member(cx, call);
         }
+        self.end_arguments(cx, call);
         call.ready = true;
         Verdict::Complete(read)
     }
 
-    fn character(&mut self, c: char, spec: &JsonSpec, cx: &Context<'_>, call: &mut Call) -> Next {
+    /// The syntax of a value in the object.
+    fn syntax<'a>(&self, mode: Mode, cx: &'a Context<'a>) -> Syntax<'a, Untyped> {
+        Syntax { outer: self.depth, calls: Some(cx), ..json_syntax(&Untyped, mode, cx) }
+    }
+
+    fn character(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
         if !matches!(self.state, State::KeyText { .. } | State::TextStart { .. }) {
             let closers = &cx.dialect.spec().call.close;
             if !self.maybe.is_empty() || closers.iter().any(|closer| closer.starts_with(c)) {
@@ -194,135 +248,83 @@ impl Reader {
             }
         }
         match &mut self.state {
+            State::FirstKey | State::Key | State::Colon | State::Value | State::AfterValue
+                if matches!(c, '/' | '#') =>
+            {
+                let back = Box::new(std::mem::take(&mut self.state));
+                self.state = State::Comment { comment: Comment::begin(c), back };
+                Next::Read
+            }
+            State::Comment { .. } => self.comment(c, call),
             State::Start => self.start(c, call),
-            State::Key => self.key(c),
-            State::KeyText { quote, escaped } => {
-                if *escaped == Escaped::No && c == *quote {
-                    self.state = State::Colon;
-                    return Next::Read;
-                }
-                *escaped = if c == '\\' && *escaped == Escaped::No { Escaped::Yes } else { Escaped::No };
-                self.key_character(c);
+            State::Fence => self.fence(c, call),
+            State::FirstKey if c == '{' => {
+                self.depth += 1;
+                call.repaired = true;
                 Next::Read
             }
-            State::KeyWord if c == '_' || c == '-' || c.is_alphanumeric() => {
-                self.key_character(c);
-                Next::Read
-            }
-            State::KeyWord => {
-                self.state = State::Colon;
-                Next::Again
-            }
+            State::FirstKey | State::Key => self.key(c),
+            State::KeyText { .. } => self.key_text(c, cx, call),
+            State::KeyWord => self.key_word(c),
             State::Colon if c.is_ascii_whitespace() => Next::Read,
-            State::Colon => self.colon(c, spec),
-            State::Value => self.value(c),
+            State::Colon => self.colon(c, cx, call),
+            State::Value => self.value(c, cx, call),
             State::TextStart { quote } => {
                 let quote = *quote;
-                let mut repair = Box::new(Repair::new(()));
-                if c == '{' {
-                    let (unescape, inner) = (Unescape::default(), String::new());
-                    self.state = State::Text { quote, unescape, repair, inner };
-                    return Next::Again;
-                }
-                // A string that is no object stays one; read its quote again.
-                let syntax = json_syntax(&Untyped, Mode::Strict, cx);
-                repair.push(quote.encode_utf8(&mut [0; 4]), &syntax, &mut call.arguments);
-                self.state = State::Arguments(repair);
-                Next::Again
+                self.text_start(c, quote, cx, call)
             }
             State::AfterValue => self.after_value(c, call),
             _ => Next::Reject,
         }
     }
 
-    fn key_character(&mut self, c: char) {
-        if self.word.len() < KEY_BYTES_MAX {
-            self.word.push(c);
+    fn comment(&mut self, c: char, call: &mut Call) -> Next {
+        let State::Comment { comment, back } = &mut self.state else { return Next::Reject };
+        call.repaired = true;
+        match comment.take(c) {
+            Commented::Inside(inside) => {
+                *comment = inside;
+                return Next::Read;
+            }
+            Commented::Ended => self.state = std::mem::take(back.as_mut()),
+            Commented::Not if call.ready => {
+                call.leftover.push('/');
+                return Next::CompleteBefore;
+            }
+            Commented::Not => return Next::Reject,
         }
+        Next::Read
     }
 
     fn start(&mut self, c: char, call: &mut Call) -> Next {
         match c {
             '{' => {
                 self.depth = 1;
-                self.state = State::Key;
+                self.state = State::FirstKey;
                 Next::Read
             }
             '[' if !call.listed => {
                 call.listed = true;
                 Next::Read
             }
-            c if c.is_ascii_whitespace() => Next::Read,
-            _ => Next::Reject,
-        }
-    }
-
-    fn key(&mut self, c: char) -> Next {
-        self.word.clear();
-        match c {
-            c if c.is_ascii_whitespace() => Next::Read,
-            '}' => self.close_object(),
-            '"' | '\'' => {
-                self.state = State::KeyText { quote: c, escaped: Escaped::No };
-                Next::Read
-            }
-            '\u{201c}' => {
-                self.state = State::KeyText { quote: '\u{201d}', escaped: Escaped::No };
-                Next::Read
-            }
-            c if c == '_' || c.is_alphabetic() => {
-                self.state = State::KeyWord;
+            '`' if !call.listed && !call.fenced => {
+                self.state = State::Fence;
                 Next::Again
             }
+            c if c.is_ascii_whitespace() => Next::Read,
             _ => Next::Reject,
         }
     }
 
-    fn colon(&mut self, c: char, spec: &JsonSpec) -> Next {
-        if c != ':' {
-            return Next::Reject;
+    fn fence(&mut self, c: char, call: &mut Call) -> Next {
+        if c.is_ascii_whitespace() && FENCES.contains(&self.word.as_str()) {
+            call.fenced = true;
+            self.word.clear();
+            self.state = State::Start;
+            return Next::Read;
         }
-        let is = |keys: &[String]| keys.contains(&self.word);
-        self.meaning = if is(&spec.name) && !self.has_name {
-            Meaning::Name
-        } else if is(&spec.arguments) && self.arguments == Arguments::Absent {
-            Meaning::Arguments
-        } else if is(&spec.wrapper) {
-            Meaning::Wrapper
-        } else {
-            Meaning::Other
-        };
-        self.word.clear();
-        self.state = State::Value;
-        Next::Read
-    }
-
-    fn value(&mut self, c: char) -> Next {
-        let quoted = matches!(c, '"' | '\'' | '\u{201c}');
-        let quote = if c == '\u{201c}' { '\u{201d}' } else { c };
-        match self.meaning {
-            _ if c.is_ascii_whitespace() => return Next::Read,
-            Meaning::Name if quoted => {
-                self.state = State::Name { quote, unescape: Unescape::default() };
-                return Next::Read;
-            }
-            Meaning::Wrapper if c == '{' => {
-                self.depth += 1;
-                self.state = State::Key;
-                return Next::Read;
-            }
-            Meaning::Arguments if quoted => {
-                self.arguments = Arguments::Begun;
-                self.state = State::TextStart { quote };
-                return Next::Read;
-            }
-            Meaning::Arguments => {
-                self.arguments = Arguments::Begun;
-                self.state = State::Arguments(Box::new(Repair::new(())));
-            }
-            _ => self.state = State::Skip(Box::new(Repair::new(()))),
-        }
-        Next::Again
+        self.word.push(c);
+        if FENCES.iter().any(|fence| fence.starts_with(&self.word)) { Next::Read } else { Next::Reject }
     }
 
     fn after_value(&mut self, c: char, call: &Call) -> Next {
@@ -337,6 +339,8 @@ impl Reader {
                 self.state = State::Key;
                 Next::Again
             }
+            // The wrong letter for the closer.
+            ']' | ')' | '[' | ':' | '<' | '>' | '=' | '|' | '\\' if call.ready => self.close_object(),
             _ if call.ready => Next::CompleteBefore,
             _ => Next::Reject,
         }
@@ -349,21 +353,70 @@ impl Reader {
     }
 
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
-        let syntax = json_syntax(&Untyped, call.mode(cx), cx);
-        let completion = match &mut self.state {
-            State::Arguments(repair) => {
-                let completion = repair.finish(ended, &syntax, &mut call.arguments);
-                call.leftover.push_str(&repair.take_rest());
-                call.note(repair);
-                call.ready |= self.has_name && repair.is_decided();
-                completion
-            }
-            State::Text { .. } | State::TextStart { .. } => Completion::Cut,
-            _ if self.arguments == Arguments::Whole && ended == Ended::ByItself => Completion::Complete,
-            _ => Completion::Cut,
+        let completion = match self.finish_value(ended, cx, call) {
+            Finished::Call => return Completion::Complete,
+            Finished::Cut => Completion::Cut,
+            Finished::Value if self.is_whole() && ended == Ended::ByItself => Completion::Complete,
+            Finished::Value => Completion::Cut,
         };
+        if completion == Completion::Complete {
+            if matches!(&self.state, State::Member { place: Place::Arguments, .. }) {
+                self.close_member(cx, call);
+            }
+            call.leftover.push_str(&std::mem::take(&mut self.since));
+        }
+        if completion == Completion::Complete || self.is_whole() {
+            self.end_arguments(cx, call);
+        }
         call.repaired |= completion == Completion::Complete;
         completion
+    }
+
+    /// Ends the value being read, and reads what it had read ahead.
+    fn finish_value(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Finished {
+        // What was read ahead may begin another value, which is shorter.
+        loop {
+            let syntax = self.syntax(call.mode(cx), cx);
+            let mut nowhere = String::new();
+            let (repair, out) = match &mut self.state {
+                State::Arguments(repair) => (repair, &mut call.arguments),
+                State::Member { repair, place: Place::Arguments } => (repair, &mut call.arguments),
+                State::Member { repair, place: Place::Nowhere } => (repair, &mut nowhere),
+                State::Member { repair, place: Place::Kept } => {
+                    (repair, self.kept.last_mut().map_or(&mut nowhere, |kept| &mut kept.value))
+                }
+                State::Text { repair, .. } if repair.is_done() && ended == Ended::ByItself => {
+                    self.again = self.tail.clear();
+                    self.state = State::AfterValue;
+                    self.hold_brace(call);
+                    match self.read_again(cx, call) {
+                        Verdict::Complete(_) => return Finished::Call,
+                        _ => continue,
+                    }
+                }
+                State::Text { .. } | State::TextStart { .. } => return Finished::Cut,
+                _ => return Finished::Value,
+            };
+            let completion = repair.finish(ended, &syntax, out);
+            let arguments = matches!(self.state, State::Arguments(_));
+            if let State::Arguments(repair) | State::Member { repair, .. } = &mut self.state {
+                self.again = repair.take_rest();
+                call.note(repair);
+                call.ready |= arguments && self.has_name && repair.is_decided();
+            }
+            if completion == Completion::Cut {
+                call.again.push_str(&std::mem::take(&mut self.again));
+                let meaningless = matches!(self.state, State::Member { place: Place::Nowhere, .. });
+                return if meaningless { Finished::Value } else { Finished::Cut };
+            }
+            self.state = State::AfterValue;
+            if arguments {
+                self.hold_brace(call);
+            }
+            if matches!(self.read_again(cx, call), Verdict::Complete(_)) {
+                return Finished::Call;
+            }
+        }
     }
 
     pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
@@ -371,12 +424,14 @@ impl Reader {
     }
 
     pub(super) fn held(&self) -> usize {
-        match &self.state {
+        let brace = usize::from(matches!(self.arguments, Arguments::Open | Arguments::OpenEmpty));
+        let value = match &self.state {
             State::Arguments(repair) | State::Text { repair, .. } => repair.held(),
-            _ => self.word.len(),
-        }
+            _ => self.word.len().max(self.since.len()),
+        };
+        value + brace
     }
 }
 
-/// A longer key is none that means something, and is not kept.
-const KEY_BYTES_MAX: usize = 256;
+/// What may open a block around the object.
+const FENCES: [&str; 2] = ["```", "```json"];

@@ -80,7 +80,7 @@ impl Payload {
     /// `false` says nothing: then [`Payload::push`] finds out.
     pub fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
         match self {
-            Self::Json(reader) => reader.is_plain(text),
+            Self::Json(reader) => reader.is_plain(text, dialect),
             Self::Tagged(reader) => reader.is_plain(text, dialect),
             Self::Gemma(reader) => reader.is_plain(text, dialect),
             Self::Several(_) => false,

@@ -3,26 +3,28 @@
 
 use std::fmt::Debug;
 
-use super::{Mode, Reading, Repair, State, Syntax, Types, word};
+use super::look::Guess;
+use super::{Ended, Mode, Reading, Repair, State, Syntax, Types, word};
 
 impl<P: Copy + Debug> Repair<P> {
     /// Whether something was begun that a closer cannot complete.
     pub(super) fn lacks_a_part(&self) -> bool {
         match self.state {
-            State::Quote => self.quoted.key,
+            State::Quote => self.quoted.is_key(),
             State::KeyText | State::KeyWord | State::KeyRaw | State::AfterKey => true,
-            State::Value => !self.in_array(),
+            State::Value | State::Owed => !self.in_array(),
             _ => false,
         }
     }
 
     /// The value's surroundings ended: whatever is open ends here too.
     pub fn close<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
-        if self.flush_maybe(cx, out) == Reading::Read && self.state != State::Done {
+        if self.settle(Ended::ByItself, cx, out) == Reading::Read && self.state != State::Done {
             match self.state {
                 State::Text => {
                     self.repaired = true;
-                    out.push('"');
+                    self.flush_tail_text(out);
+                    self.end_string(out);
                 }
                 State::Raw => self.end_raw(out),
                 _ => {}
@@ -31,11 +33,94 @@ impl<P: Copy + Debug> Repair<P> {
         }
     }
 
+    /// Nothing follows: what waits for more is decided, and what was read ahead is read.
+    pub(super) fn settle<T: Types<Place = P>>(
+        &mut self,
+        ended: Ended,
+        cx: &Syntax<'_, T>,
+        out: &mut String,
+    ) -> Reading {
+        // Each turn decides about a quote, and reads what stood behind it, which is shorter.
+        loop {
+            let reading = self.drain(cx, out);
+            if reading != Reading::Read {
+                return reading;
+            }
+            if !self.maybe.is_empty() {
+                let reading = self.flush_maybe(cx, out);
+                if reading != Reading::Read {
+                    return reading;
+                }
+                continue;
+            }
+            if !self.decide(ended, cx, out) {
+                return Reading::Read;
+            }
+        }
+    }
+
+    /// Decides what waits. `false` when nothing does that could be read on.
+    fn decide<T>(&mut self, ended: Ended, cx: &Syntax<'_, T>, out: &mut String) -> bool {
+        let by_itself = ended == Ended::ByItself;
+        self.leave_comment();
+        match self.state {
+            State::Quote if self.quoted.is_key() => {
+                if by_itself {
+                    let gap = std::mem::take(&mut self.gap);
+                    if self.quoted.unsound || !self.split_key_before("\"") {
+                        self.state = State::AfterKey;
+                    }
+                    self.read_again(&gap);
+                }
+                by_itself
+            }
+            State::Quote if self.quoted.guess == Guess::End => {
+                self.flush_tail_text(out);
+                self.end_string(out);
+                let gap = std::mem::take(&mut self.gap);
+                self.read_again(&gap);
+                true
+            }
+            State::Quote if by_itself && self.tail.is_closed() => {
+                let mut behind = String::from(self.quoted.seen);
+                behind.push_str(&self.gap);
+                self.gap.clear();
+                let is_call = self.quoted.guess == Guess::Call;
+                self.end_before_tail(&behind, cx, out);
+                if is_call {
+                    self.close_before_call(out);
+                }
+                true
+            }
+            State::Quote => {
+                self.quote_was_data(out);
+                let gap = std::mem::take(&mut self.gap);
+                self.read_again(&gap);
+                true
+            }
+            State::Text if by_itself && self.tail.is_closed() => {
+                self.end_before_tail("", cx, out);
+                true
+            }
+            State::KeyText if by_itself && !self.quoted.unsound => self.split_key_before(""),
+            State::Doubt if by_itself => {
+                self.close_top(out);
+                self.gap.clear();
+                false
+            }
+            _ => false,
+        }
+    }
+
     /// A closer stands in the source: whatever is open ends here.
     pub(super) fn close_by_marker<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
         self.repaired = true;
         match self.state {
-            State::Quote if !self.quoted.key => self.end_string(out),
+            State::Quote if !self.quoted.is_key() => {
+                self.flush_tail_text(out);
+                self.end_string(out);
+            }
+            State::Owed => self.write_null(out),
             _ if self.lacks_a_part() && self.state != State::Value => {
                 self.malformed = true;
                 self.write_key(out);
@@ -58,6 +143,10 @@ impl<P: Copy + Debug> Repair<P> {
     /// What was read so far, as far as it is a prefix of JSON.
     pub(super) fn write_prefix(&mut self, out: &mut String) {
         match self.state {
+            State::Text => {
+                self.item_is_value(out);
+                self.flush_tail_text(out);
+            }
             State::Word { .. } if word::is_prefix_of_literal(self.word.trim_end()) => {
                 self.begin_value(out);
                 out.push_str(self.word.trim_end());

@@ -3,8 +3,9 @@
 
 use std::fmt::Debug;
 
-use super::string::{self, Quoted};
-use super::{Mode, Next, Repair, State, Syntax, Types, Words, space};
+use super::comments::Token;
+use super::string::{self, Quoted, Role};
+use super::{Container, Mode, Next, Repair, State, Syntax, Types, Words, space};
 use crate::json::escape_into;
 
 impl<P: Copy + Debug> Repair<P> {
@@ -18,17 +19,22 @@ impl<P: Copy + Debug> Repair<P> {
                 self.close_top(out);
                 Next::Read
             }
-            '}' | ']' | ')' if self.frames.iter().any(|f| f.closer == c) => {
-                self.close_top(out);
-                Next::Again
-            }
-            '}' | ']' | ')' => self.unreadable(cx.mode, Next::Read),
-            ',' => {
+            '}' | ']' | ')' => self.wrong_closer(c, cx.mode, out),
+            ',' | '\\' if c == ',' || cx.words == Words::Unreadable => {
                 self.repaired = true;
                 Next::Read
             }
+            '/' | '#' if cx.words == Words::Unreadable => self.begin_comment(c, Token::Key),
+            '{' if self.lead.starts_with('{') && self.may_open_again(cx) => {
+                self.open_again('}');
+                Next::Read
+            }
+            '{' | '[' if cx.mode == Mode::Total && self.may_open_again(cx) => {
+                self.open_again(if c == '{' { '}' } else { ']' });
+                Next::Read
+            }
             c if string::opens(c) => {
-                self.quoted = Quoted::key(c);
+                self.quoted = Quoted::new(Role::Key, c);
                 self.repaired |= c != '"';
                 self.raw_key.push(c);
                 self.state = State::KeyText;
@@ -46,11 +52,21 @@ impl<P: Copy + Debug> Repair<P> {
         }
     }
 
+    fn may_open_again<T>(&self, cx: &Syntax<'_, T>) -> bool {
+        cx.words == Words::Unreadable && self.frames.len() < cx.depth_max
+    }
+
     pub(super) fn key_word<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if matches!(c, ':' | ',' | '}' | ']') {
             self.gap = self.gap.chars().map(space).collect();
             self.state = State::AfterKey;
             return Next::Again;
+        }
+        if string::opens(c) && cx.words == Words::Unreadable && !self.key.is_empty() {
+            // Its closing quote, without the other; or its value, without the colon.
+            self.repaired = true;
+            self.state = State::AfterKey;
+            return if self.gap.is_empty() { Next::Read } else { Next::Again };
         }
         // Whitespace is a part of the key only where the key goes on behind it.
         if c.is_whitespace() && self.gap.len() < cx.word_max {
@@ -60,7 +76,7 @@ impl<P: Copy + Debug> Repair<P> {
         let gap = std::mem::take(&mut self.gap);
         escape_into(&gap, &mut self.key);
         self.raw_key.push_str(&gap);
-        if matches!(c, '{' | '[' | '(') || (c == '"' && cx.words == Words::Unreadable) {
+        if matches!(c, '{' | '[' | '(') {
             if cx.mode == Mode::Strict {
                 return Next::Unreadable;
             }
@@ -88,9 +104,18 @@ impl<P: Copy + Debug> Repair<P> {
             self.gap.push(space(c));
             return self.bounded_lead(cx);
         }
-        if c != ':' {
+        if c == '/' && cx.words == Words::Unreadable {
+            return self.begin_comment(c, Token::Colon);
+        }
+        let unreadable = cx.words == Words::Unreadable;
+        // Something else stands where the colon should, or nothing.
+        let wrong = unreadable && matches!(c, '=' | ';' | '<' | '>' | '|' | '\\');
+        let none = unreadable && (string::opens(c) || c.is_ascii_alphanumeric() || matches!(c, '{' | '[' | '-'));
+        let late = c == ',' && cx.mode == Mode::Total && unreadable && !self.may_be_set();
+        if c != ':' && !wrong && !none && !late {
             return self.no_object(cx.mode, out);
         }
+        self.repaired |= c != ':';
         self.place = match self.frames.last() {
             Some(frame) => cx.types.property(frame.place, &self.key),
             None => self.place,
@@ -98,7 +123,16 @@ impl<P: Copy + Debug> Repair<P> {
         self.write_key(out);
         out.push(':');
         self.state = State::Value;
-        Next::Read
+        if late {
+            return self.missing_value(c, cx, out);
+        }
+        if none { Next::Again } else { Next::Read }
+    }
+
+    /// Whether the key is the first of an object that can be a word: `{1, 2}`.
+    fn may_be_set(&self) -> bool {
+        let written = self.frames.iter().filter(|f| f.container != Container::Again).count();
+        self.lead.starts_with('{') && written > 1
     }
 
     /// A key is followed by no colon. The first of an object: it is a set or worse, and a word.
@@ -108,15 +142,19 @@ impl<P: Copy + Debug> Repair<P> {
             return Next::Unreadable;
         }
         self.malformed = true;
-        if self.lead.starts_with('{') && self.frames.len() > 1 {
-            self.frames.pop();
+        if self.may_be_set() {
+            let mut depth = 1;
+            while self.frames.pop().is_some_and(|f| f.container == Container::Again) {
+                depth += 1;
+                self.lead.insert(0, '{');
+            }
             let raw = std::mem::take(&mut self.raw_key);
             let gap = std::mem::take(&mut self.gap);
             self.key.clear();
             self.word = std::mem::take(&mut self.lead) + &raw + &gap;
             self.examined += self.word.len();
             self.place = self.frames.last().map_or(self.place, |f| f.place);
-            self.state = State::Word { depth: 1 };
+            self.state = State::Word { depth };
         } else {
             self.write_key(out);
             out.push_str(":null");
@@ -133,7 +171,7 @@ impl<P: Copy + Debug> Repair<P> {
         out.push_str(":\"");
         self.state = match self.state {
             State::KeyText => {
-                self.quoted.key = false;
+                self.quoted.role = Role::Value;
                 State::Text
             }
             State::KeyRaw => State::Raw,

@@ -14,7 +14,7 @@ impl<P: Copy + Debug> Repair<P> {
         }
         let begins = |marker: &str| marker.bytes().next() == first;
         match self.state {
-            State::Text | State::KeyText | State::Done => false,
+            State::Text | State::KeyText | State::Quote | State::Done => false,
             State::Raw if !self.gap.is_empty() => self.candidates(cx).any(begins),
             State::Raw | State::KeyRaw => cx.quote.is_some_and(begins),
             _ => cx.quote.is_some_and(begins) || cx.closers.iter().any(|closer| begins(closer)),
@@ -42,6 +42,7 @@ impl<P: Copy + Debug> Repair<P> {
             return Reading::Read;
         }
         if found.is_some() {
+            self.leave_comment();
             let strict = cx.mode == Mode::Strict;
             if strict && self.lacks_a_part() {
                 return Reading::Unreadable;
@@ -58,29 +59,14 @@ impl<P: Copy + Debug> Repair<P> {
         if goes_on {
             return Reading::Read;
         }
-        let reading = self.flush_maybe(cx, out);
-        if reading == Reading::Ended {
-            // The last of it is the character that is being read; it is not read after all.
-            self.rest.pop();
-        }
-        reading
+        self.flush_maybe(cx, out)
     }
 
     /// What looked like a marker is none: its first character is read as any other, the rest again.
     pub(super) fn flush_maybe<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
         let text = std::mem::take(&mut self.maybe);
-        for (at, c) in text.char_indices() {
-            let reading = if at == 0 { self.feed(c, cx, out) } else { self.character(c, cx, out) };
-            let read = if reading == Reading::Ended { at } else { at + c.len_utf8() };
-            let rest = text.get(read..).unwrap_or_default();
-            if (reading == Reading::Ended || self.state == State::Done) && !rest.is_empty() {
-                self.rest.push_str(rest);
-                return Reading::Ended;
-            }
-            if reading != Reading::Read {
-                return reading;
-            }
-        }
-        Reading::Read
+        self.read_again(&text);
+        let Some(first) = self.again.pop() else { return Reading::Read };
+        self.feed(first, cx, out)
     }
 }

@@ -20,11 +20,15 @@
 //! What is read but undecided is kept raw in `lead` (an opener or a comma, and the whitespace after it),
 //! `key`, `word`, `gap` (a quote that may be data, and whitespace) and `maybe` (a marker that may be none).
 
+mod comments;
+mod ending;
 mod ends;
 mod keys;
+mod look;
 mod markers;
 mod raw;
 mod string;
+mod tail;
 mod values;
 mod whole;
 mod word;
@@ -36,7 +40,13 @@ use std::fmt::Debug;
 
 use super::{Kinds, is_plain};
 use crate::scan::FirstBytes;
+use comments::Token;
+pub use comments::{Comment, Commented};
+pub use ending::{Begins, Calls};
+use look::Look;
 use string::Quoted;
+pub use tail::Behind;
+pub use tail::Tail;
 pub use whole::object;
 pub use word::number;
 
@@ -75,6 +85,12 @@ pub struct Syntax<'a, T> {
     pub end_tokens: &'a [String],
     /// What all of these begin with.
     pub first_bytes: &'a FirstBytes,
+    /// The markers that may stand behind the value.
+    pub behind: Behind<'a>,
+    /// Objects that the value stands in, whose closers follow it.
+    pub outer: u32,
+    /// What knows how another call begins.
+    pub calls: Option<&'a dyn Calls>,
     /// Whether a word without quotes can be a string.
     pub words: Words,
     pub mode: Mode,
@@ -144,6 +160,13 @@ pub struct Repair<P> {
     /// The first key of an object as it was written: `{1, 2}` is no object.
     raw_key: String,
     gap: String,
+    /// How far what stands behind a quote was read ahead; it is in `gap`.
+    look: Look,
+    /// What may stand behind a string that lacks its quote.
+    tail: Tail,
+    /// Characters that were read ahead and are to be read, the next one last.
+    again: Vec<char>,
+    comment: Comment,
     word: String,
     /// Whether a quote stands in `word`: then it is no literal, whatever else comes.
     word_quoted: bool,
@@ -170,6 +193,8 @@ struct Frame<P> {
 enum Container {
     Object,
     Array,
+    /// An opener too many, inside an object: `{{"a": 1}}`.
+    Again,
 }
 
 /// What is being waited for.
@@ -203,6 +228,13 @@ enum State {
     },
     /// A comma, or a closer.
     AfterValue,
+    /// What follows a comma that stands where a value should.
+    Owed,
+    /// What follows a wrong closer that would end the whole value.
+    Doubt,
+    Comment {
+        back: Token,
+    },
     Done,
 }
 
@@ -229,6 +261,10 @@ impl<P: Copy + Debug> Repair<P> {
             key: String::new(),
             raw_key: String::new(),
             gap: String::new(),
+            look: Look::default(),
+            tail: Tail::default(),
+            again: Vec::new(),
+            comment: Comment::default(),
             word: String::new(),
             word_quoted: false,
             maybe: String::new(),
@@ -264,6 +300,11 @@ impl<P: Copy + Debug> Repair<P> {
         self.decided
     }
 
+    /// Whether the value is complete.
+    pub fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
     /// Text that was read and stands behind the value, once that is done: what was pushed after it comes later.
     pub fn take_rest(&mut self) -> String {
         std::mem::take(&mut self.rest)
@@ -276,14 +317,24 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Bytes that were read and not yet written.
     pub fn held(&self) -> usize {
-        self.lead.len() + self.key.len() + self.gap.len() + self.word.len() + self.maybe.len()
+        let again: usize = self.again.iter().map(|c| c.len_utf8()).sum();
+        let ahead = self.gap.len() + self.tail.len() + again;
+        self.lead.len() + self.key.len() + self.word.len() + self.maybe.len() + ahead
     }
 
     /// Whether all of `text` is more of a string, is written as it is, and leaves its reader where it was.
-    /// `quote` is that of the [`Syntax`].
-    pub fn is_plain(&self, text: &str, quote: Option<&str>) -> bool {
+    /// `quote` and `behind` are those of the [`Syntax`].
+    pub fn is_plain(&self, text: &str, quote: Option<&str>, behind: Behind<'_>) -> bool {
+        if !self.again.is_empty() {
+            return false;
+        }
         match self.state {
-            State::Text => self.quoted.is_value() && self.plain_run(text) == text.len(),
+            State::Text => {
+                self.quoted.is_plain()
+                    && self.tail.is_empty()
+                    && self.plain_run(text, behind) == text.len()
+                    && !string::opens_last(text)
+            }
             State::Raw => self.raw_run(text, quote) == text.len() && is_plain(text),
             _ => false,
         }
@@ -292,33 +343,63 @@ impl<P: Copy + Debug> Repair<P> {
     /// Reads `text`, appending what is decided to `out`.
     pub fn push<T: Types<Place = P>>(&mut self, text: &str, cx: &Syntax<'_, T>, out: &mut String) -> Progress {
         let mut at = 0;
-        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let run = match self.state {
-                State::Text | State::KeyText => self.push_text(rest, cx, out),
-                State::Raw => self.push_raw_run(rest, cx, out),
-                State::Word { .. } => self.push_word_run(rest, cx),
-                _ => 0,
-            };
-            if run > 0 {
+        loop {
+            let reading = if let Some(c) = self.again.pop() {
+                self.character(c, cx, out)
+            } else {
+                let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return Progress::More };
+                let run = match self.state {
+                    State::Text | State::KeyText => self.push_text(rest, cx, out),
+                    State::Raw => self.push_raw_run(rest, cx, out),
+                    State::Word { .. } => self.push_word_run(rest, cx),
+                    _ => 0,
+                };
                 self.examined += run;
                 at += run;
-            } else if let Some(c) = rest.chars().next() {
-                match self.character(c, cx, out) {
-                    Reading::Read => at += c.len_utf8(),
-                    Reading::Ended => return Progress::Done(at),
-                    Reading::Closed => return Progress::Closed(at + c.len_utf8()),
-                    Reading::Unreadable => return Progress::Unreadable(at + c.len_utf8()),
+                match rest.chars().next().filter(|_| run == 0) {
+                    Some(c) => {
+                        at += c.len_utf8();
+                        self.character(c, cx, out)
+                    }
+                    None => Reading::Read,
                 }
-            }
-            if self.state == State::Done {
-                return Progress::Done(at);
+            };
+            match reading {
+                Reading::Unreadable => return Progress::Unreadable(at),
+                Reading::Closed => return Progress::Closed(self.give_back(text, at)),
+                Reading::Ended => return Progress::Done(self.give_back(text, at)),
+                Reading::Read if self.state == State::Done => return Progress::Done(self.give_back(text, at)),
+                Reading::Read => {}
             }
             if self.decided && !self.announced && cx.mode == Mode::Strict {
                 self.announced = true;
                 return Progress::Decided(at);
             }
         }
-        Progress::More
+    }
+
+    /// What was read ahead and stands behind the value's end: how much of `text`, read up to `at`, is not read after all.
+    /// What came before `text` is in `rest`.
+    fn give_back(&mut self, text: &str, at: usize) -> usize {
+        let again: String = self.again.drain(..).rev().collect();
+        if let Some(before) = text.get(..at).and_then(|read| read.strip_suffix(again.as_str())) {
+            return before.len();
+        }
+        self.rest.push_str(&again);
+        at
+    }
+
+    /// Reads what was read ahead.
+    fn drain<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
+        while let Some(c) = self.again.pop() {
+            let reading = self.character(c, cx, out);
+            if reading != Reading::Read || self.state == State::Done {
+                let ended = if reading == Reading::Read { Reading::Ended } else { reading };
+                self.give_back("", 0);
+                return ended;
+            }
+        }
+        Reading::Read
     }
 
     /// Generation ended: closes what is complete, and says whether it was. What is not stays a prefix.
@@ -327,11 +408,10 @@ impl<P: Copy + Debug> Repair<P> {
         if by_itself && self.state == State::Raw && !self.gap.is_empty() {
             self.end_raw(out);
         }
-        if self.flush_maybe(cx, out) == Reading::Unreadable {
-            return Completion::Cut;
-        }
-        if self.state == State::Quote && !self.quoted.key {
-            self.end_string(out);
+        match self.settle(ended, cx, out) {
+            Reading::Unreadable => return Completion::Cut,
+            Reading::Closed => return Completion::Complete,
+            Reading::Read | Reading::Ended => {}
         }
         if by_itself && self.state == State::AfterValue {
             self.close_all(out);
@@ -355,7 +435,7 @@ impl<P: Copy + Debug> Repair<P> {
     /// One character that is no part of a marker.
     fn feed<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
         // Each turn but the last changes the state towards one that takes the character.
-        for _ in 0..8 {
+        for _ in 0..16 {
             self.examined += c.len_utf8();
             let next = match self.state {
                 State::Key => self.key_start(c, cx, out),
@@ -372,11 +452,17 @@ impl<P: Copy + Debug> Repair<P> {
                 State::Word { depth } => self.push_word(c, depth, cx, out),
                 State::LongWord { depth } => self.push_long_word(c, depth, out),
                 State::AfterValue => self.after_value(c, cx, out),
+                State::Owed => self.owed(c, cx, out),
+                State::Doubt => self.doubt(c, cx, out),
+                State::Comment { back } => self.comment(c, back),
                 State::Done => Next::Ended,
             };
             match next {
                 Next::Read => return Reading::Read,
-                Next::Ended => return Reading::Ended,
+                Next::Ended => {
+                    self.again.push(c);
+                    return Reading::Ended;
+                }
                 Next::Unreadable => return Reading::Unreadable,
                 Next::Again => {}
             }

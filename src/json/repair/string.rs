@@ -1,19 +1,41 @@
 //! Quoted strings and keys: escapes, and the quotes inside that are data.
-//! A quote closes its string only when what follows could follow a string.
+//! Does not know what a quote means; `look` reads ahead of it, `ending` draws the conclusion.
 
 use std::fmt::Debug;
 
-use super::{Next, Repair, State, Syntax, Types, space};
+use super::look::{Guess, Look};
+use super::tail::{self, Behind};
+use super::{Repair, State, Syntax, Types};
 use crate::json::escape_into;
 
-/// How the string being read was opened, and where in an escape it is.
+/// How the string being read was opened, and what was seen in it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quoted {
-    pub(super) key: bool,
+    pub(super) role: Role,
     open: char,
     /// The quote that was seen last and may be data.
-    seen: char,
+    pub(super) seen: char,
     escape: Escape,
+    /// The first half of a surrogate pair, as it was written.
+    high: Option<[u8; 4]>,
+    /// A quote in it was data: not all of its quotes are escaped.
+    pub(super) unsound: bool,
+    /// The last of it, whitespace aside, opens a container: a quote behind it begins a key or a value of that.
+    opened: bool,
+    /// JSON whose quotes are not escaped stands in it: so many of its containers are open.
+    embedded: u32,
+    /// A string of that JSON is open.
+    inner: bool,
+    pub(super) guess: Guess,
+}
+
+/// What a string is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Key,
+    Value,
+    /// A value of an array, behind a comma, that looks like a key of the object around it so far.
+    Item,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,31 +51,99 @@ enum Escape {
 
 impl Default for Quoted {
     fn default() -> Self {
-        Self { key: false, open: '"', seen: '"', escape: Escape::None }
+        Self::new(Role::Value, '"')
     }
 }
 
 impl Quoted {
-    pub(super) fn key(open: char) -> Self {
-        Self { key: true, open, ..Self::default() }
-    }
-
-    pub(super) fn value(open: char) -> Self {
-        Self { open, ..Self::default() }
-    }
-
-    /// Whether it is a value and no escape is open.
-    pub(super) fn is_value(&self) -> bool {
-        !self.key && self.escape == Escape::None
-    }
-
-    fn may_close(self, c: char) -> bool {
-        match self.open {
-            '"' => c == '"',
-            '\'' => c == '\'',
-            '\u{201c}' | '\u{201d}' => matches!(c, '\u{201c}' | '\u{201d}' | '"'),
-            _ => matches!(c, '\u{2018}' | '\u{2019}' | '\''),
+    pub(super) fn new(role: Role, open: char) -> Self {
+        Self {
+            role,
+            open,
+            seen: '"',
+            escape: Escape::None,
+            high: None,
+            unsound: false,
+            opened: false,
+            embedded: 0,
+            inner: false,
+            guess: Guess::End,
         }
+    }
+
+    pub(super) fn is_key(&self) -> bool {
+        self.role == Role::Key
+    }
+
+    /// Whether it is a value in which nothing is awaited.
+    pub(super) fn is_plain(&self) -> bool {
+        self.role == Role::Value
+            && self.escape == Escape::None
+            && self.high.is_none()
+            && self.embedded == 0
+            && !self.opened
+    }
+
+    /// Whether a quote cannot end the string, since JSON inside it goes on.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.embedded > 0
+    }
+
+    fn may_close(&self, c: char) -> bool {
+        // A quote of another kind may stand for the one that a key lacks.
+        closes(self.open, c) || (self.is_key() && c == '"')
+    }
+
+    /// Takes note of a quote that is data.
+    fn quote_inside(&mut self) {
+        self.unsound = true;
+        if self.embedded > 0 {
+            self.inner = !self.inner;
+        } else if self.opened {
+            (self.embedded, self.inner) = (1, true);
+        }
+        self.opened = false;
+    }
+
+    /// Takes note of data, as it stands in JSON.
+    fn inside(&mut self, text: &str) {
+        if let Some(last) = last_solid(text) {
+            self.opened = matches!(last, '{' | '[');
+        }
+        if self.embedded == 0 || self.inner {
+            return;
+        }
+        for c in text.chars() {
+            match c {
+                '{' | '[' => self.embedded = self.embedded.saturating_add(1),
+                '}' | ']' => self.embedded = self.embedded.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Whether the last of `text`, whitespace aside, opens a container.
+pub(super) fn opens_last(text: &str) -> bool {
+    matches!(last_solid(text), Some('{' | '['))
+}
+
+/// The last character that is no whitespace, written or escaped.
+fn last_solid(text: &str) -> Option<char> {
+    let mut text = text.trim_ascii_end();
+    while let Some(before) = ["\\n", "\\t", "\\r"].iter().find_map(|blank| text.strip_suffix(blank)) {
+        text = before.trim_ascii_end();
+    }
+    text.chars().next_back()
+}
+
+/// Whether `c` can close a string that `open` opened.
+pub(super) fn closes(open: char, c: char) -> bool {
+    match open {
+        '"' => c == '"',
+        '\'' => c == '\'',
+        '\u{201c}' | '\u{201d}' => matches!(c, '\u{201c}' | '\u{201d}' | '"'),
+        _ => matches!(c, '\u{2018}' | '\u{2019}' | '\''),
     }
 }
 
@@ -62,22 +152,39 @@ pub(super) fn opens(c: char) -> bool {
     matches!(c, '"' | '\'' | '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}')
 }
 
-/// Bytes that need a look inside a string: quotes, backslashes, control characters.
-const STRAIGHT: [bool; 256] = looks(br#""\"#);
+/// Whether `c` can stand in a key without quotes.
+pub(super) fn in_word(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$')
+}
+
+/// How a byte inside a string is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ByteIs {
+    Plain,
+    /// A quote, a backslash, a control character.
+    Special,
+    /// It may stand behind a string that lacks its quote.
+    Behind,
+}
+
+const STRAIGHT: [ByteIs; 256] = looks(br#""\"#);
 /// The same in a string that another quote than `"` opened. Curly quotes begin with 0xE2.
-const CURLY: [bool; 256] = looks(&[b'"', b'\\', b'\'', 0xe2]);
+const CURLY: [ByteIs; 256] = looks(&[b'"', b'\\', b'\'', 0xe2]);
 
 #[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "in a const, where the compiler checks both")]
-const fn looks(bytes: &[u8]) -> [bool; 256] {
-    let mut table = [false; 256];
+const fn looks(bytes: &[u8]) -> [ByteIs; 256] {
+    let mut table = [ByteIs::Plain; 256];
+    table[b'}' as usize] = ByteIs::Behind;
+    table[b']' as usize] = ByteIs::Behind;
+    table[b',' as usize] = ByteIs::Behind;
     let mut control = 0;
     while control < 0x20 {
-        table[control] = true;
+        table[control] = ByteIs::Special;
         control += 1;
     }
     let mut at = 0;
     while at < bytes.len() {
-        table[bytes[at] as usize] = true;
+        table[bytes[at] as usize] = ByteIs::Special;
         at += 1;
     }
     table
@@ -88,9 +195,9 @@ impl<P: Copy + Debug> Repair<P> {
     pub(super) fn push_text<T: Types<Place = P>>(&mut self, text: &str, cx: &Syntax<'_, T>, out: &mut String) -> usize {
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            if self.quoted.escape == Escape::None {
-                let mut run = self.plain_run(rest);
-                if self.quoted.key && self.key.len() + run > cx.word_max {
+            if self.quoted.escape == Escape::None && self.tail.is_empty() {
+                let mut run = self.plain_run(rest, cx.behind);
+                if self.quoted.is_key() && self.key.len() + run > cx.word_max {
                     // A key is bounded, at a place that does not depend on how the text is cut.
                     let first = rest.chars().next().map_or(0, |c| if c == '\\' { 2 } else { c.len_utf8() });
                     run = run.min(first);
@@ -104,7 +211,7 @@ impl<P: Copy + Debug> Repair<P> {
             }
             let Some(c) = rest.chars().next() else { break };
             at += c.len_utf8();
-            self.special(c, out);
+            self.text_character(c, cx, out);
             self.bound_key(cx, out);
             if self.state == State::Quote {
                 break;
@@ -113,18 +220,40 @@ impl<P: Copy + Debug> Repair<P> {
         at
     }
 
-    fn bound_key<T>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
+    /// One character of a string that needs a look.
+    pub(super) fn text_character<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) {
+        if self.quoted.role == Role::Value && self.quoted.escape == Escape::None {
+            if self.tail.take(c, cx.behind) {
+                return;
+            }
+            let begins_member = self.tail.may_begin_member() && !self.quoted.unsound;
+            let begins = c == '"' && (self.tail.may_begin_call() || begins_member);
+            if begins || self.quoted.may_close(c) {
+                self.begin_look(c);
+                return;
+            }
+            self.flush_tail_text(out);
+            if self.tail.take(c, cx.behind) {
+                return;
+            }
+        }
+        self.special(c, out);
+    }
+
+    pub(super) fn bound_key<T>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
         if self.state == State::KeyText && self.key.len() > cx.word_max {
             self.give_up_key(out);
         }
     }
 
-    /// The bytes that are the same inside a JSON string, common escapes included.
-    pub(super) fn plain_run(&self, text: &str) -> usize {
-        let (bytes, special) = (text.as_bytes(), if self.quoted.open == '"' { &STRAIGHT } else { &CURLY });
+    /// The bytes that are the same inside a JSON string, common escapes included, and end nothing.
+    pub(super) fn plain_run(&self, text: &str, behind: Behind<'_>) -> usize {
+        let value = self.quoted.role == Role::Value;
+        let (bytes, table) = (text.as_bytes(), if self.quoted.open == '"' { &STRAIGHT } else { &CURLY });
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
-            if special.get(usize::from(byte)) == Some(&true) {
+            let look = table.get(usize::from(byte)).copied().unwrap_or(ByteIs::Plain);
+            if look == ByteIs::Special {
                 let simple = matches!(bytes.get(at + 1), Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'));
                 if byte == b'\\' && simple {
                     at += 2;
@@ -132,18 +261,56 @@ impl<P: Copy + Debug> Repair<P> {
                 }
                 break;
             }
+            if value && (look == ByteIs::Behind || behind.first_bytes.has(byte)) {
+                let Some(past) = tail::passed(text, at, behind) else { break };
+                at = past;
+                continue;
+            }
             at += 1;
         }
         at
     }
 
     /// Text that stands in the string as it is.
-    fn data(&mut self, text: &str, out: &mut String) {
-        if self.quoted.key {
-            self.key.push_str(text);
-            self.raw_key.push_str(text);
-        } else {
-            out.push_str(text);
+    pub(super) fn data(&mut self, text: &str, out: &mut String) {
+        self.end_high(out);
+        self.quoted.inside(text);
+        self.write_data(text, out);
+    }
+
+    fn write_data(&mut self, text: &str, out: &mut String) {
+        match self.quoted.role {
+            Role::Key => {
+                self.key.push_str(text);
+                self.raw_key.push_str(text);
+            }
+            Role::Item if self.key.len() + text.len() <= ITEM_BYTES_MAX && text.chars().all(in_word) => {
+                self.key.push_str(text);
+            }
+            Role::Item => {
+                self.item_is_value(out);
+                out.push_str(text);
+            }
+            Role::Value => out.push_str(text),
+        }
+    }
+
+    /// A string in an array is no key.
+    pub(super) fn item_is_value(&mut self, out: &mut String) {
+        if self.quoted.role == Role::Item {
+            self.quoted.role = Role::Value;
+            self.begin_value(out);
+            out.push('"');
+            out.push_str(&self.key);
+            self.key.clear();
+        }
+    }
+
+    /// Half a surrogate pair that has no other half: text cannot hold it.
+    fn end_high(&mut self, out: &mut String) {
+        if self.quoted.high.take().is_some() {
+            self.repaired = true;
+            self.write_data("\u{fffd}", out);
         }
     }
 
@@ -153,8 +320,8 @@ impl<P: Copy + Debug> Repair<P> {
                 self.quoted.escape = Escape::None;
                 match c {
                     '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't' => {
-                        self.data("\\", out);
-                        self.data(c.encode_utf8(&mut [0; 4]), out);
+                        let escaped: String = ['\\', c].iter().collect();
+                        self.data(&escaped, out);
                     }
                     'u' => self.quoted.escape = Escape::Unicode { digits: [0; 4], len: 0 },
                     '\'' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' => {
@@ -170,11 +337,7 @@ impl<P: Copy + Debug> Repair<P> {
             }
             Escape::Unicode { digits, len } => self.unicode(c, digits, len, out),
             Escape::None if c == '\\' => self.quoted.escape = Escape::Backslash,
-            Escape::None if self.quoted.may_close(c) => {
-                self.quoted.seen = c;
-                self.gap.clear();
-                self.state = State::Quote;
-            }
+            Escape::None if self.quoted.may_close(c) => self.begin_look(c),
             Escape::None => {
                 let mut escaped = String::new();
                 escape_into(c.encode_utf8(&mut [0; 4]), &mut escaped);
@@ -182,6 +345,14 @@ impl<P: Copy + Debug> Repair<P> {
                 self.data(&escaped, out);
             }
         }
+    }
+
+    fn begin_look(&mut self, quote: char) {
+        self.quoted.seen = quote;
+        self.quoted.guess = Guess::End;
+        self.look = Look::default();
+        self.gap.clear();
+        self.state = State::Quote;
     }
 
     fn unicode(&mut self, c: char, mut digits: [u8; 4], len: u8, out: &mut String) {
@@ -193,8 +364,7 @@ impl<P: Copy + Debug> Repair<P> {
                 return;
             }
             self.quoted.escape = Escape::None;
-            self.data("\\u", out);
-            self.data(std::str::from_utf8(&digits).unwrap_or_default(), out);
+            self.unit(digits, out);
             return;
         }
         self.repaired = true;
@@ -205,46 +375,65 @@ impl<P: Copy + Debug> Repair<P> {
         self.special(c, out);
     }
 
-    /// What follows a quote decides whether it closed the string.
-    pub(super) fn after_quote<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
-        if c.is_ascii_whitespace() && self.gap.len() < cx.word_max {
-            self.gap.push(c);
-            return Next::Read;
+    /// One UTF-16 unit. A pair keeps its letters; a half alone becomes U+FFFD, since strict readers refuse it.
+    fn unit(&mut self, digits: [u8; 4], out: &mut String) {
+        let written = std::str::from_utf8(&digits).unwrap_or_default();
+        match u16::from_str_radix(written, 16).unwrap_or_default() {
+            0xd800..=0xdbff => {
+                self.end_high(out);
+                self.quoted.high = Some(digits);
+            }
+            0xdc00..=0xdfff => {
+                let high = self.quoted.high.take();
+                match high.as_ref().and_then(|high| std::str::from_utf8(high).ok()) {
+                    Some(high) => self.data(&format!("\\u{high}\\u{written}"), out),
+                    None => {
+                        self.repaired = true;
+                        self.data("\u{fffd}", out);
+                    }
+                }
+            }
+            _ => self.data(&format!("\\u{written}"), out),
         }
-        let closes = match c {
-            ',' | '}' | ']' => true,
-            ':' => self.quoted.key,
-            ')' => self.frames.iter().any(|f| f.closer == ')'),
-            c if opens(c) => !self.gap.is_empty() && !self.quoted.key,
-            c => c.is_ascii_whitespace(),
-        };
-        if closes && self.quoted.key {
-            self.state = State::AfterKey;
-        } else if closes {
-            self.end_string(out);
-        } else {
-            self.quote_was_data(out);
-            self.bound_key(cx, out);
-        }
-        if self.state == State::Done { Next::Ended } else { Next::Again }
     }
 
-    /// The quote closed the string.
+    /// The string is whole.
     pub(super) fn end_string(&mut self, out: &mut String) {
+        self.end_high(out);
+        self.item_is_value(out);
+        self.quoted.escape = Escape::None;
         out.push('"');
-        out.extend(self.gap.chars().map(space));
-        self.gap.clear();
         self.value_ended();
     }
 
-    /// The quote, and the whitespace after it, belong to the string.
-    fn quote_was_data(&mut self, out: &mut String) {
+    /// What may have stood behind the string belongs to it.
+    pub(super) fn flush_tail_text(&mut self, out: &mut String) {
+        if !self.tail.is_empty() {
+            let text = self.tail.clear();
+            self.raw_data(&text, out);
+        }
+    }
+
+    fn raw_data(&mut self, text: &str, out: &mut String) {
+        let mut escaped = String::new();
+        escape_into(text, &mut escaped);
+        self.repaired |= text.bytes().any(|byte| byte < 0x20);
+        self.data(&escaped, out);
+    }
+
+    /// The quote belongs to the string.
+    pub(super) fn quote_was_data(&mut self, out: &mut String) {
+        self.flush_tail_text(out);
+        self.item_is_value(out);
         self.repaired = true;
         let mut data = String::new();
         escape_into(self.quoted.seen.encode_utf8(&mut [0; 4]), &mut data);
-        escape_into(&self.gap, &mut data);
-        self.gap.clear();
-        self.data(&data, out);
-        self.state = if self.quoted.key { State::KeyText } else { State::Text };
+        self.end_high(out);
+        self.write_data(&data, out);
+        self.quoted.quote_inside();
+        self.state = if self.quoted.is_key() { State::KeyText } else { State::Text };
     }
 }
+
+/// A longer string of an array is no key.
+const ITEM_BYTES_MAX: usize = 64;

@@ -3,7 +3,8 @@
 
 use std::fmt::Debug;
 
-use super::string::{self, Quoted};
+use super::comments::Token;
+use super::string::{self, Quoted, Role};
 use super::{Container, Frame, Mode, Next, Repair, State, Syntax, Types, Words, space};
 
 impl<P: Copy + Debug> Repair<P> {
@@ -24,22 +25,39 @@ impl<P: Copy + Debug> Repair<P> {
             // Python's tuple; where words are strings, a parenthesis is a part of one.
             '(' if cx.words == Words::Unreadable => return self.open_value(c, cx, out),
             '}' | ']' | ')' if self.in_array() && self.closes(c) => self.close_top(out),
-            '}' | ']' | ')' if self.frames.is_empty() => return Next::Ended,
-            '}' | ']' | ')' | ',' | ':' => return self.missing_value(c, cx, out),
-            c if string::opens(c) => {
-                self.begin_value(out);
-                out.push('"');
-                self.decided |= !self.frames.is_empty();
-                self.repaired |= c != '"';
-                self.quoted = Quoted::value(c);
-                self.state = State::Text;
+            '}' | ']' | ')' if self.frames.is_empty() => {
+                if cx.mode == Mode::Strict {
+                    return Next::Unreadable;
+                }
+                self.write_null(out);
+                return Next::Ended;
             }
+            // One colon too many, or what stands in its place.
+            ':' | '=' | '>' if !self.in_array() && !self.frames.is_empty() => self.repaired = true,
+            '}' | ']' | ')' | ',' | ':' => return self.missing_value(c, cx, out),
+            '/' if cx.words == Words::Unreadable => return self.begin_comment(c, Token::Value),
+            c if string::opens(c) => self.open_string(c, out),
             c => {
                 self.state = State::Word { depth: 0 };
                 return self.push_word(c, 0, cx, out);
             }
         }
         Next::Read
+    }
+
+    fn open_string(&mut self, quote: char, out: &mut String) {
+        self.decided |= !self.frames.is_empty();
+        self.repaired |= quote != '"';
+        let around = self.frames.len().checked_sub(2).and_then(|at| self.frames.get(at));
+        let behind_comma = self.in_array() && self.lead.starts_with(',');
+        if behind_comma && around.is_some_and(|f| f.container != Container::Array) {
+            self.quoted = Quoted::new(Role::Item, quote);
+        } else {
+            self.begin_value(out);
+            out.push('"');
+            self.quoted = Quoted::new(Role::Value, quote);
+        }
+        self.state = State::Text;
     }
 
     pub(super) fn open_value<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
@@ -68,6 +86,7 @@ impl<P: Copy + Debug> Repair<P> {
                 State::Key
             }
             Container::Array => State::Value,
+            Container::Again => State::Key,
         };
     }
 
@@ -82,20 +101,56 @@ impl<P: Copy + Debug> Repair<P> {
         if self.in_array() {
             // `[1,,2]`: the comma is one too many. `{"a": [}`: the array was not closed.
             self.repaired = true;
-            if self.frames.iter().any(|f| f.closer == c) {
-                self.close_top(out);
-                return Next::Again;
-            }
-            return if c == ',' { Next::Read } else { self.unreadable(cx.mode, Next::Read) };
+            return match c {
+                ',' => Next::Read,
+                ':' => self.unreadable(cx.mode, Next::Read),
+                c => self.wrong_closer(c, cx.mode, out),
+            };
         }
         if cx.mode == Mode::Strict {
             return Next::Unreadable;
         }
+        if c == ':' {
+            self.write_null(out);
+            return Next::Read;
+        }
+        self.gap.push(c);
+        self.state = State::Owed;
+        Next::Read
+    }
+
+    /// Behind a comma or a closer that stands where a value should. The comma is one too many if a value follows that is
+    /// no key; the closer should be an opener if a key follows.
+    pub(super) fn owed<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        if c.is_ascii_whitespace() {
+            self.gap.push(c);
+            return self.bounded_lead(cx);
+        }
+        if self.gap.starts_with(',') && (matches!(c, '{' | '[' | '-') || c.is_ascii_digit()) {
+            self.repaired = true;
+            self.gap.clear();
+            self.state = State::Value;
+            return Next::Again;
+        }
+        let opener = string::opens(c) && !self.gap.starts_with(',');
+        if opener {
+            self.repaired = true;
+            self.gap.replace_range(..1, "{");
+            self.state = State::Value;
+        } else {
+            self.write_null(out);
+        }
+        self.again.push(c);
+        let gap = std::mem::take(&mut self.gap);
+        self.read_again(&gap);
+        Next::Read
+    }
+
+    pub(super) fn write_null(&mut self, out: &mut String) {
         self.malformed = true;
         self.begin_value(out);
         out.push_str("null");
         self.value_ended();
-        if c == ':' { Next::Read } else { Next::Again }
     }
 
     pub(super) fn value_ended(&mut self) {
@@ -108,12 +163,14 @@ impl<P: Copy + Debug> Repair<P> {
             c if c.is_ascii_whitespace() => out.push(space(c)),
             ',' => self.expect_next(),
             '}' | ']' | ')' if self.closes(c) => self.close_top(out),
-            '}' | ']' | ')' if self.frames.iter().any(|f| f.closer == c) => {
+            '}' | ']' | ')' => return self.wrong_closer(c, cx.mode, out),
+            '/' | '#' if cx.words == Words::Unreadable => return self.begin_comment(c, Token::Comma),
+            // Something else stands where the comma should.
+            ':' | '=' | ';' | '.' | '<' | '>' | '|' | '\\'
+                if cx.words == Words::Unreadable && cx.mode == Mode::Total =>
+            {
                 self.repaired = true;
-                self.close_top(out);
-                return Next::Again;
             }
-            '}' | ']' | ')' => return self.unreadable(cx.mode, Next::Read),
             _ => {
                 self.repaired = true;
                 self.expect_next();
@@ -123,10 +180,73 @@ impl<P: Copy + Debug> Repair<P> {
         Next::Read
     }
 
+    /// A closer that does not close what is open. Either another is missing before it, or it is the wrong one.
+    pub(super) fn wrong_closer(&mut self, c: char, mode: Mode, out: &mut String) -> Next {
+        let Some(at) = self.frames.iter().rposition(|f| f.closer == c) else {
+            if mode == Mode::Strict {
+                return Next::Unreadable;
+            }
+            self.repaired = true;
+            return self.close_or_doubt(out);
+        };
+        self.repaired = true;
+        if c == ']' {
+            self.close_top(out);
+            return Next::Again;
+        }
+        while self.frames.len() > at + 1 {
+            self.close_top(out);
+        }
+        self.close_or_doubt(out)
+    }
+
+    /// A wrong closer closes what is open, unless that is all there is and more follows.
+    fn close_or_doubt(&mut self, out: &mut String) -> Next {
+        let more_is_possible = self.frames.len() == 1 && !self.in_array();
+        if more_is_possible {
+            self.state = State::Doubt;
+        } else {
+            self.close_top(out);
+        }
+        Next::Read
+    }
+
+    /// Behind a wrong closer that would end the whole value.
+    pub(super) fn doubt<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        if c.is_ascii_whitespace() {
+            self.gap.push(c);
+            return self.bounded_lead(cx);
+        }
+        if c == ',' || string::opens(c) {
+            let blank = self.gap.chars().map(space);
+            if self.lead.is_empty() {
+                out.extend(blank);
+                self.state = State::AfterValue;
+            } else {
+                self.lead.extend(blank);
+                self.state = State::Key;
+            }
+            self.gap.clear();
+            return Next::Again;
+        }
+        self.close_top(out);
+        self.again.push(c);
+        let gap = std::mem::take(&mut self.gap);
+        self.read_again(&gap);
+        Next::Read
+    }
+
     /// A comma, held until what follows it is known.
     pub(super) fn expect_next(&mut self) {
         self.lead.push(',');
         self.state = if self.in_array() { State::Value } else { State::Key };
+    }
+
+    /// An opener too many: it writes nothing, and neither does its closer.
+    pub(super) fn open_again(&mut self, closer: char) {
+        self.repaired = true;
+        let place = self.frames.last().map_or(self.place, |f| f.place);
+        self.frames.push(Frame { container: Container::Again, closer, place });
     }
 
     pub(super) fn in_array(&self) -> bool {
@@ -146,8 +266,10 @@ impl<P: Copy + Debug> Repair<P> {
             out.push_str(&self.lead);
         }
         self.lead.clear();
-        if let Some(frame) = self.frames.pop() {
-            out.push(if frame.container == Container::Array { ']' } else { '}' });
+        match self.frames.pop().map(|frame| frame.container) {
+            Some(Container::Object) => out.push('}'),
+            Some(Container::Array) => out.push(']'),
+            Some(Container::Again) | None => {}
         }
         self.value_ended();
     }

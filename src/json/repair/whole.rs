@@ -1,7 +1,7 @@
 //! Arguments that are there as a whole, as a client keeps them, to an object that parses.
 //! Does not know of tools: what is no object is kept as a member of one.
 
-use super::{Mode, Progress, Repair, Syntax, Untyped, Words};
+use super::{Behind, Mode, Progress, Repair, Syntax, Untyped, Words};
 use crate::json::{unescape_into, write_string};
 use crate::scan::FirstBytes;
 
@@ -57,6 +57,9 @@ fn value(text: &str, depth_max: usize) -> (String, Rest) {
         quote: None,
         end_tokens: &[],
         first_bytes: &FirstBytes::NONE,
+        behind: Behind::NOTHING,
+        outer: 0,
+        calls: None,
         words: Words::Unreadable,
         mode: Mode::Total,
         depth_max,

@@ -22,7 +22,8 @@ impl<P: Copy + Debug> Repair<P> {
         out: &mut String,
     ) -> Next {
         let quote = super::string::opens(c);
-        if depth == 0 && (self.ends_word(c) || (quote && self.is_literal_and_blank())) {
+        let opener = matches!(c, '[' | '{' | '(') && !self.word_quoted && literal(self.word.trim_end()).is_some();
+        if depth == 0 && (opener || self.ends_word(c) || (quote && self.is_literal_and_blank())) {
             return self.end_word(cx, out);
         }
         self.word.push(c);
@@ -78,11 +79,11 @@ impl<P: Copy + Debug> Repair<P> {
     /// Whether the word is a literal with whitespace behind it. Looks at all of it, once: the quote that asks this makes
     /// of any other word one that is none.
     fn is_literal_and_blank(&mut self) -> bool {
-        if self.word_quoted || !self.word.ends_with(|c: char| c.is_ascii_whitespace()) {
+        if self.word_quoted || !self.word.ends_with(|c: char| c.is_ascii_whitespace() || is_separator(c)) {
             return false;
         }
         self.examined += self.word.len();
-        literal(self.word.trim()).is_some()
+        literal(without_separator(self.word.trim())).is_some()
     }
 
     /// The word is whole: writes what it means.
@@ -90,17 +91,20 @@ impl<P: Copy + Debug> Repair<P> {
         let mut word = std::mem::take(&mut self.word);
         self.word_quoted = false;
         self.examined += word.len();
-        let (text, blank) = word.split_at(word.trim_end().len());
+        let (written, blank) = word.split_at(word.trim_end().len());
         let kinds = cx.types.kinds(self.place);
+        let text = if literal(without_separator(written)).is_some() { without_separator(written) } else { written };
+        self.repaired |= text != written;
         let literal = literal(text).filter(|l| kinds.is_empty() || kinds.intersects(l.kind) || !allows_string(kinds));
         if let Some(literal) = literal {
             self.repaired |= literal.text != text;
             self.begin_value(out);
             out.push_str(&literal.text);
         } else {
-            let plain = !text.contains(['"', '\'', '(', ')', '[', ']', '{', '}', '=']);
-            let string = cx.words == Words::Strings && plain && allows_string(kinds);
-            if !string {
+            let half = text.strip_suffix('"').filter(|_| cx.words == Words::Unreadable);
+            let text = half.filter(|half| is_plain_text(half) && !half.is_empty()).unwrap_or(text);
+            let string = cx.words == Words::Strings && is_plain_text(text) && allows_string(kinds);
+            if !string && !means_number(text) && (half.is_none() || !is_plain_text(text)) {
                 if cx.mode == Mode::Strict {
                     return Next::Unreadable;
                 }
@@ -117,6 +121,36 @@ impl<P: Copy + Debug> Repair<P> {
         self.value_ended();
         if self.state == State::Done { Next::Ended } else { Next::Again }
     }
+}
+
+/// Whether nothing in a word means anything outside strings.
+fn is_plain_text(text: &str) -> bool {
+    !text.contains(['"', '\'', '(', ')', '[', ']', '{', '}', '='])
+}
+
+/// Whether a word is a number that JSON does not have: in another base, with leading zeros, not finite; or a date.
+fn means_number(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = unsigned.starts_with(|c: char| c.is_ascii_digit());
+    let version = unsigned.bytes().filter(|&byte| byte == b'.').count() > 1;
+    matches!(unsigned, "NaN" | "nan" | "Infinity" | "infinity" | "inf" | "Inf")
+        || (digits
+            && !version
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.' | '_' | ':' | '/')))
+}
+
+/// A word without what stands where a comma should.
+fn without_separator(word: &str) -> &str {
+    word.strip_suffix(is_separator).map_or(word, str::trim_end)
+}
+
+fn is_separator(c: char) -> bool {
+    matches!(c, ';' | ':' | '=' | '|' | '<' | '>' | '\\')
+}
+
+/// Whether a word is a value.
+pub(super) fn is_literal(word: &str) -> bool {
+    literal(word).is_some() || means_number(word)
 }
 
 fn allows_string(kinds: Kinds) -> bool {

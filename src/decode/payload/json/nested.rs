@@ -1,102 +1,156 @@
 //! What stands inside the object: a name, the arguments, and values that mean nothing here.
 //! Reads them as far as they go; what stands between them is the reader's.
 
-use crate::json::repair::{Mode, Progress, Repair, Syntax, Untyped};
+use crate::json::repair::{Behind, Mode, Progress, Repair, Syntax, Tail, Untyped};
 use crate::scan::FirstBytes;
 
-use super::{Arguments, Reader, State};
-use crate::decode::call::{Call, Context, Named, Verdict, json_syntax};
+use super::members::Place;
+use super::{Reader, State};
+use crate::decode::call::{Call, Context, Named, Verdict, behind, json_syntax};
 
 impl Reader {
     /// Reads as much as belongs to a nested value or a name. `None` when the next character is this reader's own.
     pub(super) fn bulk(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Option<Result<usize, Verdict>> {
-        match &mut self.state {
-            State::Arguments(repair) => {
-                let syntax = json_syntax(&Untyped, call.mode(cx), cx);
-                let progress = repair.push(text, &syntax, &mut call.arguments);
-                call.note(repair);
-                call.ready |= self.has_name && repair.is_decided();
-                if matches!(progress, Progress::Done(_)) {
-                    // `null` and the empty string mean that there are none.
-                    if matches!(call.arguments.trim(), "null" | "\"\"") {
-                        call.arguments = "{}".into();
-                    }
-                    self.arguments = Arguments::Whole;
-                    self.given_back = repair.take_rest();
-                    self.state = State::AfterValue;
-                }
-                Some(outcome(progress))
-            }
-            State::Skip(repair) => {
-                let mode = if call.ready { Mode::Total } else { Mode::Strict };
-                let progress = repair.push(text, &json_syntax(&Untyped, mode, cx), &mut String::new());
-                call.examined += repair.take_examined();
-                if matches!(progress, Progress::Done(_)) {
-                    self.given_back = repair.take_rest();
-                    self.state = State::AfterValue;
-                }
-                Some(outcome(progress))
-            }
-            State::Text { quote, unescape, repair, inner } => {
-                inner.clear();
-                let (read, ended) = unescape.push(text, *quote, inner);
-                call.examined += read;
-                if !push_inner(repair, inner, self.has_name, cx, call) {
-                    return Some(Err(Verdict::Reject(read)));
-                }
-                if ended {
-                    if call.mode(cx) == Mode::Strict && !repair.is_decided() {
-                        return Some(Err(Verdict::Reject(read)));
-                    }
-                    repair.close(&inner_syntax(Mode::Total, cx), &mut call.arguments);
-                    call.note(repair);
-                    self.arguments = Arguments::Whole;
-                    self.state = State::AfterValue;
-                }
-                Some(Ok(read))
-            }
-            State::Name { quote, unescape } => {
-                let (read, ended) = unescape.push(text, *quote, &mut self.word);
-                call.examined += read;
-                if ended {
-                    let name = std::mem::take(&mut self.word);
-                    if call.named(&name, cx) == Named::Nothing {
-                        return Some(Err(Verdict::Reject(read)));
-                    }
-                    self.has_name = true;
-                    call.ready |= self.arguments == Arguments::Whole;
-                    self.state = State::AfterValue;
-                }
-                Some(Ok(read))
-            }
+        match &self.state {
+            State::Arguments(_) => Some(self.arguments(text, cx, call)),
+            State::Member { .. } => Some(self.member(text, cx, call)),
+            State::Text { .. } => Some(self.text(text, cx, call)),
+            State::Name { .. } => Some(self.name(text, cx, call)),
             _ => None,
         }
     }
+
+    fn arguments(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Result<usize, Verdict> {
+        let (mode, syntax) = (call.mode(cx), self.syntax(call.mode(cx), cx));
+        let State::Arguments(repair) = &mut self.state else { return Ok(0) };
+        let progress = repair.push(text, &syntax, &mut call.arguments);
+        call.note(repair);
+        call.ready |= self.has_name && repair.is_decided();
+        if matches!(progress, Progress::Done(_)) {
+            let unsound = mode == Mode::Strict && repair.is_repaired();
+            if unsound && call.arguments.trim_start().starts_with('"') {
+                return Err(Verdict::Reject(text.len()));
+            }
+            self.again = repair.take_rest();
+            self.state = State::AfterValue;
+            self.hold_brace(call);
+        }
+        outcome(progress)
+    }
+
+    fn member(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Result<usize, Verdict> {
+        let syntax = self.syntax(call.mode(cx), cx);
+        let State::Member { repair, place } = &mut self.state else { return Ok(0) };
+        let mut nowhere = String::new();
+        let out = match place {
+            Place::Kept => self.kept.last_mut().map_or(&mut nowhere, |kept| &mut kept.value),
+            Place::Arguments => &mut call.arguments,
+            Place::Nowhere => &mut nowhere,
+        };
+        let progress = repair.push(text, &syntax, out);
+        call.examined += repair.take_examined();
+        if *place != Place::Nowhere {
+            call.note(repair);
+        }
+        if matches!(progress, Progress::Done(_)) {
+            self.again = repair.take_rest();
+            self.state = State::AfterValue;
+        }
+        outcome(progress)
+    }
+
+    fn text(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Result<usize, Verdict> {
+        let State::Text { quote, unescape, repair, inner } = &mut self.state else { return Ok(0) };
+        inner.clear();
+        let (read, ended) = unescape.push(text, *quote, inner);
+        call.examined += read;
+        let Some(behind) = push_inner(repair, inner, self.has_name, cx, call) else {
+            return Err(Verdict::Reject(read));
+        };
+        let mut again = behind_inner(&mut self.tail, behind, cx, call);
+        if ended {
+            if call.mode(cx) == Mode::Strict && !repair.is_decided() {
+                return Err(Verdict::Reject(read));
+            }
+            repair.close(&inner_syntax(Mode::Total, cx), &mut call.arguments);
+            call.note(repair);
+            let goes_on = self.tail.may_begin_call();
+            let tail = self.tail.clear();
+            call.repaired |= !tail.is_empty();
+            again = again.or_else(|| goes_on.then_some(tail)).map(|again| format!("{again}{quote}"));
+        }
+        if ended || again.is_some() {
+            self.again = again.unwrap_or_default();
+            self.state = State::AfterValue;
+            self.hold_brace(call);
+        }
+        Ok(read)
+    }
+
+    fn name(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Result<usize, Verdict> {
+        let State::Name { quote, unescape } = &mut self.state else { return Ok(0) };
+        let (read, ended) = unescape.push(text, *quote, &mut self.word);
+        call.examined += read;
+        if ended {
+            let name = std::mem::take(&mut self.word);
+            if call.named(&name, cx) == Named::Nothing {
+                return Err(Verdict::Reject(read));
+            }
+            self.has_name = true;
+            call.ready |= self.is_whole();
+            self.state = State::AfterValue;
+        }
+        Ok(read)
+    }
 }
 
-/// Reads JSON that stood in a string. `false` when it cannot be read.
-fn push_inner(repair: &mut Repair<()>, text: &str, has_name: bool, cx: &Context<'_>, call: &mut Call) -> bool {
+/// Reads JSON that stood in a string, and returns what stands behind it. `None` when it cannot be read.
+fn push_inner<'a>(
+    repair: &mut Repair<()>,
+    text: &'a str,
+    has_name: bool,
+    cx: &Context<'_>,
+    call: &mut Call,
+) -> Option<&'a str> {
     let mut rest = text;
+    if repair.is_done() {
+        return Some(rest);
+    }
     while !rest.is_empty() {
         let progress = repair.push(rest, &inner_syntax(call.mode(cx), cx), &mut call.arguments);
         call.ready |= has_name && repair.is_decided();
         call.note(repair);
         match progress {
             Progress::Decided(read) => rest = rest.get(read..).unwrap_or_default(),
-            Progress::Unreadable(_) => return false,
+            Progress::Unreadable(_) => return None,
             Progress::Done(read) => {
-                call.leave(rest.get(read..).unwrap_or_default());
-                break;
+                call.leave(&repair.take_rest());
+                return rest.get(read..);
             }
             Progress::More | Progress::Closed(_) => break,
         }
     }
-    true
+    Some("")
+}
+
+/// Text behind the JSON in a string. What is returned shows that the string lacks its end, and is read again.
+fn behind_inner(tail: &mut Tail, text: &str, cx: &Context<'_>, call: &mut Call) -> Option<String> {
+    for (at, c) in text.char_indices() {
+        if c == '"' && tail.may_begin_call() {
+            return Some(tail.clear() + text.get(at..).unwrap_or_default());
+        }
+        if call.leftover.is_empty() && tail.take(c, behind(cx.dialect)) {
+            continue;
+        }
+        call.leave(&tail.clear());
+        call.leave(c.encode_utf8(&mut [0; 4]));
+    }
+    None
 }
 
 /// Inside a string no closer counts.
 fn inner_syntax<'a>(mode: Mode, cx: &Context<'a>) -> Syntax<'a, Untyped> {
-    Syntax { closers: &[], first_bytes: &FirstBytes::NONE, ..json_syntax(&Untyped, mode, cx) }
+    Syntax { closers: &[], first_bytes: &FirstBytes::NONE, behind: Behind::NOTHING, ..json_syntax(&Untyped, mode, cx) }
 }
 
 fn outcome(progress: Progress) -> Result<usize, Verdict> {

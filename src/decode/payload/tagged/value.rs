@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::json::repair::{Mode, Progress, Repair, Syntax, Untyped, number};
+use crate::json::repair::{Behind, Completion, Ended, Mode, Progress, Repair, Syntax, Untyped, number};
 use crate::json::{Kinds, escape_into, write_string};
 use crate::scan::FirstBytes;
 
@@ -191,6 +191,7 @@ impl Value {
 /// Reads an object or a list; what follows it inside its tags has no place in it.
 fn nested(repair: &mut Repair<()>, text: &str, cx: &Context<'_>, call: &mut Call) {
     if let Progress::Done(read) = repair.push(text, &plain(cx), &mut call.arguments) {
+        call.leave(&repair.take_rest());
         call.leave(text.get(read..).unwrap_or_default());
     }
     call.note(repair);
@@ -198,7 +199,12 @@ fn nested(repair: &mut Repair<()>, text: &str, cx: &Context<'_>, call: &mut Call
 
 /// JSON with nothing around it.
 fn plain<'a>(cx: &Context<'a>) -> Syntax<'a, Untyped> {
-    Syntax { closers: &[], first_bytes: &FirstBytes::NONE, ..json_syntax(&Untyped, Mode::Total, cx) }
+    Syntax {
+        closers: &[],
+        first_bytes: &FirstBytes::NONE,
+        behind: Behind::NOTHING,
+        ..json_syntax(&Untyped, Mode::Total, cx)
+    }
 }
 
 /// `text` where it is JSON's object or list to the letter.
@@ -218,7 +224,11 @@ pub(super) fn object(text: &str, cx: &Context<'_>) -> Option<String> {
         match repair.push(text.get(at..).unwrap_or_default(), &syntax, &mut out) {
             Progress::Decided(read) => at += read,
             Progress::Done(read) => return (at + read == text.len()).then_some(out),
-            _ => return None,
+            Progress::More => {
+                let whole = repair.finish(Ended::Cut, &syntax, &mut out) == Completion::Complete;
+                return (whole && repair.take_rest().is_empty()).then_some(out);
+            }
+            Progress::Closed(_) | Progress::Unreadable(_) => return None,
         }
     }
 }

@@ -1,0 +1,237 @@
+//! The object's keys, and what the value behind each of them is.
+//! Models write the arguments under many keys, and the name under some.
+
+use crate::dialect::JsonSpec;
+use crate::json::repair::{Mode, Repair};
+
+use super::members::Place;
+use super::{Arguments, Escaped, Meaning, Next, Reader, State};
+use crate::decode::call::{Call, Context};
+use crate::decode::unescape::Unescape;
+
+impl Reader {
+    pub(super) fn key(&mut self, c: char) -> Next {
+        self.word.clear();
+        self.since.clear();
+        match c {
+            c if c.is_ascii_whitespace() => Next::Read,
+            '}' => self.close_object(),
+            '"' | '\'' => self.begin_key(c, c),
+            '\u{201c}' => self.begin_key(c, '\u{201d}'),
+            c if c == '_' || c.is_alphabetic() => {
+                self.state = State::KeyWord;
+                Next::Again
+            }
+            _ => Next::Reject,
+        }
+    }
+
+    fn begin_key(&mut self, c: char, quote: char) -> Next {
+        if self.is_whole() {
+            self.since.push(c);
+        }
+        self.state = State::KeyText { quote, escaped: Escaped::No };
+        Next::Read
+    }
+
+    pub(super) fn key_text(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
+        if self.since.len() > SINCE_BYTES_MAX {
+            return self.no_key(cx, call);
+        }
+        let State::KeyText { quote, escaped } = &mut self.state else { return Next::Reject };
+        if !self.since.is_empty() {
+            self.since.push(c);
+        }
+        if *escaped == Escaped::No && c == *quote {
+            self.state = State::Colon;
+            return Next::Read;
+        }
+        *escaped = if c == '\\' && *escaped == Escaped::No { Escaped::Yes } else { Escaped::No };
+        self.key_character(c);
+        Next::Read
+    }
+
+    pub(super) fn key_word(&mut self, c: char) -> Next {
+        if c == '_' || c == '-' || c.is_alphanumeric() {
+            self.key_character(c);
+            return Next::Read;
+        }
+        self.state = State::Colon;
+        // Its closing quote, without the other.
+        if c == '"' { Next::Read } else { Next::Again }
+    }
+
+    fn key_character(&mut self, c: char) {
+        if self.word.len() < KEY_BYTES_MAX {
+            self.word.push(c);
+        }
+    }
+
+    pub(super) fn colon(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
+        if c == ':' {
+            self.since.clear();
+            self.meaning = self.meaning(cx, call);
+            self.state = State::Value;
+            return Next::Read;
+        }
+        if let Some((key, rest)) = lacks_quote(&self.word) {
+            // Its closing quote was forgotten; the one that was found belongs to its value.
+            call.repaired = true;
+            self.again = format!("{rest}\"{c}");
+            self.word = key.to_string();
+            return Next::Read;
+        }
+        if self.is_whole() && !self.since.is_empty() { self.no_key(cx, call) } else { Next::Reject }
+    }
+
+    /// What looked like a key behind the arguments is text.
+    fn no_key(&mut self, cx: &Context<'_>, call: &mut Call) -> Next {
+        let since = std::mem::take(&mut self.since);
+        self.word.clear();
+        self.state = State::AfterValue;
+        let markup = &cx.dialect.spec().call;
+        let next_call = markup.open.iter().chain(&markup.close).any(|marker| since.contains(marker.as_str()));
+        if next_call || since.contains('{') || since.len() > SINCE_BYTES_MAX {
+            call.again.push_str(&since);
+            return Next::CompleteBefore;
+        }
+        call.malformed = true;
+        call.leftover.push_str(&since);
+        Next::Again
+    }
+
+    /// What the value of the current key may be.
+    fn meaning(&self, cx: &Context<'_>, call: &Call) -> Meaning {
+        let Some(spec) = cx.dialect.spec().json() else { return Meaning::Other };
+        let key = self.word.as_str();
+        let absent = self.arguments == Arguments::Absent;
+        if !self.has_name && is_name(key, spec) {
+            Meaning::Name
+        } else if absent && spec.arguments.iter().any(|k| k == key) {
+            Meaning::Arguments
+        } else if !self.has_name && is_wrapper(key, spec) {
+            Meaning::Wrapper
+        } else if absent && is_arguments(key, spec) && !declares(key, cx, call) {
+            Meaning::Alias
+        } else {
+            Meaning::Other
+        }
+    }
+
+    pub(super) fn value(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
+        let quoted = matches!(c, '"' | '\'' | '\u{201c}');
+        let quote = if c == '\u{201c}' { '\u{201d}' } else { c };
+        match self.meaning {
+            _ if c.is_ascii_whitespace() => return Next::Read,
+            Meaning::Name if quoted => {
+                self.word.clear();
+                self.state = State::Name { quote, unescape: Unescape::default() };
+                return Next::Read;
+            }
+            Meaning::Wrapper if c == '{' => {
+                self.depth += 1;
+                self.state = State::FirstKey;
+                return Next::Read;
+            }
+            Meaning::Arguments | Meaning::Alias if quoted => {
+                self.arguments = Arguments::Begun;
+                self.state = State::TextStart { quote };
+                return Next::Read;
+            }
+            Meaning::Arguments => {
+                self.arguments = Arguments::Begun;
+                self.state = State::Arguments(Box::new(Repair::new(())));
+            }
+            Meaning::Alias if c == '{' => {
+                call.repaired = true;
+                self.arguments = Arguments::Begun;
+                self.state = State::Arguments(Box::new(Repair::new(())));
+            }
+            _ => self.begin_member(cx, call),
+        }
+        Next::Again
+    }
+
+    /// The first character of what may be arguments in a string.
+    pub(super) fn text_start(&mut self, c: char, quote: char, cx: &Context<'_>, call: &mut Call) -> Next {
+        let mut repair = Box::new(Repair::new(()));
+        if c == '{' {
+            let (unescape, inner) = (Unescape::default(), String::new());
+            self.state = State::Text { quote, unescape, repair, inner };
+            return Next::Again;
+        }
+        // A string that is no object stays one; read its quote again.
+        let syntax = self.syntax(Mode::Strict, cx);
+        let quote = quote.encode_utf8(&mut [0; 4]).to_string();
+        if self.meaning == Meaning::Alias {
+            self.arguments = Arguments::Absent;
+            self.begin_member(cx, call);
+            if let State::Member { repair, place: Place::Kept } = &mut self.state {
+                let value = self.kept.last_mut().map(|kept| &mut kept.value);
+                repair.push(&quote, &syntax, value.unwrap_or(&mut String::new()));
+            }
+        } else {
+            repair.push(&quote, &syntax, &mut call.arguments);
+            self.state = State::Arguments(repair);
+        }
+        Next::Again
+    }
+}
+
+/// A key that holds a colon behind a word: the key, and what stands from the colon on.
+fn lacks_quote(word: &str) -> Option<(&str, &str)> {
+    let end = word.find(|c: char| !(c == '_' || c == '-' || c.is_alphanumeric())).filter(|&at| at > 0)?;
+    let (key, rest) = word.split_at_checked(end)?;
+    let rest = rest.strip_prefix("\\\"").or_else(|| rest.strip_prefix('\'')).unwrap_or(rest).trim_start();
+    rest.starts_with(':').then_some((key, rest))
+}
+
+/// Whether a key can be the name's.
+pub(super) fn is_name(key: &str, spec: &JsonSpec) -> bool {
+    spec.name.iter().any(|name| name == key) || NAMES.iter().any(|name| name.eq_ignore_ascii_case(key))
+}
+
+/// Whether a key can be that of the object itself.
+pub(super) fn is_wrapper(key: &str, spec: &JsonSpec) -> bool {
+    spec.wrapper.iter().any(|wrapper| wrapper == key) || WRAPPERS.contains(&key)
+}
+
+/// Whether a key can be the arguments'.
+pub(super) fn is_arguments(key: &str, spec: &JsonSpec) -> bool {
+    let bare: String = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    spec.arguments.iter().any(|arguments| arguments == key) || ARGUMENTS.contains(&bare.as_str())
+}
+
+/// Whether the tool names this property.
+pub(super) fn declares(key: &str, cx: &Context<'_>, call: &Call) -> bool {
+    call.tool(cx).is_some_and(|tool| tool.declares(tool.root(), key))
+}
+
+/// Other keys under which models write the name, in any case.
+const NAMES: [&str; 3] = ["name", "tool_name", "function_name"];
+/// Other keys around the object: OpenAI's own form, and what is made of it.
+const WRAPPERS: [&str; 3] = ["function", "function_call", "tool_call"];
+/// Other keys under which models write the arguments, without their case and without what stands between words.
+const ARGUMENTS: [&str; 16] = [
+    "arguments",
+    "args",
+    "parameters",
+    "params",
+    "parameter",
+    "input",
+    "inputs",
+    "kwargs",
+    "functionargs",
+    "functionarguments",
+    "functionparameters",
+    "toolinput",
+    "toolargs",
+    "toolarguments",
+    "toolparameters",
+    "argument",
+];
+
+/// A longer key is none that means something, and is not kept.
+const KEY_BYTES_MAX: usize = 256;
+/// What looks like a key behind the arguments and is longer is none.
+const SINCE_BYTES_MAX: usize = 1024;

@@ -1,0 +1,224 @@
+//! Where a quoted string or key ends, once what stands behind its quote, or before it, has shown it.
+//! Reading ahead is `look`'s; this file draws the conclusion, and has what was read ahead read again.
+
+use std::fmt::Debug;
+
+use super::look::{Guess, Look, Seen};
+use super::string::{Role, in_word, opens};
+use super::{Mode, Next, Repair, State, Syntax, Types};
+use crate::json::unescape_into;
+
+/// Whether another call begins with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begins {
+    Yes,
+    No,
+    /// More of it will tell.
+    Perhaps,
+}
+
+/// Knows how a call begins.
+pub trait Calls: Debug {
+    /// Whether a call begins with `text`, whose first character is its brace.
+    fn begins(&self, text: &str) -> Begins;
+}
+
+impl<P: Copy + Debug> Repair<P> {
+    /// One more character behind a quote.
+    pub(super) fn after_quote<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        self.examined += c.len_utf8();
+        let seen = match self.quoted.role {
+            Role::Key => self.key_quote(c),
+            Role::Item if c.is_ascii_whitespace() => Seen::More,
+            Role::Item if c == ':' => return self.item_is_key(c, out),
+            Role::Item => {
+                // It is a value like any other, and its quote is looked at anew.
+                self.item_is_value(out);
+                return self.again_behind_quote(c);
+            }
+            Role::Value => self.value_quote(c, cx),
+        };
+        match seen {
+            Seen::More if self.gap.len() < cx.word_max => {
+                self.gap.push(c);
+                return Next::Read;
+            }
+            Seen::More if !self.look.may_end() => self.quote_is_data(c, cx, out),
+            Seen::More | Seen::Yes => return self.quote_closes(c, cx, out),
+            Seen::No => self.quote_is_data(c, cx, out),
+        }
+        Next::Read
+    }
+
+    fn again_behind_quote(&mut self, c: char) -> Next {
+        self.again.push(c);
+        let gap = std::mem::take(&mut self.gap);
+        self.read_again(&gap);
+        Next::Read
+    }
+
+    fn quote_is_data<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) {
+        if self.quoted.is_key() && !self.quoted.unsound && self.split_key(c) {
+            return;
+        }
+        self.quote_was_data(out);
+        self.bound_key(cx, out);
+        self.again_behind_quote(c);
+    }
+
+    fn quote_closes<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        if self.quoted.is_key() {
+            self.state = State::AfterKey;
+            self.repaired |= self.gap.starts_with('\'');
+            let gap = std::mem::take(&mut self.gap);
+            self.again.push(c);
+            self.read_again(gap.strip_prefix('\'').unwrap_or(&gap));
+            return Next::Read;
+        }
+        if self.quoted.guess == Guess::End {
+            self.flush_tail_text(out);
+            self.end_string(out);
+            return self.again_behind_quote(c);
+        }
+        if self.quoted.guess == Guess::Call && cx.mode == Mode::Strict {
+            return Next::Unreadable;
+        }
+        let mut behind = std::mem::take(&mut self.gap);
+        behind.insert(0, self.quoted.seen);
+        behind.push(c);
+        let call = self.quoted.guess == Guess::Call;
+        self.end_before_tail(&behind, cx, out);
+        if call {
+            self.close_before_call(out);
+        }
+        Next::Read
+    }
+
+    /// Everything is closed, since another call begins: its closers are not read again.
+    pub(super) fn close_before_call(&mut self, out: &mut String) {
+        while self.again.last().is_some_and(|c| matches!(c, '}' | ']' | ')' | ',') || c.is_ascii_whitespace()) {
+            self.again.pop();
+        }
+        self.close_all(out);
+    }
+
+    /// What a quote of a value is, seen from one more character behind it.
+    fn value_quote<T>(&mut self, c: char, cx: &Syntax<'_, T>) -> Seen {
+        if self.gap.is_empty() && self.quoted.guess == Guess::End && in_word(c) {
+            if self.tail.may_begin_call() && cx.calls.is_some() {
+                self.quoted.guess = Guess::Call;
+            } else if self.tail.may_begin_member() && !self.quoted.unsound {
+                self.quoted.guess = Guess::Member;
+                self.look = Look::in_key();
+            }
+        }
+        match self.quoted.guess {
+            Guess::Call => self.look_at_call(c, cx),
+            Guess::End if self.quoted.is_embedded() => Seen::No,
+            Guess::End | Guess::Member => self.look(c, cx),
+        }
+    }
+
+    fn look_at_call<T>(&mut self, c: char, cx: &Syntax<'_, T>) -> Seen {
+        if self.gap.len() > CALL_BYTES_MAX {
+            return Seen::No;
+        }
+        // A name ends with a quote, and so does every key before it; an object may begin behind a colon.
+        if c != '"' && c != '{' {
+            return Seen::More;
+        }
+        let text = format!("{}{}{}{c}", self.tail.call(), self.quoted.seen, self.gap);
+        self.examined += text.len();
+        match cx.calls.map(|calls| calls.begins(&text)) {
+            Some(Begins::Yes) => Seen::Yes,
+            Some(Begins::Perhaps) => Seen::More,
+            Some(Begins::No) | None => Seen::No,
+        }
+    }
+
+    /// What a quote in a key is, seen from one more character behind it.
+    fn key_quote(&mut self, c: char) -> Seen {
+        let (first, touches) = (!self.quoted.unsound, self.gap.is_empty());
+        match c {
+            c if c.is_ascii_whitespace() => Seen::More,
+            '\'' if first && touches => Seen::More,
+            ':' => Seen::Yes,
+            ',' | '}' | ']' if first && self.lacks_quote() => Seen::No,
+            ',' | '}' | ']' => Seen::Yes,
+            // Something else stands where the colon should, or nothing.
+            '{' | '[' | '=' | ';' | '<' | '>' | '|' | '\\' if first && !self.lacks_quote() => Seen::Yes,
+            c if first && !touches && !self.lacks_quote() && (opens(c) || c.is_ascii_digit() || c == '-') => Seen::Yes,
+            _ => Seen::No,
+        }
+    }
+
+    /// A string in an array is followed by a colon: it is a key, and the array was not closed before it.
+    fn item_is_key(&mut self, c: char, out: &mut String) -> Next {
+        self.repaired = true;
+        let lead = std::mem::take(&mut self.lead);
+        self.close_top(out);
+        self.lead = lead;
+        self.state = State::AfterKey;
+        self.again_behind_quote(c)
+    }
+
+    /// Whether the key being read holds a colon behind a word: it lacks its quote, and its value follows.
+    fn lacks_quote(&self) -> bool {
+        self.key_split().is_some()
+    }
+
+    /// Whether the key begins with what stands between tokens: its quote is one too many.
+    fn has_stray_quote(&self) -> bool {
+        let first = self.key.trim_start_matches("\\n").trim_start().chars().next();
+        first.is_none_or(|c| matches!(c, ',' | ':' | ';' | '{' | '}' | '[' | ']'))
+    }
+
+    /// Where the word that is the key ends, and where its colon stands.
+    fn key_split(&self) -> Option<(usize, usize)> {
+        let word = self.key.find(|c: char| !in_word(c)).filter(|&at| at > 0)?;
+        let mut colon = word;
+        for quote in ["\\\"", "'", "\u{201d}"] {
+            if self.key.get(word..).is_some_and(|rest| rest.starts_with(quote)) {
+                colon = word + quote.len();
+            }
+        }
+        let blank = self.key.get(colon..)?;
+        let colon = colon + (blank.len() - blank.trim_start().len());
+        self.key.get(colon..)?.starts_with(':').then_some((word, colon))
+    }
+
+    /// The key ended before its colon, or was none; what was read behind that is read again, and then `c`.
+    fn split_key(&mut self, c: char) -> bool {
+        let mut behind = String::from(self.quoted.seen);
+        behind.push_str(&self.gap);
+        behind.push(c);
+        self.split_key_before(&behind)
+    }
+
+    pub(super) fn split_key_before(&mut self, behind: &str) -> bool {
+        let split = if self.has_stray_quote() { Some((0, 0)) } else { self.key_split() };
+        let Some((word, colon)) = split else { return false };
+        let mut value = String::new();
+        if unescape_into(self.key.get(colon..).unwrap_or_default(), &mut value).is_none() {
+            return false;
+        }
+        self.repaired = true;
+        self.key.truncate(word);
+        self.gap.clear();
+        self.state = if word == 0 { State::Key } else { State::AfterKey };
+        if word == 0 {
+            self.raw_key.clear();
+        }
+        self.read_again(behind);
+        self.read_again(&value);
+        true
+    }
+
+    /// Has `text` read before everything that is still to come.
+    pub(super) fn read_again(&mut self, text: &str) {
+        self.again.extend(text.chars().rev());
+    }
+}
+
+/// A call's name stands nearer to its beginning.
+const CALL_BYTES_MAX: usize = 512;

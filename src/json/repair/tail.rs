@@ -1,0 +1,175 @@
+//! What may stand behind a string that lacks its closing quote: commas, closers, markers, the next call's brace.
+//! Keeps it until it is known to be data, which in a sound string the next letter tells.
+//!
+//! Three things end such a string before its tail: a key and its colon behind a comma, the beginning of a declared
+//! call behind a closer, and the end of the answer behind a closer. In a sound string the quotes of the first two
+//! would be escaped.
+
+use std::fmt::Debug;
+
+use super::{Container, Repair, Syntax};
+use crate::scan::FirstBytes;
+
+/// The markers that may stand behind a value.
+#[derive(Clone, Copy, Debug)]
+pub struct Behind<'a> {
+    pub markers: [&'a [String]; 4],
+    /// What all of these begin with, and perhaps others.
+    pub first_bytes: &'a FirstBytes,
+}
+
+impl<'a> Behind<'a> {
+    pub const NOTHING: Self = Self { markers: [&[]; 4], first_bytes: &FirstBytes::NONE };
+
+    pub(super) fn markers(self) -> impl Iterator<Item = &'a str> + Clone {
+        self.markers.into_iter().flatten().map(String::as_str)
+    }
+}
+
+/// The end of a string's text, as it was written, that may be none of it.
+#[derive(Debug, Default)]
+pub struct Tail {
+    text: String,
+    /// Where a marker begins that is not whole yet, and which it may be: a bit for each.
+    marker: Option<(usize, u64)>,
+    /// A container's closer or a marker stands in it.
+    closed: bool,
+    /// Its last character that is no whitespace.
+    solid: Option<char>,
+}
+
+impl Tail {
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether the answer may end here, or another call begin.
+    pub fn is_closed(&self) -> bool {
+        self.closed && self.marker.is_none()
+    }
+
+    /// Whether the last of it is a comma: a key may follow.
+    pub(super) fn may_begin_member(&self) -> bool {
+        self.marker.is_none() && self.solid == Some(',')
+    }
+
+    /// Whether the last of it is a brace behind a closer: a call may begin.
+    pub fn may_begin_call(&self) -> bool {
+        self.is_closed() && self.solid == Some('{')
+    }
+
+    /// The last brace and what stands behind it.
+    pub(super) fn call(&self) -> &str {
+        self.text.rfind('{').and_then(|at| self.text.get(at..)).unwrap_or_default()
+    }
+
+    pub fn clear(&mut self) -> String {
+        std::mem::take(self).text
+    }
+
+    /// Takes a character if it can belong here.
+    pub fn take(&mut self, c: char, behind: Behind<'_>) -> bool {
+        if self.text.len() > TAIL_BYTES_MAX {
+            return false;
+        }
+        if let Some((at, which)) = self.marker {
+            let read = self.text.len() - at;
+            let Some((which, whole)) = may_be(which, read, c, behind) else { return false };
+            self.marker = (!whole).then_some((at, which));
+            self.closed |= whole;
+            self.solid = if whole { Some(c) } else { self.solid };
+            self.text.push(c);
+            return true;
+        }
+        if let Some((which, false)) = may_be(u64::MAX, 0, c, behind) {
+            self.marker = Some((self.text.len(), which));
+            self.text.push(c);
+            return true;
+        }
+        let belongs = match c {
+            '}' | ']' | ',' => true,
+            ')' | ';' => !self.text.is_empty(),
+            '{' => self.closed,
+            c => c.is_ascii_whitespace() && !self.text.is_empty(),
+        };
+        if belongs {
+            self.text.push(c);
+            self.closed |= matches!(c, '}' | ']');
+            self.solid = if c.is_ascii_whitespace() { self.solid } else { Some(c) };
+        }
+        belongs
+    }
+}
+
+/// Which markers go on with `c` behind their first `read` bytes, and whether one of them is whole then.
+fn may_be(which: u64, read: usize, c: char, behind: Behind<'_>) -> Option<(u64, bool)> {
+    let (mut left, mut whole) = (0, false);
+    for (bit, marker) in (0..u64::BITS).zip(behind.markers()) {
+        let rest = marker.get(read..).and_then(|rest| rest.strip_prefix(c)).filter(|_| which >> bit & 1 == 1);
+        if let Some(rest) = rest {
+            left |= 1 << bit;
+            whole |= rest.is_empty();
+        }
+    }
+    (left != 0).then_some((left, whole))
+}
+
+/// More of it is none that a model writes behind a string.
+const TAIL_BYTES_MAX: usize = 512;
+
+/// Where text goes on behind something at `at` that may be a tail and is none. `None` when it may be one.
+pub(super) fn passed(text: &str, at: usize, behind: Behind<'_>) -> Option<usize> {
+    let mut to = at;
+    loop {
+        let byte = *text.as_bytes().get(to)?;
+        if behind.first_bytes.has(byte) {
+            let rest = text.get(to..)?;
+            if behind.markers().any(|marker| marker.starts_with(rest) || rest.starts_with(marker)) {
+                return None;
+            }
+            return rest.chars().next().map(|c| to + c.len_utf8());
+        }
+        match byte {
+            b'}' | b']' | b',' | b')' | b';' | b'{' | b' ' => to += 1,
+            b'"' | b'\'' | 0xe2 | b'\n' | b'\r' | b'\t' => return None,
+            _ => return Some(to),
+        }
+    }
+}
+
+impl<P: Copy + Debug> Repair<P> {
+    /// The string ends before its tail, which is read again, and then `behind`.
+    /// Closers that nothing is open for belong to the string.
+    pub(super) fn end_before_tail<T>(&mut self, behind: &str, cx: &Syntax<'_, T>, out: &mut String) {
+        self.repaired = true;
+        let tail = self.tail.clear();
+        let own = self.surplus(&tail, cx);
+        let (own, tail) = tail.split_at_checked(own).unwrap_or_default();
+        self.tail_is_data(own, out);
+        self.end_string(out);
+        self.read_again(behind);
+        self.read_again(tail);
+    }
+
+    /// How many bytes of a tail are closers too many.
+    fn surplus<T>(&self, tail: &str, cx: &Syntax<'_, T>) -> usize {
+        let run = tail.len() - tail.trim_start_matches(|c: char| "}])".contains(c) || c.is_ascii_whitespace()).len();
+        let written = self.frames.iter().filter(|f| f.container != Container::Again).count();
+        let open = written + usize::try_from(cx.outer).unwrap_or_default();
+        let closers = tail.get(..run).unwrap_or_default().char_indices().filter(|(_, c)| !c.is_ascii_whitespace());
+        let own = closers.clone().count().saturating_sub(open);
+        closers.take(own).last().map_or(0, |(at, c)| at + c.len_utf8())
+    }
+
+    fn tail_is_data(&mut self, text: &str, out: &mut String) {
+        let mut escaped = String::new();
+        crate::json::escape_into(text, &mut escaped);
+        if !escaped.is_empty() {
+            self.data(&escaped, out);
+        }
+    }
+}
