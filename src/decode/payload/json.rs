@@ -14,7 +14,7 @@ mod nested;
 mod next;
 
 use crate::dialect::Dialect;
-use crate::json::repair::{Behind, Comment, Commented, Completion, Ended, Mode, Repair, Syntax, Tail, Untyped};
+use crate::json::repair::{Comment, Commented, Completion, Ended, Mode, Repair, Syntax, Tail, Untyped};
 
 use crate::decode::call::{Call, Context, Verdict, behind, json_syntax};
 use crate::decode::unescape::Unescape;
@@ -189,7 +189,7 @@ impl Reader {
             _ if !self.again.is_empty() => false,
             State::Arguments(repair) => repair.is_plain(text, None, behind(dialect)),
             State::Text { quote, unescape, repair, .. } => {
-                unescape.is_plain(text, *quote) && repair.is_plain(text, None, Behind::NOTHING)
+                unescape.is_plain(text, *quote) && repair.is_plain(text, None, behind(dialect))
             }
             _ => false,
         }

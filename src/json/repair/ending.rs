@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 
 use super::look::{Guess, Look, Seen};
-use super::string::{Role, in_word, opens};
+use super::string::{Role, in_word, last_solid, opens};
 use super::{Mode, Next, Repair, State, Syntax, Types};
 use crate::json::unescape_into;
 
@@ -58,7 +58,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     fn quote_is_data<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) {
-        if self.quoted.is_key() && !self.quoted.unsound && self.split_key(c) {
+        if self.quoted.is_key() && (!self.quoted.unsound || self.holds_call()) && self.split_key(c) {
             return;
         }
         self.quote_was_data(out);
@@ -69,10 +69,12 @@ impl<P: Copy + Debug> Repair<P> {
     fn quote_closes<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if self.quoted.is_key() {
             self.state = State::AfterKey;
-            self.repaired |= self.gap.starts_with('\'');
             let gap = std::mem::take(&mut self.gap);
+            // A second quote before the colon is one too many; elsewhere it begins the value.
+            let doubled = gap.starts_with('\'') || (c == ':' && gap.starts_with(opens));
+            self.repaired |= doubled;
             self.again.push(c);
-            self.read_again(gap.strip_prefix('\'').unwrap_or(&gap));
+            self.read_again(if doubled { gap.trim_start_matches(opens) } else { &gap });
             return Next::Read;
         }
         if self.quoted.guess == Guess::End {
@@ -141,13 +143,14 @@ impl<P: Copy + Debug> Repair<P> {
         let (first, touches) = (!self.quoted.unsound, self.gap.is_empty());
         match c {
             c if c.is_ascii_whitespace() => Seen::More,
-            '\'' if first && touches => Seen::More,
+            c if opens(c) && first && touches && !self.has_stray_quote() && !self.lacks_quote() => Seen::More,
             ':' => Seen::Yes,
             ',' | '}' | ']' if first && self.lacks_quote() => Seen::No,
             ',' | '}' | ']' => Seen::Yes,
             // Something else stands where the colon should, or nothing.
             '{' | '[' | '=' | ';' | '<' | '>' | '|' | '\\' if first && !self.lacks_quote() => Seen::Yes,
-            c if first && !touches && !self.lacks_quote() && (opens(c) || c.is_ascii_digit() || c == '-') => Seen::Yes,
+            _ if first && self.gap.starts_with(opens) => Seen::Yes,
+            c if first && !self.lacks_quote() && (opens(c) || c.is_ascii_digit() || c == '-') => Seen::Yes,
             _ => Seen::No,
         }
     }
@@ -167,6 +170,11 @@ impl<P: Copy + Debug> Repair<P> {
         self.key_split().is_some()
     }
 
+    /// Whether the key runs over closers up to a brace, where a call may begin: it ended before.
+    fn holds_call(&self) -> bool {
+        last_solid(&self.key) == Some('{') && self.key.contains('}')
+    }
+
     /// Whether the key begins with what stands between tokens: its quote is one too many.
     fn has_stray_quote(&self) -> bool {
         let first = self.key.trim_start_matches("\\n").trim_start().chars().next();
@@ -176,15 +184,15 @@ impl<P: Copy + Debug> Repair<P> {
     /// Where the word that is the key ends, and where its colon stands.
     fn key_split(&self) -> Option<(usize, usize)> {
         let word = self.key.find(|c: char| !in_word(c)).filter(|&at| at > 0)?;
-        let mut colon = word;
-        for quote in ["\\\"", "'", "\u{201d}"] {
-            if self.key.get(word..).is_some_and(|rest| rest.starts_with(quote)) {
-                colon = word + quote.len();
-            }
-        }
-        let blank = self.key.get(colon..)?;
-        let colon = colon + (blank.len() - blank.trim_start().len());
-        self.key.get(colon..)?.starts_with(':').then_some((word, colon))
+        let rest = self.key.get(word..)?;
+        // Whatever stands in its quote's place, as JSON writes it.
+        let wrong = rest.strip_prefix('\\').unwrap_or(rest);
+        let behind = wrong.strip_prefix(|c: char| !in_word(c) && c != ':' && c != '/').unwrap_or(rest);
+        let colon = [rest, wrong.get(1..).unwrap_or_default(), behind]
+            .into_iter()
+            .map(|rest| rest.trim_start_matches("\\n").trim_start())
+            .find(|rest| rest.starts_with(':'))?;
+        Some((word, self.key.len() - colon.len()))
     }
 
     /// The key ended before its colon, or was none; what was read behind that is read again, and then `c`.
@@ -196,7 +204,14 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     pub(super) fn split_key_before(&mut self, behind: &str) -> bool {
-        let split = if self.has_stray_quote() { Some((0, 0)) } else { self.key_split() };
+        let split = if self.has_stray_quote() {
+            Some((0, 0))
+        } else if self.quoted.unsound {
+            // Its first quote was no data after all.
+            self.key.find("\\\"").map(|quote| (quote, quote + 2))
+        } else {
+            self.key_split()
+        };
         let Some((word, colon)) = split else { return false };
         let mut value = String::new();
         if unescape_into(self.key.get(colon..).unwrap_or_default(), &mut value).is_none() {
@@ -221,4 +236,4 @@ impl<P: Copy + Debug> Repair<P> {
 }
 
 /// A call's name stands nearer to its beginning.
-const CALL_BYTES_MAX: usize = 512;
+pub(super) const CALL_BYTES_MAX: usize = 512;

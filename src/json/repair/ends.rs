@@ -67,7 +67,7 @@ impl<P: Copy + Debug> Repair<P> {
             State::Quote if self.quoted.is_key() => {
                 if by_itself {
                     let gap = std::mem::take(&mut self.gap);
-                    if self.quoted.unsound || !self.split_key_before("\"") {
+                    if !self.split_key_before("\"") {
                         self.state = State::AfterKey;
                     }
                     self.read_again(&gap);
@@ -102,7 +102,12 @@ impl<P: Copy + Debug> Repair<P> {
                 self.end_before_tail("", cx, out);
                 true
             }
-            State::KeyText if by_itself && !self.quoted.unsound => self.split_key_before(""),
+            State::Opened => {
+                let gap = std::mem::take(&mut self.gap);
+                self.brace_too_many(&gap, cx);
+                true
+            }
+            State::KeyText if by_itself => self.split_key_before(""),
             State::Doubt if by_itself => {
                 self.close_top(out);
                 self.gap.clear();

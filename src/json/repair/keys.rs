@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 
 use super::comments::Token;
+use super::ending::{Begins, CALL_BYTES_MAX};
 use super::string::{self, Quoted, Role};
 use super::{Container, Mode, Next, Repair, State, Syntax, Types, Words, space};
 use crate::json::escape_into;
@@ -29,6 +30,11 @@ impl<P: Copy + Debug> Repair<P> {
                 self.open_again('}');
                 Next::Read
             }
+            '{' if cx.mode == Mode::Total && cx.calls.is_some() && cx.words == Words::Unreadable => {
+                self.gap.push(c);
+                self.state = State::Opened;
+                Next::Read
+            }
             '{' | '[' if cx.mode == Mode::Total && self.may_open_again(cx) => {
                 self.open_again(if c == '{' { '}' } else { ']' });
                 Next::Read
@@ -50,6 +56,36 @@ impl<P: Copy + Debug> Repair<P> {
                 self.key_word(c, cx, out)
             }
         }
+    }
+
+    /// Behind a brace where a key should stand: another call, or a brace too many.
+    pub(super) fn opened<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        self.gap.push(c);
+        let more = self.gap.len() <= CALL_BYTES_MAX;
+        if more && !matches!(c, '"' | '}') {
+            return Next::Read;
+        }
+        self.examined += self.gap.len();
+        let gap = std::mem::take(&mut self.gap);
+        match cx.calls.map(|calls| calls.begins(&gap)) {
+            Some(Begins::Perhaps) if more => self.gap = gap,
+            Some(Begins::Yes) => {
+                self.read_again(&gap);
+                self.close_all(out);
+            }
+            _ => self.brace_too_many(&gap, cx),
+        }
+        Next::Read
+    }
+
+    /// A brace stood where a key should: what was read behind it is read again.
+    pub(super) fn brace_too_many<T>(&mut self, gap: &str, cx: &Syntax<'_, T>) {
+        self.state = State::Key;
+        self.repaired = true;
+        if self.frames.len() < cx.depth_max {
+            self.open_again('}');
+        }
+        self.read_again(gap.get(1..).unwrap_or_default());
     }
 
     fn may_open_again<T>(&self, cx: &Syntax<'_, T>) -> bool {

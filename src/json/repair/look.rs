@@ -204,6 +204,7 @@ impl<P: Copy + Debug> Repair<P> {
             c if opens(c) => return if self.gap.is_empty() { Seen::No } else { Seen::Yes },
             c if begins_marker(c, cx) => (look.at, look.from) = (At::Marker, self.gap.len()),
             ';' | '{' | '`' if complete => return Seen::Yes,
+            c if complete && !self.quoted.unsound && in_word(c) => (look.at, look.from) = (At::Stray, 0),
             '\\' if !first && !complete && !self.quoted.unsound => {}
             ':' | '=' | '.' | '<' | '>' | '|' | '\\' | '[' if complete && !self.quoted.unsound => return Seen::Yes,
             ':' | ';' | '=' | '.' | '<' | '>' | '|' | '\\' if first && !self.quoted.unsound => look.at = At::Separator,

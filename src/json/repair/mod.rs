@@ -228,6 +228,8 @@ enum State {
     },
     /// A comma, or a closer.
     AfterValue,
+    /// What follows a brace that stands where a key should.
+    Opened,
     /// What follows a comma that stands where a value should.
     Owed,
     /// What follows a wrong closer that would end the whole value.
@@ -452,6 +454,7 @@ impl<P: Copy + Debug> Repair<P> {
                 State::Word { depth } => self.push_word(c, depth, cx, out),
                 State::LongWord { depth } => self.push_long_word(c, depth, out),
                 State::AfterValue => self.after_value(c, cx, out),
+                State::Opened => self.opened(c, cx, out),
                 State::Owed => self.owed(c, cx, out),
                 State::Doubt => self.doubt(c, cx, out),
                 State::Comment { back } => self.comment(c, back),

@@ -129,7 +129,7 @@ pub(super) fn opens_last(text: &str) -> bool {
 }
 
 /// The last character that is no whitespace, written or escaped.
-fn last_solid(text: &str) -> Option<char> {
+pub(super) fn last_solid(text: &str) -> Option<char> {
     let mut text = text.trim_ascii_end();
     while let Some(before) = ["\\n", "\\t", "\\r"].iter().find_map(|blank| text.strip_suffix(blank)) {
         text = before.trim_ascii_end();
@@ -195,7 +195,11 @@ impl<P: Copy + Debug> Repair<P> {
     pub(super) fn push_text<T: Types<Place = P>>(&mut self, text: &str, cx: &Syntax<'_, T>, out: &mut String) -> usize {
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            if self.quoted.escape == Escape::None && self.tail.is_empty() {
+            if self.quoted.role == Role::Item {
+                self.item_may_be_value(rest, out);
+            }
+            let is_item = self.quoted.role == Role::Item;
+            if !is_item && self.quoted.escape == Escape::None && self.tail.is_empty() {
                 let mut run = self.plain_run(rest, cx.behind);
                 if self.quoted.is_key() && self.key.len() + run > cx.word_max {
                     // A key is bounded, at a place that does not depend on how the text is cut.
@@ -284,14 +288,17 @@ impl<P: Copy + Debug> Repair<P> {
                 self.key.push_str(text);
                 self.raw_key.push_str(text);
             }
-            Role::Item if self.key.len() + text.len() <= ITEM_BYTES_MAX && text.chars().all(in_word) => {
-                self.key.push_str(text);
-            }
-            Role::Item => {
-                self.item_is_value(out);
-                out.push_str(text);
-            }
+            Role::Item => self.key.push_str(text),
             Role::Value => out.push_str(text),
+        }
+    }
+
+    /// A string in an array is no key if it goes on with anything but a word and its quote.
+    fn item_may_be_value(&mut self, text: &str, out: &mut String) {
+        let c = text.chars().next().unwrap_or_default();
+        let fits = self.key.len() + c.len_utf8() <= ITEM_BYTES_MAX;
+        if !(in_word(c) && fits) && !self.quoted.may_close(c) {
+            self.item_is_value(out);
         }
     }
 

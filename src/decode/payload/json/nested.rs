@@ -1,7 +1,7 @@
 //! What stands inside the object: a name, the arguments, and values that mean nothing here.
 //! Reads them as far as they go; what stands between them is the reader's.
 
-use crate::json::repair::{Behind, Mode, Progress, Repair, Syntax, Tail, Untyped};
+use crate::json::repair::{Mode, Progress, Repair, Syntax, Tail, Untyped};
 use crate::scan::FirstBytes;
 
 use super::members::Place;
@@ -67,13 +67,14 @@ impl Reader {
         let Some(behind) = push_inner(repair, inner, self.has_name, cx, call) else {
             return Err(Verdict::Reject(read));
         };
-        let mut again = behind_inner(&mut self.tail, behind, cx, call);
+        let mut again = behind_inner(&mut self.tail, &behind, cx, call);
         if ended {
             if call.mode(cx) == Mode::Strict && !repair.is_decided() {
                 return Err(Verdict::Reject(read));
             }
             repair.close(&inner_syntax(Mode::Total, cx), &mut call.arguments);
             call.note(repair);
+            call.leave(&repair.take_rest());
             let goes_on = self.tail.may_begin_call();
             let tail = self.tail.clear();
             call.repaired |= !tail.is_empty();
@@ -105,16 +106,16 @@ impl Reader {
 }
 
 /// Reads JSON that stood in a string, and returns what stands behind it. `None` when it cannot be read.
-fn push_inner<'a>(
+fn push_inner(
     repair: &mut Repair<()>,
-    text: &'a str,
+    text: &str,
     has_name: bool,
     cx: &Context<'_>,
     call: &mut Call,
-) -> Option<&'a str> {
+) -> Option<String> {
     let mut rest = text;
     if repair.is_done() {
-        return Some(rest);
+        return Some(rest.into());
     }
     while !rest.is_empty() {
         let progress = repair.push(rest, &inner_syntax(call.mode(cx), cx), &mut call.arguments);
@@ -123,14 +124,11 @@ fn push_inner<'a>(
         match progress {
             Progress::Decided(read) => rest = rest.get(read..).unwrap_or_default(),
             Progress::Unreadable(_) => return None,
-            Progress::Done(read) => {
-                call.leave(&repair.take_rest());
-                return rest.get(read..);
-            }
+            Progress::Done(read) => return Some(repair.take_rest() + rest.get(read..).unwrap_or_default()),
             Progress::More | Progress::Closed(_) => break,
         }
     }
-    Some("")
+    Some(String::new())
 }
 
 /// Text behind the JSON in a string. What is returned shows that the string lacks its end, and is read again.
@@ -148,9 +146,9 @@ fn behind_inner(tail: &mut Tail, text: &str, cx: &Context<'_>, call: &mut Call) 
     None
 }
 
-/// Inside a string no closer counts.
-fn inner_syntax<'a>(mode: Mode, cx: &Context<'a>) -> Syntax<'a, Untyped> {
-    Syntax { closers: &[], first_bytes: &FirstBytes::NONE, behind: Behind::NOTHING, ..json_syntax(&Untyped, mode, cx) }
+/// Inside a string no closer counts, but behind another that lacks its end.
+fn inner_syntax<'a>(mode: Mode, cx: &'a Context<'a>) -> Syntax<'a, Untyped> {
+    Syntax { closers: &[], first_bytes: &FirstBytes::NONE, calls: Some(cx), ..json_syntax(&Untyped, mode, cx) }
 }
 
 fn outcome(progress: Progress) -> Result<usize, Verdict> {
