@@ -147,6 +147,37 @@ t!(hermes, case("hermes"),
     "<tool_call>{\"name\": \"get_time\"}</tool_call><|im_end|> x" => "call get_time / args {} / end / text \"<|im_end|> x\"",
 );
 
+t!(arguments_elsewhere, case("hermes"),
+    "<tool_call>{\"name\": \"get_weather\", \"args\": {\"city\": \"Rome\"}}</tool_call>" => r#"call get_weather / args {"city": "Rome"} / end"#,
+    "<tool_call>{\"Name\": \"get_weather\", \"Function_Args\": \"{\\\"city\\\": 1}\"}</tool_call>" => r#"call get_weather / args {"city": 1} / end"#,
+    "<tool_call>{\"payload\": {\"city\": \"Rome\"}, \"name\": \"get_weather\", \"id\": \"c1\"}</tool_call>"
+        => r#"call get_weather / args {"city": "Rome"} / end"#,
+    "<tool_call>{\"name\": \"get_weather\", \"city\": \"Rome\", \"days\": 2}</tool_call>" => r#"call get_weather / args {"city":"Rome","days":2} / end"#,
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Rome\"}, \"days\": 2, \"why\": \"hm\"}</tool_call>"
+        => r#"call get_weather / args {"city": "Rome","days":2} / end"#,
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": {}, \"city\": \"Rome\"}</tool_call>" => r#"call get_weather / args {"city":"Rome"} / end"#,
+    "<tool_call>{\"name\": \"get_weather\", \"where\": {\"a\": 1}}</tool_call>" => r#"call get_weather / args {"where":{"a": 1}} / end"#,
+    "<tool_call>{\"type\": \"function\", \"function\": {\"name\": \"get_time\", \"arguments\": []}}</tool_call>" => "call get_time / args {} / end",
+    "<tool_call>{{\"name\": \"get_time\", \"arguments\": {{\"a\": 1}}}}</tool_call>" => r#"call get_time / args {"a": 1} / end"#,
+    "<tool_call>\n```json\n{\"name\": \"get_time\"}\n```\n</tool_call>" => "call get_time / args {} / end",
+    "<tool_call>{\"name\": \"get_time\", // hm\n\"arguments\": {} # so\n}</tool_call>" => "call get_time / args {} / end",
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": }</tool_call>" => r#"text "<tool_call>{\"name\": \"get_time\", \"arguments\": }</tool_call>""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\":1}\" yonder\"}}</tool_call>" => r#"call get_time / args {"x":1} / end / text "\" yonder\"""#,
+);
+
+t!(strings_that_run_over_the_next_call, case("hermes"),
+    "<tool_call>{\"name\": \"bash\", \"arguments\": {\"command\": \"ls}}</tool_call>\n<tool_call>{\"name\": \"get_time\"}</tool_call>"
+        => r#"call bash / args {"command": "ls"} / end / call get_time / args {} / end"#,
+    "<tool_call>{\"name\": \"bash\", \"arguments\": {\"command\": \"ls</tool_call>" => r#"call bash / args {"command": "ls"} / end"#,
+    "<tool_call>{\"name\": \"bash\", \"arguments\": \"{\\\"command\\\": 1}}</tool_call><tool_call>{\"name\": \"get_time\"}</tool_call>"
+        => r#"call bash / args {"command": 1} / end / call get_time / args {} / end"#,
+    // An undeclared name, and a sound string.
+    "<tool_call>{\"name\": \"bash\", \"arguments\": {\"command\": \"a}}</tool_call><tool_call>{\"name\": \"nope\"} b\"}}</tool_call>"
+        => r#"call bash / args {"command": "a}}</tool_call><tool_call>{\"name\": \"nope\"} b"} / end"#,
+    "<tool_call>{\"name\": \"bash\", \"arguments\": {\"command\": \"a}}</tool_call><tool_call>{\\\"name\\\": \\\"get_time\\\"}\"}}</tool_call>"
+        => r#"call bash / args {"command": "a}}</tool_call><tool_call>{\"name\": \"get_time\"}"} / end"#,
+);
+
 t!(hermes_text, case("hermes"),
     "<tool_call>{\"name\": \"nope\", \"arguments\": {}}</tool_call>"
         => r#"text "<tool_call>{\"name\": \"nope\", \"arguments\": {}}</tool_call>""#,

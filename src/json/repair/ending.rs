@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 
 use super::look::{Guess, Look, Seen};
-use super::string::{Role, in_word, last_solid, opens};
+use super::quoted::{Role, in_word, last_solid, opens};
 use super::{Mode, Next, Repair, State, Syntax, Types};
 use crate::json::unescape_into;
 
@@ -116,7 +116,7 @@ impl<P: Copy + Debug> Repair<P> {
         }
         match self.quoted.guess {
             Guess::Call => self.look_at_call(c, cx),
-            Guess::End if self.quoted.is_embedded() => Seen::No,
+            Guess::End if self.quoted.is_embedded_behind(self.tail.text()) => Seen::No,
             Guess::End | Guess::Member => self.look(c, cx),
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use super::comments::Token;
 use super::ending::{Begins, CALL_BYTES_MAX};
-use super::string::{self, Quoted, Role};
+use super::quoted::{self, Quoted, Role};
 use super::{Container, Mode, Next, Repair, State, Syntax, Types, Words, space};
 use crate::json::escape_into;
 
@@ -39,7 +39,7 @@ impl<P: Copy + Debug> Repair<P> {
                 self.open_again(if c == '{' { '}' } else { ']' });
                 Next::Read
             }
-            c if string::opens(c) => {
+            c if quoted::opens(c) => {
                 self.quoted = Quoted::new(Role::Key, c);
                 self.repaired |= c != '"';
                 self.raw_key.push(c);
@@ -98,7 +98,7 @@ impl<P: Copy + Debug> Repair<P> {
             self.state = State::AfterKey;
             return Next::Again;
         }
-        if string::opens(c) && cx.words == Words::Unreadable && !self.key.is_empty() {
+        if quoted::opens(c) && cx.words == Words::Unreadable && !self.key.is_empty() {
             // Its closing quote, without the other; or its value, without the colon.
             self.repaired = true;
             self.state = State::AfterKey;
@@ -146,7 +146,7 @@ impl<P: Copy + Debug> Repair<P> {
         let unreadable = cx.words == Words::Unreadable;
         // Something else stands where the colon should, or nothing.
         let wrong = unreadable && matches!(c, '=' | ';' | '<' | '>' | '|' | '\\');
-        let none = unreadable && (string::opens(c) || c.is_ascii_alphanumeric() || matches!(c, '{' | '[' | '-'));
+        let none = unreadable && (quoted::opens(c) || c.is_ascii_alphanumeric() || matches!(c, '{' | '[' | '-'));
         let late = c == ',' && cx.mode == Mode::Total && unreadable && !self.may_be_set();
         if c != ':' && !wrong && !none && !late {
             return self.no_object(cx.mode, out);

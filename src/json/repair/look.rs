@@ -13,7 +13,7 @@
 
 use std::fmt::Debug;
 
-use super::string::{self, in_word, opens};
+use super::quoted::{self, in_word, opens};
 use super::{Container, Repair, Syntax, word};
 
 /// Where reading ahead stands.
@@ -274,7 +274,7 @@ impl<P: Copy + Debug> Repair<P> {
             At::KeyColon if c.is_ascii_whitespace() => {}
             At::KeyColon if lacks_quote && begins_value(c) => return Seen::Yes,
             _ if key.len() > KEY_BYTES_MAX => return Seen::No,
-            _ if look.quote.is_none_or(|quote| string::closes(quote, c)) && opens(c) => look.at = At::KeyEnd,
+            _ if look.quote.is_none_or(|quote| quoted::closes(quote, c)) && opens(c) => look.at = At::KeyEnd,
             _ if c == '\\' => look.at = At::KeyEscape,
             _ if c == ':' && look.lenient && !key.is_empty() && key.chars().all(in_word) => look.at = At::KeyColon,
             _ => look.at = At::Key,

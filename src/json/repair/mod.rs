@@ -2,10 +2,16 @@
 //! Does not know what the value is for: who called it decides what may stand around it.
 //!
 //! One pass, resumable at every character, total: it always has an output, and on valid JSON it is the
-//! identity. It mends unquoted keys, single and curly quotes as delimiters, quotes and control characters
-//! inside strings, Python's literals and tuples, commas too many or too few, and closers that are missing.
+//! identity, but for half surrogate pairs, which become U+FFFD. It mends unquoted keys, single and curly quotes as
+//! delimiters, quotes and control characters inside strings, Python's literals and tuples, commas, colons and closers
+//! that are missing, too many or the wrong ones, doubled braces, and comments.
 //! What it cannot read becomes a JSON string of its source; under [`Mode::Strict`] it stops there instead,
 //! since nothing has been sent yet and the whole can still be text.
+//!
+//! The law of strings: **what follows decides**.
+//! A quote closes its string only where sound structure follows (`look`), and a string that lacks its quote ends before
+//! what cannot stand in a sound one, since its quotes would be escaped: a key behind a comma, a declared call behind a
+//! closer, or the answer's end behind a closer (`tail`). So no slip of a letter reaches beyond its call.
 //!
 //! ```text
 //!          +--------------- comma ----------------+
@@ -18,7 +24,8 @@
 //! ```
 //!
 //! What is read but undecided is kept raw in `lead` (an opener or a comma, and the whitespace after it),
-//! `key`, `word`, `gap` (a quote that may be data, and whitespace) and `maybe` (a marker that may be none).
+//! `key`, `word`, `tail`, `gap` (what follows a quote, or whitespace) and `maybe` (a marker that may be none).
+//! What was read ahead goes to `again` and is read as if it came anew, so that cuts change nothing.
 
 mod comments;
 mod ending;
@@ -26,7 +33,9 @@ mod ends;
 mod keys;
 mod look;
 mod markers;
+mod quoted;
 mod raw;
+mod reading;
 mod string;
 mod tail;
 mod values;
@@ -44,7 +53,8 @@ use comments::Token;
 pub use comments::{Comment, Commented};
 pub use ending::{Begins, Calls};
 use look::Look;
-use string::Quoted;
+use quoted::Quoted;
+use reading::Reading;
 pub use tail::Behind;
 pub use tail::Tail;
 pub use whole::object;
@@ -168,7 +178,7 @@ pub struct Repair<P> {
     again: Vec<char>,
     comment: Comment,
     word: String,
-    /// Whether a quote stands in `word`: then it is no literal, whatever else comes.
+    /// Whether a quote or a comment's sign stands in `word`: then it is no literal, whatever else comes.
     word_quoted: bool,
     maybe: String,
     /// What was read as the beginning of a marker, was none, and stands behind the value's end.
@@ -335,73 +345,11 @@ impl<P: Copy + Debug> Repair<P> {
                 self.quoted.is_plain()
                     && self.tail.is_empty()
                     && self.plain_run(text, behind) == text.len()
-                    && !string::opens_last(text)
+                    && !quoted::opens_last(text)
             }
             State::Raw => self.raw_run(text, quote) == text.len() && is_plain(text),
             _ => false,
         }
-    }
-
-    /// Reads `text`, appending what is decided to `out`.
-    pub fn push<T: Types<Place = P>>(&mut self, text: &str, cx: &Syntax<'_, T>, out: &mut String) -> Progress {
-        let mut at = 0;
-        loop {
-            let reading = if let Some(c) = self.again.pop() {
-                self.character(c, cx, out)
-            } else {
-                let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return Progress::More };
-                let run = match self.state {
-                    State::Text | State::KeyText => self.push_text(rest, cx, out),
-                    State::Raw => self.push_raw_run(rest, cx, out),
-                    State::Word { .. } => self.push_word_run(rest, cx),
-                    _ => 0,
-                };
-                self.examined += run;
-                at += run;
-                match rest.chars().next().filter(|_| run == 0) {
-                    Some(c) => {
-                        at += c.len_utf8();
-                        self.character(c, cx, out)
-                    }
-                    None => Reading::Read,
-                }
-            };
-            match reading {
-                Reading::Unreadable => return Progress::Unreadable(at),
-                Reading::Closed => return Progress::Closed(self.give_back(text, at)),
-                Reading::Ended => return Progress::Done(self.give_back(text, at)),
-                Reading::Read if self.state == State::Done => return Progress::Done(self.give_back(text, at)),
-                Reading::Read => {}
-            }
-            if self.decided && !self.announced && cx.mode == Mode::Strict {
-                self.announced = true;
-                return Progress::Decided(at);
-            }
-        }
-    }
-
-    /// What was read ahead and stands behind the value's end: how much of `text`, read up to `at`, is not read after all.
-    /// What came before `text` is in `rest`.
-    fn give_back(&mut self, text: &str, at: usize) -> usize {
-        let again: String = self.again.drain(..).rev().collect();
-        if let Some(before) = text.get(..at).and_then(|read| read.strip_suffix(again.as_str())) {
-            return before.len();
-        }
-        self.rest.push_str(&again);
-        at
-    }
-
-    /// Reads what was read ahead.
-    fn drain<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
-        while let Some(c) = self.again.pop() {
-            let reading = self.character(c, cx, out);
-            if reading != Reading::Read || self.state == State::Done {
-                let ended = if reading == Reading::Read { Reading::Ended } else { reading };
-                self.give_back("", 0);
-                return ended;
-            }
-        }
-        Reading::Read
     }
 
     /// Generation ended: closes what is complete, and says whether it was. What is not stays a prefix.
@@ -425,55 +373,6 @@ impl<P: Copy + Debug> Repair<P> {
         Completion::Cut
     }
 
-    /// One character, through the markers that may begin with it.
-    fn character<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
-        if !self.maybe.is_empty() || self.begins_marker(c, cx) {
-            self.maybe.push(c);
-            return self.try_marker(cx, out);
-        }
-        self.feed(c, cx, out)
-    }
-
-    /// One character that is no part of a marker.
-    fn feed<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
-        // Each turn but the last changes the state towards one that takes the character.
-        for _ in 0..16 {
-            self.examined += c.len_utf8();
-            let next = match self.state {
-                State::Key => self.key_start(c, cx, out),
-                State::KeyWord => self.key_word(c, cx, out),
-                State::KeyRaw => self.key_raw(c, cx, out),
-                State::AfterKey => self.after_key(c, cx, out),
-                State::Value => self.value_start(c, cx, out),
-                State::Text | State::KeyText => {
-                    self.push_text(c.encode_utf8(&mut [0; 4]), cx, out);
-                    Next::Read
-                }
-                State::Quote => self.after_quote(c, cx, out),
-                State::Raw => self.push_raw(c, cx, out),
-                State::Word { depth } => self.push_word(c, depth, cx, out),
-                State::LongWord { depth } => self.push_long_word(c, depth, out),
-                State::AfterValue => self.after_value(c, cx, out),
-                State::Opened => self.opened(c, cx, out),
-                State::Owed => self.owed(c, cx, out),
-                State::Doubt => self.doubt(c, cx, out),
-                State::Comment { back } => self.comment(c, back),
-                State::Done => Next::Ended,
-            };
-            match next {
-                Next::Read => return Reading::Read,
-                Next::Ended => {
-                    self.again.push(c);
-                    return Reading::Ended;
-                }
-                Next::Unreadable => return Reading::Unreadable,
-                Next::Again => {}
-            }
-        }
-        debug_assert!(false, "no state takes {c:?}");
-        Reading::Read
-    }
-
     /// Something cannot be read: the end of it all, or noted, and `otherwise`.
     fn unreadable(&mut self, mode: Mode, otherwise: Next) -> Next {
         if mode == Mode::Strict {
@@ -487,13 +386,4 @@ impl<P: Copy + Debug> Repair<P> {
 /// Whitespace between tokens, as JSON knows it: a form feed and the wide spaces of other scripts are none.
 fn space(c: char) -> char {
     if matches!(c, ' ' | '\t' | '\n' | '\r') { c } else { ' ' }
-}
-
-/// What one character led to, seen from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    Read,
-    Ended,
-    Closed,
-    Unreadable,
 }

@@ -47,6 +47,10 @@ impl Tail {
         self.text.len()
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Whether the answer may end here, or another call begin.
     pub fn is_closed(&self) -> bool {
         self.closed && self.marker.is_none()

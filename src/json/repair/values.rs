@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 
 use super::comments::Token;
-use super::string::{self, Quoted, Role};
+use super::quoted::{self, Quoted, Role};
 use super::{Container, Frame, Mode, Next, Repair, State, Syntax, Types, Words, space};
 
 impl<P: Copy + Debug> Repair<P> {
@@ -36,7 +36,7 @@ impl<P: Copy + Debug> Repair<P> {
             ':' | '=' | '>' if !self.in_array() && !self.frames.is_empty() => self.repaired = true,
             '}' | ']' | ')' | ',' | ':' => return self.missing_value(c, cx, out),
             '/' if cx.words == Words::Unreadable => return self.begin_comment(c, Token::Value),
-            c if string::opens(c) => self.open_string(c, out),
+            c if quoted::opens(c) => self.open_string(c, out),
             c => {
                 self.state = State::Word { depth: 0 };
                 return self.push_word(c, 0, cx, out);
@@ -132,7 +132,7 @@ impl<P: Copy + Debug> Repair<P> {
             self.state = State::Value;
             return Next::Again;
         }
-        let opener = string::opens(c) && !self.gap.starts_with(',');
+        let opener = quoted::opens(c) && !self.gap.starts_with(',');
         if opener {
             self.repaired = true;
             self.gap.replace_range(..1, "{");
@@ -217,7 +217,7 @@ impl<P: Copy + Debug> Repair<P> {
             self.gap.push(c);
             return self.bounded_lead(cx);
         }
-        if c == ',' || string::opens(c) {
+        if c == ',' || quoted::opens(c) {
             let blank = self.gap.chars().map(space);
             if self.lead.is_empty() {
                 out.extend(blank);
@@ -259,6 +259,12 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Closes the innermost container, without the comma that may be held.
     pub(super) fn close_top(&mut self, out: &mut String) {
+        let container = self.frames.pop().map(|frame| frame.container);
+        if container == Some(Container::Again) {
+            // What is held belongs to the object around it.
+            self.state = if self.lead.is_empty() { State::AfterValue } else { State::Key };
+            return;
+        }
         if let Some(rest) = self.lead.strip_prefix(',') {
             self.repaired = true;
             out.push_str(rest);
@@ -266,11 +272,7 @@ impl<P: Copy + Debug> Repair<P> {
             out.push_str(&self.lead);
         }
         self.lead.clear();
-        match self.frames.pop().map(|frame| frame.container) {
-            Some(Container::Object) => out.push('}'),
-            Some(Container::Array) => out.push(']'),
-            Some(Container::Again) | None => {}
-        }
+        out.push(if container == Some(Container::Array) { ']' } else { '}' });
         self.value_ended();
     }
 

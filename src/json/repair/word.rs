@@ -21,13 +21,14 @@ impl<P: Copy + Debug> Repair<P> {
         cx: &Syntax<'_, T>,
         out: &mut String,
     ) -> Next {
-        let quote = super::string::opens(c);
+        let quote = super::quoted::opens(c);
         let opener = matches!(c, '[' | '{' | '(') && !self.word_quoted && literal(self.word.trim_end()).is_some();
-        if depth == 0 && (opener || self.ends_word(c) || (quote && self.is_literal_and_blank())) {
+        let breaks = quote || (matches!(c, '/' | '#') && cx.words == Words::Unreadable);
+        if depth == 0 && (opener || self.ends_word(c) || (breaks && self.is_literal_and_blank())) {
             return self.end_word(cx, out);
         }
         self.word.push(c);
-        self.word_quoted |= quote;
+        self.word_quoted |= breaks;
         let depth = nest(c, depth);
         self.state = State::Word { depth };
         if self.word.len() > cx.word_max {

@@ -1,0 +1,85 @@
+//! What a call is when generation ends inside it.
+//! Ends the value being read and reads what that had read ahead; what is whole then is a call.
+
+use crate::json::repair::{Completion, Ended};
+
+use super::members::Place;
+use super::{Reader, State};
+use crate::decode::call::{Call, Context, Verdict};
+
+/// What is whole when generation ended.
+enum Finished {
+    Call,
+    /// The last value, or nothing was being read.
+    Value,
+    Cut,
+}
+
+impl Reader {
+    pub(in crate::decode::payload) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
+        let completion = match self.finish_value(ended, cx, call) {
+            Finished::Call => return Completion::Complete,
+            Finished::Cut => Completion::Cut,
+            Finished::Value if self.is_whole() && ended == Ended::ByItself => Completion::Complete,
+            Finished::Value => Completion::Cut,
+        };
+        if completion == Completion::Complete {
+            if matches!(&self.state, State::Member { place: Place::Arguments, .. }) {
+                self.close_member(cx, call);
+            }
+            call.leftover.push_str(&std::mem::take(&mut self.since));
+        }
+        if completion == Completion::Complete || self.is_whole() {
+            self.end_arguments(cx, call);
+        }
+        call.repaired |= completion == Completion::Complete;
+        completion
+    }
+
+    /// Ends the value being read, and reads what it had read ahead.
+    fn finish_value(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Finished {
+        // What was read ahead may begin another value, which is shorter.
+        loop {
+            let syntax = self.syntax(call.mode(cx), cx);
+            let mut nowhere = String::new();
+            let (repair, out) = match &mut self.state {
+                State::Arguments(repair) => (repair, &mut call.arguments),
+                State::Member { repair, place: Place::Arguments } => (repair, &mut call.arguments),
+                State::Member { repair, place: Place::Nowhere } => (repair, &mut nowhere),
+                State::Member { repair, place: Place::Kept } => {
+                    (repair, self.kept.last_mut().map_or(&mut nowhere, |kept| &mut kept.value))
+                }
+                State::Text { repair, .. } if repair.is_done() && ended == Ended::ByItself => {
+                    self.again = self.tail.clear();
+                    self.state = State::AfterValue;
+                    self.hold_brace(call);
+                    match self.read_again(cx, call) {
+                        Verdict::Complete(_) => return Finished::Call,
+                        _ => continue,
+                    }
+                }
+                State::Text { .. } | State::TextStart { .. } => return Finished::Cut,
+                _ => return Finished::Value,
+            };
+            let completion = repair.finish(ended, &syntax, out);
+            let arguments = matches!(self.state, State::Arguments(_));
+            if let State::Arguments(repair) | State::Member { repair, .. } = &mut self.state {
+                self.again = repair.take_rest();
+                call.note(repair);
+                call.ready |= arguments && self.has_name && repair.is_decided();
+            }
+            if completion == Completion::Cut {
+                call.again.push_str(&std::mem::take(&mut self.again));
+                let meaningless = matches!(self.state, State::Member { place: Place::Nowhere, .. });
+                return if meaningless { Finished::Value } else { Finished::Cut };
+            }
+            self.state = State::AfterValue;
+            if arguments {
+                self.hold_brace(call);
+            }
+            if matches!(self.read_again(cx, call), Verdict::Complete(_)) {
+                return Finished::Call;
+            }
+        }
+    }
+}
