@@ -21,7 +21,7 @@ impl<P: Copy + Debug> Repair<P> {
                 Next::Read
             }
             '}' | ']' | ')' => self.wrong_closer(c, cx.mode, out),
-            ',' | '\\' if c == ',' || cx.words == Words::Unreadable => {
+            ',' | ';' | '\\' if c == ',' || cx.words == Words::Unreadable => {
                 self.repaired = true;
                 Next::Read
             }
