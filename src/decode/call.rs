@@ -144,6 +144,7 @@ pub(super) fn json_syntax<'a, T>(types: &'a T, mode: Mode, cx: &Context<'a>) -> 
     Syntax {
         types,
         closers: &cx.dialect.spec().call.close,
+        openers: &[],
         quote: None,
         end_tokens: &[],
         first_bytes: &cx.dialect.tables().arguments,

@@ -119,6 +119,7 @@ macro_rules! t {
     };
 }
 
+mod literal;
 mod openers;
 mod values;
 

@@ -60,14 +60,15 @@ impl Tools {
     }
 
     /// The place of the tool that a written name leads to: its own, or a contaminated one
-    /// (`functions.NAME`, `NAME<|channel|>commentary`, `NAME.NAME`) that leads to exactly one tool.
+    /// (`functions.NAME`, `NAME<|channel|>commentary`, `NAME.NAME`, `SPACE:NAME`) that leads to exactly one tool.
     pub fn resolve(&self, written: &str) -> Option<usize> {
         if let Some(&place) = self.by_name.get(written) {
             return Some(place);
         }
         let name = written.split_once("<|channel|>").map_or(written, |(name, _)| name.trim_end());
         let bare = name.strip_prefix("functions.").unwrap_or(name);
-        let names = [name, bare].into_iter().flat_map(|n| [Some(n), undoubled(n)]).flatten();
+        let last = name.rsplit_once(':').map_or(name, |(_, last)| last);
+        let names = [name, bare, last].into_iter().flat_map(|n| [Some(n), undoubled(n)]).flatten();
         let mut places = names.filter_map(|n| self.by_name.get(n).copied());
         let first = places.next()?;
         places.all(|other| other == first).then_some(first)

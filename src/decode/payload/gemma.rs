@@ -3,10 +3,11 @@
 //! Reads the object through the JSON repair, which knows all of that; this file knows the header.
 
 use crate::dialect::{Dialect, GemmaSpec, Payload};
-use crate::json::repair::{Completion, Ended, Progress, Repair, Syntax, Words};
+use crate::json::Kinds;
+use crate::json::repair::{Completion, Ended, Progress, Repair, Sight, Syntax, Types, Words};
 use crate::schema::Node;
 
-use crate::decode::call::{Call, Context, Named, Schema, Verdict, behind};
+use crate::decode::call::{Call, Context, Named, Patience, Schema, Verdict, behind};
 use crate::decode::expect::{Expect, Expected};
 
 #[derive(Debug)]
@@ -21,6 +22,8 @@ enum State {
     /// What stands before the name.
     Header,
     Name,
+    /// The call's closer right behind the name.
+    Closer(String),
     /// The arguments.
     Body(Box<Repair<Node>>),
 }
@@ -37,8 +40,13 @@ impl Reader {
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let sound = match &mut self.state {
-                State::Header => self.header(c, spec),
+                State::Header => self.header(c, spec, cx, call),
                 State::Name => self.name(c, cx, call),
+                State::Closer(read) => match closer(c, read, cx) {
+                    Expected::More => Named::Tool,
+                    Expected::Other => Named::Nothing,
+                    Expected::Found(_) => return self.without_arguments(at + c.len_utf8(), cx, call),
+                },
                 State::Body(repair) => {
                     let rest = text.get(at..).unwrap_or_default();
                     return body(repair, rest, at, spec, cx, call);
@@ -54,19 +62,36 @@ impl Reader {
     }
 
     pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
-        match (&self.state, &dialect.spec().payload) {
-            (State::Body(repair), Payload::Gemma(spec)) => repair.is_plain(text, Some(&spec.quote), behind(dialect)),
-            _ => false,
-        }
+        matches!(&self.state, State::Body(repair) if repair.is_plain(text, behind(dialect)))
     }
 
-    fn header(&mut self, c: char, spec: &GemmaSpec) -> Named {
+    /// The header, or the name right away.
+    fn header(&mut self, c: char, spec: &GemmaSpec, cx: &Context<'_>, call: &mut Call) -> Named {
         match self.expect.push(c, spec.header.iter().map(String::as_str)) {
             Expected::More => return Named::Tool,
-            Expected::Other => return Named::Nothing,
             Expected::Found(_) => self.state = State::Name,
+            Expected::Other => {
+                self.state = State::Name;
+                let read = self.expect.take();
+                for c in read.trim_ascii_start().chars() {
+                    if self.name(c, cx, call) == Named::Nothing {
+                        return Named::Nothing;
+                    }
+                }
+            }
         }
         Named::Tool
+    }
+
+    /// The call was closed right behind its name.
+    fn without_arguments(&mut self, read: usize, cx: &Context<'_>, call: &mut Call) -> Verdict {
+        let sound_only = cx.patience == Patience::SoundOnly;
+        if sound_only || call.named(self.name.trim_end(), cx) == Named::Nothing {
+            return Verdict::Reject(read);
+        }
+        call.arguments.push_str("{}");
+        (call.ready, call.repaired) = (true, true);
+        Verdict::Complete(read)
     }
 
     /// A name ends at an opener; blanks may stand on both sides of it.
@@ -80,7 +105,11 @@ impl Reader {
                 }
                 return Named::Tool;
             }
-            '}' | ')' | '[' | ']' | '"' | '\'' | '<' | '>' => return Named::Nothing,
+            c if !self.name.is_empty() && closer(c, &mut String::new(), cx) == Expected::More => {
+                self.state = State::Closer(c.into());
+                return Named::Tool;
+            }
+            c if !may_name(c) => return Named::Nothing,
             // A blank inside a name: it is none.
             _ if self.name.ends_with(' ') => return Named::Nothing,
             c => {
@@ -98,7 +127,7 @@ impl Reader {
         let (State::Body(repair), Payload::Gemma(spec)) = (&mut self.state, &cx.dialect.spec().payload) else {
             return Completion::Cut;
         };
-        let types = Schema(call.tool(cx));
+        let types = Around { schema: Schema(call.tool(cx)), spec, cx: *cx };
         let syntax = syntax(&types, spec, cx, call);
         let completion = repair.finish(ended, &syntax, &mut call.arguments);
         call.ready |= repair.is_decided();
@@ -110,7 +139,7 @@ impl Reader {
     pub(super) fn held(&self) -> usize {
         match &self.state {
             State::Body(repair) => repair.held(),
-            State::Header | State::Name => self.expect.held() + self.name.len(),
+            State::Header | State::Name | State::Closer(_) => self.expect.held() + self.name.len(),
         }
     }
 }
@@ -123,7 +152,7 @@ fn body(
     cx: &Context<'_>,
     call: &mut Call,
 ) -> Verdict {
-    let types = Schema(call.tool(cx));
+    let types = Around { schema: Schema(call.tool(cx)), spec, cx: *cx };
     let mut at = 0;
     loop {
         let syntax = syntax(&types, spec, cx, call);
@@ -141,10 +170,11 @@ fn body(
     }
 }
 
-fn syntax<'a>(types: &'a Schema<'a>, spec: &'a GemmaSpec, cx: &Context<'a>, call: &Call) -> Syntax<'a, Schema<'a>> {
+fn syntax<'a>(types: &'a Around<'a>, spec: &'a GemmaSpec, cx: &Context<'a>, call: &Call) -> Syntax<'a, Around<'a>> {
     Syntax {
         types,
         closers: &cx.dialect.spec().call.close,
+        openers: &cx.dialect.spec().call.open,
         quote: Some(&spec.quote),
         end_tokens: &cx.dialect.spec().call.end_tokens,
         first_bytes: &cx.dialect.tables().arguments,
@@ -157,3 +187,71 @@ fn syntax<'a>(types: &'a Schema<'a>, spec: &'a GemmaSpec, cx: &Context<'a>, call
         word_max: cx.limits.value_bytes_max,
     }
 }
+
+/// What stands around the arguments: their schema, and what another call begins with.
+#[derive(Clone, Copy, Debug)]
+struct Around<'a> {
+    schema: Schema<'a>,
+    spec: &'a GemmaSpec,
+    cx: Context<'a>,
+}
+
+impl Types for Around<'_> {
+    type Place = Node;
+
+    fn property(&self, at: Node, key: &str) -> Node {
+        self.schema.property(at, key)
+    }
+    fn item(&self, at: Node) -> Node {
+        self.schema.item(at)
+    }
+    fn kinds(&self, at: Node) -> Kinds {
+        self.schema.kinds(at)
+    }
+    fn declares(&self, at: Node, key: &str) -> bool {
+        self.schema.0.is_some_and(|tool| tool.declares(at, key))
+    }
+
+    /// An opener, a header and a declared name; the opener may lack where the dialect says so. Looks at all that
+    /// stands before the name, and at the name when it is whole.
+    fn begins_call(&self, text: &str) -> Sight {
+        let call = &self.cx.dialect.spec().call;
+        let opened = call.open.iter().find_map(|open| text.strip_prefix(open.as_str()));
+        if opened.is_none() && call.open.iter().any(|open| open.starts_with(text)) {
+            return Sight::Open;
+        }
+        let inside = opened.unwrap_or(text).trim_ascii_start();
+        let headers = || if opened.is_some() { &self.spec.header } else { &call.bare }.iter();
+        let headed = headers().find_map(|header| inside.strip_prefix(header.as_str()));
+        let Some(name) = headed.or(opened.map(|_| inside)) else {
+            return if headers().any(|header| header.starts_with(inside)) { Sight::Open } else { Sight::Other };
+        };
+        match name.chars().next_back() {
+            Some('{' | '(') => {
+                let name = name.get(..name.len() - 1).unwrap_or_default().trim_ascii();
+                if self.cx.tools.resolve(name).is_some() { Sight::Call } else { Sight::Other }
+            }
+            Some(c) if !may_name(c) => Sight::Other,
+            _ if name.len() > NAME_BYTES_MAX => Sight::Other,
+            _ => Sight::Open,
+        }
+    }
+}
+
+/// Reads a call's closer on, behind what was read of it.
+fn closer(c: char, read: &mut String, cx: &Context<'_>) -> Expected {
+    read.push(c);
+    let closers = &cx.dialect.spec().call.close;
+    match closers.iter().position(|closer| closer == read) {
+        Some(found) => Expected::Found(found),
+        None if closers.iter().any(|closer| closer.starts_with(read.as_str())) => Expected::More,
+        None => Expected::Other,
+    }
+}
+
+fn may_name(c: char) -> bool {
+    !matches!(c, '}' | ')' | '[' | ']' | '"' | '\'' | '<' | '>' | ',')
+}
+
+/// A longer name is not waited for.
+const NAME_BYTES_MAX: usize = 256;

@@ -180,9 +180,9 @@ impl Reader {
     pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
         match &self.state {
             _ if !self.again.is_empty() => false,
-            State::Arguments(repair) => repair.is_plain(text, None, behind(dialect)),
+            State::Arguments(repair) => repair.is_plain(text, behind(dialect)),
             State::Text { quote, unescape, repair, .. } => {
-                unescape.is_plain(text, *quote) && repair.is_plain(text, None, behind(dialect))
+                unescape.is_plain(text, *quote) && repair.is_plain(text, behind(dialect))
             }
             _ => false,
         }

@@ -26,7 +26,11 @@ impl<P: Copy + Debug> Repair<P> {
                     self.flush_tail_text(out);
                     self.end_string(out);
                 }
-                State::Raw => self.end_raw(out),
+                State::Raw => {
+                    self.repaired = true;
+                    out.push('"');
+                    self.value_ended();
+                }
                 _ => {}
             }
             self.close_by_marker(cx, out);
@@ -45,6 +49,18 @@ impl<P: Copy + Debug> Repair<P> {
             let reading = self.drain(cx, out);
             if reading != Reading::Read {
                 return reading;
+            }
+            if self.state == State::Raw && self.raw.is_ahead() {
+                let reading = self.settle_raw(ended, cx, out);
+                if reading != Reading::Read {
+                    return reading;
+                }
+                continue;
+            }
+            if ended == Ended::ByItself && self.closer_is_begun(cx) {
+                self.maybe.clear();
+                self.close_by_marker(cx, out);
+                continue;
             }
             if !self.maybe.is_empty() {
                 let reading = self.flush_maybe(cx, out);
@@ -156,7 +172,6 @@ impl<P: Copy + Debug> Repair<P> {
                 self.begin_value(out);
                 out.push_str(self.word.trim_end());
             }
-            State::Raw => self.flush_tail(out),
             _ => {}
         }
     }

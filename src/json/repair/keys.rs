@@ -104,6 +104,11 @@ impl<P: Copy + Debug> Repair<P> {
             self.state = State::AfterKey;
             return if self.gap.is_empty() { Next::Read } else { Next::Again };
         }
+        if c == '=' && cx.words == Words::Strings && !self.key.is_empty() {
+            self.gap.clear();
+            self.state = State::AfterKey;
+            return self.after_key(':', cx, out);
+        }
         // Whitespace is a part of the key only where the key goes on behind it.
         if c.is_whitespace() && self.gap.len() < cx.word_max {
             self.gap.push(c);

@@ -3,10 +3,14 @@
 
 use std::fmt::Debug;
 
+use super::delimiter::{Likeness, opening};
 use super::{Mode, Next, Reading, Repair, State, Syntax, Types};
 
 impl<P: Copy + Debug> Repair<P> {
     pub(super) fn begins_marker<T>(&self, c: char, cx: &Syntax<'_, T>) -> bool {
+        if self.begins_misspelt(c, cx) {
+            return true;
+        }
         // Its first byte tells enough: `try_marker` looks again.
         let first = c.encode_utf8(&mut [0; 4]).bytes().next();
         if !first.is_some_and(|byte| cx.first_bytes.has(byte)) {
@@ -15,18 +19,21 @@ impl<P: Copy + Debug> Repair<P> {
         let begins = |marker: &str| marker.bytes().next() == first;
         match self.state {
             State::Text | State::KeyText | State::Quote | State::Done => false,
-            State::Raw if !self.gap.is_empty() => self.candidates(cx).any(begins),
-            State::Raw | State::KeyRaw => cx.quote.is_some_and(begins),
-            _ => cx.quote.is_some_and(begins) || cx.closers.iter().any(|closer| begins(closer)),
+            _ => self.candidates(cx).any(begins),
         }
     }
 
-    /// The markers that count in the current state.
-    fn candidates<'a, T>(&self, cx: &Syntax<'a, T>) -> impl Iterator<Item = &'a str> {
-        let in_raw = matches!(self.state, State::Raw | State::KeyRaw);
-        let may_close = !in_raw || !self.gap.is_empty();
-        let closers = cx.closers.iter().chain(cx.end_tokens.iter().filter(move |_| in_raw));
-        cx.quote.into_iter().chain(closers.filter(move |_| may_close).map(String::as_str))
+    /// The markers that count outside strings.
+    fn candidates<'a, T>(&self, cx: &Syntax<'a, T>) -> impl Iterator<Item = &'a str> + use<'a, T, P> {
+        cx.quote.into_iter().chain(cx.closers.iter().map(String::as_str))
+    }
+
+    /// Whether a value may begin here with the dialect's own delimiter, misspelt.
+    fn begins_misspelt<T>(&self, c: char, cx: &Syntax<'_, T>) -> bool {
+        self.state == State::Value
+            && c.is_ascii_punctuation()
+            && !matches!(c, '{' | '}' | '[' | ']' | '(' | ')')
+            && cx.quote.is_some_and(|quote| opening(c.encode_utf8(&mut [0; 4]), quote) != Likeness::Unlike)
     }
 
     pub(super) fn try_marker<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
@@ -35,11 +42,6 @@ impl<P: Copy + Debug> Repair<P> {
         let found = self.candidates(cx).find(|m| *m == maybe);
         if found.is_some_and(|m| cx.quote == Some(m)) {
             return self.own_quote(cx, out);
-        }
-        if found.is_some() && matches!(self.state, State::Raw) {
-            self.gap.push_str(&maybe);
-            self.bound_tail(cx, out);
-            return Reading::Read;
         }
         if found.is_some() {
             self.leave_comment();
@@ -54,10 +56,22 @@ impl<P: Copy + Debug> Repair<P> {
             self.close_by_marker(cx, out);
             return Reading::Closed;
         }
-        let goes_on = self.candidates(cx).any(|m| m.starts_with(maybe.as_str()));
+        let misspelt = |text: &str| match cx.quote {
+            Some(quote) if self.state == State::Value => opening(text, quote),
+            _ => Likeness::Unlike,
+        };
+        let goes_on =
+            self.candidates(cx).any(|m| m.starts_with(maybe.as_str())) || misspelt(&maybe) != Likeness::Unlike;
+        let opened = (1..=maybe.len()).rev().find(|&len| maybe.get(..len).map(misspelt) == Some(Likeness::Whole));
         self.maybe = maybe;
         if goes_on {
             return Reading::Read;
+        }
+        if let Some(len) = opened {
+            self.repaired = true;
+            let maybe = std::mem::take(&mut self.maybe);
+            self.read_again(maybe.get(len..).unwrap_or_default());
+            return self.own_quote(cx, out);
         }
         self.flush_maybe(cx, out)
     }
@@ -68,5 +82,12 @@ impl<P: Copy + Debug> Repair<P> {
         self.read_again(&text);
         let Some(first) = self.again.pop() else { return Reading::Read };
         self.feed(first, cx, out)
+    }
+
+    /// Whether a closer was begun that nothing else can be.
+    pub(super) fn closer_is_begun<T>(&self, cx: &Syntax<'_, T>) -> bool {
+        let begun = |closer: &String| closer.starts_with(self.maybe.as_str());
+        let may_close = self.maybe.starts_with(['}', ']', ')']);
+        self.maybe.len() > 1 && !may_close && !self.lacks_a_part() && cx.closers.iter().any(begun)
     }
 }

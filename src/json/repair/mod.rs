@@ -27,7 +27,9 @@
 //! `key`, `word`, `tail`, `gap` (what follows a quote, or whitespace) and `maybe` (a marker that may be none).
 //! What was read ahead goes to `again` and is read as if it came anew, so that cuts change nothing.
 
+mod ahead;
 mod comments;
+mod delimiter;
 mod ending;
 mod ends;
 mod keys;
@@ -54,6 +56,7 @@ pub use comments::{Comment, Commented};
 pub use ending::{Begins, Calls};
 use look::Look;
 use quoted::Quoted;
+use raw::Raw;
 use reading::Reading;
 pub use tail::Behind;
 pub use tail::Tail;
@@ -68,6 +71,24 @@ pub trait Types {
     fn item(&self, at: Self::Place) -> Self::Place;
     /// The kinds of value allowed at a place; empty when nothing is said.
     fn kinds(&self, at: Self::Place) -> Kinds;
+    /// Whether the object at a place has a property of this name by its schema.
+    fn declares(&self, _at: Self::Place, _key: &str) -> bool {
+        false
+    }
+    /// Whether text that stands where a call may begin is the beginning of one. Whitespace before it is left out.
+    fn begins_call(&self, _text: &str) -> Sight {
+        Sight::Other
+    }
+}
+
+/// What a text is, as far as it can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// The beginning of a call, its name included.
+    Call,
+    /// More of it is needed.
+    Open,
+    Other,
 }
 
 /// Nothing is known of types.
@@ -89,6 +110,8 @@ pub struct Syntax<'a, T> {
     pub types: &'a T,
     /// Markers that end the value wherever they stand outside a string.
     pub closers: &'a [String],
+    /// Markers that open a call, of which a string may speak.
+    pub openers: &'a [String],
     /// A delimiter of strings inside which nothing is escaped.
     pub quote: Option<&'a str>,
     /// Tokens that may follow the closers at the very end of what was generated.
@@ -180,10 +203,13 @@ pub struct Repair<P> {
     word: String,
     /// Whether a quote or a comment's sign stands in `word`: then it is no literal, whatever else comes.
     word_quoted: bool,
+    /// Where in `word` its last comma stands, if there is one: it may end the word.
+    word_comma: usize,
     maybe: String,
     /// What was read as the beginning of a marker, was none, and stands behind the value's end.
     rest: String,
     quoted: Quoted,
+    raw: Raw,
     decided: bool,
     announced: bool,
     repaired: bool,
@@ -279,9 +305,11 @@ impl<P: Copy + Debug> Repair<P> {
             comment: Comment::default(),
             word: String::new(),
             word_quoted: false,
+            word_comma: 0,
             maybe: String::new(),
             rest: String::new(),
             quoted: Quoted::default(),
+            raw: Raw::default(),
             decided: false,
             announced: false,
             repaired: false,
@@ -331,12 +359,12 @@ impl<P: Copy + Debug> Repair<P> {
     pub fn held(&self) -> usize {
         let again: usize = self.again.iter().map(|c| c.len_utf8()).sum();
         let ahead = self.gap.len() + self.tail.len() + again;
-        self.lead.len() + self.key.len() + self.word.len() + self.maybe.len() + ahead
+        self.lead.len() + self.key.len() + self.word.len() + self.maybe.len() + self.raw.held() + ahead
     }
 
     /// Whether all of `text` is more of a string, is written as it is, and leaves its reader where it was.
-    /// `quote` and `behind` are those of the [`Syntax`].
-    pub fn is_plain(&self, text: &str, quote: Option<&str>, behind: Behind<'_>) -> bool {
+    /// `behind` is that of the [`Syntax`].
+    pub fn is_plain(&self, text: &str, behind: Behind<'_>) -> bool {
         if !self.again.is_empty() {
             return false;
         }
@@ -347,7 +375,7 @@ impl<P: Copy + Debug> Repair<P> {
                     && self.plain_run(text, behind) == text.len()
                     && !quoted::opens_last(text)
             }
-            State::Raw => self.raw_run(text, quote) == text.len() && is_plain(text),
+            State::Raw => self.is_plain_raw(text) && is_plain(text),
             _ => false,
         }
     }
@@ -355,9 +383,6 @@ impl<P: Copy + Debug> Repair<P> {
     /// Generation ended: closes what is complete, and says whether it was. What is not stays a prefix.
     pub fn finish<T: Types<Place = P>>(&mut self, ended: Ended, cx: &Syntax<'_, T>, out: &mut String) -> Completion {
         let by_itself = ended == Ended::ByItself;
-        if by_itself && self.state == State::Raw && !self.gap.is_empty() {
-            self.end_raw(out);
-        }
         match self.settle(ended, cx, out) {
             Reading::Unreadable => return Completion::Cut,
             Reading::Closed => return Completion::Complete,

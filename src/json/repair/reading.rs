@@ -25,7 +25,7 @@ impl<P: Copy + Debug> Repair<P> {
                 let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return Progress::More };
                 let run = match self.state {
                     State::Text | State::KeyText => self.push_text(rest, cx, out),
-                    State::Raw => self.push_raw_run(rest, cx, out),
+                    State::Raw => self.push_raw_run(rest, out),
                     State::Word { .. } => self.push_word_run(rest, cx),
                     _ => 0,
                 };
@@ -79,6 +79,9 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// One character, through the markers that may begin with it.
     pub(super) fn character<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
+        if self.state == State::Raw {
+            return self.push_raw(c, cx, out);
+        }
         if !self.maybe.is_empty() || self.begins_marker(c, cx) {
             self.maybe.push(c);
             return self.try_marker(cx, out);
@@ -102,7 +105,7 @@ impl<P: Copy + Debug> Repair<P> {
                     Next::Read
                 }
                 State::Quote => self.after_quote(c, cx, out),
-                State::Raw => self.push_raw(c, cx, out),
+                State::Raw => return self.push_raw(c, cx, out),
                 State::Word { depth } => self.push_word(c, depth, cx, out),
                 State::LongWord { depth } => self.push_long_word(c, depth, out),
                 State::AfterValue => self.after_value(c, cx, out),

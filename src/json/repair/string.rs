@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use super::look::{Guess, Look};
 use super::quoted::{Escape, Role, in_word};
 use super::tail::{self, Behind};
-use super::{Repair, State, Syntax, Types};
+use super::{Repair, Sight, State, Syntax, Types};
 use crate::json::escape_into;
 
 /// How a byte inside a string is looked at.
@@ -69,7 +69,7 @@ impl<P: Copy + Debug> Repair<P> {
             at += c.len_utf8();
             self.text_character(c, cx, out);
             self.bound_key(cx, out);
-            if self.state == State::Quote {
+            if !matches!(self.state, State::Text | State::KeyText) {
                 break;
             }
         }
@@ -77,9 +77,9 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// One character of a string that needs a look.
-    pub(super) fn text_character<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) {
+    pub(super) fn text_character<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) {
         if self.quoted.role == Role::Value && self.quoted.escape == Escape::None {
-            if self.tail.take(c, cx.behind) {
+            if self.tail.take(c, cx.behind) || self.takes_call(c, cx, out) {
                 return;
             }
             let begins_member = self.tail.may_begin_member() && !self.quoted.unsound;
@@ -94,6 +94,16 @@ impl<P: Copy + Debug> Repair<P> {
             }
         }
         self.special(c, out);
+    }
+
+    /// A call without quotes may begin behind the tail: then the string ends before that.
+    fn takes_call<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> bool {
+        let sight = self.tail.take_call(c, |text| cx.types.begins_call(text));
+        if sight == Sight::Call {
+            self.end_before_tail("", cx, out);
+            self.close_before_call(out);
+        }
+        sight != Sight::Other
     }
 
     pub(super) fn bound_key<T>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {

@@ -7,7 +7,7 @@
 
 use std::fmt::Debug;
 
-use super::{Container, Repair, Syntax};
+use super::{Container, Repair, Sight, Syntax};
 use crate::scan::FirstBytes;
 
 /// The markers that may stand behind a value.
@@ -36,6 +36,10 @@ pub struct Tail {
     closed: bool,
     /// Its last character that is no whitespace.
     solid: Option<char>,
+    /// The last marker in it.
+    last: Option<(usize, usize)>,
+    /// Its end is the beginning of a call without quotes.
+    naming: bool,
 }
 
 impl Tail {
@@ -75,15 +79,33 @@ impl Tail {
         std::mem::take(self).text
     }
 
+    /// Takes a character if a call may begin with it that has no quotes: behind a closer, or behind its own opener and
+    /// something that closes before that.
+    pub(super) fn take_call(&mut self, c: char, begins: impl Fn(&str) -> Sight) -> Sight {
+        let Some((from, to)) = self.last.filter(|_| self.is_closed() && self.text.len() <= TAIL_BYTES_MAX) else {
+            return Sight::Other;
+        };
+        self.text.push(c);
+        let sight = |at| begins(self.text.get(at..).unwrap_or_default().trim_ascii_start());
+        let opened = if from > 0 { sight(from) } else { Sight::Other };
+        let sight = if opened == Sight::Other { sight(to) } else { opened };
+        self.naming = sight == Sight::Open;
+        if sight == Sight::Other {
+            self.text.pop();
+        }
+        sight
+    }
+
     /// Takes a character if it can belong here.
     pub fn take(&mut self, c: char, behind: Behind<'_>) -> bool {
-        if self.text.len() > TAIL_BYTES_MAX {
+        if self.naming || self.text.len() > TAIL_BYTES_MAX {
             return false;
         }
         if let Some((at, which)) = self.marker {
             let read = self.text.len() - at;
             let Some((which, whole)) = may_be(which, read, c, behind) else { return false };
             self.marker = (!whole).then_some((at, which));
+            self.last = if whole { Some((at, self.text.len() + c.len_utf8())) } else { self.last };
             self.closed |= whole;
             self.solid = if whole { Some(c) } else { self.solid };
             self.text.push(c);

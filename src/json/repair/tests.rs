@@ -46,11 +46,13 @@ const TYPED: Case = Case { kinds: Kinds::STRING, ..GEMMA };
 /// The output, and in front of it what was unusual: `~` repaired, `!` malformed, `?` unreadable, `…` cut.
 fn run(case: Case, pieces: &[&str]) -> String {
     let closers: Vec<String> = CLOSERS.iter().map(ToString::to_string).collect();
+    let openers = vec!["<call>".to_string()];
     let types = All(case.kinds);
     let first_bytes = FirstBytes::of(closers.iter().chain(&case.quote.map(String::from)));
     let cx = Syntax {
         types: &types,
         closers: &closers,
+        openers: &openers,
         quote: case.quote,
         end_tokens: &[],
         first_bytes: &first_bytes,

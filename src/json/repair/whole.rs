@@ -54,6 +54,7 @@ fn value(text: &str, depth_max: usize) -> (String, Rest) {
     let syntax = Syntax {
         types: &Untyped,
         closers: &[],
+        openers: &[],
         quote: None,
         end_tokens: &[],
         first_bytes: &FirstBytes::NONE,

@@ -22,6 +22,9 @@ impl<P: Copy + Debug> Repair<P> {
         out: &mut String,
     ) -> Next {
         let quote = super::quoted::opens(c);
+        if let Some(next) = self.word_goes_on(c, depth, cx, out) {
+            return next;
+        }
         let opener = matches!(c, '[' | '{' | '(') && !self.word_quoted && literal(self.word.trim_end()).is_some();
         let breaks = quote || (matches!(c, '/' | '#') && cx.words == Words::Unreadable);
         if depth == 0 && (opener || self.ends_word(c) || (breaks && self.is_literal_and_blank())) {
@@ -44,10 +47,51 @@ impl<P: Copy + Debug> Repair<P> {
             self.examined += self.word.len();
             self.word.clear();
             self.word_quoted = false;
+            self.word_comma = 0;
             self.decided = true;
             self.state = State::LongWord { depth };
         }
         Next::Read
+    }
+
+    /// In a word that is a string a comma ends it only if a key and a colon follow.
+    fn word_goes_on<T: Types<Place = P>>(
+        &mut self,
+        c: char,
+        depth: u16,
+        cx: &Syntax<'_, T>,
+        out: &mut String,
+    ) -> Option<Next> {
+        if depth > 0 || cx.words != Words::Strings || self.in_array() || self.word.len() >= cx.word_max {
+            return None;
+        }
+        if c == ',' {
+            self.examined += self.word.len().min(LITERAL_BYTES);
+            let could_end = self.word_comma == 0 && self.is_short_literal();
+            if self.frames.is_empty() || could_end || !allows_string(cx.types.kinds(self.place)) {
+                return None;
+            }
+            self.word_comma = self.word.len();
+            self.word.push(c);
+            return Some(Next::Read);
+        }
+        let key = self.word.get(self.word_comma..)?.strip_prefix(',')?.trim();
+        if !matches!(c, ':' | '=') || key.is_empty() || key.len() > LITERAL_BYTES {
+            return None;
+        }
+        let declared = self.frames.last().is_some_and(|frame| cx.types.declares(frame.place, key));
+        if !declared && !key.chars().all(in_key) {
+            return None;
+        }
+        self.again.push(c);
+        let behind = self.word.split_off(self.word_comma);
+        self.read_again(&behind);
+        let ended = self.end_word(cx, out);
+        Some(if ended == Next::Unreadable { ended } else { Next::Read })
+    }
+
+    fn is_short_literal(&self) -> bool {
+        self.word.len() <= LITERAL_BYTES && literal(self.word.trim()).is_some()
     }
 
     /// Reads as much of a word as cannot end it. Returns the bytes read.
@@ -91,6 +135,7 @@ impl<P: Copy + Debug> Repair<P> {
     pub(super) fn end_word<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         let mut word = std::mem::take(&mut self.word);
         self.word_quoted = false;
+        self.word_comma = 0;
         self.examined += word.len();
         let (written, blank) = word.split_at(word.trim_end().len());
         let kinds = cx.types.kinds(self.place);
@@ -153,6 +198,13 @@ fn is_separator(c: char) -> bool {
 pub(super) fn is_literal(word: &str) -> bool {
     literal(word).is_some() || means_number(word)
 }
+
+fn in_key(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '$')
+}
+
+/// A number that is longer may be a string.
+const LITERAL_BYTES: usize = 64;
 
 fn allows_string(kinds: Kinds) -> bool {
     kinds.is_empty() || kinds.contains(Kinds::STRING)
