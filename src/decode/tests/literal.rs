@@ -108,7 +108,6 @@ fn a_string_without_its_delimiter_ends_before_the_next_call() {
     for (text, first) in [
         ("bash{command:Qls}<tool_call|>", r#"{"command":"ls"}"#),
         ("bash{command:Qls<tool_call|>", r#"{"command":"ls"}"#),
-        ("get_weather{city:Qa,list:[QbQ]}<tool_call|>", r#"{"city":"a,list:[\"b"}"#),
     ] {
         let name = text.split('{').next().unwrap();
         let text = format!("<|tool_call>call:{text}<|tool_call>call:get_time{{}}<tool_call|>");

@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 
 use super::delimiter::{Likeness, opening};
+use super::string::opens;
 use super::{Mode, Next, Reading, Repair, State, Syntax, Types};
 
 impl<P: Copy + Debug> Repair<P> {
@@ -28,8 +29,11 @@ impl<P: Copy + Debug> Repair<P> {
         cx.quote.into_iter().chain(cx.closers.iter().map(String::as_str))
     }
 
-    /// Whether a value may begin here with the dialect's own delimiter, misspelt.
+    /// Whether a value may begin here with the dialect's own delimiter, misspelt; or a quote stand where no key begins.
     fn begins_misspelt<T>(&self, c: char, cx: &Syntax<'_, T>) -> bool {
+        if self.may_begin_key() && opens(c) {
+            return cx.quote.is_some();
+        }
         self.state == State::Value
             && c.is_ascii_punctuation()
             && !matches!(c, '{' | '}' | '[' | ']' | '(' | ')')
@@ -39,6 +43,9 @@ impl<P: Copy + Debug> Repair<P> {
     pub(super) fn try_marker<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
         let maybe = std::mem::take(&mut self.maybe);
         self.examined += maybe.len();
+        if self.may_begin_key() && maybe.starts_with(opens) {
+            return self.quote_before_key(maybe, cx, out);
+        }
         let found = self.candidates(cx).find(|m| *m == maybe);
         if found.is_some_and(|m| cx.quote == Some(m)) {
             return self.own_quote(cx, out);
@@ -73,6 +80,36 @@ impl<P: Copy + Debug> Repair<P> {
             self.read_again(maybe.get(len..).unwrap_or_default());
             return self.own_quote(cx, out);
         }
+        self.flush_maybe(cx, out)
+    }
+
+    fn may_begin_key(&self) -> bool {
+        self.state == State::Key || (self.state == State::AfterValue && !self.in_array())
+    }
+
+    /// A quote where a key may begin, and perhaps the character behind it: before a closer it is one too many.
+    fn quote_before_key<T: Types<Place = P>>(
+        &mut self,
+        maybe: String,
+        cx: &Syntax<'_, T>,
+        out: &mut String,
+    ) -> Reading {
+        let mut behind = maybe.chars();
+        let stray = match (behind.next(), behind.next()) {
+            (Some(_), Some(c)) => {
+                matches!(c, '}' | ']' | ')' | ',') || self.candidates(cx).any(|marker| marker.starts_with(c))
+            }
+            _ => {
+                self.maybe = maybe;
+                return Reading::Read;
+            }
+        };
+        if stray && cx.mode == Mode::Total {
+            self.repaired = true;
+            self.read_again(maybe.trim_start_matches(opens));
+            return Reading::Read;
+        }
+        self.maybe = maybe;
         self.flush_maybe(cx, out)
     }
 

@@ -158,7 +158,7 @@ impl Ahead {
     ) -> Judgement {
         let paired = view.inner == Inner::Paired;
         match c {
-            ':' | '=' => return self.keyed(view),
+            ':' | '=' => return self.keyed(c, view),
             ',' | '}' | ']' if self.in_array(view) && !self.adjacent => {
                 return Judgement::from(paired && !self.word.trim().contains(' '));
             }
@@ -166,17 +166,24 @@ impl Ahead {
             ',' | '}' | ']' if self.take_liberty() == Judgement::Open => {
                 return if c == ',' { self.go(Stage::Comma) } else { self.bracket(c, at, view) };
             }
-            '}' | ']' | ',' | '\n' => return Judgement::Data,
-            c if c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.' | '$' | '"' | '\'') => {
-                // Its colon is missing, or another letter.
-                return Judgement::from(self.is_declared(view));
-            }
+            // Its colon is missing, or another letter.
+            c if is_markup(c) && self.is_declared(view) => return Judgement::Ends,
+            c if is_markup(c) || c == '\n' || self.word.len() >= KEY_BYTES_MAX => return self.no_key(c, view),
             c => self.word.push(c),
         }
-        if self.word.len() > KEY_BYTES_MAX { Judgement::Data } else { Judgement::Open }
+        Judgement::Open
     }
 
-    fn keyed<T: Types<Place = P>, P: Copy + Debug>(&mut self, view: &View<'_, T, P>) -> Judgement {
+    /// It is no key. Behind all that was open it is text.
+    fn no_key<T: Types<Place = P>, P: Copy + Debug>(&mut self, c: char, view: &View<'_, T, P>) -> Judgement {
+        if self.closed < view.frames.len() || view.inner == Inner::Quoting {
+            return Judgement::Data;
+        }
+        self.go(Stage::Window);
+        self.window(c, view)
+    }
+
+    fn keyed<T: Types<Place = P>, P: Copy + Debug>(&mut self, c: char, view: &View<'_, T, P>) -> Judgement {
         if self.is_declared(view) {
             if self.stage == Stage::Key && self.closed == view.frames.len() && self.extra > 0 {
                 self.taken = self.extra;
@@ -184,7 +191,7 @@ impl Ahead {
             return Judgement::Ends;
         }
         if view.inner != Inner::Paired || self.closed == view.frames.len() {
-            return Judgement::Data;
+            return self.no_key(c, view);
         }
         let key = self.word.trim().trim_matches(['"', '\'']);
         let name = !key.is_empty() && key.chars().all(|c| is_key_letter(c) || matches!(c, '-' | '.' | '$'));
@@ -281,4 +288,9 @@ impl Ahead {
 
 fn is_key_letter(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
+}
+
+/// Whether a character is none of a key's.
+fn is_markup(c: char) -> bool {
+    c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.' | '$' | '"' | '\'')
 }
