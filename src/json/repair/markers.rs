@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 
 use super::delimiter::{Likeness, opening};
-use super::string::opens;
+use super::quoted::opens;
 use super::{Mode, Next, Reading, Repair, State, Syntax, Types};
 
 impl<P: Copy + Debug> Repair<P> {
