@@ -228,7 +228,7 @@ impl Reader {
     }
 
     fn character(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
-        if !matches!(self.state, State::KeyText { .. } | State::TextStart { .. }) {
+        if !matches!(self.state, State::KeyText { .. } | State::TextStart { .. } | State::Comment { .. }) {
             let closers = &cx.dialect.spec().call.close;
             if !self.maybe.is_empty() || closers.iter().any(|closer| closer.starts_with(c)) {
                 self.maybe.push(c);

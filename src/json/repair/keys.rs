@@ -100,6 +100,9 @@ impl<P: Copy + Debug> Repair<P> {
         }
         if quoted::opens(c) && cx.words == Words::Unreadable && !self.key.is_empty() {
             // Its closing quote, without the other; or its value, without the colon.
+            if cx.mode == Mode::Strict && !self.key.chars().all(quoted::in_word) {
+                return Next::Unreadable;
+            }
             self.repaired = true;
             self.state = State::AfterKey;
             return if self.gap.is_empty() { Next::Read } else { Next::Again };

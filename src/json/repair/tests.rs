@@ -224,6 +224,7 @@ t!(what_cannot_be_read, JSON,
 );
 
 t!(strict_stops_there, STRICT,
+    "{=a> b \"c\", \"d\": 1}" => "?",
     "{\"a\": BROKEN}" => "?",
     "{BROKEN}" => "?",
     "{1, 2}" => "?",
