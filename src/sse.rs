@@ -45,7 +45,7 @@ pub struct Event<'a> {
 }
 
 /// An event is longer than the limit. `Decoder::finish` then has the bytes.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an event is longer than {0} bytes")]
 pub struct EventTooLarge(pub usize);
 
@@ -151,6 +151,23 @@ impl<'a> Event<'a> {
         self.joined.get(self.data.clone()?)
     }
 
+    /// The value of the event's `event` field; of several the last.
+    pub fn kind(&self) -> Option<&'a [u8]> {
+        if self.only_data {
+            return None;
+        }
+        let mut rest = self.raw.strip_prefix(BOM).unwrap_or(self.raw);
+        let mut kind = None;
+        while !rest.is_empty() {
+            let (line, _, tail) = split_line(rest);
+            rest = tail;
+            if let Some(value) = line.strip_prefix(b"event:") {
+                kind = Some(value.strip_prefix(b" ").unwrap_or(value));
+            }
+        }
+        kind
+    }
+
     fn read(raw: &'a [u8], lines: usize, bom: &[u8]) -> Self {
         if lines == 1
             && let Some(start) = data_start(raw)
@@ -195,6 +212,19 @@ impl<'a> Event<'a> {
         let joined = if data_lines > 1 { Cow::Owned(joined) } else { Cow::Borrowed(raw) };
         Self { raw, at: None, joined, data, only_data: !others && !raw.starts_with(BOM) }
     }
+}
+
+/// Whether a body begins as an event stream does; `None` while more of it must come.
+pub fn begins(body: &[u8]) -> Option<bool> {
+    let lines = body.strip_prefix(BOM).unwrap_or(body).trim_ascii_start();
+    if lines.is_empty() || BOM.starts_with(lines) {
+        return None;
+    }
+    let fields = [&b":"[..], b"data:", b"event:", b"id:", b"retry:"];
+    if fields.iter().any(|field| lines.starts_with(field)) {
+        return Some(true);
+    }
+    if fields.iter().any(|field| field.starts_with(lines)) { None } else { Some(false) }
 }
 
 /// The offset just behind the blank line that ends an event.
@@ -327,6 +357,47 @@ mod tests {
         assert_eq!(event.joined.as_ref(), b"id: 1\r\ndata: { }\r\n: c\r\n\r\n");
         assert_eq!(event.data(), Some(&b"{ }"[..]));
         assert!(!event.only_data);
+    }
+
+    #[test]
+    fn a_stream_is_known_by_its_first_bytes() {
+        let table = [
+            ("data: {}", Some(true)),
+            ("\u{feff}event:x", Some(true)),
+            (": ping", Some(true)),
+            ("\r\n\nretry: 1", Some(true)),
+            ("id:", Some(true)),
+            ("", None),
+            ("\n", None),
+            ("dat", None),
+            ("{\"data\":", Some(false)),
+            ("data {", Some(false)),
+            ("<html>", Some(false)),
+            ("identity", Some(false)),
+        ];
+        for (body, expected) in table {
+            assert_eq!(begins(body.as_bytes()), expected, "{body:?}");
+        }
+        for cut in 0..BOM.len() {
+            assert_eq!(begins(&BOM[..cut]), None);
+        }
+    }
+
+    #[test]
+    fn an_event_says_what_it_is() {
+        let table: [(&str, Option<&str>); 5] = [
+            ("event: error\ndata: a\n\n", Some("error")),
+            ("\u{feff}event:error\r\ndata: a\r\n\r\n", Some("error")),
+            ("data: event: error\n\n", None),
+            ("event: a\nevent: b\n: event: c\n\n", Some("b")),
+            ("events: a\n\n", None),
+        ];
+        for (raw, expected) in table {
+            let mut decoder = Decoder::new(MAX);
+            decoder.push(Bytes::copy_from_slice(raw.as_bytes()));
+            let event = decoder.next_event().unwrap().unwrap();
+            assert_eq!(event.kind(), expected.map(str::as_bytes), "{raw:?}");
+        }
     }
 
     #[test]

@@ -12,10 +12,12 @@ use bytes::BytesMut;
 use super::choice::{Choice, Writer};
 use super::chunk::{self, Chunk, ReasoningKey, place};
 use super::edits::Edits;
-use super::envelope::{DONE, UNFINISHED, write_error};
+use super::envelope::{DONE, UNFINISHED, write_error, write_told};
+use super::letters::Text;
 use super::out::Out;
 use super::pieces::Pieces;
-use super::{STOP, Summary, finish, shape};
+use super::told::Told;
+use super::{STOP, Summary, finish};
 use crate::decode::{Calls, Decoder, Event, Finish, Settings};
 use crate::exchange::{Exchange, Usage};
 use crate::json;
@@ -146,9 +148,14 @@ impl Answer {
             && self.choices.iter().all(Choice::is_over)
     }
 
-    /// Whether each choice has its finish reason.
+    /// Whether everything was said but what it cost.
+    pub(super) fn is_said(&self) -> bool {
+        self.ended || self.is_finished()
+    }
+
+    /// Whether all choices have come, and each has its finish reason.
     fn is_finished(&self) -> bool {
-        !self.choices.is_empty() && self.choices.iter().all(|choice| choice.finish_reason.is_some())
+        self.choices.len() >= self.choices_asked && self.choices.iter().all(|choice| choice.finish_reason.is_some())
     }
 
     /// Makes the finish reasons that the upstream did not send; where there is nothing to finish, an error.
@@ -179,15 +186,12 @@ impl Answer {
         for slot in [self.newest, next] {
             let Some(choice) = self.choices.get_mut(slot) else { continue };
             let Some(inside) = choice.shape.fit(event.raw) else { continue };
-            if !choice.is_read() {
-                return false;
-            }
-            let Some(text) = shape::text(inside, &mut self.scratch) else { return false };
+            let Some(Text { text, cut }) = choice.text(inside, &mut self.scratch) else { return false };
             self.newest = slot;
             self.spoken += u64::from(!inside.is_empty());
             self.pieces.clear();
             choice.push(text, &mut self.pieces);
-            if self.pieces.are(text) {
+            if self.pieces.are(text) && !cut {
                 out.pass(event);
                 choice.begun = true;
                 return true;
@@ -214,20 +218,33 @@ impl Answer {
 
     fn parse(&mut self, event: &sse::Event<'_>, out: &mut Out) -> Flow {
         let data = event.data().unwrap_or_default();
-        if is_done(data) {
+        if let Some(told) = Told::of_event(event) {
+            return self.fail(event, told, out);
+        } else if is_done(data) {
             self.conclude(&mut out.made);
         } else if let Some(chunk) = Chunk::parse(data) {
             self.summary.tokens = chunk.tokens(self.choices_asked).or(self.summary.tokens);
             self.spoken += u64::from(chunk.speaks());
-            if chunk.error.is_some() {
-                self.let_go(Finish::Cut, &mut out.made);
-                self.ended = true;
-                self.summary.complete = true;
+            if let Some(told) = chunk.error {
+                return self.fail(event, told, out);
             } else if !chunk.choices.is_empty() {
                 return self.rewrite(event, &chunk, out);
             }
         }
         out.pass(event);
+        Flow::On
+    }
+
+    /// The server tells an error, in which the answer ends. A client gets it in the shape that it knows.
+    fn fail(&mut self, event: &sse::Event<'_>, told: Told<'_>, out: &mut Out) -> Flow {
+        self.let_go(Finish::Cut, &mut out.made);
+        self.ended = true;
+        self.summary.complete = true;
+        if told.is_openais() {
+            out.pass(event);
+        } else {
+            write_told(told, &mut out.made);
+        }
         Flow::On
     }
 
@@ -270,17 +287,16 @@ impl Answer {
             *reasoning = member.key;
         }
         pieces.clear();
-        let text = if choice.is_read() && !message.has_calls() { message.text(scratch) } else { None };
-        let text = text.unwrap_or_default();
+        let Text { text, cut } = message.inside().and_then(|inside| choice.text(inside, scratch)).unwrap_or_default();
         choice.push(text, pieces);
         let finished = view.finished();
-        if message.has_calls() || finished.is_some() {
+        if message.calls().is_some() || finished.is_some() {
             choice.end(finished.map_or(Finish::Stop, finish), pieces, summary);
         }
 
         let carries = choice.carries(view);
-        let mut kept = true;
-        if pieces.are(text) {
+        let (mut kept, mut role_moves) = (true, false);
+        if pieces.are(text) && !cut {
             choice.begun = true;
         } else if choice.is_read() {
             let mut pieces = pieces.iter().peekable();
@@ -300,13 +316,17 @@ impl Answer {
             for piece in pieces.iter() {
                 choice.write(piece, *reasoning, writer, out);
             }
-            let role_moves = choice.begun && !begun && message.role.is_some();
+            role_moves = choice.begun && !begun && message.role.is_some();
             choice.begun = true;
-            match message.content {
-                _ if role_moves => edits.replace(place(data, message.raw), |to| to.push_str(&message.rest())),
-                Some(content) if !text.is_empty() => edits.replace(place(data, content), |to| to.push_str("\"\"")),
-                _ => {}
+            if let Some(content) = message.content.filter(|_| !role_moves && message.inside().is_some()) {
+                edits.replace(place(data, content), |to| to.push_str("\"\""));
             }
+        }
+        let calls = message.calls().and_then(|list| choice.serve(list));
+        if role_moves {
+            edits.replace(place(data, message.raw), |to| to.push_str(&message.rest(calls)));
+        } else if let (Some(list), Some(calls)) = (message.tool_calls, calls) {
+            edits.replace(place(data, list), |to| to.push_str(&calls));
         }
 
         if let (Some(upstream), Some(value)) = (finished, view.finish_reason) {

@@ -10,8 +10,8 @@ use super::chunk::{self, Chunk, ReasoningKey, is_void, place};
 use super::edits::Edits;
 use super::ids::Ids;
 use super::pieces::Pieces;
-use super::{STOP, Summary, finish, finish_reason};
-use crate::decode::{Decoder, Event, Settings};
+use super::{STOP, Summary, finish, finish_reason, served, shape};
+use crate::decode::{Decoder, Event, Finish, Settings};
 use crate::exchange::Exchange;
 use crate::json;
 use crate::limits::Limits;
@@ -19,7 +19,8 @@ use crate::limits::Limits;
 /// Rewrites an answer that comes whole.
 #[derive(Debug)]
 pub struct BodyRewriter {
-    settings: Settings,
+    /// Absent where no text is read.
+    settings: Option<Settings>,
     limits: Limits,
     body: BytesMut,
     edits: Edits,
@@ -33,12 +34,19 @@ struct Found {
     reasoning: String,
     /// The elements of `tool_calls`, as JSON.
     calls: String,
+    /// Whether the client wants no more than these.
+    is_enough: bool,
 }
 
 impl BodyRewriter {
     pub fn new(exchange: &Exchange, limits: &Limits) -> Self {
+        Self { settings: Some(exchange.decoding.clone()), ..Self::unchanging(limits) }
+    }
+
+    /// For an answer to a request without tools: nothing changes, and the summary says what there is.
+    pub fn unchanging(limits: &Limits) -> Self {
         Self {
-            settings: exchange.decoding.clone(),
+            settings: None,
             limits: limits.clone(),
             body: BytesMut::new(),
             edits: Edits::default(),
@@ -77,24 +85,12 @@ impl BodyRewriter {
 
     fn rewrite(&mut self, answer: &Chunk<'_>, body: &[u8]) {
         let mut ids = Ids::default();
-        let mut pieces = Pieces::default();
-        let mut scratch = String::new();
         for (slot, choice) in answer.choices.iter().enumerate() {
             let upstream = choice.finished().unwrap_or(STOP);
-            let mut reason = upstream;
-            if let Some(text) = choice.message.text(&mut scratch)
-                && !choice.message.has_calls()
-            {
-                pieces.clear();
-                let mut decoder = Decoder::new(self.settings.clone(), &self.limits);
-                decoder.push(text, &mut |event| pieces.take(event));
-                let ending = decoder.finish(finish(upstream), &mut |event| pieces.take(event));
-                self.summary.count(ending);
-                reason = finish_reason(upstream, ending.calls, ending.into());
-                if !pieces.are(text) {
-                    self.put(choice, &Found::new(&pieces, &mut ids), body);
-                }
-            }
+            let reason = match self.settings.clone() {
+                Some(settings) => self.rewrite_choice(choice, settings, &mut ids, body),
+                None => upstream,
+            };
             match choice.finish_reason {
                 Some(value) if reason != upstream => {
                     self.edits.replace(place(body, value), |to| json::write_string(reason, to));
@@ -105,6 +101,34 @@ impl BodyRewriter {
                 self.summary.finish_reason = Some(reason.to_owned());
             }
         }
+    }
+
+    /// Reads a choice's text and returns the finish reason that the client gets.
+    fn rewrite_choice<'a>(
+        &mut self,
+        choice: &chunk::Choice<'a>,
+        settings: Settings,
+        ids: &mut Ids,
+        body: &[u8],
+    ) -> &'a str {
+        let upstream = choice.finished().unwrap_or(STOP);
+        let served = choice.message.calls();
+        let mut scratch = String::new();
+        let mut pieces = Pieces::default();
+        let text = choice.message.inside().and_then(|inside| shape::text(inside, &mut scratch)).unwrap_or_default();
+        let mut decoder = Decoder::new(settings, &self.limits);
+        decoder.push(text, &mut |event| pieces.take(event));
+        // The server's own calls follow the text, and end it.
+        let is_enough = decoder.is_closed();
+        let end = if served.is_some() { Finish::Stop } else { finish(upstream) };
+        let ending = decoder.finish(end, &mut |event| pieces.take(event));
+        self.summary.count(ending);
+        if !pieces.are(text) {
+            let found = Found { is_enough, ..Found::new(&pieces, ids) };
+            self.put(choice, &found, body);
+        }
+        let served = served.filter(|_| !is_enough).map_or(0, served::count);
+        finish_reason(upstream, ending.calls + served, ending.into())
     }
 
     /// Notes what changes in a message. New members stand behind `content`.
@@ -138,7 +162,11 @@ impl BodyRewriter {
         if !found.calls.is_empty() {
             let at: Range<usize> = message.tool_calls.map_or(behind, |value| place(body, value));
             let key = if message.tool_calls.is_some() { "" } else { ",\"tool_calls\":" };
-            self.edits.replace(at, |to| to.extend([key, "[", &found.calls, "]"]));
+            // Those that the server made itself stand behind.
+            let served =
+                message.calls().filter(|_| !found.is_enough).and_then(|list| list.trim_ascii().strip_prefix('['));
+            let (comma, rest) = served.map_or(("", "]"), |rest| (",", rest));
+            self.edits.replace(at, |to| to.extend([key, "[", &found.calls, comma, rest]));
         }
     }
 }

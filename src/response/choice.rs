@@ -8,9 +8,10 @@ use bytes::BytesMut;
 use super::chunk::{self, ReasoningKey};
 use super::envelope::Envelope;
 use super::ids::Ids;
+use super::letters::{Letters, Text};
 use super::pieces::Pieces;
 use super::shape::Shape;
-use super::{Summary, Truncated, finish_reason};
+use super::{Summary, Truncated, finish_reason, served};
 use crate::decode::{Decoder, Event, Finish};
 use crate::json;
 
@@ -19,10 +20,15 @@ pub(super) struct Choice {
     pub index: u64,
     /// Reads the text. `None` once the choice is finished, or when the upstream makes the calls itself.
     decoder: Option<Decoder>,
+    letters: Letters,
     pub envelope: Envelope,
     pub shape: Shape,
     /// Calls that were written: the next one's `index`.
     calls: u32,
+    /// Calls of the server's own, behind those.
+    served: u32,
+    /// Whether a call was written that is the only one the client wants.
+    had_its_call: bool,
     /// What stands before the arguments of the newest call in each of their events.
     before_arguments: String,
     truncated: Truncated,
@@ -37,9 +43,12 @@ impl Choice {
         Self {
             index,
             decoder: Some(decoder),
+            letters: Letters::default(),
             envelope: Envelope::default(),
             shape: Shape::default(),
             calls: 0,
+            served: 0,
+            had_its_call: false,
             before_arguments: String::new(),
             truncated: Truncated::No,
             begun: false,
@@ -67,6 +76,11 @@ impl Choice {
         view.carries || view.message.carries || (view.message.role.is_some() && !self.begun)
     }
 
+    /// The text that stands between the quotes of an event's content, as far as it is read at all.
+    pub(super) fn text<'a>(&mut self, inside: &'a [u8], scratch: &'a mut String) -> Option<Text<'a>> {
+        self.is_read().then(|| self.letters.read(inside, scratch)).flatten()
+    }
+
     /// Reads more of the text.
     pub(super) fn push(&mut self, text: &str, pieces: &mut Pieces) {
         if let Some(decoder) = &mut self.decoder {
@@ -76,16 +90,27 @@ impl Choice {
 
     /// The text ends here: what is held comes out, and what follows is not read.
     pub(super) fn end(&mut self, finish: Finish, pieces: &mut Pieces, summary: &mut Summary) {
-        if let Some(decoder) = self.decoder.take() {
+        if let Some(mut decoder) = self.decoder.take() {
+            decoder.push(self.letters.finish(), &mut |event| pieces.take(event));
+            self.had_its_call = decoder.is_closed();
             let ending = decoder.finish(finish, &mut |event| pieces.take(event));
             self.truncated = ending.into();
             summary.count(ending);
         }
     }
 
+    /// Notes calls that the server made itself, and says what becomes of their list, if anything does.
+    pub(super) fn serve(&mut self, list: &str) -> Option<String> {
+        if self.had_its_call {
+            return Some("[]".to_owned());
+        }
+        self.served = self.served.max(served::count(list));
+        (self.calls > 0).then(|| served::behind(self.calls, list))
+    }
+
     /// Notes the server's finish reason and says which one the client gets.
     pub(super) fn close(&mut self, upstream: &str) -> &str {
-        let calls = self.calls;
+        let calls = self.calls + self.served;
         let truncated = self.truncated;
         self.finish_reason.get_or_insert_with(|| finish_reason(upstream, calls, truncated).to_owned())
     }

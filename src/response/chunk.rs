@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::shape;
 use super::tokens::Tokens;
+use super::told::Told;
 use crate::json::{self, Edit, Object};
 
 /// A chunk of a stream, or a whole answer.
@@ -13,7 +13,7 @@ use crate::json::{self, Edit, Object};
 pub(super) struct Chunk<'a> {
     object: Object<'a>,
     pub choices: Vec<Choice<'a>>,
-    pub error: Option<&'a str>,
+    pub error: Option<Told<'a>>,
     /// Whether there is anything else, such as `usage` or `timings`.
     pub carries: bool,
 }
@@ -75,7 +75,7 @@ impl<'a> Chunk<'a> {
             choices = json::array(list)?.into_iter().map(Choice::parse).collect::<Option<_>>()?;
         }
         let carries = object.members().any(|(key, value)| is_extra(key) && !is_void(value));
-        Some(Self { error: object.present("error"), choices, carries, object })
+        Some(Self { error: Told::of(&object), choices, carries, object })
     }
 
     /// What the server says here of its tokens. llama.cpp's `timings` are of one choice alone, so they count only
@@ -160,23 +160,20 @@ impl<'a> Message<'a> {
         [self.content, reasoning, self.tool_calls].into_iter().flatten().any(|value| !is_void(value))
     }
 
-    /// Whether the upstream itself made calls of the model's text.
-    pub(super) fn has_calls(&self) -> bool {
-        self.tool_calls.is_some_and(|value| !is_void(value))
+    /// The calls that the upstream itself made of the model's text.
+    pub(super) fn calls(&self) -> Option<&'a str> {
+        self.tool_calls.filter(|value| !is_void(value))
     }
 
-    /// The model's text; `None` when `content` is absent, null or not a string.
-    /// `scratch` holds it when it was escaped.
-    pub(super) fn text<'t>(&self, scratch: &'t mut String) -> Option<&'t str>
-    where
-        'a: 't,
-    {
-        shape::text(string(self.content?)?.as_bytes(), scratch)
+    /// The model's text as it stands between its quotes; `None` when `content` is absent, null or not a string.
+    pub(super) fn inside(&self) -> Option<&'a [u8]> {
+        Some(string(self.content?)?.as_bytes())
     }
 
-    /// The message without its role, and without its text.
-    pub(super) fn rest(&self) -> String {
+    /// The message without its role and without its text, and with other `calls` if there are any.
+    pub(super) fn rest(&self, calls: Option<String>) -> String {
         let mut edits = vec![("role", Edit::Remove)];
+        edits.extend(calls.map(|calls| ("tool_calls", Edit::Set(Cow::Owned(calls)))));
         if self.content.and_then(string).is_some() {
             edits.push(("content", Edit::Set(Cow::Borrowed("\"\""))));
         }

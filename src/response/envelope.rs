@@ -6,6 +6,7 @@ use std::fmt::Write;
 use bytes::{BufMut, BytesMut};
 
 use super::chunk::Chunk;
+use super::told::Told;
 use crate::openai;
 
 /// What stands around the delta of a choice's events: id, object, created, model and index, as upstream wrote them.
@@ -51,6 +52,13 @@ pub(super) fn write_error(error: &openai::Error<'_>, out: &mut BytesMut) {
     // Writing strings to memory cannot fail.
     let _ = serde_json::to_writer(out.writer(), &openai::Failure { error: *error });
     out.put_slice(b"\n\n");
+}
+
+/// Appends an event that says what the server told in a way of its own.
+pub(super) fn write_told(told: Told<'_>, out: &mut BytesMut) {
+    for part in ["data: {\"error\":", &told.object(), "}\n\n"] {
+        out.put_slice(part.as_bytes());
+    }
 }
 
 /// The error of an upstream that died.

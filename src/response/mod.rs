@@ -15,16 +15,19 @@ mod edits;
 mod envelope;
 mod fold;
 mod ids;
+mod letters;
 mod merge;
 mod out;
 mod pieces;
 mod rename;
 mod said;
+mod served;
 mod shape;
 mod stream;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod told;
 
 pub use assemble::Assembler;
 pub use assembly::AssembleError;
@@ -74,11 +77,18 @@ fn finish(reason: &str) -> Finish {
     if reason == LENGTH { Finish::Cut } else { Finish::Stop }
 }
 
-/// The finish reason that the client gets for the server's.
+/// The finish reason that the client gets for the server's: whether there are calls, the server's own among them, is
+/// what a client must know.
 fn finish_reason(upstream: &str, calls: u32, truncated: Truncated) -> &str {
     match (upstream, truncated) {
         (STOP | TOOL_CALLS, Truncated::Yes) => LENGTH,
-        (STOP, Truncated::No) if calls > 0 => TOOL_CALLS,
+        (STOP | TOOL_CALLS, Truncated::No) => {
+            if calls > 0 {
+                TOOL_CALLS
+            } else {
+                STOP
+            }
+        }
         _ => upstream,
     }
 }

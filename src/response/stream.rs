@@ -72,6 +72,11 @@ impl StreamRewriter {
         matches!(self.framing, Framing::Closed)
     }
 
+    /// Whether the answer is over but for its end and what it cost: no more words are to come.
+    pub fn is_said(&self) -> bool {
+        matches!(self.framing, Framing::Events(_)) && self.answer.is_said()
+    }
+
     /// Whether all that was written so far is whole events.
     pub fn is_between_events(&self) -> bool {
         matches!(self.framing, Framing::Events(_))

@@ -52,8 +52,12 @@ t!(call_cut_off_under_stop, r#""content":"<tool_call>{\"name\":\"f\",\"arguments
     r#""content":null,"tool_calls":[{"id":"ID","type":"function","function":{"name":"f","arguments":"{\"k\":\"v"}}]"#, r#""length""#);
 t!(member_for_calls_is_used, r#""content":"<tool_call>{\"name\":\"f\"}</tool_call>", "tool_calls": [], "x":1"#, r#""stop""# =>
     r#""content":null, "tool_calls": [{"id":"ID","type":"function","function":{"name":"f","arguments":"{}"}}], "x":1"#, r#""tool_calls""#);
-t!(own_calls_pass, r#""content":"<tool_call>{\"name\":\"f\"}</tool_call>","tool_calls":[{"id":"1"}]"#, r#""tool_calls""# =>
-    r#""content":"<tool_call>{\"name\":\"f\"}</tool_call>","tool_calls":[{"id":"1"}]"#, r#""tool_calls""#);
+t!(own_calls_pass, r#""content":"a","tool_calls":[{"id":"1"}]"#, r#""stop""# =>
+    r#""content":"a","tool_calls":[{"id":"1"}]"#, r#""tool_calls""#);
+t!(own_calls_stand_behind_those_in_the_text, r#""content":"a<tool_call>{\"name\":\"f\"}</tool_call>","tool_calls":[ {"id":"1"} ]"#, r#""tool_calls""# =>
+    r#""content":"a","tool_calls":[{"id":"ID","type":"function","function":{"name":"f","arguments":"{}"}}, {"id":"1"} ]"#, r#""tool_calls""#);
+t!(no_calls_are_no_reason_to_end, r#""content":"a","tool_calls":[]"#, r#""tool_calls""# =>
+    r#""content":"a","tool_calls":[]"#, r#""stop""#);
 
 t!(reasoning, r#""content":"<think>r</think>a""#, r#""stop""# =>
     r#""content":"a","reasoning_content":"r""#, r#""stop""#);
@@ -89,6 +93,9 @@ fn only_the_first_call_when_they_may_not_be_parallel() {
     let (out, _) = rewrite(&exchange(Calls::First, Usage::Unasked), &input);
     let message = &Folded::from_body(out.as_bytes()).messages[&0];
     assert_eq!((message.content.as_deref(), message.tool_calls.len()), (None, 1));
+    let input = answer(&format!(r#""content":"{call}","tool_calls":[{{"id":"1"}}]"#), r#""stop""#);
+    let (out, _) = rewrite(&exchange(Calls::First, Usage::Unasked), &input);
+    assert_eq!(Folded::from_body(out.as_bytes()).messages[&0].tool_calls.len(), 1);
 }
 
 #[test]

@@ -43,13 +43,29 @@ t!(text_is_forwarded_as_the_bytes_that_came, [
     DONE,
 ] unchanged);
 
-t!(half_a_surrogate_pair_stays_as_it_came, [
-    role(),
-    chunk(r#"{"content":"\ud83d"}"#, "null"),
-    chunk(r#"{"content":"\ude00"}"#, "null"),
-    finish("stop"),
-    DONE,
-] unchanged);
+/// A first half, in the escape in which it has to come.
+fn half(before: &str) -> String {
+    chunk(&format!(r#"{{"content":"{before}\ud83d"}}"#), "null")
+}
+
+fn other_half(behind: &str) -> String {
+    chunk(&format!(r#"{{"content":"\ude00{behind}"}}"#), "null")
+}
+
+t!(two_halves_of_a_letter_come_as_one, [role(), half(""), other_half(""), half("a"), other_half("b"), finish("stop"), DONE] =>
+    [role(), text("😀"), text("a"), text("😀b"), finish("stop"), DONE]);
+
+t!(half_a_letter_waits_for_the_other, [role(), half("a"), text(""), chunk(r#"{"reasoning":"r"}"#, "null"), other_half("<think>r"), half(""), other_half("</think>c"), finish("stop"), DONE] =>
+    [role(), text("a"), text(""), chunk(r#"{"reasoning":"r"}"#, "null"), text("😀"), made(r#"{"reasoning":"r"}"#), made(r#"{"reasoning":"😀"}"#), text("c"), finish("stop"), DONE]);
+
+t!(half_a_letter_that_stays_alone_is_no_letter, [role(), half("a"), half("b"), text("c"), half("d"), chunk(r#"{"content":"\ud83d"}"#, "\"stop\""), DONE] =>
+    [role(), text("a"), text("\u{fffd}b"), text("\u{fffd}c"), text("d"), made("{\"content\":\"\u{fffd}\u{fffd}\"}"), chunk(r#"{"content":""}"#, "\"stop\""), DONE]);
+
+t!(half_a_letter_in_a_call, [role(), half(r#"<tool_call>{\"name\":\"f\",\"arguments\":{\"k\":\"a"#), other_half(r#" b\"}}</tool_call>"#), finish("stop"), DONE] =>
+    [role(), call(0, "f"), arguments(0, r#"{"k":"a"#), arguments(0, r#"😀 b"}"#), finish("tool_calls"), DONE]);
+
+t!(a_finish_for_calls_without_any_is_a_stop, [role(), text("a"), finish("tool_calls"), DONE] =>
+    [role(), text("a"), finish("stop"), DONE]);
 
 t!(a_call, [role(), text(CALL), finish("stop"), DONE] =>
     [role(), call(0, "f"), arguments(0, r#"{"k":"v"}"#), finish("tool_calls"), DONE]);
@@ -170,6 +186,40 @@ t!(the_servers_own_calls_end_the_reading, [
     chunk(r#"{"tool_calls":[{"index":0,"id":"1","type":"function","function":{"name":"g","arguments":""}}]}"#, "null"),
     text(CALL),
     finish("tool_calls"),
+    DONE,
+]);
+
+/// A piece of a call that the server made itself.
+fn served(place: &str, finish: &str) -> String {
+    chunk(&format!(r#"{{"tool_calls":[{{{place}"function":{{"arguments":"{{"}}}}]}}"#), finish)
+}
+
+t!(the_servers_own_calls_have_places_of_their_own, [
+    role(),
+    text(&format!("{CALL}{CALL}")),
+    served(r#""index":0,"#, "null"),
+    served(r#""index":1,"#, "null"),
+    served("", "\"stop\""),
+    DONE,
+] => [
+    role(),
+    call(0, "f"),
+    arguments(0, r#"{"k":"v"}"#),
+    call(1, "f"),
+    arguments(1, r#"{"k":"v"}"#),
+    served(r#""index":2,"#, "null"),
+    served(r#""index":3,"#, "null"),
+    served("", "null").replace("\"arguments\":\"{\"}", "\"arguments\":\"{\"},\"index\":2").replace("null", "\"tool_calls\""),
+    DONE,
+]);
+
+t!(one_event_with_text_and_the_servers_own_call, [
+    chunk(&format!(r#"{{"role":"assistant","content":{},"tool_calls":[{{"index":0,"id":"1"}}]}}"#, serde_json::to_string(CALL).unwrap()), "\"stop\""),
+    DONE,
+] => [
+    call(0, "f").replace("\"tool_calls\"", "\"role\":\"assistant\",\"tool_calls\""),
+    arguments(0, r#"{"k":"v"}"#),
+    chunk(r#"{"content":"","tool_calls":[{"index":1,"id":"1"}]}"#, "\"tool_calls\""),
     DONE,
 ]);
 
@@ -317,6 +367,14 @@ mod first_call_only {
         let usage = "data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n".to_owned();
         let input = [role(), text(CALL), text("b"), text(CALL), finish("stop"), usage.clone(), DONE.into()];
         let expected = [role(), call(0, "f"), arguments(0, r#"{"k":"v"}"#), finish("tool_calls"), usage, DONE.into()];
+        check(&exchange(Calls::First, Usage::Asked), &input, &expected);
+    }
+
+    #[test]
+    fn the_servers_own_call_is_one_too_many() {
+        let input = [role(), text(CALL), served(r#""index":0,"#, "null"), finish("tool_calls"), DONE.into()];
+        let list = chunk(r#"{"tool_calls":[]}"#, "null");
+        let expected = [role(), call(0, "f"), arguments(0, r#"{"k":"v"}"#), list, finish("tool_calls"), DONE.into()];
         check(&exchange(Calls::First, Usage::Asked), &input, &expected);
     }
 

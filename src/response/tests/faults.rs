@@ -106,6 +106,47 @@ fn an_error_event_goes_on_after_what_was_held() {
     check(&[none.clone(), finish("stop"), DONE.into()], End::Clean, &[none, finish("stop"), DONE.into()]);
 }
 
+#[test]
+fn an_error_that_is_told_in_another_way_goes_on_in_openais() {
+    for told in [
+        "event: error\ndata: {\"code\":500,\"message\":\"no\"}\n\n",
+        "event: error\ndata: {\"code\":500,\ndata: \"message\":\"no\"}\n\n",
+        "data: {\"object\":\"error\",\"message\":\"no\"}\n\n",
+        "event: error\ndata: no\n\n",
+    ] {
+        let (out, summary) = rewrite(&usual(), &[text("a<tool"), told.to_owned(), DONE.into()].concat(), End::Clean);
+        let let_go = [text("a"), made(r#"{"content":"<tool"}"#)].concat();
+        let error = out.strip_prefix(&let_go).unwrap().strip_suffix(DONE).unwrap();
+        let error: serde_json::Value = serde_json::from_str(error.strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(error["error"]["message"], "no", "{told}");
+        assert!(summary.complete && summary.finish_reason.is_none());
+    }
+    let known = "event: error\ndata: {\"error\":{\"message\":\"no\"}}\n\n".to_owned();
+    check(&[text("a"), known.clone(), DONE.into()], End::Clean, &[text("a"), known, DONE.into()]);
+}
+
+#[test]
+fn an_answer_that_lacks_a_choice_is_not_complete() {
+    let two = Exchange { choices: 2, ..usual() };
+    let input = [text("a"), finish("stop")].concat();
+    assert_eq!(rewrite(&two, &input, End::Died).0, [&input, DIED].concat());
+}
+
+#[test]
+fn an_answer_is_said_before_it_is_over() {
+    for (choices, input, expected) in [
+        (1, text("a"), false),
+        (1, text("a") + &finish("stop"), true),
+        (2, text("a") + &finish("stop"), false),
+        (2, text("a") + DONE, true),
+        (1, "data: {\"error\":{}}\n\n".to_owned(), true),
+    ] {
+        let mut rewriter = StreamRewriter::new(&Exchange { choices, ..usual() }, &Limits::default());
+        rewriter.push(input.clone().into());
+        assert_eq!(rewriter.is_said(), expected, "{input}");
+    }
+}
+
 /// What comes out with these limits, all of it pushed in pieces of every size.
 fn within(limits: &Limits, input: &str, end: End) -> (String, Summary) {
     let mut results = (1..=input.len()).map(|size| {

@@ -1,0 +1,51 @@
+//! The calls that the server made itself of a model's text, behind those that were found in what it left of it.
+//! Reads nothing of a call but its place.
+
+use std::borrow::Cow;
+
+use crate::json::{Edit, Object, array};
+
+/// How many calls a streamed list of them leads to: one more than its last place. Without places they count from 0.
+pub(super) fn count(list: &str) -> u32 {
+    places(list).map(|(place, _)| place.saturating_add(1)).max().unwrap_or(0)
+}
+
+/// The same list behind so many other calls.
+pub(super) fn behind(others: u32, list: &str) -> String {
+    let mut out = String::from("[");
+    for (place, element) in places(list) {
+        out.push_str(if out.len() > 1 { "," } else { "" });
+        let place = place.saturating_add(others).to_string();
+        match Object::parse(element) {
+            Some(call) => out.push_str(&call.edited(&[("index", Edit::Set(Cow::Owned(place)))])),
+            None => out.push_str(element),
+        }
+    }
+    out.push(']');
+    out
+}
+
+fn places(list: &str) -> impl Iterator<Item = (u32, &str)> {
+    (0..).zip(array(list).unwrap_or_default()).map(|(at, element)| {
+        let said = Object::parse(element).and_then(|call| call.get("index")?.parse().ok());
+        (said.unwrap_or(at), element)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_move_and_nothing_else() {
+        let table = [
+            (r#"[{"index":0,"id":"x"}]"#, 1, r#"[{"index":2,"id":"x"}]"#),
+            (r#"[{"id":"x"}, { "index" : 4 }]"#, 5, r#"[{"id":"x","index":2},{ "index" : 6 }]"#),
+            (r#"[7]"#, 1, r#"[7]"#),
+            ("[]", 0, "[]"),
+        ];
+        for (list, calls, moved) in table {
+            assert_eq!((count(list), behind(2, list).as_str()), (calls, moved), "{list}");
+        }
+    }
+}

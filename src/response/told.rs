@@ -1,0 +1,125 @@
+//! An error that a server tells within its stream.
+//! Decides nothing: it finds the error, whichever way the server has for it, and says it in OpenAI's shape.
+
+use std::borrow::Cow;
+
+use super::envelope;
+use crate::json::{Object, string};
+use crate::{openai, sse};
+
+/// An error, borrowed from the data that tells it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told<'a> {
+    /// As OpenAI does: the value of a member `error`.
+    Member(&'a str),
+    /// All of the data is the error: FastChat's and older vLLM's `"object": "error"`, or an `event: error`.
+    Data(&'a str),
+}
+
+impl<'a> Told<'a> {
+    /// What a chunk or a whole answer tells.
+    pub(super) fn of(object: &Object<'a>) -> Option<Self> {
+        let is_error = |key| object.get(key) == Some("\"error\"");
+        let whole = || (is_error("object") || is_error("type")).then(|| Self::Data(object.text()));
+        object.present("error").map(Self::Member).or_else(whole)
+    }
+
+    /// What an event tells that calls itself an error, whatever its data is.
+    pub(super) fn of_event(event: &'a sse::Event<'_>) -> Option<Self> {
+        (event.kind()? == b"error").then_some(())?;
+        let text = std::str::from_utf8(event.data().unwrap_or_default()).unwrap_or_default();
+        let member = Object::parse(text).and_then(|object| object.present("error"));
+        Some(member.map_or(Self::Data(text), Self::Member))
+    }
+
+    /// Whether clients that know OpenAI's errors understand it as it was told.
+    pub(super) fn is_openais(self) -> bool {
+        matches!(self, Self::Member(_))
+    }
+
+    /// The error as an object, in the server's own words.
+    pub(super) fn object(self) -> Cow<'a, str> {
+        let (Self::Member(value) | Self::Data(value)) = self;
+        let value = value.trim_ascii();
+        if Object::parse(value).is_some() {
+            return Cow::Borrowed(value);
+        }
+        let message = string(value).unwrap_or(Cow::Borrowed(value));
+        let message = if message.is_empty() { "the server failed within its answer" } else { &message };
+        let error = openai::Error { message, ..envelope::upstream_error("") };
+        Cow::Owned(serde_json::to_string(&error).unwrap_or_default())
+    }
+
+    /// The status that a whole answer would have had.
+    pub(super) fn status(self) -> u16 {
+        let (Self::Member(value) | Self::Data(value)) = self;
+        let Some(error) = Object::parse(value) else { return STATUS_UNSAID };
+        let number =
+            |key: &&str| error.get(key)?.trim_matches('"').parse().ok().filter(|code| (400..600).contains(code));
+        let by_name = |key: &&str| {
+            let name = error.string(key)?;
+            NAMES.iter().find(|(known, _)| *known == name).map(|(_, status)| *status)
+        };
+        let said = ["code", "status", "status_code"].iter().find_map(number);
+        said.or_else(|| ["type", "code"].iter().find_map(by_name)).unwrap_or(STATUS_UNSAID)
+    }
+}
+
+/// Of an error that does not say whose fault it is: the server failed.
+const STATUS_UNSAID: u16 = 502;
+
+/// What errors without a number are called by OpenAI, llama.cpp (`tools/server/server-common.cpp`) and vLLM
+/// (`entrypoints/openai/protocol.py`).
+const NAMES: [(&str, u16); 15] = [
+    ("BadRequestError", 400),
+    ("context_length_exceeded", 400),
+    ("exceed_context_size_error", 400),
+    ("invalid_request_error", 400),
+    ("authentication_error", 401),
+    ("permission_error", 403),
+    ("NotFoundError", 404),
+    ("not_found_error", 404),
+    ("rate_limit_error", 429),
+    ("InternalServerError", 500),
+    ("internal_server_error", 500),
+    ("server_error", 500),
+    ("not_supported_error", 501),
+    ("overloaded_error", 503),
+    ("unavailable_error", 503),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_found_whichever_way_it_is_told() {
+        let plain = |message: &str| {
+            format!(r#"{{"message":"{message}","type":"server_error","param":null,"code":"upstream_error"}}"#)
+        };
+        let table = [
+            ("data: {\"error\":{\"code\":400,\"n_ctx\":9}}", Some((400, r#"{"code":400,"n_ctx":9}"#.to_owned()))),
+            ("data: {\"error\":{\"code\":\"429\"}}", Some((429, r#"{"code":"429"}"#.to_owned()))),
+            ("data: {\"error\":{\"type\":\"NotFoundError\"}}", Some((404, r#"{"type":"NotFoundError"}"#.to_owned()))),
+            ("data: {\"error\":{\"code\":7}}", Some((502, r#"{"code":7}"#.to_owned()))),
+            ("data: {\"error\":\"boom\"}", Some((502, plain("boom")))),
+            ("data: {\"object\":\"error\",\"code\":400}", Some((400, r#"{"object":"error","code":400}"#.to_owned()))),
+            ("event: error\ndata: {\"code\":500}", Some((500, r#"{"code":500}"#.to_owned()))),
+            ("event: error\ndata: {\"error\":{\"code\":503}}", Some((503, r#"{"code":503}"#.to_owned()))),
+            ("event: error\ndata: boom", Some((502, plain("boom")))),
+            ("event: error\ndata: \"boom\"", Some((502, plain("boom")))),
+            ("event: error", Some((502, plain("the server failed within its answer")))),
+            ("event: message\ndata: {\"code\":500}", None),
+            ("data: {\"error\":null}", None),
+            ("data: {\"code\":500}", None),
+        ];
+        for (raw, expected) in table {
+            let mut events = sse::Decoder::new(1000);
+            events.push(format!("{raw}\n\n").into());
+            let event = events.next_event().unwrap().unwrap();
+            let data = std::str::from_utf8(event.data().unwrap_or_default()).unwrap();
+            let told = Told::of_event(&event).or_else(|| Told::of(&Object::parse(data)?));
+            assert_eq!(told.map(|told| (told.status(), told.object().into_owned())), expected, "{raw}");
+        }
+    }
+}
