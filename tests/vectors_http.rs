@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use toolgate::config::{Chats, Config, ToolsChoice};
+use toolgate::decode::Reasoning;
 use toolgate::response::Folder;
 use toolgate::server;
 
@@ -170,6 +171,8 @@ fn through(
         Config::from_upstreams(&[format!("http://{address}")], &["127.0.0.1:0".into()], Some(dialect)).unwrap();
     // The vectors know nothing of servers that must stream so that a client's leaving is noticed.
     config.pools[0].assemble = Chats::Off;
+    // The upstream takes one request, and is not asked how its reasoning begins.
+    config.pools[0].reasoning = Reasoning::Off;
     if vector["system"] == "001" {
         config.pools[0].tools = ToolsChoice::Parse;
     }

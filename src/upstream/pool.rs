@@ -206,23 +206,24 @@ impl Pool {
         ask::all(&self.config, asked, question, authorization).await
     }
 
-    /// How its models write. With `dialect: auto` the servers' chat template decides, then the model's name.
-    /// Takes 2 s at most. `None` only when there is no dialect at all.
+    /// How its models write, and how their reasoning begins. What the configuration leaves open the servers' chat
+    /// template decides, then the model's name. Takes 2 s at most. `None` only when there is no dialect at all.
     pub async fn family(&self, model: Option<&str>) -> Option<Family> {
-        let reasoning = self.config.reasoning;
-        let dialect = match &self.config.dialect {
-            DialectChoice::Named(dialect) => Arc::clone(dialect),
-            DialectChoice::Auto => {
-                match self.probe.family(&self.config, &self.lasting.places.peers(), &self.dialects).await {
-                    Some(found) => {
-                        let reasoning = if reasoning == Reasoning::Auto { found.reasoning } else { reasoning };
-                        return Some(Family { dialect: found.dialect, reasoning });
-                    }
-                    None => Arc::clone(self.by_name(model)?),
-                }
-            }
+        let config = &self.config;
+        let found = match &config.dialect {
+            DialectChoice::Named(dialect) if !is_open(dialect, config.reasoning) => None,
+            _ => self.probe.family(config, &self.lasting.places.peers(), &self.dialects).await,
         };
-        Some(Family { dialect, reasoning })
+        let dialect = match (&config.dialect, &found) {
+            (DialectChoice::Named(dialect), _) => dialect,
+            (DialectChoice::Auto, Some(found)) => &found.dialect,
+            (DialectChoice::Auto, None) => self.by_name(model)?,
+        };
+        let reasoning = match &found {
+            Some(found) if config.reasoning == Reasoning::Auto => found.reasoning,
+            _ => config.reasoning,
+        };
+        Some(Family { dialect: Arc::clone(dialect), reasoning })
     }
 
     fn by_name(&self, model: Option<&str>) -> Option<&Arc<Dialect>> {
@@ -250,6 +251,11 @@ impl Queued {
     pub fn position(&self) -> Option<usize> {
         self.waiting.position()
     }
+}
+
+/// Whether it is to be found out how a dialect's reasoning begins.
+fn is_open(dialect: &Dialect, reasoning: Reasoning) -> bool {
+    reasoning == Reasoning::Auto && dialect.spec().reasoning.is_some()
 }
 
 pub(super) fn is_awake(standing: Standing) -> bool {

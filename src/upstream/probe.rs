@@ -1,4 +1,4 @@
-//! Asks llama.cpp's servers for their chat template, by which a family of models is known.
+//! Asks llama.cpp's servers for their chat template, by which a family of models is known, and how its reasoning begins.
 //! Once a pool, when it is first needed, and again when a peer has come, left or come back: the models may be others then.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::balance::PeerId;
-use crate::config;
+use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 use crate::exchange::Engine;
@@ -49,14 +49,17 @@ impl Probe {
         }
         let templates = templates(pool, peers).await;
         let family = agree(pool, &templates, dialects);
-        match &family {
-            Some(family) => log::info!(
+        match (&family, &pool.dialect) {
+            (Some(family), _) => log::info!(
                 "pool {}: the chat template says dialect {}, reasoning {}",
                 pool.name,
                 family.dialect.name(),
                 family.reasoning.name()
             ),
-            None => log::info!("pool {}: no known chat template; going by the model's name", pool.name),
+            (None, DialectChoice::Auto) => {
+                log::info!("pool {}: no known chat template; going by the model's name", pool.name);
+            }
+            (None, DialectChoice::Named(_)) => log::info!("pool {}: no chat template", pool.name),
         }
         let until = templates.is_empty().then(|| Instant::now() + RETRY_AFTER);
         *last = Some(Learnt { family: family.clone(), of, until });
@@ -76,23 +79,29 @@ async fn templates(pool: &config::Pool, peers: &[Arc<Peer>]) -> Vec<(String, Str
     templates
 }
 
-/// The family of the first peer that has a known one; says so when another differs.
+/// The family of the first peer that has a known one; says so when another differs. A dialect that was named stays.
 fn agree(pool: &config::Pool, templates: &[(String, String)], dialects: &Dialects) -> Option<Family> {
     let known = |template: &str| {
-        let dialect = dialects.by_template(template)?;
+        let dialect = match &pool.dialect {
+            DialectChoice::Named(dialect) => dialect,
+            DialectChoice::Auto => dialects.by_template(template)?,
+        };
         Some(Family { dialect: Arc::clone(dialect), reasoning: prompt_reasoning(dialect, template) })
     };
     let mut families = templates.iter().map(|(url, template)| (url, known(template)));
     let (first_url, first) = families.next()?;
     let mut chosen = first;
     for (url, other) in families {
-        let name = |family: &Option<Family>| family.as_ref().map(|f| f.dialect.name().to_owned());
+        let name = |family: &Option<Family>| {
+            let named = |family: &Family| format!("{}, reasoning {}", family.dialect.name(), family.reasoning.name());
+            family.as_ref().map_or_else(|| "something unknown".to_owned(), named)
+        };
         if name(&other) != name(&chosen) {
             log::warn!(
-                "pool {}: {first_url} writes {}, {url} writes {}; a pool is read as one dialect",
+                "pool {}: {first_url} writes {}, {url} writes {}; a pool is read as one",
                 pool.name,
-                name(&chosen).as_deref().unwrap_or("something unknown"),
-                name(&other).as_deref().unwrap_or("something unknown"),
+                name(&chosen),
+                name(&other),
             );
         }
         chosen = chosen.or(other);

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use toolgate::config::{Balancing, Checks, Config, DialectChoice, Peer, Pool, Server, ToolsChoice, View};
+use toolgate::decode::Reasoning;
 use toolgate::dialect::{Dialects, Glob};
 use toolgate::limits::Limits;
 use toolgate::server::{self, Running};
@@ -276,6 +277,8 @@ pub fn pool(name: &str, peers: Vec<Peer>) -> Pool {
         peers,
         balancing: Balancing { checks: Checks::Never, ..Balancing::default() },
         dialect: DialectChoice::Named(Arc::clone(dialects.get("hermes").unwrap())),
+        // Else they would be asked how it begins.
+        reasoning: Reasoning::Off,
         tools: ToolsChoice::Inject,
         ..Pool::named(name)
     }

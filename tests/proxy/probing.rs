@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use toolgate::config::DialectChoice;
+use toolgate::decode::Reasoning;
 
 use crate::harness::{Upstream, ask, config, dead_address, gateway_of, get, ok, peer, pool, post};
 
@@ -41,6 +42,27 @@ fn a_pool_is_asked_once_and_only_when_tools_are_offered() {
         assert_eq!(ask(gateway.addr, post("/v1/chat/completions", OFFER)).status(), 200);
         assert_eq!(asked.load(Ordering::SeqCst), 1);
     }
+}
+
+/// The dialect that was named stays.
+#[test]
+fn a_template_says_how_reasoning_begins() {
+    const SAID: &str = r#"{"choices":[{"index":0,"message":{"content":"so</think>yes"},"finish_reason":"stop"}]}"#;
+    const OPENED: &str = "<tool_call><function=<parameter= {% if add_generation_prompt %}<think>{% endif %}";
+    let read = |template: &'static str, reasoning| {
+        let (upstream, _requests) = Upstream::answering(move |request| match request.first_line.as_str() {
+            line if line.starts_with("GET /props") => ok(&serde_json::json!({"chat_template": template}).to_string()),
+            _ => ok(SAID),
+        });
+        let mut pool = pool("default", vec![peer(upstream.address)]);
+        pool.reasoning = reasoning;
+        let answer = ask(gateway_of(config(vec![pool])).addr, post("/v1/chat/completions", OFFER)).json();
+        let message = &answer["choices"][0]["message"];
+        (message["reasoning_content"].clone(), message["content"].clone())
+    };
+    assert_eq!(read(OPENED, Reasoning::Auto), ("so".into(), "yes".into()));
+    assert_eq!(read(OPENED, Reasoning::Off), (serde_json::Value::Null, "so</think>yes".into()));
+    assert_eq!(read("plain", Reasoning::Auto), (serde_json::Value::Null, "so</think>yes".into()));
 }
 
 #[test]
