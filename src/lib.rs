@@ -25,7 +25,7 @@
 //! | 3 | `response` | rewrite a reply, streamed or whole | `decode exchange sse json openai limits` |
 //! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect limits exchange decode` |
-//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect exchange response sse` |
+//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect exchange response sse limits` |
 //! | 5 | `metrics` | what is counted and measured, and its names | `balance response` |
 //! | 6 | `proxy` | the Pingora phases; `fault` maps errors to HTTP | all above |
 //! | 6 | `admin` | the admin address: health, readiness, metrics, status | all above |

@@ -14,7 +14,7 @@ use crate::config::{Chats, Queue, View};
 use crate::exchange::ToolsMode;
 use crate::metrics::Operation;
 use crate::request::{self, Outline, Policy, ResponseFormat, Rewritten};
-use crate::upstream::{Pool, Upstream};
+use crate::upstream::{Asked, Comments, Pool, Until, Upstream};
 
 use super::body::{self, Read, ReadError, Upload};
 use super::context::Delivery;
@@ -163,8 +163,8 @@ fn pool_for(upstream: &Upstream, context: &mut Context) -> Result<Arc<Pool>> {
 /// The body that asks for a stream instead, if the answer is to be assembled from one.
 fn streamed(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
     let streamed = is_among(pool.config().assemble, context).then(|| request::streamed(body)).flatten()?;
-    context.delivery = Delivery::Assembled;
-    Some(streamed)
+    context.delivery = Delivery::Assembled { choices: streamed.choices };
+    Some(streamed.body)
 }
 
 /// The body that asks the server to say how far it is with the prompt, if the client can be told.
@@ -184,19 +184,26 @@ fn is_among(chats: Chats, context: &Context) -> bool {
 }
 
 /// How the answer is waited for: a stream is held until it says something, and a client that asked for one hears
-/// something meanwhile.
+/// something meanwhile. For a client that wants it whole it is held to its end. Whatever else is read is held until it is
+/// known whether it is a stream.
 fn wait(request: &RequestHeader, outline: &Outline, pool: &Pool, context: &Context) -> Wait {
     let generates = matches!(route::operation(request), Operation::Chat | Operation::Completion);
-    let comes_streamed = outline.is_streamed || context.delivery == Delivery::Assembled;
     // Places in a stream that a server keeps are counted in bytes.
     let is_kept = context.conversation.is_some();
     // Whoever may not hear the gateway is to hear at least the server, from its head on.
-    let may_not_hear = outline.is_streamed && headers::is_of_another_page(request);
-    if !generates || !comes_streamed || is_kept || may_not_hear {
+    let may_hear = outline.is_streamed && !headers::is_of_another_page(request);
+    if !generates || is_kept {
         return Wait::default();
     }
-    let keepalive_ms = pool.config().keepalive_ms.filter(|_| outline.is_streamed);
-    Wait::held(keepalive_ms.map(Duration::from_millis))
+    let keepalive = pool.config().keepalive_ms.map(Duration::from_millis);
+    match context.delivery {
+        Delivery::Assembled { choices } => {
+            Wait::held(Until::Whole { choices, limits: context.settings.limits.clone() }, None)
+        }
+        Delivery::AsItComes if may_hear => Wait::held(Until::Spoken(Asked::Client, Comments::Servers), keepalive),
+        Delivery::AsItComes if context.is_read() => Wait::held(Until::Known, None),
+        Delivery::AsItComes => Wait::default(),
+    }
 }
 
 /// Sends the request to this pool, with what its head says to the pool's balancing.

@@ -10,7 +10,7 @@ use pingora::{Error, ErrorType};
 use crate::balance::{Fingerprint, PeerId, Why};
 use crate::exchange::Exchange;
 use crate::response::{ModelRewriter, Summary};
-use crate::upstream::{Claim, Pool, Watch};
+use crate::upstream::{Claim, Expired, Pool, Watch};
 
 use super::addressed::Addressed;
 use super::body::{End, Upload};
@@ -70,8 +70,14 @@ pub struct Context {
 pub enum Delivery {
     #[default]
     AsItComes,
-    /// The server is asked to stream for a client that wants it whole.
-    Assembled,
+    /// The server is asked to stream so many choices for a client that wants them whole.
+    Assembled { choices: usize },
+}
+
+impl Delivery {
+    pub fn is_assembled(self) -> bool {
+        self != Self::AsItComes
+    }
 }
 
 /// Where a request goes.
@@ -177,6 +183,11 @@ impl Context {
         *piece = Some(out.freeze());
     }
 
+    /// Whether anything of the answer's body is read.
+    pub fn is_read(&self) -> bool {
+        self.exchange.is_some() || self.alias.is_some() || self.delivery.is_assembled()
+    }
+
     /// The dialect that the answer is read as.
     pub fn dialect(&self) -> Option<&str> {
         self.exchange.as_ref().map(|exchange| exchange.decoding.dialect.name())
@@ -186,6 +197,19 @@ impl Context {
     pub fn follow(&mut self, bytes: &[u8]) -> pingora::Result<()> {
         let followed = self.nesting.as_mut().map_or(Ok(()), |nesting| nesting.follow(bytes));
         followed.map_err(|fault| self.fail(fault))
+    }
+
+    /// What an error of Pingora's means, together with what is known of its connection.
+    pub fn fault_of(&self, e: &Error) -> Fault {
+        match self.target.watch.as_ref().and_then(|watch| watch.failed()) {
+            Some(failed) => Fault::Assemble(failed),
+            None => Fault::of(e, self.expired()),
+        }
+    }
+
+    /// The wait that ended the connection to the server, if one did.
+    pub fn expired(&self) -> Option<Expired> {
+        self.target.watch.as_ref().and_then(|watch| watch.expired())
     }
 
     /// Remembers why, and gives Pingora an error that ends the request.

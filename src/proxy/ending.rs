@@ -23,7 +23,7 @@ impl Gateway {
             // Nobody failed: the rest was not wanted.
             context.fault = None;
             let mut piece = None;
-            context.summary = context.reply.finish(&mut piece).ok().flatten();
+            context.summary = context.reply.finish(&mut piece);
             (piece.unwrap_or_default(), Close::Properly)
         } else {
             let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);

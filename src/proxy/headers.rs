@@ -104,12 +104,6 @@ pub fn unframe_response(response: &mut ResponseHeader) {
     response.remove_header("Content-Length");
 }
 
-/// Makes the head of a stream that of a JSON body.
-pub fn unstream_response(response: &mut ResponseHeader) -> Result<()> {
-    response.remove_header("X-Accel-Buffering");
-    response.insert_header("Content-Type", "application/json; charset=utf-8")
-}
-
 /// Keeps proxies on the way from collecting a stream that was rewritten, unless the server already did.
 pub fn keep_streaming(response: &mut ResponseHeader) -> Result<()> {
     for (name, value) in [("X-Accel-Buffering", "no"), ("Cache-Control", "no-cache")] {

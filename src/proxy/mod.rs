@@ -63,7 +63,7 @@ use crate::upstream::{Cause, Connection, Pool, Watch, is_shortage};
 
 use body::End;
 use clients::Arrival;
-use context::{Delivery, Distrust};
+use context::Distrust;
 use conversation::Resumed;
 use fault::Blame;
 use felling::Felled;
@@ -101,7 +101,7 @@ impl Gateway {
     }
 
     /// The connection that a request needs.
-    fn connection(session: &mut Session, context: &mut Context, pool: &Pool) -> Connection {
+    fn connection(&self, session: &mut Session, context: &mut Context, pool: &Pool) -> Connection {
         let timeouts = pool.config().timeouts;
         if headers::asks_for_tunnel(session.req_header()) {
             return Connection::Own(Arc::new(Watch::of_tunnel(timeouts.connect_ms)));
@@ -112,13 +112,16 @@ impl Gateway {
         if is_repeatable(session) && has_one_wait && context.target.distrust == Distrust::None {
             return Connection::Shared { read_timeout: timeouts.idle_ms.map(Duration::from_millis) };
         }
+        let listener = context.delivery.is_assembled().then(|| self.overhear(context));
+        let holding = context.wait.holding(listener);
         let watch = context.target.watch.get_or_insert_with(|| Arc::new(Watch::new(timeouts)));
         // A client that stalls holds its server's slot too.
         session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
-        if let Some(holding) = context.wait.holding() {
+        let watch = Arc::clone(watch);
+        if let Some(holding) = holding {
             watch.hold(holding);
         }
-        Connection::Own(Arc::clone(watch))
+        Connection::Own(watch)
     }
 }
 
@@ -203,7 +206,7 @@ impl ProxyHttp for Gateway {
             if let Some(conversation) = &context.conversation {
                 pool.settle_session(conversation.key, claim.peer().id());
             }
-            let connection = Self::connection(session, context, &pool);
+            let connection = self.connection(session, context, &pool);
             match claim.http_peer(&connection).await {
                 Ok(http_peer) => {
                     context.seen.asking(context.began, context.target.queued);
@@ -246,8 +249,7 @@ impl ProxyHttp for Gateway {
             headers::frame_request(request, length)?;
         }
         // Nothing can be put before or into an answer that is compressed.
-        let is_read = context.exchange.is_some() || context.alias.is_some() || context.delivery == Delivery::Assembled;
-        if is_read || context.wait.is_heard() {
+        if context.is_read() || context.wait.is_heard() {
             request.insert_header("Accept-Encoding", "identity")?;
         }
         Ok(())
@@ -288,6 +290,12 @@ impl ProxyHttp for Gateway {
         self.judge_head(session, context, response)?;
         context.upload.release();
         (context.held, context.trial) = (None, None);
+        // Whoever reads it, or wrote a head for it, goes by what it is.
+        if (context.is_read() || context.wait.is_commented())
+            && context.target.watch.as_ref().is_some_and(|watch| watch.is_events())
+        {
+            response.insert_header("Content-Type", "text/event-stream")?;
+        }
         headers::strip_hop_by_hop(response);
         let comes_behind_comments = context.wait.is_commented();
         context.wait.answered();
@@ -321,12 +329,12 @@ impl ProxyHttp for Gateway {
         context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
         let from = context.reply.is_followed().then(Instant::now);
-        context.reply.push(piece).map_err(|e| context.fail(e.into()))?;
+        context.reply.push(piece);
         context.seen.came(&context.reply, piece.as_ref(), from);
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
             let claim = context.target.claim.take();
-            let summary = context.reply.finish(piece).map_err(|e| context.fail(e.into()))?;
+            let summary = context.reply.finish(piece);
             context.summary = summary.or(context.summary.take());
             if let Some(sent) = context.sent.take() {
                 self.felled.answered(&sent);
@@ -335,12 +343,12 @@ impl ProxyHttp for Gateway {
                 claim.judge(Outcome::Served);
                 place::learn(&claim, context.summary.as_ref());
             }
-        } else if context.reply.is_done()
-            && let Some(watch) = &context.target.watch
-        {
-            watch.stop();
         } else {
-            context.fill_silence(piece);
+            match &context.target.watch {
+                Some(watch) if context.reply.is_done() => watch.stop(),
+                Some(watch) if context.reply.is_said() => watch.rest(),
+                _ => context.fill_silence(piece),
+            }
         }
         context.rename(piece, if end_of_stream { End::Here } else { End::Later });
         Ok(None)
@@ -383,12 +391,12 @@ impl ProxyHttp for Gateway {
 
     async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Box<Context>) -> FailToProxy {
         context.trial = None;
-        let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
+        let expired = context.expired();
         let (fault, cause) = match context.fault.take() {
             Some(fault) => (fault, String::new()),
             None => match context.line.slipped() {
                 Some(slip) => (slip.fault(), String::new()),
-                None => (Fault::of(e, expired), format!(" ({})", Cause(e))),
+                None => (context.fault_of(e), format!(" ({})", Cause(e))),
             },
         };
         let code = fault.status();

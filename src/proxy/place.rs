@@ -134,7 +134,13 @@ impl Gateway {
         if context.target.resumes_elsewhere(response, claim.peer().id()) {
             return Err(Error::explain(ELSEWHERE, format!("{} does not have the stream", claim.peer().url())));
         }
-        let Some(outcome) = verdict(response, pool.config().engine) else {
+        let has_served = context.target.watch.as_ref().is_some_and(|watch| watch.is_made());
+        let outcome = verdict(response, pool.config().engine).map(|outcome| match outcome {
+            // What had begun to answer does not load.
+            Outcome::Loading if has_served => Outcome::Busy { retry_after: None },
+            outcome => outcome,
+        });
+        let Some(outcome) = outcome else {
             claim.began();
             context.target.claim = Some(claim);
             return Ok(());
@@ -174,8 +180,7 @@ impl Gateway {
         if e.etype() == &ELSEWHERE {
             return true;
         }
-        let expired = context.target.watch.as_ref().and_then(|watch| watch.expired());
-        let is_broken = e.esource() == &ErrorSource::Upstream && matches!(Fault::of(e, expired), Fault::Broken);
+        let is_broken = e.esource() == &ErrorSource::Upstream && matches!(context.fault_of(e), Fault::Broken);
         if !is_broken || context.has_begun(session) {
             return false;
         }

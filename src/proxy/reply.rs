@@ -10,7 +10,7 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::metrics::{Operation, Reading};
-use crate::response::{AssembleError, Assembler, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
+use crate::response::{BodyRewriter, ModelRewriter, StreamRewriter, Summary};
 
 use super::context::Delivery;
 use super::refusal::Refusal;
@@ -26,8 +26,6 @@ pub enum Reply {
     Events(Tail),
     Stream(Box<StreamRewriter>),
     Whole(Box<BodyRewriter>),
-    /// It comes as a stream and goes on whole.
-    Assembled(Box<Assembler>),
     /// It goes on as an error event.
     Refused(Box<Refusal>),
 }
@@ -105,12 +103,8 @@ impl Gateway {
             Ok(reply) => {
                 context.seen.reading = Some(Reading::Read);
                 headers::unframe_response(response);
-                match &reply {
-                    Reply::Stream(_) => headers::keep_streaming(response)?,
-                    Reply::Assembled(_) => headers::unstream_response(response)?,
-                    Reply::Whole(_) | Reply::Passing | Reply::Events(_) | Reply::Refused(_) => {}
-                }
-                if reply.is_followed() {
+                if matches!(reply, Reply::Stream(_)) {
+                    headers::keep_streaming(response)?;
                     self.follow(context);
                 }
                 context.reply = reply;
@@ -158,8 +152,8 @@ pub enum Close {
 }
 
 impl Reply {
-    /// Chooses by the reply's Content-Type, whatever the request asked for. Without an exchange no text is read, and
-    /// only what is to be assembled does not pass through.
+    /// Chooses by the reply's Content-Type, whatever the request asked for. Without an exchange no text is read, and of
+    /// what was put together only what it cost.
     pub fn to(
         header: &ResponseHeader,
         exchange: Option<&Exchange>,
@@ -167,20 +161,18 @@ impl Reply {
         limits: &Limits,
     ) -> Result<Self, Unread> {
         match (Form::of(header), delivery, exchange) {
-            (Ok(Form::Stream), Delivery::Assembled, _) => {
-                Ok(Self::Assembled(Box::new(Assembler::new(exchange, limits))))
+            (Ok(Form::Whole), Delivery::Assembled { .. }, None) => {
+                Ok(Self::Whole(Box::new(BodyRewriter::unchanging(limits))))
             }
             (_, _, None) => Ok(Self::Passing),
-            (Ok(Form::Stream), Delivery::AsItComes, Some(exchange)) => {
-                Ok(Self::Stream(Box::new(StreamRewriter::new(exchange, limits))))
-            }
+            (Ok(Form::Stream), _, Some(exchange)) => Ok(Self::Stream(Box::new(StreamRewriter::new(exchange, limits)))),
             (Ok(Form::Whole), _, Some(exchange)) => Ok(Self::Whole(Box::new(BodyRewriter::new(exchange, limits)))),
             (Err(why), _, Some(_)) => Err(why),
         }
     }
 
     /// Takes a piece of the body; what goes to the client takes its place.
-    pub fn push(&mut self, piece: &mut Option<Bytes>) -> Result<(), AssembleError> {
+    pub fn push(&mut self, piece: &mut Option<Bytes>) {
         match (self, piece.take()) {
             (Self::Passing, passing) => *piece = passing,
             (Self::Events(tail), passing) => {
@@ -194,16 +186,11 @@ impl Reply {
                 whole.push(bytes, &mut out);
                 *piece = Some(out.freeze());
             }
-            (Self::Assembled(assembler), Some(bytes)) => {
-                assembler.push(bytes)?;
-                *piece = Some(Bytes::new());
-            }
             (Self::Refused(refusal), Some(bytes)) => {
                 refusal.push(&bytes);
                 *piece = Some(Bytes::new());
             }
         }
-        Ok(())
     }
 
     /// Whether a comment may follow what went to the client so far.
@@ -218,14 +205,13 @@ impl Reply {
 
     /// Whether it is a stream that is read.
     pub fn is_followed(&self) -> bool {
-        matches!(self, Self::Stream(_) | Self::Assembled(_))
+        matches!(self, Self::Stream(_))
     }
 
     /// Of a stream that is read: how many of its events had words in them, and how many bytes are held back.
     pub fn progress(&self) -> Option<(u64, usize)> {
         match self {
             Self::Stream(stream) => Some((stream.spoken(), stream.held())),
-            Self::Assembled(assembler) => Some((assembler.spoken(), 0)),
             Self::Passing | Self::Events(_) | Self::Whole(_) | Self::Refused(_) => None,
         }
     }
@@ -235,21 +221,25 @@ impl Reply {
         matches!(self, Self::Stream(stream) if stream.is_done())
     }
 
+    /// Whether everything was said but what it cost.
+    pub fn is_said(&self) -> bool {
+        matches!(self, Self::Stream(stream) if stream.is_said())
+    }
+
     /// The upstream's body is complete: what is left goes behind `piece`.
-    pub fn finish(&mut self, piece: &mut Option<Bytes>) -> Result<Option<Summary>, AssembleError> {
+    pub fn finish(&mut self, piece: &mut Option<Bytes>) -> Option<Summary> {
         let mut out = BytesMut::from(piece.take().unwrap_or_default());
         let summary = match std::mem::take(self) {
             Self::Passing | Self::Events(_) => None,
             Self::Stream(stream) => Some(stream.finish(&mut out)),
             Self::Whole(whole) => Some(whole.finish(&mut out)),
-            Self::Assembled(assembler) => Some(assembler.finish(&mut out)?),
             Self::Refused(refusal) => {
                 out.extend_from_slice(&refusal.event());
                 None
             }
         };
         *piece = (!out.is_empty()).then(|| out.freeze());
-        Ok(summary)
+        summary
     }
 
     /// The upstream died with the answer begun: lets go of everything held, and says so where that can be said.
@@ -266,10 +256,6 @@ impl Reply {
                 let summary = whole.finish(&mut out);
                 (out.freeze(), Close::Cut, Some(summary))
             }
-            Self::Assembled(assembler) => match assembler.finish(&mut out) {
-                Ok(summary) => (out.freeze(), Close::Properly, Some(summary)),
-                Err(_) => (Bytes::new(), Close::Cut, None),
-            },
             Self::Refused(refusal) => (refusal.event(), Close::Properly, None),
         }
     }

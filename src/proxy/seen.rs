@@ -1,13 +1,15 @@
 //! What is noted of a request on its way, and how it is counted when it is over.
 //! Holds no content; the metrics' names are `metrics`'.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use crate::metrics::{Failure, Finished, Pace, Phase, Reading, Retry};
+use crate::metrics::{Counter, Failure, Finished, Pace, Phase, Reading, Retry};
+use crate::upstream::Listener;
 
 use super::context::{Context, Delivery};
 use super::fault::{Blame, Fault};
@@ -33,6 +35,24 @@ pub struct Seen {
     pub reading: Option<Reading>,
     pub retries: u32,
     pub pace: Pace,
+    /// The pace of an answer that is put together in its connection.
+    overheard: Option<Arc<Overheard>>,
+}
+
+/// Notes the pace of an answer that nobody sees before it is whole.
+#[derive(Debug, Default)]
+struct Overheard(Mutex<Pace>);
+
+impl Listener for Overheard {
+    fn spoke(&self, spoken: u64, from: Instant) {
+        self.pace().note(spoken, 0, from, Instant::now());
+    }
+}
+
+impl Overheard {
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,14 +88,32 @@ impl Seen {
         }
     }
 
+    /// Another try begins, whose answer is put together; it tells `live` how far it is.
+    fn overhear(&mut self, live: Arc<Counter>) -> Arc<dyn Listener> {
+        self.settle();
+        self.pace.tell(live);
+        let overheard = Arc::new(Overheard(Mutex::new(std::mem::take(&mut self.pace))));
+        self.overheard = Some(Arc::clone(&overheard));
+        overheard
+    }
+
+    /// Says of the pace what was not said yet.
+    fn settle(&mut self) {
+        if let Some(overheard) = self.overheard.take() {
+            self.pace = std::mem::take(&mut overheard.pace());
+        }
+        self.pace.settle();
+    }
+
     pub fn first_byte_after(&self) -> Option<Duration> {
         self.first_byte_after
     }
 
     fn phase(&self, delivery: Delivery, session: &mut Session) -> Phase {
         match self.framing {
-            Some(Framing::Events) if delivery == Delivery::AsItComes => Phase::Streaming,
+            Some(Framing::Events) if !delivery.is_assembled() => Phase::Streaming,
             Some(_) => Phase::Whole,
+            None if self.pace.spoken() > 0 => Phase::Whole,
             None if self.is_queued => Phase::Queued,
             None if self.is_uploaded || session.is_body_empty() => Phase::Waiting,
             None => Phase::Uploading,
@@ -132,9 +170,15 @@ impl Gateway {
         context.seen.pace.tell(live);
     }
 
+    /// Lets the stream that is put together next say how far it is.
+    pub(super) fn overhear(&self, context: &mut Context) -> Arc<dyn Listener> {
+        let live = self.metrics.generated(context.pool_name(), context.peer_url());
+        context.seen.overhear(live)
+    }
+
     /// Counts a request that is over.
     pub(super) fn count(&self, session: &mut Session, context: &mut Context) {
-        context.seen.pace.settle();
+        context.seen.settle();
         let code = context.status(session).unwrap_or(0);
         let blame = context.fault.as_ref().map(Fault::blame);
         let left_while = (blame == Some(Blame::Left)).then(|| context.seen.phase(context.delivery, session));

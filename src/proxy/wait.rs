@@ -3,6 +3,7 @@
 //! Waits for nothing itself; whoever waits calls, and a connection whose answer is held ticks.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use pingora::proxy::Session;
 use pingora::{Error, Result};
 
 use crate::response::Progress;
-use crate::upstream::{Asked, Holding, Ticks};
+use crate::upstream::{Asked, Comments, Holding, Listener, Ticks, Until};
 
 use super::{Context, explain, has_answered, headers};
 
@@ -19,7 +20,7 @@ use super::{Context, explain, has_answered, headers};
 #[derive(Debug, Default)]
 pub struct Wait {
     /// Absent when the answer is shown as it comes.
-    held: Option<Asked>,
+    held: Option<Until>,
     /// How long the client may hear nothing; absent when it hears nothing at all.
     every: Option<Duration>,
     /// When it last heard something; absent while its answer comes.
@@ -49,14 +50,14 @@ pub enum Standing {
 }
 
 impl Wait {
-    /// For an answer that is held until it says something. Its client hears something after each `every`.
-    pub fn held(every: Option<Duration>) -> Self {
-        Self { held: Some(Asked::Client), every, heard: Some(Instant::now()), stage: Stage::default() }
+    /// For an answer that is held. Its client hears something after each `every`.
+    pub fn held(until: Until, every: Option<Duration>) -> Self {
+        Self { held: Some(until), every, heard: Some(Instant::now()), stage: Stage::default() }
     }
 
     /// The server is asked how far it is with the prompt, so that the client can be told.
     pub fn ask_for_progress(&mut self) {
-        self.held = Some(Asked::Gateway);
+        self.held = Some(Until::Spoken(Asked::Gateway, Comments::Servers));
     }
 
     /// Whether the client may hear something before its answer.
@@ -69,10 +70,16 @@ impl Wait {
         self.heard?.checked_add(self.every?)
     }
 
-    /// How the answer to the next try is held.
-    pub fn holding(&self) -> Option<Holding> {
+    /// How the answer to the next try is held. `listener` is told how one grows that goes on whole.
+    pub fn holding(&self, listener: Option<Arc<dyn Listener>>) -> Option<Holding> {
         let ticks = self.next().zip(self.every).map(|(next, every)| Ticks { next: next.into(), every });
-        self.held.map(|asked| Holding { asked, ticks })
+        let mut until = self.held.clone()?;
+        if let Until::Spoken(_, comments) = &mut until
+            && self.is_commented()
+        {
+            *comments = Comments::Gateways;
+        }
+        Some(Holding { until, ticks, listener })
     }
 
     /// Whether the client has got a head and no answer.

@@ -7,9 +7,17 @@ use bytes::Bytes;
 
 use crate::json::{Edit, Object};
 
+/// A chat request that asks for a stream in its client's stead.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Streamed {
+    pub body: Bytes,
+    /// How many choices it asks for (`n`).
+    pub choices: usize,
+}
+
 /// The chat request as one for a stream, usage included. `None` when it asks for a stream itself, and when its shape is
 /// for the server to judge.
-pub fn streamed(body: &[u8]) -> Option<Bytes> {
+pub fn streamed(body: &[u8]) -> Option<Streamed> {
     let object = Object::of_body(body)?;
     object.present("messages")?;
     if !matches!(object.present("stream"), None | Some("false")) {
@@ -18,7 +26,8 @@ pub fn streamed(body: &[u8]) -> Option<Bytes> {
     let options = object.present("stream_options").map_or_else(|| Some(Object::empty()), Object::parse)?;
     let yes = || Edit::Set(Cow::Borrowed("true"));
     let options = options.edited(&[("include_usage", yes())]);
-    Some(object.edited(&[("stream", yes()), ("stream_options", Edit::Set(options.into()))]).into())
+    let body = object.edited(&[("stream", yes()), ("stream_options", Edit::Set(options.into()))]).into();
+    Some(Streamed { body, choices: object.get("n").and_then(|n| n.parse().ok()).unwrap_or(1) })
 }
 
 /// The chat request as one that lets llama.cpp say how far it is with the prompt. `None` when it asks for no stream, has
@@ -62,7 +71,10 @@ mod tests {
             ("[]", None),
         ];
         for (body, expected) in table {
-            assert_eq!(streamed(body.as_bytes()).as_deref(), expected.map(str::as_bytes), "{body}");
+            let streamed = streamed(body.as_bytes());
+            assert_eq!(streamed.as_ref().map(|streamed| streamed.body.as_ref()), expected.map(str::as_bytes), "{body}");
+            let choices = if body.contains("\"n\": 2") { 2 } else { 1 };
+            assert!(streamed.is_none_or(|streamed| streamed.choices == choices), "{body}");
         }
         assert_eq!(streamed(b"{\"messages\":\"\xff\"}"), None);
     }

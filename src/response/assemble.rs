@@ -5,12 +5,11 @@
 //! asked to stream for clients that did not, and they get this. Nothing goes out before everything is there: half an
 //! answer must not look like a whole one.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
+use super::answer::is_whole;
 use super::assembly::{AssembleError, Assembly};
 use super::chunk::Chunk;
-use super::{BodyRewriter, Summary};
-use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::sse;
 
@@ -19,19 +18,18 @@ use crate::sse;
 pub struct Assembler {
     events: sse::Decoder,
     assembly: Assembly,
+    /// How many choices the client asked for.
+    choices_asked: usize,
     spoken: u64,
-    /// Reads the text of the body, where the request offered tools.
-    rewriter: Option<BodyRewriter>,
 }
 
 impl Assembler {
-    /// `exchange` is that of a request with tools.
-    pub fn new(exchange: Option<&Exchange>, limits: &Limits) -> Self {
+    pub fn new(choices_asked: usize, limits: &Limits) -> Self {
         Self {
             events: sse::Decoder::new(limits.event_bytes_max),
             assembly: Assembly::new(limits.answer_bytes_max),
+            choices_asked,
             spoken: 0,
-            rewriter: exchange.map(|exchange| BodyRewriter::new(exchange, limits)),
         }
     }
 
@@ -39,9 +37,9 @@ impl Assembler {
     pub fn push(&mut self, bytes: Bytes) -> Result<(), AssembleError> {
         self.events.push(bytes);
         while let Some(event) = self.events.next_event()? {
-            let data = event.data().unwrap_or_default();
-            self.assembly.take(data)?;
-            self.spoken += u64::from(Chunk::parse(data).is_some_and(|chunk| chunk.speaks()));
+            self.assembly.take(&event)?;
+            self.spoken +=
+                u64::from(Chunk::parse(event.data().unwrap_or_default()).is_some_and(|chunk| chunk.speaks()));
         }
         Ok(())
     }
@@ -51,23 +49,35 @@ impl Assembler {
         self.spoken
     }
 
-    /// The stream ended, cleanly or not: appends the body, if everything of it has come.
-    pub fn finish(self, out: &mut BytesMut) -> Result<Summary, AssembleError> {
-        let Self { mut assembly, rewriter, .. } = self;
-        assembly.complete()?;
-        let body = Bytes::from(assembly.into_body());
-        if let Some(mut rewriter) = rewriter {
-            rewriter.push(body, out);
-            return Ok(rewriter.finish(out));
+    /// Whether each choice has its finish reason: what may follow is what it cost.
+    pub fn is_said(&self) -> bool {
+        self.is_done() || self.assembly.is_finished(self.choices_asked)
+    }
+
+    /// Whether the server has said that nothing follows.
+    pub fn is_done(&self) -> bool {
+        self.assembly.is_done()
+    }
+
+    /// The stream ended, cleanly or not: the body, if everything of it has come.
+    pub fn finish(mut self) -> Result<Bytes, AssembleError> {
+        self.read_rest()?;
+        if !self.is_said() {
+            return Err(AssembleError::Incomplete);
         }
-        out.extend_from_slice(&body);
-        let answer = Chunk::parse(&body);
-        let first = answer.as_ref().and_then(|answer| answer.choices.first()?.finished());
-        Ok(Summary {
-            finish_reason: first.map(str::to_owned),
-            tokens: answer.as_ref().and_then(|answer| answer.tokens(answer.choices.len())),
-            complete: true,
-            ..Summary::default()
-        })
+        Ok(self.assembly.complete()?.into_body().into())
+    }
+
+    /// Reads what came after the last blank line: the upstream may have left out the last one. Half an event is none.
+    fn read_rest(&mut self) -> Result<(), AssembleError> {
+        let rest = std::mem::replace(&mut self.events, sse::Decoder::new(usize::MAX)).finish();
+        let rest = rest.strip_prefix(b"\n").unwrap_or(&rest);
+        self.events.push([rest, b"\n\n"].concat().into());
+        if let Some(event) = self.events.next_event()?
+            && event.data().is_some_and(is_whole)
+        {
+            self.assembly.take(&event)?;
+        }
+        Ok(())
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::STOP;
 use super::merge::{AnswerTooLarge, Kept, Members, Value};
+use super::told::Told;
 use crate::json::{Object, array};
-use crate::sse::EventTooLarge;
+use crate::sse::{self, EventTooLarge};
 
 /// The chunks so far.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub(super) struct Assembly {
 }
 
 /// Why no answer can be made of a stream. What has come of it is lost.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssembleError {
     #[error(transparent)]
     EventTooLarge(#[from] EventTooLarge),
@@ -32,9 +33,17 @@ pub enum AssembleError {
     #[error("an event of the answer is no chunk")]
     NoChunk,
     #[error("the server reported an error within its answer")]
-    Reported,
+    Reported(Reported),
     #[error("the answer ends before it is complete")]
     Incomplete,
+}
+
+/// What a server that did not stream would have answered in place of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    pub status: u16,
+    /// `{"error": …}`, in the server's own words.
+    pub body: String,
 }
 
 impl Assembly {
@@ -49,10 +58,16 @@ impl Assembly {
         }
     }
 
-    /// Takes one event's data. What comes after `[DONE]` counts for nothing.
-    pub(super) fn take(&mut self, data: &[u8]) -> Result<(), AssembleError> {
-        let data = data.trim_ascii();
-        if self.done || data.is_empty() {
+    /// Takes one event. What comes after `[DONE]` counts for nothing.
+    pub(super) fn take(&mut self, event: &sse::Event<'_>) -> Result<(), AssembleError> {
+        if self.done {
+            return Ok(());
+        }
+        if let Some(told) = Told::of_event(event) {
+            return self.fail(told);
+        }
+        let data = event.data().unwrap_or_default().trim_ascii();
+        if data.is_empty() {
             return Ok(());
         }
         if data == b"[DONE]" {
@@ -60,9 +75,8 @@ impl Assembly {
             return Ok(());
         }
         let chunk = std::str::from_utf8(data).ok().and_then(Object::parse).ok_or(AssembleError::NoChunk)?;
-        if let Some(error) = chunk.present("error") {
-            self.members.replace_member("error", error, &mut self.kept)?;
-            return Err(AssembleError::Reported);
+        if let Some(told) = Told::of(&chunk) {
+            return self.fail(told);
         }
         let choices = chunk.present("choices").map_or(Some(Vec::new()), array).ok_or(AssembleError::NoChunk)?;
         for choice in &choices {
@@ -79,6 +93,12 @@ impl Assembly {
         let mut members = chunk.members().filter(|(key, _)| !NOT_KEPT.contains(key));
         members.try_for_each(|(key, value)| self.members.replace_member(key, value, &mut self.kept))?;
         Ok(())
+    }
+
+    fn fail(&mut self, told: Told<'_>) -> Result<(), AssembleError> {
+        let error = told.object();
+        self.members.replace_member("error", &error, &mut self.kept)?;
+        Err(AssembleError::Reported(Reported { status: told.status(), body: format!("{{\"error\":{error}}}") }))
     }
 
     fn take_choice(&mut self, choice: &Object<'_>) -> Result<(), AssembleError> {
@@ -100,9 +120,14 @@ impl Assembly {
         self.done
     }
 
+    /// Whether so many choices have come, and each has its finish reason.
+    pub(super) fn is_finished(&self, choices_asked: usize) -> bool {
+        self.choices.len() >= choices_asked.max(1) && self.choices.values().all(|choice| choice.says(FINISH_REASON))
+    }
+
     /// Nothing more comes: adds what an answer says and a stream may leave unsaid.
-    pub(super) fn complete(&mut self) -> Result<(), AssembleError> {
-        if !self.done || self.choices.is_empty() {
+    pub(super) fn complete(mut self) -> Result<Self, AssembleError> {
+        if self.choices.is_empty() {
             return Err(AssembleError::Incomplete);
         }
         for (index, choice) in &mut self.choices {
@@ -112,7 +137,7 @@ impl Assembly {
             message.get_or("role", Value::Plain("\"assistant\"".to_owned()));
             message.get_or("content", Value::Plain("\"\"".to_owned()));
         }
-        Ok(())
+        Ok(self)
     }
 
     /// The answer as it would have come whole.

@@ -49,7 +49,7 @@ impl Folder {
     pub fn push(&mut self, bytes: Bytes) {
         self.events.push(bytes);
         while let Ok(Some(event)) = self.events.next_event() {
-            let _ = self.assembly.take(event.data().unwrap_or_default());
+            let _ = self.assembly.take(&event);
         }
     }
 

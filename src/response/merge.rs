@@ -42,7 +42,7 @@ pub(super) struct Kept {
 }
 
 /// An answer that is not streamed is longer than the limit.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the answer is longer than {0} bytes")]
 pub struct AnswerTooLarge(pub usize);
 
@@ -127,6 +127,16 @@ impl Members {
             *member = value;
         }
         member
+    }
+
+    /// Whether a member says anything; an empty string does not.
+    pub(super) fn says(&self, key: &str) -> bool {
+        self.0.get(key).is_some_and(|value| match value {
+            Value::Null => false,
+            Value::Plain(plain) => plain != "\"\"",
+            Value::Text(text) => !text.is_empty(),
+            Value::List(_) | Value::Object(_) => true,
+        })
     }
 
     /// Appends the object, its members by their names.

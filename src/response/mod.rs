@@ -30,7 +30,7 @@ mod tokens;
 mod told;
 
 pub use assemble::Assembler;
-pub use assembly::AssembleError;
+pub use assembly::{AssembleError, Reported};
 pub use body::BodyRewriter;
 pub use fold::{Folded, Folder, Message};
 pub use merge::AnswerTooLarge;

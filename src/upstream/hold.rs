@@ -2,26 +2,36 @@
 //! is to hear that it is still waited for.
 //! Reads no socket; what the bytes mean is `opening`'s.
 
-use std::time::Duration;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{self, Duration};
 
 use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use crate::response::Progress;
+use crate::response::{AssembleError, Progress};
 
-use super::opening::{Asked, Opening};
+use super::opening::{End, Opening, Until};
 
 /// A head of our own that Pingora takes for the server's. It comes to the gateway's phases where a session is at hand,
 /// and goes no further.
 pub(super) const TICK: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
 
 /// How an exchange's answers are held.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Holding {
-    pub asked: Asked,
+    pub until: Until,
     /// For a client that is to hear something meanwhile.
     pub ticks: Option<Ticks>,
+    /// For an answer that is put together.
+    pub listener: Option<Arc<dyn Listener>>,
+}
+
+/// Who is told how an answer grows that nobody sees before it is whole.
+pub trait Listener: fmt::Debug + Send + Sync {
+    /// A piece that was read from then on has brought it to so many events in which the model said something.
+    fn spoke(&self, spoken: u64, from: time::Instant);
 }
 
 /// When a client that waits is to hear something.
@@ -36,27 +46,42 @@ pub struct Ticks {
 pub(super) struct Hold {
     opening: Opening,
     ticks: Option<Ticks>,
+    listener: Option<Arc<dyn Listener>>,
     /// What is to be handed on.
     out: Bytes,
 }
 
 impl Hold {
     pub fn new(holding: Holding) -> Self {
-        Self { opening: Opening::new(holding.asked), ticks: holding.ticks, out: Bytes::new() }
+        let Holding { until, ticks, listener } = holding;
+        Self { opening: Opening::new(until), ticks, listener, out: Bytes::new() }
     }
 
     /// Takes what the server sent.
     pub fn push(&mut self, bytes: &[u8]) {
+        let from = time::Instant::now();
         self.opening.push(bytes);
+        if let Some(listener) = &self.listener {
+            listener.spoke(self.opening.spoken(), from);
+        }
+    }
+
+    /// The server sends nothing more.
+    pub fn end(&mut self) -> End {
+        self.opening.end()
     }
 
     /// Puts into `buf` what may be handed on; whether there was anything.
     pub fn hand_on(&mut self, buf: &mut ReadBuf<'_>) -> Handed {
-        if self.out.is_empty() && self.opening.is_open() {
+        if self.out.is_empty() {
             self.out = self.opening.take();
         }
         if self.out.is_empty() {
-            return if self.opening.is_open() { Handed::All } else { Handed::Nothing };
+            return match &self.opening {
+                opening if opening.is_open() => Handed::All,
+                opening if opening.is_made() => Handed::Last,
+                _ => Handed::Nothing,
+            };
         }
         let length = self.out.len().min(buf.remaining());
         buf.put_slice(self.out.get(..length).unwrap_or_default());
@@ -64,9 +89,24 @@ impl Hold {
         Handed::Some
     }
 
-    /// Whether the server has sent nothing yet.
-    pub fn is_untouched(&self) -> bool {
-        self.opening.is_untouched()
+    /// Whether it is an event stream, whatever its head says.
+    pub fn is_events(&self) -> bool {
+        self.opening.is_events()
+    }
+
+    /// Whether it was put together, or an error that was told instead.
+    pub fn is_made(&self) -> bool {
+        self.opening.is_made()
+    }
+
+    /// Whether all was said of an answer that is put together but what it cost.
+    pub fn is_said(&self) -> bool {
+        self.opening.is_said()
+    }
+
+    /// Why no whole answer can be made of it.
+    pub fn failed(&self) -> Option<&AssembleError> {
+        self.opening.failed()
     }
 
     pub fn progress(&self) -> Option<Progress> {
@@ -85,6 +125,7 @@ impl Hold {
         }
         if last == Last::Arrived {
             self.out = Bytes::from_static(TICK);
+            self.opening.comment();
         }
     }
 }
@@ -96,6 +137,8 @@ pub(super) enum Handed {
     Some,
     /// Nothing, and nothing more is held.
     All,
+    /// Nothing, and nothing more is to be.
+    Last,
 }
 
 /// What became of the last tick.

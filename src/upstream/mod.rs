@@ -11,6 +11,7 @@ mod cause;
 mod check;
 mod claim;
 mod dial;
+mod framing;
 mod hold;
 mod keep;
 mod lasting;
@@ -24,6 +25,7 @@ mod places;
 mod pool;
 mod probe;
 mod watch;
+mod whole;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -31,8 +33,8 @@ pub use ask::Question;
 pub use cause::{Cause, is_shortage};
 pub use check::Fate;
 pub use claim::{Claim, Connection};
-pub use hold::{Holding, Ticks};
-pub use opening::Asked;
+pub use hold::{Holding, Listener, Ticks};
+pub use opening::{Asked, Comments, Until};
 pub use peer::Peer;
 pub use pool::{ClaimError, Family, Found, Need, Pool, Queued};
 pub use watch::{Expired, Watch};

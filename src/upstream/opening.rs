@@ -1,24 +1,36 @@
-//! Holds the beginning of an event stream until it says something.
-//! Has no socket and no clock: it is pushed what a server sends, head and framing included, and says from where on it
-//! may be shown.
+//! Holds an answer back: until it is known what it is, until it says something, or until it is whole.
+//! Has no socket and no clock: it is pushed what a server sends, head and framing included, and says what may be shown,
+//! and when.
 //!
 //! A server that dies after its 200 but before its first word has answered nothing yet; as long as nothing was shown,
 //! another one can take its place. Only such an answer is held: anything but a plain 200 of an event stream is shown
-//! at once, and so is what cannot be understood. What is shown is what came, in its order; left out are only whole
-//! chunks of comments, and of progress that the client did not ask for.
+//! at once, and so is what cannot be understood. Of a stream that goes on as one what is shown is what came, in its
+//! order; left out are only progress that the client did not ask for, and comments where the gateway's own stand in
+//! their place. The chunks that were held become one.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
-use crate::response::{Progress, Said};
+use crate::limits::Limits;
+use crate::response::{AssembleError, Progress, Said};
 use crate::sse;
+
+use super::framing::{Body, Form, Head, Piece};
+use super::whole::{Whole, refusal};
 
 /// More than any server says before its first word; beyond it the answer is shown as it is.
 const HELD_BYTES_MAX: usize = 1 << 16;
-/// As many as Pingora reads.
-const FIELDS_MAX: usize = 256;
-/// A chunk of more hexadecimal digits is larger than what is held.
-const SIZE_DIGITS_MAX: usize = 8;
+
+/// What an answer is held for.
+#[derive(Clone, Debug)]
+pub enum Until {
+    /// It is known whether it is an event stream.
+    Known,
+    /// It says something.
+    Spoken(Asked, Comments),
+    /// It is whole: a stream of so many choices goes on as one body.
+    Whole { choices: usize, limits: Limits },
+}
 
 /// Who asked a server how far it is with a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,113 +42,168 @@ pub enum Asked {
     Gateway,
 }
 
+/// Whose comments a client hears while it waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comments {
+    Servers,
+    /// The gateway's, so that the server's own would say the same twice.
+    Gateways,
+}
+
 /// The beginning of an answer.
 #[derive(Debug)]
 pub struct Opening {
-    held: BytesMut,
+    until: Until,
+    /// Heads that have come.
+    head: BytesMut,
+    /// Where the last of them begins.
+    began: usize,
+    /// What follows the last.
+    body: Option<Body>,
     stage: Stage,
-    asked: Asked,
+    /// What may be shown.
+    shown: BytesMut,
+    is_events: bool,
     progress: Option<Progress>,
+    failed: Option<AssembleError>,
 }
 
 /// ```text
-/// Head --> Data (ends with the connection) --------------> Open
-///  | \                                                      ^
-///  |  +--> Size --> Data --> End --> Size ...  -------------+
-///  +--------------------------------------------------------+
+/// Head --> Beginning --> Speech --> Open
+///  | \         |  \______________/   ^
+///  |  \        +---> Whole --> Made  |
+///  +---\-----------------------------+
 /// ```
 #[derive(Debug)]
 enum Stage {
-    /// Of a head, where it began and how long its last line is so far, carriage returns aside.
-    Head {
-        began: usize,
-        line: usize,
-    },
-    Body(Box<Body>),
-    /// It may be shown.
+    /// How long the last line is so far, carriage returns aside.
+    Head { line: usize },
+    /// Of what may be an event stream its first bytes.
+    Beginning(Vec<u8>),
+    /// An event stream that goes on as one.
+    Speech(Box<Speech>),
+    /// An event stream that is put together.
+    Whole(Box<Whole>),
+    /// It is shown, and everything that follows.
     Open,
+    /// It is shown, and nothing follows.
+    Made,
 }
 
+/// How an answer goes on after some of its bytes.
 #[derive(Debug)]
-struct Body {
-    part: Part,
-    events: sse::Decoder,
-    /// Bytes of an event whose end has not come.
-    begun: usize,
-    /// Where in what is held the current chunk began.
-    chunk: usize,
-    /// Whether everything in it is better left out.
-    is_void: bool,
+enum Flow {
+    On,
+    /// It may be shown as it came.
+    Open,
+    /// All of it has come that is needed to put it together.
+    Make,
+    /// Nothing can be made of it.
+    Fail(AssembleError),
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Part {
-    /// A chunk's first line; what has been read of it as a number.
-    Size { size: usize, digits: usize, is_over: bool },
-    /// So many bytes of a chunk; without chunks there is no end to them.
-    Data { left: Option<usize> },
-    /// What ends a chunk.
-    End,
-}
-
-const NEXT_CHUNK: Part = Part::Size { size: 0, digits: 0, is_over: false };
-
-/// How the body of an answer that is held is framed.
+/// The server sends nothing more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
-    Chunked,
-    /// It ends with the connection.
-    Close,
-}
-
-/// What a head means for what follows.
-#[derive(Debug)]
-enum Head {
-    /// Another head follows.
-    Informational,
-    Held(Framing),
-    /// Nothing that is held.
-    Other,
+pub enum End {
+    /// Nor did it ever.
+    Untouched,
+    /// What was held may be shown.
+    Shown,
+    Broken,
 }
 
 impl Opening {
-    pub fn new(asked: Asked) -> Self {
-        Self { held: BytesMut::new(), stage: Stage::Head { began: 0, line: 0 }, asked, progress: None }
+    pub fn new(until: Until) -> Self {
+        Self {
+            until,
+            head: BytesMut::new(),
+            began: 0,
+            body: None,
+            stage: Stage::Head { line: 0 },
+            shown: BytesMut::new(),
+            is_events: false,
+            progress: None,
+            failed: None,
+        }
     }
 
     /// Takes the next bytes that the server sent.
     pub fn push(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() && !self.is_open() {
-            let length = match &self.stage {
-                Stage::Body(body) => body.reach(bytes),
-                Stage::Head { .. } | Stage::Open => memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1),
-            };
-            if self.held.len() + length > HELD_BYTES_MAX {
-                self.stage = Stage::Open;
-                break;
+        while !bytes.is_empty() && self.failed.is_none() {
+            match self.stage {
+                Stage::Open => return self.shown.extend_from_slice(bytes),
+                Stage::Made => return,
+                _ => {}
             }
-            let (now, later) = bytes.split_at(length);
-            self.held.extend_from_slice(now);
-            self.read(now);
-            bytes = later;
+            let (length, flow) = self.read(bytes);
+            bytes = bytes.get(length..).unwrap_or_default();
+            match flow {
+                Flow::On if self.held() <= HELD_BYTES_MAX => {}
+                Flow::On | Flow::Open => self.open(),
+                Flow::Make => self.make(),
+                Flow::Fail(e) => self.fail(e),
+            }
         }
-        // What follows is not looked at.
-        self.held.extend_from_slice(bytes);
     }
 
-    /// Whether it may be shown.
+    /// The server sends nothing more, though its answer may not be over.
+    pub fn end(&mut self) -> End {
+        if self.head.is_empty() && matches!(self.stage, Stage::Head { .. }) {
+            return End::Untouched;
+        }
+        self.make();
+        match self.failed.take() {
+            None if self.is_made() => return End::Shown,
+            // A stream that just ends is one whose server died.
+            None | Some(AssembleError::Incomplete) => {}
+            failed => self.failed = failed,
+        }
+        End::Broken
+    }
+
+    /// From here on the client hears comments of the gateway.
+    pub fn comment(&mut self) {
+        if let Until::Spoken(_, comments) = &mut self.until {
+            *comments = Comments::Gateways;
+        }
+        if let Stage::Speech(speech) = &mut self.stage {
+            speech.comments = Comments::Gateways;
+        }
+    }
+
+    /// Whether everything that follows is shown.
     pub fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open)
     }
 
-    /// What is held; it is shown now.
-    pub fn take(&mut self) -> Bytes {
-        self.held.split().freeze()
+    /// Whether nothing that follows is shown.
+    pub fn is_made(&self) -> bool {
+        matches!(self.stage, Stage::Made)
     }
 
-    /// Whether nothing has come yet.
-    pub fn is_untouched(&self) -> bool {
-        matches!(self.stage, Stage::Head { began: 0, .. }) && self.held.is_empty()
+    /// What may be shown by now.
+    pub fn take(&mut self) -> Bytes {
+        self.shown.split().freeze()
+    }
+
+    /// Why no whole answer can be made of it.
+    pub fn failed(&self) -> Option<&AssembleError> {
+        self.failed.as_ref()
+    }
+
+    /// Whether it goes on as an event stream, whatever its head says.
+    pub fn is_events(&self) -> bool {
+        self.is_events && !matches!(self.until, Until::Whole { .. })
+    }
+
+    /// Of an answer that is put together: in how many of its events the model said something.
+    pub fn spoken(&self) -> u64 {
+        if let Stage::Whole(whole) = &self.stage { whole.spoken() } else { 0 }
+    }
+
+    /// Whether all was said of an answer that is put together but what it cost.
+    pub fn is_said(&self) -> bool {
+        matches!(&self.stage, Stage::Whole(whole) if whole.is_said())
     }
 
     /// How far the server was last with the prompt, where it was the gateway that asked.
@@ -144,109 +211,172 @@ impl Opening {
         self.progress
     }
 
-    /// Reads bytes that all belong to the same part of the answer.
-    fn read(&mut self, bytes: &[u8]) {
-        let next = match &mut self.stage {
-            Stage::Open => None,
-            Stage::Head { began, line } => {
-                *line += bytes.iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).count();
-                if bytes.ends_with(b"\n") && std::mem::take(line) == 0 {
-                    let head = self.held.get(*began..).unwrap_or_default();
-                    Some(match Head::read(head) {
-                        Head::Informational => Stage::Head { began: self.held.len(), line: 0 },
-                        Head::Held(framing) => Stage::Body(Box::new(Body::new(framing, self.held.len()))),
-                        Head::Other => Stage::Open,
-                    })
-                } else {
-                    None
+    /// Bytes that are held.
+    fn held(&self) -> usize {
+        let said = match &self.stage {
+            Stage::Beginning(first) => first.len(),
+            Stage::Speech(speech) => speech.held(),
+            // It keeps to a limit of its own.
+            Stage::Whole(_) => return 0,
+            Stage::Head { .. } | Stage::Open | Stage::Made => 0,
+        };
+        self.head.len() + self.body.as_ref().map_or(0, Body::kept) + said
+    }
+
+    /// Reads the first of these bytes that belong together, and says how many they are.
+    fn read(&mut self, bytes: &[u8]) -> (usize, Flow) {
+        let Some(body) = &mut self.body else {
+            let length = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+            return (length, self.read_head(bytes.get(..length).unwrap_or_default()));
+        };
+        let (length, piece) = body.read(bytes);
+        let flow = match (piece, &self.stage) {
+            (Piece::Frame, _) => Flow::On,
+            (Piece::Data(data), _) => self.read_data(data),
+            (Piece::Last, Stage::Whole(_)) => Flow::Make,
+            (Piece::Broken, Stage::Whole(_)) => Flow::Fail(AssembleError::Incomplete),
+            (Piece::Last | Piece::Broken, _) => Flow::Open,
+        };
+        (length, flow)
+    }
+
+    fn read_data(&mut self, data: &[u8]) -> Flow {
+        let is_over = self.body.as_ref().is_some_and(Body::is_over);
+        let flow = match &mut self.stage {
+            Stage::Beginning(first) => {
+                first.extend_from_slice(data);
+                match (sse::begins(first), &self.until) {
+                    (None, _) => Flow::On,
+                    (Some(true), Until::Known) => {
+                        self.is_events = true;
+                        Flow::Open
+                    }
+                    (Some(true), _) => {
+                        let first = std::mem::take(first);
+                        self.begin();
+                        return self.read_data(&first);
+                    }
+                    (Some(false), _) => Flow::Open,
                 }
             }
-            Stage::Body(body) => match body.read(bytes, self.asked, &mut self.progress) {
-                Flow::On => None,
-                Flow::Drop => {
-                    self.held.truncate(body.chunk);
-                    None
-                }
-                Flow::Next => {
-                    body.chunk = self.held.len();
-                    None
-                }
-                Flow::Open => Some(Stage::Open),
+            Stage::Speech(speech) => speech.read(data, &mut self.progress),
+            Stage::Whole(whole) => match whole.push(data) {
+                Ok(()) if is_over || whole.is_done() => Flow::Make,
+                Ok(()) => Flow::On,
+                Err(e) => Flow::Fail(e),
             },
+            Stage::Head { .. } | Stage::Open | Stage::Made => Flow::Open,
         };
-        if let Some(next) = next {
-            self.stage = next;
+        // Nothing follows that could be waited for.
+        if is_over && matches!(flow, Flow::On) { Flow::Open } else { flow }
+    }
+
+    /// Reads a line of a head, or the beginning of one.
+    fn read_head(&mut self, bytes: &[u8]) -> Flow {
+        self.head.extend_from_slice(bytes);
+        let Stage::Head { line } = &mut self.stage else { return Flow::Open };
+        *line += bytes.iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).count();
+        if !bytes.ends_with(b"\n") || std::mem::take(line) > 0 {
+            return Flow::On;
         }
+        let (framing, form) = match Head::read(self.head.get(self.began..).unwrap_or_default()) {
+            Head::Other => return Flow::Open,
+            Head::Informational => {
+                self.began = self.head.len();
+                return Flow::On;
+            }
+            Head::Plain(framing, form) => (framing, form),
+        };
+        let is_over = self.body.insert(Body::new(framing)).is_over();
+        match (form, &self.until) {
+            (Form::Events, Until::Known) => return Flow::Open,
+            (Form::Events, _) => self.begin(),
+            (Form::Unsaid, _) => self.stage = Stage::Beginning(Vec::new()),
+        }
+        if is_over { Flow::Open } else { Flow::On }
+    }
+
+    /// It is an event stream.
+    fn begin(&mut self) {
+        self.is_events = true;
+        self.stage = match &self.until {
+            Until::Known => Stage::Beginning(Vec::new()),
+            Until::Spoken(asked, comments) => {
+                // Of a body whose length was said nothing can be left out.
+                let is_cut = self.body.as_ref().is_some_and(Body::has_length);
+                let (asked, comments) = if is_cut { (Asked::Client, Comments::Servers) } else { (*asked, *comments) };
+                Stage::Speech(Box::new(Speech::new(asked, comments)))
+            }
+            Until::Whole { choices, limits } => Stage::Whole(Box::new(Whole::new(*choices, limits))),
+        };
+    }
+
+    /// What is held may be shown as it came, and what follows too.
+    fn open(&mut self) {
+        let kept = match std::mem::replace(&mut self.stage, Stage::Open) {
+            Stage::Beginning(first) => first,
+            Stage::Speech(speech) => speech.finish(),
+            Stage::Head { .. } | Stage::Whole(_) | Stage::Open | Stage::Made => Vec::new(),
+        };
+        let (before, behind) = self.body.take().map(|body| body.reframe(kept.len())).unwrap_or_default();
+        for part in [&std::mem::take(&mut self.head), before.as_bytes(), &kept, &behind] {
+            self.shown.extend_from_slice(part);
+        }
+    }
+
+    /// Everything has come: puts it together.
+    fn make(&mut self) {
+        let whole = match std::mem::replace(&mut self.stage, Stage::Made) {
+            Stage::Whole(whole) => whole,
+            other => return self.stage = other,
+        };
+        match whole.finish(self.head.get(self.began..).unwrap_or_default()) {
+            Ok(message) => self.show(&message),
+            Err(e) => self.fail(e),
+        }
+    }
+
+    /// No answer can be put together, but perhaps the server has said why.
+    fn fail(&mut self, e: AssembleError) {
+        match refusal(self.head.get(self.began..).unwrap_or_default(), e) {
+            Ok(message) => {
+                self.stage = Stage::Made;
+                self.show(&message);
+            }
+            Err(e) => self.failed = Some(e),
+        }
+    }
+
+    /// Shows a whole answer behind the heads that came before its own.
+    fn show(&mut self, message: &[u8]) {
+        self.shown.extend_from_slice(self.head.get(..self.began).unwrap_or_default());
+        self.shown.extend_from_slice(message);
     }
 }
 
-/// How the body goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow {
-    On,
-    /// A chunk is over and is left out.
-    Drop,
-    /// A chunk is over and stays.
-    Next,
-    /// It says something, it is over, or it cannot be understood.
-    Open,
+/// The beginning of an event stream that goes on as one.
+#[derive(Debug)]
+struct Speech {
+    events: sse::Decoder,
+    /// Bytes of an event whose end has not come.
+    begun: usize,
+    /// Whole events.
+    kept: Vec<u8>,
+    asked: Asked,
+    comments: Comments,
 }
 
-impl Body {
-    fn new(framing: Framing, began: usize) -> Self {
-        let part = match framing {
-            Framing::Chunked => NEXT_CHUNK,
-            Framing::Close => Part::Data { left: None },
-        };
-        Self { part, events: sse::Decoder::new(HELD_BYTES_MAX), begun: 0, chunk: began, is_void: true }
+impl Speech {
+    fn new(asked: Asked, comments: Comments) -> Self {
+        Self { events: sse::Decoder::new(HELD_BYTES_MAX), begun: 0, kept: Vec::new(), asked, comments }
     }
 
-    /// How many of these bytes belong to the part that has been reached.
-    fn reach(&self, bytes: &[u8]) -> usize {
-        match self.part {
-            Part::Data { left } => left.map_or(bytes.len(), |left| left.min(bytes.len())),
-            Part::Size { .. } | Part::End => 1,
-        }
+    fn held(&self) -> usize {
+        self.begun + self.kept.len()
     }
 
-    fn read(&mut self, bytes: &[u8], asked: Asked, progress: &mut Option<Progress>) -> Flow {
-        match (self.part, bytes) {
-            (Part::Data { left }, data) => {
-                self.part = match left.map(|left| left - data.len()) {
-                    Some(0) => Part::End,
-                    left => Part::Data { left },
-                };
-                self.read_data(data, asked, progress)
-            }
-            (Part::Size { size, digits, .. }, b"\n") => {
-                // The last chunk ends an answer that has said nothing.
-                if digits == 0 || size == 0 {
-                    return Flow::Open;
-                }
-                self.is_void = self.begun == 0;
-                self.part = Part::Data { left: Some(size) };
-                Flow::On
-            }
-            (Part::Size { size, digits, is_over: false }, &[byte]) if byte.is_ascii_hexdigit() => {
-                let digit = char::from(byte).to_digit(16).and_then(|digit| usize::try_from(digit).ok());
-                self.part = Part::Size { size: size << 4 | digit.unwrap_or(0), digits: digits + 1, is_over: false };
-                if digits < SIZE_DIGITS_MAX { Flow::On } else { Flow::Open }
-            }
-            // Blanks, an extension.
-            (Part::Size { size, digits: digits @ 1.., .. }, _) => {
-                self.part = Part::Size { size, digits, is_over: true };
-                Flow::On
-            }
-            (Part::End, b"\r") => Flow::On,
-            (Part::End, b"\n") => {
-                self.part = NEXT_CHUNK;
-                if self.is_void && self.begun == 0 { Flow::Drop } else { Flow::Next }
-            }
-            _ => Flow::Open,
-        }
-    }
-
-    fn read_data(&mut self, data: &[u8], asked: Asked, progress: &mut Option<Progress>) -> Flow {
+    /// Reads more of it, up to the first event that says something, if there is one.
+    fn read(&mut self, data: &[u8], progress: &mut Option<Progress>) -> Flow {
         self.begun += data.len();
         self.events.push(Bytes::copy_from_slice(data));
         loop {
@@ -256,46 +386,29 @@ impl Body {
                 Err(sse::EventTooLarge(_)) => return Flow::Open,
             };
             self.begun = self.begun.saturating_sub(event.raw.len());
-            match event.data().map(Said::of) {
+            let said = event.data().map(Said::of);
+            match said {
                 // An id or a time to wait would be missed.
-                None => self.is_void &= event.raw.starts_with(b":"),
-                Some(Said::Nothing) => self.is_void = false,
-                Some(Said::Prefill(so_far)) if asked == Asked::Gateway => *progress = Some(so_far),
-                Some(Said::Prefill(_) | Said::Something) => return Flow::Open,
+                None if self.comments == Comments::Gateways && event.raw.starts_with(b":") => continue,
+                Some(Said::Prefill(so_far)) if self.asked == Asked::Gateway => {
+                    *progress = Some(so_far);
+                    continue;
+                }
+                None | Some(Said::Nothing | Said::Prefill(_) | Said::Something) => {
+                    self.kept.extend_from_slice(event.raw)
+                }
+            }
+            if matches!(said, Some(Said::Prefill(_) | Said::Something)) {
+                return Flow::Open;
             }
         }
     }
-}
 
-impl Head {
-    /// Reads a whole head.
-    fn read(head: &[u8]) -> Self {
-        let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-        let mut response = httparse::Response::new(&mut fields);
-        let Ok(httparse::Status::Complete(_)) = response.parse(head) else { return Self::Other };
-        match response.code {
-            Some(101) | None => return Self::Other,
-            Some(100..=199) => return Self::Informational,
-            Some(200) => {}
-            Some(_) => return Self::Other,
-        }
-        let (mut is_stream, mut framing) = (false, Framing::Close);
-        for field in response.headers.iter() {
-            let name = |name| field.name.eq_ignore_ascii_case(name);
-            let value = field.value.trim_ascii();
-            let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-            if name("content-type") {
-                is_stream = essence.eq_ignore_ascii_case(b"text/event-stream");
-            } else if name("transfer-encoding") && value.eq_ignore_ascii_case(b"chunked") {
-                framing = Framing::Chunked;
-            } else if name("transfer-encoding")
-                || name("content-length")
-                || name("content-encoding") && !value.eq_ignore_ascii_case(b"identity")
-            {
-                return Self::Other;
-            }
-        }
-        if is_stream { Self::Held(framing) } else { Self::Other }
+    /// All of it that is shown.
+    fn finish(self) -> Vec<u8> {
+        let Self { events, mut kept, .. } = self;
+        kept.extend_from_slice(&events.finish());
+        kept
     }
 }
 

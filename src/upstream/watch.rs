@@ -16,10 +16,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use crate::config::Timeouts;
-use crate::response::Progress;
+use crate::response::{AssembleError, Progress};
 
 use super::hold::{Handed, Hold, Holding, Last};
 use super::lock;
+use super::opening::End;
 
 /// The wait that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +53,17 @@ struct State {
     /// Whether a tick is on its way to the gateway.
     ticked: bool,
     progress: Option<Progress>,
+    /// What else is known of the answer that is held, or was.
+    is_events: bool,
+    is_made: bool,
+    failed: Option<AssembleError>,
+    /// When the rest of an answer has come that may still follow its last word.
+    rested_at: Option<Instant>,
 }
+
+/// How long a server may take, after the last finish reason, to say what the answer cost, and that it is over. It is
+/// work of milliseconds; a server that says neither would keep its client until the answer is taken for a stalled one.
+const REST_MAX: Duration = Duration::from_secs(2);
 
 impl Watch {
     /// `total_ms` counts from here.
@@ -86,10 +97,32 @@ impl Watch {
         self.wake();
     }
 
-    /// The answer of the connection that is made next is held until it says something.
+    /// Everything was said: what may follow is waited for a short while.
+    pub fn rest(&self) {
+        let is_news = lock(&self.state).begin_rest();
+        if is_news {
+            self.wake();
+        }
+    }
+
+    /// The answer of the connection that is made next is held.
     pub fn hold(&self, holding: Holding) {
-        let mut state = lock(&self.state);
-        (state.holding, state.ticked, state.progress) = (Some(holding), false, None);
+        lock(&self.state).holding = Some(holding);
+    }
+
+    /// Whether the answer is an event stream, whatever its head says.
+    pub fn is_events(&self) -> bool {
+        lock(&self.state).is_events
+    }
+
+    /// Whether the answer was put together of a stream, or an error that was told in one.
+    pub fn is_made(&self) -> bool {
+        lock(&self.state).is_made
+    }
+
+    /// Why no whole answer could be made of a stream.
+    pub fn failed(&self) -> Option<AssembleError> {
+        lock(&self.state).failed.clone()
     }
 
     /// Whether an informational head that has come is a tick, and none of the server's. They come before everything
@@ -101,6 +134,17 @@ impl Watch {
     /// How far the server is with the prompt, where it was asked.
     pub fn progress(&self) -> Option<Progress> {
         lock(&self.state).progress
+    }
+
+    /// What is known by now of the answer that is held.
+    fn learn(&self, hold: &Hold) {
+        let mut state = lock(&self.state);
+        state.is_events = hold.is_events();
+        state.is_made = hold.is_made();
+        state.failed = hold.failed().cloned();
+        if hold.is_said() {
+            state.begin_rest();
+        }
     }
 
     /// A tick is due; what became of the last.
@@ -150,11 +194,22 @@ impl Watch {
     }
 }
 
+impl State {
+    /// Everything was said. Whether that is news.
+    fn begin_rest(&mut self) -> bool {
+        let is_news = self.rested_at.is_none();
+        self.rested_at.get_or_insert_with(|| Instant::now() + REST_MAX);
+        is_news
+    }
+}
+
 /// What is due in a wait.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Due {
-    /// Its end.
-    End(io::Error),
+    /// It took too long.
+    End(Expired),
+    /// Nothing that counts can still come.
+    Rest,
     Tick,
 }
 
@@ -185,7 +240,10 @@ impl WatchedSocket {
     pub fn new(tcp: TcpStream, watch: Arc<Watch>) -> Self {
         let timer = Box::pin(tokio::time::sleep_until(watch.began));
         let flushes_first = watch.flushes_first;
-        let hold = lock(&watch.state).holding.take().map(|holding| Box::new(Hold::new(holding)));
+        let mut state = lock(&watch.state);
+        let hold = state.holding.take().map(|holding| Box::new(Hold::new(holding)));
+        *state = State { expired: state.expired, reader: state.reader.take(), ..State::default() };
+        drop(state);
         Self { tcp, watch, reading: Wait::FirstByte, flushes_first, hold, current: None, timer }
     }
 
@@ -196,18 +254,20 @@ impl WatchedSocket {
             _ => self.watch.deadline(wait),
         };
         self.current = Some((wait, deadline));
-        let end = deadline.map(|(at, why)| (at, Some(why)));
-        let soonest = end.into_iter().chain(tick_at.map(|at| (at, None))).min_by_key(|(at, _)| *at);
-        let Some((at, why)) = soonest else { return Poll::Pending };
+        let end = deadline.map(|(at, why)| (at, Due::End(why)));
+        let rest = lock(&self.watch.state).rested_at.filter(|_| wait == Wait::Body).map(|at| (at, Due::Rest));
+        let all = end.into_iter().chain(rest).chain(tick_at.map(|at| (at, Due::Tick)));
+        let Some((at, due)) = all.min_by_key(|(at, _)| *at) else { return Poll::Pending };
         // A timer that is set too early is set anew when it rings, which costs less than to do it at every read.
         if self.timer.deadline() > at {
             self.timer.as_mut().reset(at);
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             if self.timer.deadline() >= at {
-                let Some(why) = why else { return Poll::Ready(Due::Tick) };
-                lock(&self.watch.state).expired.get_or_insert(why);
-                return Poll::Ready(Due::End(io::Error::new(io::ErrorKind::TimedOut, why)));
+                if let Due::End(why) = due {
+                    lock(&self.watch.state).expired.get_or_insert(why);
+                }
+                return Poll::Ready(due);
             }
             self.timer.as_mut().reset(at);
         }
@@ -217,7 +277,11 @@ impl WatchedSocket {
     /// Polled while a wait goes on without ticks: fails when it is over.
     fn poll_overdue(&mut self, wait: Wait, cx: &mut Context<'_>) -> Poll<io::Error> {
         match self.poll_due(wait, None, cx) {
-            Poll::Ready(Due::End(e)) => Poll::Ready(e),
+            Poll::Ready(Due::End(why)) => Poll::Ready(late(why)),
+            Poll::Ready(Due::Rest) => {
+                self.watch.stop();
+                self.watch.check().map_or_else(Poll::Ready, |()| Poll::Pending)
+            }
             Poll::Ready(Due::Tick) | Poll::Pending => Poll::Pending,
         }
     }
@@ -248,22 +312,38 @@ impl WatchedSocket {
                 Handed::Nothing => {}
                 handed => return Poll::Ready(Ok(handed)),
             }
-            match self.poll_tcp(cx, buf) {
+            let failed = match self.poll_tcp(cx, buf) {
                 Poll::Ready(Ok(())) => {
                     let came = buf.filled().get(before..).unwrap_or_default();
-                    if came.is_empty() && hold.is_untouched() {
-                        return Poll::Ready(Ok(Handed::Some));
-                    } else if came.is_empty() {
-                        return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                    if !came.is_empty() {
+                        hold.push(came);
+                        buf.set_filled(before);
+                        self.watch.learn(hold);
+                        if let Some(e) = hold.failed() {
+                            return Poll::Ready(Err(io::Error::other(e.clone())));
+                        }
+                        continue;
                     }
-                    hold.push(came);
-                    buf.set_filled(before);
+                    io::ErrorKind::UnexpectedEof.into()
                 }
-                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
+                Poll::Ready(Err(e)) => e,
                 Poll::Pending => match ready!(self.poll_due(self.reading, hold.tick_at(), cx)) {
-                    Due::End(e) => return Poll::Ready(Err(e)),
-                    Due::Tick => hold.tick(self.watch.tick(hold.progress())),
+                    Due::End(why) => late(why),
+                    Due::Rest => io::ErrorKind::TimedOut.into(),
+                    Due::Tick => {
+                        hold.tick(self.watch.tick(hold.progress()));
+                        continue;
+                    }
                 },
+            };
+            let end = hold.end();
+            self.watch.learn(hold);
+            match end {
+                End::Shown => {}
+                End::Untouched if failed.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(Ok(Handed::Some));
+                }
+                End::Untouched | End::Broken => return Poll::Ready(Err(failed)),
             }
         }
     }
@@ -298,6 +378,7 @@ impl AsyncRead for WatchedSocket {
         }
         if let Some(mut hold) = this.hold.take() {
             let held = this.poll_held(&mut hold, cx, buf);
+            // Behind the last there is nothing to be read: that is its end.
             if !matches!(held, Poll::Ready(Ok(Handed::All))) {
                 this.hold = Some(hold);
                 return held.map_ok(|_| ());
@@ -351,13 +432,17 @@ impl VirtualSocket for WatchedSocket {
     }
 }
 
+fn late(why: Expired) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, why)
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::super::hold::{TICK, Ticks};
-    use super::super::opening::Asked;
+    use super::super::opening::{Asked, Comments, Until};
     use super::*;
 
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -368,7 +453,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (client, server) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
         let watch = Arc::new(Watch::new(Timeouts::default()));
-        watch.hold(Holding { asked: Asked::Client, ticks });
+        let until = Until::Spoken(Asked::Client, Comments::Servers);
+        watch.hold(Holding { until, ticks, listener: None });
         (WatchedSocket::new(client.unwrap(), watch), server.unwrap().0)
     }
 

@@ -289,6 +289,57 @@ fn a_server_that_dies_after_its_last_word_has_not_failed() {
     }
 }
 
+/// Nobody waits for a server that goes on saying nothing.
+#[test]
+fn an_answer_is_over_a_short_while_after_its_last_word() {
+    for last in [end(), event("{}", "\"stop\"")] {
+        let upstream = Upstream::start(move |mut wire| {
+            wire.request();
+            wire.send(STREAM_HEAD);
+            wire.chunk(text("Hi"));
+            wire.chunk(&last);
+            wire.expect_close();
+        });
+        let mut pool = pool("default", vec![peer(upstream.address)]);
+        pool.timeouts = Timeouts { idle_ms: Some(60_000), ..Timeouts::default() };
+        let answer = ask(gateway_of(config(vec![pool])).addr, chat(r#","stream":true"#));
+        let folded = folded(&answer);
+        assert!(answer.is_complete && folded.done && folded.error.is_none(), "{}", answer.text());
+    }
+}
+
+#[test]
+fn a_stream_under_another_type_is_read_as_it_comes() {
+    for line in ["Content-Type: application/json\r\n", "Content-Type: text/plain\r\n", ""] {
+        let head = STREAM_HEAD.replace("Content-Type: text/event-stream; charset=utf-8\r\n", line);
+        let (go, wait) = mpsc::channel::<()>();
+        let wait = Mutex::new(wait);
+        let upstream = Upstream::start(move |mut wire| {
+            wire.request();
+            wire.send(&head);
+            wire.chunk(text("Hello"));
+            wait.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            CALL.iter().for_each(|part| wire.chunk(text(part)));
+            wire.chunk(end());
+            wire.last_chunk();
+        });
+        for origin in ["", "Origin: http://other\r\n"] {
+            let gateway = gateway(upstream.address);
+            let mut client = Wire::connect(gateway.addr);
+            client.send(chat(r#","stream":true"#).replace("Host:", &format!("{origin}Host:")));
+            assert_eq!(client.head().unwrap().field("content-type"), Some("text/event-stream"), "{line}");
+            let mut body = client.next_chunk().unwrap();
+            go.send(()).unwrap();
+            while let Some(chunk) = client.next_chunk().filter(|chunk| !chunk.is_empty()) {
+                body.extend(chunk);
+            }
+            let folded = folded(&Message { body, ..Message::default() });
+            let message = &folded.messages[&0];
+            assert_eq!((message.content.as_deref(), message.tool_calls.len()), (Some("Hello"), 1), "{line}");
+        }
+    }
+}
+
 #[test]
 fn a_client_that_leaves_a_rewritten_stream_frees_its_server() {
     let (say, left) = mpsc::channel();

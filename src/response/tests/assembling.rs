@@ -11,12 +11,17 @@ fn assemble_cut(
     pieces: &[&[u8]],
     limits: &Limits,
 ) -> Result<(String, Summary), AssembleError> {
-    let mut assembler = Assembler::new(exchange, limits);
+    let mut assembler = Assembler::new(1, limits);
     for piece in pieces {
         assembler.push(Bytes::copy_from_slice(piece))?;
     }
+    let mut rewriter = match exchange {
+        Some(exchange) => BodyRewriter::new(exchange, limits),
+        None => BodyRewriter::unchanging(limits),
+    };
     let mut out = BytesMut::new();
-    let summary = assembler.finish(&mut out)?;
+    rewriter.push(assembler.finish()?, &mut out);
+    let summary = rewriter.finish(&mut out);
     Ok((String::from_utf8(out.to_vec()).unwrap(), summary))
 }
 
@@ -208,12 +213,52 @@ fn an_answer_that_is_not_all_there_is_none() {
     fails("", AssembleError::Incomplete);
     fails(DONE, AssembleError::Incomplete);
     fails(&(role() + &text("Hi")), AssembleError::Incomplete);
-    fails(&(text("Hi") + &finish("stop")), AssembleError::Incomplete);
-    fails(&(text("Hi") + &finish("stop") + "data: [DONE]\n"), AssembleError::Incomplete);
-    fails(include_str!("../../../tests/captures/llamacpp-error.sse"), AssembleError::Reported);
+    fails(&(text("Hi") + &finish("")), AssembleError::Incomplete);
+    fails(
+        &(text("Hi") + &event(r#"{"index":1,"delta":{"content":"Ho"}}"#) + &finish("stop")),
+        AssembleError::Incomplete,
+    );
     fails(include_str!("../../../tests/captures/llamacpp-killed.sse"), AssembleError::Incomplete);
     for data in ["x", "7", "[]", "{", r#"{"choices":7}"#, r#"{"choices":[7]}"#, r#"{"choices":[{"index":-1}]}"#] {
         fails(&format!("{}data: {data}\n\n{DONE}", text("Hi")), AssembleError::NoChunk);
+    }
+}
+
+#[test]
+fn an_answer_is_whole_after_its_finish_reasons() {
+    let said = text("Hi") + &finish("stop");
+    let (expected, _) = assemble(None, &(said.clone() + DONE)).unwrap();
+    for end in ["", "\n", ": bye\n\n", "data: [DONE]\n", "data: [DONE]", "data: {\"ch"] {
+        let (answer, summary) = assemble(None, &(said.clone() + end)).unwrap();
+        assert_eq!((&answer, summary.complete), (&expected, true), "{end:?}");
+    }
+    let (answer, _) = assemble(None, said.trim_end()).unwrap();
+    assert_eq!(answer, expected);
+    // Another choice was asked for, and may still begin.
+    let mut assembler = Assembler::new(2, &Limits::default());
+    assembler.push(said.into()).unwrap();
+    assert!(!assembler.is_said());
+    assert_eq!(assembler.finish(), Err(AssembleError::Incomplete));
+}
+
+#[test]
+fn an_error_takes_the_place_of_the_answer() {
+    let captured = include_str!("../../../tests/captures/llamacpp-error.sse");
+    for (input, status, body) in [
+        (captured.to_owned(), 500, None),
+        (
+            text("Hi") + &finish("stop") + "data: {\"error\":{\"code\":400,\"n_ctx\":9}}\n\n",
+            400,
+            Some(r#"{"error":{"code":400,"n_ctx":9}}"#),
+        ),
+        (text("Hi") + "event: error\ndata: {\"code\":503}\n\n" + DONE, 503, Some(r#"{"error":{"code":503}}"#)),
+    ] {
+        for exchange in [None, Some(&usual())] {
+            let AssembleError::Reported(reported) = assemble(exchange, &input).unwrap_err() else { panic!("{input}") };
+            assert_eq!(reported.status, status, "{input}");
+            let error: Value = serde_json::from_str(&reported.body).unwrap();
+            assert!(error["error"].is_object() && body.is_none_or(|body| body == reported.body), "{}", reported.body);
+        }
     }
 }
 

@@ -1,0 +1,71 @@
+//! Makes the whole answer of a stream, head and all: what the server would have sent had it not been asked to stream.
+//! Has no socket and no clock, and says nothing before everything has come.
+
+use bytes::{Bytes, BytesMut};
+
+use crate::limits::Limits;
+use crate::response::{AssembleError, Assembler};
+
+/// The answer in the making.
+#[derive(Debug)]
+pub(super) struct Whole {
+    assembler: Assembler,
+}
+
+/// Members of a stream's head that a whole answer has otherwise, or not at all. The last keeps proxies from collecting a
+/// stream.
+const NOT_KEPT: [&str; 5] = ["content-length", "content-type", "trailer", "transfer-encoding", "x-accel-buffering"];
+
+impl Whole {
+    pub(super) fn new(choices_asked: usize, limits: &Limits) -> Self {
+        Self { assembler: Assembler::new(choices_asked, limits) }
+    }
+
+    pub(super) fn push(&mut self, data: &[u8]) -> Result<(), AssembleError> {
+        self.assembler.push(Bytes::copy_from_slice(data))
+    }
+
+    /// Whether everything was said but what it cost.
+    pub(super) fn is_said(&self) -> bool {
+        self.assembler.is_said()
+    }
+
+    /// Whether nothing follows.
+    pub(super) fn is_done(&self) -> bool {
+        self.assembler.is_done()
+    }
+
+    pub(super) fn spoken(&self) -> u64 {
+        self.assembler.spoken()
+    }
+
+    /// Nothing more comes: the answer, behind the stream's `head`.
+    pub(super) fn finish(self, head: &[u8]) -> Result<Bytes, AssembleError> {
+        self.assembler.finish().map(|body| message(head, 200, &body)).or_else(|e| refusal(head, e))
+    }
+}
+
+/// The answer of a server that told an error instead; any other error is for the gateway to tell.
+pub(super) fn refusal(head: &[u8], e: AssembleError) -> Result<Bytes, AssembleError> {
+    match e {
+        AssembleError::Reported(reported) => Ok(message(head, reported.status, reported.body.as_bytes())),
+        e => Err(e),
+    }
+}
+
+/// An answer with the fields of the stream's last head.
+fn message(head: &[u8], status: u16, body: &[u8]) -> Bytes {
+    let mut message = BytesMut::with_capacity(head.len() + body.len() + 128);
+    message.extend_from_slice(format!("HTTP/1.1 {status} \r\n").as_bytes());
+    for line in head.split_inclusive(|byte| *byte == b'\n').skip(1) {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+        let is_kept = !NOT_KEPT.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()));
+        if is_kept && !name.is_empty() {
+            message.extend_from_slice(line);
+        }
+    }
+    let own = format!("Content-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n", body.len());
+    message.extend_from_slice(own.as_bytes());
+    message.extend_from_slice(body);
+    message.freeze()
+}
