@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use crate::balance::{PeerId, Reason, Refusal, Request, Standing, Status};
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
@@ -24,12 +26,16 @@ use super::probe::Probe;
 /// told this one.
 const FALLBACK: &str = "json-envelope";
 
+/// How long a request waits to learn how reasoning begins, where its dialect is known: a server that is well says it in
+/// milliseconds, and most prompts leave it to the model.
+const REASONING_MAX: Duration = Duration::from_millis(200);
+
 /// One pool of the configuration, alive.
 #[derive(Debug)]
 pub struct Pool {
     config: Arc<config::Pool>,
     lasting: Arc<Lasting>,
-    probe: Probe,
+    probe: Arc<Probe>,
     dialects: Arc<Dialects>,
 }
 
@@ -71,7 +77,7 @@ impl Pool {
     pub(super) fn new(config: config::Pool, dialects: Arc<Dialects>) -> Self {
         let config = Arc::new(config);
         let lasting = Arc::new(Lasting::new(&config));
-        Self { config, lasting, probe: Probe::default(), dialects }
+        Self { config, lasting, probe: Arc::default(), dialects }
     }
 
     /// The pool that follows another of its name. Places, queue and what is known of the servers stay; who has come
@@ -79,7 +85,7 @@ impl Pool {
     pub(super) fn after(former: &Arc<Lasting>, config: config::Pool, dialects: Arc<Dialects>) -> (Self, Changes) {
         let config = Arc::new(config);
         let changes = former.adopt(&config);
-        (Self { config, lasting: Arc::clone(former), probe: Probe::default(), dialects }, changes)
+        (Self { config, lasting: Arc::clone(former), probe: Arc::default(), dialects }, changes)
     }
 
     pub(super) fn lasting(&self) -> &Arc<Lasting> {
@@ -211,8 +217,11 @@ impl Pool {
     pub async fn family(&self, model: Option<&str>) -> Option<Family> {
         let config = &self.config;
         let found = match &config.dialect {
-            DialectChoice::Named(dialect) if !is_open(dialect, config.reasoning) => None,
-            _ => self.probe.family(config, &self.lasting.places.peers(), &self.dialects).await,
+            DialectChoice::Auto => self.probed().await,
+            DialectChoice::Named(dialect) if is_open(dialect, config.reasoning) => {
+                timeout(REASONING_MAX, self.probed()).await.unwrap_or_default()
+            }
+            DialectChoice::Named(_) => None,
         };
         let dialect = match (&config.dialect, &found) {
             (DialectChoice::Named(dialect), _) => dialect,
@@ -224,6 +233,14 @@ impl Pool {
             _ => config.reasoning,
         };
         Some(Family { dialect: Arc::clone(dialect), reasoning })
+    }
+
+    /// What the servers' templates show. Goes on to ask them when nobody waits for it any more.
+    async fn probed(&self) -> Option<Family> {
+        let (probe, config) = (Arc::clone(&self.probe), Arc::clone(&self.config));
+        let (lasting, dialects) = (Arc::clone(&self.lasting), Arc::clone(&self.dialects));
+        let asking = async move { probe.family(&config, &lasting.places.peers(), &dialects).await };
+        tokio::spawn(asking).await.unwrap_or_default()
     }
 
     fn by_name(&self, model: Option<&str>) -> Option<&Arc<Dialect>> {
