@@ -130,8 +130,7 @@ fn an_answer_may_end_in_a_closer() {
         ("get_weather{list:[1]<|tool", "{\"list\":[1]}"),
     ] {
         let name = text.split('{').next().unwrap();
-        let begun = if text.ends_with("}<tool_c") && text.contains("Q}") { " / text \"<tool_c\"" } else { "" };
-        check(&format!("<|tool_call>call:{text}"), &format!("call {name} / args {read} / end{begun}"));
+        check(&format!("<|tool_call>call:{text}"), &format!("call {name} / args {read} / end"));
     }
 }
 
