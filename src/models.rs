@@ -1,7 +1,11 @@
 //! The list of models that clients see, merged from what several servers list.
-//! Asks nobody: who lists what is handed in, and an entry keeps all that its server said.
+//! Asks nobody: who lists what is handed in, and an entry keeps all that its server said of the model.
+
+mod private;
 
 use std::fmt::Write as _;
+
+pub use private::without_private;
 
 use crate::json::{self, Edit, Object};
 
@@ -39,7 +43,7 @@ pub struct Entry {
     /// How its calls are written, where they are read.
     pub dialect: Option<String>,
     pool: String,
-    /// As its server wrote it, but for the id of one that goes by another name.
+    /// As its server wrote it, but for what is private, and for the id of one that goes by another name.
     raw: String,
     peers: Vec<String>,
     engine: &'static str,
@@ -127,7 +131,7 @@ impl Models {
 }
 
 impl Entry {
-    /// The entry as its server wrote it, with what it can do here in the member `toolgate`.
+    /// The entry as its server wrote it, without what is private, with what it can do here in the member `toolgate`.
     pub fn to_json(&self) -> String {
         let text = |text: &str| {
             let mut out = String::new();
@@ -156,7 +160,7 @@ impl Entry {
 fn entries(body: &[u8]) -> Vec<(String, String)> {
     let list = std::str::from_utf8(body).ok().and_then(Object::parse);
     let data = list.as_ref().and_then(|list| json::array(list.get("data")?)).unwrap_or_default();
-    let entry = |raw: &str| Some((Object::parse(raw)?.string("id")?.into_owned(), raw.to_owned()));
+    let entry = |raw: &str| Some((Object::parse(raw)?.string("id")?.into_owned(), without_private(raw).into_owned()));
     data.into_iter().filter_map(entry).collect()
 }
 

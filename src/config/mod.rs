@@ -20,7 +20,7 @@ pub use self::balancing::{Balancing, Checks, Queue};
 pub use self::entries::{Entries, Name, PeersFile};
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::read::Surroundings;
-pub use self::view::{Alias, ModelsList, View};
+pub use self::view::{Alias, Hides, ModelsList, Page, View};
 pub use crate::dialect::Glob;
 
 use crate::decode::{Reasoning, UnknownTools};

@@ -182,7 +182,9 @@ fn what_clients_see_is_read() {
     assert_eq!(["gpt-4O", "a/b:c", "x"].map(|name| view.behind(name)), [Some("qwen3"), Some("x"), None]);
     assert_eq!(view.addressed.as_ref().map(Secret::reveal), Some("0123456789abcdef"));
     assert_eq!(view.models_list, ModelsList::Pass);
-    assert_eq!(view.hidden, ["/lora-adapters", "/metrics", "/models/load", "/models/unload"]);
+    let hidden: Vec<_> = view.hidden.iter().map(|page| page.path).collect();
+    let all = View::default().hidden.into_iter().map(|page| page.path);
+    assert_eq!(hidden, all.filter(|page| !["/props", "/slots"].contains(page)).collect::<Vec<_>>());
 }
 
 #[test]

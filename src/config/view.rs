@@ -14,7 +14,22 @@ pub struct View {
     /// The key that opens the servers' own pages at `/upstream/<peer>/`; without it there are none.
     pub addressed: Option<Secret>,
     /// The servers' own pages that clients do not reach, each with everything below it.
-    pub hidden: Vec<&'static str>,
+    pub hidden: Vec<Page>,
+}
+
+/// A page of the servers' own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub path: &'static str,
+    pub hides: Hides,
+}
+
+/// What of a page is hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hides {
+    All,
+    /// What changes something for everybody; it may be read.
+    Changes,
 }
 
 /// What becomes of requests for the list of models.
@@ -60,7 +75,7 @@ impl Reader<'_> {
         if let Some(node) = fields.find("addressed") {
             view.addressed = self.addressed(node, pools);
         }
-        let words = PAGES.map(|page| (page, page));
+        let words = PAGES.map(|page| (page.path, page));
         for node in fields.find("expose").map_or(&[][..], |node| self.items(node, "expose")) {
             let exposed = self.choice(node, "page to expose", &words);
             view.hidden.retain(|page| Some(*page) != exposed);
@@ -123,5 +138,22 @@ const KEY_BYTES_MIN: usize = 16;
 
 const MODELS_LIST: &[(&str, ModelsList)] = &[("merge", ModelsList::Merge), ("pass", ModelsList::Pass)];
 
-/// Pages of llama-server that show other clients' prompts, or change what everybody gets.
-const PAGES: [&str; 6] = ["/lora-adapters", "/metrics", "/models/load", "/models/unload", "/props", "/slots"];
+const fn all(path: &'static str) -> Page {
+    Page { path, hides: Hides::All }
+}
+
+/// Pages of llama-server that run something on its machine, show other clients' prompts, or change what everybody gets.
+/// Its `server.cpp` and `server-http.cpp` have them; by `/predict`, where it is on, all the others can be asked for.
+const PAGES: [Page; 11] = [
+    all("/cors-proxy"),
+    all("/lora-adapters"),
+    all("/metrics"),
+    Page { path: "/models", hides: Hides::Changes },
+    all("/models/load"),
+    all("/models/sse"),
+    all("/models/unload"),
+    all("/predict"),
+    all("/props"),
+    all("/slots"),
+    all("/tools"),
+];

@@ -1,10 +1,11 @@
 //! The list of models over all servers, as `GET /v1/models` and `/v1/models/{id}` show it.
-//! Merges nothing itself; `models` does.
+//! Merges nothing itself, and knows nothing of what is private; `models` does.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pingora::Result;
 use pingora::http::{Method, RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -13,7 +14,9 @@ use tokio::task::JoinSet;
 
 use crate::config::ModelsList;
 use crate::exchange::ToolsMode;
-use crate::models::{Entry, Group, Listed, Models};
+use crate::limits::Limits;
+use crate::models::{Entry, Group, Listed, Models, without_private};
+use crate::response::AnswerTooLarge;
 use crate::upstream::{ClaimError, Pool};
 
 use super::{Context, Fault, Gateway, Settings, path};
@@ -51,6 +54,42 @@ impl Wanted {
             [b"models"] | [b"v1", b"models"] => Some(Self::All),
             [b"v1", b"models", id @ ..] => Some(Self::One(String::from_utf8_lossy(&id.join(&b'/')).into_owned())),
             _ => None,
+        }
+    }
+}
+
+/// Whether a server answers this with what it knows of models.
+pub(super) fn tells_models(request: &RequestHeader) -> bool {
+    let segments = path::segments(request);
+    let segments: Vec<&[u8]> = segments.iter().map(Vec::as_slice).collect();
+    let tells = matches!(segments.as_slice(), [b"models", ..] | [b"v1", b"models", ..]);
+    tells && request.method == Method::GET
+}
+
+/// What a server tells of models. It is read whole, and goes on without what is private.
+#[derive(Debug)]
+pub struct List {
+    body: BytesMut,
+    bytes_max: usize,
+}
+
+impl List {
+    pub fn new(limits: &Limits) -> Self {
+        Self { body: BytesMut::new(), bytes_max: limits.answer_bytes_max }
+    }
+
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), AnswerTooLarge> {
+        if self.body.len() + bytes.len() > self.bytes_max {
+            return Err(AnswerTooLarge(self.bytes_max));
+        }
+        self.body.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    pub fn finish(self) -> Bytes {
+        match std::str::from_utf8(&self.body).map(without_private) {
+            Ok(Cow::Owned(shown)) => shown.into(),
+            Ok(Cow::Borrowed(_)) | Err(_) => self.body.freeze(),
         }
     }
 }

@@ -172,7 +172,7 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<bool> {
         if let Some(page) = path::within(session.req_header(), &context.settings.view.hidden) {
-            return Err(context.fail(Fault::Hidden(page)));
+            return Err(context.fail(Fault::Hidden(page.path)));
         }
         context.nesting = Nesting::of(session.req_header(), context.settings.limits.request_depth_max);
         if let Some(wanted) = Wanted::of(session.req_header())
@@ -240,6 +240,8 @@ impl ProxyHttp for Gateway {
             request.set_raw_path(&addressed.target)?;
             // It was the gateway's key.
             request.remove_header("Authorization");
+        } else if !claim.peer().prefix().is_empty() && path::climbs(session.req_header()) {
+            return Err(context.fail(Fault::Hidden("..")));
         }
         headers::address_request(request, claim.peer(), session, &context.id)?;
         if context.target.watch.is_some() {
@@ -249,7 +251,12 @@ impl ProxyHttp for Gateway {
             headers::frame_request(request, length)?;
         }
         // Nothing can be put before or into an answer that is compressed.
-        if context.is_read() || context.wait.is_heard() {
+        let tells_models = listing::tells_models(session.req_header());
+        if tells_models {
+            // A part of it could not be read.
+            request.remove_header("Range");
+        }
+        if context.is_read() || tells_models || context.wait.is_heard() {
             request.insert_header("Accept-Encoding", "identity")?;
         }
         Ok(())
@@ -329,7 +336,7 @@ impl ProxyHttp for Gateway {
         context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
         let from = context.reply.is_followed().then(Instant::now);
-        context.reply.push(piece);
+        context.reply.push(piece).map_err(|e| context.fail(Fault::Assemble(e.into())))?;
         context.seen.came(&context.reply, piece.as_ref(), from);
         if end_of_stream {
             // The server is done with it, even if the client takes its time.

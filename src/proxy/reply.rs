@@ -10,9 +10,10 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::metrics::{Operation, Reading};
-use crate::response::{BodyRewriter, ModelRewriter, StreamRewriter, Summary};
+use crate::response::{AnswerTooLarge, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
 
 use super::context::Delivery;
+use super::listing::{List, tells_models};
 use super::refusal::Refusal;
 use super::{Context, Gateway, headers, route};
 
@@ -28,6 +29,8 @@ pub enum Reply {
     Whole(Box<BodyRewriter>),
     /// It goes on as an error event.
     Refused(Box<Refusal>),
+    /// A list of models, which goes on without what is private.
+    List(Box<List>),
 }
 
 /// The last bytes of a stream that passes through: an event may follow only what ends one.
@@ -98,6 +101,9 @@ impl Gateway {
                 let generates = matches!(route::operation(request), Operation::Chat | Operation::Completion);
                 if generates && is_plain_stream(response) && !response.headers.contains_key("content-length") {
                     context.reply = Reply::Events(Tail::default());
+                } else if tells_models(request) && response.status.is_success() && !is_event_stream(response) {
+                    headers::unframe_response(response);
+                    context.reply = Reply::List(Box::new(List::new(&context.settings.limits)));
                 }
             }
             Ok(reply) => {
@@ -172,7 +178,7 @@ impl Reply {
     }
 
     /// Takes a piece of the body; what goes to the client takes its place.
-    pub fn push(&mut self, piece: &mut Option<Bytes>) {
+    pub fn push(&mut self, piece: &mut Option<Bytes>) -> Result<(), AnswerTooLarge> {
         match (self, piece.take()) {
             (Self::Passing, passing) => *piece = passing,
             (Self::Events(tail), passing) => {
@@ -190,7 +196,12 @@ impl Reply {
                 refusal.push(&bytes);
                 *piece = Some(Bytes::new());
             }
+            (Self::List(list), Some(bytes)) => {
+                list.push(&bytes)?;
+                *piece = Some(Bytes::new());
+            }
         }
+        Ok(())
     }
 
     /// Whether a comment may follow what went to the client so far.
@@ -212,7 +223,7 @@ impl Reply {
     pub fn progress(&self) -> Option<(u64, usize)> {
         match self {
             Self::Stream(stream) => Some((stream.spoken(), stream.held())),
-            Self::Passing | Self::Events(_) | Self::Whole(_) | Self::Refused(_) => None,
+            Self::Passing | Self::Events(_) | Self::Whole(_) | Self::Refused(_) | Self::List(_) => None,
         }
     }
 
@@ -237,6 +248,10 @@ impl Reply {
                 out.extend_from_slice(&refusal.event());
                 None
             }
+            Self::List(list) => {
+                out.extend_from_slice(&list.finish());
+                None
+            }
         };
         *piece = (!out.is_empty()).then(|| out.freeze());
         summary
@@ -246,7 +261,7 @@ impl Reply {
     pub fn fail(&mut self, message: &str) -> (Bytes, Close, Option<Summary>) {
         let mut out = BytesMut::new();
         match std::mem::take(self) {
-            Self::Passing | Self::Events(_) => (Bytes::new(), Close::Cut, None),
+            Self::Passing | Self::Events(_) | Self::List(_) => (Bytes::new(), Close::Cut, None),
             Self::Stream(stream) => {
                 let summary = stream.fail(message, &mut out);
                 (out.freeze(), Close::Properly, Some(summary))

@@ -123,6 +123,40 @@ fn the_list_passes_where_it_shall() {
     assert_eq!(ask(gateway.addr, get("/v1/models")).text(), r#"{ "object":"list", "data":[{"id":"a"}] }"#);
 }
 
+/// An entry as a router shows it, and what of it is for clients.
+const ROUTERS: (&str, &str) = (
+    r#"{"id":"a","path":"/srv/a.gguf","status":{"value":"loaded","args":["llama-server","-m","/srv/a.gguf"],"preset":"[a]"},"meta":{"n_ctx":4096.0}}"#,
+    r#"{"id":"a","status":{"value":"loaded"},"meta":{"n_ctx":4096.0}"#,
+);
+
+#[test]
+fn no_client_sees_command_lines_and_places_of_the_machines() {
+    let (whole, shown) = ROUTERS;
+    let (one, seen) = Upstream::answering(move |request| {
+        let is_one = request.first_line.contains("/models/");
+        let body = if is_one { whole.to_owned() } else { format!(r#"{{ "object":"list", "data":[{whole}] }}"#) };
+        let range = if request.field("range").is_some() { "206 Partial Content" } else { "200 OK" };
+        let head = format!("HTTP/1.1 {range}\r\nContent-Type: application/json; charset=utf-8\r\n");
+        format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    });
+    let (two, _seen) = listing(whole);
+    let single = config(vec![pool_of("p", &[], &[&one])]);
+    let several = config(vec![pool_of("p", &[], &[&one, &two])]);
+    let mut passing = several.clone();
+    passing.view.models_list = ModelsList::Pass;
+    passing.pools[0].peers.truncate(1);
+    for config in [single.clone(), alias(single, "b", "a"), several, passing] {
+        let gateway = gateway_of(config);
+        for target in ["/v1/models", "/models", "/v1/models/a", "/models?x=1", "//v1//models"] {
+            let request = get(target).replace("Host", "Range: bytes=0-\r\nAccept-Encoding: gzip\r\nHost");
+            let answer = ask(gateway.addr, request);
+            assert!(answer.text().contains(shown) && answer.is_complete, "{target}: {}", answer.text());
+            assert!(!answer.text().contains("srv") && !answer.text().contains("preset"), "{target}: {}", answer.text());
+        }
+    }
+    assert!(seen.try_iter().all(|request| request.field("range").is_none()));
+}
+
 #[test]
 fn a_server_that_is_known_not_to_answer_is_not_waited_for() {
     let (one, _seen) = listing(r#"{"id":"a"}"#);

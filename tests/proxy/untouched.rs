@@ -69,7 +69,7 @@ fn path() -> impl Strategy<Value = String> {
 
 /// Whether a path is neither hidden nor answered by the gateway.
 fn is_nobody_s(path: &str) -> bool {
-    let own = ["models", "slots", "props", "metrics", "lora", "stream", "upstream", "%"];
+    let own = ["models", "slots", "props", "metrics", "lora", "tools", "cors", "predict", "stream", "upstream", "%"];
     !own.iter().any(|own| path.to_lowercase().contains(own))
 }
 
