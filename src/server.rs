@@ -1,20 +1,20 @@
-//! Starts the gateway, and stops it: not ready first, then closed when the last request has gone.
+//! Starts the gateway: binds its addresses, and has it serve until `stop` has stopped it.
 //! Reads no file; the command line does, at first and whenever it is asked to.
 
 mod reload;
+mod stop;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::configuration::ServerConf;
-use pingora::server::{ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
+use pingora::server::{ListenFds, RunArgs, Server, ShutdownWatch};
 use pingora::services::Service;
 use pingora::services::background::background_service;
 use pingora::services::listening;
@@ -27,6 +27,7 @@ use crate::metrics::{Metrics, Models};
 use crate::proxy::{Clients, Current, Gateway, Lifecycle, Settings};
 
 use reload::Keeper;
+use stop::Stop;
 
 /// None. A client of a chat API sends one request and then listens: 64 KiB for each connection would be for nothing.
 /// And what is written must leave: Pingora does not flush an answer that has a length before its end.
@@ -106,8 +107,7 @@ impl Drop for Running {
 /// A server whose addresses are bound.
 struct Prepared {
     server: Server,
-    lifecycle: Arc<Lifecycle>,
-    grace: Duration,
+    stop: Stop,
     addr: SocketAddr,
     admin_addr: Option<SocketAddr>,
 }
@@ -135,22 +135,22 @@ impl Prepared {
         }
         say_pools(&config);
 
+        let (close, closed) = watch::channel(false);
         let clients = Clients::new(&server.configuration, gateway);
         let proxy = listening::Service::new("gateway".to_owned(), clients);
-        server.add_service(Listening::new(proxy, bound));
+        server.add_service(Listening::new(proxy, bound, Some(closed)));
         server.add_service(keeper);
         if let Some(bound) = admin {
             let mut service = listening::Service::new("admin".to_owned(), pages);
             service.threads = Some(1);
-            server.add_service(Listening::new(service, vec![bound]));
+            server.add_service(Listening::new(service, vec![bound], None));
         }
-        let grace = Duration::from_secs(config.server.grace_seconds);
-        Ok(Self { server, lifecycle, grace, addr, admin_addr })
+        let stop = Stop::new(&config.server, lifecycle, close);
+        Ok(Self { server, stop, addr, admin_addr })
     }
 
     fn serve(self, told: watch::Receiver<u32>) {
-        let shutdown_signal = Box::new(Shutdown { lifecycle: self.lifecycle, grace: self.grace, told });
-        self.server.run(RunArgs { shutdown_signal });
+        self.server.run(RunArgs { shutdown_signal: Box::new(self.stop.when(told)) });
     }
 }
 
@@ -226,14 +226,16 @@ impl Bound {
 struct Listening<A> {
     service: listening::Service<A>,
     bound: Vec<Bound>,
+    /// Closes it before the server ends.
+    closed: Option<ShutdownWatch>,
 }
 
 impl<A> Listening<A> {
-    fn new(mut service: listening::Service<A>, bound: Vec<Bound>) -> Self {
+    fn new(mut service: listening::Service<A>, bound: Vec<Bound>, closed: Option<ShutdownWatch>) -> Self {
         for bound in &bound {
             service.add_listener(ListenerConfig::tcp(bound.addr.to_string()).l4_buffer(CLIENT_BUFFER));
         }
-        Self { service, bound }
+        Self { service, bound, closed }
     }
 }
 
@@ -246,7 +248,8 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
                 fds.add(bound.addr.to_string(), bound.listener.into_raw_fd());
             }
         }
-        Service::start_service(&mut self.service, fds, shutdown, listeners_per_fd).await;
+        let closed = self.closed.take().unwrap_or(shutdown);
+        Service::start_service(&mut self.service, fds, closed, listeners_per_fd).await;
     }
 
     fn name(&self) -> &str {
@@ -255,30 +258,6 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
 
     fn threads(&self) -> Option<usize> {
         Service::threads(&self.service)
-    }
-}
-
-/// Pingora asks this when to stop.
-struct Shutdown {
-    lifecycle: Arc<Lifecycle>,
-    grace: Duration,
-    /// How often it was told to stop: the second time, it does so at once.
-    told: watch::Receiver<u32>,
-}
-
-#[async_trait]
-impl ShutdownSignalWatch for Shutdown {
-    async fn recv(&self) -> ShutdownSignal {
-        // An error means that nobody is left who could tell: the same as being told.
-        let _ = self.told.clone().wait_for(|times| *times > 0).await;
-        self.lifecycle.drain();
-        log::info!("stopping: waiting {} s at most for the requests in flight", self.grace.as_secs());
-        let mut told = self.told.clone();
-        tokio::select! {
-            () = self.lifecycle.idle() => ShutdownSignal::GracefulTerminate,
-            () = tokio::time::sleep(self.grace) => ShutdownSignal::GracefulTerminate,
-            _ = told.wait_for(|times| *times > 1) => ShutdownSignal::FastShutdown,
-        }
     }
 }
 

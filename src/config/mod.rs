@@ -210,7 +210,7 @@ impl Default for Timeouts {
     }
 }
 
-/// How the process runs. The names but `grace_seconds` are Pingora's.
+/// How the process runs. The names but the last two are Pingora's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Threads that serve requests.
@@ -221,7 +221,9 @@ pub struct Server {
     pub listener_tasks_per_fd: usize,
     /// Idle connections to peers that are kept.
     pub upstream_keepalive_pool_size: usize,
-    /// How long a stop waits at most for the requests in flight.
+    /// How long a stop goes on taking newcomers, while whoever asks is told that it is not ready.
+    pub drain_pause_ms: u64,
+    /// How long a stop then waits at most for the requests in flight.
     pub grace_seconds: u64,
 }
 
@@ -232,6 +234,7 @@ impl Default for Server {
             work_stealing: true,
             listener_tasks_per_fd: 1,
             upstream_keepalive_pool_size: 128,
+            drain_pause_ms: 0,
             grace_seconds: 60,
         }
     }

@@ -37,8 +37,14 @@ pub(super) const POOL: &[&str] = &[
     "timeouts",
 ];
 pub(super) const TIMEOUTS: &[&str] = &["connect_ms", "first_byte_ms", "idle_ms", "total_ms", "client_ms"];
-pub(super) const SERVER: &[&str] =
-    &["threads", "work_stealing", "listener_tasks_per_fd", "upstream_keepalive_pool_size", "grace_seconds"];
+pub(super) const SERVER: &[&str] = &[
+    "threads",
+    "work_stealing",
+    "listener_tasks_per_fd",
+    "upstream_keepalive_pool_size",
+    "drain_pause_ms",
+    "grace_seconds",
+];
 pub(super) const LIMITS: &[&str] = &[
     "headers_max",
     "header_bytes_max",
@@ -332,6 +338,7 @@ impl Reader<'_> {
         self.choose(&fields, "work_stealing", "work_stealing", FLAG, &mut server.work_stealing);
         self.set(&fields, "listener_tasks_per_fd", 1..=1_024, &mut server.listener_tasks_per_fd);
         self.set(&fields, "upstream_keepalive_pool_size", 0..=1_000_000, &mut server.upstream_keepalive_pool_size);
+        self.set(&fields, "drain_pause_ms", 0..=600_000, &mut server.drain_pause_ms);
         self.set(&fields, "grace_seconds", 0..=86_400, &mut server.grace_seconds);
         Some(server)
     }

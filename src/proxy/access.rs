@@ -68,6 +68,7 @@ fn outcome(fault: Option<&Fault>) -> &'static str {
         Some(Blame::Busy) => "busy",
         Some(Blame::Upstream) => "upstream_failed",
         Some(Blame::Gateway) => "failed",
+        Some(Blame::Stop) => "cut",
     }
 }
 

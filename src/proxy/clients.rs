@@ -25,10 +25,11 @@ use crate::limits::Limits;
 
 use super::descriptors;
 use super::head::{self, Framing, Head, Refused, Rest};
+use super::leash::Leash;
 use super::line::Line;
 use super::settings::Current;
 use super::socket::{ClientSocket, Pace};
-use super::{CLIENT_IDLE_SECONDS, Fault, Gateway};
+use super::{CLIENT_IDLE_SECONDS, Fault, Gateway, Lifecycle};
 
 /// How long a client that has connected may take to begin its first request.
 const FIRST_REQUEST_SECONDS: u64 = 60;
@@ -37,6 +38,7 @@ const FIRST_REQUEST_SECONDS: u64 = 60;
 pub struct Clients {
     proxy: Arc<HttpProxy<Gateway>>,
     current: Arc<Current>,
+    lifecycle: Arc<Lifecycle>,
     connections: AtomicUsize,
     /// As many as there are descriptors for.
     connections_max: usize,
@@ -60,13 +62,17 @@ enum Next {
 
 impl Clients {
     pub fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
-        let current = Arc::clone(&gateway.current);
+        let (current, lifecycle) = (Arc::clone(&gateway.current), Arc::clone(&gateway.lifecycle));
         let proxy = Arc::new(http_proxy(conf, gateway));
         let connections_max = descriptors::raise();
         if let Some(wanted) = current.settings().limits.connections_max.filter(|wanted| *wanted > connections_max) {
             log::warn!("connections_max is {wanted}, but there are descriptors for {connections_max} clients only");
         }
-        Self { proxy, current, connections: AtomicUsize::new(0), connections_max }
+        Self { proxy, current, lifecycle, connections: AtomicUsize::new(0), connections_max }
+    }
+
+    fn socket(&self, stream: Stream, line: &Arc<Line>) -> ClientSocket {
+        ClientSocket::new(stream, Arc::clone(line), Leash::new(Arc::clone(&self.lifecycle)))
     }
 
     /// One request on its way through Pingora. Answers with the connection if another may follow.
@@ -111,7 +117,7 @@ impl ServerApp for Clients {
     /// As Pingora does it for HTTP/1; that it can also do HTTP/2 would be 3 KiB more in each connection.
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let line = Arc::new(Line::default());
-        let mut socket = Box::new(ClientSocket::new(stream, Arc::clone(&line)));
+        let mut socket = Box::new(self.socket(stream, &line));
         let _counted = Counted::new(&self.connections);
         let connections_max = self.current.settings().limits.connections_max.unwrap_or(self.connections_max);
         if self.connections.load(Ordering::Relaxed) > connections_max {
@@ -137,7 +143,7 @@ impl ServerApp for Clients {
             // A head that Pingora did not take.
             let stream = line.take_back()?;
             let refused = Refused::new(Fault::BadRequest("its head is none".to_owned()), b"");
-            let socket = Box::new(ClientSocket::new(stream, Arc::clone(&line)));
+            let socket = Box::new(self.socket(stream, &line));
             self.request(socket, Next::Refused(refused, Rest::Heard), &line, shutdown).await;
             return None;
         }

@@ -82,6 +82,8 @@ pub enum Fault {
     NoDescriptors,
     #[error("the request could not be handed on")]
     Internal,
+    #[error("toolgate stops; send the request again")]
+    Stopping,
 }
 
 /// Whose fault it is, for the access log and the counters.
@@ -95,6 +97,8 @@ pub enum Blame {
     Busy,
     Upstream,
     Gateway,
+    /// The gateway stops.
+    Stop,
 }
 
 /// Those that a refused client may use; servers take others, too.
@@ -106,7 +110,7 @@ impl Blame {
         match self {
             Self::Client | Self::Left | Self::Stalled => "client",
             Self::Upstream => "upstream",
-            Self::Busy | Self::Gateway => "gateway",
+            Self::Busy | Self::Gateway | Self::Stop => "gateway",
         }
     }
 }
@@ -154,7 +158,7 @@ impl Fault {
             Self::ClientLeft | Self::Stalled => 499,
             Self::Claim(ClaimError::Full { .. }) => 429,
             Self::Claim(ClaimError::Late { .. }) => 503,
-            Self::TooManyConnections { .. } | Self::BodiesFull { .. } | Self::NoDescriptors => 503,
+            Self::TooManyConnections { .. } | Self::BodiesFull { .. } | Self::NoDescriptors | Self::Stopping => 503,
             Self::Refused(status @ 400..=599) => *status,
             Self::Refused(_) => 502,
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken | Self::Assemble(_) => 502,
@@ -172,6 +176,7 @@ impl Fault {
             Self::TooManyConnections { .. } | Self::BodiesFull { .. } => Blame::Busy,
             Self::Internal | Self::NoDescriptors => Blame::Gateway,
             Self::Felling { .. } | Self::UnknownCoding => Blame::Client,
+            Self::Stopping => Blame::Stop,
             other if other.status() < 500 => Blame::Client,
             _ => Blame::Upstream,
         }
@@ -206,6 +211,7 @@ impl Fault {
             Self::Broken | Self::Refused(_) | Self::Assemble(_) => "upstream_error",
             Self::NoDescriptors => "no_descriptors",
             Self::Internal => "internal_error",
+            Self::Stopping => "stopping",
         }
     }
 
@@ -238,7 +244,7 @@ impl Fault {
             Self::Claim(ClaimError::Full { retry_after } | ClaimError::Late { retry_after }) => {
                 Some(retry_after.as_secs().max(1))
             }
-            Self::TooManyConnections { .. } | Self::BodiesFull { .. } | Self::NoDescriptors => Some(1),
+            Self::TooManyConnections { .. } | Self::BodiesFull { .. } | Self::NoDescriptors | Self::Stopping => Some(1),
             _ => None,
         }
     }

@@ -15,7 +15,7 @@ use super::Fault;
 pub struct Line {
     /// How long the client may take nothing of an answer, in milliseconds; 0 is for ever.
     patience_ms: AtomicU64,
-    /// What the client did that ended the connection, as a number of `Slip::ALL`, or none.
+    /// What ended the connection, as a number of `Slip::ALL`, or none.
     slip: AtomicU8,
     /// Whether the gateway has seen the current request.
     is_admitted: AtomicBool,
@@ -24,13 +24,15 @@ pub struct Line {
     back: Mutex<Option<Stream>>,
 }
 
-/// What a client did that ended its connection.
+/// What ended a connection: what its client did, but for the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slip {
     UploadLate,
     /// It took nothing of its answer.
     Stalled,
     BadChunk,
+    /// The gateway's own stop.
+    Stopped,
 }
 
 impl Line {
@@ -99,13 +101,14 @@ impl Line {
 }
 
 impl Slip {
-    const ALL: [Self; 3] = [Self::UploadLate, Self::Stalled, Self::BadChunk];
+    const ALL: [Self; 4] = [Self::UploadLate, Self::Stalled, Self::BadChunk, Self::Stopped];
 
     fn number(self) -> u8 {
         match self {
             Self::UploadLate => 1,
             Self::Stalled => 2,
             Self::BadChunk => 3,
+            Self::Stopped => 4,
         }
     }
 
@@ -113,6 +116,7 @@ impl Slip {
         match self {
             Self::UploadLate => Fault::BodyLate,
             Self::Stalled => Fault::Stalled,
+            Self::Stopped => Fault::Stopping,
             Self::BadChunk => Fault::BadRequest("a line of its chunked body is none".to_owned()),
         }
     }

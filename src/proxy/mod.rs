@@ -23,6 +23,7 @@ mod felling;
 mod head;
 mod headers;
 mod held;
+mod leash;
 mod lifecycle;
 mod line;
 mod listing;
@@ -68,6 +69,7 @@ use conversation::Resumed;
 use fault::Blame;
 use felling::Felled;
 use held::Bodies;
+use lifecycle::Busy;
 use listing::Wanted;
 use nesting::Nesting;
 use wait::Standing;
@@ -197,7 +199,11 @@ impl ProxyHttp for Gateway {
         (context.target.claim, context.trial) = (None, None);
         let Some(pool) = context.target.pool.clone() else { return Err(context.fail(Fault::Internal)) };
         loop {
-            let claim = self.place(session, context, &pool).await?;
+            let claim = tokio::select! {
+                claim = self.place(session, context, &pool) => Some(claim),
+                () = self.lifecycle.is_over() => None,
+            };
+            let claim = claim.unwrap_or_else(|| Err(context.fail(Fault::Stopping)))?;
             let failovers_max = pool.config().balancing.failovers_max;
             self.stand_trial(session, context, claim.peer().id(), failovers_max).await?;
             context.target.peer_url = Some(claim.peer().url().to_owned());
@@ -318,6 +324,9 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut Box<Context>,
     ) -> Result<()> {
+        if !self.lifecycle.is_ready() {
+            session.set_keepalive(None);
+        }
         if !response.status.is_informational() {
             response.insert_header("X-Request-Id", context.id.as_str())?;
             explain::explain(session.req_header(), response, &context.target)?;
@@ -416,7 +425,9 @@ impl ProxyHttp for Gateway {
         }
         match fault.blame() {
             Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}{cause}", context.id),
-            Blame::Client | Blame::Left | Blame::Stalled | Blame::Busy => log::debug!("{}: {fault}{cause}", context.id),
+            Blame::Client | Blame::Left | Blame::Stalled | Blame::Busy | Blame::Stop => {
+                log::debug!("{}: {fault}{cause}", context.id)
+            }
         }
         if matches!(fault.blame(), Blame::Left | Blame::Stalled) {
             context.fault = Some(fault);
@@ -439,7 +450,10 @@ impl ProxyHttp for Gateway {
         context.target.watch = None;
         self.count(session, context);
         access::write(session, context);
-        context.busy = None;
+        let busy = context.busy.take();
+        if matches!(context.fault, Some(Fault::Stopping)) {
+            busy.into_iter().for_each(Busy::cut);
+        }
     }
 
     /// Whoever answers logs.

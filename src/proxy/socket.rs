@@ -28,6 +28,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::chunks::Chunks;
 use super::head::Framing;
+use super::leash::{Leash, Sent};
 use super::line::{Line, Slip};
 
 /// What one read from a client brings at most.
@@ -45,6 +46,7 @@ pub struct ClientSocket {
     /// Absent once it was given back.
     stream: Option<Stream>,
     line: Arc<Line>,
+    leash: Leash,
     /// A head to be handed on.
     head: Bytes,
     /// What came behind what may be handed on.
@@ -81,11 +83,12 @@ struct Writing {
 }
 
 impl ClientSocket {
-    pub fn new(stream: Stream, line: Arc<Line>) -> Self {
+    pub fn new(stream: Stream, line: Arc<Line>, leash: Leash) -> Self {
         let pace = Pace { period: Duration::MAX, bytes_per_second: 0 };
         Self {
             stream: Some(stream),
             line,
+            leash,
             head: Bytes::new(),
             ahead: BytesMut::new(),
             gate: Gate::Length(0),
@@ -227,6 +230,9 @@ impl ClientSocket {
             self.writing = None;
             return Poll::Ready(written);
         }
+        if self.leash.poll_write(cx).is_ready() {
+            return Poll::Ready(Err(self.line.slip(Slip::Stopped)));
+        }
         let Some(patience) = self.line.patience() else { return Poll::Pending };
         let taken = |stream: &Stream| Some(stream.get_socket_digest()?.tcp_info()?.tcpi_bytes_acked);
         let writing = self.writing.get_or_insert_with(|| Writing { taken: taken(stream), timer: wait(patience).1 });
@@ -276,7 +282,14 @@ impl AsyncRead for ClientSocket {
             }
             return Poll::Ready(Ok(()));
         }
-        if this.is_closed() { this.poll_left(cx) } else { this.poll_body(cx, buf) }
+        if let Poll::Ready(read) = if this.is_closed() { this.poll_left(cx) } else { this.poll_body(cx, buf) } {
+            this.leash.came();
+            return Poll::Ready(read);
+        }
+        // Of what is open nobody knows where it ends.
+        let is_whole = this.is_closed() || matches!(this.gate, Gate::Open);
+        ready!(this.leash.poll_read(if is_whole { Sent::Whole } else { Sent::Half }, cx));
+        Poll::Ready(Err(this.line.slip(Slip::Stopped)))
     }
 }
 
@@ -398,7 +411,7 @@ mod tests {
         let (client, server) = duplex(1 << 16);
         let line = Arc::new(Line::default());
         line.admit();
-        (client, ClientSocket::new(Box::new(server), line))
+        (client, ClientSocket::new(Box::new(server), line, Leash::new(Arc::default())))
     }
 
     async fn lengths(socket: &mut ClientSocket) -> (Vec<u8>, Vec<usize>) {

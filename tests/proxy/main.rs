@@ -31,6 +31,7 @@ mod seen;
 mod series;
 mod soak;
 mod stalling;
+mod stopping;
 mod transparent;
 mod untouched;
 mod waiting;
