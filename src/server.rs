@@ -48,15 +48,17 @@ pub enum Error {
 /// `again`; one that is bad says so, and changes nothing.
 pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + Send + 'static) -> Result<(), Error> {
     let (configs, newer) = watch::channel(None);
-    let told = signals(again, configs)?;
-    Prepared::new(config, newer)?.serve(told);
+    let metrics = metrics(&config);
+    let told = signals(again, configs, Arc::clone(&metrics))?;
+    Prepared::new(config, metrics, newer)?.serve(told);
     Ok(())
 }
 
 /// Serves on a thread of its own until it is told to stop.
 pub fn spawn(config: Config) -> Result<Running, Error> {
     let (configs, newer) = watch::channel(None);
-    let prepared = Prepared::new(config, newer)?;
+    let metrics = metrics(&config);
+    let prepared = Prepared::new(config, metrics, newer)?;
     let (addr, admin_addr) = (prepared.addr, prepared.admin_addr);
     let (stop, told) = watch::channel(0);
     let thread = std::thread::Builder::new()
@@ -113,12 +115,12 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(config: Config, newer: watch::Receiver<Option<Arc<Config>>>) -> Result<Self, Error> {
+    fn new(config: Config, metrics: Arc<Metrics>, newer: watch::Receiver<Option<Arc<Config>>>) -> Result<Self, Error> {
         let current = Arc::new(Current::new(Settings::new(&config)));
         let lifecycle = Arc::new(Lifecycle::default());
-        let metrics = Arc::new(Metrics::new(Models::new(named_models(&config))));
         let pages = Admin::new(Arc::clone(&current), Arc::clone(&metrics), Arc::clone(&lifecycle));
-        let keeper = background_service("upstream", Keeper::new(Arc::clone(&current), &config, newer));
+        let keeper =
+            background_service("upstream", Keeper::new(Arc::clone(&current), Arc::clone(&metrics), &config, newer));
         let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle));
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
@@ -197,6 +199,10 @@ fn say_pools(config: &Config) {
     }
 }
 
+fn metrics(config: &Config) -> Arc<Metrics> {
+    Arc::new(Metrics::new(Models::new(named_models(config))))
+}
+
 fn say_mistakes(mistakes: &str) {
     for mistake in mistakes.lines() {
         log::error!("{mistake}");
@@ -266,6 +272,7 @@ impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
 fn signals(
     again: impl Fn() -> Result<Config, String> + Send + 'static,
     configs: watch::Sender<Option<Arc<Config>>>,
+    metrics: Arc<Metrics>,
 ) -> Result<watch::Receiver<u32>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(Error::Thread)?;
     let (mut terminate, mut interrupt, mut hangup) = {
@@ -282,7 +289,10 @@ fn signals(
                 _ = hangup.recv() => {
                     match again() {
                         Ok(config) => drop(configs.send_replace(Some(Arc::new(config)))),
-                        Err(mistakes) => say_mistakes(&mistakes),
+                        Err(mistakes) => {
+                            metrics.reloads.bad(&mistakes);
+                            say_mistakes(&mistakes);
+                        }
                     }
                     continue;
                 }

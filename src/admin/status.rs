@@ -25,6 +25,7 @@ pub fn now<'a>(upstream: &'a Upstream, lifecycle: &Lifecycle) -> Now<'a> {
 pub fn status(upstream: &Upstream, metrics: &Metrics, lifecycle: &Lifecycle) -> Value {
     let totals = metrics.totals();
     let pools: Vec<Value> = upstream.pools().iter().map(|pool| pool_status(pool, metrics, &totals)).collect();
+    let reloads = metrics.reloads.state();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": lifecycle.is_ready(),
@@ -32,6 +33,12 @@ pub fn status(upstream: &Upstream, metrics: &Metrics, lifecycle: &Lifecycle) -> 
         "memory_bytes": metrics::resident_bytes(),
         "in_flight": lifecycle.requests(),
         "requests": totals.values().map(|total| total.requests).sum::<u64>(),
+        "configuration": {
+            "at": seconds(reloads.at),
+            "reloads": reloads.good,
+            "refused": reloads.bad,
+            "mistake": reloads.mistake,
+        },
         "pools": pools,
         "failures": metrics.recent.all().iter().map(failure).collect::<Vec<_>>(),
     })
@@ -75,9 +82,8 @@ fn pool_status(pool: &Pool, metrics: &Metrics, totals: &BTreeMap<(String, String
 }
 
 fn failure(failure: &Failure) -> Value {
-    let at = failure.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     json!({
-        "at": at.as_secs(),
+        "at": seconds(failure.at),
         "id": failure.id,
         "pool": failure.pool,
         "peer": failure.peer,
@@ -96,4 +102,8 @@ fn peers(pool: &Pool) -> impl Iterator<Item = PeerNow<'_>> {
         standing: status.standing,
         is_leaving: status.leaving,
     })
+}
+
+fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }

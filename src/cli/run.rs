@@ -9,6 +9,7 @@ use structopt::StructOpt;
 
 use super::{CliError, print, read_file};
 use crate::config::{Config, DEFAULT_YAML, Surroundings};
+use crate::server;
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -46,9 +47,9 @@ impl Options {
         if self.test {
             return print(b"the configuration is good\n");
         }
-        super::log::start();
+        let _log = super::log::start().map_err(server::Error::Thread)?;
         let again = move || self.config().map_err(|error| error.to_string());
-        Ok(crate::server::run(config, again)?)
+        Ok(server::run(config, again)?)
     }
 
     fn config(&self) -> Result<Config, CliError> {

@@ -14,6 +14,7 @@ mod pace;
 mod page;
 mod process;
 mod recent;
+mod reloads;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,9 @@ pub use models::Models;
 pub use now::{Now, PeerNow, PoolNow};
 pub use pace::Pace;
 pub use page::CONTENT_TYPE;
-pub use process::resident_bytes;
+pub use process::{count_dropped_lines, resident_bytes};
 pub use recent::{Failure, Recent};
+pub use reloads::Reloads;
 
 use crate::response::Summary;
 
@@ -65,6 +67,7 @@ pub struct Metrics {
     cancellations: Family<Counter>,
     failures: Family<Counter>,
     pub recent: Recent,
+    pub reloads: Reloads,
 }
 
 /// What one peer has done.
@@ -95,6 +98,7 @@ impl Metrics {
             cancellations: Family::default(),
             failures: Family::default(),
             recent: Recent::default(),
+            reloads: Reloads::default(),
         }
     }
 
@@ -164,6 +168,7 @@ impl Metrics {
         page.gauge("toolgate_build_info", "The version that runs.").sample(&version, 1);
         let started = self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         page.gauge("process_start_time_seconds", "When it was started.").sample(&none, started.as_secs());
+        self.reloads.write(&mut page);
         process::write(&mut page);
         now.write(&mut page);
         series::write(&self.requests.all(), &mut page);

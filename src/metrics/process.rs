@@ -2,14 +2,25 @@
 //! Reads `/proc`; where there is none it says nothing.
 
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::page::{Labels, Page};
 
 /// The system counts processor time in hundredths of a second for every program (`USER_HZ`, time(7)).
 const TICK_MILLIS: u64 = 10;
 
+/// There is one log for the process, whatever runs in it.
+static DROPPED_LINES: AtomicU64 = AtomicU64::new(0);
+
+/// Lines were not written because the log was not read.
+pub fn count_dropped_lines(count: u64) {
+    DROPPED_LINES.fetch_add(count, Ordering::Relaxed);
+}
+
 pub fn write(page: &mut Page) {
     let none = Labels::default();
+    page.counter("toolgate_log_lines_dropped_total", "Lines of the log that were dropped, since it was not read.")
+        .sample(&none, DROPPED_LINES.load(Ordering::Relaxed));
     let mut metric = page.gauge("process_resident_memory_bytes", "Memory that is in RAM.");
     if let Some(bytes) = resident_bytes() {
         metric.sample(&none, bytes);
@@ -62,6 +73,6 @@ mod tests {
         assert!(cpu_millis().is_some());
         let mut page = Page::default();
         write(&mut page);
-        assert_eq!(page.finish().lines().filter(|line| !line.starts_with('#')).count(), 4);
+        assert_eq!(page.finish().lines().filter(|line| !line.starts_with('#')).count(), 5);
     }
 }

@@ -9,19 +9,26 @@ use pingora::services::background::BackgroundService;
 use tokio::sync::watch;
 
 use crate::config::{Config, Server};
+use crate::metrics::Metrics;
 use crate::proxy::Current;
 
 /// Keeps the pools for as long as the gateway runs, and has them followed by those of newer configurations.
 pub(super) struct Keeper {
     current: Arc<Current>,
+    metrics: Arc<Metrics>,
     fixed: Fixed,
     configs: watch::Receiver<Option<Arc<Config>>>,
 }
 
 impl Keeper {
     /// `config` is the one that the gateway was started with.
-    pub fn new(current: Arc<Current>, config: &Config, configs: watch::Receiver<Option<Arc<Config>>>) -> Self {
-        Self { current, fixed: Fixed::of(config), configs }
+    pub fn new(
+        current: Arc<Current>,
+        metrics: Arc<Metrics>,
+        config: &Config,
+        configs: watch::Receiver<Option<Arc<Config>>>,
+    ) -> Self {
+        Self { current, metrics, fixed: Fixed::of(config), configs }
     }
 
     async fn keep(&self) {
@@ -41,6 +48,7 @@ impl Keeper {
         let (settings, notes) = self.current.settings().succeed(config);
         settings.upstream.keep();
         self.current.replace(settings);
+        self.metrics.reloads.good();
         let notes = if notes.is_empty() { "no server came or left".to_owned() } else { notes.join("; ") };
         log::info!("the configuration was read again: {notes}");
         for key in self.fixed.differing(config) {

@@ -6,11 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use serde_json::json;
 use toolgate::server;
 
 use crate::harness::{
     PATIENCE, Upstream, Wire, ask, config, dead_address, gateway, get, ok, peer, pool, post, wait_until,
 };
+use crate::prometheus::Page;
 
 #[test]
 fn the_admin_address_tells_health_and_readiness() {
@@ -180,18 +182,24 @@ fn a_hangup_has_the_configuration_read_again_and_a_bad_one_changes_nothing() {
     let (second, _second_seen) = Upstream::answering(|_| ok("second"));
     let file = format!("{}/lifecycle-hangup.yaml", env!("CARGO_TARGET_TMPDIR"));
     let write = |listen: &str, url: &str| {
-        std::fs::write(&file, format!("listen: {listen}\npools: [{{name: a, peers: {url}}}]\n")).unwrap();
+        let admin = "admin: 127.0.0.2:0";
+        std::fs::write(&file, format!("listen: {listen}\n{admin}\npools: [{{name: a, peers: {url}}}]\n")).unwrap();
     };
     let (one, two) = (format!("http://{}", first.address), format!("http://{}", second.address));
     write("127.0.0.1:0", &one);
     let (program, said, addr) = running(&["-c", &file]);
+    let admin = wait_for(&said, "status page");
+    let admin = admin.split("http://").nth(1).unwrap().trim_end_matches('/').parse().unwrap();
+    let configuration = || ask(admin, get("/status")).json()["configuration"].take();
     assert_eq!(ask(addr, get("/")).text(), "first");
+    assert_eq!((&configuration()["reloads"], &configuration()["mistake"]), (&json!(0), &json!(null)));
 
     write("127.0.0.1:0", "ftp://x\n  - peers: y");
     signal(&program, "-HUP");
     let mistake = wait_for(&said, &file);
     assert!(mistake.contains("error"), "{mistake}");
     wait_for(&said, "the configuration stays as it was");
+    assert!(configuration()["mistake"].as_str().unwrap().contains("error"));
     assert_eq!(ask(addr, get("/")).text(), "first");
 
     write("127.0.0.1:1", &two);
@@ -203,4 +211,10 @@ fn a_hangup_has_the_configuration_read_again_and_a_bad_one_changes_nothing() {
 
     signal(&program, "-HUP");
     assert!(wait_for(&said, "the configuration was read again").ends_with("no server came or left"));
+    let told = configuration();
+    assert_eq!((&told["reloads"], &told["refused"], &told["mistake"]), (&json!(2), &json!(1), &json!(null)));
+    assert!(told["at"].as_u64() > Some(1_700_000_000));
+    let page = Page::parse(&ask(admin, get("/metrics")).text());
+    let count = |outcome| page.sum("toolgate_reloads_total", &[("outcome", outcome)]);
+    assert_eq!((count("good"), count("bad")), (Some(2.0), Some(1.0)));
 }

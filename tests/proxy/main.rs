@@ -20,6 +20,7 @@ mod hiding;
 mod leaving;
 mod lifecycle;
 mod listing;
+mod logging;
 mod members;
 mod pools;
 mod probing;

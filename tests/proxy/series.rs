@@ -103,6 +103,8 @@ fn expected_while_one_waits(url: &str) -> Vec<Expected<'_>> {
         ("toolgate_peer_slots", at_peer.clone(), 2.0),
         ("toolgate_peer_up", at_peer.clone(), 1.0),
         ("toolgate_peer_state", [&at_peer[..], &[("state", "ready")]].concat(), 1.0),
+        ("toolgate_log_lines_dropped_total", vec![], 0.0),
+        ("toolgate_reloads_total", vec![("outcome", "good")], 0.0),
         ("toolgate_build_info", vec![("version", env!("CARGO_PKG_VERSION"))], 1.0),
     ]
 }
@@ -183,8 +185,15 @@ fn everything_that_is_counted_says_what_happened() {
         assert_eq!(tokens, Some(sum));
     }
 
+    let started = page.sum("process_start_time_seconds", &[]).unwrap();
+    let read = page.sum("toolgate_configuration_time_seconds", &[]).unwrap();
+    assert!(read >= started - 1.0, "{read} {started}");
     let named: BTreeSet<_> = now.iter().chain(&then).map(|(name, ..)| *name).collect();
-    let counted = page.metrics.keys().map(String::as_str).filter(|name| !name.starts_with("process_"));
+    let counted = page
+        .metrics
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !name.starts_with("process_") && !name.contains("configuration"));
     assert_eq!(counted.collect::<BTreeSet<_>>(), named, "every metric has a line here");
     check_labels(&page);
 }
