@@ -1,21 +1,17 @@
 //! Starts the gateway: binds its addresses, and has it serve until `stop` has stopped it.
 //! Reads no file; the command line does, at first and whenever it is asked to.
 
+mod bound;
 mod reload;
 mod stop;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use async_trait::async_trait;
-use pingora::apps::ServerApp;
-use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::configuration::ServerConf;
-use pingora::server::{ListenFds, RunArgs, Server, ShutdownWatch};
-use pingora::services::Service;
+use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,23 +19,28 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
-use crate::metrics::{Metrics, Models};
+use crate::metrics::{self, Metrics, Models};
 use crate::proxy::{Clients, Current, Gateway, Lifecycle, Settings};
 
+use bound::{Bound, Listening, Socket};
 use reload::Keeper;
 use stop::Stop;
 
-/// None. A client of a chat API sends one request and then listens: 64 KiB for each connection would be for nothing.
-/// And what is written must leave: Pingora does not flush an answer that has a length before its end.
-const CLIENT_BUFFER: L4BufferSettings = L4BufferSettings { read: Some(0), write: Some(0) };
 /// What Pingora waits for its threads; by then every request has gone or has had its time.
 const RUNTIME_STOP_SECONDS: u64 = 1;
+/// A gateway that nobody has connected to has some twenty descriptors open, and four more for each thread; two clients
+/// and their servers should have room as well.
+const DESCRIPTORS_BASE: u64 = 48;
+const DESCRIPTORS_A_THREAD: u64 = 8;
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot listen on `{address}`: {source}")]
     Listen { address: String, source: io::Error },
+    #[error("{max} files and sockets may be open, and serving needs {least} at least (`ulimit -n`, `LimitNOFILE=`)")]
+    Descriptors { max: u64, least: u64 },
     #[error("cannot start a thread or its signals: {0}")]
     Thread(io::Error),
 }
@@ -47,8 +48,9 @@ pub enum Error {
 /// Serves until SIGTERM or SIGINT, then returns. A second signal stops at once. On SIGHUP the configuration is read
 /// `again`; one that is bad says so, and changes nothing.
 pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + Send + 'static) -> Result<(), Error> {
+    check_descriptors(&config)?;
     let (configs, newer) = watch::channel(None);
-    let metrics = metrics(&config);
+    let metrics = metrics_of(&config);
     let told = signals(again, configs, Arc::clone(&metrics))?;
     Prepared::new(config, metrics, newer)?.serve(told);
     Ok(())
@@ -57,7 +59,7 @@ pub fn run(config: Config, again: impl Fn() -> Result<Config, String> + Send + '
 /// Serves on a thread of its own until it is told to stop.
 pub fn spawn(config: Config) -> Result<Running, Error> {
     let (configs, newer) = watch::channel(None);
-    let metrics = metrics(&config);
+    let metrics = metrics_of(&config);
     let prepared = Prepared::new(config, metrics, newer)?;
     let (addr, admin_addr) = (prepared.addr, prepared.admin_addr);
     let (stop, told) = watch::channel(0);
@@ -71,7 +73,7 @@ pub fn spawn(config: Config) -> Result<Running, Error> {
 /// A gateway that serves on a thread of its own.
 #[derive(Debug)]
 pub struct Running {
-    /// The first address that clients connect to.
+    /// The first address that clients connect to; unspecified when there are only sockets of Unix.
     pub addr: SocketAddr,
     pub admin_addr: Option<SocketAddr>,
     stop: watch::Sender<u32>,
@@ -112,6 +114,8 @@ struct Prepared {
     stop: Stop,
     addr: SocketAddr,
     admin_addr: Option<SocketAddr>,
+    /// Their files go with it.
+    _sockets: Vec<Socket>,
 }
 
 impl Prepared {
@@ -126,15 +130,18 @@ impl Prepared {
 
         let bound: Vec<Bound> = config.listen.iter().map(|address| Bound::to(address)).collect::<Result<_, _>>()?;
         let admin = config.admin.as_deref().map(Bound::to).transpose()?;
-        let no_address = || Error::Listen { address: String::new(), source: io::ErrorKind::InvalidInput.into() };
-        let addr = bound.first().map(|bound| bound.addr).ok_or_else(no_address)?;
-        let admin_addr = admin.as_ref().map(|bound| bound.addr);
+        let addr = bound.iter().find_map(Bound::ip).unwrap_or(NOWHERE);
+        let admin_addr = admin.as_ref().and_then(Bound::ip);
+        let sockets = bound.iter().chain(&admin).filter_map(Bound::socket).collect();
 
-        let listening: Vec<String> = bound.iter().map(|bound| bound.addr.to_string()).collect();
+        let listening: Vec<String> = bound.iter().map(Bound::to_string).collect();
         log::info!("listening on {}", listening.join(", "));
-        if let Some(addr) = admin_addr {
-            log::info!("status page and metrics at http://{addr}/");
+        match &admin {
+            Some(bound) if bound.ip().is_some() => log::info!("status page and metrics at http://{bound}/"),
+            Some(bound) => log::info!("status page and metrics at {bound}"),
+            None => {}
         }
+        config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
         say_pools(&config);
 
         let (close, closed) = watch::channel(false);
@@ -148,11 +155,21 @@ impl Prepared {
             server.add_service(Listening::new(service, vec![bound], None));
         }
         let stop = Stop::new(&config.server, lifecycle, close);
-        Ok(Self { server, stop, addr, admin_addr })
+        Ok(Self { server, stop, addr, admin_addr, _sockets: sockets })
     }
 
     fn serve(self, told: watch::Receiver<u32>) {
         self.server.run(RunArgs { shutdown_signal: Box::new(self.stop.when(told)) });
+    }
+}
+
+/// Pingora panics in each thread for which the system has no descriptors left.
+fn check_descriptors(config: &Config) -> Result<(), Error> {
+    let threads = u64::try_from(config.server.threads).unwrap_or(u64::MAX);
+    let least = DESCRIPTORS_BASE.saturating_add(threads.saturating_mul(DESCRIPTORS_A_THREAD));
+    match metrics::descriptors_max() {
+        Some(max) if max < least => Err(Error::Descriptors { max, least }),
+        _ => Ok(()),
     }
 }
 
@@ -199,7 +216,7 @@ fn say_pools(config: &Config) {
     }
 }
 
-fn metrics(config: &Config) -> Arc<Metrics> {
+fn metrics_of(config: &Config) -> Arc<Metrics> {
     Arc::new(Metrics::new(Models::new(named_models(config))))
 }
 
@@ -210,63 +227,6 @@ fn say_mistakes(mistakes: &str) {
     log::error!("the configuration stays as it was");
 }
 
-/// A bound address. Pingora would bind it later, on another thread, try for half a minute and panic.
-struct Bound {
-    addr: SocketAddr,
-    listener: TcpListener,
-}
-
-impl Bound {
-    fn to(address: &str) -> Result<Self, Error> {
-        let bind = || {
-            let listener = TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            Ok(Self { addr: listener.local_addr()?, listener })
-        };
-        bind().map_err(|source| Error::Listen { address: address.to_owned(), source })
-    }
-}
-
-/// A service of Pingora's that takes sockets which are bound already, the way it takes those of a process that it
-/// replaces.
-struct Listening<A> {
-    service: listening::Service<A>,
-    bound: Vec<Bound>,
-    /// Closes it before the server ends.
-    closed: Option<ShutdownWatch>,
-}
-
-impl<A> Listening<A> {
-    fn new(mut service: listening::Service<A>, bound: Vec<Bound>, closed: Option<ShutdownWatch>) -> Self {
-        for bound in &bound {
-            service.add_listener(ListenerConfig::tcp(bound.addr.to_string()).l4_buffer(CLIENT_BUFFER));
-        }
-        Self { service, bound, closed }
-    }
-}
-
-#[async_trait]
-impl<A: ServerApp + Send + Sync + 'static> Service for Listening<A> {
-    async fn start_service(&mut self, fds: Option<ListenFds>, shutdown: ShutdownWatch, listeners_per_fd: usize) {
-        if let Some(fds) = &fds {
-            let mut fds = fds.lock();
-            for bound in self.bound.drain(..) {
-                fds.add(bound.addr.to_string(), bound.listener.into_raw_fd());
-            }
-        }
-        let closed = self.closed.take().unwrap_or(shutdown);
-        Service::start_service(&mut self.service, fds, closed, listeners_per_fd).await;
-    }
-
-    fn name(&self) -> &str {
-        Service::name(&self.service)
-    }
-
-    fn threads(&self) -> Option<usize> {
-        Service::threads(&self.service)
-    }
-}
-
 /// Counts SIGTERM and SIGINT from here on, and reads the configuration again on SIGHUP, before anything serves: a signal
 /// that came earlier than its handler would end the process in mid-answer.
 fn signals(
@@ -275,17 +235,27 @@ fn signals(
     metrics: Arc<Metrics>,
 ) -> Result<watch::Receiver<u32>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(Error::Thread)?;
-    let (mut terminate, mut interrupt, mut hangup) = {
-        let _inside = runtime.enter();
-        let listen = |kind| signal(kind).map_err(Error::Thread);
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?)
-    };
+    let inside = runtime.enter();
+    let listen = |kind| signal(kind).map_err(Error::Thread);
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let mut hangup = listen(SignalKind::hangup())?;
+    // Other programs open their logs anew, or start their successor.
+    let (mut user1, mut user2) = (listen(SignalKind::user_defined1())?, listen(SignalKind::user_defined2())?);
+    drop(inside);
     let (tell, told) = watch::channel(0);
     let count = async move {
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
+                _ = user1.recv() => {
+                    log::info!("SIGUSR1 changes nothing");
+                    continue;
+                }
+                _ = user2.recv() => {
+                    log::info!("SIGUSR2 changes nothing");
+                    continue;
+                }
                 _ = hangup.recv() => {
                     match again() {
                         Ok(config) => drop(configs.send_replace(Some(Arc::new(config)))),

@@ -79,9 +79,13 @@ fn what_fails_says_so_in_one_line_and_by_its_exit_code() {
 
 #[test]
 fn help_and_version_succeed() {
-    for (arguments, expected) in
-        [(&["--version"][..], "toolgate 0."), (&["--help"], "USAGE"), (&["run", "--help"], "--upstream")]
-    {
+    for (arguments, expected) in [
+        (&["--version"][..], "toolgate 0."),
+        (&["--help"], "USAGE"),
+        (&["run", "--help"], "--upstream"),
+        (&["help"], "USAGE"),
+        (&["help", "run"], "--upstream"),
+    ] {
         let ran = toolgate(arguments, "");
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments:?}");
         assert!(ran.out.contains(expected), "{}", ran.out);
@@ -100,7 +104,36 @@ fn the_printed_configuration_is_good() {
 #[test]
 fn the_configuration_of_the_image_is_good() {
     let ran = toolgate(&["run", "-t", "-c", "conf/docker.yaml"], "");
-    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!((ran.code, ran.out.as_str()), (0, "the configuration is good\n"));
+    assert!(ran.err.lines().all(|line| line.contains("can be reached from other machines")), "{}", ran.err);
+}
+
+#[test]
+fn a_check_warns_of_what_may_be_meant() {
+    let pools = "pools: [{name: a, peers: http://h}]";
+    let loopback = "127.0.0.1:1, \"[::1]:1\", localhost:2, unix:/run/t";
+    for (addresses, warned) in [
+        (format!("listen: [{loopback}]\nadmin: 127.0.0.1:3"), &[][..]),
+        ("listen: 0.0.0.0:1\nadmin: box:2".to_owned(), &["listen", "admin"]),
+    ] {
+        let path = file("warned.yaml", &format!("{addresses}\n{pools}\n"));
+        let ran = toolgate(&["run", "-t", "-c", &path], "");
+        assert_eq!((ran.code, ran.out.as_str()), (0, "the configuration is good\n"));
+        let words: Vec<_> = ran.err.lines().map(|line| line.split(": ").nth(2).unwrap()).collect();
+        assert_eq!(words, warned, "{}", ran.err);
+    }
+}
+
+#[test]
+fn too_few_descriptors_are_an_error_and_no_panic() {
+    let command = format!(
+        "ulimit -n 16; exec {} run --upstream http://127.0.0.1:1 --listen 127.0.0.1:0",
+        env!("CARGO_BIN_EXE_toolgate")
+    );
+    let ran = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+    let err = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!((ran.status.code(), err.lines().count()), (Some(1), 1), "{err}");
+    assert!(err.starts_with("toolgate: 16 files and sockets may be open"), "{err}");
 }
 
 #[test]
@@ -109,7 +142,7 @@ fn a_check_names_every_mistake() {
     let ran = toolgate(&["run", "-t", "-c", &path], "");
     assert_eq!((ran.code, ran.out.as_str()), (1, ""));
     let expected = format!(
-        "{path}:1:9: listen is host:port, not `here` (as in 127.0.0.1:8000)\n\
+        "{path}:1:9: listen: `here` is not host:port (as in 127.0.0.1:8000)\n\
          {path}:3:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])\n\
          {path}:4:5: unknown key `peer` in a pool (did you mean `peers`?)\n"
     );

@@ -110,7 +110,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     })
 }
 
-/// Puts `run` in front of options that come without a command: `toolgate -c FILE`.
+/// Puts `run` in front of options that come without a command: `toolgate -c FILE`. `help` asks what `--help` does.
 fn with_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut arguments: Vec<_> = arguments.collect();
     let is_option = |argument: &OsString| {
@@ -119,6 +119,10 @@ fn with_command(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     };
     if arguments.get(1).is_some_and(is_option) {
         arguments.insert(1, "run".into());
+    }
+    if arguments.get(1).is_some_and(|argument| argument == "help") {
+        arguments.remove(1);
+        arguments.push("--help".into());
     }
     arguments
 }

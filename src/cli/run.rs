@@ -2,7 +2,7 @@
 //! What a configuration means stands in `config`; this file opens what it refers to.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use structopt::StructOpt;
@@ -45,6 +45,10 @@ impl Options {
         }
         let config = self.config()?;
         if self.test {
+            let name = self.config.as_deref().map_or("--listen".into(), Path::to_string_lossy);
+            config.warnings().iter().for_each(|warning| {
+                let _ = writeln!(io::stderr(), "{name}: warning: {warning}");
+            });
             return print(b"the configuration is good\n");
         }
         let _log = super::log::start().map_err(server::Error::Thread)?;

@@ -1,6 +1,7 @@
 //! YAML to a tree whose nodes know their place, and that tree to a `Config`.
 //! Opens no file and reads no environment: both are handed in.
 
+mod address;
 mod balancing;
 mod entries;
 mod fields;
@@ -16,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::address::{Address, AddressError};
 pub use self::balancing::{Balancing, Checks, Queue};
 pub use self::entries::{Entries, Name, PeersFile};
 pub use self::mistake::{ConfigErrors, Mistake, Place};
@@ -34,9 +36,9 @@ pub const DEFAULT_YAML: &str = include_str!("../../conf/toolgate.yaml");
 /// What the gateway does, with every default filled in.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Addresses that clients connect to, `host:port`; at least one.
+    /// Addresses that clients connect to, as [`Address`] reads them; at least one.
     pub listen: Vec<String>,
-    /// The address of health and readiness, `host:port`.
+    /// The address of health and readiness, such a one too.
     pub admin: Option<String>,
     /// At least one; names are unique, and at most one takes any model.
     pub pools: Vec<Pool>,
@@ -45,6 +47,26 @@ pub struct Config {
     /// The built-in dialects and the user's own.
     pub dialects: Dialects,
     pub server: Server,
+}
+
+impl Config {
+    /// What may be meant, and may be a mistake all the same.
+    pub fn warnings(&self) -> Vec<String> {
+        let is_reachable = |address: &&String| Address::parse(address).is_ok_and(|address| address.is_reachable());
+        let listen = self.listen.iter().filter(is_reachable).map(|address| {
+            format!(
+                "listen: `{address}` can be reached from other machines, and clients need no key: let only those reach it \
+                 who may use the servers"
+            )
+        });
+        let admin = self.admin.iter().filter(is_reachable).map(|address| {
+            format!(
+                "admin: `{address}` can be reached from other machines: whoever reaches it sees names of servers and \
+                 models"
+            )
+        });
+        listen.chain(admin).collect()
+    }
 }
 
 /// Servers that run the same models.

@@ -5,9 +5,10 @@ use std::ops::RangeInclusive;
 
 use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
-use super::peer::parse_port;
 use super::tree::{self, Node, Value};
-use super::{Chats, Config, Conversations, DialectChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View};
+use super::{
+    Address, Chats, Config, Conversations, DialectChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View,
+};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
 use crate::exchange::{Engine, ToolsMode};
@@ -117,8 +118,10 @@ impl Config {
                 Err(error) => mistake("--upstream", format!("`{url}` {error}"), error.hint()),
             }
         }
-        for address in listen.iter().filter(|address| !is_address(address)) {
-            mistake("--listen", format!("`{address}` is not host:port"), "as in 127.0.0.1:8000");
+        for address in listen {
+            if let Err(error) = Address::parse(address) {
+                mistake("--listen", format!("`{address}` {error}"), error.hint());
+            }
         }
         let dialect = dialect.map_or(Ok(DialectChoice::Auto), |name| choose_dialect(name, &dialects));
         let dialect = dialect.unwrap_or_else(|(what, hint)| {
@@ -160,16 +163,26 @@ impl Reader<'_> {
     }
 
     fn address(&mut self, node: &Node, key: &str, taken: &[String]) -> Option<String> {
-        let address = self.text(node, key)?;
-        if !is_address(address) {
-            self.mistake(node.place, format!("{key} is host:port, not `{address}`"), "as in 127.0.0.1:8000");
-            return None;
+        let text = self.text(node, key)?;
+        let address = match Address::parse(text) {
+            Ok(address) => address,
+            Err(error) => {
+                self.mistake(node.place, format!("{key}: `{text}` {error}"), error.hint());
+                return None;
+            }
+        };
+        for other in taken {
+            if other == text {
+                self.mistake(node.place, format!("address `{text}` twice"), "each is listened on once");
+                return None;
+            }
+            if Address::parse(other).is_ok_and(|other| other.collides(&address)) {
+                let what = format!("`{text}` and `{other}` cannot be listened on both");
+                self.mistake(node.place, what, "give one of them another port");
+                return None;
+            }
         }
-        if taken.iter().any(|other| other == address) {
-            self.mistake(node.place, format!("address `{address}` twice"), "each is listened on once");
-            return None;
-        }
-        Some(address.into())
+        Some(text.into())
     }
 
     fn dialects(&mut self, folder: Option<&Node>, surroundings: &dyn Surroundings) -> Dialects {
@@ -211,6 +224,12 @@ impl Reader<'_> {
             let Some(pool) = self.pool(item, dialects, surroundings) else { continue };
             if pools.iter().any(|other| other.name == pool.name && !pool.name.is_empty()) {
                 self.mistake(item.place, format!("pool `{}` twice", pool.name), "names are unique");
+            }
+            for glob in &pool.models {
+                if let Some(other) = pools.iter().find(|other| other.models.contains(glob)) {
+                    let what = format!("pools `{}` and `{}` both take `{glob}`", other.name, pool.name);
+                    self.mistake(item.place, what, "the first would get every request for it");
+                }
             }
             if let Some(other) = pools.iter().find(|other| other.models.is_empty() && pool.models.is_empty()) {
                 let what = format!("pools `{}` and `{}` both take any model", other.name, pool.name);
@@ -377,8 +396,4 @@ fn choose_dialect(name: &str, dialects: &Dialects) -> Result<DialectChoice, (Str
         let known = std::iter::once("auto").chain(dialects.iter().map(|dialect| dialect.name()));
         (format!("unknown dialect `{name}`"), suggest(name, known))
     })
-}
-
-fn is_address(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && parse_port(port).is_some())
 }

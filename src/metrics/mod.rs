@@ -29,7 +29,7 @@ pub use models::Models;
 pub use now::{Now, PeerNow, PoolNow};
 pub use pace::Pace;
 pub use page::CONTENT_TYPE;
-pub use process::{count_dropped_lines, resident_bytes};
+pub use process::{count_dropped_lines, descriptors_max, resident_bytes};
 pub use recent::{Failure, Recent};
 pub use reloads::Reloads;
 

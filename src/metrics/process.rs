@@ -31,7 +31,7 @@ pub fn write(page: &mut Page) {
         metric.sample(&none, open.count().saturating_sub(1));
     }
     let mut metric = page.gauge("process_max_fds", "Files and sockets that may be open.");
-    if let Some(max) = fds_max() {
+    if let Some(max) = descriptors_max() {
         metric.sample(&none, max);
     }
     let mut metric = page.counter("process_cpu_seconds_total", "Processor time spent.");
@@ -47,7 +47,8 @@ pub fn resident_bytes() -> Option<u64> {
     kilobytes.checked_mul(1024)
 }
 
-fn fds_max() -> Option<u64> {
+/// Files and sockets that may be open.
+pub fn descriptors_max() -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
@@ -69,7 +70,7 @@ mod tests {
     #[test]
     fn the_system_says_all_of_it() {
         assert!(resident_bytes().unwrap() > 1 << 20);
-        assert!(fds_max().unwrap() > 3);
+        assert!(descriptors_max().unwrap() > 3);
         assert!(cpu_millis().is_some());
         let mut page = Page::default();
         write(&mut page);

@@ -1,7 +1,7 @@
 //! One line of JSON in the log for each request. Never holds content: no text, no key, no query.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pingora::proxy::Session;
 
@@ -29,7 +29,9 @@ fn line(session: &Session, context: &Context) -> String {
     let tokens = summary.and_then(|summary| summary.tokens).unwrap_or_default();
     let seen = &context.seen;
     let mut line = Line::default();
+    line.text("time", Some(&utc(SystemTime::now())));
     line.text("id", Some(&context.id));
+    line.text("client", Some(&client(session)));
     line.text("method", Some(request.method.as_str()));
     line.text("path", Some(&String::from_utf8_lossy(path(request))));
     line.number("status", context.status(session).map(u64::from));
@@ -57,6 +59,31 @@ fn line(session: &Session, context: &Context) -> String {
         line.text("error", Some(fault.code()));
     }
     line.end()
+}
+
+/// Who connected: an address, or `unix`, where clients have none. What stands before the gateway is that client, whomever
+/// it speaks for.
+fn client(session: &Session) -> String {
+    let addr = session.client_addr().and_then(|addr| addr.as_inet());
+    addr.map_or_else(|| "unix".to_owned(), |addr| addr.ip().to_string())
+}
+
+/// RFC 3339, to the millisecond: `2026-11-28T07:05:16.123Z`.
+fn utc(at: SystemTime) -> String {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    // Counted from the first of March of the year 0, so that the day that some years have more is their last. An era is
+    // the 400 years after which the calendar repeats; a month's first day is the (153 m + 2) / 5-th.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year + later;
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
 }
 
 fn outcome(fault: Option<&Fault>) -> &'static str {
@@ -118,6 +145,21 @@ fn shortened(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_utc() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_400_001, "2000-02-29T00:00:00.001Z"),
+            (951_868_799_999, "2000-02-29T23:59:59.999Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_735_689_599_000, "2024-12-31T23:59:59.000Z"),
+            (1_735_689_600_000, "2025-01-01T00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(utc(SystemTime::UNIX_EPOCH + Duration::from_millis(millis)), expected);
+        }
+    }
 
     #[test]
     fn a_line_is_json_and_short() {

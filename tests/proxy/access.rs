@@ -81,6 +81,7 @@ fn a_line_says_what_happened_and_not_what_was_said() {
     let (line, value) = line_of("line-1");
     assert!(!line.contains("secret"), "{line}");
     let expected = [
+        ("client", json!("127.0.0.1")),
         ("method", json!("POST")),
         ("path", json!("/v1/chat/completions")),
         ("status", json!(200)),
@@ -100,6 +101,8 @@ fn a_line_says_what_happened_and_not_what_was_said() {
     for (name, expected) in expected {
         assert_eq!(value[name], expected, "{name}");
     }
+    let time = value["time"].as_str().unwrap();
+    assert!(line.starts_with("{\"time\":\"20") && time.len() == 24 && time.ends_with('Z'), "{line}");
     assert!(value["first_byte_ms"].is_u64() && value["duration_ms"].is_u64(), "{line}");
 }
 

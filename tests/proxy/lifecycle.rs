@@ -106,7 +106,7 @@ impl Drop for Program {
 }
 
 /// The program in front of one server.
-fn program(upstream: &Upstream) -> (Program, Receiver<String>, SocketAddr) {
+pub fn program(upstream: &Upstream) -> (Program, Receiver<String>, SocketAddr) {
     let url = format!("http://{}", upstream.address);
     running(&["--upstream", &url, "--listen", "127.0.0.1:0"])
 }
@@ -199,7 +199,7 @@ fn a_hangup_has_the_configuration_read_again_and_a_bad_one_changes_nothing() {
     let mistake = wait_for(&said, &file);
     assert!(mistake.contains("error"), "{mistake}");
     wait_for(&said, "the configuration stays as it was");
-    assert!(configuration()["mistake"].as_str().unwrap().contains("error"));
+    assert!(configuration()["mistake"].as_str().unwrap().starts_with(&file));
     assert_eq!(ask(addr, get("/")).text(), "first");
 
     write("127.0.0.1:1", &two);

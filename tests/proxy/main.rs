@@ -4,6 +4,7 @@
 
 mod access;
 mod addressed;
+mod addresses;
 mod affinity;
 mod aliases;
 mod assembling;
