@@ -36,6 +36,9 @@ pub struct Limits {
     pub depth_max: usize,
     /// Choices of one answer, each of which owns a decoder.
     pub choices_max: usize,
+    /// Models that become labels of metrics although nobody configured them; each has its series for as long as the
+    /// process lives.
+    pub metrics_models_max: usize,
 }
 
 impl Default for Limits {
@@ -56,6 +59,7 @@ impl Default for Limits {
             answer_bytes_max: 64 << 20,
             depth_max: 128,
             choices_max: 128,
+            metrics_models_max: 0,
         }
     }
 }

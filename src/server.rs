@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
-use crate::metrics::{self, Metrics, Models};
+use crate::metrics::{self, Metrics};
 use crate::proxy::{Clients, Current, Gateway, Lifecycle, Settings};
 
 use bound::{Bound, Listening, Socket};
@@ -188,12 +188,6 @@ fn server_conf(config: &Config) -> ServerConf {
     }
 }
 
-/// The models that the configuration names, and not by a pattern.
-fn named_models(config: &Config) -> impl Iterator<Item = String> {
-    let names = config.pools.iter().flat_map(|pool| &pool.models).map(ToString::to_string);
-    names.filter(|name| !name.contains(['*', '?']))
-}
-
 fn say_pools(config: &Config) {
     for pool in &config.pools {
         let models: Vec<_> = pool.models.iter().map(ToString::to_string).collect();
@@ -217,7 +211,9 @@ fn say_pools(config: &Config) {
 }
 
 fn metrics_of(config: &Config) -> Arc<Metrics> {
-    Arc::new(Metrics::new(Models::new(named_models(config))))
+    let metrics = Metrics::new();
+    metrics.models.configure(config.models(), config.limits.metrics_models_max);
+    Arc::new(metrics)
 }
 
 fn say_mistakes(mistakes: &str) {

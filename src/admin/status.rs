@@ -24,7 +24,9 @@ pub fn now<'a>(upstream: &'a Upstream, lifecycle: &Lifecycle) -> Now<'a> {
 /// Everything that the page shows.
 pub fn status(upstream: &Upstream, metrics: &Metrics, lifecycle: &Lifecycle) -> Value {
     let totals = metrics.totals();
-    let pools: Vec<Value> = upstream.pools().iter().map(|pool| pool_status(pool, metrics, &totals)).collect();
+    let now = now(upstream, lifecycle);
+    let pools = upstream.pools().iter().map(|pool| pool_status(pool, metrics, &totals, &now.peers));
+    let pools: Vec<Value> = pools.collect();
     let reloads = metrics.reloads.state();
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -40,17 +42,31 @@ pub fn status(upstream: &Upstream, metrics: &Metrics, lifecycle: &Lifecycle) -> 
             "mistake": reloads.mistake,
         },
         "pools": pools,
-        "failures": metrics.recent.all().iter().map(failure).collect::<Vec<_>>(),
+        "failures": metrics.recent.failures().iter().map(failure).collect::<Vec<_>>(),
+        "refusals": metrics.recent.refusals().iter().map(failure).collect::<Vec<_>>(),
     })
 }
 
-fn pool_status(pool: &Pool, metrics: &Metrics, totals: &BTreeMap<(String, String), Totals>) -> Value {
+fn pool_status(
+    pool: &Pool,
+    metrics: &Metrics,
+    totals: &BTreeMap<(String, String), Totals>,
+    all: &[PeerNow<'_>],
+) -> Value {
     let config = pool.config();
-    let peers: Vec<Value> = peers(pool)
+    let also_in = |peer: &PeerNow<'_>| {
+        let others = all.iter().filter(|other| other.url == peer.url && other.pool != peer.pool);
+        others.map(|other| other.pool.to_owned()).collect::<Vec<_>>()
+    };
+    let peers: Vec<Value> = all
+        .iter()
+        .filter(|peer| peer.pool == pool.name())
         .map(|peer| {
             let total = totals.get(&(peer.pool.to_owned(), peer.url.clone())).copied().unwrap_or_default();
             json!({
+                "name": peer.name,
                 "url": peer.url,
+                "also_in": also_in(peer),
                 "up": !peer.standing.is_down(),
                 "state": peer.standing.name(),
                 "leaving": peer.is_leaving,
@@ -95,6 +111,7 @@ fn failure(failure: &Failure) -> Value {
 fn peers(pool: &Pool) -> impl Iterator<Item = PeerNow<'_>> {
     pool.standings().into_iter().map(|(peer, status)| PeerNow {
         pool: pool.name(),
+        name: peer.name().to_owned(),
         url: peer.url().to_owned(),
         in_flight: status.inflight,
         elsewhere: status.elsewhere,

@@ -50,6 +50,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// The models that it names, and not by a pattern, in lower case.
+    pub fn models(&self) -> impl Iterator<Item = String> {
+        let named = self.pools.iter().flat_map(|pool| &pool.models).filter_map(Glob::literal);
+        named.chain(self.view.aliases.iter().map(|alias| alias.model.as_str())).map(str::to_lowercase)
+    }
+
     /// What may be meant, and may be a mistake all the same.
     pub fn warnings(&self) -> Vec<String> {
         let is_reachable = |address: &&String| Address::parse(address).is_ok_and(|address| address.is_reachable());

@@ -62,6 +62,7 @@ pub(super) const LIMITS: &[&str] = &[
     "answer_bytes_max",
     "depth_max",
     "choices_max",
+    "metrics_models_max",
 ];
 
 const TOOLS: &[(&str, ToolsChoice)] = &[
@@ -347,6 +348,7 @@ impl Reader<'_> {
         self.set(&fields, "answer_bytes_max", BYTES, &mut limits.answer_bytes_max);
         self.set(&fields, "depth_max", 1..=1_024, &mut limits.depth_max);
         self.set(&fields, "choices_max", 1..=1_024, &mut limits.choices_max);
+        self.set(&fields, "metrics_models_max", 0..=1_000, &mut limits.metrics_models_max);
         Some(limits)
     }
 

@@ -90,7 +90,7 @@ limits:
   { headers_max: 1, header_bytes_max: 1024, header_ms_max: 10, upload_ms: 11, upload_bytes_per_second_min: 12,
     connections_max: 13, bodies_bytes_max: 14, request_body_bytes_max: 3, request_depth_max: 10,
     event_bytes_max: 4, pending_bytes_max: 5,
-    value_bytes_max: 6, answer_bytes_max: 7, depth_max: 8, choices_max: 9 }
+    value_bytes_max: 6, answer_bytes_max: 7, depth_max: 8, choices_max: 9, metrics_models_max: 15 }
 server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_keepalive_pool_size: 0, drain_pause_ms: 5000, grace_seconds: 0 }
 "#,
     );
@@ -123,6 +123,7 @@ server: { threads: 9, work_stealing: false, listener_tasks_per_fd: 2, upstream_k
         answer_bytes_max: 7,
         depth_max: 8,
         choices_max: 9,
+        metrics_models_max: 15,
     };
     assert_eq!(config.limits, limits);
     let server = Server {
@@ -333,7 +334,7 @@ t.yaml:1:29: listen: `a:99999` is not host:port (as in 127.0.0.1:8000)
 t.yaml:2:8: address `a:1` twice (each is listened on once)"),
     ("pools: [{name: a, peers: http://h}]\nlisten: a:1\nlisten: a:2", "t.yaml:3:1: key `listen` twice in the configuration (its first value stands in line 2)"),
     ("pools: [{name: a, peers: http://h}]\nlimits: 5\nserver: []", "\
-t.yaml:2:9: limits is a mapping, not a single value (its keys: headers_max, header_bytes_max, header_ms_max, upload_ms, upload_bytes_per_second_min, connections_max, bodies_bytes_max, request_body_bytes_max, request_depth_max, event_bytes_max, pending_bytes_max, value_bytes_max, answer_bytes_max, depth_max, choices_max)
+t.yaml:2:9: limits is a mapping, not a single value (its keys: headers_max, header_bytes_max, header_ms_max, upload_ms, upload_bytes_per_second_min, connections_max, bodies_bytes_max, request_body_bytes_max, request_depth_max, event_bytes_max, pending_bytes_max, value_bytes_max, answer_bytes_max, depth_max, choices_max, metrics_models_max)
 t.yaml:3:9: server is a mapping, not a list (its keys: threads, work_stealing, listener_tasks_per_fd, upstream_keepalive_pool_size, drain_pause_ms, grace_seconds)"),
     ("pools: [{name: a, peers: http://h}]\nlimits: {headers_max: 257, header_bytes_max: 65537}\nserver: {work_stealing: yes}", "\
 t.yaml:2:23: headers_max is out of range: 257 (from 1 to 256)

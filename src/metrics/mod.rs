@@ -19,6 +19,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -30,7 +31,7 @@ pub use now::{Now, PeerNow, PoolNow};
 pub use pace::Pace;
 pub use page::CONTENT_TYPE;
 pub use process::{count_dropped_lines, descriptors_max, resident_bytes};
-pub use recent::{Failure, Recent};
+pub use recent::{Failure, Recent, Whose};
 pub use reloads::Reloads;
 
 use crate::response::Summary;
@@ -52,7 +53,7 @@ const PEERS_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct Metrics {
     started: SystemTime,
-    models: Models,
+    pub models: Models,
     peers: Names,
     requests: Family<Series>,
     /// Pieces of text that streams have brought so far, for each peer.
@@ -81,11 +82,11 @@ pub struct Totals {
 }
 
 impl Metrics {
-    pub fn new(models: Models) -> Self {
+    pub fn new() -> Self {
         Self {
             started: SystemTime::now(),
-            models,
-            peers: Names::new(PEERS_MAX),
+            models: Models::default(),
+            peers: Names::default(),
             requests: Family::default(),
             generated: Family::default(),
             calls: Family::default(),
@@ -139,7 +140,7 @@ impl Metrics {
 
     /// Where the streams of a peer say how far they are.
     pub fn generated(&self, pool: &str, peer: &str) -> Arc<Counter> {
-        self.generated.at(Labels::of(&[("pool", pool), ("peer", self.peers.label(peer))]), Counter::default)
+        self.generated.at(Labels::of(&[("pool", pool), ("peer", self.peers.label(peer, PEERS_MAX))]), Counter::default)
     }
 
     pub fn uptime(&self) -> Duration {
@@ -177,17 +178,17 @@ impl Metrics {
     }
 
     fn series(&self, request: &Finished<'_>) -> Arc<Series> {
-        let peer = self.peers.label(request.peer);
+        let peer = self.peers.label(request.peer, PEERS_MAX);
         let labels = |model: &str| {
             let operation = request.operation.name();
             Labels::of(&[("pool", request.pool), ("peer", peer), ("model", model), ("operation", operation)])
         };
-        let model = request.model.map_or("", |model| self.models.label(model, request.code));
-        let own = labels(model);
+        let model = request.model.map_or(Cow::Borrowed(""), |model| self.models.label(model, request.code));
+        let own = labels(&model);
         if let Some(known) = self.requests.known(&own) {
             return known;
         }
-        let model = if self.requests.len() < SERIES_MAX || model.is_empty() { model } else { OTHER };
+        let model = if self.requests.len() < SERIES_MAX || model.is_empty() { &model } else { OTHER };
         self.requests.at(labels(model), || Series::new(request, peer, model))
     }
 
@@ -265,7 +266,7 @@ impl Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self::new(Models::default())
+        Self::new()
     }
 }
 

@@ -1,56 +1,59 @@
 //! Which names of models may become labels.
 //! A client can name any model.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::{PoisonError, RwLock};
 
-use super::names::{Names, OTHER};
+use super::names::Names;
 
-/// Models that were not configured by name and still get a label. Past that the numbers are of no use to anybody.
-const LEARNT_MAX: usize = 100;
 /// Longer names are a mistake or an attack.
 const NAME_BYTES_MAX: usize = 128;
 
 /// The names that are known.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Models {
-    configured: BTreeSet<String>,
+    configured: RwLock<Configured>,
     learnt: Names,
 }
 
-impl Models {
-    /// `configured` names are labels whatever happens; in lower case, as globs are.
-    pub fn new(configured: impl IntoIterator<Item = String>) -> Self {
-        Self { configured: configured.into_iter().collect(), learnt: Names::new(LEARNT_MAX) }
-    }
-
-    /// The label for a model. A new name is learnt when a server has answered for it.
-    pub fn label<'a>(&'a self, model: &'a str, code: u16) -> &'a str {
-        if let Some(configured) = self.configured.get(&model.to_lowercase()) {
-            return configured;
-        }
-        if self.learnt.is_known(model) {
-            return model;
-        }
-        if !(200..300).contains(&code) || model.len() > NAME_BYTES_MAX {
-            return OTHER;
-        }
-        self.learnt.label(model)
-    }
+#[derive(Debug, Default)]
+struct Configured {
+    names: BTreeSet<String>,
+    learnt_max: usize,
 }
 
-impl Default for Models {
-    fn default() -> Self {
-        Self::new([])
+impl Models {
+    /// From here on `names`, in lower case, are labels whatever happens, and so many others as are answered for.
+    pub fn configure(&self, names: impl IntoIterator<Item = String>, learnt_max: usize) {
+        let configured = Configured { names: names.into_iter().collect(), learnt_max };
+        *self.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
+    }
+
+    /// The label for a model. A new name is learnt when a server has answered for it, if it may be.
+    pub fn label<'a>(&self, model: &'a str, code: u16) -> Cow<'a, str> {
+        let configured = self.configured.read().unwrap_or_else(PoisonError::into_inner);
+        let name = model.to_lowercase();
+        if configured.names.contains(&name) {
+            return Cow::Owned(name);
+        }
+        let is_answered = (200..300).contains(&code) && model.len() <= NAME_BYTES_MAX;
+        let learnt_max = if is_answered { configured.learnt_max } else { 0 };
+        Cow::Borrowed(self.learnt.label(model, learnt_max))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::names::OTHER;
 
     #[test]
     fn a_name_is_learnt_by_an_answer_and_only_so_many() {
-        let models = Models::new(["configured".to_owned()]);
+        const LEARNT_MAX: usize = 100;
+        let models = Models::default();
+        assert_eq!(models.label("configured", 200), OTHER);
+        models.configure(["configured".to_owned()], LEARNT_MAX);
         assert_eq!(models.label("Configured", 404), "configured");
         assert_eq!(models.label("nonsense", 404), OTHER);
         assert_eq!(models.label("real", 200), "real");
@@ -61,6 +64,8 @@ mod tests {
             assert_eq!(models.label(&name, 200), name);
         }
         assert_eq!(models.label("one-more", 200), OTHER);
-        assert_eq!((models.label("real", 200), models.label("configured", 200)), ("real", "configured"));
+        models.configure(["other-name".to_owned()], 0);
+        let labels = ["real", "configured", "Other-Name"].map(|model| models.label(model, 200));
+        assert_eq!(labels, ["real", OTHER, "other-name"]);
     }
 }

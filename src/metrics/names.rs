@@ -8,28 +8,21 @@ use std::sync::{PoisonError, RwLock};
 pub const OTHER: &str = "other";
 
 /// The names that are labels.
-#[derive(Debug)]
-pub struct Names {
-    known: RwLock<BTreeSet<String>>,
-    max: usize,
-}
+#[derive(Debug, Default)]
+pub struct Names(RwLock<BTreeSet<String>>);
 
 impl Names {
-    pub fn new(max: usize) -> Self {
-        Self { known: RwLock::default(), max }
+    fn is_known(&self, name: &str) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains(name)
     }
 
-    pub fn is_known(&self, name: &str) -> bool {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).contains(name)
-    }
-
-    /// The name itself, learnt if it is new; `other` when that would be one too many.
-    pub fn label<'a>(&self, name: &'a str) -> &'a str {
+    /// The name itself, learnt if it is new; `other` when that would be one more than `max`.
+    pub fn label<'a>(&self, name: &'a str, max: usize) -> &'a str {
         if name.is_empty() || self.is_known(name) {
             return name;
         }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= self.max && !known.contains(name) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= max && !known.contains(name) {
             return OTHER;
         }
         known.insert(name.to_owned());

@@ -28,6 +28,7 @@ pub struct PoolNow<'a> {
 #[derive(Debug)]
 pub struct PeerNow<'a> {
     pub pool: &'a str,
+    pub name: String,
     pub url: String,
     pub in_flight: u32,
     /// Requests of others, when it was last asked.

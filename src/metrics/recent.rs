@@ -1,4 +1,4 @@
-//! What went wrong last, for whoever looks at the status page.
+//! What went wrong last, and whose fault it was, for whoever looks at the status page.
 //! Counts nothing, and holds no content.
 
 use std::collections::VecDeque;
@@ -14,6 +14,7 @@ pub struct Failure {
     pub at: SystemTime,
     /// The request's `X-Request-Id`.
     pub id: String,
+    pub whose: Whose,
     pub pool: String,
     pub peer: String,
     /// What the client got; absent when it never knew, because another server took over.
@@ -21,21 +22,47 @@ pub struct Failure {
     pub what: String,
 }
 
-/// The last failures.
+/// Whose fault it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The client's own.
+    Client,
+    /// A server's, or the gateway's.
+    House,
+}
+
+/// The last failures, and apart from them the last requests that were refused for what they are: a client that goes
+/// wrong again and again would leave no room for anything else.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<VecDeque<Failure>>);
+pub struct Recent {
+    failures: Mutex<VecDeque<Failure>>,
+    refusals: Mutex<VecDeque<Failure>>,
+}
 
 impl Recent {
     pub fn add(&self, failure: Failure) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = match failure.whose {
+            Whose::Client => &self.refusals,
+            Whose::House => &self.failures,
+        };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_front(failure);
         kept.truncate(KEPT);
     }
 
     /// The newest first.
-    pub fn all(&self) -> Vec<Failure> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    pub fn failures(&self) -> Vec<Failure> {
+        all(&self.failures)
     }
+
+    /// The newest first.
+    pub fn refusals(&self) -> Vec<Failure> {
+        all(&self.refusals)
+    }
+}
+
+fn all(kept: &Mutex<VecDeque<Failure>>) -> Vec<Failure> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
 }
 
 #[cfg(test)]
@@ -45,12 +72,15 @@ mod tests {
     #[test]
     fn the_newest_are_kept() {
         let recent = Recent::default();
-        for at in 0..50 {
-            let (id, text) = (at.to_string(), String::new());
+        let add = |whose, n: u32| {
+            let (id, text) = (n.to_string(), String::new());
             let at = SystemTime::UNIX_EPOCH;
-            recent.add(Failure { at, id, pool: text.clone(), peer: text.clone(), code: None, what: text });
-        }
-        let ids: Vec<_> = recent.all().into_iter().map(|failure| failure.id).collect();
+            recent.add(Failure { at, id, whose, pool: text.clone(), peer: text.clone(), code: None, what: text });
+        };
+        (0..50).for_each(|n| add(Whose::House, n));
+        (0..50).for_each(|n| add(Whose::Client, 100 + n));
+        assert_eq!(recent.refusals().len(), KEPT);
+        let ids: Vec<_> = recent.failures().into_iter().map(|failure| failure.id).collect();
         assert_eq!((ids.len(), ids.first(), ids.last()), (KEPT, Some(&"49".to_owned()), Some(&"30".to_owned())));
     }
 }

@@ -60,8 +60,12 @@ impl Series {
 
     pub fn count(&self, request: &Finished<'_>) {
         *self.codes.lock().unwrap_or_else(PoisonError::into_inner).entry(request.code).or_default() += 1;
-        // A stream that broke off had its 200 before.
-        if request.code >= 500 || matches!(request.failure, Some(("upstream", _))) {
+        // A stream that broke off had its 200 before, and not every 500 is a server's.
+        let has_failed = match request.failure {
+            Some((fault, _)) => fault == "upstream",
+            None => request.code >= 500,
+        };
+        if has_failed {
             self.failed.increment();
         }
         if let Some(after) = request.first_byte_after {

@@ -5,6 +5,13 @@ use std::time::Instant;
 use super::*;
 use crate::response::Tokens;
 
+/// Metrics that learn models' names.
+fn metrics() -> Metrics {
+    let metrics = Metrics::default();
+    metrics.models.configure([], 100);
+    metrics
+}
+
 fn request<'a>(pace: &'a Pace, model: &'a str, code: u16) -> Finished<'a> {
     Finished {
         pool: "p",
@@ -34,7 +41,7 @@ fn lines<'a>(page: &'a str, start: &str) -> Vec<&'a str> {
 
 #[test]
 fn a_request_shows_under_its_labels() {
-    let (metrics, pace) = (Metrics::default(), Pace::default());
+    let (metrics, pace) = (metrics(), Pace::default());
     let tokens = Tokens { input: Some(10), cached: None, output: Some(3) };
     let summary = Summary { calls: 4, repaired: 1, truncated: 1, tokens: Some(tokens), ..Summary::default() };
     metrics.finished(&Finished { summary: Some(&summary), dialect: Some("d"), ..request(&pace, "m", 200) });
@@ -60,13 +67,14 @@ fn a_request_shows_under_its_labels() {
     let broken = Some(("upstream", "upstream_error"));
     metrics.finished(&Finished { failure: broken, ..request(&pace, "m", 200) });
     metrics.finished(&Finished { failure: Some(("client", "client_left")), ..request(&pace, "m", 200) });
-    let expected = Totals { requests: 5, failed: 2, input_tokens: 10, output_tokens: 3 };
+    metrics.finished(&Finished { failure: Some(("gateway", "stopping")), ..request(&pace, "m", 503) });
+    let expected = Totals { requests: 6, failed: 2, input_tokens: 10, output_tokens: 3 };
     assert_eq!(metrics.totals().into_iter().collect::<Vec<_>>(), [(("p".into(), "http://h".into()), expected)]);
 }
 
 #[test]
 fn servers_that_come_and_go_are_bounded() {
-    let (metrics, pace) = (Metrics::default(), Pace::default());
+    let (metrics, pace) = (metrics(), Pace::default());
     for n in 0..PEERS_MAX + 10 {
         let peer = n.to_string();
         metrics.finished(&Finished { peer: &peer, operation: Operation::Other, ..request(&pace, "", 200) });
@@ -83,7 +91,7 @@ fn servers_that_come_and_go_are_bounded() {
 
 #[test]
 fn series_are_bounded() {
-    let (metrics, pace) = (Metrics::default(), Pace::default());
+    let (metrics, pace) = (metrics(), Pace::default());
     let peers: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     let models: Vec<String> = (0..90).map(|n| n.to_string()).collect();
     for (peer, model) in peers.iter().flat_map(|peer| models.iter().map(move |model| (peer, model))) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use crate::metrics::{Counter, Failure, Finished, Pace, Phase, Reading, Retry};
+use crate::metrics::{Counter, Failure, Finished, Pace, Phase, Reading, Retry, Whose};
 use crate::upstream::Listener;
 
 use super::context::{Context, Delivery};
@@ -137,9 +137,11 @@ impl Context {
     }
 
     fn failure(&self, code: Option<u16>, what: &str) -> Failure {
+        let blame = self.fault.as_ref().map(Fault::blame);
         Failure {
             at: SystemTime::now(),
             id: self.id.clone(),
+            whose: if blame == Some(Blame::Client) { Whose::Client } else { Whose::House },
             pool: self.pool_name().to_owned(),
             peer: self.peer_url().to_owned(),
             code,

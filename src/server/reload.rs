@@ -48,6 +48,7 @@ impl Keeper {
         let (settings, notes) = self.current.settings().succeed(config);
         settings.upstream.keep();
         self.current.replace(settings);
+        self.metrics.models.configure(config.models(), config.limits.metrics_models_max);
         self.metrics.reloads.good();
         let notes = if notes.is_empty() { "no server came or left".to_owned() } else { notes.join("; ") };
         log::info!("the configuration was read again: {notes}");

@@ -24,7 +24,8 @@ def house(tmp_path_factory):
     upstream, dead = (free_port() for _ in range(2))
     upstream_wire = Wire(f"http://127.0.0.1:{upstream}")
     pools = [
-        {"name": "the-pool", "dialect": "hermes", "peers": [{"url": upstream_wire.url, "max_inflight": 7}]},
+        {"name": "the-pool", "dialect": "hermes",
+         "peers": [{"url": upstream_wire.url, "name": "gpu-1", "max_inflight": 7}]},
         {"name": "<dead & gone>", "models": ["dead"], "peers": [f"http://127.0.0.1:{dead}"]},
         {"name": "small", "models": ["small"], "peers": [{"url": upstream_wire.url, "max_inflight": 1}]},
     ]
@@ -80,3 +81,16 @@ def test_the_page_shows_pools_and_requests(house, tmp_path):
     # Its server's breaker is open; after a second the next request would try it.
     assert re.search(r":\d+ (half-)?open 0 ", text)
     assert "502 the server cannot be reached" in text
+    # By its name, and which pool's count it is.
+    assert "gpu-1 this pool's part; also in small 0 of 7" in text
+
+
+def test_the_page_keeps_what_clients_do_wrong_apart(house, tmp_path):
+    gateway, admin = house
+    nobody = {"type": "function", "function": {"name": "nobody"}}
+    messages = [{"role": "user", "content": "hi"}]
+    assert gateway.chat(model="m", messages=messages, tools=TOOLS, tool_choice=nobody)[0] == 400
+    wait_until(lambda: admin.get("/status")["refusals"])
+    failures, refusals = page_of(admin, tmp_path / "wrong").split("Last requests that were refused")
+    assert "400" in refusals
+    assert "400" not in failures.split("Last failures")[1]

@@ -78,7 +78,9 @@ fn the_page_is_valid_before_anything_happened() {
 #[test]
 fn an_answer_with_calls_is_counted_and_logged() {
     let upstream = calling();
-    let gateway = gateway(upstream.address);
+    let mut pool = pool("default", vec![peer(upstream.address)]);
+    pool.models = models(&["m"]);
+    let gateway = gateway_of(config(vec![pool]));
     assert_eq!(ask(gateway.addr, named("seen-1", chat(r#","stream":true"#))).status(), 200);
     let (_, line) = line_of("seen-1");
     let page = metrics(&gateway);
@@ -180,7 +182,16 @@ fn whoever_names_models_makes_no_labels() {
     let (upstream, _requests) = Upstream::answering(|_| ok("{}"));
     let mut named_pool = pool("named", vec![peer(upstream.address)]);
     named_pool.models = models(&["named-model", "family-*"]);
-    let gateway = gateway_of(config(vec![named_pool]));
+    let mut config = config(vec![named_pool]);
+    let strict = gateway_of(config.clone());
+    for n in 0..20 {
+        ask(strict.addr, named(&format!("strict-{n}"), post(CHAT, &format!(r#"{{"model":"family-{n}"}}"#))));
+        line_of(&format!("strict-{n}"));
+    }
+    let page = metrics(&strict);
+    assert_eq!(page.sum("toolgate_requests_total", &[("model", "other")]), Some(20.0));
+    config.limits.metrics_models_max = 100;
+    let gateway = gateway_of(config);
     let refused = "x-Many: x\r\n".repeat(200);
     for n in 0..110 {
         let request = post(CHAT, &format!(r#"{{"model":"family-{n}"}}"#));
@@ -230,18 +241,19 @@ fn failures_say_whose_they_are() {
     assert_eq!(page.sum("toolgate_peer_state", &[]), Some(2.0));
 
     let status = status(&gateway);
-    let failures: BTreeSet<String> = status["failures"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|failure| format!("{} {} {}", failure["peer"].as_str().unwrap(), failure["status"], failure["what"]))
-        .collect();
+    let all = |of: &str| -> BTreeSet<String> {
+        let row = |failure: &Value| {
+            format!("{} {} {}", failure["peer"].as_str().unwrap(), failure["status"], failure["what"])
+        };
+        status[of].as_array().unwrap().iter().map(row).collect()
+    };
     let expected = [
         format!("http://{dead} null \"the server cannot be reached\""),
         format!("http://{} 500 \"the server answered 500\"", upstream.address),
-        " 431 \"the request has 202 header fields, 100 are allowed\"".to_owned(),
     ];
-    assert_eq!(failures, BTreeSet::from(expected));
+    assert_eq!(all("failures"), BTreeSet::from(expected));
+    let refused = " 431 \"the request has 202 header fields, 100 are allowed\"";
+    assert_eq!(all("refusals"), BTreeSet::from([refused.to_owned()]));
     let peers = &status["pools"][0]["peers"];
     assert_eq!((&peers[0]["up"], &peers[0]["requests"]), (&json!(false), &json!(0)));
     assert_eq!((&peers[1]["up"], &peers[1]["requests"], &peers[1]["failed"]), (&json!(true), &json!(2), &json!(2)));
@@ -328,11 +340,13 @@ fn a_stream_is_seen_while_it_goes_on() {
 #[test]
 fn the_status_says_what_there_is_and_no_secret() {
     let mut secret = peer(dead_address());
-    secret.max_inflight = Some(4);
+    (secret.max_inflight, secret.name) = (Some(4), "gpu-1".to_owned());
     secret.api_key = Some(toolgate::config::Secret::new("secret".to_owned()));
     let mut first = pool("first", vec![secret]);
     first.models = models(&["a-*", "b"]);
-    let gateway = gateway_of(config(vec![first.clone(), pool("second", vec![peer(dead_address())])]));
+    let mut again = peer(dead_address());
+    again.url.clone_from(&first.peers[0].url);
+    let gateway = gateway_of(config(vec![first.clone(), pool("second", vec![again])]));
     let answer = ask(gateway.admin_addr.unwrap(), get("/status"));
     assert!(!answer.text().contains("secret"));
     let status = answer.json();
@@ -341,7 +355,7 @@ fn the_status_says_what_there_is_and_no_secret() {
         "name": "first", "engine": "llama.cpp", "models": ["a-*", "b"], "dialect": "hermes",
         "queue": { "waiting": 0, "max": 1024 },
         "peers": [{
-            "url": first.peers[0].url, "up": true, "state": "ready", "leaving": false, "in_flight": 0, "elsewhere": 0,
+            "name": "gpu-1", "url": first.peers[0].url, "also_in": ["second"], "up": true, "state": "ready", "leaving": false, "in_flight": 0, "elsewhere": 0,
             "slots": 4, "requests": 0, "failed": 0, "input_tokens": 0, "output_tokens": 0, "generated": 0,
         }],
     });
