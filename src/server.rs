@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
 use crate::metrics::{self, Metrics};
-use crate::proxy::{Clients, Current, Gateway, Lifecycle, Settings};
+use crate::proxy::{Clients, Current, Gateway, Lifecycle, Settings, descriptors};
 
 use bound::{Bound, Listening, Socket};
 use reload::Keeper;
@@ -28,10 +28,10 @@ use stop::Stop;
 
 /// What Pingora waits for its threads; by then every request has gone or has had its time.
 const RUNTIME_STOP_SECONDS: u64 = 1;
-/// A gateway that nobody has connected to has some twenty descriptors open, and four more for each thread; two clients
-/// and their servers should have room as well.
-const DESCRIPTORS_BASE: u64 = 48;
-const DESCRIPTORS_A_THREAD: u64 = 8;
+/// A gateway that nobody has connected to has thirty descriptors open, and where threads share no work, each has four
+/// of its own.
+const DESCRIPTORS_BASE: u64 = 32;
+const DESCRIPTORS_A_THREAD: u64 = 4;
 const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Why the gateway did not start.
@@ -165,7 +165,9 @@ impl Prepared {
 
 /// Pingora panics in each thread for which the system has no descriptors left.
 fn check_descriptors(config: &Config) -> Result<(), Error> {
-    let threads = u64::try_from(config.server.threads).unwrap_or(u64::MAX);
+    descriptors::raise();
+    let threads = if config.server.work_stealing { 0 } else { config.server.threads };
+    let threads = u64::try_from(threads).unwrap_or(u64::MAX);
     let least = DESCRIPTORS_BASE.saturating_add(threads.saturating_mul(DESCRIPTORS_A_THREAD));
     match metrics::descriptors_max() {
         Some(max) if max < least => Err(Error::Descriptors { max, least }),

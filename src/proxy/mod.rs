@@ -15,7 +15,7 @@ mod chunks;
 mod clients;
 mod context;
 mod conversation;
-mod descriptors;
+pub mod descriptors;
 mod ending;
 mod explain;
 mod fault;
