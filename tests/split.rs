@@ -7,6 +7,7 @@ mod fuzz;
 mod support;
 
 use proptest::prelude::*;
+use toolgate::decode::Finish;
 use toolgate::exchange::{Exchange, Usage};
 
 use fuzz::decode::Case;
@@ -27,6 +28,19 @@ fn texts_cut_in_two() {
         println!("{}", path.display());
         case.check(&text);
         places(text.len()).for_each(|at| case.check_cut(&text, at));
+    }
+}
+
+#[test]
+fn an_answer_may_end_anywhere() {
+    for Golden { path, case, text } in support::goldens() {
+        println!("{}", path.display());
+        for finish in [Finish::Stop, Finish::Cut] {
+            let case = Case { finish, ..case.clone() };
+            for at in places(text.len()).filter(|&at| text.is_char_boundary(at)) {
+                case.check_end(&text[..at]);
+            }
+        }
     }
 }
 

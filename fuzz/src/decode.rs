@@ -78,11 +78,17 @@ impl Case {
 
     /// What must hold of one text.
     pub fn check(&self, text: &str) {
-        let whole = self.read([text]);
-        check_calls(text, &whole.0, whole.1);
+        let whole = self.check_end(text);
         let mut letters = text.split_inclusive(|_: char| true);
         assert_eq!(self.read(&mut letters), whole, "letter by letter: {text:?}");
         ledger::check(self, text);
+    }
+
+    /// What must hold where a text ends. What came of it.
+    pub fn check_end(&self, text: &str) -> (Vec<Item>, Ending) {
+        let whole = self.read([text]);
+        check_calls(text, &whole.0, whole.1);
+        whole
     }
 
     /// Cutting a text in two changes nothing. The cut moves to the next character.

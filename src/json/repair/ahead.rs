@@ -139,7 +139,9 @@ impl Ahead {
 
     pub fn begin(&mut self, c: char) {
         let word = std::mem::take(&mut self.word);
-        *self = Self { word, stage: if is_bracket(c) { Stage::Brackets } else { Stage::Marker }, ..Self::default() };
+        let stage = if is_bracket(c) { Stage::Brackets } else { Stage::Marker };
+        // Whatever comes of it, its first character is read.
+        *self = Self { word, stage, length: c.len_utf8(), ..Self::default() };
         self.word.clear();
     }
 
@@ -211,7 +213,6 @@ impl Ahead {
             return Judgement::Open;
         }
         if self.misspelt == 0 {
-            self.length = self.word.chars().next().map_or(0, char::len_utf8);
             return Judgement::Data;
         }
         let more = self.word.split_off(self.misspelt);
