@@ -24,17 +24,33 @@ def decided():
     return [line.split(" ", 1)[1] for line in lines]
 
 
+def run_cases(part=""):
+    """The lines of the cases that pass, and of those that fail with the file that they stand in."""
+    environment = {**os.environ, "TOOLGATE": str(TOOLGATE)}
+    command = [sys.executable, RUNNER, part]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, env=environment, cwd=ROOT)
+    passed, failed, file = [], {}, ""
+    for line in run.stdout.splitlines():
+        kind, _, rest = line.partition(" ")
+        if kind == "#":
+            file = rest.rpartition("/")[2]
+        elif kind == "pass":
+            passed.append(rest)
+        elif kind == "FAIL":
+            failed[rest] = file
+    return passed, failed
+
+
 def test_cases_of_public_reports():
     if not RUNNER.exists():
         warnings.warn("no cases: ../shared/faults is absent")
         return
-    environment = {**os.environ, "TOOLGATE": str(TOOLGATE)}
-    command = [sys.executable, RUNNER]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, env=environment, cwd=ROOT)
-    lines = run.stdout.splitlines()
-    failed = [line[5:] for line in lines if line.startswith("FAIL ")]
-    passed = sum(line.startswith("pass ") for line in lines)
-    surprises = [line for line in failed if not line.startswith(tuple(decided()))]
-    assert passed >= 150 and not surprises, "\n".join([f"{passed} passed", *surprises, run.stderr[-2000:]])
+    passed, failed = run_cases()
+    assert len(passed) >= 150
+    surprises = {line: file for line, file in failed.items() if not line.startswith(tuple(decided()))}
+    # Some cases hold a time that a busy machine may miss: they have a second try.
+    again = {line for file in set(surprises.values()) for line in run_cases(file)[1]}
+    again = [line for line in again if not line.startswith(tuple(decided()))]
+    assert not again, "\n".join(again)
     stale = [case for case in decided() if not any(line.startswith(case) for line in failed)]
     assert not stale, f"decided otherwise, but it agrees now: {stale}"
