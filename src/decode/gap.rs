@@ -26,8 +26,8 @@ pub(super) struct Gap {
     text: String,
     /// What waits is no longer than this; more whitespace is text.
     bytes_max: usize,
-    /// It holds a token that only the answer's end makes droppable.
-    token: bool,
+    /// Where in it a token begins that only the answer's end makes droppable.
+    token: Option<usize>,
     /// Whitespace right after a reasoning block belongs to the block's markup.
     after_reasoning: bool,
     /// Such a block was the last that stood here.
@@ -41,7 +41,7 @@ impl Gap {
             lines: Lines::default(),
             text: String::new(),
             bytes_max,
-            token: false,
+            token: None,
             after_reasoning: false,
             behind_reasoning: false,
         }
@@ -60,7 +60,7 @@ impl Gap {
                 continue;
             }
             self.after_reasoning = false;
-            let waits = self.phase != Phase::Open || self.token;
+            let waits = self.phase != Phase::Open || self.token.is_some();
             let droppable = waits && (c.is_ascii_whitespace() || also(c));
             if !droppable || !self.has_room() {
                 break;
@@ -73,7 +73,7 @@ impl Gap {
 
     /// Whether text is going on, and nothing of it is dropped or waits.
     pub fn is_open(&self) -> bool {
-        self.phase == Phase::Open && !self.after_reasoning && !self.token
+        self.phase == Phase::Open && !self.after_reasoning && self.token.is_none()
     }
 
     /// Whether whitespace that comes next is dropped.
@@ -93,15 +93,15 @@ impl Gap {
 
     /// An end-of-turn token, which is dropped if the answer ends here.
     pub fn absorb_token(&mut self, token: &str) {
+        self.token.get_or_insert(self.text.len());
         self.text.push_str(token);
-        self.token = true;
     }
 
     /// Text goes on: what waited comes before it.
     pub fn open(&mut self) -> String {
         self.phase = Phase::Open;
         self.after_reasoning = false;
-        self.token = false;
+        self.token = None;
         std::mem::take(&mut self.text)
     }
 
@@ -109,12 +109,12 @@ impl Gap {
     pub fn before_call(&mut self) -> Option<String> {
         self.after_reasoning = false;
         let text = std::mem::take(&mut self.text);
-        std::mem::take(&mut self.token).then_some(text)
+        self.token.take().map(|_| text)
     }
 
     /// The call's wrapper was closed: what stood before that belongs to it. Behind a token the closer waits too.
     pub fn close_block(&mut self, closer: &str) {
-        if self.token {
+        if self.token.is_some() {
             self.text.push_str(closer);
         } else {
             self.text.clear();
@@ -132,11 +132,11 @@ impl Gap {
         self.behind_reasoning = true;
     }
 
-    /// The answer ended: whitespace that waited at its start is all there is of it, and text.
+    /// The answer ended: whitespace that waited at its start is all there is of it, and text; a token behind it goes.
     pub fn end(&mut self) -> Option<String> {
-        let text = std::mem::take(&mut self.text);
-        let is_dropped = self.phase == Phase::AfterCall || std::mem::take(&mut self.token);
-        (!is_dropped && !text.is_empty()).then_some(text)
+        let mut text = std::mem::take(&mut self.text);
+        text.truncate(self.token.take().unwrap_or(text.len()));
+        (self.phase != Phase::AfterCall && !text.is_empty()).then_some(text)
     }
 
     /// Shows text.

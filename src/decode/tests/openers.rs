@@ -108,6 +108,7 @@ t!(a_closer_that_length_cut_short, Case { finish: Finish::Cut, ..case("qwen3-cod
 );
 
 t!(end_tokens_are_dropped_at_the_very_end, case("hermes"),
+    "\n<|im_end|>" => r#"text "\n""#,
     "Hello.<|im_end|>" => r#"text "Hello.""#,
     "Hello.<|im_end|>\n<|endoftext|> " => r#"text "Hello.""#,
     "Hello.<|im_end|>\n world" => r#"text "Hello.<|im_end|>\n world""#,
