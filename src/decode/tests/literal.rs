@@ -135,6 +135,21 @@ fn an_answer_may_end_in_a_closer() {
 }
 
 #[test]
+fn an_answer_may_end_in_a_delimiter() {
+    for (end, read) in [
+        ("<", "{\"command\":\"ls< / cut"),
+        ("<|", "{\"command\":\"ls<| / cut"),
+        ("<|\"", "{\"command\":\"ls<|\\\" / cut"),
+        ("<|\"|", "{\"command\":\"ls\"} / end"),
+        ("Q", "{\"command\":\"ls\"} / end"),
+        ("Q}", "{\"command\":\"ls\"} / end"),
+        ("Qx", "{\"command\":\"ls\\\"x / cut"),
+    ] {
+        check(&format!("<|tool_call>call:bash{{command:Qls{end}"), &format!("call bash / args {read}"));
+    }
+}
+
+#[test]
 fn the_forms_of_a_call() {
     for (text, read) in [
         ("<|tool_call>bash{command:QlsQ}<tool_call|>", r#"call bash / args {"command":"ls"} / end"#),

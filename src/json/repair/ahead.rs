@@ -143,6 +143,7 @@ impl Ahead {
         // Whatever comes of it, its first character is read.
         *self = Self { word, stage, length: c.len_utf8(), ..Self::default() };
         self.word.clear();
+        self.length = c.len_utf8();
     }
 
     pub fn end(&mut self) {
@@ -171,13 +172,17 @@ impl Ahead {
     }
 
     /// The answer ended here.
-    pub fn finish<T, P>(&self, ended: Ended, view: &View<'_, T, P>) -> Judgement {
+    pub fn finish<T, P>(&mut self, ended: Ended, view: &View<'_, T, P>) -> Judgement {
         let by_itself = ended == Ended::ByItself;
+        if self.candidate == Candidate::Unknown && self.misspelt > 0 && by_itself {
+            self.found(Candidate::Misspelt, self.misspelt, Stage::After);
+        }
         let ends = match (self.candidate, self.stage) {
-            (Candidate::Opener, _) | (_, Stage::Idle) => false,
-            (Candidate::Unknown, _) => self.misspelt > 0 && by_itself,
+            (Candidate::Opener | Candidate::Unknown, _) | (_, Stage::Idle) => false,
             (Candidate::Brackets | Candidate::Closer, _) => by_itself || self.call_closed,
-            (_, Stage::Key | Stage::Value | Stage::AfterMarker | Stage::CommaMarker) => view.inner == Inner::Paired,
+            (_, Stage::Key | Stage::Value | Stage::AfterMarker | Stage::CommaMarker) => {
+                view.inner == Inner::Paired && self.liberties == 0
+            }
             (Candidate::Misspelt, _) => by_itself || self.closed > 0,
             (Candidate::Delimiter, _) => by_itself || self.closed > 0 || view.inner == Inner::Paired,
         };
