@@ -143,7 +143,6 @@ impl Ahead {
         // Whatever comes of it, its first character is read.
         *self = Self { word, stage, length: c.len_utf8(), ..Self::default() };
         self.word.clear();
-        self.length = c.len_utf8();
     }
 
     pub fn end(&mut self) {
