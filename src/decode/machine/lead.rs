@@ -1,4 +1,4 @@
-//! The rest of an opener, behind its first marker: an opener that stands twice, the words of one that is spread over
+//! The rest of an opener, behind its first marker: an opener that is repeated, the words of one that is spread over
 //! whitespace, the line of a fence.
 //! Keeps no text; the decoder has it.
 
@@ -12,7 +12,7 @@ use crate::decode::expect::{Expect, Expected};
 pub(super) enum Lead {
     /// Nothing: what follows is the payload's.
     Over,
-    /// A wrapper's opener may stand once more, which is one too many.
+    /// A wrapper's opener may be repeated: any number of them is one.
     Again(Expect),
     /// The rest of a fence's first line.
     Fence(Info),
@@ -62,8 +62,7 @@ impl Lead {
         match self {
             Self::Over => Step::Over(read),
             Self::Again(expect) => match expect.push(c, call.open.iter().map(String::as_str)) {
-                Expected::More => Step::More,
-                Expected::Found(_) => Step::Over(read),
+                Expected::More | Expected::Found(_) => Step::More,
                 Expected::Other => Step::Over(read - expect.take().len()),
             },
             Self::Fence(info) => match info.push(c, &call.fence) {

@@ -36,8 +36,8 @@ t!(wrappers_that_hermes_models_write, case("hermes"),
     "<tools>\n{\"name\": \"get_time\"}\n</tools>" => "call get_time / args {} / end",
     "<tool_call>\n<tool_call>\n{\"name\": \"get_time\"}\n</tool_call>\n</tool_call>" => "call get_time / args {} / end",
     "<tool_call><tool_call>nope" => r#"text "<tool_call><tool_call>nope""#,
-    "<tool_call><tool_call><tool_call>{\"name\": \"get_time\"}</tool_call>"
-        => r#"text "<tool_call>" / call get_time / args {} / end"#,
+    "<tool_call><tool_call>\n<tool_call>\n\n<tools>{\"name\": \"get_time\"}</tool_call>" => "call get_time / args {} / end",
+    "<tool_call>\n<tool_call>\n<tool_call>\n" => r#"text "<tool_call>\n<tool_call>\n<tool_call>\n""#,
     "```json\n{\"name\": \"get_time\"}\n```" => "call get_time / args {} / end",
     "```JSON \r\n{\"name\": \"get_time\"}\r\n{\"name\": \"get_time\"}\r\n```\n"
         => "call get_time / args {} / end / call get_time / args {} / end",

@@ -157,10 +157,14 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// A string in an array is followed by a colon: it is a key, and the array was not closed before it.
     fn item_is_key(&mut self, c: char, out: &mut String) -> Next {
-        self.repaired = true;
-        let lead = std::mem::take(&mut self.lead);
-        self.close_top(out);
-        self.lead = lead;
+        self.close_lists(out);
+        if self.state == State::Done {
+            // It is one of the object around the value.
+            let (lead, key) = (std::mem::take(&mut self.lead), std::mem::take(&mut self.key));
+            let gap = std::mem::take(&mut self.gap);
+            self.read_again(&format!("{lead}\"{key}\"{gap}{c}"));
+            return Next::Read;
+        }
         self.state = State::AfterKey;
         self.again_behind_quote(c)
     }

@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 
 use super::look::Guess;
+use super::values::Follows;
 use super::{Ended, Mode, Reading, Repair, State, Syntax, Types, word};
 
 impl<P: Copy + Debug> Repair<P> {
@@ -124,8 +125,8 @@ impl<P: Copy + Debug> Repair<P> {
                 true
             }
             State::KeyText if by_itself => self.split_key_before(""),
-            State::Doubt if by_itself => {
-                self.close_top(out);
+            State::Doubt { .. } if by_itself => {
+                self.doubt_ends(Follows::Nothing, cx, out);
                 self.gap.clear();
                 false
             }

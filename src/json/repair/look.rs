@@ -30,6 +30,8 @@ pub(super) struct Look {
     back: At,
     /// A key will do that lacks something.
     lenient: bool,
+    /// A wrong closer was read, which may have closed the innermost container alone.
+    doubt: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,6 +150,7 @@ impl<P: Copy + Debug> Repair<P> {
             At::KeyEnd if look.lenient && (matches!(c, '{' | '[' | '"' | '=' | ';' | '-') || c.is_ascii_digit()) => {
                 return Seen::Yes;
             }
+            At::KeyEnd if look.lenient && look.doubt && matches!(c, ',' | ']') => return Seen::Yes,
             At::KeyEnd if look.lenient && matches!(c, ',' | '}' | ']') => look.at = At::KeyComma,
             At::KeyComma | At::Colon if blank => {}
             At::KeyComma if c.is_ascii_digit() || matches!(c, '-' | '{' | '[') => return Seen::Yes,
@@ -155,6 +158,10 @@ impl<P: Copy + Debug> Repair<P> {
             At::Word if c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_') => {}
             At::Word => {
                 let word = self.gap.get(look.from..).unwrap_or_default();
+                if look.lenient && c == ':' && word::is_name(word) {
+                    look.at = At::Colon;
+                    return Seen::More;
+                }
                 if !word::is_literal(word) {
                     return Seen::No;
                 }
@@ -221,6 +228,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     fn look_behind_comma<T>(&self, c: char, look: &mut Look, cx: &Syntax<'_, T>) -> Seen {
         let around = self.around(look, cx);
+        let in_list = look.doubt && look.lenient;
         match c {
             ',' => {}
             _ if around == Around::Nothing => return Seen::Yes,
@@ -232,10 +240,12 @@ impl<P: Copy + Debug> Repair<P> {
             '\\' if look.lenient => {}
             c if opens(c) || matches!(c, '{' | '[' | '(') => match around {
                 Around::Object if opens(c) => self.look_begins_key(c, look),
-                Around::Object => return Seen::No,
+                Around::Object if !in_list => return Seen::No,
                 _ => return Seen::Yes,
             },
-            c if around == Around::Array && (c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.')) => {
+            c if (around == Around::Array || (in_list && !c.is_alphabetic()))
+                && (c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.')) =>
+            {
                 (look.at, look.from) = (At::Word, self.gap.len());
             }
             c if look.lenient && (c.is_alphabetic() || c == '_') => {
@@ -312,6 +322,7 @@ impl<P: Copy + Debug> Repair<P> {
     fn look_close<T>(&self, c: char, look: &mut Look, cx: &Syntax<'_, T>) {
         let (frames, outer) = self.left_open(look, cx);
         let open = self.frames.get(..frames).unwrap_or_default();
+        look.doubt |= open.last().is_some_and(|f| f.closer != c);
         look.open = Some(match open.iter().rposition(|f| f.closer == c) {
             Some(at) => (at, outer),
             None if frames > 0 => (frames - 1, outer),

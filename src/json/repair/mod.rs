@@ -268,8 +268,12 @@ enum State {
     Opened,
     /// What follows a comma that stands where a value should.
     Owed,
-    /// What follows a wrong closer that would end the whole value.
-    Doubt,
+    /// What follows a wrong closer, which may have closed all from the container `at` on. It stands between two members,
+    /// or where one should.
+    Doubt {
+        at: usize,
+        between: bool,
+    },
     Comment {
         back: Token,
     },

@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 
 use super::ahead::{Ahead, Candidate, Inner, Judgement, View};
-use super::{Ended, Mode, Next, Reading, Repair, State, Syntax, Types};
+use super::{Ended, Mode, Next, Reading, Repair, State, Syntax, Types, word};
 use crate::json::escape_into;
 
 /// A string between the dialect's own delimiters, being read.
@@ -73,6 +73,11 @@ impl<P: Copy + Debug> Repair<P> {
                 self.expect_next();
                 self.state = State::KeyRaw;
             }
+            State::Word { .. } if self.is_key_in_list(cx) => {
+                self.word_becomes_key(out);
+                let _ = self.after_key(':', cx, out);
+                self.begin_raw(cx, out);
+            }
             State::Word { .. } if cx.mode == Mode::Total && opens_value(&self.word) == Some(true) => {
                 // Where the string begins is unclear: all of it is one.
                 self.malformed = true;
@@ -86,6 +91,11 @@ impl<P: Copy + Debug> Repair<P> {
             _ => self.repaired = true,
         }
         Reading::Read
+    }
+
+    /// Whether the word is a key and its colon, in a list that was not closed before it.
+    fn is_key_in_list<T>(&self, cx: &Syntax<'_, T>) -> bool {
+        self.may_be_key_in_list(cx) && self.word.trim_end().ends_with([':', '=']) && word::is_name(&self.word)
     }
 
     fn key_is_declared<T: Types<Place = P>>(&self, cx: &Syntax<'_, T>) -> bool {

@@ -111,7 +111,7 @@ impl<P: Copy + Debug> Repair<P> {
                 State::AfterValue => self.after_value(c, cx, out),
                 State::Opened => self.opened(c, cx, out),
                 State::Owed => self.owed(c, cx, out),
-                State::Doubt => self.doubt(c, cx, out),
+                State::Doubt { .. } => self.doubt(c, cx, out),
                 State::Comment { back } => self.comment(c, back),
                 State::Done => Next::Ended,
             };

@@ -36,7 +36,7 @@ impl<P: Copy + Debug> Repair<P> {
             ':' | '=' | '>' if !self.in_array() && !self.frames.is_empty() => self.repaired = true,
             '}' | ']' | ')' | ',' | ':' => return self.missing_value(c, cx, out),
             '/' if cx.words == Words::Unreadable => return self.begin_comment(c, Token::Value),
-            c if quoted::opens(c) => self.open_string(c, out),
+            c if quoted::opens(c) => self.open_string(c, cx, out),
             c => {
                 self.state = State::Word { depth: 0 };
                 return self.push_word(c, 0, cx, out);
@@ -45,12 +45,10 @@ impl<P: Copy + Debug> Repair<P> {
         Next::Read
     }
 
-    fn open_string(&mut self, quote: char, out: &mut String) {
+    fn open_string<T>(&mut self, quote: char, cx: &Syntax<'_, T>, out: &mut String) {
         self.decided |= !self.frames.is_empty();
         self.repaired |= quote != '"';
-        let around = self.frames.len().checked_sub(2).and_then(|at| self.frames.get(at));
-        let behind_comma = self.in_array() && self.lead.starts_with(',');
-        if behind_comma && around.is_some_and(|f| f.container != Container::Array) {
+        if self.may_be_key_in_list(cx) {
             self.quoted = Quoted::new(Role::Item, quote);
         } else {
             self.begin_value(out);
@@ -104,7 +102,7 @@ impl<P: Copy + Debug> Repair<P> {
             return match c {
                 ',' => Next::Read,
                 ':' => self.unreadable(cx.mode, Next::Read),
-                c => self.wrong_closer(c, cx.mode, out),
+                c => self.wrong_closer(c, out),
             };
         }
         if cx.mode == Mode::Strict {
@@ -163,7 +161,7 @@ impl<P: Copy + Debug> Repair<P> {
             c if c.is_ascii_whitespace() => out.push(space(c)),
             ',' => self.expect_next(),
             '}' | ']' | ')' if self.closes(c) => self.close_top(out),
-            '}' | ']' | ')' => return self.wrong_closer(c, cx.mode, out),
+            '}' | ']' | ')' => return self.wrong_closer(c, out),
             '/' | '#' if cx.words == Words::Unreadable => return self.begin_comment(c, Token::Comma),
             // Something else stands where the comma should.
             ':' | '=' | ';' | '.' | '<' | '>' | '|' | '\\'
@@ -180,66 +178,88 @@ impl<P: Copy + Debug> Repair<P> {
         Next::Read
     }
 
-    /// A closer that does not close what is open. Either another is missing before it, or it is the wrong one.
-    pub(super) fn wrong_closer(&mut self, c: char, mode: Mode, out: &mut String) -> Next {
-        let Some(at) = self.frames.iter().rposition(|f| f.closer == c) else {
-            if mode == Mode::Strict {
-                return Next::Unreadable;
-            }
-            self.repaired = true;
-            return self.close_or_doubt(out);
-        };
+    /// A closer that does not close what is open. Either others are missing before it, or it is the wrong one: the
+    /// innermost container ends in any case, and what follows tells what else does.
+    pub(super) fn wrong_closer(&mut self, c: char, out: &mut String) -> Next {
         self.repaired = true;
-        if c == ']' {
-            self.close_top(out);
-            return Next::Again;
-        }
-        while self.frames.len() > at + 1 {
+        let innermost = self.frames.len().saturating_sub(1);
+        let at = self.frames.iter().rposition(|f| f.closer == c).unwrap_or(innermost);
+        if at < innermost && !self.in_empty_list() {
             self.close_top(out);
         }
-        self.close_or_doubt(out)
-    }
-
-    /// A wrong closer closes what is open, unless that is all there is and more follows.
-    fn close_or_doubt(&mut self, out: &mut String) -> Next {
-        let more_is_possible = self.frames.len() == 1 && !self.in_array();
-        if more_is_possible {
-            self.state = State::Doubt;
-        } else {
-            self.close_top(out);
-        }
+        let between = self.state == State::AfterValue;
+        self.state = State::Doubt { at, between };
         Next::Read
     }
 
-    /// Behind a wrong closer that would end the whole value.
+    /// Behind a wrong closer.
     pub(super) fn doubt<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
-        if c.is_ascii_whitespace() {
+        if c.is_ascii_whitespace() || (c == ',' && !self.gap.contains(',')) {
             self.gap.push(c);
             return self.bounded_lead(cx);
         }
-        if c == ',' || quoted::opens(c) {
-            let blank = self.gap.chars().map(space);
-            if self.lead.is_empty() {
-                out.extend(blank);
-                self.state = State::AfterValue;
-            } else {
-                self.lead.extend(blank);
-                self.state = State::Key;
-            }
-            self.gap.clear();
-            return Next::Again;
-        }
-        self.close_top(out);
+        let is_next = self.gap.contains(',');
+        let follows = match c {
+            c if quoted::opens(c) => Follows::Key,
+            c if is_next && (c == '_' || c.is_alphabetic()) => Follows::Key,
+            '{' | '[' | '-' if is_next => Follows::Value,
+            ']' => Follows::Value,
+            c if is_next && c.is_ascii_digit() => Follows::Value,
+            _ if is_next => Follows::More,
+            _ => Follows::Nothing,
+        };
+        self.doubt_ends(follows, cx, out);
         self.again.push(c);
         let gap = std::mem::take(&mut self.gap);
         self.read_again(&gap);
         Next::Read
     }
 
+    /// Closes what the wrong closer closed, by what follows it: all from `at` on, if that leaves a container in which it
+    /// can stand, else as little as will do.
+    pub(super) fn doubt_ends<T>(&mut self, follows: Follows, cx: &Syntax<'_, T>, out: &mut String) {
+        let State::Doubt { at, between } = self.state else { return };
+        if !between && self.in_empty_list() {
+            if matches!(follows, Follows::Key | Follows::Value) && !self.gap.contains(',') {
+                // It is one too many.
+                self.state = State::Value;
+                return;
+            }
+            self.close_top(out);
+        }
+        let is = |at: usize| self.frames.get(at).map(|frame| frame.container == Container::Array);
+        let around = match at.checked_sub(1) {
+            Some(around) => is(around),
+            // Behind a list that is all of the value, the object around it goes on.
+            None if is(0) == Some(true) && cx.outer > 0 => Some(false),
+            None => None,
+        };
+        let left = match follows {
+            Follows::Nothing => at,
+            Follows::Key if around == Some(false) => at,
+            Follows::Value if around == Some(true) => at,
+            Follows::Key => self.frames.len(),
+            Follows::Value if self.in_array() || at == 0 => self.frames.len(),
+            Follows::More if at == 0 => 1,
+            Follows::Value | Follows::More => at,
+        };
+        if let State::Doubt { .. } = self.state {
+            self.state = if between { State::AfterValue } else { self.expects() };
+        }
+        while self.frames.len() > left {
+            self.close_top(out);
+        }
+    }
+
     /// A comma, held until what follows it is known.
     pub(super) fn expect_next(&mut self) {
         self.lead.push(',');
-        self.state = if self.in_array() { State::Value } else { State::Key };
+        self.state = self.expects();
+    }
+
+    /// What is awaited behind a comma.
+    fn expects(&self) -> State {
+        if self.in_array() { State::Value } else { State::Key }
     }
 
     /// An opener too many: it writes nothing, and neither does its closer.
@@ -247,6 +267,27 @@ impl<P: Copy + Debug> Repair<P> {
         self.repaired = true;
         let place = self.frames.last().map_or(self.place, |f| f.place);
         self.frames.push(Frame { container: Container::Again, closer, place });
+    }
+
+    /// Whether a list was just opened, if a value is awaited.
+    fn in_empty_list(&self) -> bool {
+        self.in_array() && self.lead.is_empty() && self.state != State::AfterValue
+    }
+
+    /// Whether what begins behind a list's comma can be a key of an object around the list.
+    pub(super) fn may_be_key_in_list<T>(&self, cx: &Syntax<'_, T>) -> bool {
+        let object = cx.outer > 0 || self.frames.iter().any(|f| f.container != Container::Array);
+        self.in_array() && self.lead.starts_with(',') && object
+    }
+
+    /// A key stands in a list: that was not closed before it, nor were the lists around it.
+    pub(super) fn close_lists(&mut self, out: &mut String) {
+        self.repaired = true;
+        let lead = std::mem::take(&mut self.lead);
+        while self.in_array() {
+            self.close_top(out);
+        }
+        self.lead = lead;
     }
 
     pub(super) fn in_array(&self) -> bool {
@@ -283,4 +324,16 @@ impl<P: Copy + Debug> Repair<P> {
         }
         self.state = State::Done;
     }
+}
+
+/// What stands behind a wrong closer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// A string, which in an object is a key, or a word that can only be one.
+    Key,
+    /// A value that is no key, or a list's closer.
+    Value,
+    /// A comma and something else.
+    More,
+    Nothing,
 }

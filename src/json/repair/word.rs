@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 
-use super::{Mode, Next, Repair, State, Syntax, Types, Words, space};
+use super::{Container, Mode, Next, Repair, State, Syntax, Types, Words, space};
 use crate::json::{Kinds, escape_into, write_string};
 
 /// A word that JSON has, or that means one.
@@ -24,6 +24,10 @@ impl<P: Copy + Debug> Repair<P> {
         let quote = super::quoted::opens(c);
         if let Some(next) = self.word_goes_on(c, depth, cx, out) {
             return next;
+        }
+        if depth == 0 && matches!(c, ':' | '=') && self.word_is_key(cx) {
+            self.word_becomes_key(out);
+            return self.after_key(':', cx, out);
         }
         let opener = matches!(c, '[' | '{' | '(') && !self.word_quoted && literal(self.word.trim_end()).is_some();
         let breaks = quote || (matches!(c, '/' | '#') && cx.words == Words::Unreadable);
@@ -88,6 +92,27 @@ impl<P: Copy + Debug> Repair<P> {
         self.read_again(&behind);
         let ended = self.end_word(cx, out);
         Some(if ended == Next::Unreadable { ended } else { Next::Read })
+    }
+
+    /// Whether the word is a key of an object around its list, if a colon follows. Where words are strings, the schema
+    /// has to know it.
+    fn word_is_key<T: Types<Place = P>>(&self, cx: &Syntax<'_, T>) -> bool {
+        if !self.may_be_key_in_list(cx) || !is_name(&self.word) {
+            return false;
+        }
+        let mut objects = self.frames.iter().rev().filter(|frame| frame.container != Container::Array);
+        objects
+            .next()
+            .is_some_and(|object| cx.words == Words::Unreadable || cx.types.declares(object.place, key_of(&self.word)))
+    }
+
+    /// The word is a key, and the lists that it stands in ended before it.
+    pub(super) fn word_becomes_key(&mut self, out: &mut String) {
+        self.close_lists(out);
+        self.key.push_str(key_of(&self.word));
+        self.word.clear();
+        (self.word_quoted, self.word_comma) = (false, 0);
+        self.state = State::AfterKey;
     }
 
     fn is_short_literal(&self) -> bool {
@@ -197,6 +222,21 @@ fn is_separator(c: char) -> bool {
 /// Whether a word is a value.
 pub(super) fn is_literal(word: &str) -> bool {
     literal(word).is_some() || means_number(word)
+}
+
+/// Whether a word, perhaps with a colon, can be nothing but a key.
+pub(super) fn is_name(word: &str) -> bool {
+    let key = key_of(word);
+    key.len() <= LITERAL_BYTES
+        && key.starts_with(|c: char| c == '_' || c.is_alphabetic())
+        && key.chars().all(in_key)
+        && literal(key).is_none()
+}
+
+/// A word without its colon.
+fn key_of(word: &str) -> &str {
+    let word = word.trim_end();
+    word.strip_suffix([':', '=']).map_or(word, str::trim_end)
 }
 
 fn in_key(c: char) -> bool {

@@ -73,9 +73,11 @@ impl Reader {
                 let meaningless = matches!(self.state, State::Member { place: Place::Nowhere, .. });
                 return if meaningless { Finished::Value } else { Finished::Cut };
             }
-            self.state = State::AfterValue;
             if arguments {
+                self.state = State::AfterValue;
                 self.hold_brace(call);
+            } else {
+                self.end_member(cx, call);
             }
             if matches!(self.read_again(cx, call), Verdict::Complete(_)) {
                 return Finished::Call;

@@ -5,11 +5,11 @@
 //! too many closed them; any other means nothing.
 
 use crate::json::repair::{Mode, Repair};
-use crate::json::{unescape_into, write_string};
+use crate::json::{string, unescape_into, write_string};
 
 use super::keys::declares;
-use super::{Arguments, Reader, State};
-use crate::decode::call::{Call, Context};
+use super::{Arguments, Meaning, Reader, State};
+use crate::decode::call::{Call, Context, Named};
 
 /// A member that may be one of the arguments.
 #[derive(Debug)]
@@ -44,7 +44,8 @@ impl Reader {
         let means_nothing = !declared && is_metadata(&key);
         let place = match self.arguments {
             _ if means_nothing => Place::Nowhere,
-            Arguments::Absent => {
+            // Where the object itself could stand, it may be the name.
+            _ if self.meaning == Meaning::Wrapper || self.arguments == Arguments::Absent => {
                 self.kept.push(Kept { key, value: String::new() });
                 Place::Kept
             }
@@ -56,6 +57,20 @@ impl Reader {
             _ => Place::Nowhere,
         };
         self.state = State::Member { repair: Box::new(Repair::new(())), place };
+    }
+
+    /// The value of a member is whole. A string where the object itself could stand is the name, if it is one.
+    pub(super) fn end_member(&mut self, cx: &Context<'_>, call: &mut Call) {
+        self.state = State::AfterValue;
+        if self.meaning != Meaning::Wrapper {
+            return;
+        }
+        let written = self.kept.last().and_then(|kept| string(&kept.value));
+        if written.is_some_and(|name| call.named(&name, cx) == Named::Tool) {
+            self.kept.pop();
+            self.has_name = true;
+            call.ready |= self.is_whole();
+        }
     }
 
     /// Writes all of one more argument but its value.

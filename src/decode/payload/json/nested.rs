@@ -54,7 +54,7 @@ impl Reader {
         }
         if matches!(progress, Progress::Done(_)) {
             self.again = repair.take_rest();
-            self.state = State::AfterValue;
+            self.end_member(cx, call);
         }
         outcome(progress)
     }

@@ -36,7 +36,7 @@ fn begins(text: &str, cx: &Context<'_>) -> Result<(), Begins> {
             return Err(Begins::No);
         }
         let (value, behind) = string(rest)?;
-        if is_name(key, spec) {
+        if is_name(key, spec) || is_wrapper(key, spec) {
             let known = cx.unknown_tools == UnknownTools::Pass || cx.tools.resolve(value).is_some();
             return if known { Ok(()) } else { Err(Begins::No) };
         }

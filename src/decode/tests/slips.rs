@@ -1,0 +1,45 @@
+//! One letter is wrong or missing, and what follows shows what was meant; a name stands where another key is usual.
+
+use super::*;
+
+t!(wrong_closers_and_keys_in_lists, case("hermes"),
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"list\": [[1, 2}, [3, 4]], \"days\": 5}}</tool_call>"
+        => r#"call get_weather / args {"list": [[1, 2], [3, 4]], "days": 5} / end"#,
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"list\": [[\"x\"}, [\"y\"]], \"days\": 5}}</tool_call>"
+        => r#"call get_weather / args {"list": [["x"], ["y"]], "days": 5} / end"#,
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"list\": [\"x\", \"y\", \"city\": \"Rome\"}}</tool_call>"
+        => r#"call get_weather / args {"list": ["x", "y"], "city": "Rome"} / end"#,
+    // Flat beside the name.
+    "<tool_call>{\"name\": \"get_weather\", \"list\": [\"x\", \"y\", \"city\": \"Rome\"}</tool_call>"
+        => r#"call get_weather / args {"list":["x", "y"],"city":"Rome"} / end"#,
+);
+
+t!(a_name_where_the_object_itself_could_stand, case("hermes"),
+    "<tool_call>{\"type\": \"function\", \"function\": \"get_weather\", \"arguments\": {\"days\": 5}}</tool_call>"
+        => r#"call get_weather / args {"days": 5} / end"#,
+    "<tool_call>{\"arguments\": {\"days\": 5}, \"function\": \"get_weather\"}</tool_call>"
+        => r#"call get_weather / args {"days": 5} / end"#,
+    "<tool_call>{\"function\": \"nope\", \"name\": \"get_time\"}</tool_call>" => r#"call get_time / args {"function":"nope"} / end"#,
+    "<tool_call>{\"function\": \"nope\", \"arguments\": {}}</tool_call>"
+        => r#"text "<tool_call>{\"function\": \"nope\", \"arguments\": {}}</tool_call>""#,
+);
+
+t!(gemma4_wrong_closer, case("gemma4"),
+    "<|tool_call>call:get_weather{city:Paris]<tool_call|>" => r#"call get_weather / args {"city":"Paris"} / end"#,
+);
+
+t!(gemma4_keys_in_lists, case("gemma4"),
+    "<|tool_call>call:get_weather{list:[<|\"|>x<|\"|>,<|\"|>y<|\"|>,city:<|\"|>t<|\"|>}<tool_call|>"
+        => r#"call get_weather / args {"list":["x","y"],"city":"t"} / end"#,
+    "<|tool_call>call:get_weather{list:[<|\"|>x<|\"|>,3,days:4,metric:true}<tool_call|>"
+        => r#"call get_weather / args {"list":["x",3],"days":4,"metric":true} / end"#,
+);
+
+t!(llama3_json_mended_before_a_value_is_certain, case("llama3-json"),
+    "{\"name\": \"get_weather\", \"parameters\": {\"where\": {\"a\": 1], \"city\": \"x\"}}; {\"name\": \"get_time\", \"parameters\": {}}"
+        => r#"call get_weather / args {"where": {"a": 1}, "city": "x"} / end / call get_time / args {} / end"#,
+    "{\"name\": \"get_weather\", \"parameters\": {\"days\": 1]}; {\"name\": \"get_time\", \"parameters\": {}}"
+        => r#"call get_weather / args {"days": 1} / end / call get_time / args {} / end"#,
+    "{\"type\": \"function\", \"function\": \"get_weather\", \"parameters\": {\"days\": 1}}"
+        => r#"call get_weather / args {"days": 1} / end"#,
+);
