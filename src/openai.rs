@@ -59,3 +59,12 @@ pub struct Error<'a> {
     pub param: Option<&'a str>,
     pub code: &'a str,
 }
+
+/// The `type` of an error that says no other, by the status that tells whose fault it is.
+pub fn error_type(status: u16) -> &'static str {
+    match status {
+        429 => "rate_limit_error",
+        ..500 => "invalid_request_error",
+        _ => "server_error",
+    }
+}

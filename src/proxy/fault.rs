@@ -7,10 +7,10 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::json;
 use crate::request::RequestError;
 use crate::response::AssembleError;
 use crate::upstream::{ClaimError, Expired};
+use crate::{json, openai};
 
 /// What went wrong with a request, grouped by whose fault it is.
 #[derive(Debug, thiserror::Error)]
@@ -256,11 +256,7 @@ impl Fault {
 
     /// The answer's body: `{"error": {"message", "type", "param", "code"}}`.
     pub fn body(&self) -> Bytes {
-        let kind = match self.status() {
-            429 => "rate_limit_error",
-            ..500 => "invalid_request_error",
-            _ => "server_error",
-        };
+        let kind = openai::error_type(self.status());
         let param = match self {
             Self::UnknownModel { .. } => r#""model""#,
             Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => r#""tool_choice""#,

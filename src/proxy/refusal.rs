@@ -5,8 +5,8 @@ use bytes::{Bytes, BytesMut};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 
-use crate::json::Object;
 use crate::metrics::Reading;
+use crate::response;
 
 use super::reply::Reply;
 use super::{Context, Fault};
@@ -37,11 +37,10 @@ impl Refusal {
         self.servers_own().unwrap_or_else(|| Fault::Refused(self.status).event())
     }
 
-    /// Its own error. White space that is not in a string may be any.
+    /// Its own error.
     fn servers_own(&self) -> Option<Bytes> {
         let text = (self.body.len() <= BODY_BYTES_MAX).then(|| std::str::from_utf8(&self.body).ok()).flatten()?;
-        let error = Object::parse(text)?.present("error")?;
-        Some(format!("data: {{\"error\":{}}}\n\n", error.replace(['\r', '\n'], " ")).into())
+        Some(format!("data: {{\"error\":{}}}\n\n", response::told(text, self.status)?).into())
     }
 }
 
@@ -73,7 +72,8 @@ mod tests {
             pieces.iter().for_each(|piece| refusal.push(piece.as_bytes()));
             String::from_utf8(refusal.event().to_vec()).unwrap()
         };
-        assert_eq!(said(&["{\"error\":", "{\r\n \"code\": 400}}"]), "data: {\"error\":{   \"code\": 400}}\n\n");
+        let own = r#"data: {"error":{   "code": 7,"message":"no","type":"invalid_request_error","param":null}}"#;
+        assert_eq!(said(&["{\"error\":", "{\r\n \"code\": 7,\"message\":\"no\"}}"]), format!("{own}\n\n"));
         let generic = String::from_utf8(Fault::Refused(400).event().to_vec()).unwrap();
         let long = format!("{{\"error\":{{\"message\":\"{}\"}}}}", "x".repeat(BODY_BYTES_MAX));
         for body in ["", "<html>", "{\"error\":null}", "{\"detail\":\"no\"}", "{\"error\":\"a\nb\"}", &long] {

@@ -42,7 +42,7 @@ pub enum AssembleError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reported {
     pub status: u16,
-    /// `{"error": …}`, in the server's own words.
+    /// `{"error": …}`, with the server's own members and whatever else clients expect.
     pub body: String,
 }
 
@@ -96,9 +96,10 @@ impl Assembly {
     }
 
     fn fail(&mut self, told: Told<'_>) -> Result<(), AssembleError> {
-        let error = told.object();
+        let status = told.status();
+        let error = told.object(status);
         self.members.replace_member("error", &error, &mut self.kept)?;
-        Err(AssembleError::Reported(Reported { status: told.status(), body: format!("{{\"error\":{error}}}") }))
+        Err(AssembleError::Reported(Reported { status, body: format!("{{\"error\":{error}}}") }))
     }
 
     fn take_choice(&mut self, choice: &Object<'_>) -> Result<(), AssembleError> {

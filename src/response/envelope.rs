@@ -56,7 +56,7 @@ pub(super) fn write_error(error: &openai::Error<'_>, out: &mut BytesMut) {
 
 /// Appends an event that says what the server told in a way of its own.
 pub(super) fn write_told(told: Told<'_>, out: &mut BytesMut) {
-    for part in ["data: {\"error\":", &told.object(), "}\n\n"] {
+    for part in ["data: {\"error\":", &told.object(told.status()), "}\n\n"] {
         out.put_slice(part.as_bytes());
     }
 }

@@ -38,6 +38,7 @@ pub use rename::ModelRewriter;
 pub use said::{Progress, Said};
 pub use stream::StreamRewriter;
 pub use tokens::Tokens;
+pub use told::told;
 
 use crate::decode::{Ending, Finish};
 

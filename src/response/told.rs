@@ -3,8 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::envelope;
-use crate::json::{Object, string};
+use crate::json::{Edit, Object, string, write_string};
 use crate::{openai, sse};
 
 /// An error, borrowed from the data that tells it.
@@ -34,20 +33,38 @@ impl<'a> Told<'a> {
 
     /// Whether clients that know OpenAI's errors understand it as it was told.
     pub(super) fn is_openais(self) -> bool {
-        matches!(self, Self::Member(_))
+        matches!(self, Self::Member(value) if Object::parse(value).is_some_and(|error| error.string("message").is_some()))
     }
 
-    /// The error as an object, in the server's own words.
-    pub(super) fn object(self) -> Cow<'a, str> {
+    /// The error in OpenAI's shape: what the server said of it stays, what it left unsaid is added. `status` is what
+    /// the answer has, or would have had.
+    pub(super) fn object(self, status: u16) -> String {
         let (Self::Member(value) | Self::Data(value)) = self;
         let value = value.trim_ascii();
-        if Object::parse(value).is_some() {
-            return Cow::Borrowed(value);
+        let said = Object::parse(value);
+        let words = match &said {
+            Some(error) => ["message", "detail"].iter().find_map(|key| error.string(key)),
+            None => string(value).or(Some(Cow::Borrowed(value))),
+        };
+        let words = words.filter(|words| !words.trim_ascii().is_empty()).unwrap_or(Cow::Borrowed(WORDS_UNSAID));
+        let mut message = String::new();
+        write_string(&words, &mut message);
+        let error = said.unwrap_or_else(Object::empty);
+        let needs_words = error.string("message").is_none_or(|own| own != words);
+        let unsaid = |key: &str| error.present(key).is_none();
+        let mut edits = Vec::new();
+        for (key, value, is_needed) in [
+            ("message", message, needs_words),
+            ("type", format!("\"{}\"", openai::error_type(status)), unsaid("type")),
+            ("param", "null".to_owned(), error.get("param").is_none()),
+            ("code", "\"upstream_error\"".to_owned(), unsaid("code")),
+        ] {
+            if is_needed {
+                edits.push((key, Edit::Set(value.into())));
+            }
         }
-        let message = string(value).unwrap_or(Cow::Borrowed(value));
-        let message = if message.is_empty() { "the server failed within its answer" } else { &message };
-        let error = openai::Error { message, ..envelope::upstream_error("") };
-        Cow::Owned(serde_json::to_string(&error).unwrap_or_default())
+        // It goes into one line of an event; in strings there are no line ends.
+        error.edited(&edits).replace(['\r', '\n'], " ")
     }
 
     /// The status that a whole answer would have had.
@@ -64,6 +81,14 @@ impl<'a> Told<'a> {
         said.or_else(|| ["type", "code"].iter().find_map(by_name)).unwrap_or(STATUS_UNSAID)
     }
 }
+
+/// The error that a server answered with in place of a stream, in OpenAI's shape, if its body tells one.
+pub fn told(body: &str, status: u16) -> Option<String> {
+    Some(Told::of(&Object::parse(body)?)?.object(status))
+}
+
+/// Of an error that says nothing.
+const WORDS_UNSAID: &str = "the server failed within its answer";
 
 /// Of an error that does not say whose fault it is: the server failed.
 const STATUS_UNSAID: u16 = 502;
@@ -97,17 +122,37 @@ mod tests {
         let plain = |message: &str| {
             format!(r#"{{"message":"{message}","type":"server_error","param":null,"code":"upstream_error"}}"#)
         };
+        let rest = r#""message":"the server failed within its answer","type":"server_error","param":null"#;
         let table = [
-            ("data: {\"error\":{\"code\":400,\"n_ctx\":9}}", Some((400, r#"{"code":400,"n_ctx":9}"#.to_owned()))),
-            ("data: {\"error\":{\"code\":\"429\"}}", Some((429, r#"{"code":"429"}"#.to_owned()))),
-            ("data: {\"error\":{\"type\":\"NotFoundError\"}}", Some((404, r#"{"type":"NotFoundError"}"#.to_owned()))),
-            ("data: {\"error\":{\"code\":7}}", Some((502, r#"{"code":7}"#.to_owned()))),
-            ("data: {\"error\":\"boom\"}", Some((502, plain("boom")))),
-            ("data: {\"object\":\"error\",\"code\":400}", Some((400, r#"{"object":"error","code":400}"#.to_owned()))),
-            ("event: error\ndata: {\"code\":500}", Some((500, r#"{"code":500}"#.to_owned()))),
-            ("event: error\ndata: {\"error\":{\"code\":503}}", Some((503, r#"{"code":503}"#.to_owned()))),
+            (
+                r#"data: {"error":{"code":400,"message":"too long","type":"exceed_context_size_error","n_ctx":9}}"#,
+                Some((400, r#"{"code":400,"message":"too long","type":"exceed_context_size_error","n_ctx":9,"param":null}"#.to_owned())),
+            ),
+            (
+                r#"data: {"error":{"message":"a","type":"b","param":"c","code":null}}"#,
+                Some((502, r#"{"message":"a","type":"b","param":"c","code":"upstream_error"}"#.to_owned())),
+            ),
+            (
+                r#"data: {"error":{"code":"429","message":"slow"}}"#,
+                Some((429, r#"{"code":"429","message":"slow","type":"rate_limit_error","param":null}"#.to_owned())),
+            ),
+            (
+                r#"data: {"error":{"type":"NotFoundError","message":null}}"#,
+                Some((404, r#"{"type":"NotFoundError","message":"the server failed within its answer","param":null,"code":"upstream_error"}"#.to_owned())),
+            ),
+            (r#"data: {"error":{"code":7}}"#, Some((502, format!(r#"{{"code":7,{rest}}}"#)))),
+            (r#"data: {"error":"boom"}"#, Some((502, plain("boom")))),
+            (r#"data: {"error":[7]}"#, Some((502, plain("[7]")))),
+            (
+                r#"data: {"object":"error","message":"no","code":400}"#,
+                Some((400, r#"{"object":"error","message":"no","code":400,"type":"invalid_request_error","param":null}"#.to_owned())),
+            ),
+            ("event: error\ndata: {\"code\":500,\ndata: \"message\":\"a\\nb\"}", Some((500, r#"{"code":500, "message":"a\nb","type":"server_error","param":null}"#.to_owned()))),
+            ("event: error\ndata: {\"detail\":\"boom\"}", Some((502, plain("boom").replacen('{', r#"{"detail":"boom","#, 1)))),
+            ("event: error\ndata: {\"error\":{\"code\":503}}", Some((503, format!(r#"{{"code":503,{rest}}}"#)))),
             ("event: error\ndata: boom", Some((502, plain("boom")))),
             ("event: error\ndata: \"boom\"", Some((502, plain("boom")))),
+            ("event: error\ndata: {}", Some((502, plain("the server failed within its answer")))),
             ("event: error", Some((502, plain("the server failed within its answer")))),
             ("event: message\ndata: {\"code\":500}", None),
             ("data: {\"error\":null}", None),
@@ -119,7 +164,7 @@ mod tests {
             let event = events.next_event().unwrap().unwrap();
             let data = std::str::from_utf8(event.data().unwrap_or_default()).unwrap();
             let told = Told::of_event(&event).or_else(|| Told::of(&Object::parse(data)?));
-            assert_eq!(told.map(|told| (told.status(), told.object().into_owned())), expected, "{raw}");
+            assert_eq!(told.map(|told| (told.status(), told.object(told.status()))), expected, "{raw}");
         }
     }
 }

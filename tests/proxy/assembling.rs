@@ -191,7 +191,8 @@ fn half_an_answer_does_not_look_whole() {
 
 #[test]
 fn a_server_s_error_in_its_stream_is_the_answer() {
-    const ERROR: &str = "{\"error\":{\"code\":400,\"message\":\"too long\",\"n_ctx\":4096}}";
+    const ERROR: &str =
+        r#"{"error":{"code":400,"message":"too long","n_ctx":4096,"type":"invalid_request_error","param":null}}"#;
     const EVENT: &str = "data: {\"error\":{\"code\":400,\"message\":\"too long\",\"n_ctx\":4096}}\n\n";
     for pieces in [&[EVENT][..], &[BEGUN, EVENT], &[BEGUN, ENDED, EVENT, DONE]] {
         let upstream = streaming(pieces, End::Clean);

@@ -247,11 +247,15 @@ fn an_error_takes_the_place_of_the_answer() {
     for (input, status, body) in [
         (captured.to_owned(), 500, None),
         (
-            text("Hi") + &finish("stop") + "data: {\"error\":{\"code\":400,\"n_ctx\":9}}\n\n",
+            text("Hi") + &finish("stop") + "data: {\"error\":{\"code\":400,\"message\":\"no\",\"n_ctx\":9}}\n\n",
             400,
-            Some(r#"{"error":{"code":400,"n_ctx":9}}"#),
+            Some(r#"{"error":{"code":400,"message":"no","n_ctx":9,"type":"invalid_request_error","param":null}}"#),
         ),
-        (text("Hi") + "event: error\ndata: {\"code\":503}\n\n" + DONE, 503, Some(r#"{"error":{"code":503}}"#)),
+        (
+            text("Hi") + "event: error\ndata: {\"code\":503,\"message\":\"boom\"}\n\n" + DONE,
+            503,
+            Some(r#"{"error":{"code":503,"message":"boom","type":"server_error","param":null}}"#),
+        ),
     ] {
         for exchange in [None, Some(&usual())] {
             let AssembleError::Reported(reported) = assemble(exchange, &input).unwrap_err() else { panic!("{input}") };

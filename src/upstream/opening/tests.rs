@@ -257,7 +257,7 @@ const DONE: &str = "data: [DONE]\n\n";
 fn a_whole_answer_takes_the_place_of_a_stream() {
     let head = HEAD.replace("\r\n\r\n", "\r\nX-Accel-Buffering: no\r\nX-Own: 1\r\n\r\n");
     let body = r#"{"choices":[{"finish_reason":"stop","index":0,"message":{"content":"a","role":"assistant"}}],"object":"chat.completion"}"#;
-    let error = r#"{"error":{"code":429}}"#;
+    let error = r#"{"error":{"message":"slow","type":"rate_limit_error","param":null,"code":429}}"#;
     let answer = |status: u16, body: &str| {
         let length = body.len();
         format!(
