@@ -6,6 +6,7 @@ use bytes::Bytes;
 use memchr::memchr_iter;
 
 use super::Fault;
+use super::headers::is_fit_id;
 
 /// As many fields as Pingora reads.
 const FIELDS_MAX: usize = 256;
@@ -36,8 +37,10 @@ pub enum Framing {
 #[derive(Debug)]
 pub struct Refused {
     pub fault: Fault,
-    method: String,
-    path: String,
+    /// Method and path.
+    line: String,
+    /// The field of the client's own id, if it has one.
+    id: String,
 }
 
 /// What becomes of what a refused client still sends.
@@ -71,7 +74,7 @@ impl Refused {
         let path = path.get(..SHOWN_BYTES_MAX.min(path.len())).unwrap_or_default();
         let is_path = path.starts_with(b"/") && path.iter().all(u8::is_ascii_graphic);
         let path = if is_path { String::from_utf8_lossy(path).into_owned() } else { "/".to_owned() };
-        Self { fault, method, path }
+        Self { fault, line: format!("{method} {path}"), id: id_field(head) }
     }
 
     /// The shortest head that says as much of it. Its request ends in the first of the gateway's phases.
@@ -80,9 +83,21 @@ impl Refused {
             Rest::Heard => LINGERING_BYTES,
             Rest::Ignored => 0,
         };
-        let (method, path) = (&self.method, &self.path);
-        format!("{method} {path} HTTP/1.1\r\nHost: -\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n").into()
+        let Self { line, id, .. } = self;
+        format!("{line} HTTP/1.1\r\nHost: -\r\n{id}Connection: close\r\nContent-Length: {length}\r\n\r\n").into()
     }
+}
+
+/// The whole line of the client's id, where that is fit to be shown. A head that was refused may have any form, so it
+/// is looked for line by line; the last may not have come to its end.
+fn id_field(head: &[u8]) -> String {
+    let mut lines = head.split_inclusive(|byte| *byte == b'\n').skip(1).filter_map(|line| line.strip_suffix(b"\n"));
+    let id = lines.find_map(|line| {
+        let (name, value) = line.split_at_checked("x-request-id:".len())?;
+        name.eq_ignore_ascii_case(b"x-request-id:").then(|| value.trim_ascii())
+    });
+    let id = id.and_then(|id| std::str::from_utf8(id).ok()).filter(|id| is_fit_id(id));
+    id.map_or_else(String::new, |id| format!("X-Request-Id: {id}\r\n"))
 }
 
 /// Reads a whole head.
@@ -114,7 +129,7 @@ fn check(head: &[u8]) -> Result<(Framing, Option<Vec<u8>>), Fault> {
     let all = |name: &'static str| {
         fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     };
-    let (mut hosts, mut codings, mut lengths) = (all("host"), all("transfer-encoding"), all("content-length"));
+    let (mut hosts, codings, mut lengths) = (all("host"), all("transfer-encoding"), all("content-length"));
     let host = hosts.next();
     if hosts.next().is_some() {
         return Err(bad("it has more than one `Host`"));
@@ -122,14 +137,14 @@ fn check(head: &[u8]) -> Result<(Framing, Option<Vec<u8>>), Fault> {
     if line.is_1_1 && host.is_none_or(<[u8]>::is_empty) {
         return Err(bad("it has no `Host`"));
     }
-    let (coding, length) = (codings.next(), lengths.next());
-    let framing = match (coding, length) {
-        (Some(_), _) if codings.next().is_some() => return Err(bad("it has more than one `Transfer-Encoding`")),
-        (Some(_), Some(_)) => return Err(bad("it has both `Transfer-Encoding` and `Content-Length`")),
-        (Some(coding), None) => chunked(coding, head)?,
+    let codings: Vec<_> = codings.collect();
+    let framing = match (codings.as_slice(), lengths.next()) {
+        ([_, ..], Some(_)) => return Err(bad("it has both `Transfer-Encoding` and `Content-Length`")),
+        // Several fields are one list (RFC 9110, section 5.3).
+        ([_, ..], None) => chunked(&codings.join(&b", "[..]), head)?,
         // Pingora reads several that agree as one, and refuses any other.
-        (None, Some(length)) => first_number(length).map_or(Framing::Open, Framing::Length),
-        (None, None) => Framing::Length(0),
+        ([], Some(length)) => first_number(length).map_or(Framing::Open, Framing::Length),
+        ([], None) => Framing::Length(0),
     };
     let is_websocket = all("upgrade").any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
     let framing = if is_websocket && line.is_1_1 && line.method == b"GET" { Framing::Open } else { framing };
@@ -139,9 +154,13 @@ fn check(head: &[u8]) -> Result<(Framing, Option<Vec<u8>>), Fault> {
 
 /// Chunked and nothing else; any other coding would be lost on the way.
 fn chunked(coding: &[u8], head: &[u8]) -> Result<Framing, Fault> {
-    let last = coding.rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
-    if !last.eq_ignore_ascii_case(b"chunked") {
+    let is_chunked = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"chunked");
+    let mut codings = coding.rsplit(|byte| *byte == b',');
+    if !codings.next().is_some_and(is_chunked) {
         return Err(bad("its body has no end: the last coding is not `chunked`"));
+    }
+    if codings.any(is_chunked) {
+        return Err(bad("its body is `chunked` twice"));
     }
     // A tab before it is valid, and read differently by servers; `httparse` takes it away.
     let has_tab = head.split(|byte| *byte == b'\n').any(|line| {
@@ -272,6 +291,10 @@ mod tests {
             ("POST / HTTP/1.1", "Host: h\r\nTransfer-Encoding: xchunked\r\n", Err(400)),
             ("POST / HTTP/1.1", "Host: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n", Err(400)),
             ("POST / HTTP/1.1", "Host: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Err(400)),
+            ("POST / HTTP/1.1", "Host: h\r\nTransfer-Encoding: chunked, Chunked\r\n", Err(400)),
+            ("POST / HTTP/1.1", "Host: h\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", Err(501)),
+            ("POST / HTTP/1.1", "Host: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", Err(400)),
+            ("POST / HTTP/1.1", "Host: h\r\nTransfer-Encoding: \r\nTransfer-Encoding: chunked\r\n", Err(501)),
             ("GET / HTTP/1.1", "Host: h\r\nno colon\r\n", Err(400)),
             ("GET / HTTP/1.1", "Host: h\r\nA: b\r\n c\r\n", Err(400)),
             ("GET / HTTP/1.1", &format!("Host: h\r\n{}", "A: b\r\n".repeat(256)), Err(431)),
@@ -307,6 +330,24 @@ mod tests {
             assert_eq!(end(bytes.as_bytes(), 0), expected, "{bytes:?}");
             let mut pieces = (1..=bytes.len()).map(|at| end(&bytes.as_bytes()[..at], at - 1));
             assert_eq!(pieces.find_map(|found| found), expected, "{bytes:?} byte by byte");
+        }
+    }
+
+    #[test]
+    fn a_refused_head_keeps_its_id() {
+        let long = format!("\r\nX-Request-Id: {}\r\n", "x".repeat(129));
+        for (fields, expected) in [
+            ("\r\nA: b\r\nx-request-id:  mine-1 \r\nno colon\r\n\r\n", "X-Request-Id: mine-1\r\n"),
+            ("\nX-Request-Id:a\n\n", "X-Request-Id: a\r\n"),
+            ("\r\nX-Request-Id: cut o", ""),
+            ("\r\nX-Request-Id: a b\r\n\r\n", ""),
+            ("\r\nX-Request-Id: a\rb\r\n\r\n", ""),
+            ("\r\nX-Request-Id:\r\n\r\n", ""),
+            (&long, ""),
+        ] {
+            let refused = Refused::new(bad("x"), format!("TRACE / HTTP/1.1{fields}").as_bytes());
+            let shown = String::from_utf8(refused.shown(Rest::Ignored).to_vec()).unwrap();
+            assert!(shown.starts_with(&format!("TRACE / HTTP/1.1\r\nHost: -\r\n{expected}Connection:")), "{fields:?}");
         }
     }
 

@@ -18,11 +18,14 @@ const ID_BYTES_MAX: usize = 128;
 pub fn request_id(request: &RequestHeader) -> String {
     let given = request.headers.get("x-request-id").and_then(|id| id.to_str().ok());
     match given {
-        Some(id) if !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|b| b.is_ascii_graphic()) => {
-            id.to_owned()
-        }
+        Some(id) if is_fit_id(id) => id.to_owned(),
         _ => new_id(),
     }
+}
+
+/// Whether a client's own id is taken.
+pub fn is_fit_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Random enough to tell requests of different processes apart, and never the same twice in one.

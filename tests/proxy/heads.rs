@@ -51,6 +51,12 @@ fn a_head_that_is_none_is_refused_told_logged_and_counted() {
             "POST /a",
         ),
         (
+            "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            501,
+            "unsupported_transfer_encoding",
+            "POST /a",
+        ),
+        (
             "POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
             400,
             "invalid_request",
@@ -75,6 +81,31 @@ fn a_head_that_is_none_is_refused_told_logged_and_counted() {
         assert_eq!(refusals(gateway.admin_addr.unwrap(), code), before + 1.0, "{request:?}");
     }
     assert_eq!(requests.try_recv().unwrap_err(), TryRecvError::Empty);
+}
+
+#[test]
+fn a_client_finds_its_own_id_on_a_refusal() {
+    let (upstream, _requests) = Upstream::answering(|_| ok("{}"));
+    let gateway = gateway(upstream.address);
+    let large = "A: b\r\n".repeat(20_000);
+    for (at, head) in [
+        "TRACE /a HTTP/1.1\r\nHost: h\r\n",
+        "GET /a HTTP/1.1\r\n",
+        "GET /a HTTP/1.1\r\nHost: h\r\nno colon\r\n",
+        "GET /\0 HTTP/1.1\r\nHost: h\r\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("refused-{at}");
+        let answer = ask(gateway.addr, format!("{head}X-Request-Id: {id}\r\n\r\n"));
+        assert!(answer.status() >= 400, "{head:?}");
+        assert_eq!(answer.field("x-request-id"), Some(id.as_str()), "{head:?}");
+        line_of(&id);
+    }
+    // Of one that is too large, too, as far as it came.
+    let answer = ask(gateway.addr, format!("GET /a HTTP/1.1\r\nX-Request-Id: large\r\n{large}\r\n"));
+    assert_eq!((answer.status(), answer.field("x-request-id")), (431, Some("large")));
 }
 
 #[test]
