@@ -174,11 +174,11 @@ impl Reader<'_> {
         };
         for other in taken {
             if other == text {
-                self.mistake(node.place, format!("address `{text}` twice"), "each is listened on once");
+                self.mistake(node.place, format!("{key}: address `{text}` twice"), "each is listened on once");
                 return None;
             }
             if Address::parse(other).is_ok_and(|other| other.collides(&address)) {
-                let what = format!("`{text}` and `{other}` cannot be listened on both");
+                let what = format!("{key}: `{text}` and `{other}` cannot be listened on both");
                 self.mistake(node.place, what, "give one of them another port");
                 return None;
             }

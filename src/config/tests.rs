@@ -275,9 +275,9 @@ t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
     ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
     ("pools:\n  - {name: a, models: [y, Q*], peers: http://h}\n  - {name: b, models: 'q*', peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take `q*` (the first would get every request for it)"),
     ("listen: ['0.0.0.0:80', '[::]:80', '127.0.0.1:80', '*:81']\nadmin: localhost:80\npools: [{name: a, peers: http://h}]", "\
-t.yaml:1:35: `127.0.0.1:80` and `0.0.0.0:80` cannot be listened on both (give one of them another port)
+t.yaml:1:35: listen: `127.0.0.1:80` and `0.0.0.0:80` cannot be listened on both (give one of them another port)
 t.yaml:1:51: listen: `*:81` names no address (0.0.0.0:PORT is every address of IPv4, [::]:PORT every one of IPv6)
-t.yaml:2:8: `localhost:80` and `0.0.0.0:80` cannot be listened on both (give one of them another port)"),
+t.yaml:2:8: admin: `localhost:80` and `0.0.0.0:80` cannot be listened on both (give one of them another port)"),
     ("pools:\n  - {name: a, models: x, peers: http://h}\n  - {name: a, models: y, peers: http://h}", "t.yaml:3:5: pool `a` twice (names are unique)"),
     ("pools:\n  - {name: a, peers: http://h}\n  - {name: b, peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take any model (give one of them `models`)"),
     ("pools:\n  - {name: a, peers: [http://h, http://h]}", "t.yaml:2:33: peer `http://h` twice in a pool (use `weight`)"),
@@ -328,10 +328,10 @@ t.yaml:1:118: session_header `a b` is no header's name (as in X-Session-Id)"),
     ("pools: [{name: a, peers: http://h, models: [*coder]}]", "t.yaml:1:45: `*coder` is a YAML alias that nothing defines (a value that begins with `*` needs quotes: \"*coder\")"),
     ("listen: [a:1, a, a:1, \":1\", a:99999]\nadmin: a:1\npools: [{name: a, peers: http://h}]", "\
 t.yaml:1:15: listen: `a` is not host:port (as in 127.0.0.1:8000)
-t.yaml:1:18: address `a:1` twice (each is listened on once)
+t.yaml:1:18: listen: address `a:1` twice (each is listened on once)
 t.yaml:1:23: listen: `:1` names no address (0.0.0.0:PORT is every address of IPv4, [::]:PORT every one of IPv6)
 t.yaml:1:29: listen: `a:99999` is not host:port (as in 127.0.0.1:8000)
-t.yaml:2:8: address `a:1` twice (each is listened on once)"),
+t.yaml:2:8: admin: address `a:1` twice (each is listened on once)"),
     ("pools: [{name: a, peers: http://h}]\nlisten: a:1\nlisten: a:2", "t.yaml:3:1: key `listen` twice in the configuration (its first value stands in line 2)"),
     ("pools: [{name: a, peers: http://h}]\nlimits: 5\nserver: []", "\
 t.yaml:2:9: limits is a mapping, not a single value (its keys: headers_max, header_bytes_max, header_ms_max, upload_ms, upload_bytes_per_second_min, connections_max, bodies_bytes_max, request_body_bytes_max, request_depth_max, event_bytes_max, pending_bytes_max, value_bytes_max, answer_bytes_max, depth_max, choices_max, metrics_models_max)
