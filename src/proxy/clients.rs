@@ -27,8 +27,9 @@ use super::descriptors;
 use super::head::{self, Framing, Head, Refused, Rest};
 use super::leash::Leash;
 use super::line::Line;
+use super::pace::Pace;
 use super::settings::Current;
-use super::socket::{ClientSocket, Pace};
+use super::socket::ClientSocket;
 use super::{CLIENT_IDLE_SECONDS, Fault, Gateway, Lifecycle};
 
 /// How long a client that has connected may take to begin its first request.

@@ -4,19 +4,61 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use pingora::Error;
 use pingora::proxy::Session;
 
+use crate::balance::Outcome;
+use crate::upstream::Cause;
+
 use super::body::End;
+use super::fault::Blame;
 use super::reply::Close;
-use super::{Context, Fault, Gateway};
+use super::{Context, Fault, Gateway, has_answered, place};
 
 /// How long a client that was refused in mid-upload is still listened to: closing at once would reset the connection
 /// and could take the answer with it.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
 impl Gateway {
+    /// Ends a request that went wrong, and says with which status; also where the client has got another, or none.
+    pub(super) async fn end(&self, session: &mut Session, e: &Error, context: &mut Context) -> u16 {
+        context.trial = None;
+        let expired = context.expired();
+        let (fault, cause) = match context.fault.take() {
+            Some(fault) => (fault, String::new()),
+            None => match context.line.slipped() {
+                Some(slip) => (slip.fault(), String::new()),
+                None => (context.fault_of(e), format!(" ({})", Cause(e))),
+            },
+        };
+        let code = fault.status();
+        // As with an answer's end: the client may take its time.
+        if let Some(mut claim) = context.target.claim.take() {
+            claim.judge(if context.target.is_stopped() { Outcome::Served } else { place::blame_peer(&fault, expired) });
+            if !matches!(fault, Fault::Broken) {
+                self.abandon(session, context, claim);
+            }
+        }
+        match fault.blame() {
+            Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}{cause}", context.id),
+            Blame::Client | Blame::Left | Blame::Stalled | Blame::Busy | Blame::Stop => {
+                log::debug!("{}: {fault}{cause}", context.id)
+            }
+        }
+        if matches!(fault.blame(), Blame::Left | Blame::Stalled) {
+            context.fault = Some(fault);
+        } else if has_answered(session) {
+            context.fault = Some(fault);
+            self.end_answer(session, context).await;
+        } else {
+            self.answer(session, context, &fault).await;
+            context.fault = Some(fault);
+        }
+        code
+    }
+
     /// Ends an answer that has begun.
-    pub(super) async fn end_answer(&self, session: &mut Session, context: &mut Context) {
+    async fn end_answer(&self, session: &mut Session, context: &mut Context) {
         let (bytes, close) = if context.wait.is_commented() || context.reply.takes_event() {
             (context.fault.as_ref().map_or_else(Bytes::new, Fault::event), Close::Properly)
         } else if context.target.is_stopped() && context.reply.is_done() {
@@ -42,7 +84,7 @@ impl Gateway {
     }
 
     /// Answers in place of a server.
-    pub(super) async fn answer(&self, session: &mut Session, context: &Context, fault: &Fault) {
+    async fn answer(&self, session: &mut Session, context: &Context, fault: &Fault) {
         let body = fault.body();
         let Ok(header) = fault.header(&context.id, &body) else { return };
         if session.as_downstream_mut().write_error_response(header, body).await.is_ok() && !session.is_body_done() {

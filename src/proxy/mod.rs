@@ -13,6 +13,7 @@ mod affinity;
 mod body;
 mod chunks;
 mod clients;
+mod connect;
 mod context;
 mod conversation;
 pub mod descriptors;
@@ -28,6 +29,7 @@ mod lifecycle;
 mod line;
 mod listing;
 mod nesting;
+mod pace;
 mod path;
 mod place;
 mod priority;
@@ -60,13 +62,12 @@ pub use settings::{Current, Settings};
 
 use crate::balance::Outcome;
 use crate::metrics::{Metrics, Retry};
-use crate::upstream::{Cause, Connection, Pool, Watch, is_shortage};
+use crate::upstream::Cause;
 
 use body::End;
 use clients::Arrival;
 use context::Distrust;
 use conversation::Resumed;
-use fault::Blame;
 use felling::Felled;
 use held::Bodies;
 use lifecycle::Busy;
@@ -100,30 +101,6 @@ impl Gateway {
             felled: Felled::default(),
             bodies: Bodies::default(),
         }
-    }
-
-    /// The connection that a request needs.
-    fn connection(&self, session: &mut Session, context: &mut Context, pool: &Pool) -> Connection {
-        let timeouts = pool.config().timeouts;
-        if headers::asks_for_tunnel(session.req_header()) {
-            return Connection::Own(Arc::new(Watch::of_tunnel(timeouts.connect_ms)));
-        }
-        // Pingora's one timeout says it all.
-        let has_one_wait = timeouts.total_ms.is_none()
-            && timeouts.first_byte_ms.is_none_or(|first_byte_ms| timeouts.idle_ms == Some(first_byte_ms));
-        if is_repeatable(session) && has_one_wait && context.target.distrust == Distrust::None {
-            return Connection::Shared { read_timeout: timeouts.idle_ms.map(Duration::from_millis) };
-        }
-        let listener = context.delivery.is_assembled().then(|| self.overhear(context));
-        let holding = context.wait.holding(listener);
-        let watch = context.target.watch.get_or_insert_with(|| Arc::new(Watch::new(timeouts)));
-        // A client that stalls holds its server's slot too.
-        session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
-        let watch = Arc::clone(watch);
-        if let Some(holding) = holding {
-            watch.hold(holding);
-        }
-        Connection::Own(watch)
     }
 }
 
@@ -196,40 +173,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Box<HttpPeer>> {
-        (context.target.claim, context.trial) = (None, None);
-        let Some(pool) = context.target.pool.clone() else { return Err(context.fail(Fault::Internal)) };
-        loop {
-            let claim = tokio::select! {
-                claim = self.place(session, context, &pool) => Some(claim),
-                () = self.lifecycle.is_over() => None,
-            };
-            let claim = claim.unwrap_or_else(|| Err(context.fail(Fault::Stopping)))?;
-            let failovers_max = pool.config().balancing.failovers_max;
-            self.stand_trial(session, context, claim.peer().id(), failovers_max).await?;
-            context.target.peer_url = Some(claim.peer().url().to_owned());
-            context.target.why = claim.why();
-            context.target.others = explain::others(session.req_header(), &pool, claim.peer());
-            if let Some(conversation) = &context.conversation {
-                pool.settle_session(conversation.key, claim.peer().id());
-            }
-            let connection = self.connection(session, context, &pool);
-            match claim.http_peer(&connection).await {
-                Ok(http_peer) => {
-                    context.seen.asking(context.began, context.target.queued);
-                    context.target.claim = Some(claim);
-                    context.sent = Some(self.felled.sending());
-                    return Ok(Box::new(http_peer));
-                }
-                Err(e) if is_shortage(&e) => return Err(context.fail(Fault::NoDescriptors)),
-                Err(e) => {
-                    log::warn!("pool {}: {}: {e}", pool.name(), claim.peer().url());
-                    place::give_up(&mut context.target, claim);
-                    if context.target.has_untried() {
-                        self.retry(context, Retry::Unreachable);
-                    }
-                }
-            }
-        }
+        self.connect(session, context).await
     }
 
     async fn upstream_request_filter(
@@ -406,39 +350,8 @@ impl ProxyHttp for Gateway {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Box<Context>) -> FailToProxy {
-        context.trial = None;
-        let expired = context.expired();
-        let (fault, cause) = match context.fault.take() {
-            Some(fault) => (fault, String::new()),
-            None => match context.line.slipped() {
-                Some(slip) => (slip.fault(), String::new()),
-                None => (context.fault_of(e), format!(" ({})", Cause(e))),
-            },
-        };
-        let code = fault.status();
-        // As with an answer's end: the client may take its time.
-        if let Some(mut claim) = context.target.claim.take() {
-            claim.judge(if context.target.is_stopped() { Outcome::Served } else { place::blame_peer(&fault, expired) });
-            if !matches!(fault, Fault::Broken) {
-                self.abandon(session, context, claim);
-            }
-        }
-        match fault.blame() {
-            Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}{cause}", context.id),
-            Blame::Client | Blame::Left | Blame::Stalled | Blame::Busy | Blame::Stop => {
-                log::debug!("{}: {fault}{cause}", context.id)
-            }
-        }
-        if matches!(fault.blame(), Blame::Left | Blame::Stalled) {
-            context.fault = Some(fault);
-        } else if has_answered(session) {
-            context.fault = Some(fault);
-            self.end_answer(session, context).await;
-        } else {
-            self.answer(session, context, &fault).await;
-            context.fault = Some(fault);
-        }
-        FailToProxy { error_code: code, can_reuse_downstream: false }
+        let error_code = self.end(session, e, context).await;
+        FailToProxy { error_code, can_reuse_downstream: false }
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Box<Context>) {

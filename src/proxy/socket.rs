@@ -24,22 +24,16 @@ use pingora::protocols::{
     UniqueID, UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Sleep, sleep};
 
 use super::chunks::Chunks;
 use super::head::Framing;
 use super::leash::{Leash, Sent};
 use super::line::{Line, Slip};
+use super::pace::{Pace, Upload};
 
 /// What one read from a client brings at most.
 pub const READ_BYTES_MAX: usize = 4096;
-
-/// How fast a body has to come: in each `period` that a client is waited for, so much.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    pub period: Duration,
-    pub bytes_per_second: u64,
-}
 
 /// A client's connection.
 pub struct ClientSocket {
@@ -52,7 +46,6 @@ pub struct ClientSocket {
     /// What came behind what may be handed on.
     ahead: BytesMut,
     gate: Gate,
-    pace: Pace,
     upload: Upload,
     writing: Option<Writing>,
 }
@@ -65,15 +58,6 @@ enum Gate {
     Open,
 }
 
-/// A body on its way, as far as this period goes.
-#[derive(Debug, Default)]
-struct Upload {
-    bytes: u64,
-    /// How long it was waited for, but for the wait that goes on.
-    waited: Duration,
-    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
-}
-
 /// A write that the client does not take.
 #[derive(Debug)]
 struct Writing {
@@ -84,7 +68,6 @@ struct Writing {
 
 impl ClientSocket {
     pub fn new(stream: Stream, line: Arc<Line>, leash: Leash) -> Self {
-        let pace = Pace { period: Duration::MAX, bytes_per_second: 0 };
         Self {
             stream: Some(stream),
             line,
@@ -92,8 +75,7 @@ impl ClientSocket {
             head: Bytes::new(),
             ahead: BytesMut::new(),
             gate: Gate::Length(0),
-            pace,
-            upload: Upload::default(),
+            upload: Upload::new(Pace::ANY),
             writing: None,
         }
     }
@@ -105,7 +87,7 @@ impl ClientSocket {
             Framing::Chunked => Gate::Chunks(Chunks::default()),
             Framing::Open => Gate::Open,
         };
-        (self.head, self.pace, self.upload) = (head, pace, Upload::default());
+        (self.head, self.upload) = (head, Upload::new(pace));
     }
 
     /// Whether a request is over, and the next may be read.
@@ -191,7 +173,7 @@ impl ClientSocket {
             ahead.extend_from_slice(&self.ahead);
             self.ahead = ahead;
         }
-        self.upload.bytes += count(came);
+        self.upload.came(count(came));
         buf.advance(came);
         Poll::Ready(Ok(()))
     }
@@ -200,21 +182,11 @@ impl ClientSocket {
     fn poll_upload(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.poll_stream(cx, buf) {
             Poll::Ready(read) => {
-                if let Some((since, _)) = self.upload.waiting.take() {
-                    self.upload.waited += since.elapsed();
-                }
+                self.upload.pause();
                 Poll::Ready(read)
             }
             Poll::Pending if matches!(self.gate, Gate::Open) => Poll::Pending,
-            Poll::Pending => loop {
-                let left = self.pace.period.saturating_sub(self.upload.waited);
-                let timer = &mut self.upload.waiting.get_or_insert_with(|| wait(left)).1;
-                ready!(timer.as_mut().poll(cx));
-                if self.upload.bytes < self.pace.bytes() {
-                    return Poll::Ready(Err(self.line.slip(Slip::UploadLate)));
-                }
-                self.upload = Upload::default();
-            },
+            Poll::Pending => self.upload.poll_late(cx).map(|()| Err(self.line.slip(Slip::UploadLate))),
         }
     }
 
@@ -235,29 +207,18 @@ impl ClientSocket {
         }
         let Some(patience) = self.line.patience() else { return Poll::Pending };
         let taken = |stream: &Stream| Some(stream.get_socket_digest()?.tcp_info()?.tcpi_bytes_acked);
-        let writing = self.writing.get_or_insert_with(|| Writing { taken: taken(stream), timer: wait(patience).1 });
+        let writing =
+            self.writing.get_or_insert_with(|| Writing { taken: taken(stream), timer: Box::pin(sleep(patience)) });
         while writing.timer.as_mut().poll(cx).is_ready() {
             // Its kernel may take much before there is room for as much again.
             let now = taken(stream);
             if now == writing.taken {
                 return Poll::Ready(Err(self.line.slip(Slip::Stalled)));
             }
-            *writing = Writing { taken: now, timer: wait(patience).1 };
+            *writing = Writing { taken: now, timer: Box::pin(sleep(patience)) };
         }
         Poll::Pending
     }
-}
-
-impl Pace {
-    /// What has to come in one period, at least something.
-    fn bytes(&self) -> u64 {
-        let millis = u64::try_from(self.period.as_millis()).unwrap_or(u64::MAX);
-        (self.bytes_per_second.saturating_mul(millis) / 1000).max(1)
-    }
-}
-
-fn wait(patience: Duration) -> (Instant, Pin<Box<Sleep>>) {
-    (Instant::now(), Box::pin(tokio::time::sleep(patience)))
 }
 
 fn count(bytes: usize) -> u64 {
@@ -400,100 +361,4 @@ impl GetSocketDigest for ClientSocket {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-
-    use super::*;
-
-    const PACE: Pace = Pace { period: Duration::from_secs(60), bytes_per_second: 500 };
-
-    fn socket() -> (DuplexStream, ClientSocket) {
-        let (client, server) = duplex(1 << 16);
-        let line = Arc::new(Line::default());
-        line.admit();
-        (client, ClientSocket::new(Box::new(server), line, Leash::new(Arc::default())))
-    }
-
-    async fn lengths(socket: &mut ClientSocket) -> (Vec<u8>, Vec<usize>) {
-        let (mut read, mut lengths) = (Vec::with_capacity(1 << 16), Vec::new());
-        loop {
-            let length = socket.read_buf(&mut read).await.unwrap();
-            lengths.push(length);
-            if length == 0 {
-                return (read, lengths);
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_read_brings_a_page_at_most() {
-        let (mut client, mut socket) = socket();
-        let sent: Vec<u8> = (0..=255).cycle().take(10_000).collect();
-        client.write_all(&sent).await.unwrap();
-        drop(client);
-        socket.begin(Bytes::from_static(b"head"), Framing::Length(10_000), PACE);
-        let (read, lengths) = lengths(&mut socket).await;
-        assert_eq!(lengths, [4, 4096, 4096, 1808, 0]);
-        assert_eq!(read, [b"head".as_slice(), &sent].concat());
-    }
-
-    #[tokio::test]
-    async fn what_belongs_to_the_next_request_waits() {
-        let chunked = "5\r\nhello\r\n0\r\n\r\n";
-        for (framing, body) in [(Framing::Length(5), "hello"), (Framing::Chunked, chunked), (Framing::Length(0), "")] {
-            let (mut client, mut socket) = socket();
-            client.write_all(format!("{body}GET /next").as_bytes()).await.unwrap();
-            drop(client);
-            socket.begin(Bytes::new(), framing, PACE);
-            let (read, _) = lengths(&mut socket).await;
-            assert_eq!(String::from_utf8(read).unwrap(), body);
-            assert!(socket.is_between_requests());
-            assert_eq!(socket.ahead().as_ref(), b"GET /next");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_bad_chunk_ends_the_reading() {
-        let (mut client, mut socket) = socket();
-        client.write_all(b"1b;a=\nb\r\n").await.unwrap();
-        socket.begin(Bytes::new(), Framing::Chunked, PACE);
-        assert!(socket.read(&mut [0; 100]).await.is_err());
-        assert_eq!(socket.line.slipped(), Some(Slip::BadChunk));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_upload_has_to_come_at_its_pace_in_each_period() {
-        // Bytes a second, for so many seconds, and when that is cut off.
-        for (rate, seconds, cut) in [(0, 0, 60), (250, 1000, 60), (600, 100, 120), (600, 119, 180), (100_000, 1, 120)] {
-            let (mut client, mut socket) = socket();
-            socket.begin(Bytes::new(), Framing::Length(1 << 30), PACE);
-            let began = Instant::now();
-            let send = async {
-                for _ in 0..seconds {
-                    client.write_all(&vec![b'x'; rate]).await.unwrap();
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                std::future::pending().await
-            };
-            let read = async {
-                let mut page = [0; 4096];
-                while socket.read(&mut page).await.is_ok() {}
-            };
-            tokio::select! {
-                () = send => {}
-                () = read => {}
-            }
-            assert_eq!(began.elapsed().as_secs(), cut, "{rate} bytes a second for {seconds} s");
-            assert_eq!(socket.line.slipped(), Some(Slip::UploadLate));
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_is_given_up() {
-        let (_client, mut socket) = socket();
-        socket.line.be_patient(Some(5_000));
-        let began = Instant::now();
-        assert!(socket.write_all(&[b'x'; 1 << 20]).await.is_err());
-        assert_eq!((began.elapsed().as_secs(), socket.line.slipped()), (5, Some(Slip::Stalled)));
-    }
-}
+mod tests;
