@@ -1,5 +1,5 @@
-//! By which a stop gets hold of what runs: it ends the wait for a client, as if that had left, and every phase knows what
-//! to do then. The client can still be written to, so that it is told.
+//! Ends a client's connection when the gateway stops: reading from it fails as if the client had left, which every phase
+//! of a request knows how to take. It can still be written to, so that the client is told.
 //! Reads and writes nothing itself; `socket` does, and polls it while it waits.
 
 use std::fmt;
