@@ -43,19 +43,22 @@ impl Lines {
     /// More text was shown.
     pub(super) fn push(&mut self, text: &str) {
         let Some(last) = text.chars().next_back() else { return };
-        for line in text.split_inclusive('\n') {
-            // Most of a line is behind the characters that matter.
-            if self.line == Line::Text && !line.ends_with('\n') {
-                continue;
-            }
-            if self.line != Line::Text {
-                line.chars().filter(|&c| c != '\n').for_each(|c| self.character(c));
-            }
-            if line.ends_with('\n') {
-                self.end_line();
-            }
-        }
         self.last = Some(last);
+        let mut rest = text.as_bytes();
+        loop {
+            while self.line != Line::Text
+                && let Some((&byte, tail)) = rest.split_first()
+                && byte != b'\n'
+            {
+                // Those that matter are ASCII.
+                self.character(char::from(byte));
+                rest = tail;
+            }
+            // Most of a text is behind the characters of its line that matter.
+            let Some(end) = rest.iter().position(|&byte| byte == b'\n') else { return };
+            rest = rest.get(end + 1..).unwrap_or_default();
+            self.end_line();
+        }
     }
 
     fn character(&mut self, c: char) {

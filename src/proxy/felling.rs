@@ -44,6 +44,9 @@ pub struct Mark {
     is_empty: bool,
 }
 
+/// What is handed to the hasher at once.
+const PART_BYTES: usize = 256;
+
 /// A body on its way to a server.
 #[derive(Debug)]
 pub struct Sent {
@@ -113,9 +116,17 @@ impl Sent {
 
 impl Mark {
     fn push(&mut self, piece: &[u8]) {
-        for run in piece.split(u8::is_ascii_whitespace).filter(|run| !run.is_empty()) {
-            self.hasher.write(run);
-            self.is_empty = false;
+        // The hasher takes many bytes at once in less time than one word after the other.
+        for part in piece.chunks(PART_BYTES) {
+            let (mut solid, mut length) = ([0; PART_BYTES], 0);
+            for &byte in part {
+                if let Some(slot) = solid.get_mut(length) {
+                    *slot = byte;
+                }
+                length += usize::from(!byte.is_ascii_whitespace());
+            }
+            self.hasher.write(solid.get(..length).unwrap_or_default());
+            self.is_empty &= length == 0;
         }
     }
 

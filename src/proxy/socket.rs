@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -122,8 +123,9 @@ impl ClientSocket {
     }
 
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut page = [0; READ_BYTES_MAX];
-        let mut buf = ReadBuf::new(&mut page);
+        // Most polls bring nothing: the page is not even zeroed for them.
+        let mut page = [MaybeUninit::uninit(); READ_BYTES_MAX];
+        let mut buf = ReadBuf::uninit(&mut page);
         ready!(self.poll_stream(cx, &mut buf))?;
         self.ahead.extend_from_slice(buf.filled());
         Poll::Ready(Ok(buf.filled().len()))

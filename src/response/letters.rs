@@ -24,14 +24,14 @@ impl Letters {
     /// Takes what stands between a JSON string's quotes; `scratch` holds the text when it was escaped.
     /// `None` when this is not the inside of a JSON string.
     pub(super) fn read<'a>(&mut self, inside: &'a [u8], scratch: &'a mut String) -> Option<Text<'a>> {
-        let Some(plain) = std::str::from_utf8(inside).ok().filter(|plain| self.half.is_some() || ends_in_half(plain))
-        else {
+        if self.half.is_none() && !ends_in_half(inside) {
             return Some(Text { text: shape::text(inside, scratch)?, cut: false });
-        };
+        }
+        let plain = std::str::from_utf8(inside).ok()?;
         if plain.is_empty() {
             return Some(Text::default());
         }
-        let behind = if ends_in_half(plain) { plain.len() - HALF_LEN } else { plain.len() };
+        let behind = if ends_in_half(inside) { plain.len() - HALF_LEN } else { plain.len() };
         let (now, later) = plain.split_at_checked(behind)?;
         scratch.clear();
         json::unescape_into(&[self.half.as_deref().unwrap_or_default(), now].concat(), scratch)?;
@@ -46,9 +46,9 @@ impl Letters {
 }
 
 /// Whether the last that stands between a JSON string's quotes is the escape of a first half.
-fn ends_in_half(inside: &str) -> bool {
+fn ends_in_half(inside: &[u8]) -> bool {
     let Some((before, [b'\\', b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'A' | b'b' | b'B', last @ ..])) =
-        inside.as_bytes().split_last_chunk::<HALF_LEN>()
+        inside.split_last_chunk::<HALF_LEN>()
     else {
         return false;
     };
