@@ -135,7 +135,7 @@ impl Types for Schema<'_> {
 /// The markers that may stand behind arguments.
 pub(super) fn behind(dialect: &Dialect) -> Behind<'_> {
     let call = &dialect.spec().call;
-    let markers: [&[String]; 4] = [&dialect.tables().closers, &call.open, &call.fence, &call.end_tokens];
+    let markers: [&[String]; 4] = [&dialect.tables().closers, &call.open, &dialect.tables().fences, &call.end_tokens];
     Behind { markers, first_bytes: &dialect.tables().arguments }
 }
 

@@ -86,6 +86,8 @@ pub struct Tables {
     pub bare: Vec<Vec<String>>,
     /// What ends a call from within: the parameters' closer and the wrappers'.
     pub closers: Vec<String>,
+    /// The code fence around a call, where the dialect knows one.
+    pub fences: Vec<String>,
     /// What the markers inside arguments and behind them begin with.
     pub arguments: FirstBytes,
 }
@@ -127,7 +129,8 @@ impl Tables {
             Payload::Json(_) | Payload::Tagged(_) => None,
         };
         let Call { open, fence, end_tokens, .. } = &spec.call;
-        let arguments = FirstBytes::of(closers.iter().chain(end_tokens).chain(open).chain(fence).chain(quote));
+        let fences: Vec<String> = if fence.is_empty() { Vec::new() } else { vec![FENCE.to_string()] };
+        let arguments = FirstBytes::of(closers.iter().chain(end_tokens).chain(open).chain(&fences).chain(quote));
         Ok(Self {
             text: Table::new(text)?,
             plain: Table::new(plain)?,
@@ -135,6 +138,7 @@ impl Tables {
             value,
             bare: bare(&spec.call),
             closers,
+            fences,
             arguments,
         })
     }

@@ -111,7 +111,7 @@ impl Tail {
             self.text.push(c);
             return true;
         }
-        if let Some((which, false)) = may_be(u64::MAX, 0, c, behind) {
+        if let Some((which, false)) = begins(c, behind).then(|| may_be(u64::MAX, 0, c, behind)).flatten() {
             self.marker = Some((self.text.len(), which));
             self.text.push(c);
             return true;
@@ -129,6 +129,11 @@ impl Tail {
         }
         belongs
     }
+}
+
+/// Whether a marker may begin with `c`, as its first byte tells. Most characters are decided by that.
+fn begins(c: char, behind: Behind<'_>) -> bool {
+    c.encode_utf8(&mut [0; 4]).bytes().next().is_some_and(|byte| behind.first_bytes.has(byte))
 }
 
 /// Which markers go on with `c` behind their first `read` bytes, and whether one of them is whole then.
