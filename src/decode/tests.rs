@@ -379,6 +379,8 @@ fn the_inside_of_a_string_is_lent() {
     for (dialect, before, plain) in [
         ("hermes", r#"<tool_call>{"name": "get_time", "arguments": {"x": "a"#, r#"b \n\" c"#),
         ("hermes", r#"<tool_call>{"name": "get_time", "arguments": {"x": 'a"#, "b é c"),
+        // A fence's words, `json` and `xml` here, are no markers.
+        ("hermes", r#"<tool_call>{"name": "get_time", "arguments": {"x": "a"#, "b xml, j"),
         ("hermes", r#"<tool_call>{"name": "get_time", "arguments": "{\"x\": \"a"#, "b } c"),
         ("qwen3-coder", "<tool_call><function=bash><parameter=command>a", "b } c"),
         ("gemma4", "<|tool_call>call:bash{command:<|\"|>a", "b c"),
