@@ -7,7 +7,7 @@ use super::look::{Guess, Look};
 use super::quoted::{Escape, Role, in_word};
 use super::tail::{self, Behind};
 use super::{Repair, Sight, State, Syntax, Types};
-use crate::json::escape_into;
+use crate::json::{escape_into, is_plain};
 
 /// How a byte inside a string is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -190,8 +190,10 @@ impl<P: Copy + Debug> Repair<P> {
                 self.quoted.escape = Escape::None;
                 match c {
                     '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't' => {
-                        let escaped: String = ['\\', c].iter().collect();
-                        self.data(&escaped, out);
+                        // All of them are ASCII.
+                        let mut escaped = [b'\\'; 2];
+                        c.encode_utf8(escaped.get_mut(1..).unwrap_or_default());
+                        self.data(std::str::from_utf8(&escaped).unwrap_or_default(), out);
                     }
                     'u' => self.quoted.escape = Escape::Unicode { digits: [0; 4], len: 0 },
                     '\'' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' => {
@@ -285,6 +287,9 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     fn raw_data(&mut self, text: &str, out: &mut String) {
+        if is_plain(text) {
+            return self.data(text, out);
+        }
         let mut escaped = String::new();
         escape_into(text, &mut escaped);
         self.repaired |= text.bytes().any(|byte| byte < 0x20);
