@@ -331,6 +331,7 @@ t!(gemma4, case("gemma4"),
     // Text.
     "In Gemma the marker <|tool_call> opens a call." => r#"text "In Gemma the marker <|tool_call> opens a call.""#,
     "<|tool_call>call:get_weather{\"city\":(oops)}<tool_call|> tail" => r#"text "<|tool_call>call:get_weather{\"city\":(oops)}<tool_call|> tail""#,
+    "<|tool_call>call:get_weather{city:Paris]<tool_call|>" => r#"text "<|tool_call>call:get_weather{city:Paris]<tool_call|>""#,
     "<|tool_call>call:get_weather{city:}<tool_call|>" => r#"text "<|tool_call>call:get_weather{city:}<tool_call|>""#,
     "<|tool_call>call:get_weather{city:" => r#"text "<|tool_call>call:get_weather{city:""#,
     "<|tool_call>call:bad no brace<tool_call|><|tool_call>call:get_time{}<tool_call|>"

@@ -20,7 +20,7 @@ impl<P: Copy + Debug> Repair<P> {
                 self.close_top(out);
                 Next::Read
             }
-            '}' | ']' | ')' => self.wrong_closer(c, out),
+            '}' | ']' | ')' => self.wrong_closer(c, cx.mode, out),
             ',' | ';' | '\\' if c == ',' || cx.words == Words::Unreadable => {
                 self.repaired = true;
                 Next::Read

@@ -102,7 +102,7 @@ impl<P: Copy + Debug> Repair<P> {
             return match c {
                 ',' => Next::Read,
                 ':' => self.unreadable(cx.mode, Next::Read),
-                c => self.wrong_closer(c, out),
+                c => self.wrong_closer(c, cx.mode, out),
             };
         }
         if cx.mode == Mode::Strict {
@@ -161,7 +161,7 @@ impl<P: Copy + Debug> Repair<P> {
             c if c.is_ascii_whitespace() => out.push(space(c)),
             ',' => self.expect_next(),
             '}' | ']' | ')' if self.closes(c) => self.close_top(out),
-            '}' | ']' | ')' => return self.wrong_closer(c, out),
+            '}' | ']' | ')' => return self.wrong_closer(c, cx.mode, out),
             '/' | '#' if cx.words == Words::Unreadable => return self.begin_comment(c, Token::Comma),
             // Something else stands where the comma should.
             ':' | '=' | ';' | '.' | '<' | '>' | '|' | '\\'
@@ -180,10 +180,15 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// A closer that does not close what is open. Either others are missing before it, or it is the wrong one: the
     /// innermost container ends in any case, and what follows tells what else does.
-    pub(super) fn wrong_closer(&mut self, c: char, out: &mut String) -> Next {
-        self.repaired = true;
+    pub(super) fn wrong_closer(&mut self, c: char, mode: Mode, out: &mut String) -> Next {
         let innermost = self.frames.len().saturating_sub(1);
-        let at = self.frames.iter().rposition(|f| f.closer == c).unwrap_or(innermost);
+        let found = self.frames.iter().rposition(|f| f.closer == c);
+        if mode == Mode::Strict && found.is_none() && innermost == 0 {
+            // Nothing but this closer would end the value: it may be no value at all.
+            return Next::Unreadable;
+        }
+        self.repaired = true;
+        let at = found.unwrap_or(innermost);
         if at < innermost && !self.in_empty_list() {
             self.close_top(out);
         }
