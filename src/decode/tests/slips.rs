@@ -12,6 +12,9 @@ t!(wrong_closers_and_keys_in_lists, case("hermes"),
     // Flat beside the name.
     "<tool_call>{\"name\": \"get_weather\", \"list\": [\"x\", \"y\", \"city\": \"Rome\"}</tool_call>"
         => r#"call get_weather / args {"list":["x", "y"],"city":"Rome"} / end"#,
+    // The list is all of the arguments, and has a key already.
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": [\"city\": \"Rome\", \"days\": 3]}</tool_call>"
+        => r#"call get_weather / args ["city" ,"Rome", "days" ,3] / end"#,
 );
 
 t!(a_name_where_the_object_itself_could_stand, case("hermes"),

@@ -279,9 +279,11 @@ impl<P: Copy + Debug> Repair<P> {
         self.in_array() && self.lead.is_empty() && self.state != State::AfterValue
     }
 
-    /// Whether what begins behind a list's comma can be a key of an object around the list.
+    /// Whether what begins behind a list's comma can be a key of an object around the list. Where the list is all of the
+    /// value and was mended already, it may be an object with the wrong opener: then its keys stay in it.
     pub(super) fn may_be_key_in_list<T>(&self, cx: &Syntax<'_, T>) -> bool {
-        let object = cx.outer > 0 || self.frames.iter().any(|f| f.container != Container::Array);
+        let outer = cx.outer > 0 && !self.repaired;
+        let object = outer || self.frames.iter().any(|f| f.container != Container::Array);
         self.in_array() && self.lead.starts_with(',') && object
     }
 
