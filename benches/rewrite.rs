@@ -8,12 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use toolgate::answer::StreamRewriter;
 use toolgate::decode::{Calls, Reasoning, Settings, UnknownTools};
 use toolgate::dialect::Dialects;
 use toolgate::exchange::{Exchange, Usage};
 use toolgate::json::Depth;
 use toolgate::limits::Limits;
-use toolgate::response::StreamRewriter;
 use toolgate::schema::Tools;
 
 fn main() {

@@ -1,5 +1,5 @@
 //! What the reply side must know about the request.
-//! `request` makes it, `response` reads it; it does nothing itself.
+//! `plan` makes it, `answer` reads it; it does nothing itself.
 
 use crate::decode::Settings;
 

@@ -21,13 +21,13 @@
 //! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `dialect schema scan json limits` |
 //! | 2 | `prompt` | tools and past calls to text that the model understands | `dialect schema openai json` |
 //! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
-//! | 3 | `request` | rewrite a request body, yield an `Exchange` | `prompt exchange decode dialect schema openai limits json` |
-//! | 3 | `response` | rewrite a reply, streamed or whole | `decode exchange sse json openai limits` |
+//! | 3 | `plan` | rewrite a request body, yield an `Exchange` | `prompt exchange decode dialect schema openai limits json` |
+//! | 3 | `answer` | rewrite a reply, streamed or whole | `decode exchange sse json openai limits` |
 //! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect limits exchange decode` |
-//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect exchange response sse limits` |
-//! | 5 | `metrics` | what is counted and measured, and its names | `balance response` |
-//! | 6 | `proxy` | the Pingora phases; `fault` maps errors to HTTP | all above |
+//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect exchange answer sse limits` |
+//! | 5 | `metrics` | what is counted and measured, and its names | `answer balance` |
+//! | 6 | `gateway` | the Pingora phases; `fault` maps errors to HTTP | all above |
 //! | 6 | `admin` | the admin address: health, readiness, metrics, status | all above |
 //! | 6 | `mock` | the scripted upstream | all above |
 //! | 7 | `server` | start, signals, stop | all above |
@@ -37,6 +37,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod answer;
 pub mod balance;
 pub mod cli;
 pub mod config;
@@ -44,16 +45,15 @@ pub mod decode;
 pub mod demo;
 pub mod dialect;
 pub mod exchange;
+pub mod gateway;
 pub mod json;
 pub mod limits;
 pub mod metrics;
 pub mod mock;
 pub mod models;
 pub mod openai;
+pub mod plan;
 pub mod prompt;
-pub mod proxy;
-pub mod request;
-pub mod response;
 pub mod scan;
 pub mod schema;
 pub mod server;

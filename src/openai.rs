@@ -1,5 +1,5 @@
 //! The wire vocabulary of OpenAI's chat completions: what a request offers and what a reply says.
-//! Holds no behaviour beyond naming things; rewriting is `request`'s and `response`'s.
+//! Holds no behaviour beyond naming things; rewriting is `plan`'s and `answer`'s.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

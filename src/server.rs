@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
+use crate::gateway::{Clients, Current, Gateway, Lifecycle, Settings, descriptors};
 use crate::metrics::{self, Metrics};
-use crate::proxy::{Clients, Current, Gateway, Lifecycle, Settings, descriptors};
 
 use bound::{Bound, Listening, Socket};
 use reload::Keeper;

@@ -12,7 +12,7 @@ use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::{Dialect, Dialects};
 use toolgate::exchange::{Engine, ToolsMode};
 use toolgate::limits::Limits;
-use toolgate::request::{self, Policy, Rewritten};
+use toolgate::plan::{self, Policy, Rewritten};
 
 #[test]
 fn requests_go_up_as_expected() {
@@ -45,7 +45,7 @@ fn rewritten(body: &[u8], dialect: &Arc<Dialect>) -> Vec<u8> {
         reasoning: Reasoning::Auto,
         unknown_tools: UnknownTools::Text,
     };
-    match request::rewrite(&body.to_vec().into(), &policy, &Limits::default()) {
+    match plan::rewrite(&body.to_vec().into(), &policy, &Limits::default()) {
         Ok(Rewritten::Body { bytes, .. }) => bytes.to_vec(),
         other => panic!("{}: {other:?}", dialect.name()),
     }

@@ -11,9 +11,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
+use toolgate::answer::Folder;
 use toolgate::config::{Chats, Config, ToolsChoice};
 use toolgate::decode::Reasoning;
-use toolgate::response::Folder;
 use toolgate::server;
 
 /// What the decisions say otherwise.

@@ -14,7 +14,7 @@ use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::Dialects;
 use toolgate::exchange::{Engine, ToolsMode};
 use toolgate::limits::Limits;
-use toolgate::request::{self, Policy, RequestError, Rewritten};
+use toolgate::plan::{self, Policy, RequestError, Rewritten};
 
 #[test]
 fn systems_upstream_requests() {
@@ -48,7 +48,7 @@ fn check(vector: &Value) -> Result<(), String> {
         reasoning: Reasoning::Auto,
         unknown_tools: UnknownTools::Text,
     };
-    let up = match request::rewrite(&body.clone().into(), &policy, &Limits::default()) {
+    let up = match plan::rewrite(&body.clone().into(), &policy, &Limits::default()) {
         Ok(Rewritten::Untouched) => body,
         Ok(Rewritten::Unread(bytes) | Rewritten::Body { bytes, .. }) => String::from_utf8(bytes.to_vec()).unwrap(),
         Err(RequestError::UnknownToolChoice(_)) => return expect_refusal(&vector["expect"]),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::exchange::{Engine, ToolsMode};
 use toolgate::limits::Limits;
-use toolgate::request::{self, Policy, Rewritten};
+use toolgate::plan::{self, Policy, Rewritten};
 
 use super::vocabulary;
 
@@ -94,7 +94,7 @@ fn chat(bytes: &[u8]) -> String {
 }
 
 fn check(body: &Bytes, policy: &Policy) {
-    let rewritten = request::rewrite(body, policy, &Limits::default());
+    let rewritten = plan::rewrite(body, policy, &Limits::default());
     let Ok(Rewritten::Unread(bytes) | Rewritten::Body { bytes, .. }) = rewritten else { return };
     assert_ne!(policy.mode, ToolsMode::Native);
     let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
@@ -108,7 +108,7 @@ fn check(body: &Bytes, policy: &Policy) {
     }
     if policy.mode == ToolsMode::Inject {
         assert!(!after.contains_key("tools") && !after.contains_key("tool_choice"), "{after:?}");
-        let again = request::rewrite(&bytes, policy, &Limits::default());
+        let again = plan::rewrite(&bytes, policy, &Limits::default());
         assert!(matches!(again, Ok(Rewritten::Untouched)), "what goes up offers tools: {bytes:?}");
     }
 }

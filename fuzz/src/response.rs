@@ -3,9 +3,9 @@
 use bytes::{Bytes, BytesMut};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use toolgate::answer::{BodyRewriter, StreamRewriter, Summary};
 use toolgate::exchange::{Exchange, Usage};
 use toolgate::limits::Limits;
-use toolgate::response::{BodyRewriter, StreamRewriter, Summary};
 
 use super::decode::Case;
 use super::vocabulary;

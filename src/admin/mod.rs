@@ -13,8 +13,8 @@ use pingora::http::{Method, ResponseHeader};
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
 
+use crate::gateway::{Current, Lifecycle};
 use crate::metrics::{self, Metrics};
-use crate::proxy::{Current, Lifecycle};
 
 /// The page to watch with. It brings everything along and asks this address alone.
 const PAGE: &str = include_str!("page.html");

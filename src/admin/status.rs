@@ -7,8 +7,8 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::config::DialectChoice;
+use crate::gateway::Lifecycle;
 use crate::metrics::{self, Failure, Metrics, Now, PeerNow, PoolNow, Totals};
-use crate::proxy::Lifecycle;
 use crate::upstream::{Pool, Upstream};
 
 /// What is so now.

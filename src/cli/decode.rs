@@ -1,5 +1,5 @@
 //! `toolgate decode`: a model's text in, the message that a client gets out.
-//! Decodes nothing itself: the text goes through `response` as an upstream's reply, as in the proxy.
+//! Decodes nothing itself: the text goes through `answer` as an upstream's reply, as in the proxy.
 
 mod jsonl;
 
@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 use structopt::StructOpt;
 
 use super::{CliError, dialect, print, read_file, read_stdin};
+use crate::answer::{BodyRewriter, Folded, Folder, Message, StreamRewriter};
 use crate::decode::Settings;
 use crate::exchange::{Exchange, Usage};
 use crate::limits::Limits;
 use crate::openai;
-use crate::response::{BodyRewriter, Folded, Folder, Message, StreamRewriter};
 use crate::schema::Tools;
 
 #[derive(Debug, StructOpt)]

@@ -23,7 +23,7 @@ use self::decode::AnswerError;
 use crate::config::ConfigErrors;
 use crate::demo::DemoError;
 use crate::dialect::{Dialect, Dialects};
-use crate::request::RequestError;
+use crate::plan::RequestError;
 use crate::server;
 
 /// OpenAI tool calling in front of local LLM servers.

@@ -7,7 +7,7 @@ use super::{CliError, dialect, print, read_stdin};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::exchange::{Engine, ToolsMode};
 use crate::limits::Limits;
-use crate::request::{Policy, Rewritten, rewrite};
+use crate::plan::{Policy, Rewritten, rewrite};
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {

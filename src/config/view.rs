@@ -1,5 +1,5 @@
 //! What clients see of the servers behind the gateway.
-//! Knows no requests; `proxy` holds them to this.
+//! Knows no requests; `gateway` holds them to this.
 
 use super::fields::{Fields, Reader};
 use super::tree::{Node, Value};

@@ -12,10 +12,10 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use self::screen::{Ink, Line, Screen};
+use crate::answer::{Folder, Message};
 use crate::config::{Config, ConfigErrors};
 use crate::limits::Limits;
 use crate::mock::{Mock, Script, ScriptError};
-use crate::response::{Folder, Message};
 use crate::{server, sse};
 
 pub use self::client::ClientError;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Pace;
-use crate::response::Summary;
+use crate::answer::Summary;
 
 /// A request that is over.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
 //! What the gateway counts and measures, and the names under which it is read.
-//! Serves nothing, and parses nothing: what a reply says comes from `response`'s summary.
+//! Serves nothing, and parses nothing: what a reply says comes from `answer`'s summary.
 //!
 //! A request is counted once, when it is over. While it streams it costs a look at the clock for each piece with words
 //! in it; see [`Pace`]. Labels come from the configuration and from closed sets, but for models, which [`Models`] bounds.
@@ -34,7 +34,7 @@ pub use process::{count_dropped_lines, descriptors_max, resident_bytes};
 pub use recent::{Failure, Recent, Whose};
 pub use reloads::Reloads;
 
-use crate::response::Summary;
+use crate::answer::Summary;
 
 use family::Family;
 use instruments::{Histogram, Scale, Unit};

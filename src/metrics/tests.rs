@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::response::Tokens;
+use crate::answer::Tokens;
 
 /// Metrics that learn models' names.
 fn metrics() -> Metrics {

@@ -1,5 +1,5 @@
 //! Tools and past calls, written as text that the model understands.
-//! Knows nothing of messages and roles; `request` puts these texts in their places.
+//! Knows nothing of messages and roles; `plan` puts these texts in their places.
 //!
 //! The forms are closed and stand in code, one a file; which one a dialect uses, and the words around it, are data.
 

@@ -9,8 +9,8 @@ use pingora::services::background::BackgroundService;
 use tokio::sync::watch;
 
 use crate::config::{Config, Server};
+use crate::gateway::Current;
 use crate::metrics::Metrics;
-use crate::proxy::Current;
 
 /// Keeps the pools for as long as the gateway runs, and has them followed by those of newer configurations.
 pub(super) struct Keeper {

@@ -1,6 +1,6 @@
 //! Stops the gateway: not ready first, then closed to newcomers, then over when the last request has gone or has had its
 //! time.
-//! Ends no request itself: `proxy` does, once it is told to.
+//! Ends no request itself: `gateway` does, once it is told to.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::config;
-use crate::proxy::Lifecycle;
+use crate::gateway::Lifecycle;
 
 /// What is cut has this long to say so. Most of it takes no time; a request that asks servers for their models may take
 /// two seconds to notice.

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use crate::response::{AssembleError, Progress};
+use crate::answer::{AssembleError, Progress};
 
 use super::opening::{End, Opening, Until};
 

@@ -11,8 +11,8 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
+use crate::answer::{AssembleError, Progress, Said};
 use crate::limits::Limits;
-use crate::response::{AssembleError, Progress, Said};
 use crate::sse;
 
 use super::framing::{Body, Form, Head, Piece};

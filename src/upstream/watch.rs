@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use crate::answer::{AssembleError, Progress};
 use crate::config::Timeouts;
-use crate::response::{AssembleError, Progress};
 
 use super::hold::{Handed, Hold, Holding, Last};
 use super::lock;

@@ -3,8 +3,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use crate::answer::{AssembleError, Assembler};
 use crate::limits::Limits;
-use crate::response::{AssembleError, Assembler};
 
 /// The answer in the making.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! Aliases: the server is asked for the model, the client hears the name that it used.
 
 use bytes::Bytes;
+use toolgate::answer::Folder;
 use toolgate::config::{Alias, Config};
-use toolgate::response::Folder;
 
 use crate::harness::{PATIENCE, Upstream, ask, config, gateway_of, models, ok, peer, pool, post};
 

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 
 use bytes::Bytes;
+use toolgate::answer::{Folded, Folder};
 use toolgate::config::Timeouts;
-use toolgate::response::{Folded, Folder};
 
 use crate::harness::{
     Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway, gateway_of, models, peer, pool, post,

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::super::{CliError, dialect};
 use super::{AnswerError, streamed, whole};
+use crate::answer::Message;
 use crate::decode::{Calls, Reasoning, Settings};
 use crate::dialect::Dialect;
 use crate::openai;
-use crate::response::Message;
 use crate::schema::Tools;
 
 /// One line. Keys that are not known are left alone, so that a table of tests can carry its own.

@@ -1,5 +1,5 @@
 //! What is done to a reply: chosen by its head, then fed with its body.
-//! The reading itself is `response`'s.
+//! The reading itself is `answer`'s.
 
 use std::sync::PoisonError;
 
@@ -7,10 +7,10 @@ use bytes::{Bytes, BytesMut};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
+use crate::answer::{AnswerTooLarge, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::metrics::{Operation, Reading};
-use crate::response::{AnswerTooLarge, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
 
 use super::context::Delivery;
 use super::listing::{List, tells_models};

@@ -12,11 +12,11 @@ use pingora::proxy::Session;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use crate::answer::AnswerTooLarge;
 use crate::config::ModelsList;
 use crate::exchange::ToolsMode;
 use crate::limits::Limits;
 use crate::models::{Entry, Group, Listed, Models, without_private};
-use crate::response::AnswerTooLarge;
 use crate::upstream::{ClaimError, Pool};
 
 use super::{Context, Fault, Gateway, Settings, path};

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType};
 
+use crate::answer::{ModelRewriter, Summary};
 use crate::balance::{Fingerprint, PeerId, Why};
 use crate::exchange::Exchange;
-use crate::response::{ModelRewriter, Summary};
 use crate::upstream::{Claim, Expired, Pool, Watch};
 
 use super::addressed::Addressed;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::response::{AnswerTooLarge, AssembleError, Assembler};
+use crate::answer::{AnswerTooLarge, AssembleError, Assembler};
 use crate::sse::EventTooLarge;
 
 fn assemble_cut(

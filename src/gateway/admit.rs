@@ -1,5 +1,5 @@
 //! What happens to a request before a peer is chosen: measured, read if it must be, sent to a pool, rewritten.
-//! Rewrites nothing itself; `request` does.
+//! Rewrites nothing itself; `plan` does.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::balance;
 use crate::config::{Chats, Queue, View};
 use crate::exchange::ToolsMode;
 use crate::metrics::Operation;
-use crate::request::{self, Outline, Policy, ResponseFormat, Rewritten};
+use crate::plan::{self, Outline, Policy, ResponseFormat, Rewritten};
 use crate::upstream::{Asked, Comments, Pool, Until, Upstream};
 
 use super::body::{self, Read, ReadError, Upload};
@@ -123,7 +123,7 @@ impl Gateway {
             reasoning: family.reasoning,
             unknown_tools: config.unknown_tools,
         };
-        match request::rewrite(body, &policy, &context.settings.limits) {
+        match plan::rewrite(body, &policy, &context.settings.limits) {
             Err(e) => Err(context.fail(Fault::Request(e))),
             Ok(Rewritten::Untouched) => Ok(None),
             Ok(Rewritten::Unread(bytes)) => Ok(Some(bytes)),
@@ -143,7 +143,7 @@ impl Gateway {
 /// The body with the model behind an alias, if it names one.
 fn resolve_alias(view: &View, body: &Bytes, context: &mut Context) -> Option<Bytes> {
     let model = view.behind(context.model.as_deref()?)?;
-    let renamed = request::with_model(body, model)?;
+    let renamed = plan::with_model(body, model)?;
     context.alias = context.model.replace(model.to_owned());
     Some(renamed)
 }
@@ -162,7 +162,7 @@ fn pool_for(upstream: &Upstream, context: &mut Context) -> Result<Arc<Pool>> {
 
 /// The body that asks for a stream instead, if the answer is to be assembled from one.
 fn streamed(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
-    let streamed = is_among(pool.config().assemble, context).then(|| request::streamed(body)).flatten()?;
+    let streamed = is_among(pool.config().assemble, context).then(|| plan::streamed(body)).flatten()?;
     context.delivery = Delivery::Assembled { choices: streamed.choices };
     Some(streamed.body)
 }
@@ -170,7 +170,7 @@ fn streamed(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
 /// The body that asks the server to say how far it is with the prompt, if the client can be told.
 fn asking_for_progress(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
     let is_wanted = context.wait.is_heard() && is_among(pool.config().progress, context);
-    let asking = is_wanted.then(|| request::asking_for_progress(body)).flatten()?;
+    let asking = is_wanted.then(|| plan::asking_for_progress(body)).flatten()?;
     context.wait.ask_for_progress();
     Some(asking)
 }

@@ -8,10 +8,10 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
+use crate::answer::Summary;
 use crate::balance::{Failure, Outcome, Request, Reuse, Turn};
 use crate::exchange::Engine;
 use crate::metrics::Retry;
-use crate::response::Summary;
 use crate::upstream::{Cause, Claim, ClaimError, Expired, Fate, Found, Need, Pool};
 
 use super::body::{Read, Upload};

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::response::Message;
+use crate::answer::Message;
 
 /// What models write, whole and broken.
 const FRAGMENTS: [&str; 16] = [

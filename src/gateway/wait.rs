@@ -11,7 +11,7 @@ use pingora::http::{ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, Result};
 
-use crate::response::Progress;
+use crate::answer::Progress;
 use crate::upstream::{Asked, Comments, Holding, Listener, Ticks, Until};
 
 use super::{Context, explain, has_answered, headers};

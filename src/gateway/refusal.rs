@@ -5,8 +5,8 @@ use bytes::{Bytes, BytesMut};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 
+use crate::answer;
 use crate::metrics::Reading;
-use crate::response;
 
 use super::reply::Reply;
 use super::{Context, Fault};
@@ -40,7 +40,7 @@ impl Refusal {
     /// Its own error.
     fn servers_own(&self) -> Option<Bytes> {
         let text = (self.body.len() <= BODY_BYTES_MAX).then(|| std::str::from_utf8(&self.body).ok()).flatten()?;
-        Some(format!("data: {{\"error\":{}}}\n\n", response::told(text, self.status)?).into())
+        Some(format!("data: {{\"error\":{}}}\n\n", answer::told(text, self.status)?).into())
     }
 }
 

@@ -1,5 +1,5 @@
 //! Asks for a stream in the place of a client that did not, and for what a stream can say before its first word.
-//! Changes the members that ask for it and nothing else; a stream that was not asked for is `response::Assembler`'s.
+//! Changes the members that ask for it and nothing else; a stream that was not asked for is `answer::Assembler`'s.
 
 use std::borrow::Cow;
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::request::RequestError;
-use crate::response::AssembleError;
+use crate::answer::AssembleError;
+use crate::plan::RequestError;
 use crate::upstream::{ClaimError, Expired};
 use crate::{json, openai};
 
