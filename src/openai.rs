@@ -1,4 +1,4 @@
-//! The wire vocabulary of OpenAI's chat completions: what a request offers and what a reply says.
+//! What is said in a turn, in the words of OpenAI's chat completions: tools and calls.
 //! Holds no behaviour beyond naming things; rewriting is `plan`'s and `answer`'s.
 
 use serde::{Deserialize, Serialize};
@@ -42,29 +42,4 @@ pub struct ToolCall {
 pub struct CalledFunction {
     pub name: String,
     pub arguments: String,
-}
-
-/// An error as a body, or an event of a stream, says it.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Failure<'a> {
-    pub error: Error<'a>,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Error<'a> {
-    pub message: &'a str,
-    #[serde(rename = "type")]
-    pub kind: &'a str,
-    /// The request's parameter that is to blame.
-    pub param: Option<&'a str>,
-    pub code: &'a str,
-}
-
-/// The `type` of an error that says no other, by the status that tells whose fault it is.
-pub fn error_type(status: u16) -> &'static str {
-    match status {
-        429 => "rate_limit_error",
-        ..500 => "invalid_request_error",
-        _ => "server_error",
-    }
 }

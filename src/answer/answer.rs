@@ -18,11 +18,11 @@ use super::out::Out;
 use super::pieces::Pieces;
 use super::told::Told;
 use super::{STOP, Summary, finish};
+use crate::api::openai;
 use crate::decode::{Calls, Decoder, Event, Finish, Settings};
 use crate::exchange::{Exchange, Usage};
 use crate::json;
 use crate::limits::Limits;
-use crate::openai;
 use crate::sse;
 
 /// How the stream goes on after an event.

@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::chunk::Chunk;
 use super::told::Told;
-use crate::openai;
+use crate::api::openai;
 
 /// What stands around the delta of a choice's events: id, object, created, model and index, as upstream wrote them.
 #[derive(Debug, Default)]

@@ -3,8 +3,9 @@
 
 use std::borrow::Cow;
 
+use crate::api::openai;
 use crate::json::{Edit, Object, string, write_string};
-use crate::{openai, sse};
+use crate::sse;
 
 /// An error, borrowed from the data that tells it.
 #[derive(Clone, Copy, Debug)]

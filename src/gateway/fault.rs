@@ -8,9 +8,10 @@ use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::answer::AssembleError;
+use crate::api::openai;
+use crate::json;
 use crate::plan::RequestError;
 use crate::upstream::{ClaimError, Expired};
-use crate::{json, openai};
 
 /// What went wrong with a request, grouped by whose fault it is.
 #[derive(Debug, thiserror::Error)]
