@@ -9,8 +9,10 @@ use pingora::proxy::Session;
 use crate::config::Secret;
 use crate::upstream::Peer;
 
+use super::context::Context;
+use super::fault::Fault;
 use super::path::{decoded, origin_form};
-use super::{Context, Fault, Gateway};
+use super::shared::Gateway;
 
 /// What stands before the peer's name.
 const PREFIX: &[u8] = b"/upstream/";

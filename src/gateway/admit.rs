@@ -17,12 +17,15 @@ use crate::plan::{self, Outline, Policy, ResponseFormat, Rewritten};
 use crate::upstream::{Asked, Comments, Pool, Until, Upstream};
 
 use super::body::{self, Read, ReadError, Upload};
+use super::context::Context;
 use super::context::Delivery;
 use super::conversation::converse;
+use super::fault::Fault;
 use super::priority::priority;
 use super::route::{self, Names, Route};
+use super::shared::Gateway;
 use super::wait::Wait;
-use super::{Context, Fault, Gateway, affinity, headers};
+use super::{affinity, headers};
 
 impl Gateway {
     pub(super) fn check_head(&self, session: &mut Session, context: &mut Context) -> Result<()> {

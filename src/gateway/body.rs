@@ -15,8 +15,8 @@ use pingora::proxy::Session;
 
 use crate::json::Extent;
 
+use super::client::READ_BYTES_MAX;
 use super::held::Full;
-use super::socket::READ_BYTES_MAX;
 
 /// A length is a claim; only what has come gets memory beyond this.
 const FIRST_RESERVE_BYTES: usize = 1 << 20;

@@ -11,8 +11,12 @@ use pingora::upstreams::peer::HttpPeer;
 use crate::metrics::Retry;
 use crate::upstream::{Connection, Pool, Watch, is_shortage};
 
+use super::context::Context;
 use super::context::Distrust;
-use super::{Context, Fault, Gateway, explain, headers, is_repeatable, place};
+use super::fault::Fault;
+use super::session::is_repeatable;
+use super::shared::Gateway;
+use super::{explain, headers, place};
 
 impl Gateway {
     /// The next peer that may have the request and can be connected to.

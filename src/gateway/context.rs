@@ -14,12 +14,12 @@ use crate::upstream::{Claim, Expired, Pool, Watch};
 
 use super::addressed::Addressed;
 use super::body::{End, Upload};
+use super::client::Line;
 use super::conversation::{Conversation, Resumption};
 use super::fault::Fault;
 use super::felling::{Sent, Trial};
 use super::held::Held;
 use super::lifecycle::Busy;
-use super::line::Line;
 use super::nesting::Nesting;
 use super::reply::Reply;
 use super::seen::Seen;

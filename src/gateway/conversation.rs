@@ -15,8 +15,11 @@ use crate::exchange::Engine;
 use crate::upstream::{Claim, ClaimError, Pool, Question};
 
 use super::body::Read;
+use super::context::Context;
 use super::context::{Delivery, Target};
-use super::{Context, Fault, Gateway, path};
+use super::fault::Fault;
+use super::path;
+use super::shared::Gateway;
 
 const HEADER: &str = "X-Conversation-Id";
 /// A longer name is none: it would stand in a path.

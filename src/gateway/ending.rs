@@ -11,9 +11,13 @@ use crate::balance::Outcome;
 use crate::upstream::Cause;
 
 use super::body::End;
+use super::context::Context;
 use super::fault::Blame;
+use super::fault::Fault;
+use super::place;
 use super::reply::Close;
-use super::{Context, Fault, Gateway, has_answered, place};
+use super::session::has_answered;
+use super::shared::Gateway;
 
 /// How long a client that was refused in mid-upload is still listened to: closing at once would reset the connection
 /// and could take the answer with it.

@@ -18,9 +18,11 @@ use tokio::sync::OwnedMutexGuard;
 use crate::balance::{self, PeerId};
 
 use super::body::Upload;
+use super::context::Context;
+use super::fault::Fault;
 use super::place::{Bodies, left, until};
+use super::shared::Gateway;
 use super::wait::Standing;
-use super::{Context, Fault, Gateway};
 
 /// What is remembered of every pool's servers, whatever the configuration.
 #[derive(Debug)]

@@ -19,7 +19,11 @@ use crate::limits::Limits;
 use crate::models::{Entry, Group, Listed, Models, without_private};
 use crate::upstream::{ClaimError, Pool};
 
-use super::{Context, Fault, Gateway, Settings, path};
+use super::context::Context;
+use super::fault::Fault;
+use super::path;
+use super::settings::Settings;
+use super::shared::Gateway;
 
 /// How long a list holds: a program that polls for models must not poll every server.
 const FRESH: Duration = Duration::from_secs(5);

@@ -1,380 +1,42 @@
-//! The gateway as Pingora's phases, each of them one call into the core or into `upstream`.
-//! Parses nothing and decides nothing about tools; `fault` alone knows statuses.
+//! The reverse proxy: Pingora's phases, and what a request needs on its way through them.
+//! Decides nothing about tools, and nothing about who is next: `plan`, `answer` and `balance` do.
 //!
-//! A request's way: `request_filter` reads it if it must and chooses its pool, `upstream_peer` claims a peer,
-//! `upstream_request_filter` and `request_body_filter` make it the peer's; `upstream_response_filter` chooses how the
-//! reply is read, `response_body_filter` reads it. `fail_to_proxy` ends what went wrong, before or within an answer,
-//! and `logging`, the one phase that always runs, gives everything back.
+//! `phases` is where to begin to read. Clients' connections are `client`'s.
 
 mod access;
 mod addressed;
 mod admit;
 mod affinity;
 mod body;
-mod chunks;
-mod clients;
+mod client;
 mod connect;
 mod context;
 mod conversation;
-pub mod descriptors;
 mod ending;
 mod explain;
 mod fault;
 mod felling;
-mod head;
 mod headers;
 mod held;
-mod leash;
 mod lifecycle;
-mod line;
 mod listing;
 mod nesting;
-mod pace;
 mod path;
+mod phases;
 mod place;
 mod priority;
 mod refusal;
 mod reply;
 mod route;
 mod seen;
+mod session;
 mod settings;
-mod socket;
+mod shared;
 mod wait;
 
-use std::any::Any;
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
-
-use async_trait::async_trait;
-use bytes::Bytes;
-use pingora::http::{Method, RequestHeader, ResponseHeader, Version};
-use pingora::modules::http::HttpModules;
-use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, Result};
-
-pub use clients::Clients;
+pub use client::{Clients, descriptors};
 pub use context::Context;
 pub use fault::Fault;
 pub use lifecycle::Lifecycle;
 pub use settings::{Current, Settings};
-
-use crate::balance::Outcome;
-use crate::metrics::{Metrics, Retry};
-use crate::upstream::Cause;
-
-use body::End;
-use clients::Arrival;
-use context::Distrust;
-use conversation::Resumed;
-use felling::Felled;
-use held::Bodies;
-use lifecycle::Busy;
-use listing::Wanted;
-use nesting::Nesting;
-use wait::Standing;
-
-/// How long an idle client's connection is kept.
-const CLIENT_IDLE_SECONDS: u64 = 75;
-
-/// The proxy.
-#[derive(Debug)]
-pub struct Gateway {
-    current: Arc<Current>,
-    metrics: Arc<Metrics>,
-    lifecycle: Arc<Lifecycle>,
-    /// What has been said once about replies that could not be read.
-    said: Mutex<HashSet<String>>,
-    /// What servers died of.
-    felled: Felled,
-    bodies: Bodies,
-}
-
-impl Gateway {
-    pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
-        Self {
-            current,
-            metrics,
-            lifecycle,
-            said: Mutex::default(),
-            felled: Felled::default(),
-            bodies: Bodies::default(),
-        }
-    }
-}
-
-/// Whether a request has no body and asks for nothing to be done: it may go to a server twice.
-fn is_repeatable(session: &mut Session) -> bool {
-    matches!(session.req_header().method, Method::GET | Method::HEAD | Method::OPTIONS) && session.is_body_empty()
-}
-
-/// Whether the client has got the head of its answer; `100 Continue` is none.
-fn has_answered(session: &Session) -> bool {
-    session.response_written().is_some_and(|response| !response.status.is_informational() || response.status == 101)
-}
-
-#[async_trait]
-impl ProxyHttp for Gateway {
-    /// Boxed, since the futures that Pingora makes of a request hold it three times over.
-    type CTX = Box<Context>;
-
-    fn new_ctx(&self) -> Box<Context> {
-        Box::new(Context::new(self.current.settings()))
-    }
-
-    /// None: nothing is compressed on the way.
-    fn init_downstream_modules(&self, _: &mut HttpModules) {}
-
-    /// Called with each request, be it the first of its connection.
-    fn on_connection_reuse(&self, _: &mut Session, context: &mut Box<Context>, arrival: Box<dyn Any + Send + Sync>) {
-        if let Ok(arrival) = arrival.downcast::<Arrival>() {
-            (context.line, context.fault) = (arrival.line, arrival.fault);
-        }
-        context.line.admit();
-    }
-
-    async fn early_request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
-        context.busy = Some(self.lifecycle.enter());
-        context.id = headers::request_id(session.req_header());
-        // Its connection knows better: in a tunnel a client may be silent.
-        session.set_read_timeout(None);
-        match (session.get_keepalive(), self.lifecycle.is_ready()) {
-            (Some(_), true) => session.set_keepalive(Some(CLIENT_IDLE_SECONDS)),
-            _ => session.set_keepalive(None),
-        }
-        match context.fault.take() {
-            Some(fault) => Err(context.fail(fault)),
-            None => self.check_head(session, context),
-        }
-    }
-
-    async fn request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<bool> {
-        if let Some(page) = path::within(session.req_header(), &context.settings.view.hidden) {
-            return Err(context.fail(Fault::Hidden(page.path)));
-        }
-        context.nesting = Nesting::of(session.req_header(), context.settings.limits.request_depth_max);
-        if let Some(wanted) = Wanted::of(session.req_header())
-            && context.settings.lists_models()
-        {
-            self.list_models(session, context, wanted).await?;
-            return Ok(true);
-        }
-        self.address(session, context)?;
-        if context.target.addressed.is_some() {
-            return Ok(false);
-        }
-        match self.resume(session, context).await? {
-            Resumed::Answered => return Ok(true),
-            Resumed::Directed => {}
-            Resumed::No => self.admit(session, context).await?,
-        }
-        Ok(false)
-    }
-
-    async fn upstream_peer(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Box<HttpPeer>> {
-        self.connect(session, context).await
-    }
-
-    async fn upstream_request_filter(
-        &self,
-        session: &mut Session,
-        request: &mut RequestHeader,
-        context: &mut Box<Context>,
-    ) -> Result<()> {
-        if let Some(nesting) = &mut context.nesting {
-            nesting.restart();
-        }
-        let Some(claim) = &context.target.claim else { return Err(context.fail(Fault::Internal)) };
-        if let Some(addressed) = &context.target.addressed {
-            request.set_raw_path(&addressed.target)?;
-            // It was the gateway's key.
-            request.remove_header("Authorization");
-        } else if !claim.peer().prefix().is_empty() && path::climbs(session.req_header()) {
-            return Err(context.fail(Fault::Hidden("..")));
-        }
-        headers::address_request(request, claim.peer(), session, &context.id)?;
-        if context.target.watch.is_some() {
-            request.insert_header("Connection", "close")?;
-        }
-        if let Some(length) = context.upload.length() {
-            headers::frame_request(request, length)?;
-        }
-        // Nothing can be put before or into an answer that is compressed.
-        let tells_models = listing::tells_models(session.req_header());
-        if tells_models {
-            // A part of it could not be read.
-            request.remove_header("Range");
-        }
-        if context.is_read() || tells_models || context.wait.is_heard() {
-            request.insert_header("Accept-Encoding", "identity")?;
-        }
-        Ok(())
-    }
-
-    async fn request_body_filter(
-        &self,
-        _: &mut Session,
-        piece: &mut Option<Bytes>,
-        end_of_stream: bool,
-        context: &mut Box<Context>,
-    ) -> Result<()> {
-        context.follow(piece.as_deref().unwrap_or_default())?;
-        context.seen.is_uploaded |= end_of_stream;
-        context.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
-        if let (Some(sent), Some(piece)) = (&mut context.sent, piece) {
-            sent.push(piece);
-        }
-        Ok(())
-    }
-
-    async fn upstream_response_filter(
-        &self,
-        session: &mut Session,
-        response: &mut ResponseHeader,
-        context: &mut Box<Context>,
-    ) -> Result<()> {
-        if response.status == 102
-            && let Some(watch) = context.target.watch.as_ref().filter(|watch| watch.take_tick())
-        {
-            let standing = Standing::Asked(watch.progress());
-            return context.comment(session, standing).await;
-        }
-        context.seen.answered(context.began, response);
-        if response.status.is_informational() && response.status != 101 {
-            return Ok(());
-        }
-        self.judge_head(session, context, response)?;
-        context.upload.release();
-        (context.held, context.trial) = (None, None);
-        // Whoever reads it, or wrote a head for it, goes by what it is.
-        if (context.is_read() || context.wait.is_commented())
-            && context.target.watch.as_ref().is_some_and(|watch| watch.is_events())
-        {
-            response.insert_header("Content-Type", "text/event-stream")?;
-        }
-        headers::strip_hop_by_hop(response);
-        let comes_behind_comments = context.wait.is_commented();
-        context.wait.answered();
-        if comes_behind_comments && !reply::is_plain_stream(response) {
-            return context.refuse(response);
-        }
-        self.choose_reading(session.req_header(), response, context)
-    }
-
-    async fn response_filter(
-        &self,
-        session: &mut Session,
-        response: &mut ResponseHeader,
-        context: &mut Box<Context>,
-    ) -> Result<()> {
-        if !self.lifecycle.is_ready() {
-            session.set_keepalive(None);
-        }
-        if !response.status.is_informational() {
-            response.insert_header("X-Request-Id", context.id.as_str())?;
-            explain::explain(session.req_header(), response, &context.target)?;
-        }
-        if session.req_header().version == Version::HTTP_10 {
-            headers::unchunk(response);
-        }
-        Ok(())
-    }
-
-    fn response_body_filter(
-        &self,
-        _: &mut Session,
-        piece: &mut Option<Bytes>,
-        end_of_stream: bool,
-        context: &mut Box<Context>,
-    ) -> Result<Option<Duration>> {
-        let from = context.reply.is_followed().then(Instant::now);
-        context.reply.push(piece).map_err(|e| context.fail(Fault::Assemble(e.into())))?;
-        context.seen.came(&context.reply, piece.as_ref(), from);
-        if end_of_stream {
-            // The server is done with it, even if the client takes its time.
-            let claim = context.target.claim.take();
-            let summary = context.reply.finish(piece);
-            context.summary = summary.or(context.summary.take());
-            if let Some(sent) = context.sent.take() {
-                self.felled.answered(&sent);
-            }
-            if let Some(mut claim) = claim {
-                claim.judge(Outcome::Served);
-                place::learn(&claim, context.summary.as_ref());
-            }
-        } else {
-            match &context.target.watch {
-                Some(watch) if context.reply.is_done() => watch.stop(),
-                Some(watch) if context.reply.is_said() => watch.rest(),
-                _ => context.fill_silence(piece),
-            }
-        }
-        context.rename(piece, if end_of_stream { End::Here } else { End::Later });
-        Ok(None)
-    }
-
-    fn fail_to_connect(
-        &self,
-        _: &mut Session,
-        _: &HttpPeer,
-        context: &mut Box<Context>,
-        mut e: Box<Error>,
-    ) -> Box<Error> {
-        let Some(claim) = context.target.claim.take() else { return e };
-        if Cause(&e).is_shortage() {
-            return context.fail(Fault::NoDescriptors);
-        }
-        log::warn!("{}: {} cannot be reached: {}", context.id, claim.peer().url(), Cause(&e));
-        place::give_up(&mut context.target, claim);
-        let retry = context.target.has_untried();
-        if retry {
-            self.retry(context, Retry::Unreachable);
-        }
-        e.set_retry(retry);
-        e
-    }
-
-    /// Nothing is sent twice but what may be: what asks for nothing to be done, and what was not begun.
-    fn error_while_proxy(
-        &self,
-        _: &HttpPeer,
-        session: &mut Session,
-        mut e: Box<Error>,
-        context: &mut Box<Context>,
-        client_reused: bool,
-    ) -> Box<Error> {
-        let connection = if client_reused { Distrust::Shared } else { Distrust::None };
-        e.set_retry(self.may_try_again(session, context, &e, connection));
-        e
-    }
-
-    async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Box<Context>) -> FailToProxy {
-        let error_code = self.end(session, e, context).await;
-        FailToProxy { error_code, can_reuse_downstream: false }
-    }
-
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Box<Context>) {
-        if let Some(mut claim) = context.target.claim.take()
-            && context.has_begun(session)
-        {
-            claim.judge(Outcome::Served);
-        }
-        context.target.watch = None;
-        self.count(session, context);
-        access::write(session, context);
-        let busy = context.busy.take();
-        if matches!(context.fault, Some(Fault::Stopping)) {
-            busy.into_iter().for_each(Busy::cut);
-        }
-    }
-
-    /// Whoever answers logs.
-    fn suppress_error_log(&self, _: &Session, _: &Box<Context>, _: &Error) -> bool {
-        true
-    }
-
-    fn suppress_proxy_warn_log(&self, _: &Session, _: &Box<Context>, _: &Error, _: ProxyWarnLogContext) -> bool {
-        true
-    }
-}
+pub use shared::Gateway;

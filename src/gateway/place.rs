@@ -15,9 +15,13 @@ use crate::metrics::Retry;
 use crate::upstream::{Cause, Claim, ClaimError, Expired, Fate, Found, Need, Pool};
 
 use super::body::{Read, Upload};
+use super::context::Context;
 use super::context::{Distrust, Target};
+use super::fault::Fault;
+use super::route;
+use super::session::is_repeatable;
+use super::shared::Gateway;
 use super::wait::Standing;
-use super::{Context, Fault, Gateway, is_repeatable, route};
 
 /// The error that ends one try and begins the next.
 const ELSEWHERE: ErrorType = ErrorType::Custom("Elsewhere");

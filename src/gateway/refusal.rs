@@ -8,8 +8,9 @@ use pingora::http::ResponseHeader;
 use crate::answer;
 use crate::metrics::Reading;
 
+use super::context::Context;
+use super::fault::Fault;
 use super::reply::Reply;
-use super::{Context, Fault};
 
 /// No server explains itself at greater length.
 const BODY_BYTES_MAX: usize = 1 << 16;

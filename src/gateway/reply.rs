@@ -12,10 +12,12 @@ use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::metrics::{Operation, Reading};
 
+use super::context::Context;
 use super::context::Delivery;
 use super::listing::{List, tells_models};
 use super::refusal::Refusal;
-use super::{Context, Gateway, headers, route};
+use super::shared::Gateway;
+use super::{headers, route};
 
 /// A reply in the making.
 #[derive(Debug, Default)]

@@ -14,7 +14,8 @@ use crate::upstream::Listener;
 use super::context::{Context, Delivery};
 use super::fault::{Blame, Fault};
 use super::reply::{Reply, is_event_stream};
-use super::{Gateway, route};
+use super::route;
+use super::shared::Gateway;
 
 /// A failure's text stands on a page and in no log; it may hold a model's name, which a client chooses.
 const FAILURE_CHARS_MAX: usize = 200;

@@ -14,7 +14,9 @@ use pingora::{Error, Result};
 use crate::answer::Progress;
 use crate::upstream::{Asked, Comments, Holding, Listener, Ticks, Until};
 
-use super::{Context, explain, has_answered, headers};
+use super::context::Context;
+use super::session::has_answered;
+use super::{explain, headers};
 
 /// How a request waits for its answer.
 #[derive(Debug, Default)]

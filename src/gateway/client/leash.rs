@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::Sleep;
 
-use super::lifecycle::{Lifecycle, Stage};
+use crate::gateway::lifecycle::{Lifecycle, Stage};
 
 /// How long a stop waits for the next bytes of a request that is not yet whole.
 const HALF_SENT_MAX: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pingora::protocols::Stream;
 
-use super::Fault;
+use crate::gateway::fault::Fault;
 
 /// One connection.
 #[derive(Debug, Default)]

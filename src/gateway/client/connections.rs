@@ -28,11 +28,15 @@ use super::head::{self, Framing, Head, Refused, Rest};
 use super::leash::Leash;
 use super::line::Line;
 use super::pace::Pace;
-use super::settings::Current;
 use super::socket::ClientSocket;
-use super::{CLIENT_IDLE_SECONDS, Fault, Gateway, Lifecycle};
+use crate::gateway::fault::Fault;
+use crate::gateway::lifecycle::Lifecycle;
+use crate::gateway::settings::Current;
+use crate::gateway::shared::Gateway;
 
 /// How long a client that has connected may take to begin its first request.
+/// How long an idle client's connection is kept.
+pub const IDLE_SECONDS: u64 = 75;
 const FIRST_REQUEST_SECONDS: u64 = 60;
 
 /// The gateway, as what takes connections.
@@ -99,7 +103,7 @@ impl Clients {
         line.expect();
         let may_stay = !*shutdown.borrow();
         let mut session = ServerSession::new_http1(socket);
-        session.set_keepalive(may_stay.then_some(CLIENT_IDLE_SECONDS));
+        session.set_keepalive(may_stay.then_some(IDLE_SECONDS));
         session.set_connection_user_context(Some(Box::new(Arrival { line: Arc::clone(line), fault })));
         let (stream, _) = self.proxy.process_new_http(session, shutdown).await?.consume();
         let socket = stream.into_any().downcast::<ClientSocket>().ok()?;
@@ -138,7 +142,7 @@ impl ServerApp for Clients {
                 }
             };
             if let Some(kept) = self.request(socket, next, &line, shutdown).await {
-                (socket, idle) = (kept, CLIENT_IDLE_SECONDS);
+                (socket, idle) = (kept, IDLE_SECONDS);
                 continue;
             }
             // A head that Pingora did not take.

@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use memchr::memchr_iter;
 
-use super::Fault;
-use super::headers::is_fit_id;
+use crate::gateway::fault::Fault;
+use crate::gateway::headers::is_fit_id;
 
 /// As many fields as Pingora reads.
 const FIELDS_MAX: usize = 256;

@@ -1,0 +1,38 @@
+//! What all requests share: the settings, the metrics, and what is remembered from one request to the next.
+//! Does nothing with it.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use crate::metrics::Metrics;
+
+use super::felling::Felled;
+use super::held::Bodies;
+use super::lifecycle::Lifecycle;
+use super::settings::Current;
+
+/// The proxy.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(super) current: Arc<Current>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) lifecycle: Arc<Lifecycle>,
+    /// What has been said once about replies that could not be read.
+    pub(super) said: Mutex<HashSet<String>>,
+    /// What servers died of.
+    pub(super) felled: Felled,
+    pub(super) bodies: Bodies,
+}
+
+impl Gateway {
+    pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
+        Self {
+            current,
+            metrics,
+            lifecycle,
+            said: Mutex::default(),
+            felled: Felled::default(),
+            bodies: Bodies::default(),
+        }
+    }
+}
