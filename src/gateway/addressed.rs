@@ -3,19 +3,12 @@
 
 use std::sync::Arc;
 
-use pingora::Result;
-use pingora::proxy::Session;
-
 use crate::config::Secret;
-use crate::upstream::Peer;
+use crate::upstream::{Peer, Pool, Upstream};
 
-use super::context::Context;
 use super::fault::Fault;
-use super::path::{decoded, origin_form};
-use super::shared::Gateway;
-
-/// What stands before the peer's name.
-const PREFIX: &[u8] = b"/upstream/";
+use super::path::decoded;
+use super::route::ServerPath;
 
 /// One server, and what is asked of it.
 #[derive(Debug)]
@@ -25,37 +18,31 @@ pub struct Addressed {
     pub target: Vec<u8>,
 }
 
-impl Gateway {
-    /// Directs a request for one server at it. Without a configured key there are no such requests.
-    /// Who has no key does not learn which servers there are.
-    pub(super) fn address(&self, session: &Session, context: &mut Context) -> Result<()> {
-        let settings = Arc::clone(&context.settings);
-        let Some(key) = &settings.view.addressed else { return Ok(()) };
-        let target = origin_form(session.req_header());
-        let Some(rest) = target.strip_prefix(PREFIX) else { return Ok(()) };
-        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
-        let (name, target) = rest.split_at(end);
-        match session.get_header("authorization").map(|value| value.as_bytes()) {
-            None => return Err(context.fail(Fault::NoKey)),
-            Some(given) if !opens(key, given) => return Err(context.fail(Fault::WrongKey)),
+impl Addressed {
+    /// Finds the server, with its pool. Who has not the key does not learn which servers there are.
+    pub fn find(
+        path: ServerPath,
+        upstream: &Upstream,
+        key: &Secret,
+        authorization: Option<&[u8]>,
+    ) -> Result<(Arc<Pool>, Self), Fault> {
+        match authorization {
+            None => return Err(Fault::NoKey),
+            Some(given) if !opens(key, given) => return Err(Fault::WrongKey),
             Some(_) => {}
         }
-        let name = String::from_utf8_lossy(&decoded(name)).into_owned();
-        let pools = || settings.upstream.pools().iter().map(|pool| (pool, pool.peers()));
+        let name = String::from_utf8_lossy(&decoded(&path.name)).into_owned();
+        let pools = || upstream.pools().iter().map(|pool| (pool, pool.peers()));
         let found = pools().find_map(|(pool, peers)| {
             let peer = peers.iter().find(|peer| peer.name() == name)?;
-            Some((Arc::clone(pool), Arc::clone(peer)))
+            Some((Arc::clone(pool), Self { peer: Arc::clone(peer), target: path.target.clone() }))
         });
-        let Some((pool, peer)) = found else {
+        found.ok_or_else(|| {
             let names =
                 pools().flat_map(|(_, peers)| peers.iter().map(|peer| peer.name().to_owned()).collect::<Vec<_>>());
             let known = names.collect::<Vec<_>>().join(", ");
-            return Err(context.fail(Fault::UnknownPeer { name, known }));
-        };
-        let slash: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
-        context.target.pool = Some(pool);
-        context.target.addressed = Some(Addressed { peer, target: [slash, target].concat() });
-        Ok(())
+            Fault::UnknownPeer { name, known }
+        })
     }
 }
 

@@ -12,7 +12,6 @@ use pingora::proxy::Session;
 use crate::balance;
 use crate::config::{Chats, Queue, View};
 use crate::exchange::ToolsMode;
-use crate::metrics::Operation;
 use crate::plan::{self, Outline, Policy, ResponseFormat, Rewritten};
 use crate::upstream::{Asked, Comments, Pool, Until, Upstream};
 
@@ -22,7 +21,7 @@ use super::context::Delivery;
 use super::conversation::converse;
 use super::fault::Fault;
 use super::priority::priority;
-use super::route::{self, Names, Route};
+use super::route::Kind;
 use super::shared::Gateway;
 use super::wait::Wait;
 use super::{affinity, headers};
@@ -43,11 +42,11 @@ impl Gateway {
     /// Reads the request as far as its route asks, chooses its pool, and rewrites it if it offers tools.
     pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         let settings = Arc::clone(&context.settings);
-        let names_matter = settings.upstream.pools().len() > 1 || !settings.view.aliases.is_empty();
-        let route = Route::of(session.req_header(), if names_matter { Names::Matter } else { Names::Idle });
-        let read = match route {
-            Route::Pass => Read::Nothing,
-            Route::Chat | Route::Model => self.read(session, context).await?,
+        let is_chat = context.route.kind == Kind::Chat;
+        let read = if is_chat || context.route.kind == Kind::Named {
+            self.read(session, context).await?
+        } else {
+            Read::Nothing
         };
         let Read::Whole(body) = read else {
             if let Some(pool) = settings.upstream.first() {
@@ -61,11 +60,11 @@ impl Gateway {
         let renamed = resolve_alias(&settings.view, &body.bytes, context);
         let pool = pool_for(&settings.upstream, context)?;
         direct(session, context, &pool);
-        if route == Route::Chat && pool.config().balancing.policy == balance::Policy::Prefix {
+        if is_chat && pool.config().balancing.policy == balance::Policy::Prefix {
             context.target.prefix = affinity::fingerprint(&body.bytes);
         }
         let mut instead = renamed;
-        if route == Route::Chat {
+        if is_chat {
             if outline.concerns_tools {
                 instead = self.rewrite(instead.as_ref().unwrap_or(&body.bytes), &pool, context).await?.or(instead);
             }
@@ -76,7 +75,7 @@ impl Gateway {
         }
         converse(session, context, &pool);
         context.wait = wait(session.req_header(), &outline, &pool, context);
-        if route == Route::Chat {
+        if is_chat {
             instead = asking_for_progress(instead.as_ref().unwrap_or(&body.bytes), &pool, context).or(instead);
         }
         context.upload = match instead {
@@ -190,7 +189,7 @@ fn is_among(chats: Chats, context: &Context) -> bool {
 /// something meanwhile. For a client that wants it whole it is held to its end. Whatever else is read is held until it is
 /// known whether it is a stream.
 fn wait(request: &RequestHeader, outline: &Outline, pool: &Pool, context: &Context) -> Wait {
-    let generates = matches!(route::operation(request), Operation::Chat | Operation::Completion);
+    let generates = context.route.generates();
     // Places in a stream that a server keeps are counted in bytes.
     let is_kept = context.conversation.is_some();
     // Whoever may not hear the gateway is to hear at least the server, from its head on.

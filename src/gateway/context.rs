@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use crate::answer::{ModelRewriter, Summary};
@@ -15,13 +16,14 @@ use crate::upstream::{Claim, Expired, Pool, Watch};
 use super::addressed::Addressed;
 use super::body::{End, Upload};
 use super::client::Line;
-use super::conversation::{Conversation, Resumption};
 use super::fault::Fault;
 use super::felling::{Sent, Trial};
 use super::held::Held;
+use super::kept_stream::{Conversation, Resumption};
 use super::lifecycle::Busy;
 use super::nesting::Nesting;
 use super::reply::Reply;
+use super::route::{Route, ServerPath};
 use super::seen::Seen;
 use super::settings::Settings;
 use super::wait::Wait;
@@ -36,6 +38,7 @@ pub struct Context {
     pub line: Arc<Line>,
     /// `X-Request-Id`.
     pub id: String,
+    pub route: Route,
     /// The model that the request names, where its body was read; behind an alias, the one that it stands for.
     pub model: Option<String>,
     /// The alias by which the client knows the model.
@@ -147,6 +150,7 @@ impl Context {
             began: Instant::now(),
             line: Arc::default(),
             id: String::new(),
+            route: Route::default(),
             model: None,
             alias: None,
             renaming: None,
@@ -170,6 +174,18 @@ impl Context {
 }
 
 impl Context {
+    /// Sends the request to the one server that it names.
+    pub fn address(&mut self, session: &Session, path: ServerPath) -> pingora::Result<()> {
+        let settings = Arc::clone(&self.settings);
+        let Some(key) = &settings.view.addressed else { return Err(self.fail(Fault::Internal)) };
+        let authorization = session.get_header("authorization").map(|value| value.as_bytes());
+        let found = Addressed::find(path, &settings.upstream, key, authorization);
+        let (pool, addressed) = found.map_err(|fault| self.fail(fault))?;
+        self.target.pool = Some(pool);
+        self.target.addressed = Some(addressed);
+        Ok(())
+    }
+
     /// Puts the alias into a piece of the answer; the last brings what is left.
     pub fn rename(&mut self, piece: &mut Option<Bytes>, is_last: End) {
         let Some(renaming) = &mut self.renaming else { return };

@@ -3,17 +3,14 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use pingora::Result;
-use pingora::http::{Method, RequestHeader, ResponseHeader};
+use pingora::http::{Method, ResponseHeader};
 use pingora::proxy::Session;
-use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::answer::AnswerTooLarge;
-use crate::config::ModelsList;
 use crate::exchange::ToolsMode;
 use crate::limits::Limits;
 use crate::models::{Entry, Group, Listed, Models, without_private};
@@ -21,54 +18,9 @@ use crate::upstream::{ClaimError, Pool};
 
 use super::context::Context;
 use super::fault::Fault;
-use super::path;
+use super::route::ModelsAsked;
 use super::settings::Settings;
 use super::shared::Gateway;
-
-/// How long a list holds: a program that polls for models must not poll every server.
-const FRESH: Duration = Duration::from_secs(5);
-
-/// The newest list, and whose it is: servers may show theirs only to those who have a key.
-#[derive(Debug, Default)]
-pub struct Listing(Mutex<Option<Known>>);
-
-#[derive(Debug)]
-struct Known {
-    authorization: Option<String>,
-    until: Instant,
-    models: Arc<Models>,
-}
-
-/// What of the list is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    All,
-    One(String),
-}
-
-impl Wanted {
-    /// `None` when the request is for something else.
-    pub(super) fn of(request: &RequestHeader) -> Option<Self> {
-        if !matches!(request.method, Method::GET | Method::HEAD) {
-            return None;
-        }
-        let segments = path::segments(request);
-        let segments: Vec<&[u8]> = segments.iter().map(Vec::as_slice).collect();
-        match segments.as_slice() {
-            [b"models"] | [b"v1", b"models"] => Some(Self::All),
-            [b"v1", b"models", id @ ..] => Some(Self::One(String::from_utf8_lossy(&id.join(&b'/')).into_owned())),
-            _ => None,
-        }
-    }
-}
-
-/// Whether a server answers this with what it knows of models.
-pub(super) fn tells_models(request: &RequestHeader) -> bool {
-    let segments = path::segments(request);
-    let segments: Vec<&[u8]> = segments.iter().map(Vec::as_slice).collect();
-    let tells = matches!(segments.as_slice(), [b"models", ..] | [b"v1", b"models", ..]);
-    tells && request.method == Method::GET
-}
 
 /// What a server tells of models. It is read whole, and goes on without what is private.
 #[derive(Debug)]
@@ -100,15 +52,20 @@ impl List {
 
 impl Gateway {
     /// Answers with the list, or with one entry of it.
-    pub(super) async fn list_models(&self, session: &mut Session, context: &mut Context, wanted: Wanted) -> Result<()> {
+    pub(super) async fn list_models(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        asked: ModelsAsked,
+    ) -> Result<()> {
         let authorization = session.get_header("authorization").and_then(|value| value.to_str().ok());
         let authorization = authorization.map(str::to_owned);
         let Some(models) = context.settings.models(authorization).await else {
             return Err(context.fail(Fault::Claim(ClaimError::Unreachable)));
         };
-        let body = match wanted {
-            Wanted::All => models.to_json(),
-            Wanted::One(model) => match models.find(&model) {
+        let body = match asked {
+            ModelsAsked::All => models.to_json(),
+            ModelsAsked::One(model) => match models.find(&model) {
                 Some(entry) => entry.to_json(),
                 None => {
                     let known = models.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>().join(", ");
@@ -135,24 +92,10 @@ impl Gateway {
 }
 
 impl Settings {
-    /// Whether the list is made here. With one server it is that server's own answer.
-    pub(super) fn lists_models(&self) -> bool {
-        let peers: usize = self.upstream.pools().iter().map(|pool| pool.peers().len()).sum();
-        self.view.models_list == ModelsList::Merge && (peers > 1 || !self.view.aliases.is_empty())
-    }
-
     /// `None` when no server tells its models. Requests that come while the servers are asked wait for the answer.
     async fn models(&self, authorization: Option<String>) -> Option<Arc<Models>> {
-        let mut last = self.listing.0.lock().await;
-        if let Some(known) = last.as_ref()
-            && known.authorization == authorization
-            && Instant::now() < known.until
-        {
-            return Some(Arc::clone(&known.models));
-        }
-        let models = Arc::new(self.ask_for_models(authorization.as_deref()).await?);
-        *last = Some(Known { authorization, until: Instant::now() + FRESH, models: Arc::clone(&models) });
-        Some(models)
+        let ask = self.ask_for_models(authorization.as_deref());
+        self.models.get_or_ask(authorization.as_deref(), ask).await
     }
 
     async fn ask_for_models(&self, authorization: Option<&str>) -> Option<Models> {

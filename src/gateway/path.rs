@@ -24,10 +24,20 @@ pub fn origin_form(request: &RequestHeader) -> Vec<u8> {
 
 /// What is between the slashes, with `%`-escapes, empty parts, `.` and `..` resolved: servers differ in which of
 /// these they take for the same page, so a page is guarded under all of its names.
-pub fn segments(request: &RequestHeader) -> Vec<Vec<u8>> {
-    let mut segments = Vec::new();
-    let _ = resolve(request.uri.path(), &mut segments);
-    segments
+#[derive(Clone, Debug, Default)]
+pub struct Segments(Vec<Vec<u8>>);
+
+impl Segments {
+    pub fn of(request: &RequestHeader) -> Self {
+        let mut segments = Vec::new();
+        let _ = resolve(request.uri.path(), &mut segments);
+        Self(segments)
+    }
+
+    /// As they can be matched.
+    pub fn list(&self) -> Vec<&[u8]> {
+        self.0.iter().map(Vec::as_slice).collect()
+    }
 }
 
 /// Whether the path leads out of the folder that it begins in, as servers that resolve `..` see it.
@@ -56,9 +66,8 @@ fn resolve(path: &str, segments: &mut Vec<Vec<u8>>) -> Way {
 
 /// Whether the request is for what one of these pages hides, or for something below it. Answers which.
 /// Servers give their pages a second name under `/v1` now and then, so that one is guarded too.
-pub fn within<'a>(request: &RequestHeader, pages: &'a [Page]) -> Option<&'a Page> {
-    let segments = segments(request);
-    let own: Vec<&[u8]> = segments.iter().map(|segment| without_parameters(segment)).collect();
+pub fn within<'a>(request: &RequestHeader, segments: &Segments, pages: &'a [Page]) -> Option<&'a Page> {
+    let own: Vec<&[u8]> = segments.0.iter().map(|segment| without_parameters(segment)).collect();
     let own = match own.split_first() {
         Some((first, rest)) if first.eq_ignore_ascii_case(b"v1") => rest,
         _ => &own,
@@ -182,11 +191,11 @@ mod tests {
             ("*", None),
         ] {
             let request = RequestHeader::build("GET", target.as_bytes(), None).unwrap();
-            assert_eq!(within(&request, &pages).map(|page| page.path), expected, "{target}");
+            assert_eq!(within(&request, &Segments::of(&request), &pages).map(|page| page.path), expected, "{target}");
         }
         for (method, expected) in [("POST", Some("/models")), ("DELETE", Some("/models")), ("HEAD", None)] {
             let request = RequestHeader::build(method, b"/v1/models/x", None).unwrap();
-            assert_eq!(within(&request, &pages).map(|page| page.path), expected, "{method}");
+            assert_eq!(within(&request, &Segments::of(&request), &pages).map(|page| page.path), expected, "{method}");
         }
     }
 

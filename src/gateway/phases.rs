@@ -27,8 +27,8 @@ use super::context::{Context, Distrust};
 use super::conversation::Resumed;
 use super::fault::Fault;
 use super::lifecycle::Busy;
-use super::listing::{self, Wanted};
 use super::nesting::Nesting;
+use super::route::{Kind, Route};
 use super::shared::Gateway;
 use super::wait::Standing;
 use super::{access, explain, headers, path, place, reply};
@@ -56,6 +56,7 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
         context.busy = Some(self.lifecycle.enter());
         context.id = headers::request_id(session.req_header());
+        context.route = Route::of(session.req_header(), &context.settings);
         // Its connection knows better: in a tunnel a client may be silent.
         session.set_read_timeout(None);
         match (session.get_keepalive(), self.lifecycle.is_ready()) {
@@ -69,24 +70,22 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<bool> {
-        if let Some(page) = path::within(session.req_header(), &context.settings.view.hidden) {
-            return Err(context.fail(Fault::Hidden(page.path)));
-        }
         context.nesting = Nesting::of(session.req_header(), context.settings.limits.request_depth_max);
-        if let Some(wanted) = Wanted::of(session.req_header())
-            && context.settings.lists_models()
-        {
-            self.list_models(session, context, wanted).await?;
-            return Ok(true);
-        }
-        self.address(session, context)?;
-        if context.target.addressed.is_some() {
-            return Ok(false);
-        }
-        match self.resume(session, context).await? {
-            Resumed::Answered => return Ok(true),
-            Resumed::Directed => {}
-            Resumed::No => self.admit(session, context).await?,
+        match context.route.kind.clone() {
+            Kind::Hidden(page) => return Err(context.fail(Fault::Hidden(page))),
+            Kind::Models(asked) => {
+                self.list_models(session, context, asked).await?;
+                return Ok(true);
+            }
+            Kind::Server(path) => context.address(session, path)?,
+            Kind::KeptStreams(asked) => match self.resume(session, context, asked).await? {
+                Resumed::Answered => return Ok(true),
+                Resumed::Directed => {}
+                Resumed::No => self.admit(session, context).await?,
+            },
+            Kind::ServersModels | Kind::Chat | Kind::Named | Kind::BesideSlots | Kind::Pass => {
+                self.admit(session, context).await?;
+            }
         }
         Ok(false)
     }
@@ -120,7 +119,7 @@ impl ProxyHttp for Gateway {
             headers::frame_request(request, length)?;
         }
         // Nothing can be put before or into an answer that is compressed.
-        let tells_models = listing::tells_models(session.req_header());
+        let tells_models = context.route.kind == Kind::ServersModels;
         if tells_models {
             // A part of it could not be read.
             request.remove_header("Range");
@@ -178,7 +177,7 @@ impl ProxyHttp for Gateway {
         if comes_behind_comments && !reply::is_plain_stream(response) {
             return context.refuse(response);
         }
-        self.choose_reading(session.req_header(), response, context)
+        self.choose_reading(response, context)
     }
 
     async fn response_filter(

@@ -18,7 +18,7 @@ use super::body::{Read, Upload};
 use super::context::Context;
 use super::context::{Distrust, Target};
 use super::fault::Fault;
-use super::route;
+use super::route::{self, Kind, Route};
 use super::session::is_repeatable;
 use super::shared::Gateway;
 use super::wait::Standing;
@@ -43,7 +43,7 @@ impl Gateway {
             let Target { tried, session, .. } = &context.target;
             return pool.claim_for_a_word(tried, *session).map_err(|e| context.fail(Fault::Claim(e)));
         }
-        let mut queued = match pool.claim(context.target.request(), need(session)).await {
+        let mut queued = match pool.claim(context.target.request(), need(session, &context.route)).await {
             Ok(Found::Claim(claim)) => return Ok(claim),
             Ok(Found::Queued(queued)) => queued,
             Err(e) => return Err(context.fail(Fault::Claim(e))),
@@ -150,7 +150,8 @@ impl Gateway {
             return Ok(());
         };
         claim.judge(outcome);
-        let may_go = need(session) == Need::Slot && !context.has_begun(session) && is_replayable(session);
+        let may_go =
+            need(session, &context.route) == Need::Slot && !context.has_begun(session) && is_replayable(session);
         let goes = may_go
             && match outcome {
                 Outcome::Loading => context.target.may_hold(&pool),
@@ -296,8 +297,8 @@ impl Target {
     }
 }
 
-fn need(session: &mut Session) -> Need {
-    let is_word = is_repeatable(session) || route::is_beside_slots(session.req_header());
+fn need(session: &mut Session, route: &Route) -> Need {
+    let is_word = is_repeatable(session) || route.kind == Kind::BesideSlots;
     if is_word && !session.is_upgrade_req() { Need::Word } else { Need::Slot }
 }
 

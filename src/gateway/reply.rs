@@ -5,19 +5,20 @@ use std::sync::PoisonError;
 
 use bytes::{Bytes, BytesMut};
 use pingora::Result;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::ResponseHeader;
 
 use crate::answer::{AnswerTooLarge, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
 use crate::exchange::Exchange;
 use crate::limits::Limits;
-use crate::metrics::{Operation, Reading};
+use crate::metrics::Reading;
 
 use super::context::Context;
 use super::context::Delivery;
-use super::listing::{List, tells_models};
+use super::headers;
+use super::listing::List;
 use super::refusal::Refusal;
+use super::route::Kind;
 use super::shared::Gateway;
-use super::{headers, route};
 
 /// A reply in the making.
 #[derive(Debug, Default)]
@@ -91,19 +92,17 @@ impl Form {
 
 impl Gateway {
     /// How the reply is read, and what of its head changes with it.
-    pub(super) fn choose_reading(
-        &self,
-        request: &RequestHeader,
-        response: &mut ResponseHeader,
-        context: &mut Context,
-    ) -> Result<()> {
+    pub(super) fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
         match Reply::to(response, context.exchange.as_deref(), context.delivery, &context.settings.limits) {
             Ok(Reply::Passing) => {
                 // Of other APIs it is not known how an error is told within a stream.
-                let generates = matches!(route::operation(request), Operation::Chat | Operation::Completion);
+                let generates = context.route.generates();
                 if generates && is_plain_stream(response) && !response.headers.contains_key("content-length") {
                     context.reply = Reply::Events(Tail::default());
-                } else if tells_models(request) && response.status.is_success() && !is_event_stream(response) {
+                } else if context.route.kind == Kind::ServersModels
+                    && response.status.is_success()
+                    && !is_event_stream(response)
+                {
                     headers::unframe_response(response);
                     context.reply = Reply::List(Box::new(List::new(&context.settings.limits)));
                 }

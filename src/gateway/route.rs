@@ -1,40 +1,149 @@
-//! What a request is: whether it is read before a pool is chosen for it, and what it asks for.
-//! Reads no body itself.
+//! Route of a request: what it is to the gateway, found once, from its head.
+//! Reads no body, and does nothing with what it finds.
 
 use pingora::http::{Method, RequestHeader};
 
 use crate::metrics::Operation;
 
-use super::path::path;
+use super::kept_stream::Asked;
+use super::path::{Segments, origin_form, path, within};
+use super::settings::Settings;
 
-/// The routes whose requests may offer tools.
+/// The paths of chat completions, whose requests may offer tools.
 const CHAT: [&str; 2] = ["/v1/chat/completions", "/chat/completions"];
 
 /// Pages that servers answer beside their slots, whatever those do: llama.cpp's, and vLLM's of the same names.
 const BESIDE: [&str; 3] = ["/tokenize", "/detokenize", "/apply-template"];
 
-/// What a request is to the gateway.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+/// What stands before the name of a server that is asked for by it.
+const SERVER: &[u8] = b"/upstream/";
+
+/// What a request is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    pub kind: Kind,
+    /// What it asks a model for, wherever it goes.
+    pub operation: Operation,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A page of the servers' own that clients do not reach: refused.
+    Hidden(&'static str),
+    /// The list of models over all servers: answered here.
+    Models(ModelsAsked),
+    /// A server's own list of models: it goes on without what is private.
+    ServersModels,
+    /// One server's page: goes there, whatever it is.
+    Server(ServerPath),
+    /// Streams that some of several servers may have kept: found by asking them.
+    KeptStreams(Asked),
     /// A chat completion: read, and rewritten when it offers tools.
     Chat,
-    /// JSON whose `model` chooses the pool: read, and sent on as it came.
-    Model,
+    /// JSON whose `model` chooses the pool, or may be an alias: read, and sent on as it came.
+    Named,
+    /// A question beside a server's slots: streamed, unread, and never queued.
+    BesideSlots,
     /// Anything else: streamed, unread.
     Pass,
 }
 
-/// Whether it makes a difference which model a request names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Names {
-    /// There are several pools, or aliases.
-    Matter,
-    /// No body is read for its model.
-    Idle,
+/// What of the list of models is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelsAsked {
+    All,
+    One(String),
 }
 
-/// What a request asks a model for.
-pub fn operation(request: &RequestHeader) -> Operation {
+/// A server's name, and what is asked of it: path and query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerPath {
+    pub name: Vec<u8>,
+    pub target: Vec<u8>,
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Self { kind: Kind::Pass, operation: Operation::Other }
+    }
+}
+
+impl Route {
+    /// Finds it. The settings say which pages are hidden, and how many servers and names there are to tell apart.
+    pub fn of(request: &RequestHeader, settings: &Settings) -> Self {
+        Self { kind: kind(request, settings), operation: operation(request) }
+    }
+
+    /// Whether a model's answer in OpenAI's shape is asked for.
+    pub fn generates(&self) -> bool {
+        matches!(self.operation, Operation::Chat | Operation::Completion)
+    }
+}
+
+fn kind(request: &RequestHeader, settings: &Settings) -> Kind {
+    let segments = Segments::of(request);
+    if let Some(page) = within(request, &segments, &settings.view.hidden) {
+        return Kind::Hidden(page.path);
+    }
+    if let Some(asked) = models(request, &segments)
+        && settings.lists_models()
+    {
+        return Kind::Models(asked);
+    }
+    if settings.view.addressed.is_some()
+        && let Some(server) = server(request)
+    {
+        return Kind::Server(server);
+    }
+    if let Some(asked) = Asked::of(request, &segments)
+        && settings.keepers().iter().map(|pool| pool.peers().len()).sum::<usize>() > 1
+    {
+        return Kind::KeptStreams(asked);
+    }
+    if request.method == Method::GET && matches!(segments.list().as_slice(), [b"models", ..] | [b"v1", b"models", ..]) {
+        return Kind::ServersModels;
+    }
+    of_path(request, settings)
+}
+
+/// What a request is that goes to whatever server is next.
+fn of_path(request: &RequestHeader, settings: &Settings) -> Kind {
+    let path = path(request);
+    if BESIDE.iter().any(|page| page.as_bytes() == path) {
+        Kind::BesideSlots
+    } else if request.method != Method::POST || is_compressed(request) {
+        Kind::Pass
+    } else if CHAT.iter().any(|chat| chat.as_bytes() == path) {
+        Kind::Chat
+    } else if path.starts_with(b"/v1/") && is_json(request) && settings.tells_names_apart() {
+        Kind::Named
+    } else {
+        Kind::Pass
+    }
+}
+
+fn models(request: &RequestHeader, segments: &Segments) -> Option<ModelsAsked> {
+    if !matches!(request.method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    match segments.list().as_slice() {
+        [b"models"] | [b"v1", b"models"] => Some(ModelsAsked::All),
+        [b"v1", b"models", id @ ..] => Some(ModelsAsked::One(String::from_utf8_lossy(&id.join(&b'/')).into_owned())),
+        _ => None,
+    }
+}
+
+fn server(request: &RequestHeader) -> Option<ServerPath> {
+    let target = origin_form(request);
+    let rest = target.strip_prefix(SERVER)?;
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    let (name, target) = rest.split_at(end);
+    let slash: &[u8] = if target.starts_with(b"/") { b"" } else { b"/" };
+    Some(ServerPath { name: name.to_vec(), target: [slash, target].concat() })
+}
+
+fn operation(request: &RequestHeader) -> Operation {
     if request.method != Method::POST {
         return Operation::Other;
     }
@@ -44,26 +153,6 @@ pub fn operation(request: &RequestHeader) -> Operation {
         b"/completions" => Operation::Completion,
         b"/embeddings" => Operation::Embeddings,
         _ => Operation::Other,
-    }
-}
-
-/// Whether a request with a body takes none of its server's slots.
-pub fn is_beside_slots(request: &RequestHeader) -> bool {
-    BESIDE.iter().any(|page| page.as_bytes() == path(request))
-}
-
-impl Route {
-    pub fn of(request: &RequestHeader, names: Names) -> Self {
-        let path = path(request);
-        if request.method != Method::POST || is_compressed(request) {
-            Self::Pass
-        } else if CHAT.iter().any(|chat| chat.as_bytes() == path) {
-            Self::Chat
-        } else if names == Names::Matter && path.starts_with(b"/v1/") && is_json(request) {
-            Self::Model
-        } else {
-            Self::Pass
-        }
     }
 }
 
@@ -82,31 +171,95 @@ pub fn is_json(request: &RequestHeader) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Alias, Config, Secret};
+
+    /// One server, several servers, an alias, and a key for servers' pages.
+    const ONE: &[&str] = &["http://a"];
+    const TWO: &[&str] = &["http://a", "http://b"];
+
+    fn settings(servers: &[&str], change: impl Fn(&mut Config)) -> Settings {
+        let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        let mut config = Config::from_upstreams(&servers, &[], Some("hermes")).unwrap();
+        change(&mut config);
+        Settings::new(&config)
+    }
+
+    fn request(method: &str, target: &str, header: Option<(&'static str, &'static str)>) -> RequestHeader {
+        let mut request = RequestHeader::build(method, target.as_bytes(), None).unwrap();
+        if let Some((name, value)) = header {
+            request.insert_header(name, value).unwrap();
+        }
+        request
+    }
 
     #[test]
     fn only_chat_and_json_with_a_model_are_read() {
         let json = ("content-type", "application/json; charset=utf-8");
         let form = ("content-type", "multipart/form-data");
         let gzip = ("content-encoding", "gzip");
-        let (idle, matter) = (Names::Idle, Names::Matter);
+        let idle = settings(ONE, |_| {});
+        let matter = settings(ONE, |config| {
+            config.view.aliases.push(Alias { name: "a".to_owned(), model: "m".to_owned() });
+        });
         let table = [
-            ("POST", "/v1/chat/completions", idle, None, Route::Chat),
-            ("POST", "/chat/completions?key=x", idle, None, Route::Chat),
-            ("POST", "/v1/chat/completions", idle, Some(gzip), Route::Pass),
-            ("POST", "/v1/chat/completions", idle, Some(("content-encoding", "identity")), Route::Chat),
-            ("GET", "/v1/chat/completions", matter, None, Route::Pass),
-            ("POST", "/v1/chat/completions/x", idle, None, Route::Pass),
-            ("POST", "/v1/embeddings", idle, Some(json), Route::Pass),
-            ("POST", "/v1/embeddings", matter, Some(json), Route::Model),
-            ("POST", "/v1/audio", matter, Some(form), Route::Pass),
-            ("POST", "/embeddings", matter, Some(json), Route::Pass),
+            ("POST", "/v1/chat/completions", &idle, None, Kind::Chat),
+            ("POST", "/chat/completions?key=x", &idle, None, Kind::Chat),
+            ("POST", "/v1/chat/completions", &idle, Some(gzip), Kind::Pass),
+            ("POST", "/v1/chat/completions", &idle, Some(("content-encoding", "identity")), Kind::Chat),
+            ("GET", "/v1/chat/completions", &matter, None, Kind::Pass),
+            ("POST", "/v1/chat/completions/x", &idle, None, Kind::Pass),
+            ("POST", "/v1/embeddings", &idle, Some(json), Kind::Pass),
+            ("POST", "/v1/embeddings", &matter, Some(json), Kind::Named),
+            ("POST", "/v1/audio", &matter, Some(form), Kind::Pass),
+            ("POST", "/embeddings", &matter, Some(json), Kind::Pass),
         ];
-        for (method, path, names, header, expected) in table {
-            let mut request = RequestHeader::build(method, path.as_bytes(), None).unwrap();
-            if let Some((name, value)) = header {
-                request.insert_header(name, value).unwrap();
-            }
-            assert_eq!(Route::of(&request, names), expected, "{method} {path} {header:?}");
+        for (method, path, settings, header, expected) in table {
+            let route = Route::of(&request(method, path, header), settings);
+            assert_eq!(route.kind, expected, "{method} {path} {header:?}");
+        }
+    }
+
+    #[test]
+    fn each_page_has_its_own_route() {
+        let one = settings(ONE, |_| {});
+        let two = settings(TWO, |config| config.view.addressed = Some(Secret::new("k".to_owned())));
+        let all = || Kind::Models(ModelsAsked::All);
+        let model = |id: &str| Kind::Models(ModelsAsked::One(id.to_owned()));
+        let server = |name: &str, target: &str| Kind::Server(ServerPath { name: name.into(), target: target.into() });
+        let table = [
+            ("GET", "/slots", &one, Kind::Hidden("/slots")),
+            ("GET", "/upstream/a/slots", &two, server("a", "/slots")),
+            ("POST", "/upstream/a%2Fb?x", &two, server("a%2Fb", "/?x")),
+            ("GET", "/upstream/a/slots", &one, Kind::Pass),
+            ("GET", "/v1/models", &one, Kind::ServersModels),
+            ("HEAD", "/v1/models", &one, Kind::Pass),
+            ("GET", "/v1/models", &two, all()),
+            ("HEAD", "//v1/./models/", &two, all()),
+            ("GET", "/models", &two, all()),
+            ("GET", "/v1/models/org/m", &two, model("org/m")),
+            ("GET", "/models/x", &two, Kind::ServersModels),
+            ("POST", "/v1/streams/lookup", &two, Kind::KeptStreams(Asked::Lookup)),
+            ("POST", "/v1/streams/lookup", &one, Kind::Pass),
+            ("POST", "/tokenize", &one, Kind::BesideSlots),
+            ("POST", "/v1/tokenize", &one, Kind::Pass),
+            ("OPTIONS", "*", &two, Kind::Pass),
+        ];
+        for (method, path, settings, expected) in table {
+            assert_eq!(Route::of(&request(method, path, None), settings).kind, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_of_a_model_is_known_by_the_path() {
+        for (method, path, expected) in [
+            ("POST", "/v1/chat/completions", Operation::Chat),
+            ("POST", "/chat/completions?x", Operation::Chat),
+            ("POST", "/v1/completions", Operation::Completion),
+            ("POST", "/embeddings", Operation::Embeddings),
+            ("GET", "/v1/completions", Operation::Other),
+            ("POST", "/v1/v1/completions", Operation::Other),
+        ] {
+            assert_eq!(operation(&request(method, path, None)), expected, "{method} {path}");
         }
     }
 }

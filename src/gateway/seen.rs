@@ -14,7 +14,6 @@ use crate::upstream::Listener;
 use super::context::{Context, Delivery};
 use super::fault::{Blame, Fault};
 use super::reply::{Reply, is_event_stream};
-use super::route;
 use super::shared::Gateway;
 
 /// A failure's text stands on a page and in no log; it may hold a model's name, which a client chooses.
@@ -192,7 +191,7 @@ impl Gateway {
             peer: context.peer_url(),
             engine: context.target.pool.as_ref().map_or("", |pool| pool.config().engine.name()),
             model: context.model.as_deref(),
-            operation: route::operation(session.req_header()),
+            operation: context.route.operation,
             code,
             began: context.began,
             took: context.began.elapsed(),

@@ -3,11 +3,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::config::{Config, View};
+use crate::config::{Config, ModelsList, View};
+use crate::exchange::Engine;
 use crate::limits::Limits;
-use crate::upstream::Upstream;
+use crate::upstream::{Pool, Upstream};
 
-use super::listing::Listing;
+use super::models_cache::ModelsCache;
 
 /// What one configuration says of requests.
 #[derive(Debug)]
@@ -15,8 +16,8 @@ pub struct Settings {
     pub upstream: Upstream,
     pub(super) view: View,
     pub(super) limits: Limits,
-    /// Whose models those are that it has.
-    pub(super) listing: Listing,
+    /// The list of the models of its servers.
+    pub(super) models: ModelsCache,
 }
 
 impl Settings {
@@ -37,10 +38,31 @@ impl Settings {
         (settings, notes)
     }
 
+    /// Whether the list of models is made here. With one server it is that server's own answer.
+    pub(super) fn lists_models(&self) -> bool {
+        let peers: usize = self.upstream.pools().iter().map(|pool| pool.peers().len()).sum();
+        self.view.models_list == ModelsList::Merge && (peers > 1 || !self.view.aliases.is_empty())
+    }
+
+    /// Whether it makes a difference which model a request names: there are several pools, or aliases.
+    pub(super) fn tells_names_apart(&self) -> bool {
+        self.upstream.pools().len() > 1 || !self.view.aliases.is_empty()
+    }
+
+    /// The pools whose servers keep streams for clients that come back.
+    pub(super) fn keepers(&self) -> Vec<Arc<Pool>> {
+        self.upstream.pools().iter().filter(|pool| keeps(pool)).cloned().collect()
+    }
+
     fn with(config: &Config, upstream: Upstream) -> Self {
         let (view, limits) = (config.view.clone(), config.limits.clone());
-        Self { upstream, view, limits, listing: Listing::default() }
+        Self { upstream, view, limits, models: ModelsCache::default() }
     }
+}
+
+/// Whether the servers of a pool keep streams for clients that come back.
+pub(super) fn keeps(pool: &Pool) -> bool {
+    pool.config().engine == Engine::LlamaCpp
 }
 
 /// The settings of requests that begin now.
