@@ -65,13 +65,6 @@ const NOT_MODELS: [(&str, &str); 6] = [
     ("ollama", "an engine"),
 ];
 
-/// Where a model's name may stand outside of tests, and why.
-const NAMED: [(&str, &str, &str); 3] = [
-    ("dialect", "gemma", "the one payload grammar that has no other name"),
-    ("decode", "gemma", "the one payload grammar that has no other name"),
-    ("prompt", "gemma", "the one form of tool declaration that has no other name"),
-];
-
 /// The file that lists the dialects that are compiled in: their names are file names.
 const BUILTINS: &str = "src/dialect/builtin.rs";
 
@@ -158,8 +151,7 @@ fn no_model_is_named_in_the_sources() {
             for (word, _) in NOT_MODELS {
                 line = line.replace(word, "");
             }
-            let excused = |model: &str| NAMED.iter().any(|(module, name, _)| source.is_in(module) && *name == model);
-            for model in MODELS.iter().filter(|model| line.contains(**model) && !excused(model)) {
+            for model in MODELS.iter().filter(|model| line.contains(**model)) {
                 problems.push(format!("{}:{}: names the model `{model}`", source.path, number + 1));
             }
         }
@@ -223,10 +215,6 @@ struct Source {
 }
 
 impl Source {
-    fn is_in(&self, module: &str) -> bool {
-        self.module.as_deref() == Some(module)
-    }
-
     /// How many lines come before test code: a file of tests is all test code, and inside a file tests come last.
     fn code_lines(&self) -> usize {
         if self.path.ends_with("/tests.rs") || self.path.contains("/tests/") {

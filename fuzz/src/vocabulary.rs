@@ -124,9 +124,9 @@ fn markup_of(payload: &Payload, texts: &mut Vec<String>) {
             texts.push(format!("{name}get_weather{named}\n{key}days{keyed}\n"));
             texts.push(format!("{name}bash{named}{key}command{keyed}"));
         }
-        Payload::Gemma(gemma) => {
-            texts.extend(gemma.header.iter().chain([&gemma.quote]).cloned());
-            texts.push(format!("call:get_weather{{city:{}", gemma.quote));
+        Payload::Literal(literal) => {
+            texts.extend(literal.header.iter().chain([&literal.quote]).cloned());
+            texts.push(format!("call:get_weather{{city:{}", literal.quote));
         }
     }
 }

@@ -9,7 +9,7 @@ mod table;
 
 pub use builtin::{DialectError, Dialects};
 pub use glob::Glob;
-pub use spec::{Call, Detect, GemmaSpec, JsonSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec};
+pub use spec::{Call, Detect, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec};
 pub use table::{Edge, Opener, Role, Table, Tables, ValueMark};
 
 /// A compiled dialect.

@@ -113,7 +113,7 @@ pub enum StartOfAnswer {
 pub enum Payload {
     Json(JsonSpec),
     Tagged(TaggedSpec),
-    Gemma(GemmaSpec),
+    Literal(LiteralSpec),
 }
 
 /// A JSON object that carries name and arguments, or several of them.
@@ -144,10 +144,10 @@ pub struct TaggedSpec {
     pub close: String,
 }
 
-/// Gemma's literal: `call:NAME{key:<|"|>text<|"|>,n:1}`.
+/// A literal of its own: `call:NAME{key:<|"|>text<|"|>,n:1}`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GemmaSpec {
+pub struct LiteralSpec {
     /// What may stand before the name.
     pub header: Vec<String>,
     /// The delimiter of strings, inside which nothing is escaped.

@@ -125,7 +125,7 @@ impl Tables {
         let closers: Vec<String> =
             tagged.map(|tagged| &tagged.close).into_iter().chain(&spec.call.close).cloned().collect();
         let quote = match &spec.payload {
-            Payload::Gemma(gemma) => Some(&gemma.quote),
+            Payload::Literal(literal) => Some(&literal.quote),
             Payload::Json(_) | Payload::Tagged(_) => None,
         };
         let Call { open, fence, end_tokens, .. } = &spec.call;

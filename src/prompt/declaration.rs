@@ -1,5 +1,5 @@
 //! A tool as `declaration:NAME{…}`, and JSON as the literal that stands in it: keys bare, strings between quotes
-//! inside which nothing is escaped (`google-gemma-4-31B-it.jinja` in llama.cpp).
+//! inside which nothing is escaped.
 //! Keeps the client's order of keys, where the template sorts them.
 
 use crate::json::{Object, Token, string, tokens};

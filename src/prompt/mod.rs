@@ -118,7 +118,7 @@ fn write_arguments(dialect: &Dialect, form: &ArgumentsForm, arguments: &str, out
 /// The delimiter of strings in the dialect's literal.
 fn quote(dialect: &Dialect) -> &str {
     match &dialect.spec().payload {
-        Payload::Gemma(literal) => &literal.quote,
+        Payload::Literal(literal) => &literal.quote,
         Payload::Json(_) | Payload::Tagged(_) => "\"",
     }
 }

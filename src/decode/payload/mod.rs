@@ -1,8 +1,8 @@
 //! How a call is written inside its markers: one resumable reader for each form.
 //! The set is closed; a format that fits none of them is a new variant with its tests.
 
-mod gemma;
 mod json;
+mod literal;
 mod tagged;
 
 use crate::dialect::{self, Dialect};
@@ -15,7 +15,7 @@ use super::call::{Call, Context, Verdict};
 pub(super) enum Payload {
     Json(json::Reader),
     Tagged(tagged::Reader),
-    Gemma(gemma::Reader),
+    Literal(literal::Reader),
     /// Several that the dialect knows, side by side, each with what it makes of the call: the bytes lead to one.
     Several(Vec<(Self, Call)>),
 }
@@ -33,7 +33,7 @@ impl Payload {
         match payload {
             dialect::Payload::Json(_) => Self::Json(json::Reader::default()),
             dialect::Payload::Tagged(_) => Self::Tagged(tagged::Reader::default()),
-            dialect::Payload::Gemma(_) => Self::Gemma(gemma::Reader::default()),
+            dialect::Payload::Literal(_) => Self::Literal(literal::Reader::default()),
         }
     }
 
@@ -71,7 +71,7 @@ impl Payload {
         match self {
             Self::Json(reader) => reader.push(text, cx, call),
             Self::Tagged(reader) => reader.push(text, cx, call),
-            Self::Gemma(reader) => reader.push(text, cx, call),
+            Self::Literal(reader) => reader.push(text, cx, call),
             Self::Several(_) => self.push_several(text, cx, call),
         }
     }
@@ -82,7 +82,7 @@ impl Payload {
         match self {
             Self::Json(reader) => reader.is_plain(text, dialect),
             Self::Tagged(reader) => reader.is_plain(text, dialect),
-            Self::Gemma(reader) => reader.is_plain(text, dialect),
+            Self::Literal(reader) => reader.is_plain(text, dialect),
             Self::Several(_) => false,
         }
     }
@@ -92,7 +92,7 @@ impl Payload {
         match self {
             Self::Json(reader) => reader.finish(ended, cx, call),
             Self::Tagged(reader) => reader.finish(ended, cx, call),
-            Self::Gemma(reader) => reader.finish(ended, cx, call),
+            Self::Literal(reader) => reader.finish(ended, cx, call),
             // So little was read that it is no call in any form.
             Self::Several(_) => Completion::Cut,
         }
@@ -104,7 +104,7 @@ impl Payload {
             Self::Json(reader) => reader.close(cx, call),
             Self::Tagged(reader) => reader.close(cx, call),
             // Everything that it reads has a place in the arguments.
-            Self::Gemma(_) | Self::Several(_) => {}
+            Self::Literal(_) | Self::Several(_) => {}
         }
     }
 
@@ -113,7 +113,7 @@ impl Payload {
         match self {
             Self::Json(reader) => reader.held(),
             Self::Tagged(reader) => reader.held(),
-            Self::Gemma(reader) => reader.held(),
+            Self::Literal(reader) => reader.held(),
             Self::Several(_) => 0,
         }
     }

@@ -2,7 +2,7 @@
 //! strings stand between a delimiter of their own.
 //! Reads the object through the JSON repair, which knows all of that; this file knows the header.
 
-use crate::dialect::{Dialect, GemmaSpec, Payload};
+use crate::dialect::{Dialect, LiteralSpec, Payload};
 use crate::json::Kinds;
 use crate::json::repair::{Completion, Ended, Progress, Repair, Sight, Syntax, Types, Words};
 use crate::schema::Node;
@@ -36,7 +36,7 @@ impl Default for Reader {
 
 impl Reader {
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        let Payload::Gemma(spec) = &cx.dialect.spec().payload else { return Verdict::Reject(0) };
+        let Payload::Literal(spec) = &cx.dialect.spec().payload else { return Verdict::Reject(0) };
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let sound = match &mut self.state {
@@ -66,7 +66,7 @@ impl Reader {
     }
 
     /// The header, or the name right away.
-    fn header(&mut self, c: char, spec: &GemmaSpec, cx: &Context<'_>, call: &mut Call) -> Named {
+    fn header(&mut self, c: char, spec: &LiteralSpec, cx: &Context<'_>, call: &mut Call) -> Named {
         match self.expect.push(c, spec.header.iter().map(String::as_str)) {
             Expected::More => return Named::Tool,
             Expected::Found(_) => self.state = State::Name,
@@ -124,7 +124,7 @@ impl Reader {
     }
 
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
-        let (State::Body(repair), Payload::Gemma(spec)) = (&mut self.state, &cx.dialect.spec().payload) else {
+        let (State::Body(repair), Payload::Literal(spec)) = (&mut self.state, &cx.dialect.spec().payload) else {
             return Completion::Cut;
         };
         let types = Around { schema: Schema(call.tool(cx)), spec, cx: *cx };
@@ -148,7 +148,7 @@ fn body(
     repair: &mut Repair<Node>,
     text: &str,
     before: usize,
-    spec: &GemmaSpec,
+    spec: &LiteralSpec,
     cx: &Context<'_>,
     call: &mut Call,
 ) -> Verdict {
@@ -170,7 +170,7 @@ fn body(
     }
 }
 
-fn syntax<'a>(types: &'a Around<'a>, spec: &'a GemmaSpec, cx: &Context<'a>, call: &Call) -> Syntax<'a, Around<'a>> {
+fn syntax<'a>(types: &'a Around<'a>, spec: &'a LiteralSpec, cx: &Context<'a>, call: &Call) -> Syntax<'a, Around<'a>> {
     Syntax {
         types,
         closers: &cx.dialect.spec().call.close,
@@ -192,7 +192,7 @@ fn syntax<'a>(types: &'a Around<'a>, spec: &'a GemmaSpec, cx: &Context<'a>, call
 #[derive(Clone, Copy, Debug)]
 struct Around<'a> {
     schema: Schema<'a>,
-    spec: &'a GemmaSpec,
+    spec: &'a LiteralSpec,
     cx: Context<'a>,
 }
 
