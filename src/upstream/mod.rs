@@ -1,124 +1,22 @@
 //! The servers behind the gateway: who exists, who is alive, who is next, and how they are reached.
 //! Knows nothing of requests and answers; it hands out claims, connections and dialects.
 //!
-//! Who exists, who is alive and who is next are `balance`'s three questions. `Places` gives it a clock and a lock,
-//! `check` asks the servers, `Pool` puts both together. A `Claim` is a place at one peer, given back when it is
-//! dropped.
+//! Three rooms, each of which imports only from those before it. `wire` makes connections, `health` asks one server how
+//! it is, `fleet` keeps the pools: who exists, who is alive and who is next are `balance`'s three questions, and
+//! `fleet::places` gives it a clock and a lock. A `Claim` is a place at one peer, given back when it is dropped.
 
-mod address;
-mod ask;
-mod cause;
-mod check;
-mod claim;
-mod dial;
-mod framing;
-mod hold;
-mod keep;
-mod lasting;
-mod listed;
-mod load;
-mod members;
-mod names;
-mod opening;
-mod peer;
-mod places;
-mod pool;
-mod probe;
-mod watch;
-mod whole;
+mod fleet;
+mod health;
+mod lock;
+mod wire;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-
-pub use ask::Question;
-pub use cause::{Cause, is_shortage};
-pub use check::Fate;
-pub use claim::{Claim, Connection};
-pub use hold::{Holding, Listener, Ticks};
-pub use opening::{Asked, Comments, Until};
-pub use peer::Peer;
-pub use pool::{ClaimError, Family, Found, Need, Pool, Queued};
-pub use watch::{Expired, Watch};
-
-use crate::config;
-use crate::dialect::Dialects;
-
-use lasting::Lasting;
-
-/// Every pool, in the order of the configuration.
-#[derive(Debug)]
-pub struct Upstream {
-    pools: Vec<Arc<Pool>>,
-    /// What is left of those that are configured no more and have requests still, by name: one may be configured again
-    /// before they have ended.
-    gone: Vec<(String, Weak<Lasting>)>,
-}
-
-impl Upstream {
-    /// Opens no connection and resolves no name.
-    pub fn new(pools: &[config::Pool], dialects: &Dialects) -> Self {
-        let dialects = Arc::new(dialects.clone());
-        let pools = pools.iter().map(|pool| Arc::new(Pool::new(pool.clone(), Arc::clone(&dialects))));
-        Self { pools: pools.collect(), gone: Vec::new() }
-    }
-
-    /// The pools of another configuration. One whose name was there before keeps its places, its queue and what is
-    /// known of its servers. What has changed is told, in words.
-    pub fn succeed(&self, pools: &[config::Pool], dialects: &Dialects) -> (Self, Vec<String>) {
-        let dialects = Arc::new(dialects.clone());
-        let mut notes = Vec::new();
-        let here = self.pools.iter().map(|pool| (pool.name().to_owned(), Arc::clone(pool.lasting())));
-        let left = self.gone.iter().filter_map(|(name, lasting)| Some((name.clone(), lasting.upgrade()?)));
-        let known: Vec<(String, Arc<Lasting>)> = here.chain(left).collect();
-        let succeed = |config: &config::Pool| {
-            let (config, dialects) = (config.clone(), Arc::clone(&dialects));
-            let Some((_, former)) = known.iter().find(|(name, _)| *name == config.name) else {
-                notes.push(format!("pool {} is new", config.name));
-                return Arc::new(Pool::new(config, dialects));
-            };
-            let (pool, changes) = Pool::after(former, config, dialects);
-            if !changes.is_empty() {
-                notes.push(format!("pool {}: {changes}", pool.name()));
-            }
-            Arc::new(pool)
-        };
-        let pools: Vec<_> = pools.iter().map(succeed).collect();
-        let is_gone = |name: &str| pools.iter().all(|pool| pool.name() != name);
-        let goes = self.pools.iter().filter(|former| is_gone(former.name()));
-        notes.extend(goes.map(|pool| format!("pool {} is gone", pool.name())));
-        let gone = known.iter().filter(|(name, _)| is_gone(name));
-        let gone = gone.map(|(name, lasting)| (name.clone(), Arc::downgrade(lasting))).collect();
-        (Self { pools, gone }, notes)
-    }
-
-    pub fn pools(&self) -> &[Arc<Pool>] {
-        &self.pools
-    }
-
-    /// Where everything goes that names no model.
-    pub fn first(&self) -> Option<&Arc<Pool>> {
-        self.pools.first()
-    }
-
-    /// The pool that runs a model: one that names it before one that takes any.
-    pub fn running(&self, model: &str) -> Option<&Arc<Pool>> {
-        let takers = || self.pools.iter().filter(|pool| pool.config().takes(model));
-        takers().find(|pool| !pool.config().models.is_empty()).or_else(|| takers().next())
-    }
-
-    /// Keeps every pool from here on, and for as long as anybody has it.
-    pub fn keep(&self) {
-        for pool in &self.pools {
-            pool.keep(Arc::new(names::System));
-        }
-    }
-
-    /// The models that the configuration names, for an error that says what there is.
-    pub fn known_models(&self) -> Vec<String> {
-        self.pools.iter().flat_map(|pool| &pool.config().models).map(ToString::to_string).collect()
-    }
-}
-
-/// A panic elsewhere leaves these plain values whole, so a poisoned lock is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+pub use fleet::claim::{Claim, Connection};
+pub use fleet::peer::Peer;
+pub use fleet::pool::{ClaimError, Family, Found, Need, Pool, Queued};
+pub use fleet::pools::Upstream;
+pub use health::check::Fate;
+pub use wire::ask::Question;
+pub use wire::cause::{Cause, is_shortage};
+pub use wire::hold::{Holding, Listener, Ticks};
+pub use wire::opening::{Asked, Comments, Until};
+pub use wire::watch::{Expired, Watch};

@@ -12,10 +12,10 @@ use crate::balance::Settings;
 use crate::config::{self, Balancing};
 
 use super::keep::{self, Keeper};
-use super::lock;
 use super::members::{Changes, Members};
 use super::names::Resolve;
 use super::places::Places;
+use crate::upstream::lock::lock;
 
 /// What the first requests wait at most to learn how the servers are.
 const FIRST_CHECK_MAX: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@ use crate::limits::Limits;
 
 /// The answer in the making.
 #[derive(Debug)]
-pub(super) struct Whole {
+pub struct Whole {
     assembler: Assembler,
 }
 
@@ -17,36 +17,36 @@ pub(super) struct Whole {
 const NOT_KEPT: [&str; 5] = ["content-length", "content-type", "trailer", "transfer-encoding", "x-accel-buffering"];
 
 impl Whole {
-    pub(super) fn new(choices_asked: usize, limits: &Limits) -> Self {
+    pub fn new(choices_asked: usize, limits: &Limits) -> Self {
         Self { assembler: Assembler::new(choices_asked, limits) }
     }
 
-    pub(super) fn push(&mut self, data: &[u8]) -> Result<(), AssembleError> {
+    pub fn push(&mut self, data: &[u8]) -> Result<(), AssembleError> {
         self.assembler.push(Bytes::copy_from_slice(data))
     }
 
     /// Whether everything was said but what it cost.
-    pub(super) fn is_said(&self) -> bool {
+    pub fn is_said(&self) -> bool {
         self.assembler.is_said()
     }
 
     /// Whether nothing follows.
-    pub(super) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         self.assembler.is_done()
     }
 
-    pub(super) fn spoken(&self) -> u64 {
+    pub fn spoken(&self) -> u64 {
         self.assembler.spoken()
     }
 
     /// Nothing more comes: the answer, behind the stream's `head`.
-    pub(super) fn finish(self, head: &[u8]) -> Result<Bytes, AssembleError> {
+    pub fn finish(self, head: &[u8]) -> Result<Bytes, AssembleError> {
         self.assembler.finish().map(|body| message(head, 200, &body)).or_else(|e| refusal(head, e))
     }
 }
 
 /// The answer of a server that told an error instead; any other error is for the gateway to tell.
-pub(super) fn refusal(head: &[u8], e: AssembleError) -> Result<Bytes, AssembleError> {
+pub fn refusal(head: &[u8], e: AssembleError) -> Result<Bytes, AssembleError> {
     match e {
         AssembleError::Reported(reported) => Ok(message(head, reported.status, reported.body.as_bytes())),
         e => Err(e),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::lock;
+use crate::upstream::lock::lock;
 
 /// How long an answer holds. Names of boxes change seldom; a minute is how long a moved one stays unreachable.
 const REFRESH: Duration = Duration::from_secs(60);

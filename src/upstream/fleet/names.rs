@@ -13,8 +13,8 @@ use tokio::time::sleep;
 
 use crate::config::Name;
 
-use super::address::look_up;
 use super::members::Members;
+use crate::upstream::wire::address::look_up;
 
 /// A name that leads nowhere is looked up again this soon: requests may be waiting for its servers.
 const PAUSE_WHEN_MISSING: Duration = Duration::from_secs(1);
@@ -89,8 +89,8 @@ mod tests {
     use super::*;
     use crate::balance::Settings;
     use crate::config::{self, Entries};
-    use crate::upstream::lock;
-    use crate::upstream::places::Places;
+    use crate::upstream::fleet::places::Places;
+    use crate::upstream::lock::lock;
 
     /// Longer than anything here takes.
     const PATIENCE: Duration = Duration::from_secs(20);

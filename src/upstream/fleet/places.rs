@@ -20,8 +20,8 @@ use crate::balance::{
     Ticket, Why,
 };
 
-use super::lock;
 use super::peer::Peer;
+use crate::upstream::lock::lock;
 
 /// Who has a place, and who waits for one.
 #[derive(Debug)]

@@ -205,7 +205,7 @@ fn progress_and_comments_that_are_said_already_are_left_out() {
 /// What llama-server b11669 sent for a prompt of 919 tokens on a slow machine.
 #[test]
 fn a_real_prefill_is_left_out() {
-    let capture = include_str!("../../../tests/captures/llamacpp-progress.sse");
+    let capture = include_str!("../../../../tests/captures/llamacpp-progress.sse");
     let chunks: String = capture.split_inclusive("\n\n").map(chunk).collect();
     let mut opening = Opening::new(GATEWAYS);
     opening.push(format!("{HEAD}{chunks}").as_bytes());

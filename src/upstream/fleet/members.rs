@@ -12,9 +12,9 @@ use crate::balance::Report;
 use crate::config::{self, Entries, Name};
 
 use super::keep::assumed;
-use super::lock;
 use super::peer::{Peer, authority};
 use super::places::Places;
+use crate::upstream::lock::lock;
 
 /// A pool of more is a mistake, or a name server's joke.
 const PEERS_MAX: usize = 1_000;

@@ -16,7 +16,7 @@ use super::opening::{End, Opening, Until};
 
 /// A head of our own that Pingora takes for the server's. It comes to the gateway's phases where a session is at hand,
 /// and goes no further.
-pub(super) const TICK: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
+pub const TICK: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
 
 /// How an exchange's answers are held.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ pub struct Ticks {
 
 /// One answer that is held.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub struct Hold {
     opening: Opening,
     ticks: Option<Ticks>,
     listener: Option<Arc<dyn Listener>>,
@@ -132,7 +132,7 @@ impl Hold {
 
 /// What was handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Handed {
+pub enum Handed {
     Nothing,
     Some,
     /// Nothing, and nothing more is held.
@@ -143,7 +143,7 @@ pub(super) enum Handed {
 
 /// What became of the last tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Last {
+pub enum Last {
     Arrived,
     OnItsWay,
 }

@@ -12,14 +12,14 @@ use tokio::time::sleep;
 use crate::balance::{PeerId, Report, State, Status};
 use crate::config;
 
-use super::check::{self, Check};
 use super::listed;
-use super::load::Load;
 use super::members::Members;
 use super::names::{self, Resolve};
 use super::peer::Peer;
 use super::places::Places;
 use super::pool::is_awake;
+use crate::upstream::health::check::{self, Check};
+use crate::upstream::health::load::Load;
 
 /// A server that requests may be waiting for is asked again this soon. llama.cpp does not notice who leaves a whole
 /// answer while it is asked for its metrics more often.

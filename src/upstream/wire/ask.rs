@@ -13,9 +13,9 @@ use tokio::time::timeout;
 use crate::config;
 
 use super::cause::{Cause, is_shortage};
-use super::claim::Connection;
-use super::peer::Peer;
 use super::watch::Watch;
+use crate::upstream::fleet::claim::Connection;
+use crate::upstream::fleet::peer::Peer;
 
 /// What is waited for one server. A request may be waiting too, for its first token or for a list.
 const ANSWER_MAX: Duration = Duration::from_secs(2);

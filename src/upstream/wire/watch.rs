@@ -19,8 +19,8 @@ use crate::answer::{AssembleError, Progress};
 use crate::config::Timeouts;
 
 use super::hold::{Handed, Hold, Holding, Last};
-use super::lock;
 use super::opening::End;
+use crate::upstream::lock::lock;
 
 /// The wait that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -14,9 +14,9 @@ use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 use crate::exchange::Engine;
 
-use super::ask::{self, Question};
-use super::peer::Peer;
-use super::pool::Family;
+use crate::upstream::fleet::peer::Peer;
+use crate::upstream::fleet::pool::Family;
+use crate::upstream::wire::ask::{self, Question};
 
 /// After a probe that no peer answered, requests go by the model's name for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);

@@ -12,15 +12,15 @@ use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 
-use super::ask::{self, Question};
-use super::check::{self, Fate};
 use super::claim::Claim;
 use super::lasting::Lasting;
 use super::members::Changes;
 use super::names::Resolve;
 use super::peer::Peer;
 use super::places::{Entry, Place, Waiting};
-use super::probe::Probe;
+use crate::upstream::health::check::{self, Fate};
+use crate::upstream::health::probe::Probe;
+use crate::upstream::wire::ask::{self, Question};
 
 /// What a family of models writes when nothing is known about it: models that were never trained for tools can be
 /// told this one.

@@ -10,11 +10,11 @@ use pingora::upstreams::peer::HttpPeer;
 use crate::balance::{Failure, Outcome, Reuse, Why};
 use crate::config::Timeouts;
 
-use super::ask::{self, AskError, Question};
-use super::dial::Dial;
 use super::peer::Peer;
 use super::places::Place;
-use super::watch::Watch;
+use crate::upstream::wire::ask::{self, AskError, Question};
+use crate::upstream::wire::dial::Dial;
+use crate::upstream::wire::watch::Watch;
 
 /// llama.cpp and uvicorn close an idle connection after 5 s; one second less, and a connection that is taken from
 /// the pool is hardly ever one that its server is closing.
@@ -43,11 +43,11 @@ pub enum Connection {
 }
 
 impl Claim {
-    pub(super) fn new(peer: Arc<Peer>, place: Place, timeouts: Timeouts) -> Self {
+    pub(in crate::upstream) fn new(peer: Arc<Peer>, place: Place, timeouts: Timeouts) -> Self {
         Self { peer, place: Some(place), timeouts }
     }
 
-    pub(super) fn uncounted(peer: Arc<Peer>, timeouts: Timeouts) -> Self {
+    pub(in crate::upstream) fn uncounted(peer: Arc<Peer>, timeouts: Timeouts) -> Self {
         Self { peer, place: None, timeouts }
     }
 
@@ -100,7 +100,7 @@ impl Claim {
 
 impl Connection {
     /// Resolves the peer's name, so that Pingora does not: it would block, and panic on failure.
-    pub(super) async fn to(&self, peer: &Arc<Peer>, timeouts: Timeouts) -> io::Result<HttpPeer> {
+    pub(in crate::upstream) async fn to(&self, peer: &Arc<Peer>, timeouts: Timeouts) -> io::Result<HttpPeer> {
         let addresses = peer.addresses.resolve().await?;
         let first = addresses.first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let mut http_peer = HttpPeer::new(first, false, String::new());

@@ -14,8 +14,8 @@ use tokio::time::timeout;
 use crate::balance::{PeerId, Spec};
 use crate::config;
 
-use super::address::Addresses;
 use super::keep::Noticed;
+use crate::upstream::wire::address::Addresses;
 
 /// One server of a pool.
 #[derive(Debug)]
@@ -23,11 +23,11 @@ pub struct Peer {
     id: PeerId,
     config: config::Peer,
     authority: String,
-    pub(super) addresses: Addresses,
+    pub(in crate::upstream) addresses: Addresses,
     is_away: AtomicBool,
     returns: AtomicU32,
     /// Held while it is asked.
-    pub(super) noticed: Mutex<Noticed>,
+    pub(in crate::upstream) noticed: Mutex<Noticed>,
 }
 
 impl Peer {
@@ -80,7 +80,7 @@ impl Peer {
         self.config.api_key.as_ref().map(|key| format!("Bearer {}", key.reveal()))
     }
 
-    pub(super) fn spec(&self) -> Spec {
+    pub(in crate::upstream) fn spec(&self) -> Spec {
         Spec { weight: self.config.weight, tier: self.config.priority, max_inflight: self.config.max_inflight }
     }
 
@@ -95,18 +95,18 @@ impl Peer {
         true
     }
 
-    pub(super) fn connected(&self) {
+    pub(in crate::upstream) fn connected(&self) {
         if self.is_away.swap(false, Ordering::Relaxed) {
             self.returns.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn unreachable(&self) {
+    pub(in crate::upstream) fn unreachable(&self) {
         self.is_away.store(true, Ordering::Relaxed);
     }
 
     /// How often it came back: what was learnt of it before may no longer hold.
-    pub(super) fn returns(&self) -> u32 {
+    pub(in crate::upstream) fn returns(&self) -> u32 {
         self.returns.load(Ordering::Relaxed)
     }
 }

@@ -8,7 +8,7 @@ const SIZE_DIGITS_MAX: usize = 8;
 
 /// What a head means for what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Head {
+pub enum Head {
     /// Another head follows.
     Informational,
     /// That of a plain 200.
@@ -19,7 +19,7 @@ pub(super) enum Head {
 
 /// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub enum Framing {
     Chunked,
     Length(usize),
     /// It ends with the connection.
@@ -28,7 +28,7 @@ pub(super) enum Framing {
 
 /// What a head says of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
     /// It is an event stream.
     Events,
     /// It is something else, or nothing is said. Servers are known that send events all the same.
@@ -37,7 +37,7 @@ pub(super) enum Form {
 
 impl Head {
     /// Reads a whole head.
-    pub(super) fn read(head: &[u8]) -> Self {
+    pub fn read(head: &[u8]) -> Self {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut response = httparse::Response::new(&mut fields);
         let Ok(httparse::Status::Complete(_)) = response.parse(head) else { return Self::Other };
@@ -71,7 +71,7 @@ impl Head {
 
 /// Reads a body out of its framing.
 #[derive(Debug)]
-pub(super) struct Body {
+pub struct Body {
     part: Part,
     /// What has come of the line that is being read.
     line: Vec<u8>,
@@ -91,7 +91,7 @@ enum Part {
 
 /// What bytes of a body are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub enum Piece<'a> {
     /// They frame it.
     Frame,
     Data(&'a [u8]),
@@ -104,7 +104,7 @@ pub(super) enum Piece<'a> {
 const NEXT_CHUNK: Part = Part::Size { size: 0, digits: 0, is_over: false };
 
 impl Body {
-    pub(super) fn new(framing: Framing) -> Self {
+    pub fn new(framing: Framing) -> Self {
         let part = match framing {
             Framing::Chunked => NEXT_CHUNK,
             Framing::Length(length) => Part::Rest { left: Some(length) },
@@ -114,23 +114,23 @@ impl Body {
     }
 
     /// Bytes of framing that are kept.
-    pub(super) fn kept(&self) -> usize {
+    pub fn kept(&self) -> usize {
         self.line.len()
     }
 
     /// Whether its length was said in advance.
-    pub(super) fn has_length(&self) -> bool {
+    pub fn has_length(&self) -> bool {
         matches!(self.part, Part::Rest { left: Some(_) })
     }
 
     /// Whether nothing more of it comes, since all of its length has.
-    pub(super) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         matches!(self.part, Part::Rest { left: Some(0) })
     }
 
     /// Reads the first of these bytes that belong together, and says how many they are. After its last the body must
     /// not be read on.
-    pub(super) fn read<'a>(&mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
+    pub fn read<'a>(&mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
         let data = |left: usize| {
             let data = bytes.get(..left).unwrap_or(bytes);
             (left - data.len(), (data.len(), Piece::Data(data)))
@@ -182,7 +182,7 @@ impl Body {
 
     /// So much of what was read, as one chunk: what must stand before it and behind it, so that the bytes that were not
     /// read go on from there.
-    pub(super) fn reframe(self, kept: usize) -> (String, Vec<u8>) {
+    pub fn reframe(self, kept: usize) -> (String, Vec<u8>) {
         let (before, end) = match self.part {
             Part::Rest { .. } => (String::new(), ""),
             Part::Chunk { left } => (format!("{:x}\r\n", kept.saturating_add(left)), ""),

@@ -10,9 +10,9 @@ use crate::balance::{Report, State, Work};
 use crate::config;
 use crate::exchange::Engine;
 
-use super::ask::{self, AskError, Page};
 use super::load::Load;
-use super::peer::Peer;
+use crate::upstream::fleet::peer::Peer;
+use crate::upstream::wire::ask::{self, AskError, Page};
 
 /// What a check showed.
 #[derive(Clone, Copy, Debug)]

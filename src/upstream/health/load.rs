@@ -10,8 +10,8 @@ use crate::balance::Work;
 use crate::config;
 use crate::exchange::Engine;
 
-use super::ask::{self, Page};
-use super::peer::Peer;
+use crate::upstream::fleet::peer::Peer;
+use crate::upstream::wire::ask::{self, Page};
 
 const PAGE: &str = "/metrics";
 /// A server without the page is asked for it again this seldom: it may have been started anew in between two checks.

@@ -15,8 +15,8 @@ use pingora::{Error, ErrorType};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::peer::Peer;
 use super::watch::{Watch, WatchedSocket};
+use crate::upstream::fleet::peer::Peer;
 
 /// How one connection to a peer is made.
 #[derive(Debug)]

@@ -1,0 +1,6 @@
+//! Health checks and probes of servers: what they tell of themselves.
+//! Decides nothing of what follows; `balance` does.
+
+pub mod check;
+pub mod load;
+pub mod probe;

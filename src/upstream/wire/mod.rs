@@ -1,0 +1,12 @@
+//! Connections to servers: addresses, dialling, deadlines, and what is held of an answer's beginning.
+//! Knows nothing of pools and their choices.
+
+pub mod address;
+pub mod ask;
+pub mod cause;
+pub mod dial;
+mod framing;
+pub mod hold;
+pub mod opening;
+pub mod watch;
+mod whole;
