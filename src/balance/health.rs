@@ -155,6 +155,11 @@ impl Standing {
     pub const NAMES: [&'static str; 8] =
         ["ready", "half-open", "sleeping", "loading", "resting", "trying", "open", "failed"];
 
+    /// Whether it answers what it is sent now, were it but slowly at first.
+    pub fn is_awake(self) -> bool {
+        matches!(self, Self::Serves | Self::Trial | Self::Sleeping)
+    }
+
     /// For people. `open`, `half-open` and `trying` are a breaker's that is not closed.
     pub fn name(self) -> &'static str {
         match self {

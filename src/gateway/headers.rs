@@ -7,7 +7,7 @@ use pingora::http::{HMap, Method, RequestHeader, ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
-use crate::upstream::Peer;
+use crate::upstream::Endpoint;
 
 use super::path::origin_form;
 
@@ -40,16 +40,21 @@ fn new_id() -> String {
     format!("req_{:016x}{:016x}", random(), random())
 }
 
-/// Makes the request the peer's: its `Host`, its key, its path, and who asked.
-pub fn address_request(request: &mut RequestHeader, peer: &Peer, session: &Session, request_id: &str) -> Result<()> {
+/// Makes the request the server's: its `Host`, its key, its path, and who asked.
+pub fn address_request(
+    request: &mut RequestHeader,
+    server: &Endpoint,
+    session: &Session,
+    request_id: &str,
+) -> Result<()> {
     let target = origin_form(request);
-    if !peer.prefix().is_empty() && target.starts_with(b"/") {
-        request.set_raw_path(&[peer.prefix().as_bytes(), target.as_slice()].concat())?;
+    if !server.prefix().is_empty() && target.starts_with(b"/") {
+        request.set_raw_path(&[server.prefix().as_bytes(), target.as_slice()].concat())?;
     } else if target != request.raw_path() {
         request.set_raw_path(&target)?;
     }
-    request.insert_header("Host", peer.authority())?;
-    if let Some(authorization) = peer.authorization() {
+    request.insert_header("Host", server.authority())?;
+    if let Some(authorization) = server.authorization() {
         request.insert_header("Authorization", authorization)?;
     }
     request.insert_header("X-Request-Id", request_id)?;

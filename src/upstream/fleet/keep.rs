@@ -1,5 +1,5 @@
-//! Keeps a pool: its time, who its servers are, and how they are, for as long as they are its servers.
-//! What they are asked stands in `check`, and what follows from it in `balance`.
+//! Keeper of a pool: runs its time, its service discovery and the health checks of its servers.
+//! What they are asked stands in `health`, and what follows from it in `balance`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,31 +9,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::balance::{PeerId, Report, State, Status};
+use crate::balance::{PeerId, State, Status};
 use crate::config;
+use crate::upstream::health::check;
 
 use super::listed;
 use super::members::Members;
 use super::names::{self, Resolve};
 use super::peer::Peer;
 use super::places::Places;
-use super::pool::is_awake;
-use crate::upstream::health::check::{self, Check};
-use crate::upstream::health::load::Load;
 
 /// A server that requests may be waiting for is asked again this soon. llama.cpp does not notice who leaves a whole
 /// answer while it is asked for its metrics more often.
 const PAUSE_WHEN_WANTED: Duration = Duration::from_secs(1);
-/// A server that is merely busy may be silent once or twice.
-const SILENCES_MAX: u32 = 3;
-
-/// What the checks of one server have shown so far.
-#[derive(Debug, Default)]
-pub struct Noticed {
-    state: Option<State>,
-    silences: u32,
-    load: Load,
-}
 
 /// Keeps one pool by one configuration.
 #[derive(Debug)]
@@ -45,24 +33,12 @@ pub struct Keeper {
     pub is_known: watch::Sender<bool>,
 }
 
-/// The pause between two questions to the same server, if any are asked.
-pub fn pause(pool: &config::Pool) -> Option<Duration> {
-    check::page(pool.engine)?;
-    pool.pause()
-}
-
-/// What is assumed of a server at first. One that can be asked gets no request before it has been: it may be loading,
-/// and with its slots unknown it would get everybody who waits.
-pub fn assumed(pool: &config::Pool) -> State {
-    if pause(pool).is_some() { State::Loading } else { State::Ready }
-}
-
 impl Keeper {
     /// Runs for ever.
     pub async fn keep(self: Arc<Self>, resolver: Arc<dyn Resolve>) {
         let ask = async {
             self.members.looked_up().await;
-            match pause(&self.config) {
+            match check::pause(&self.config) {
                 Some(pause) => Arc::clone(&self).keep_asking(pause).await,
                 None => {
                     self.places.trust_all();
@@ -127,27 +103,16 @@ impl Keeper {
     }
 
     async fn ask(&self, peer: &Arc<Peer>) {
-        let mut noticed = peer.noticed.lock().await;
+        let mut history = peer.history.lock().await;
         self.places.asking(peer.id());
-        let check = check::check(peer, self.config.engine, self.config.timeouts, &mut noticed.load).await;
-        noticed.silences = if matches!(check, Check::Silent) { noticed.silences + 1 } else { 0 };
-        let report = match check {
-            Check::Told(report) => report,
-            Check::Unasked => return,
-            Check::Silent if noticed.silences < SILENCES_MAX => {
-                if noticed.silences == 1 && noticed.state.is_none() {
-                    // What was assumed until it was asked holds no longer.
-                    self.places.asked(peer.id(), Report::default());
-                }
-                return;
-            }
-            Check::Silent | Check::Refused => Report { state: State::Failed, ..Report::default() },
-        };
+        let check = check::check(peer.endpoint(), self.config.engine, self.config.timeouts, &mut history.load).await;
+        let before = history.state();
+        let Some(report) = history.add(check) else { return };
         if report.state == State::Failed {
-            peer.unreachable();
+            peer.endpoint().unreachable();
         }
-        if noticed.state.replace(report.state) != Some(report.state) {
-            log::info!("pool {}: {} is {}", self.config.name, peer.url(), report.state.name());
+        if let Some(state) = history.state().filter(|state| Some(*state) != before) {
+            log::info!("pool {}: {} is {}", self.config.name, peer.url(), state.name());
         }
         self.places.asked(peer.id(), report);
     }
@@ -156,6 +121,6 @@ impl Keeper {
     fn is_wanted_soon(&self, id: PeerId) -> bool {
         let status = self.places.statuses().into_iter().find(|status| status.id == id);
         let is_shared = |status: &Status| status.elsewhere > 0 && self.places.waiting() > 0;
-        status.is_none_or(|status| !is_awake(status.standing) || is_shared(&status))
+        status.is_none_or(|status| !status.standing.is_awake() || is_shared(&status))
     }
 }

@@ -10,12 +10,13 @@ use tokio::time::timeout;
 
 use crate::balance::Settings;
 use crate::config::{self, Balancing};
+use crate::upstream::health::check::pause;
+use crate::upstream::lock::lock;
 
-use super::keep::{self, Keeper};
+use super::keep::Keeper;
 use super::members::{Changes, Members};
 use super::names::Resolve;
 use super::places::Places;
-use crate::upstream::lock::lock;
 
 /// What the first requests wait at most to learn how the servers are.
 const FIRST_CHECK_MAX: Duration = Duration::from_secs(2);
@@ -35,7 +36,7 @@ impl Lasting {
     pub fn new(config: &Arc<config::Pool>) -> Self {
         let places = Arc::new(Places::new(settings(&config.balancing)));
         let members = Arc::new(Members::new(config, Arc::clone(&places)));
-        let is_known = keep::pause(config).is_none() && config.entries().names.is_empty();
+        let is_known = pause(config).is_none() && config.entries().names.is_empty();
         Self { places, members, is_known: watch::Sender::new(is_known), keeping: Mutex::default() }
     }
 

@@ -10,11 +10,12 @@ use tokio::sync::watch;
 
 use crate::balance::Report;
 use crate::config::{self, Entries, Name};
-
-use super::keep::assumed;
-use super::peer::{Peer, authority};
-use super::places::Places;
+use crate::upstream::health::check::assumed;
 use crate::upstream::lock::lock;
+use crate::upstream::wire::endpoint::authority;
+
+use super::peer::Peer;
+use super::places::Places;
 
 /// A pool of more is a mistake, or a name server's joke.
 const PEERS_MAX: usize = 1_000;

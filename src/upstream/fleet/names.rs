@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::config::Name;
+use crate::upstream::wire::address::look_up;
 
 use super::members::Members;
-use crate::upstream::wire::address::look_up;
 
 /// A name that leads nowhere is looked up again this soon: requests may be waiting for its servers.
 const PAUSE_WHEN_MISSING: Duration = Duration::from_secs(1);
@@ -139,7 +139,8 @@ mod tests {
         wait_for(&members, &[own, "http://10.0.0.1:8080/llm", "http://10.0.0.2:8080/llm"]).await;
         members.looked_up().await;
         let before = members.places.peers();
-        assert_eq!((before[1].name(), before[1].authority(), before[1].prefix()), ("10.0.0.1:8080", "a:8080", "/llm"));
+        let endpoint = before[1].endpoint();
+        assert_eq!((before[1].name(), endpoint.authority(), endpoint.prefix()), ("10.0.0.1:8080", "a:8080", "/llm"));
         assert_eq!(before[1].config().weight, 3);
 
         // The order of the answers is no matter, and who stays is the same.

@@ -19,9 +19,9 @@ use crate::balance::{
     Assignment, Balancer, Decision, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Standing, Status,
     Ticket, Why,
 };
+use crate::upstream::lock::lock;
 
 use super::peer::Peer;
-use crate::upstream::lock::lock;
 
 /// Who has a place, and who waits for one.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Servers that run the same models: claims on them, how they are, and the dialect that they write.
+//! Pool: servers that run the same models, claims on them, how they are, and the dialect that they write.
 //! Decides nothing of who is next; `balance` does.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,9 @@ use crate::balance::{PeerId, Reason, Refusal, Request, Standing, Status};
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
+use crate::upstream::health::fate::{self, Fate};
+use crate::upstream::health::probe::{Family, Probe};
+use crate::upstream::wire::ask::{self, Question};
 
 use super::claim::Claim;
 use super::lasting::Lasting;
@@ -18,9 +21,6 @@ use super::members::Changes;
 use super::names::Resolve;
 use super::peer::Peer;
 use super::places::{Entry, Place, Waiting};
-use crate::upstream::health::check::{self, Fate};
-use crate::upstream::health::probe::Probe;
-use crate::upstream::wire::ask::{self, Question};
 
 /// What a family of models writes when nothing is known about it: models that were never trained for tools can be
 /// told this one.
@@ -37,13 +37,6 @@ pub struct Pool {
     lasting: Arc<Lasting>,
     probe: Arc<Probe>,
     dialects: Arc<Dialects>,
-}
-
-/// How a pool's models write.
-#[derive(Clone, Debug)]
-pub struct Family {
-    pub dialect: Arc<Dialect>,
-    pub reasoning: Reasoning,
 }
 
 /// What a request wants of a server.
@@ -155,7 +148,7 @@ impl Pool {
 
     /// What became of a peer whose connection broke before it answered.
     pub async fn fate(&self, peer: &Arc<Peer>) -> Fate {
-        check::fate(peer, self.config.engine, self.config.timeouts).await
+        fate::fate(peer.endpoint(), self.config.engine, self.config.timeouts).await
     }
 
     /// A claim on one peer, be it full or thought dead: whoever asks for it by name has a reason.
@@ -171,7 +164,7 @@ impl Pool {
     /// Whether another peer than those could take a request now.
     pub fn has_another(&self, tried: &[PeerId]) -> bool {
         self.lasting.places.statuses().iter().any(|status| {
-            status.has_room() && !status.leaving && is_awake(status.standing) && !tried.contains(&status.id)
+            status.has_room() && !status.leaving && status.standing.is_awake() && !tried.contains(&status.id)
         })
     }
 
@@ -182,7 +175,7 @@ impl Pool {
         let untried = || statuses.iter().filter(|status| !status.leaving && !tried.contains(&status.id));
         let chosen = untried()
             .find(|status| Some(status.id) == home)
-            .or_else(|| untried().find(|status| is_awake(status.standing)))
+            .or_else(|| untried().find(|status| status.standing.is_awake()))
             .or_else(|| untried().next())?;
         self.lasting.places.peer(chosen.id)
     }
@@ -209,7 +202,9 @@ impl Pool {
         let all = self.lasting.places.peers();
         let living: Vec<_> = all.iter().filter(|peer| !has_failed(peer)).cloned().collect();
         let asked = if living.is_empty() { &all } else { living.as_slice() };
-        ask::all(&self.config, asked, question, authorization).await
+        let endpoints = asked.iter().map(|peer| peer.endpoint());
+        let pages = ask::all(&self.config, endpoints, question, authorization).await;
+        asked.iter().zip(pages).filter_map(|(peer, body)| Some((Arc::clone(peer), body?))).collect()
     }
 
     /// How its models write, and how their reasoning begins. What the configuration leaves open the servers' chat
@@ -239,7 +234,10 @@ impl Pool {
     async fn probed(&self) -> Option<Family> {
         let (probe, config) = (Arc::clone(&self.probe), Arc::clone(&self.config));
         let (lasting, dialects) = (Arc::clone(&self.lasting), Arc::clone(&self.dialects));
-        let asking = async move { probe.family(&config, &lasting.places.peers(), &dialects).await };
+        let asking = async move {
+            let endpoints: Vec<_> = lasting.places.peers().iter().map(|peer| Arc::clone(peer.endpoint())).collect();
+            probe.family(&config, &endpoints, &dialects).await
+        };
         tokio::spawn(asking).await.unwrap_or_default()
     }
 
@@ -273,8 +271,4 @@ impl Queued {
 /// Whether it is to be found out how a dialect's reasoning begins.
 fn is_open(dialect: &Dialect, reasoning: Reasoning) -> bool {
     reasoning == Reasoning::Auto && dialect.spec().reasoning.is_some()
-}
-
-pub(super) fn is_awake(standing: Standing) -> bool {
-    matches!(standing, Standing::Serves | Standing::Trial | Standing::Sleeping)
 }

@@ -1,18 +1,18 @@
-//! How one server is, by the pages that its engine has for that.
-//! Remembers nothing but what a server does not offer; `pool` tells the balancer.
+//! Health check of one server: how it is, by the pages that its engine has for that.
+//! Remembers nothing but what a server does not offer, and decides nothing; `history` says what follows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use memchr::memmem;
 use serde::Deserialize;
 
 use crate::balance::{Report, State, Work};
 use crate::config;
 use crate::exchange::Engine;
+use crate::upstream::wire::ask::{self, AskError, Page};
+use crate::upstream::wire::endpoint::Endpoint;
 
 use super::load::Load;
-use crate::upstream::fleet::peer::Peer;
-use crate::upstream::wire::ask::{self, AskError, Page};
 
 /// What a check showed.
 #[derive(Clone, Copy, Debug)]
@@ -26,27 +26,6 @@ pub enum Check {
     Unasked,
 }
 
-/// What became of a server whose connection broke before it answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It may still run what it was asked.
-    Lives,
-    /// It has begun anew, and loads its model.
-    Restarted,
-    Gone,
-}
-
-impl Fate {
-    /// As a log says it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lives => "it lives, and may still be at it",
-            Self::Restarted => "it has begun anew",
-            Self::Gone => "it is gone",
-        }
-    }
-}
-
 /// The page that says whether a server of this engine serves; asking for it wakes nobody and costs nothing.
 /// None is known of other servers that speak the same API.
 pub fn page(engine: Engine) -> Option<&'static str> {
@@ -57,15 +36,27 @@ pub fn page(engine: Engine) -> Option<&'static str> {
     }
 }
 
+/// The pause between two questions to the same server, if any are asked.
+pub fn pause(pool: &config::Pool) -> Option<Duration> {
+    page(pool.engine)?;
+    pool.pause()
+}
+
+/// What is assumed of a server at first. One that can be asked gets no request before it has been: it may be loading,
+/// and with its slots unknown it would get everybody who waits.
+pub fn assumed(pool: &config::Pool) -> State {
+    if pause(pool).is_some() { State::Loading } else { State::Ready }
+}
+
 /// Asks one server. `load` is what its last checks have shown of its load.
-pub async fn check(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts, load: &mut Load) -> Check {
+pub async fn check(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts, load: &mut Load) -> Check {
     let Some(path) = page(engine) else { return Check::Told(Report::default()) };
-    let health = match ask::page(peer, path, None, timeouts).await {
+    let health = match ask::page(endpoint, path, None, timeouts).await {
         Ok(page) => page,
         Err(AskError::Late) => return Check::Silent,
         Err(e) if e.is_shortage() => return Check::Unasked,
         Err(e) => {
-            log::debug!("{}: {path}: {e}", peer.url());
+            log::debug!("{}: {path}: {e}", endpoint.url());
             return Check::Refused;
         }
     };
@@ -73,29 +64,16 @@ pub async fn check(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts,
     if state != State::Ready {
         return Check::Told(Report { state, ..Report::default() });
     }
-    let (report, work) = tokio::join!(properties(peer, engine, timeouts), load.ask(peer, engine, timeouts));
+    let (report, work) = tokio::join!(properties(endpoint, engine, timeouts), load.ask(endpoint, engine, timeouts));
     Check::Told(Report { work, ..report })
 }
 
-/// Finds out what became of a server. Of those that can be asked only llama.cpp tells a fresh process from an old one.
-pub async fn fate(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Fate {
-    if engine == Engine::LlamaCpp {
-        match ask::page(peer, HEALTH, None, timeouts).await {
-            Ok(page) if page.status == 503 && memmem::find(&page.body, LOADING).is_some() => return Fate::Restarted,
-            Ok(_) | Err(AskError::Late) => return Fate::Lives,
-            Err(e) if e.is_shortage() => return Fate::Lives,
-            Err(_) => {}
-        }
-    }
-    if peer.is_gone().await { Fate::Gone } else { Fate::Lives }
-}
-
 /// What a server that serves tells of itself.
-async fn properties(peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Report {
+async fn properties(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts) -> Report {
     if engine != Engine::LlamaCpp {
         return Report::default();
     }
-    let props = ask::page(peer, "/props", None, timeouts).await;
+    let props = ask::page(endpoint, "/props", None, timeouts).await;
     props.map_or_else(|_| Report::default(), |page| report(&page))
 }
 
@@ -109,9 +87,7 @@ fn state(engine: Engine, status: u16) -> State {
     }
 }
 
-const HEALTH: &str = "/health";
-/// What llama.cpp says of itself from its start until it serves, and never again.
-const LOADING: &[u8] = b"Loading model";
+pub const HEALTH: &str = "/health";
 
 #[derive(Deserialize)]
 struct Props {

@@ -1,4 +1,4 @@
-//! How many requests a server has, everybody's, as its own page of metrics says.
+//! Load of one server: how many requests it has, everybody's, as its own page of metrics says.
 //! Does not know whose they are; `balance` knows ours.
 
 use std::sync::Arc;
@@ -9,9 +9,8 @@ use tokio::time::Instant;
 use crate::balance::Work;
 use crate::config;
 use crate::exchange::Engine;
-
-use crate::upstream::fleet::peer::Peer;
 use crate::upstream::wire::ask::{self, Page};
+use crate::upstream::wire::endpoint::Endpoint;
 
 const PAGE: &str = "/metrics";
 /// A server without the page is asked for it again this seldom: it may have been started anew in between two checks.
@@ -38,13 +37,13 @@ struct Asked {
 
 impl Load {
     /// The requests that a server works on and those that wait there, if it says so.
-    pub async fn ask(&mut self, peer: &Arc<Peer>, engine: Engine, timeouts: config::Timeouts) -> Work {
+    pub async fn ask(&mut self, endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts) -> Work {
         let Some(gauges) = gauges(engine) else { return Work::Untold };
-        let (now, returns) = (Instant::now(), peer.returns());
+        let (now, returns) = (Instant::now(), endpoint.returns());
         if let Some(last) = self.last.as_ref().filter(|last| last.returns == returns && now < last.next) {
             return last.meanwhile;
         }
-        let page = ask::page(peer, PAGE, None, timeouts).await;
+        let page = ask::page(endpoint, PAGE, None, timeouts).await;
         let told = page.as_ref().ok().and_then(|page| requests(page, &gauges));
         let (pause, meanwhile) = match (page, told) {
             // It has no such page: llama.cpp only with `--metrics` (501 without), SGLang with `--enable-metrics` (404),

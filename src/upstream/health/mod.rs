@@ -2,5 +2,7 @@
 //! Decides nothing of what follows; `balance` does.
 
 pub mod check;
-pub mod load;
+pub mod fate;
+pub mod history;
+mod load;
 pub mod probe;

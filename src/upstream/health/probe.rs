@@ -1,5 +1,7 @@
-//! Asks llama.cpp's servers for their chat template, by which a family of models is known, and how its reasoning begins.
-//! Once a pool, when it is first needed, and again when a peer has come, left or come back: the models may be others then.
+//! Probe of a pool's servers: asks them for their chat template, by which a family of models is known, and how its
+//! reasoning begins.
+//! Once a pool, when it is first needed, and again when a server has come, left or come back: the models may be others
+//! then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,46 +10,55 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::balance::PeerId;
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 use crate::exchange::Engine;
-
-use crate::upstream::fleet::peer::Peer;
-use crate::upstream::fleet::pool::Family;
 use crate::upstream::wire::ask::{self, Question};
+use crate::upstream::wire::endpoint::Endpoint;
 
-/// After a probe that no peer answered, requests go by the model's name for so long.
+/// How a pool's models write.
+#[derive(Clone, Debug)]
+pub struct Family {
+    pub dialect: Arc<Dialect>,
+    pub reasoning: Reasoning,
+}
+
+/// After a probe that no server answered, requests go by the model's name for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
-/// What was learnt of a pool, and when.
+
+/// What was found out of a pool, and when.
 #[derive(Debug, Default)]
 pub struct Probe {
-    last: Mutex<Option<Learnt>>,
+    last: Mutex<Option<Finding>>,
 }
 
 #[derive(Debug)]
-struct Learnt {
+struct Finding {
     family: Option<Family>,
     /// Who was there by then, and how often each had come back.
-    of: Vec<(PeerId, u32)>,
+    of: Vec<(Arc<Endpoint>, u32)>,
     /// A probe that got no answer holds only until here.
     until: Option<Instant>,
 }
 
 impl Probe {
-    /// The family that the peers' templates show. Requests that come while a probe runs wait for it.
-    pub async fn family(&self, pool: &config::Pool, peers: &[Arc<Peer>], dialects: &Dialects) -> Option<Family> {
+    /// The family that the servers' templates show. Requests that come while a probe runs wait for it.
+    pub async fn family(
+        &self,
+        pool: &config::Pool,
+        endpoints: &[Arc<Endpoint>],
+        dialects: &Dialects,
+    ) -> Option<Family> {
         if pool.engine != Engine::LlamaCpp {
             return None;
         }
         let mut last = self.last.lock().await;
-        let of: Vec<_> = peers.iter().map(|peer| (peer.id(), peer.returns())).collect();
-        let still_holds = |learnt: &Learnt| learnt.of == of && learnt.until.is_none_or(|until| Instant::now() < until);
-        if let Some(learnt) = last.as_ref().filter(|learnt| still_holds(learnt)) {
-            return learnt.family.clone();
+        if let Some(finding) = last.as_ref().filter(|finding| finding.holds_of(endpoints)) {
+            return finding.family.clone();
         }
-        let templates = templates(pool, peers).await;
+        let of = endpoints.iter().map(|endpoint| (Arc::clone(endpoint), endpoint.returns())).collect();
+        let templates = templates(pool, endpoints).await;
         let family = agree(pool, &templates, dialects);
         match (&family, &pool.dialect) {
             (Some(family), _) => log::info!(
@@ -62,24 +73,38 @@ impl Probe {
             (None, DialectChoice::Named(_)) => log::info!("pool {}: no chat template", pool.name),
         }
         let until = templates.is_empty().then(|| Instant::now() + RETRY_AFTER);
-        *last = Some(Learnt { family: family.clone(), of, until });
+        *last = Some(Finding { family: family.clone(), of, until });
         family
     }
 }
 
-/// The templates of the peers that answer in time, each with its peer's URL.
-async fn templates(pool: &config::Pool, peers: &[Arc<Peer>]) -> Vec<(String, String)> {
+impl Finding {
+    /// Whether these are still the servers that it was found of, none of them has come back since, and one of them
+    /// answered, or could not be expected to by now.
+    fn holds_of(&self, endpoints: &[Arc<Endpoint>]) -> bool {
+        let is_same = |((known, returns), now): (&(Arc<Endpoint>, u32), &Arc<Endpoint>)| {
+            Arc::ptr_eq(known, now) && *returns == now.returns()
+        };
+        self.of.len() == endpoints.len()
+            && self.of.iter().zip(endpoints).all(is_same)
+            && self.until.is_none_or(|until| Instant::now() < until)
+    }
+}
+
+/// The templates of the servers that answer in time, each with its server's URL.
+async fn templates(pool: &config::Pool, endpoints: &[Arc<Endpoint>]) -> Vec<(String, String)> {
     let mut templates = Vec::new();
-    for (peer, body) in ask::all(pool, peers, &Question::page("/props"), None).await {
+    let pages = ask::all(pool, endpoints.iter(), &Question::page("/props"), None).await;
+    for (endpoint, body) in endpoints.iter().zip(pages).filter_map(|(endpoint, body)| Some((endpoint, body?))) {
         match serde_json::from_slice::<Props>(&body) {
-            Ok(props) => templates.push((peer.url().to_owned(), props.chat_template)),
-            Err(e) => log::warn!("pool {}: `/props` of {} has no chat template: {e}", pool.name, peer.url()),
+            Ok(props) => templates.push((endpoint.url().to_owned(), props.chat_template)),
+            Err(e) => log::warn!("pool {}: `/props` of {} has no chat template: {e}", pool.name, endpoint.url()),
         }
     }
     templates
 }
 
-/// The family of the first peer that has a known one; says so when another differs. A dialect that was named stays.
+/// The family of the first server that has a known one; says so when another differs. A dialect that was named stays.
 fn agree(pool: &config::Pool, templates: &[(String, String)], dialects: &Dialects) -> Option<Family> {
     let known = |template: &str| {
         let dialect = match &pool.dialect {

@@ -1,4 +1,4 @@
-//! Asks servers for their own pages.
+//! Questions to servers: asks them for their own pages.
 //! Takes no place there: what is asked says nothing about a server's slots, and reads nothing of the answers.
 
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use tokio::time::timeout;
 use crate::config;
 
 use super::cause::{Cause, is_shortage};
+use super::connection::Connection;
+use super::endpoint::Endpoint;
 use super::watch::Watch;
-use crate::upstream::fleet::claim::Connection;
-use crate::upstream::fleet::peer::Peer;
 
 /// What is waited for one server. A request may be waiting too, for its first token or for a list.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -69,73 +69,72 @@ impl AskError {
     }
 }
 
-/// The bodies of the answers of every peer that answers in time, in the order of the peers.
-/// A peer without a key of its own is shown the client's `authorization`.
+/// The body of each server's answer, in the order of the servers; none of one that does not answer in time.
+/// A server without a key of its own is shown the client's `authorization`.
 pub async fn all(
     pool: &config::Pool,
-    peers: &[Arc<Peer>],
+    endpoints: impl Iterator<Item = &Arc<Endpoint>>,
     question: &Question,
     authorization: Option<&str>,
-) -> Vec<(Arc<Peer>, Vec<u8>)> {
+) -> Vec<Option<Vec<u8>>> {
     let mut asking = JoinSet::new();
-    for (place, peer) in peers.iter().enumerate() {
-        let (peer, timeouts, authorization) = (Arc::clone(peer), pool.timeouts, authorization.map(str::to_owned));
-        let question = question.clone();
+    for (place, endpoint) in endpoints.enumerate() {
+        let (endpoint, timeouts) = (Arc::clone(endpoint), pool.timeouts);
+        let (question, authorization) = (question.clone(), authorization.map(str::to_owned));
         asking.spawn(async move {
-            let answer = ask(&peer, &question, authorization, timeouts).await;
-            (place, peer, answer)
+            let answer = ask(&endpoint, &question, authorization, timeouts).await;
+            (place, endpoint, answer)
         });
     }
     let mut answers = asking.join_all().await;
     answers.sort_by_key(|(place, ..)| *place);
-    let mut pages = Vec::new();
-    for (_, peer, answer) in answers {
-        match answer {
-            Ok(Page { status: 200, body }) => pages.push((peer, body)),
-            Ok(Page { status, .. }) => {
-                log::warn!("pool {}: asking {} for `{}`: it answered {status}", pool.name, peer.url(), question.path);
-            }
-            Err(e) => log::warn!("pool {}: asking {} for `{}`: {e}", pool.name, peer.url(), question.path),
-        }
-    }
-    pages
+    let body = |(_, endpoint, answer): (usize, Arc<Endpoint>, Result<Page, AskError>)| {
+        let why = match answer {
+            Ok(Page { status: 200, body }) => return Some(body),
+            Ok(Page { status, .. }) => format!("it answered {status}"),
+            Err(e) => e.to_string(),
+        };
+        log::warn!("pool {}: asking {} for `{}`: {why}", pool.name, endpoint.url(), question.path);
+        None
+    };
+    answers.into_iter().map(body).collect()
 }
 
 /// One page, on a connection of its own. A server without a key of its own is shown the `authorization`.
 pub async fn page(
-    peer: &Arc<Peer>,
+    endpoint: &Arc<Endpoint>,
     path: &str,
     authorization: Option<String>,
     timeouts: config::Timeouts,
 ) -> Result<Page, AskError> {
-    ask(peer, &Question::page(path), authorization, timeouts).await
+    ask(endpoint, &Question::page(path), authorization, timeouts).await
 }
 
 /// One question, on a connection of its own.
 pub async fn ask(
-    peer: &Arc<Peer>,
+    endpoint: &Arc<Endpoint>,
     question: &Question,
     authorization: Option<String>,
     timeouts: config::Timeouts,
 ) -> Result<Page, AskError> {
-    timeout(ANSWER_MAX, exchange(peer, question, authorization, timeouts)).await.unwrap_or(Err(AskError::Late))
+    timeout(ANSWER_MAX, exchange(endpoint, question, authorization, timeouts)).await.unwrap_or(Err(AskError::Late))
 }
 
 async fn exchange(
-    peer: &Arc<Peer>,
+    endpoint: &Arc<Endpoint>,
     question: &Question,
     authorization: Option<String>,
     timeouts: config::Timeouts,
 ) -> Result<Page, AskError> {
     let connection = Connection::Own(Arc::new(Watch::new(timeouts)));
-    let http_peer = connection.to(peer, timeouts).await?;
+    let http_peer = connection.to(endpoint, timeouts).await?;
     let connector: Connector = Connector::new(None);
     let (mut session, _) = connector.get_http_session(&http_peer).await?;
-    let path = format!("{}{}", peer.prefix(), question.path);
+    let path = format!("{}{}", endpoint.prefix(), question.path);
     let mut request = RequestHeader::build(question.method.clone(), path.as_bytes(), Some(5))?;
-    request.insert_header("Host", peer.authority())?;
+    request.insert_header("Host", endpoint.authority())?;
     request.insert_header("Connection", "close")?;
-    if let Some(authorization) = peer.authorization().or(authorization) {
+    if let Some(authorization) = endpoint.authorization().or(authorization) {
         request.insert_header("Authorization", authorization)?;
     }
     if !question.body.is_empty() {

@@ -1,4 +1,4 @@
-//! Connects to a peer at whichever of its addresses answers.
+//! Dialling a server: connects at whichever of its addresses answers.
 //! A name that leads to two addresses of which one is dead (`localhost` is the usual one) must still work.
 
 use std::io;
@@ -15,13 +15,13 @@ use pingora::{Error, ErrorType};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::endpoint::Endpoint;
 use super::watch::{Watch, WatchedSocket};
-use crate::upstream::fleet::peer::Peer;
 
-/// How one connection to a peer is made.
+/// How one connection to a server is made.
 #[derive(Debug)]
 pub struct Dial {
-    pub peer: Arc<Peer>,
+    pub endpoint: Arc<Endpoint>,
     pub addresses: Arc<[SocketAddr]>,
     /// For all of them. Pingora ends it then; one address that says nothing is not to take all of it.
     pub connect_max: Duration,
@@ -39,9 +39,9 @@ impl L4Connect for Dial {
             let patience = if is_last { Duration::MAX } else { share };
             match timeout(patience, TcpStream::connect(address)).await {
                 Ok(Ok(tcp)) => {
-                    self.peer.connected();
+                    self.endpoint.connected();
                     if self.addresses.first() != Some(&address) {
-                        self.peer.addresses.prefer(address);
+                        self.endpoint.prefer(address);
                     }
                     return Ok(match &self.watch {
                         Some(watch) => {
@@ -54,7 +54,7 @@ impl L4Connect for Dial {
                 Err(_) => last = io::ErrorKind::TimedOut.into(),
             }
         }
-        Error::e_because(ErrorType::ConnectError, format!("connecting to {}", self.peer.url()), last)
+        Error::e_because(ErrorType::ConnectError, format!("connecting to {}", self.endpoint.url()), last)
     }
 }
 
@@ -76,9 +76,9 @@ mod tests {
         let living = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = living.local_addr().unwrap();
         let config = Config::from_upstreams(&[format!("http://{address}")], &[], None).unwrap();
-        let peer = Arc::new(Peer::new(config.pools[0].peers[0].clone()));
+        let endpoint = Arc::new(Endpoint::new(&config.pools[0].peers[0]));
         let addresses = Arc::new([silent_address, address]);
-        let dial = Dial { peer, addresses, connect_max: Duration::from_millis(100), watch: None };
+        let dial = Dial { endpoint, addresses, connect_max: Duration::from_millis(100), watch: None };
         dial.connect(&socket::SocketAddr::from(address)).await.unwrap();
         living.accept().await.unwrap();
     }

@@ -4,7 +4,9 @@
 pub mod address;
 pub mod ask;
 pub mod cause;
-pub mod dial;
+pub mod connection;
+mod dial;
+pub mod endpoint;
 mod framing;
 pub mod hold;
 pub mod opening;

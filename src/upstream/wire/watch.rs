@@ -17,10 +17,10 @@ use tokio::time::{Instant, Sleep};
 
 use crate::answer::{AssembleError, Progress};
 use crate::config::Timeouts;
+use crate::upstream::lock::lock;
 
 use super::hold::{Handed, Hold, Holding, Last};
 use super::opening::End;
-use crate::upstream::lock::lock;
 
 /// The wait that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
