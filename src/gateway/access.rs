@@ -35,11 +35,11 @@ fn line(session: &Session, context: &Context) -> String {
     line.text("method", Some(request.method.as_str()));
     line.text("path", Some(&String::from_utf8_lossy(path(request))));
     line.number("status", context.status(session).map(u64::from));
-    line.text("model", context.model.as_deref());
+    line.text("model", context.plan.model.as_deref());
     line.text("pool", context.target.pool.as_ref().map(|pool| pool.name()));
     line.text("peer", context.target.peer_url.as_deref());
     line.text("engine", context.target.pool.as_ref().map(|pool| pool.config().engine.name()));
-    line.text("dialect", context.dialect());
+    line.text("dialect", context.plan.dialect());
     line.number("request_bytes", u64::try_from(session.body_bytes_read()).ok());
     line.number("bytes", u64::try_from(session.body_bytes_sent()).ok());
     line.text("why", context.target.why.map(|why| why.to_string()).as_deref());

@@ -12,12 +12,11 @@ use pingora::proxy::Session;
 use crate::balance;
 use crate::config::{Chats, Queue, View};
 use crate::exchange::ToolsMode;
-use crate::plan::{self, Outline, Policy, ResponseFormat, Rewritten};
-use crate::upstream::{Asked, Comments, Pool, Until, Upstream};
+use crate::plan::{self, Delivery, Outline, Policy, Progress, ResponseFormat, Rewritten};
+use crate::upstream::{Pool, Upstream};
 
 use super::body::{self, Read, ReadError, Upload};
 use super::context::Context;
-use super::context::Delivery;
 use super::conversation::converse;
 use super::fault::Fault;
 use super::priority::priority;
@@ -56,7 +55,7 @@ impl Gateway {
             return Ok(());
         };
         let outline = Outline::of(&body.bytes);
-        context.model.clone_from(&outline.model);
+        context.plan.model.clone_from(&outline.model);
         let renamed = resolve_alias(&settings.view, &body.bytes, context);
         let pool = pool_for(&settings.upstream, context)?;
         direct(session, context, &pool);
@@ -74,10 +73,11 @@ impl Gateway {
             }
         }
         converse(session, context, &pool);
-        context.wait = wait(session.req_header(), &outline, &pool, context);
+        context.plan.delivery = delivery(session.req_header(), &outline, &pool, context);
         if is_chat {
             instead = asking_for_progress(instead.as_ref().unwrap_or(&body.bytes), &pool, context).or(instead);
         }
+        context.wait = Wait::of(&context.plan, &settings.limits);
         context.upload = match instead {
             Some(bytes) => Upload::Instead(bytes),
             None => body.unchanged(),
@@ -117,7 +117,7 @@ impl Gateway {
         if mode == ToolsMode::Native {
             return Ok(None);
         }
-        let Some(family) = pool.family(context.model.as_deref()).await else { return Ok(None) };
+        let Some(family) = pool.family(context.plan.model.as_deref()).await else { return Ok(None) };
         let policy = Policy {
             dialect: family.dialect,
             mode,
@@ -135,7 +135,7 @@ impl Gateway {
                     ResponseFormat::Kept => log::info!("{}: response_format beside tools was kept", context.id),
                     ResponseFormat::Dropped => log::info!("{}: response_format was dropped for a call", context.id),
                 }
-                context.exchange = Some(exchange);
+                context.plan.exchange = Some(exchange);
                 Ok(Some(bytes))
             }
         }
@@ -144,20 +144,20 @@ impl Gateway {
 
 /// The body with the model behind an alias, if it names one.
 fn resolve_alias(view: &View, body: &Bytes, context: &mut Context) -> Option<Bytes> {
-    let model = view.behind(context.model.as_deref()?)?;
+    let model = view.behind(context.plan.model.as_deref()?)?;
     let renamed = plan::with_model(body, model)?;
-    context.alias = context.model.replace(model.to_owned());
+    context.plan.alias = context.plan.model.replace(model.to_owned());
     Some(renamed)
 }
 
 fn pool_for(upstream: &Upstream, context: &mut Context) -> Result<Arc<Pool>> {
     let several = upstream.pools().len() > 1;
-    let pool = match &context.model {
+    let pool = match &context.plan.model {
         Some(model) if several => upstream.running(model),
         _ => upstream.first(),
     };
     pool.cloned().ok_or_else(|| {
-        let model = context.model.clone().unwrap_or_default();
+        let model = context.plan.model.clone().unwrap_or_default();
         context.fail(Fault::UnknownModel { model, known: upstream.known_models().join(", ") })
     })
 }
@@ -165,46 +165,42 @@ fn pool_for(upstream: &Upstream, context: &mut Context) -> Result<Arc<Pool>> {
 /// The body that asks for a stream instead, if the answer is to be assembled from one.
 fn streamed(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
     let streamed = is_among(pool.config().assemble, context).then(|| plan::streamed(body)).flatten()?;
-    context.delivery = Delivery::Assembled { choices: streamed.choices };
+    context.plan.delivery = Delivery::Assembled { choices: streamed.choices };
     Some(streamed.body)
 }
 
 /// The body that asks the server to say how far it is with the prompt, if the client can be told.
 fn asking_for_progress(body: &Bytes, pool: &Pool, context: &mut Context) -> Option<Bytes> {
-    let is_wanted = context.wait.is_heard() && is_among(pool.config().progress, context);
-    let asking = is_wanted.then(|| plan::asking_for_progress(body)).flatten()?;
-    context.wait.ask_for_progress();
+    let comments = context.plan.comments().filter(|_| is_among(pool.config().progress, context));
+    let asking = comments.and_then(|_| plan::asking_for_progress(body))?;
+    context.plan.delivery = Delivery::OnceSpoken { comments, progress: Progress::Gateways };
     Some(asking)
 }
 
 fn is_among(chats: Chats, context: &Context) -> bool {
     match chats {
-        Chats::Tools => context.exchange.is_some(),
+        Chats::Tools => context.plan.exchange.is_some(),
         Chats::All => true,
         Chats::Off => false,
     }
 }
 
-/// How the answer is waited for: a stream is held until it says something, and a client that asked for one hears
-/// something meanwhile. For a client that wants it whole it is held to its end. Whatever else is read is held until it is
-/// known whether it is a stream.
-fn wait(request: &RequestHeader, outline: &Outline, pool: &Pool, context: &Context) -> Wait {
+/// How the answer gets to the client: a stream once it says something, and a client that asked for one hears something
+/// meanwhile. Whatever else is read is held until it is known whether it is a stream.
+fn delivery(request: &RequestHeader, outline: &Outline, pool: &Pool, context: &Context) -> Delivery {
     let generates = context.route.generates();
-    // Places in a stream that a server keeps are counted in bytes.
-    let is_kept = context.conversation.is_some();
     // Whoever may not hear the gateway is to hear at least the server, from its head on.
     let may_hear = outline.is_streamed && !headers::is_of_another_page(request);
-    if !generates || is_kept {
-        return Wait::default();
-    }
-    let keepalive = pool.config().keepalive_ms.map(Duration::from_millis);
-    match context.delivery {
-        Delivery::Assembled { choices } => {
-            Wait::held(Until::Whole { choices, limits: context.settings.limits.clone() }, None)
-        }
-        Delivery::AsItComes if may_hear => Wait::held(Until::Spoken(Asked::Client, Comments::Servers), keepalive),
-        Delivery::AsItComes if context.is_read() => Wait::held(Until::Known, None),
-        Delivery::AsItComes => Wait::default(),
+    match context.plan.delivery {
+        Delivery::Assembled { choices } => Delivery::Assembled { choices },
+        // Places in a stream that a server keeps are counted in bytes.
+        _ if !generates || context.conversation.is_some() => Delivery::AtOnce,
+        _ if may_hear => Delivery::OnceSpoken {
+            comments: pool.config().keepalive_ms.map(Duration::from_millis),
+            progress: Progress::Clients,
+        },
+        _ if context.plan.touches_answer() => Delivery::OnceKnown,
+        _ => Delivery::AtOnce,
     }
 }
 

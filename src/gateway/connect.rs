@@ -69,7 +69,7 @@ impl Gateway {
         if is_repeatable(session) && has_one_wait && context.target.distrust == Distrust::None {
             return Connection::Shared { read_timeout: timeouts.idle_ms.map(Duration::from_millis) };
         }
-        let listener = context.delivery.is_assembled().then(|| self.overhear(context));
+        let listener = context.plan.is_assembled().then(|| self.overhear(context));
         let holding = context.wait.holding(listener);
         let watch = context.target.watch.get_or_insert_with(|| Arc::new(Watch::new(timeouts)));
         // A client that stalls holds its server's slot too.

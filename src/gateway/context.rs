@@ -10,7 +10,7 @@ use pingora::{Error, ErrorType};
 
 use crate::answer::{ModelRewriter, Summary};
 use crate::balance::{Fingerprint, PeerId, Why};
-use crate::exchange::Exchange;
+use crate::plan::Plan;
 use crate::upstream::{Claim, Expired, Pool, Watch};
 
 use super::addressed::Addressed;
@@ -39,10 +39,7 @@ pub struct Context {
     /// `X-Request-Id`.
     pub id: String,
     pub route: Route,
-    /// The model that the request names, where its body was read; behind an alias, the one that it stands for.
-    pub model: Option<String>,
-    /// The alias by which the client knows the model.
-    pub alias: Option<String>,
+    pub plan: Plan,
     /// Says the alias in the answer.
     pub renaming: Option<ModelRewriter>,
     /// The conversation whose stream the server keeps for the client.
@@ -55,9 +52,6 @@ pub struct Context {
     /// The body as it went to the server that has it now.
     pub sent: Option<Sent>,
     pub trial: Option<Trial>,
-    /// How the reply is to be read, when it is.
-    pub exchange: Option<Box<Exchange>>,
-    pub delivery: Delivery,
     pub reply: Reply,
     pub target: Target,
     pub wait: Wait,
@@ -66,21 +60,6 @@ pub struct Context {
     pub fault: Option<Fault>,
     /// Taken at the first phase, given back when the request is over.
     pub busy: Option<Busy>,
-}
-
-/// How an answer gets to the client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Delivery {
-    #[default]
-    AsItComes,
-    /// The server is asked to stream so many choices for a client that wants them whole.
-    Assembled { choices: usize },
-}
-
-impl Delivery {
-    pub fn is_assembled(self) -> bool {
-        self != Self::AsItComes
-    }
 }
 
 /// Where a request goes.
@@ -151,8 +130,7 @@ impl Context {
             line: Arc::default(),
             id: String::new(),
             route: Route::default(),
-            model: None,
-            alias: None,
+            plan: Plan::default(),
             renaming: None,
             conversation: None,
             upload: Upload::default(),
@@ -160,8 +138,6 @@ impl Context {
             held: None,
             sent: None,
             trial: None,
-            exchange: None,
-            delivery: Delivery::default(),
             reply: Reply::default(),
             target: Target::default(),
             wait: Wait::default(),
@@ -197,16 +173,6 @@ impl Context {
             renaming.finish(&mut out);
         }
         *piece = Some(out.freeze());
-    }
-
-    /// Whether anything of the answer's body is read.
-    pub fn is_read(&self) -> bool {
-        self.exchange.is_some() || self.alias.is_some() || self.delivery.is_assembled()
-    }
-
-    /// The dialect that the answer is read as.
-    pub fn dialect(&self) -> Option<&str> {
-        self.exchange.as_ref().map(|exchange| exchange.decoding.dialect.name())
     }
 
     /// Takes in bytes of the request's body. An error when they nest too deep.

@@ -12,7 +12,7 @@ use crate::config::Conversations;
 use crate::upstream::{Claim, ClaimError, Pool, Question};
 
 use super::body::Read;
-use super::context::{Context, Delivery, Target};
+use super::context::{Context, Target};
 use super::fault::Fault;
 use super::kept_stream::{Asked, Conversation, HEADER, Resumption};
 use super::settings::keeps;
@@ -80,14 +80,12 @@ impl Gateway {
     }
 }
 
-/// Notes the conversation of a request that goes to this pool. Its stream can be kept only as it comes: places in it are
-/// counted in bytes, and bytes that were rewritten are others than the server has.
+/// Notes the conversation of a request that goes to this pool, and keeps it from the server where its stream may not be
+/// kept.
 pub fn converse(session: &mut Session, context: &mut Context, pool: &Pool) {
     let Some(conversation) = Conversation::named(session.req_header()).filter(|_| keeps(pool)) else { return };
     context.target.session = context.target.session.or(Some(conversation.key));
-    let comes_as_it_is =
-        context.exchange.is_none() && context.alias.is_none() && context.delivery == Delivery::AsItComes;
-    if comes_as_it_is {
+    if context.plan.may_be_kept() {
         log::debug!("{}: its stream is kept by a server of pool {}", context.id, pool.name());
         context.conversation = Some(conversation);
     } else {

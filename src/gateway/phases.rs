@@ -108,10 +108,10 @@ impl ProxyHttp for Gateway {
             request.set_raw_path(&addressed.target)?;
             // It was the gateway's key.
             request.remove_header("Authorization");
-        } else if !claim.peer().prefix().is_empty() && path::climbs(session.req_header()) {
+        } else if !claim.peer().endpoint().prefix().is_empty() && path::climbs(session.req_header()) {
             return Err(context.fail(Fault::Hidden("..")));
         }
-        headers::address_request(request, claim.peer(), session, &context.id)?;
+        headers::address_request(request, claim.peer().endpoint(), session, &context.id)?;
         if context.target.watch.is_some() {
             request.insert_header("Connection", "close")?;
         }
@@ -124,7 +124,7 @@ impl ProxyHttp for Gateway {
             // A part of it could not be read.
             request.remove_header("Range");
         }
-        if context.is_read() || tells_models || context.wait.is_heard() {
+        if context.plan.needs_identity() || tells_models {
             request.insert_header("Accept-Encoding", "identity")?;
         }
         Ok(())
@@ -166,7 +166,7 @@ impl ProxyHttp for Gateway {
         context.upload.release();
         (context.held, context.trial) = (None, None);
         // Whoever reads it, or wrote a head for it, goes by what it is.
-        if (context.is_read() || context.wait.is_commented())
+        if (context.plan.touches_answer() || context.wait.is_commented())
             && context.target.watch.as_ref().is_some_and(|watch| watch.is_events())
         {
             response.insert_header("Content-Type", "text/event-stream")?;

@@ -49,7 +49,7 @@ impl Context {
     /// The client waits for a stream, and this is none. Fails when nothing more of it will come.
     pub fn refuse(&mut self, response: &ResponseHeader) -> Result<()> {
         let status = response.status.as_u16();
-        if self.exchange.is_some() {
+        if self.plan.exchange.is_some() {
             self.seen.reading = Some(Reading::Unread);
         }
         self.reply = Reply::Refused(Box::new(Refusal::new(status)));

@@ -8,12 +8,11 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 
 use crate::answer::{AnswerTooLarge, BodyRewriter, ModelRewriter, StreamRewriter, Summary};
-use crate::exchange::Exchange;
 use crate::limits::Limits;
 use crate::metrics::Reading;
+use crate::plan::Plan;
 
 use super::context::Context;
-use super::context::Delivery;
 use super::headers;
 use super::listing::List;
 use super::refusal::Refusal;
@@ -93,7 +92,7 @@ impl Form {
 impl Gateway {
     /// How the reply is read, and what of its head changes with it.
     pub(super) fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
-        match Reply::to(response, context.exchange.as_deref(), context.delivery, &context.settings.limits) {
+        match Reply::to(response, &context.plan, &context.settings.limits) {
             Ok(Reply::Passing) => {
                 // Of other APIs it is not known how an error is told within a stream.
                 let generates = context.route.generates();
@@ -121,7 +120,7 @@ impl Gateway {
                 self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why);
             }
         }
-        if let Some(alias) = &context.alias
+        if let Some(alias) = &context.plan.alias
             && let Some(renaming) = renaming(response, alias, &context.settings.limits)
         {
             headers::unframe_response(response);
@@ -161,20 +160,15 @@ pub enum Close {
 impl Reply {
     /// Chooses by the reply's Content-Type, whatever the request asked for. Without an exchange no text is read, and of
     /// what was put together only what it cost.
-    pub fn to(
-        header: &ResponseHeader,
-        exchange: Option<&Exchange>,
-        delivery: Delivery,
-        limits: &Limits,
-    ) -> Result<Self, Unread> {
-        match (Form::of(header), delivery, exchange) {
-            (Ok(Form::Whole), Delivery::Assembled { .. }, None) => {
+    pub fn to(header: &ResponseHeader, plan: &Plan, limits: &Limits) -> Result<Self, Unread> {
+        match (Form::of(header), &plan.exchange) {
+            (Ok(Form::Whole), None) if plan.is_assembled() => {
                 Ok(Self::Whole(Box::new(BodyRewriter::unchanging(limits))))
             }
-            (_, _, None) => Ok(Self::Passing),
-            (Ok(Form::Stream), _, Some(exchange)) => Ok(Self::Stream(Box::new(StreamRewriter::new(exchange, limits)))),
-            (Ok(Form::Whole), _, Some(exchange)) => Ok(Self::Whole(Box::new(BodyRewriter::new(exchange, limits)))),
-            (Err(why), _, Some(_)) => Err(why),
+            (_, None) => Ok(Self::Passing),
+            (Ok(Form::Stream), Some(exchange)) => Ok(Self::Stream(Box::new(StreamRewriter::new(exchange, limits)))),
+            (Ok(Form::Whole), Some(exchange)) => Ok(Self::Whole(Box::new(BodyRewriter::new(exchange, limits)))),
+            (Err(why), Some(_)) => Err(why),
         }
     }
 

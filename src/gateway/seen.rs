@@ -9,9 +9,10 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use crate::metrics::{Counter, Failure, Finished, Pace, Phase, Reading, Retry, Whose};
+use crate::plan::Plan;
 use crate::upstream::Listener;
 
-use super::context::{Context, Delivery};
+use super::context::Context;
 use super::fault::{Blame, Fault};
 use super::reply::{Reply, is_event_stream};
 use super::shared::Gateway;
@@ -109,9 +110,9 @@ impl Seen {
         self.first_byte_after
     }
 
-    fn phase(&self, delivery: Delivery, session: &mut Session) -> Phase {
+    fn phase(&self, plan: &Plan, session: &mut Session) -> Phase {
         match self.framing {
-            Some(Framing::Events) if !delivery.is_assembled() => Phase::Streaming,
+            Some(Framing::Events) if !plan.is_assembled() => Phase::Streaming,
             Some(_) => Phase::Whole,
             None if self.pace.spoken() > 0 => Phase::Whole,
             None if self.is_queued => Phase::Queued,
@@ -183,14 +184,14 @@ impl Gateway {
         context.seen.settle();
         let code = context.status(session).unwrap_or(0);
         let blame = context.fault.as_ref().map(Fault::blame);
-        let left_while = (blame == Some(Blame::Left)).then(|| context.seen.phase(context.delivery, session));
+        let left_while = (blame == Some(Blame::Left)).then(|| context.seen.phase(&context.plan, session));
         let summary = context.summary.as_ref();
         let bailed_out = summary.is_some_and(|summary| summary.bailed_out);
         self.metrics.finished(&Finished {
             pool: context.pool_name(),
             peer: context.peer_url(),
             engine: context.target.pool.as_ref().map_or("", |pool| pool.config().engine.name()),
-            model: context.model.as_deref(),
+            model: context.plan.model.as_deref(),
             operation: context.route.operation,
             code,
             began: context.began,
@@ -200,7 +201,7 @@ impl Gateway {
             priority: context.target.priority,
             queued: context.target.queued,
             pace: &context.seen.pace,
-            dialect: context.dialect(),
+            dialect: context.plan.dialect(),
             reading: if bailed_out { Some(Reading::BailedOut) } else { context.seen.reading },
             summary,
             left_while,

@@ -11,7 +11,9 @@ use pingora::http::{ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, Result};
 
-use crate::answer::Progress;
+use crate::answer;
+use crate::limits::Limits;
+use crate::plan::{Delivery, Plan, Progress};
 use crate::upstream::{Asked, Comments, Holding, Listener, Ticks, Until};
 
 use super::context::Context;
@@ -48,23 +50,22 @@ pub enum Standing {
     /// In the queue, with so many before it.
     Queued { before: Option<usize> },
     /// A server has it.
-    Asked(Option<Progress>),
+    Asked(Option<answer::Progress>),
 }
 
 impl Wait {
-    /// For an answer that is held. Its client hears something after each `every`.
-    pub fn held(until: Until, every: Option<Duration>) -> Self {
-        Self { held: Some(until), every, heard: Some(Instant::now()), stage: Stage::default() }
-    }
-
-    /// The server is asked how far it is with the prompt, so that the client can be told.
-    pub fn ask_for_progress(&mut self) {
-        self.held = Some(Until::Spoken(Asked::Gateway, Comments::Servers));
-    }
-
-    /// Whether the client may hear something before its answer.
-    pub fn is_heard(&self) -> bool {
-        self.every.is_some()
+    /// The wait that a plan asks for, from now on.
+    pub fn of(plan: &Plan, limits: &Limits) -> Self {
+        let held = match plan.delivery {
+            Delivery::AtOnce => return Self::default(),
+            Delivery::OnceKnown => Until::Known,
+            Delivery::OnceSpoken { progress: Progress::Clients, .. } => Until::Spoken(Asked::Client, Comments::Servers),
+            Delivery::OnceSpoken { progress: Progress::Gateways, .. } => {
+                Until::Spoken(Asked::Gateway, Comments::Servers)
+            }
+            Delivery::Assembled { choices } => Until::Whole { choices, limits: limits.clone() },
+        };
+        Self { held: Some(held), every: plan.comments(), heard: Some(Instant::now()), stage: Stage::default() }
     }
 
     /// When it is to hear something next.
@@ -154,7 +155,7 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queued { before: Some(before) } => write!(f, "queued position={}", before + 1),
-            Self::Asked(Some(Progress { processed, total })) => {
+            Self::Asked(Some(answer::Progress { processed, total })) => {
                 write!(f, "prefill processed={processed} total={total}")
             }
             Self::Queued { before: None } | Self::Asked(None) => f.write_str("waiting"),

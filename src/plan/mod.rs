@@ -1,5 +1,5 @@
-//! Rewrites a request body for a model that knows tools only as text, and says how to read its reply.
-//! Touches nothing but `messages`, `tools` and the keys that toolgate answers for: every other byte stays.
+//! Plan of a request: what goes up as its body, and what becomes of its answer.
+//! Rewrites a body for a model that knows tools only as text; it touches nothing but `messages`, `tools` and the keys that toolgate answers for: every other byte stays.
 
 mod choice;
 mod content;
@@ -11,6 +11,7 @@ mod turn;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -24,6 +25,78 @@ use crate::exchange::{Engine, Exchange, ToolsMode, Usage};
 use crate::json::{self, Edit, Object};
 use crate::limits::Limits;
 use crate::schema::Tools;
+
+/// What is to become of a request's answer. Every question about it is answered here and nowhere else.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// The model that the request names, where its body was read; behind an alias, the one that it stands for.
+    pub model: Option<String>,
+    /// The alias by which the client knows the model.
+    pub alias: Option<String>,
+    /// How the answer's text is read, when it is.
+    pub exchange: Option<Box<Exchange>>,
+    pub delivery: Delivery,
+}
+
+/// How an answer gets to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// From its head on.
+    #[default]
+    AtOnce,
+    /// Once it is known whether it is a stream.
+    OnceKnown,
+    /// Once it says something. The client hears comments meanwhile, one after each `comments` of silence.
+    OnceSpoken { comments: Option<Duration>, progress: Progress },
+    /// As one body, put together of a stream of so many choices.
+    Assembled { choices: usize },
+}
+
+/// Who asked a server how far it is with the prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// The client, if anybody: it gets what comes.
+    #[default]
+    Clients,
+    /// The gateway: the client hears of it in a comment.
+    Gateways,
+}
+
+impl Plan {
+    /// Whether anything of the answer's body is read or written.
+    pub fn touches_answer(&self) -> bool {
+        self.exchange.is_some() || self.alias.is_some() || self.is_assembled()
+    }
+
+    /// Whether the answer must not be compressed: nothing can be put into or before one that is.
+    pub fn needs_identity(&self) -> bool {
+        self.touches_answer() || self.comments().is_some()
+    }
+
+    /// Whether the server may keep the stream for a client that comes back for it. Places in such a stream are counted
+    /// in bytes, so the client must get the bytes that the server has.
+    pub fn may_be_kept(&self) -> bool {
+        !self.touches_answer()
+    }
+
+    /// Whether the server streams what the client gets as one body.
+    pub fn is_assembled(&self) -> bool {
+        matches!(self.delivery, Delivery::Assembled { .. })
+    }
+
+    /// How long the client may hear nothing, if it may hear comments.
+    pub fn comments(&self) -> Option<Duration> {
+        match self.delivery {
+            Delivery::OnceSpoken { comments, .. } => comments,
+            Delivery::AtOnce | Delivery::OnceKnown | Delivery::Assembled { .. } => None,
+        }
+    }
+
+    /// The dialect that the answer is read as.
+    pub fn dialect(&self) -> Option<&str> {
+        self.exchange.as_ref().map(|exchange| exchange.decoding.dialect.name())
+    }
+}
 
 /// What a pool wants done with its requests.
 #[derive(Clone, Debug)]
