@@ -2,7 +2,7 @@
 //! Rewrites nothing itself; `plan` does.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pingora::Result;
@@ -15,14 +15,14 @@ use crate::exchange::ToolsMode;
 use crate::plan::{self, Delivery, Outline, Policy, Progress, ResponseFormat, Rewritten};
 use crate::upstream::{Pool, Upstream};
 
-use super::body::{self, Read, ReadError, Upload};
+use super::body::{Read, Upload};
 use super::context::Context;
 use super::conversation::converse;
 use super::fault::Fault;
 use super::priority::priority;
 use super::route::Kind;
 use super::shared::Gateway;
-use super::wait::Wait;
+use super::waiting::Wait;
 use super::{affinity, headers};
 
 impl Gateway {
@@ -60,7 +60,7 @@ impl Gateway {
         let pool = pool_for(&settings.upstream, context)?;
         direct(session, context, &pool);
         if is_chat && pool.config().balancing.policy == balance::Policy::Prefix {
-            context.target.prefix = affinity::fingerprint(&body.bytes);
+            context.terms.prefix = affinity::fingerprint(&body.bytes);
         }
         let mut instead = renamed;
         if is_chat {
@@ -78,36 +78,17 @@ impl Gateway {
             instead = asking_for_progress(instead.as_ref().unwrap_or(&body.bytes), &pool, context).or(instead);
         }
         context.wait = Wait::of(&context.plan, &settings.limits);
-        context.upload = match instead {
+        context.body.upload = match instead {
             Some(bytes) => Upload::Instead(bytes),
             None => body.unchanged(),
         };
         Ok(())
     }
 
+    /// Reads the body of a request before its pool is chosen.
     pub(super) async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
-        let bytes_max = context.settings.limits.request_body_bytes_max;
-        let all_bytes_max = context.settings.limits.bodies_bytes_max;
-        let began = Instant::now();
-        let held = context.held.get_or_insert_with(|| self.bodies.begin());
-        let read = body::read(session, bytes_max, |bytes| held.grow(bytes, all_bytes_max)).await;
-        context.seen.upload_took = began.elapsed();
-        if read.is_err() {
-            // What had come of it is dropped.
-            context.held = None;
-        }
-        let read = read.map_err(|e| match e {
-            ReadError::TooLarge => context.fail(Fault::BodyTooLarge { bytes_max }),
-            ReadError::Full => context.fail(Fault::BodiesFull { bytes_max: all_bytes_max }),
-            ReadError::Unclosed => context.fail(Fault::BodyUnclosed),
-            ReadError::Lost => context.fail(Fault::Internal),
-            ReadError::Client(e) => e,
-        })?;
-        if let Read::Whole(body) = &read {
-            context.follow(&body.bytes)?;
-            context.nesting = None;
-        }
-        Ok(read)
+        let read = context.body.read(session, &context.settings.limits, &self.bodies).await;
+        read.map_err(|halt| context.halt(halt))
     }
 
     /// The body that goes up instead, and the exchange into the context, if the answer may call tools.
@@ -194,7 +175,7 @@ fn delivery(request: &RequestHeader, outline: &Outline, pool: &Pool, context: &C
     match context.plan.delivery {
         Delivery::Assembled { choices } => Delivery::Assembled { choices },
         // Places in a stream that a server keeps are counted in bytes.
-        _ if !generates || context.conversation.is_some() => Delivery::AtOnce,
+        _ if !generates || context.terms.conversation.is_some() => Delivery::AtOnce,
         _ if may_hear => Delivery::OnceSpoken {
             comments: pool.config().keepalive_ms.map(Duration::from_millis),
             progress: Progress::Clients,
@@ -207,8 +188,8 @@ fn delivery(request: &RequestHeader, outline: &Outline, pool: &Pool, context: &C
 /// Sends the request to this pool, with what its head says to the pool's balancing.
 fn direct(session: &Session, context: &mut Context, pool: &Arc<Pool>) {
     let (request, balancing) = (session.req_header(), &pool.config().balancing);
-    context.target.session = affinity::session(request, &balancing.session_header);
+    context.terms.session = affinity::session(request, &balancing.session_header);
     let priority = balancing.queue.priority_header.as_ref().map(|header| priority(request, header));
-    context.target.priority = priority.unwrap_or(Queue::PRIORITY_DEFAULT);
-    context.target.pool = Some(Arc::clone(pool));
+    context.terms.priority = priority.unwrap_or(Queue::PRIORITY_DEFAULT);
+    context.terms.pool = Some(Arc::clone(pool));
 }

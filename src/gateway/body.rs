@@ -8,15 +8,20 @@
 //! A chunked body has no length that would tell when; it is read to the end of its JSON only, and the filter is called
 //! with what follows, the last chunk at least.
 
+use std::time::{Duration, Instant};
+
 use bytes::{Bytes, BytesMut};
 use pingora::Error;
 use pingora::http::Version;
 use pingora::proxy::Session;
 
 use crate::json::Extent;
+use crate::limits::Limits;
 
 use super::client::READ_BYTES_MAX;
-use super::held::Full;
+use super::fault::{Fault, Halt};
+use super::held::{Bodies, Full, Held};
+use super::nesting::Nesting;
 
 /// A length is a claim; only what has come gets memory beyond this.
 const FIRST_RESERVE_BYTES: usize = 1 << 20;
@@ -68,7 +73,7 @@ pub enum Upload {
 
 /// Why a body could not be read.
 #[derive(Debug)]
-pub enum ReadError {
+enum ReadError {
     TooLarge,
     /// With it all bodies together would be.
     Full,
@@ -79,8 +84,66 @@ pub enum ReadError {
     Client(Box<Error>),
 }
 
+/// A request's body on its way: what has been read of it, what goes up for it, and what it is held to.
+#[derive(Debug, Default)]
+pub struct RequestBody {
+    pub upload: Upload,
+    /// How deep it nests, where it has not been read as a whole.
+    pub nesting: Option<Nesting>,
+    /// What it takes of the memory for all bodies.
+    pub held: Option<Held>,
+    /// How long the client was waited for to send it.
+    pub took: Duration,
+}
+
+impl RequestBody {
+    /// Reads it, within the limits on its own size and depth and on the memory for all of them.
+    pub async fn read(&mut self, session: &mut Session, limits: &Limits, all: &Bodies) -> Result<Read, Halt> {
+        let (bytes_max, all_bytes_max) = (limits.request_body_bytes_max, limits.bodies_bytes_max);
+        let began = Instant::now();
+        let held = self.held.get_or_insert_with(|| all.begin());
+        let read = read(session, bytes_max, |bytes| held.grow(bytes, all_bytes_max)).await;
+        self.took = began.elapsed();
+        if read.is_err() {
+            // What had come of it is dropped.
+            self.held = None;
+        }
+        let read = read.map_err(|e| match e {
+            ReadError::TooLarge => Fault::BodyTooLarge { bytes_max }.into(),
+            ReadError::Full => Fault::BodiesFull { bytes_max: all_bytes_max }.into(),
+            ReadError::Unclosed => Fault::BodyUnclosed.into(),
+            ReadError::Lost => Fault::Internal.into(),
+            ReadError::Client(e) => Halt::Client(e),
+        })?;
+        if let Read::Whole(body) = &read {
+            self.follow(&body.bytes)?;
+            self.nesting = None;
+        }
+        Ok(read)
+    }
+
+    /// Takes in bytes of it. Fails when they nest too deep.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        self.nesting.as_mut().map_or(Ok(()), |nesting| nesting.follow(bytes))
+    }
+
+    /// As far as it is known before it goes up.
+    pub fn known(&self, session: &Session) -> Option<Bytes> {
+        match &self.upload {
+            Upload::Instead(bytes) | Upload::Handed(bytes) | Upload::Before(bytes) => Some(bytes.clone()),
+            Upload::AsRead => session.get_retry_buffer(),
+        }
+    }
+
+    /// The answer has come: nothing of it is wanted any more.
+    pub fn release(&mut self) {
+        self.upload.release();
+        self.held = None;
+    }
+}
+
 /// Reads a body of at most `bytes_max` bytes. `grow` is told of each piece, and may be against it.
-pub async fn read(
+async fn read(
     session: &mut Session,
     bytes_max: usize,
     grow: impl FnMut(usize) -> Result<(), Full>,
@@ -144,7 +207,7 @@ impl Upload {
     }
 
     /// The answer has come, so there will be no retry: what was handed on need not be kept beside a long stream.
-    pub fn release(&mut self) {
+    fn release(&mut self) {
         if matches!(self, Self::Handed(_)) {
             *self = Self::AsRead;
         }

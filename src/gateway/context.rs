@@ -2,31 +2,29 @@
 //! Decides nothing; it is what the phases tell each other.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use crate::answer::{ModelRewriter, Summary};
-use crate::balance::{Fingerprint, PeerId, Why};
 use crate::plan::Plan;
-use crate::upstream::{Claim, Expired, Pool, Watch};
+use crate::upstream::Expired;
 
 use super::addressed::Addressed;
-use super::body::{End, Upload};
+use super::attempt::{Attempt, Begun, Dispatch, Terms, Tries};
+use super::body::{End, RequestBody};
 use super::client::Line;
-use super::fault::Fault;
-use super::felling::{Sent, Trial};
-use super::held::Held;
-use super::kept_stream::{Conversation, Resumption};
+use super::fault::{Fault, Halt};
 use super::lifecycle::Busy;
-use super::nesting::Nesting;
 use super::reply::Reply;
 use super::route::{Route, ServerPath};
 use super::seen::Seen;
+use super::session::{has_answered, is_replayable};
 use super::settings::Settings;
-use super::wait::Wait;
+use super::shared::Gateway;
+use super::waiting::{SessionClient, Wait};
 
 /// One request.
 #[derive(Debug)]
@@ -42,84 +40,17 @@ pub struct Context {
     pub plan: Plan,
     /// Says the alias in the answer.
     pub renaming: Option<ModelRewriter>,
-    /// The conversation whose stream the server keeps for the client.
-    pub conversation: Option<Conversation>,
-    pub upload: Upload,
-    /// Of a body that has not been read as a whole.
-    pub nesting: Option<Nesting>,
-    /// What it takes of the memory for all bodies.
-    pub held: Option<Held>,
-    /// The body as it went to the server that has it now.
-    pub sent: Option<Sent>,
-    pub trial: Option<Trial>,
+    pub body: RequestBody,
     pub reply: Reply,
-    pub target: Target,
+    pub terms: Terms,
+    pub tries: Tries,
+    pub attempt: Attempt,
     pub wait: Wait,
     pub seen: Seen,
     pub summary: Option<Summary>,
     pub fault: Option<Fault>,
     /// Taken at the first phase, given back when the request is over.
     pub busy: Option<Busy>,
-}
-
-/// Where a request goes.
-#[derive(Debug, Default)]
-pub struct Target {
-    pub pool: Option<Arc<Pool>>,
-    /// The peer that has it now.
-    pub claim: Option<Claim>,
-    /// The one server that was asked for by its name.
-    pub addressed: Option<Addressed>,
-    /// What is asked of a stream that some server has kept.
-    pub resumption: Option<Resumption>,
-    /// The session that the client named, and what the prompt begins with.
-    pub session: Option<u64>,
-    pub prefix: Option<Fingerprint>,
-    /// Its place among those that wait: lower goes first.
-    pub priority: u8,
-    /// The peers that failed it.
-    pub tried: Vec<PeerId>,
-    /// A peer that broke off before it answered: the request goes elsewhere if it is gone.
-    pub suspect: Option<Claim>,
-    /// How often it did, after such a peer.
-    pub failovers: u32,
-    /// Since when it has been held for a peer that is not ready yet.
-    pub held_since: Option<Instant>,
-    /// How long it waited in the queue, if it did.
-    pub queued: Option<Duration>,
-    /// The deadlines of a connection of its own.
-    pub watch: Option<Arc<Watch>>,
-    /// A shared connection turned out dead: the next is fresh.
-    pub distrust: Distrust,
-    /// The last peer, for the log; the claim has gone by then.
-    pub peer_url: Option<String>,
-    /// Why that peer.
-    pub why: Option<Why>,
-    /// How the others stood, for a client that asks.
-    pub others: Option<String>,
-}
-
-impl Target {
-    /// Whether the answer was ended because nothing more of it is needed.
-    pub fn is_stopped(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.is_stopped())
-    }
-
-    /// Whether there is a peer that has not failed this request. What is asked of one server is no other's to answer.
-    pub fn has_untried(&self) -> bool {
-        match &self.addressed {
-            Some(addressed) => !self.tried.contains(&addressed.peer.id()),
-            None => self.pool.as_ref().is_some_and(|pool| pool.has_untried(&self.tried)),
-        }
-    }
-}
-
-/// Whether a connection that others have used may be taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Distrust {
-    #[default]
-    None,
-    Shared,
 }
 
 impl Context {
@@ -132,14 +63,11 @@ impl Context {
             route: Route::default(),
             plan: Plan::default(),
             renaming: None,
-            conversation: None,
-            upload: Upload::default(),
-            nesting: None,
-            held: None,
-            sent: None,
-            trial: None,
+            body: RequestBody::default(),
             reply: Reply::default(),
-            target: Target::default(),
+            terms: Terms::default(),
+            tries: Tries::default(),
+            attempt: Attempt::default(),
             wait: Wait::default(),
             seen: Seen::default(),
             summary: None,
@@ -157,8 +85,8 @@ impl Context {
         let authorization = session.get_header("authorization").map(|value| value.as_bytes());
         let found = Addressed::find(path, &settings.upstream, key, authorization);
         let (pool, addressed) = found.map_err(|fault| self.fail(fault))?;
-        self.target.pool = Some(pool);
-        self.target.addressed = Some(addressed);
+        self.terms.pool = Some(pool);
+        self.terms.addressed = Some(addressed);
         Ok(())
     }
 
@@ -175,15 +103,42 @@ impl Context {
         *piece = Some(out.freeze());
     }
 
-    /// Takes in bytes of the request's body. An error when they nest too deep.
-    pub fn follow(&mut self, bytes: &[u8]) -> pingora::Result<()> {
-        let followed = self.nesting.as_mut().map_or(Ok(()), |nesting| nesting.follow(bytes));
-        followed.map_err(|fault| self.fail(fault))
+    /// The request as two: what finds a server for it, and the client that waits for that.
+    pub fn halves<'a>(
+        &'a mut self,
+        gateway: &'a Gateway,
+        session: &'a mut Session,
+    ) -> (Dispatch<'a>, SessionClient<'a>) {
+        let Self { settings, id, terms, tries, attempt, wait, body, .. } = self;
+        let is_replayable = is_replayable(session);
+        let is_first = tries.tried.is_empty();
+        let limits = &settings.limits;
+        let client = SessionClient { session, wait, body, limits, bodies: &gateway.bodies, id, is_first };
+        (Dispatch { gateway, id, terms, tries, attempt, is_replayable }, client)
+    }
+
+    /// What finds a server for it, where nobody is waited for.
+    pub fn dispatch<'a>(&'a mut self, gateway: &'a Gateway, session: &Session) -> Dispatch<'a> {
+        let Self { id, terms, tries, attempt, .. } = self;
+        Dispatch { gateway, id, terms, tries, attempt, is_replayable: is_replayable(session) }
+    }
+
+    /// Whether the client has got anything of a server's answer, or one in its place.
+    pub fn begun(&self, session: &Session) -> Begun {
+        if has_answered(session) && !self.wait.is_commented() { Begun::Yes } else { Begun::No }
+    }
+
+    /// Gives Pingora the error that ends the request.
+    pub fn halt(&mut self, halt: Halt) -> Box<Error> {
+        match halt {
+            Halt::Fault(fault) => self.fail(fault),
+            Halt::Client(e) => e,
+        }
     }
 
     /// What an error of Pingora's means, together with what is known of its connection.
     pub fn fault_of(&self, e: &Error) -> Fault {
-        match self.target.watch.as_ref().and_then(|watch| watch.failed()) {
+        match self.attempt.watch.as_ref().and_then(|watch| watch.failed()) {
             Some(failed) => Fault::Assemble(failed),
             None => Fault::of(e, self.expired()),
         }
@@ -191,7 +146,7 @@ impl Context {
 
     /// The wait that ended the connection to the server, if one did.
     pub fn expired(&self) -> Option<Expired> {
-        self.target.watch.as_ref().and_then(|watch| watch.expired())
+        self.attempt.watch.as_ref().and_then(|watch| watch.expired())
     }
 
     /// Remembers why, and gives Pingora an error that ends the request.

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use pingora::Result;
-use pingora::http::{Method, ResponseHeader};
+use pingora::http::Method;
 use pingora::proxy::Session;
 
-use crate::balance::PeerId;
 use crate::config::Conversations;
 use crate::upstream::{Claim, ClaimError, Pool, Question};
 
 use super::body::Read;
-use super::context::{Context, Target};
+use super::context::Context;
 use super::fault::Fault;
 use super::kept_stream::{Asked, Conversation, HEADER, Resumption};
 use super::settings::keeps;
@@ -28,13 +27,13 @@ impl Gateway {
             Asked::Stream(conversation) => {
                 let has_it = keepers.iter().find(|pool| pool.home(conversation.key).is_some());
                 let runs_it = || conversation.model().and_then(|model| settings.upstream.running(model));
-                context.target.pool = has_it.or_else(runs_it).or(keepers.first()).cloned();
-                context.target.resumption = Some(match (&session.req_header().method, has_it) {
+                context.terms.pool = has_it.or_else(runs_it).or(keepers.first()).cloned();
+                context.terms.resumption = Some(match (&session.req_header().method, has_it) {
                     (&Method::DELETE, Some(_)) => Resumption::End,
                     (&Method::DELETE, None) => Resumption::EndEverywhere,
                     _ => Resumption::Read,
                 });
-                context.target.session = Some(conversation.key);
+                context.terms.session = Some(conversation.key);
                 Ok(Resumed::Directed)
             }
         }
@@ -64,8 +63,9 @@ impl Gateway {
     /// A request is over before its answer: who is left goes, and a server that would go on for a client that may
     /// come back is told to stop, unless it is to wait. Its place is counted until it has answered.
     pub(super) fn abandon(&self, session: &Session, context: &mut Context, claim: Claim) {
-        let policy = context.target.pool.as_ref().map(|pool| pool.config().conversations);
-        let Some(conversation) = context.conversation.take().filter(|_| policy == Some(Conversations::Cancel)) else {
+        let policy = context.terms.pool.as_ref().map(|pool| pool.config().conversations);
+        let Some(conversation) = context.terms.conversation.take().filter(|_| policy == Some(Conversations::Cancel))
+        else {
             return;
         };
         let authorization = session.get_header("authorization").and_then(|value| value.to_str().ok());
@@ -84,10 +84,10 @@ impl Gateway {
 /// kept.
 pub fn converse(session: &mut Session, context: &mut Context, pool: &Pool) {
     let Some(conversation) = Conversation::named(session.req_header()).filter(|_| keeps(pool)) else { return };
-    context.target.session = context.target.session.or(Some(conversation.key));
+    context.terms.session = context.terms.session.or(Some(conversation.key));
     if context.plan.may_be_kept() {
         log::debug!("{}: its stream is kept by a server of pool {}", context.id, pool.name());
-        context.conversation = Some(conversation);
+        context.terms.conversation = Some(conversation);
     } else {
         session.req_header_mut().remove_header(HEADER);
     }
@@ -101,16 +101,4 @@ pub enum Resumed {
     /// Its pool is known, and that it goes to the server that has the stream.
     Directed,
     Answered,
-}
-
-impl Target {
-    /// Whether another server is to be asked for a kept stream: this one does not have it, or may not.
-    pub(super) fn resumes_elsewhere(&mut self, response: &ResponseHeader, asked: PeerId) -> bool {
-        let Some(resumption) = self.resumption else { return false };
-        let is_elsewhere = response.status == 404 || resumption == Resumption::EndEverywhere;
-        if is_elsewhere {
-            self.tried.push(asked);
-        }
-        is_elsewhere && self.has_untried()
-    }
 }

@@ -10,11 +10,11 @@ use pingora::proxy::Session;
 use crate::balance::Outcome;
 use crate::upstream::Cause;
 
+use super::attempt::blame_peer;
 use super::body::End;
 use super::context::Context;
 use super::fault::Blame;
 use super::fault::Fault;
-use super::place;
 use super::reply::Close;
 use super::session::has_answered;
 use super::shared::Gateway;
@@ -26,7 +26,7 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 impl Gateway {
     /// Ends a request that went wrong, and says with which status; also where the client has got another, or none.
     pub(super) async fn end(&self, session: &mut Session, e: &Error, context: &mut Context) -> u16 {
-        context.trial = None;
+        context.attempt.trial = None;
         let expired = context.expired();
         let (fault, cause) = match context.fault.take() {
             Some(fault) => (fault, String::new()),
@@ -37,8 +37,8 @@ impl Gateway {
         };
         let code = fault.status();
         // As with an answer's end: the client may take its time.
-        if let Some(mut claim) = context.target.claim.take() {
-            claim.judge(if context.target.is_stopped() { Outcome::Served } else { place::blame_peer(&fault, expired) });
+        if let Some(mut claim) = context.attempt.claim.take() {
+            claim.judge(if context.attempt.is_stopped() { Outcome::Served } else { blame_peer(&fault, expired) });
             if !matches!(fault, Fault::Broken) {
                 self.abandon(session, context, claim);
             }
@@ -65,7 +65,7 @@ impl Gateway {
     async fn end_answer(&self, session: &mut Session, context: &mut Context) {
         let (bytes, close) = if context.wait.is_commented() || context.reply.takes_event() {
             (context.fault.as_ref().map_or_else(Bytes::new, Fault::event), Close::Properly)
-        } else if context.target.is_stopped() && context.reply.is_done() {
+        } else if context.attempt.is_stopped() && context.reply.is_done() {
             // Nobody failed: the rest was not wanted.
             context.fault = None;
             let mut piece = None;

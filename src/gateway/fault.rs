@@ -87,6 +87,26 @@ pub enum Fault {
     Stopping,
 }
 
+/// Why a request goes no further.
+#[derive(Debug)]
+pub enum Halt {
+    Fault(Fault),
+    /// What Pingora says of its client.
+    Client(Box<Error>),
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Box<Error>> for Halt {
+    fn from(e: Box<Error>) -> Self {
+        Self::Client(e)
+    }
+}
+
 /// Whose fault it is, for the access log and the counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {

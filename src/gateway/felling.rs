@@ -7,22 +7,12 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use pingora::Result;
-use pingora::proxy::Session;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::balance::{self, PeerId};
-
-use super::body::Upload;
-use super::context::Context;
-use super::fault::Fault;
-use super::place::{Bodies, left, until};
-use super::shared::Gateway;
-use super::wait::Standing;
 
 /// What is remembered of every pool's servers, whatever the configuration.
 #[derive(Debug)]
@@ -82,18 +72,23 @@ impl Felled {
         }
     }
 
-    /// Where those under suspicion wait for one another.
-    fn trial(&self, peer: PeerId) -> Arc<tokio::sync::Mutex<()>> {
-        let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
-        trials.retain(|_, trial| Arc::strong_count(trial) > 1);
-        Arc::clone(trials.entry(peer).or_default())
+    /// Waits until nobody else under suspicion is at this server unanswered.
+    pub async fn trial(&self, peer: PeerId) -> Trial {
+        let trial = {
+            let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
+            trials.retain(|_, trial| Arc::strong_count(trial) > 1);
+            Arc::clone(trials.entry(peer).or_default())
+        };
+        Trial(trial.lock_owned().await)
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether there are no such bodies.
+    pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    fn deaths(&self, body: &[u8]) -> u32 {
+    /// How many servers died of this body.
+    pub fn deaths(&self, body: &[u8]) -> u32 {
         let mut mark = self.mark();
         mark.push(body);
         mark.key().map_or(0, |body| self.lock().deaths(body, self.began.elapsed()))
@@ -134,57 +129,6 @@ impl Mark {
 
     fn key(&self) -> Option<u64> {
         (!self.is_empty).then(|| self.hasher.finish())
-    }
-}
-
-impl Gateway {
-    /// Refuses a body that as many servers died of as may. One that would go up unread is read for that, but only
-    /// while there are such bodies.
-    pub(super) async fn refuse_felling(
-        &self,
-        session: &mut Session,
-        context: &mut Context,
-        failovers_max: u32,
-    ) -> Result<()> {
-        if self.felled.is_empty() {
-            return Ok(());
-        }
-        self.take_in(session, context, Bodies::All).await?;
-        let servers = self.deaths(session, context);
-        if servers > failovers_max { Err(context.fail(Fault::Felling { servers })) } else { Ok(()) }
-    }
-
-    /// Waits until nobody else under suspicion is on the way to this server, if this request is.
-    pub(super) async fn stand_trial(
-        &self,
-        session: &mut Session,
-        context: &mut Context,
-        peer: PeerId,
-        failovers_max: u32,
-    ) -> Result<()> {
-        if self.felled.is_empty() || self.deaths(session, context) == 0 {
-            return Ok(());
-        }
-        let mut turn = pin!(self.felled.trial(peer).lock_owned());
-        let trial = loop {
-            tokio::select! {
-                trial = &mut turn => break trial,
-                e = left(session) => return Err(e),
-                () = until(context.wait.next()) => {}
-            }
-            context.comment(session, Standing::Asked(None)).await?;
-        };
-        context.trial = Some(Trial(trial));
-        // Whoever was before may have been a copy of it.
-        self.refuse_felling(session, context, failovers_max).await
-    }
-
-    /// How many servers died of a request's body, as far as it is known before it goes up.
-    fn deaths(&self, session: &Session, context: &Context) -> u32 {
-        match &context.upload {
-            Upload::Instead(bytes) | Upload::Handed(bytes) | Upload::Before(bytes) => self.felled.deaths(bytes),
-            Upload::AsRead => session.get_retry_buffer().map_or(0, |bytes| self.felled.deaths(&bytes)),
-        }
     }
 }
 

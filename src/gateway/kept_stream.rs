@@ -43,6 +43,13 @@ pub enum Asked {
     Lookup,
 }
 
+impl Resumption {
+    /// Whether another server is to be asked too: the one that answered does not have the stream, or may not.
+    pub fn goes_on_elsewhere(self, status: u16) -> bool {
+        status == 404 || self == Self::EndEverywhere
+    }
+}
+
 impl Conversation {
     fn new(id: Vec<u8>) -> Option<Self> {
         // Another name space than that of the sessions.

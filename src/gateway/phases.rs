@@ -18,20 +18,20 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
 use crate::balance::Outcome;
-use crate::metrics::Retry;
 use crate::upstream::Cause;
 
+use super::attempt::{self, Begun, Distrust, Explain, Standing};
 use super::body::End;
 use super::client::{Arrival, IDLE_SECONDS};
-use super::context::{Context, Distrust};
+use super::context::Context;
 use super::conversation::Resumed;
 use super::fault::Fault;
 use super::lifecycle::Busy;
 use super::nesting::Nesting;
 use super::route::{Kind, Route};
 use super::shared::Gateway;
-use super::wait::Standing;
-use super::{access, explain, headers, path, place, reply};
+use super::waiting::OwnHead;
+use super::{access, headers, path, reply, session};
 
 #[async_trait]
 impl ProxyHttp for Gateway {
@@ -70,7 +70,8 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<bool> {
-        context.nesting = Nesting::of(session.req_header(), context.settings.limits.request_depth_max);
+        context.body.nesting = Nesting::of(session.req_header(), context.settings.limits.request_depth_max);
+        context.terms = session::terms(session, &context.route);
         match context.route.kind.clone() {
             Kind::Hidden(page) => return Err(context.fail(Fault::Hidden(page))),
             Kind::Models(asked) => {
@@ -91,7 +92,22 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Box<HttpPeer>> {
-        self.connect(session, context).await
+        context.seen.begin_attempt();
+        let timeouts = context.terms.pool.as_ref().map(|pool| pool.config().timeouts).unwrap_or_default();
+        context.line.be_patient(timeouts.client_ms);
+        let (mut dispatch, mut client) = context.halves(self, session);
+        let http_peer = dispatch.connect(&mut client).await;
+        let http_peer = http_peer.map_err(|halt| context.halt(halt))?;
+        context.seen.asking(context.began, context.body.took + context.tries.queued.unwrap_or_default());
+        if let Some(watch) = context.attempt.watch.clone() {
+            // A client that stalls holds its server's slot too.
+            session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
+            let listener = context.plan.is_assembled().then(|| self.overhear(context));
+            if let Some(holding) = context.wait.holding(listener) {
+                watch.hold(holding);
+            }
+        }
+        Ok(http_peer)
     }
 
     async fn upstream_request_filter(
@@ -100,11 +116,11 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         context: &mut Box<Context>,
     ) -> Result<()> {
-        if let Some(nesting) = &mut context.nesting {
+        if let Some(nesting) = &mut context.body.nesting {
             nesting.restart();
         }
-        let Some(claim) = &context.target.claim else { return Err(context.fail(Fault::Internal)) };
-        if let Some(addressed) = &context.target.addressed {
+        let Some(claim) = &context.attempt.claim else { return Err(context.fail(Fault::Internal)) };
+        if let Some(addressed) = &context.terms.addressed {
             request.set_raw_path(&addressed.target)?;
             // It was the gateway's key.
             request.remove_header("Authorization");
@@ -112,10 +128,10 @@ impl ProxyHttp for Gateway {
             return Err(context.fail(Fault::Hidden("..")));
         }
         headers::address_request(request, claim.peer().endpoint(), session, &context.id)?;
-        if context.target.watch.is_some() {
+        if context.attempt.watch.is_some() {
             request.insert_header("Connection", "close")?;
         }
-        if let Some(length) = context.upload.length() {
+        if let Some(length) = context.body.upload.length() {
             headers::frame_request(request, length)?;
         }
         // Nothing can be put before or into an answer that is compressed.
@@ -137,10 +153,10 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         context: &mut Box<Context>,
     ) -> Result<()> {
-        context.follow(piece.as_deref().unwrap_or_default())?;
+        context.body.follow(piece.as_deref().unwrap_or_default()).map_err(|fault| context.fail(fault))?;
         context.seen.is_uploaded |= end_of_stream;
-        context.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
-        if let (Some(sent), Some(piece)) = (&mut context.sent, piece) {
+        context.body.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
+        if let (Some(sent), Some(piece)) = (&mut context.attempt.sent, piece) {
             sent.push(piece);
         }
         Ok(())
@@ -153,21 +169,23 @@ impl ProxyHttp for Gateway {
         context: &mut Box<Context>,
     ) -> Result<()> {
         if response.status == 102
-            && let Some(watch) = context.target.watch.as_ref().filter(|watch| watch.take_tick())
+            && let Some(watch) = context.attempt.watch.as_ref().filter(|watch| watch.take_tick())
         {
             let standing = Standing::Asked(watch.progress());
-            return context.comment(session, standing).await;
+            let own = OwnHead { request_id: &context.id, receipt: Some(&context.attempt.receipt) };
+            return context.wait.comment(session, standing, own).await;
         }
         context.seen.answered(context.began, response);
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
-        self.judge_head(session, context, response)?;
-        context.upload.release();
-        (context.held, context.trial) = (None, None);
+        let begun = context.begun(session);
+        context.dispatch(self, session).judge_head(response, begun)?;
+        context.body.release();
+        context.attempt.trial = None;
         // Whoever reads it, or wrote a head for it, goes by what it is.
         if (context.plan.touches_answer() || context.wait.is_commented())
-            && context.target.watch.as_ref().is_some_and(|watch| watch.is_events())
+            && context.attempt.watch.as_ref().is_some_and(|watch| watch.is_events())
         {
             response.insert_header("Content-Type", "text/event-stream")?;
         }
@@ -191,7 +209,7 @@ impl ProxyHttp for Gateway {
         }
         if !response.status.is_informational() {
             response.insert_header("X-Request-Id", context.id.as_str())?;
-            explain::explain(session.req_header(), response, &context.target)?;
+            context.attempt.receipt.write(Explain::of(session.req_header()), response)?;
         }
         if session.req_header().version == Version::HTTP_10 {
             headers::unchunk(response);
@@ -211,21 +229,22 @@ impl ProxyHttp for Gateway {
         context.seen.came(&context.reply, piece.as_ref(), from);
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
-            let claim = context.target.claim.take();
+            let claim = context.attempt.claim.take();
             let summary = context.reply.finish(piece);
             context.summary = summary.or(context.summary.take());
-            if let Some(sent) = context.sent.take() {
+            if let Some(sent) = context.attempt.sent.take() {
                 self.felled.answered(&sent);
             }
             if let Some(mut claim) = claim {
                 claim.judge(Outcome::Served);
-                place::learn(&claim, context.summary.as_ref());
+                attempt::learn(&claim, context.summary.as_ref());
             }
         } else {
-            match &context.target.watch {
+            match &context.attempt.watch {
                 Some(watch) if context.reply.is_done() => watch.stop(),
                 Some(watch) if context.reply.is_said() => watch.rest(),
-                _ => context.fill_silence(piece),
+                _ if context.reply.takes_comments() => context.wait.fill_silence(piece),
+                _ => {}
             }
         }
         context.rename(piece, if end_of_stream { End::Here } else { End::Later });
@@ -234,22 +253,17 @@ impl ProxyHttp for Gateway {
 
     fn fail_to_connect(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         _: &HttpPeer,
         context: &mut Box<Context>,
         mut e: Box<Error>,
     ) -> Box<Error> {
-        let Some(claim) = context.target.claim.take() else { return e };
+        let Some(claim) = context.attempt.claim.take() else { return e };
         if Cause(&e).is_shortage() {
             return context.fail(Fault::NoDescriptors);
         }
         log::warn!("{}: {} cannot be reached: {}", context.id, claim.peer().url(), Cause(&e));
-        place::give_up(&mut context.target, claim);
-        let retry = context.target.has_untried();
-        if retry {
-            self.retry(context, Retry::Unreachable);
-        }
-        e.set_retry(retry);
+        e.set_retry(context.dispatch(self, session).goes_on_unreached(claim));
         e
     }
 
@@ -263,7 +277,8 @@ impl ProxyHttp for Gateway {
         client_reused: bool,
     ) -> Box<Error> {
         let connection = if client_reused { Distrust::Shared } else { Distrust::None };
-        e.set_retry(self.may_try_again(session, context, &e, connection));
+        let (fault, begun) = (context.fault_of(&e), context.begun(session));
+        e.set_retry(context.dispatch(self, session).goes_on_after(&e, &fault, begun, connection));
         e
     }
 
@@ -273,12 +288,12 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, context: &mut Box<Context>) {
-        if let Some(mut claim) = context.target.claim.take()
-            && context.has_begun(session)
+        if let Some(mut claim) = context.attempt.claim.take()
+            && context.begun(session) == Begun::Yes
         {
             claim.judge(Outcome::Served);
         }
-        context.target.watch = None;
+        context.attempt.watch = None;
         self.count(session, context);
         access::write(session, context);
         let busy = context.busy.take();

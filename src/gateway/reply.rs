@@ -117,7 +117,7 @@ impl Gateway {
             }
             Err(why) => {
                 context.seen.reading = Some(Reading::Unread);
-                self.say_unread(context.target.pool.as_ref().map_or("", |pool| pool.name()), why);
+                self.say_unread(context.terms.pool.as_ref().map_or("", |pool| pool.name()), why);
             }
         }
         if let Some(alias) = &context.plan.alias

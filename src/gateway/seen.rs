@@ -8,10 +8,11 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use crate::metrics::{Counter, Failure, Finished, Pace, Phase, Reading, Retry, Whose};
+use crate::metrics::{Counter, Failure, Finished, Pace, Phase, Reading, Whose};
 use crate::plan::Plan;
 use crate::upstream::Listener;
 
+use super::attempt::Tries;
 use super::context::Context;
 use super::fault::{Blame, Fault};
 use super::reply::{Reply, is_event_stream};
@@ -23,18 +24,13 @@ const FAILURE_CHARS_MAX: usize = 200;
 /// Notes on one request.
 #[derive(Debug, Default)]
 pub struct Seen {
-    /// How long the client's body was waited for.
-    pub upload_took: Duration,
     /// Whether the last of it has come.
     pub is_uploaded: bool,
-    /// Whether it waits for a place.
-    pub is_queued: bool,
     /// What the gateway itself took before a server was asked.
     overhead: Option<Duration>,
     first_byte_after: Option<Duration>,
     framing: Option<Framing>,
     pub reading: Option<Reading>,
-    pub retries: u32,
     pub pace: Pace,
     /// The pace of an answer that is put together in its connection.
     overheard: Option<Arc<Overheard>>,
@@ -63,9 +59,13 @@ enum Framing {
 }
 
 impl Seen {
-    /// A server is about to be asked, perhaps not the first.
-    pub fn asking(&mut self, began: Instant, queued: Option<Duration>) {
-        let waited = self.upload_took + queued.unwrap_or_default();
+    /// An attempt begins. What answered before, if anything did, was not the answer.
+    pub fn begin_attempt(&mut self) {
+        self.framing = None;
+    }
+
+    /// A server is about to be asked, perhaps not the first. `waited` was spent on others: the client's upload, the queue.
+    pub fn asking(&mut self, began: Instant, waited: Duration) {
         self.overhead.get_or_insert_with(|| began.elapsed().saturating_sub(waited));
     }
 
@@ -110,12 +110,12 @@ impl Seen {
         self.first_byte_after
     }
 
-    fn phase(&self, plan: &Plan, session: &mut Session) -> Phase {
+    fn phase(&self, plan: &Plan, tries: &Tries, session: &mut Session) -> Phase {
         match self.framing {
             Some(Framing::Events) if !plan.is_assembled() => Phase::Streaming,
             Some(_) => Phase::Whole,
             None if self.pace.spoken() > 0 => Phase::Whole,
-            None if self.is_queued => Phase::Queued,
+            None if tries.is_queued => Phase::Queued,
             None if self.is_uploaded || session.is_body_empty() => Phase::Waiting,
             None => Phase::Uploading,
         }
@@ -130,11 +130,11 @@ impl Context {
     }
 
     fn pool_name(&self) -> &str {
-        self.target.pool.as_ref().map_or("", |pool| pool.name())
+        self.terms.pool.as_ref().map_or("", |pool| pool.name())
     }
 
     fn peer_url(&self) -> &str {
-        self.target.peer_url.as_deref().unwrap_or_default()
+        self.attempt.receipt.peer_url.as_deref().unwrap_or_default()
     }
 
     fn failure(&self, code: Option<u16>, what: &str) -> Failure {
@@ -152,21 +152,6 @@ impl Context {
 }
 
 impl Gateway {
-    /// The request goes to a server again.
-    pub(super) fn retry(&self, context: &mut Context, why: Retry) {
-        context.seen.retries += 1;
-        // What answered, if anything did, was not the answer.
-        context.seen.framing = None;
-        self.metrics.retried(context.pool_name(), why);
-        let what = match why {
-            // They say nothing against the server.
-            Retry::Stale | Retry::NotReady => return,
-            Retry::Unreachable => Fault::Unreachable,
-            Retry::Broken => Fault::Broken,
-        };
-        self.metrics.recent.add(context.failure(None, &what.to_string()));
-    }
-
     /// Lets the stream that begins say how far it is.
     pub(super) fn follow(&self, context: &mut Context) {
         let live = self.metrics.generated(context.pool_name(), context.peer_url());
@@ -184,13 +169,14 @@ impl Gateway {
         context.seen.settle();
         let code = context.status(session).unwrap_or(0);
         let blame = context.fault.as_ref().map(Fault::blame);
-        let left_while = (blame == Some(Blame::Left)).then(|| context.seen.phase(&context.plan, session));
+        let left_while =
+            (blame == Some(Blame::Left)).then(|| context.seen.phase(&context.plan, &context.tries, session));
         let summary = context.summary.as_ref();
         let bailed_out = summary.is_some_and(|summary| summary.bailed_out);
         self.metrics.finished(&Finished {
             pool: context.pool_name(),
             peer: context.peer_url(),
-            engine: context.target.pool.as_ref().map_or("", |pool| pool.config().engine.name()),
+            engine: context.terms.pool.as_ref().map_or("", |pool| pool.config().engine.name()),
             model: context.plan.model.as_deref(),
             operation: context.route.operation,
             code,
@@ -198,8 +184,8 @@ impl Gateway {
             took: context.began.elapsed(),
             first_byte_after: context.seen.first_byte_after,
             overhead: context.seen.overhead,
-            priority: context.target.priority,
-            queued: context.target.queued,
+            priority: context.terms.priority,
+            queued: context.tries.queued,
             pace: &context.seen.pace,
             dialect: context.plan.dialect(),
             reading: if bailed_out { Some(Reading::BailedOut) } else { context.seen.reading },
@@ -227,12 +213,12 @@ mod tests {
     fn waits_for_others_are_not_the_gateway_s_own_time() {
         let seconds = Duration::from_secs;
         let began = Instant::now().checked_sub(seconds(60)).unwrap();
-        let mut seen = Seen { upload_took: seconds(20), ..Seen::default() };
-        seen.asking(began, Some(seconds(30)));
+        let mut seen = Seen::default();
+        seen.asking(began, seconds(50));
         let overhead = seen.overhead;
         assert!((seconds(10)..seconds(20)).contains(&overhead.unwrap()), "{overhead:?}");
         // Another server is asked, after more waits.
-        seen.asking(began, None);
+        seen.asking(began, seconds(0));
         assert_eq!(seen.overhead, overhead);
     }
 }

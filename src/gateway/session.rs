@@ -4,12 +4,34 @@
 use pingora::http::Method;
 use pingora::proxy::Session;
 
-/// Whether a request has no body and asks for nothing to be done: it may go to a server twice.
-pub fn is_repeatable(session: &mut Session) -> bool {
-    matches!(session.req_header().method, Method::GET | Method::HEAD | Method::OPTIONS) && session.is_body_empty()
+use crate::upstream::Need;
+
+use super::attempt::{Explain, Repeat, Terms};
+use super::headers::asks_for_tunnel;
+use super::route::{Kind, Route};
+
+/// The terms that a request's head sets; where it may go is found later.
+pub fn terms(session: &mut Session, route: &Route) -> Terms {
+    let is_idle = matches!(session.req_header().method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let repeat = if is_idle && session.is_body_empty() { Repeat::Always } else { Repeat::Unbegun };
+    let is_upgrade = session.is_upgrade_req();
+    let is_word = repeat == Repeat::Always || route.kind == Kind::BesideSlots;
+    Terms {
+        need: if is_word && !is_upgrade { Need::Word } else { Need::Slot },
+        repeat,
+        is_upgrade,
+        is_tunnel: asks_for_tunnel(session.req_header()),
+        explain: Explain::of(session.req_header()),
+        ..Terms::default()
+    }
 }
 
 /// Whether the client has got the head of its answer; `100 Continue` is none.
 pub fn has_answered(session: &Session) -> bool {
     session.response_written().is_some_and(|response| !response.status.is_informational() || response.status == 101)
+}
+
+/// Whether the body can be sent again: there is none, or all of it was kept.
+pub fn is_replayable(session: &Session) -> bool {
+    !session.as_ref().retry_buffer_truncated()
 }

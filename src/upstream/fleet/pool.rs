@@ -40,9 +40,10 @@ pub struct Pool {
 }
 
 /// What a request wants of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Need {
     /// One of its slots, for as long as it runs. It waits for one.
+    #[default]
     Slot,
     /// A word. It never waits, and may be one too many.
     Word,

@@ -2,23 +2,25 @@
 //! comments that say how its request stands.
 //! Waits for nothing itself; whoever waits calls, and a connection whose answer is held ticks.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use pingora::http::{ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, Result};
 
-use crate::answer;
 use crate::limits::Limits;
 use crate::plan::{Delivery, Plan, Progress};
 use crate::upstream::{Asked, Comments, Holding, Listener, Ticks, Until};
 
-use super::context::Context;
-use super::session::has_answered;
-use super::{explain, headers};
+use super::attempt::{Client, Explain, Intake, Receipt, Standing};
+use super::body::{Read, RequestBody, Upload};
+use super::fault::Halt;
+use super::headers;
+use super::held::Bodies;
+use super::route::is_json;
 
 /// How a request waits for its answer.
 #[derive(Debug, Default)]
@@ -42,15 +44,6 @@ enum Stage {
     Comments,
     /// A server's answer, behind comments or not.
     Answer,
-}
-
-/// How a request stands.
-#[derive(Clone, Copy, Debug)]
-pub enum Standing {
-    /// In the queue, with so many before it.
-    Queued { before: Option<usize> },
-    /// A server has it.
-    Asked(Option<answer::Progress>),
 }
 
 impl Wait {
@@ -94,50 +87,54 @@ impl Wait {
     pub fn answered(&mut self) {
         self.stage = Stage::Answer;
     }
-}
 
-impl Context {
-    /// Whether the client has got anything of a server's answer, or one in its place.
-    pub fn has_begun(&self, session: &Session) -> bool {
-        has_answered(session) && !self.wait.is_commented()
-    }
-
-    /// Tells the client how its request stands. Fails when it has left.
-    pub async fn comment(&mut self, session: &mut Session, standing: Standing) -> Result<()> {
-        if self.wait.stage == Stage::Silence {
-            let head = self.own_head(session)?;
+    /// Tells the client how its request stands, behind a head of the gateway's own. Fails when it has left.
+    pub async fn comment(&mut self, session: &mut Session, standing: Standing, own: OwnHead<'_>) -> Result<()> {
+        if self.stage == Stage::Silence {
+            let head = own.head(session)?;
             session.as_downstream_mut().set_ignore_info_resp(true);
             session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
-            self.wait.stage = Stage::Comments;
+            self.stage = Stage::Comments;
         }
         session.write_response_body(Some(standing.comment()), false).await.map_err(Error::into_down)?;
-        self.wait.heard = Some(Instant::now());
+        self.heard = Some(Instant::now());
         Ok(())
     }
 
-    /// A piece of the answer has gone through the reply. Where nothing comes of one piece after the other, since what the
-    /// model writes is not decided yet, the client hears a comment.
+    /// A piece of a stream that is read has gone through. Where nothing comes of one piece after the other, since what
+    /// the model writes is not decided yet, the client hears a comment.
     pub fn fill_silence(&mut self, piece: &mut Option<Bytes>) {
-        let Some(every) = self.wait.every.filter(|_| self.reply.takes_comments()) else { return };
+        let Some(every) = self.every else { return };
         if piece.as_ref().is_some_and(|piece| !piece.is_empty()) {
-            self.wait.heard = None;
+            self.heard = None;
             return;
         }
         let now = Instant::now();
-        let heard = *self.wait.heard.get_or_insert(now);
+        let heard = *self.heard.get_or_insert(now);
         if now.saturating_duration_since(heard) >= every {
-            self.wait.heard = Some(now);
+            self.heard = Some(now);
             *piece = Some(Standing::Asked(None).comment());
         }
     }
+}
 
-    /// The head of a stream whose server has not answered yet.
-    fn own_head(&self, session: &Session) -> Result<ResponseHeader> {
+/// What the head of a stream says whose server has not answered yet.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnHead<'a> {
+    pub request_id: &'a str,
+    /// Which server has the request, if one has, for a client that asks.
+    pub receipt: Option<&'a Receipt>,
+}
+
+impl OwnHead<'_> {
+    fn head(self, session: &Session) -> Result<ResponseHeader> {
         let mut head = ResponseHeader::build(200, Some(6))?;
         head.insert_header("Content-Type", "text/event-stream")?;
         headers::keep_streaming(&mut head)?;
-        head.insert_header("X-Request-Id", self.id.as_str())?;
-        explain::explain(session.req_header(), &mut head, &self.target)?;
+        head.insert_header("X-Request-Id", self.request_id)?;
+        if let Some(receipt) = self.receipt {
+            receipt.write(Explain::of(session.req_header()), &mut head)?;
+        }
         if session.req_header().version != Version::HTTP_10 {
             head.insert_header("Transfer-Encoding", "chunked")?;
         }
@@ -145,20 +142,64 @@ impl Context {
     }
 }
 
-impl Standing {
-    fn comment(self) -> Bytes {
-        Bytes::from(format!(": {self}\n\n"))
+/// The client of a session, while no server has answered it.
+#[expect(missing_debug_implementations, reason = "Pingora's session has none")]
+pub struct SessionClient<'a> {
+    pub session: &'a mut Session,
+    pub wait: &'a mut Wait,
+    pub body: &'a mut RequestBody,
+    pub limits: &'a Limits,
+    pub bodies: &'a Bodies,
+    pub id: &'a str,
+    /// Whether nothing of the request has gone to a server yet.
+    pub is_first: bool,
+}
+
+#[async_trait]
+impl Client for SessionClient<'_> {
+    async fn left(&mut self) -> Box<Error> {
+        if !self.session.is_body_empty() && !self.session.is_body_done() {
+            return std::future::pending().await;
+        }
+        loop {
+            if let Err(e) = self.session.as_downstream_mut().read_body_or_idle(true).await {
+                return e.into_down();
+            }
+        }
+    }
+
+    fn tell_at(&self) -> Option<Instant> {
+        self.wait.next()
+    }
+
+    async fn tell(&mut self, standing: Standing) -> Result<()> {
+        self.wait.comment(self.session, standing, OwnHead { request_id: self.id, receipt: None }).await
+    }
+
+    async fn body(&mut self, intake: Intake) -> Result<Option<Bytes>, Halt> {
+        if self.takes_in(intake)
+            && let Read::Whole(body) = self.body.read(self.session, self.limits, self.bodies).await?
+        {
+            self.body.upload = body.unchanged();
+        }
+        Ok(self.body.known(self.session))
     }
 }
 
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Queued { before: Some(before) } => write!(f, "queued position={}", before + 1),
-            Self::Asked(Some(answer::Progress { processed, total })) => {
-                write!(f, "prefill processed={processed} total={total}")
+impl SessionClient<'_> {
+    /// Whether the body is still to come, and may be read before a server is chosen.
+    fn takes_in(&mut self, intake: Intake) -> bool {
+        let request = self.session.req_header();
+        let length = request.headers.get("content-length");
+        let length = length.and_then(|value| value.to_str().ok()?.trim().parse::<usize>().ok());
+        let fits = match intake {
+            Intake::Known => false,
+            // The end of any other than JSON is not known before it has come.
+            _ if request.headers.contains_key("transfer-encoding") => intake == Intake::All && is_json(request),
+            Intake::WithLength | Intake::All => {
+                length.is_some_and(|length| length <= self.limits.request_body_bytes_max)
             }
-            Self::Queued { before: None } | Self::Asked(None) => f.write_str("waiting"),
-        }
+        };
+        fits && self.is_first && matches!(self.body.upload, Upload::AsRead) && !self.session.is_body_done()
     }
 }

@@ -1,45 +1,70 @@
-//! The receipt of a choice: which server answered, why that one, and how the others stood.
+//! Receipt of a choice: which server answered, why that one, and how the others stood.
 //! For who asks with `X-Toolgate-Explain: 1`, and for nobody else.
 
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use crate::balance::{Standing, Status};
-use crate::upstream::{Peer, Pool};
-
-use super::context::Target;
+use crate::balance::{Standing, Status, Why};
+use crate::upstream::{Claim, Peer, Pool};
 
 /// With more the header would be larger than some clients take.
 const OTHERS_MAX: usize = 32;
 
-pub fn explain(request: &RequestHeader, response: &mut ResponseHeader, target: &Target) -> Result<()> {
-    if !is_asked(request) {
-        return Ok(());
-    }
-    let why = target.why.map(|why| why.to_string());
-    let told = [("X-Toolgate-Peer", &target.peer_url), ("X-Toolgate-Why", &why), ("X-Toolgate-Others", &target.others)];
-    for (name, value) in told {
-        if let Some(value) = value {
-            response.insert_header(name, value.as_str())?;
-        }
-    }
-    Ok(())
+/// Whether a client asked for a receipt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Explain {
+    #[default]
+    No,
+    Yes,
 }
 
-/// How the pool's other servers stand, each by its name; to be told with the answer.
-pub fn others(request: &RequestHeader, pool: &Pool, chosen: &Peer) -> Option<String> {
-    if !is_asked(request) {
-        return None;
+/// Which server has a request, and why.
+#[derive(Debug, Default)]
+pub struct Receipt {
+    pub peer_url: Option<String>,
+    pub why: Option<Why>,
+    /// How the pool's other servers stood, for a client that asks.
+    others: Option<String>,
+}
+
+impl Explain {
+    /// What a request says.
+    pub fn of(request: &RequestHeader) -> Self {
+        let is_asked = request.headers.get("x-toolgate-explain").is_some_and(|value| value == "1");
+        if is_asked { Self::Yes } else { Self::No }
     }
+}
+
+impl Receipt {
+    /// The receipt of a claim.
+    pub(super) fn of(claim: &Claim, pool: &Pool, explain: Explain) -> Self {
+        let others = if explain == Explain::Yes { others(pool, claim.peer()) } else { None };
+        Self { peer_url: Some(claim.peer().url().to_owned()), why: claim.why(), others }
+    }
+
+    /// Puts it into an answer's head, if it was asked for.
+    pub fn write(&self, explain: Explain, response: &mut ResponseHeader) -> Result<()> {
+        if explain == Explain::No {
+            return Ok(());
+        }
+        let why = self.why.map(|why| why.to_string());
+        let told = [("X-Toolgate-Peer", &self.peer_url), ("X-Toolgate-Why", &why), ("X-Toolgate-Others", &self.others)];
+        for (name, value) in told {
+            if let Some(value) = value {
+                response.insert_header(name, value.as_str())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How the pool's other servers stand, each by its name.
+fn others(pool: &Pool, chosen: &Peer) -> Option<String> {
     let standings = pool.standings();
     let others = standings.iter().filter(|(peer, _)| peer.id() != chosen.id()).take(OTHERS_MAX);
     let told: Vec<_> = others.map(|(peer, status)| format!("{}={}", peer.name(), how(status))).collect();
     // A name may hold what a header must not.
     (!told.is_empty()).then(|| told.join(", ").replace(char::is_control, " "))
-}
-
-fn is_asked(request: &RequestHeader) -> bool {
-    request.headers.get("x-toolgate-explain").is_some_and(|value| value == "1")
 }
 
 /// What spoke against a server, or how busy it was.

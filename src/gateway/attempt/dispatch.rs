@@ -1,0 +1,103 @@
+//! Dispatch of a request: from a place at a peer to the connection that it needs.
+//! Who is next is the pool's to say; what a connection does is `upstream`'s.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use pingora::upstreams::peer::HttpPeer;
+
+use crate::gateway::fault::{Fault, Halt};
+use crate::gateway::shared::Gateway;
+use crate::metrics::{Failure, Retry, Whose};
+use crate::upstream::{Connection, Pool, Watch, is_shortage};
+
+use super::client::Client;
+use super::receipt::Receipt;
+use super::retry::give_up;
+use super::terms::{Repeat, Terms};
+use super::tries::{Attempt, Distrust, Tries};
+
+/// What finds a server for one request.
+#[derive(Debug)]
+pub struct Dispatch<'a> {
+    pub gateway: &'a Gateway,
+    /// The request's, for the log.
+    pub id: &'a str,
+    pub terms: &'a Terms,
+    pub tries: &'a mut Tries,
+    pub attempt: &'a mut Attempt,
+    /// Whether the body can be sent again: there is none, or all of it was kept.
+    pub is_replayable: bool,
+}
+
+impl Dispatch<'_> {
+    /// The next peer that may have the request and can be connected to. Waits for a place as long as the client does.
+    pub async fn connect(&mut self, client: &mut dyn Client) -> Result<Box<HttpPeer>, Halt> {
+        self.attempt.give_back();
+        let Some(pool) = self.terms.pool.clone() else { return Err(Fault::Internal.into()) };
+        loop {
+            let gateway = self.gateway;
+            let claim = tokio::select! {
+                claim = self.place(client, &pool) => claim,
+                () = gateway.lifecycle.is_over() => Err(Fault::Stopping.into()),
+            }?;
+            self.stand_trial(client, claim.peer().id()).await?;
+            self.attempt.receipt = Receipt::of(&claim, &pool, self.terms.explain);
+            if let Some(conversation) = &self.terms.conversation {
+                pool.settle_session(conversation.key, claim.peer().id());
+            }
+            let connection = self.connection(&pool);
+            match claim.http_peer(&connection).await {
+                Ok(http_peer) => {
+                    self.attempt.claim = Some(claim);
+                    self.attempt.sent = Some(self.gateway.felled.sending());
+                    return Ok(Box::new(http_peer));
+                }
+                Err(e) if is_shortage(&e) => return Err(Fault::NoDescriptors.into()),
+                Err(e) => {
+                    log::warn!("pool {}: {}: {e}", pool.name(), claim.peer().url());
+                    give_up(self.tries, claim);
+                    if self.terms.has_untried(&self.tries.tried) {
+                        self.retry(Retry::Unreachable);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The request goes to a server again.
+    pub fn retry(&mut self, why: Retry) {
+        self.tries.retries += 1;
+        self.gateway.metrics.retried(self.terms.pool_name(), why);
+        let what = match why {
+            // They say nothing against the server.
+            Retry::Stale | Retry::NotReady => return,
+            Retry::Unreachable => Fault::Unreachable,
+            Retry::Broken => Fault::Broken,
+        };
+        self.gateway.metrics.recent.add(Failure {
+            at: SystemTime::now(),
+            id: self.id.to_owned(),
+            whose: Whose::House,
+            pool: self.terms.pool_name().to_owned(),
+            peer: self.attempt.receipt.peer_url.clone().unwrap_or_default(),
+            code: None,
+            what: what.to_string(),
+        });
+    }
+
+    /// The connection that the request needs.
+    fn connection(&mut self, pool: &Pool) -> Connection {
+        let timeouts = pool.config().timeouts;
+        if self.terms.is_tunnel {
+            return Connection::Own(Arc::new(Watch::of_tunnel(timeouts.connect_ms)));
+        }
+        // Pingora's one timeout says it all.
+        let has_one_wait = timeouts.total_ms.is_none()
+            && timeouts.first_byte_ms.is_none_or(|first_byte_ms| timeouts.idle_ms == Some(first_byte_ms));
+        if self.terms.repeat == Repeat::Always && has_one_wait && self.tries.distrust == Distrust::None {
+            return Connection::Shared { read_timeout: timeouts.idle_ms.map(Duration::from_millis) };
+        }
+        Connection::Own(Arc::clone(self.attempt.watch.get_or_insert_with(|| Arc::new(Watch::new(timeouts)))))
+    }
+}

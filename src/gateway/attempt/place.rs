@@ -1,0 +1,98 @@
+//! Place of a request at a peer: it asks its pool, and waits in the queue while every slot is taken.
+//! Who is next is the pool's to say.
+
+use std::time::Instant;
+
+use std::sync::Arc;
+
+use crate::balance::{Failure, Outcome, Request, Turn};
+use crate::gateway::fault::{Fault, Halt};
+use crate::metrics::Retry;
+use crate::upstream::{Claim, ClaimError, Fate, Found, Pool, Queued};
+
+use super::client::{Client, Intake, Standing, wait_with};
+use super::dispatch::Dispatch;
+use super::retry::give_up;
+
+impl Dispatch<'_> {
+    /// A place at the next peer. Waits in the pool's queue if it must, as long as the client does.
+    pub(super) async fn place(&mut self, client: &mut dyn Client, pool: &Arc<Pool>) -> Result<Claim, Halt> {
+        if let Some(claim) = self.tries.suspect.take() {
+            self.suspect(client, pool, claim).await?;
+        }
+        self.refuse_felling(client).await?;
+        if let Some(addressed) = &self.terms.addressed {
+            let claim = self.terms.has_untried(&self.tries.tried).then(|| pool.claim_at(&addressed.peer));
+            return claim.ok_or(Fault::Claim(ClaimError::Unreachable).into());
+        }
+        if self.terms.resumption.is_some() {
+            let claim = pool.claim_for_a_word(&self.tries.tried, self.terms.session);
+            return claim.map_err(|e| Fault::Claim(e).into());
+        }
+        let mut queued = match pool.claim(self.request(), self.terms.need).await {
+            Ok(Found::Claim(claim)) => return Ok(claim),
+            Ok(Found::Queued(queued)) => queued,
+            Err(e) => return Err(Fault::Claim(e).into()),
+        };
+        client.body(Intake::WithLength).await?;
+        let began = Instant::now();
+        self.tries.is_queued = true;
+        let found = wait_in_queue(client, &mut queued).await;
+        *self.tries.queued.get_or_insert_default() += began.elapsed();
+        let claim = found?;
+        self.tries.is_queued = false;
+        // Meanwhile a copy of it may have gone before.
+        self.refuse_felling(client).await?;
+        claim.map_err(|e| Fault::Claim(e).into())
+    }
+
+    /// What the pool must know to choose.
+    fn request(&self) -> Request {
+        let (prefix, tried) = (self.terms.prefix.clone(), self.tries.tried.clone());
+        let turn = if self.tries.held_since.is_some() { Turn::Again } else { Turn::First };
+        Request { priority: self.terms.priority, session: self.terms.session, prefix, turn, tried }
+    }
+
+    /// A peer broke off before it answered. Returns when the request may be sent again, because the peer cannot be at
+    /// it any more.
+    async fn suspect(&mut self, client: &mut dyn Client, pool: &Pool, mut claim: Claim) -> Result<(), Halt> {
+        let fate = tokio::select! {
+            fate = pool.fate(claim.peer()) => fate,
+            e = client.left() => return Err(e.into()),
+        };
+        log::warn!("pool {}: {} broke off before it answered; {}", pool.name(), claim.peer().url(), fate.name());
+        if fate == Fate::Lives {
+            claim.judge(Outcome::Failed(Failure::Reset));
+            return Err(Fault::Broken.into());
+        }
+        let servers = self.attempt.sent.as_ref().map_or(0, |sent| self.gateway.felled.died(sent, claim.peer().id()));
+        let goes_on = if fate == Fate::Restarted && self.terms.may_return() && self.tries.may_hold(pool) {
+            claim.judge(Outcome::Loading);
+            true
+        } else {
+            give_up(self.tries, claim);
+            self.terms.addressed.is_none() && self.terms.has_untried(&self.tries.tried)
+        };
+        let failovers_max = self.terms.failovers_max();
+        if servers > failovers_max {
+            log::warn!("{}: {servers} servers died of this request, no other gets it", self.id);
+            return Err(Fault::Felling { servers }.into());
+        }
+        if !goes_on || !self.is_replayable || self.tries.failovers >= failovers_max {
+            return Err(Fault::Broken.into());
+        }
+        self.tries.failovers += 1;
+        self.retry(Retry::Broken);
+        Ok(())
+    }
+}
+
+/// Waits until the request has its place, or was there for too long.
+async fn wait_in_queue(client: &mut dyn Client, queued: &mut Queued) -> Result<Result<Claim, ClaimError>, Halt> {
+    loop {
+        if let Some(claim) = wait_with(client, queued.claim()).await? {
+            return Ok(claim);
+        }
+        client.tell(Standing::Queued { before: queued.position() }).await?;
+    }
+}
