@@ -16,7 +16,7 @@
 //! | 0 | `openai` | the wire vocabulary: chunk, choice, delta, tool, error | |
 //! | 0 | `limits` | the numbers that nothing may exceed | |
 //! | 1 | `schema` | what a tool's parameters say about types | `openai json` |
-//! | 1 | `dialect` | a tool-call format: spec (YAML) to compiled tables | `scan` |
+//! | 1 | `dialect` | a tool-call format: spec (YAML) to compiled tables | `scan json` |
 //! | 1 | `models` | the list of models over several servers | `json` |
 //! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `dialect schema scan json limits` |
 //! | 2 | `prompt` | tools and past calls to text that the model understands | `dialect schema openai json` |

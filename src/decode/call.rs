@@ -3,7 +3,7 @@
 
 use crate::dialect::Dialect;
 use crate::json::Kinds;
-use crate::json::repair::{Behind, Mode, Repair, Syntax, Types, Words};
+use crate::json::repair::{Mode, Repair, Syntax, Types, Words};
 use crate::limits::Limits;
 use crate::schema::{Node, Tool, Tools};
 
@@ -132,13 +132,6 @@ impl Types for Schema<'_> {
     }
 }
 
-/// The markers that may stand behind arguments.
-pub(super) fn behind(dialect: &Dialect) -> Behind<'_> {
-    let call = &dialect.spec().call;
-    let markers: [&[String]; 4] = [&dialect.tables().closers, &call.open, &dialect.tables().fences, &call.end_tokens];
-    Behind { markers, first_bytes: &dialect.tables().arguments }
-}
-
 /// The syntax of plain JSON in a dialect.
 pub(super) fn json_syntax<'a, T>(types: &'a T, mode: Mode, cx: &Context<'a>) -> Syntax<'a, T> {
     Syntax {
@@ -148,7 +141,7 @@ pub(super) fn json_syntax<'a, T>(types: &'a T, mode: Mode, cx: &Context<'a>) -> 
         quote: None,
         end_tokens: &[],
         first_bytes: &cx.dialect.tables().arguments,
-        behind: behind(cx.dialect),
+        behind: &cx.dialect.tables().behind,
         outer: 0,
         calls: None,
         words: Words::Unreadable,

@@ -7,7 +7,7 @@ mod lead;
 mod text;
 
 use crate::dialect::{Opener, Role, Table};
-use crate::json::repair::Ended;
+use crate::json::repair::{Ended, Skimmed};
 use crate::limits::Limits;
 use crate::scan::Cursor;
 
@@ -140,10 +140,8 @@ impl Decoder {
 
     /// Takes the next piece of the model's text, cut anywhere between characters.
     pub fn push(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
-        if self.is_plain(text) {
-            // Most of a long call: the inside of a string, where there is nothing to decide.
-            self.count_read(text.len());
-            return sink(Event::Arguments(text));
+        if self.skim(text, sink) != Skimmed::No {
+            return self.count_read(text.len());
         }
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {

@@ -1,6 +1,7 @@
 //! What a dialect's spec compiles to: the markers of each state, and what each of them means there.
 //! Does not read text; `decode` walks these tables.
 
+use crate::json::repair::Behind;
 use crate::scan::{FirstBytes, MarkerError, Markers};
 
 use super::spec::{Call, CallInReasoning, Payload, Spec, TaggedSpec};
@@ -86,10 +87,10 @@ pub struct Tables {
     pub bare: Vec<Vec<String>>,
     /// What ends a call from within: the parameters' closer and the wrappers'.
     pub closers: Vec<String>,
-    /// The code fence around a call, where the dialect knows one.
-    pub fences: Vec<String>,
     /// What the markers inside arguments and behind them begin with.
     pub arguments: FirstBytes,
+    /// What may stand behind arguments: closers, another call, the fence around one, the answer's end.
+    pub behind: Behind,
 }
 
 impl Tables {
@@ -130,7 +131,9 @@ impl Tables {
         };
         let Call { open, fence, end_tokens, .. } = &spec.call;
         let fences: Vec<String> = if fence.is_empty() { Vec::new() } else { vec![FENCE.to_string()] };
-        let arguments = FirstBytes::of(closers.iter().chain(end_tokens).chain(open).chain(&fences).chain(quote));
+        let behind = || closers.iter().chain(open).chain(&fences).chain(end_tokens);
+        let arguments = FirstBytes::of(behind().chain(quote));
+        let behind = Behind::new(behind());
         Ok(Self {
             text: Table::new(text)?,
             plain: Table::new(plain)?,
@@ -138,8 +141,8 @@ impl Tables {
             value,
             bare: bare(&spec.call),
             closers,
-            fences,
             arguments,
+            behind,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::decode::gap::Phase;
 use crate::decode::payload::Payload;
 use crate::decode::{Calls, Event};
 use crate::dialect::{Opener, Role};
-use crate::json::repair::{Completion, Ended};
+use crate::json::repair::{Completion, Ended, Skimmed};
 
 impl Decoder {
     /// A call may begin with `marker`, which was just found.
@@ -56,10 +56,19 @@ impl Decoder {
         (text.len(), None)
     }
 
-    /// Whether all of `text` goes into a call's arguments as it is.
-    pub(super) fn is_plain(&self, text: &str) -> bool {
-        let State::Call(pending) = &self.state else { return false };
-        pending.stage == Stage::Committed && !text.is_empty() && pending.payload.is_plain(text, &self.settings.dialect)
+    /// Reads `text` if a call's arguments go on in it and nothing has to be decided: most of a long call.
+    pub(super) fn skim(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Skimmed {
+        let State::Call(pending) = &mut self.state else { return Skimmed::No };
+        if pending.stage != Stage::Committed || text.is_empty() {
+            return Skimmed::No;
+        }
+        let skimmed = pending.payload.skim(text, &self.settings.dialect, &mut pending.call.arguments);
+        match skimmed {
+            Skimmed::Data => sink(Event::Arguments(text)),
+            Skimmed::Read => flush(&mut pending.call, sink),
+            Skimmed::No => {}
+        }
+        skimmed
     }
 
     pub(super) fn step_call(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {

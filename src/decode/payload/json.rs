@@ -15,9 +15,9 @@ mod nested;
 mod next;
 
 use crate::dialect::Dialect;
-use crate::json::repair::{Comment, Commented, Mode, Repair, Syntax, Tail, Untyped};
+use crate::json::repair::{Comment, Commented, Mode, Repair, Skimmed, Syntax, Tail, Untyped};
 
-use crate::decode::call::{Call, Context, Verdict, behind, json_syntax};
+use crate::decode::call::{Call, Context, Verdict, json_syntax};
 use crate::decode::unescape::Unescape;
 use members::{Kept, Place};
 
@@ -177,14 +177,14 @@ impl Reader {
         }
     }
 
-    pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
-        match &self.state {
-            _ if !self.again.is_empty() => false,
-            State::Arguments(repair) => repair.is_plain(text, behind(dialect)),
-            State::Text { quote, unescape, repair, .. } => {
-                unescape.is_plain(text, *quote) && repair.is_plain(text, behind(dialect))
+    pub(super) fn skim(&mut self, text: &str, dialect: &Dialect, out: &mut String) -> Skimmed {
+        match &mut self.state {
+            _ if !self.again.is_empty() => Skimmed::No,
+            State::Arguments(repair) => repair.skim(text, &dialect.tables().behind, out),
+            State::Text { quote, unescape, repair, .. } if unescape.is_plain(text, *quote) => {
+                repair.skim(text, &dialect.tables().behind, out)
             }
-            _ => false,
+            _ => Skimmed::No,
         }
     }
 

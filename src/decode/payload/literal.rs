@@ -4,10 +4,10 @@
 
 use crate::dialect::{Dialect, LiteralSpec, Payload};
 use crate::json::Kinds;
-use crate::json::repair::{Completion, Ended, Progress, Repair, Sight, Syntax, Types, Words};
+use crate::json::repair::{Completion, Ended, Progress, Repair, Sight, Skimmed, Syntax, Types, Words};
 use crate::schema::Node;
 
-use crate::decode::call::{Call, Context, Named, Patience, Schema, Verdict, behind};
+use crate::decode::call::{Call, Context, Named, Patience, Schema, Verdict};
 use crate::decode::expect::{Expect, Expected};
 
 #[derive(Debug)]
@@ -61,8 +61,11 @@ impl Reader {
         Verdict::More
     }
 
-    pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
-        matches!(&self.state, State::Body(repair) if repair.is_plain(text, behind(dialect)))
+    pub(super) fn skim(&mut self, text: &str, dialect: &Dialect, out: &mut String) -> Skimmed {
+        match &mut self.state {
+            State::Body(repair) => repair.skim(text, &dialect.tables().behind, out),
+            _ => Skimmed::No,
+        }
     }
 
     /// The header, or the name right away.
@@ -178,7 +181,7 @@ fn syntax<'a>(types: &'a Around<'a>, spec: &'a LiteralSpec, cx: &Context<'a>, ca
         quote: Some(&spec.quote),
         end_tokens: &cx.dialect.spec().call.end_tokens,
         first_bytes: &cx.dialect.tables().arguments,
-        behind: behind(cx.dialect),
+        behind: &cx.dialect.tables().behind,
         outer: 0,
         calls: None,
         words: Words::Strings,

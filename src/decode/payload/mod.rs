@@ -6,7 +6,7 @@ mod literal;
 mod tagged;
 
 use crate::dialect::{self, Dialect};
-use crate::json::repair::{Completion, Ended};
+use crate::json::repair::{Completion, Ended, Skimmed};
 
 use super::call::{Call, Context, Verdict};
 
@@ -76,14 +76,13 @@ impl Payload {
         }
     }
 
-    /// Whether all of `text` goes into the arguments as it is and changes nothing.
-    /// `false` says nothing: then [`Payload::push`] finds out.
-    pub fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
+    /// Reads `text` if nothing in it has to be decided; what is decided of it goes into `out`.
+    pub fn skim(&mut self, text: &str, dialect: &Dialect, out: &mut String) -> Skimmed {
         match self {
-            Self::Json(reader) => reader.is_plain(text, dialect),
-            Self::Tagged(reader) => reader.is_plain(text, dialect),
-            Self::Literal(reader) => reader.is_plain(text, dialect),
-            Self::Several(_) => false,
+            Self::Json(reader) => reader.skim(text, dialect, out),
+            Self::Tagged(reader) => reader.skim(text, dialect),
+            Self::Literal(reader) => reader.skim(text, dialect, out),
+            Self::Several(_) => Skimmed::No,
         }
     }
 

@@ -14,7 +14,7 @@ mod value;
 use std::collections::HashSet;
 
 use crate::dialect::{Dialect, TaggedSpec};
-use crate::json::repair::{Completion, Ended, Progress, Repair, Syntax, Untyped};
+use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Syntax, Untyped};
 use crate::json::{Kinds, escape_into, is_plain, write_string};
 use crate::schema::{Node, Tool};
 
@@ -90,14 +90,11 @@ impl Reader {
         Verdict::More
     }
 
-    pub(super) fn is_plain(&self, text: &str, dialect: &Dialect) -> bool {
-        match (&self.state, &dialect.tables().value) {
-            (State::Value(open), Some(table)) => {
-                let is_clear = |cursor| table.markers.is_clear(cursor, text);
-                open.value.is_string() && is_plain(text) && open.ends.is_clear().is_some_and(is_clear)
-            }
-            _ => false,
-        }
+    pub(super) fn skim(&self, text: &str, dialect: &Dialect) -> Skimmed {
+        let (State::Value(open), Some(table)) = (&self.state, &dialect.tables().value) else { return Skimmed::No };
+        let is_clear = |cursor| table.markers.is_clear(cursor, text);
+        let is_data = open.value.is_string() && is_plain(text) && open.ends.is_clear().is_some_and(is_clear);
+        if is_data { Skimmed::Data } else { Skimmed::No }
     }
 
     fn character(&mut self, c: char, spec: &TaggedSpec, cx: &Context<'_>, call: &mut Call) -> Step {

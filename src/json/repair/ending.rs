@@ -176,7 +176,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Whether the key runs over closers up to a brace, where a call may begin: it ended before.
     fn holds_call(&self) -> bool {
-        last_solid(&self.key) == Some('{') && self.key.contains('}')
+        last_solid(&self.key) == Some(b'{') && self.key.contains('}')
     }
 
     /// Whether the key begins with what stands between tokens: its quote is one too many.

@@ -28,6 +28,7 @@
 //! What was read ahead goes to `again` and is read as if it came anew, so that cuts change nothing.
 
 mod ahead;
+mod behind;
 mod comments;
 mod delimiter;
 mod ending;
@@ -49,8 +50,9 @@ mod tests;
 
 use std::fmt::Debug;
 
-use super::{Kinds, is_plain};
+use super::Kinds;
 use crate::scan::FirstBytes;
+pub use behind::Behind;
 use comments::Token;
 pub use comments::{Comment, Commented};
 pub use ending::{Begins, Calls};
@@ -58,7 +60,6 @@ use look::Look;
 use quoted::Quoted;
 use raw::Raw;
 use reading::Reading;
-pub use tail::Behind;
 pub use tail::Tail;
 pub use whole::object;
 pub use word::number;
@@ -119,7 +120,7 @@ pub struct Syntax<'a, T> {
     /// What all of these begin with.
     pub first_bytes: &'a FirstBytes,
     /// The markers that may stand behind the value.
-    pub behind: Behind<'a>,
+    pub behind: &'a Behind,
     /// Objects that the value stands in, whose closers follow it.
     pub outer: u32,
     /// What knows how another call begins.
@@ -163,6 +164,17 @@ pub enum Progress {
     Closed(usize),
     /// Something cannot be read: under `Mode::Strict` only.
     Unreadable(usize),
+}
+
+/// What became of text that was [skimmed](Repair::skim).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skimmed {
+    /// It stands in the value as it came; it was not written.
+    Data,
+    /// It was read like any other.
+    Read,
+    /// It has to be pushed.
+    No,
 }
 
 /// How generation ended.
@@ -366,21 +378,16 @@ impl<P: Copy + Debug> Repair<P> {
         self.lead.len() + self.key.len() + self.word.len() + self.maybe.len() + self.raw.held() + ahead
     }
 
-    /// Whether all of `text` is more of a string, is written as it is, and leaves its reader where it was.
+    /// Reads `text` if all of it is more of a string and nothing in it has to be decided, as most of a long one is.
     /// `behind` is that of the [`Syntax`].
-    pub fn is_plain(&self, text: &str, behind: Behind<'_>) -> bool {
+    pub fn skim(&mut self, text: &str, behind: &Behind, out: &mut String) -> Skimmed {
         if !self.again.is_empty() {
-            return false;
+            return Skimmed::No;
         }
         match self.state {
-            State::Text => {
-                self.quoted.is_plain()
-                    && self.tail.is_empty()
-                    && self.plain_run(text, behind) == text.len()
-                    && !quoted::opens_last(text)
-            }
-            State::Raw => self.is_plain_raw(text) && is_plain(text),
-            _ => false,
+            State::Text => self.skim_text(text, behind, out),
+            State::Raw => self.skim_raw(text, out),
+            _ => Skimmed::No,
         }
     }
 

@@ -70,13 +70,9 @@ impl Quoted {
         self.role == Role::Key
     }
 
-    /// Whether it is a value in which nothing is awaited.
-    pub(super) fn is_plain(&self) -> bool {
-        self.role == Role::Value
-            && self.escape == Escape::None
-            && self.high.is_none()
-            && self.embedded == 0
-            && !self.opened
+    /// Whether it is a value, and nothing that was seen in it says more of what comes.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.role == Role::Value && self.high.is_none() && self.embedded == 0
     }
 
     /// Whether a quote behind `tail` cannot end the string, since JSON inside it goes on.
@@ -102,13 +98,17 @@ impl Quoted {
     }
 
     /// Takes note of data, as it stands in JSON.
+    #[inline]
     pub(super) fn inside(&mut self, text: &str) {
         if let Some(last) = last_solid(text) {
-            self.opened = matches!(last, '{' | '[');
+            self.opened = matches!(last, b'{' | b'[');
         }
-        if self.embedded == 0 || self.inner {
-            return;
+        if self.embedded > 0 && !self.inner {
+            self.inside_embedded(text);
         }
+    }
+
+    fn inside_embedded(&mut self, text: &str) {
         for c in text.chars() {
             match c {
                 '{' | '[' => self.embedded = self.embedded.saturating_add(1),
@@ -119,18 +119,18 @@ impl Quoted {
     }
 }
 
-/// Whether the last of `text`, whitespace aside, opens a container.
-pub(super) fn opens_last(text: &str) -> bool {
-    matches!(last_solid(text), Some('{' | '['))
-}
-
-/// The last character that is no whitespace, written or escaped.
-pub(super) fn last_solid(text: &str) -> Option<char> {
-    let mut text = text.trim_ascii_end();
-    while let Some(before) = ["\\n", "\\t", "\\r"].iter().find_map(|blank| text.strip_suffix(blank)) {
-        text = before.trim_ascii_end();
+/// The last byte that is no whitespace, written or escaped.
+#[inline]
+pub(super) fn last_solid(text: &str) -> Option<u8> {
+    let mut bytes = text.as_bytes();
+    loop {
+        bytes = match bytes {
+            [before @ .., b'\\', b'n' | b't' | b'r'] => before,
+            [before @ .., blank] if blank.is_ascii_whitespace() => before,
+            [.., last] => return Some(*last),
+            [] => return None,
+        };
     }
-    text.chars().next_back()
 }
 
 /// Whether `c` can close a string that `open` opened.

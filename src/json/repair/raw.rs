@@ -7,8 +7,8 @@
 use std::fmt::Debug;
 
 use super::ahead::{Ahead, Candidate, Inner, Judgement, View};
-use super::{Ended, Mode, Next, Reading, Repair, State, Syntax, Types, word};
-use crate::json::escape_into;
+use super::{Ended, Mode, Next, Reading, Repair, Skimmed, State, Syntax, Types, word};
+use crate::json::{escape_into, is_plain};
 
 /// A string between the dialect's own delimiters, being read.
 #[derive(Debug, Default)]
@@ -137,9 +137,17 @@ impl<P: Copy + Debug> Repair<P> {
         text.bytes().position(|byte| self.raw.stops.has(byte)).unwrap_or(text.len())
     }
 
-    /// Whether all of `text` is plain data and leaves the string as it is.
-    pub(super) fn is_plain_raw(&self, text: &str) -> bool {
-        self.raw_run(text) == text.len() && !self.raw.opens_value && opens_value(text) != Some(true)
+    /// Reads `text` if all of it is data of a string.
+    pub(super) fn skim_raw(&mut self, text: &str, out: &mut String) -> Skimmed {
+        if self.raw_run(text) < text.len() {
+            return Skimmed::No;
+        }
+        if is_plain(text) {
+            self.raw.opens_value = opens_value(text).unwrap_or(self.raw.opens_value);
+            return Skimmed::Data;
+        }
+        self.write_raw(text, out);
+        Skimmed::Read
     }
 
     fn write_raw(&mut self, text: &str, out: &mut String) {

@@ -3,43 +3,23 @@
 
 use std::fmt::Debug;
 
+use super::behind::{BEHIND, Behind, MARKER, QUOTE, SPECIAL};
 use super::look::{Guess, Look};
 use super::quoted::{Escape, Role, in_word};
-use super::tail::{self, Behind};
-use super::{Repair, Sight, State, Syntax, Types};
+use super::tail::{self, Stands};
+use super::{Repair, Sight, Skimmed, State, Syntax, Types};
 use crate::json::{escape_into, is_plain};
 
-/// How a byte inside a string is looked at.
+/// What ends a run of plain data.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ByteIs {
-    Plain,
-    /// A quote, a backslash, a control character.
-    Special,
-    /// It may stand behind a string that lacks its quote.
-    Behind,
-}
-
-const STRAIGHT: [ByteIs; 256] = looks(br#""\"#);
-/// The same in a string that another quote than `"` opened. Curly quotes begin with 0xE2.
-const CURLY: [ByteIs; 256] = looks(&[b'"', b'\\', b'\'', 0xe2]);
-
-#[expect(clippy::indexing_slicing, clippy::as_conversions, reason = "in a const, where the compiler checks both")]
-const fn looks(bytes: &[u8]) -> [ByteIs; 256] {
-    let mut table = [ByteIs::Plain; 256];
-    table[b'}' as usize] = ByteIs::Behind;
-    table[b']' as usize] = ByteIs::Behind;
-    table[b',' as usize] = ByteIs::Behind;
-    let mut control = 0;
-    while control < 0x20 {
-        table[control] = ByteIs::Special;
-        control += 1;
-    }
-    let mut at = 0;
-    while at < bytes.len() {
-        table[bytes[at] as usize] = ByteIs::Special;
-        at += 1;
-    }
-    table
+enum End {
+    /// There is no more text.
+    Text,
+    /// All that follows may stand behind the string.
+    Tail,
+    /// A backslash follows, and no more text.
+    Escape,
+    Unclear,
 }
 
 impl<P: Copy + Debug> Repair<P> {
@@ -52,7 +32,7 @@ impl<P: Copy + Debug> Repair<P> {
             }
             let is_item = self.quoted.role == Role::Item;
             if !is_item && self.quoted.escape == Escape::None && self.tail.is_empty() {
-                let mut run = self.plain_run(rest, cx.behind);
+                let (mut run, _) = self.plain_run(rest, cx.behind);
                 if self.quoted.is_key() && self.key.len() + run > cx.word_max {
                     // A key is bounded, at a place that does not depend on how the text is cut.
                     let first = rest.chars().next().map_or(0, |c| if c == '\\' { 2 } else { c.len_utf8() });
@@ -112,29 +92,91 @@ impl<P: Copy + Debug> Repair<P> {
         }
     }
 
-    /// The bytes that are the same inside a JSON string, common escapes included, and end nothing.
-    pub(super) fn plain_run(&self, text: &str, behind: Behind<'_>) -> usize {
-        let value = self.quoted.role == Role::Value;
-        let (bytes, table) = (text.as_bytes(), if self.quoted.open == '"' { &STRAIGHT } else { &CURLY });
-        let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
-            let look = table.get(usize::from(byte)).copied().unwrap_or(ByteIs::Plain);
-            if look == ByteIs::Special {
-                let simple = matches!(bytes.get(at + 1), Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'));
-                if byte == b'\\' && simple {
-                    at += 2;
-                    continue;
-                }
-                break;
-            }
-            if value && (look == ByteIs::Behind || behind.first_bytes.has(byte)) {
-                let Some(past) = tail::passed(text, at, behind) else { break };
-                at = past;
-                continue;
-            }
-            at += 1;
+    /// Reads `text` if all of it is data of a string, or may stand behind it.
+    #[inline]
+    pub(super) fn skim_text(&mut self, text: &str, behind: &Behind, out: &mut String) -> Skimmed {
+        if !self.quoted.is_quiet() {
+            return Skimmed::No;
         }
-        at
+        if self.quoted.escape != Escape::None || !self.tail.is_empty() {
+            return self.skim_held(text, behind, out);
+        }
+        match self.plain_run(text, behind) {
+            (_, End::Text) => {
+                self.quoted.inside(text);
+                Skimmed::Data
+            }
+            (run, end) => self.skim_run(text, run, end, behind, out),
+        }
+    }
+
+    /// The same behind half an escape, or something that may stand behind the string, if `text` shows that it does not.
+    fn skim_held(&mut self, text: &str, behind: &Behind, out: &mut String) -> Skimmed {
+        let Some(&first) = text.as_bytes().first() else { return Skimmed::No };
+        let escaped = match self.quoted.escape {
+            Escape::None if self.tail.ends_before(first, behind) && is_plain(self.tail.text()) => None,
+            Escape::Backslash => match simple_escape(first) {
+                None => return Skimmed::No,
+                escaped => escaped,
+            },
+            _ => return Skimmed::No,
+        };
+        let text = if escaped.is_some() { text.get(1..).unwrap_or_default() } else { text };
+        let (run, end) = self.plain_run(text, behind);
+        if end == End::Unclear {
+            return Skimmed::No;
+        }
+        let tail = std::mem::take(&mut self.tail);
+        self.quoted.escape = Escape::None;
+        self.data(escaped.unwrap_or(tail.text()), out);
+        self.tail = tail.emptied();
+        self.skim_run(text, run, end, behind, out)
+    }
+
+    /// Writes `run` bytes of `text`, and keeps what follows them.
+    fn skim_run(&mut self, text: &str, run: usize, end: End, behind: &Behind, out: &mut String) -> Skimmed {
+        if end == End::Unclear {
+            return Skimmed::No;
+        }
+        let (data, kept) = text.split_at_checked(run).unwrap_or_default();
+        self.quoted.inside(data);
+        out.push_str(data);
+        if end == End::Escape {
+            self.quoted.escape = Escape::Backslash;
+            return Skimmed::Read;
+        }
+        for c in kept.chars() {
+            let taken = self.tail.take(c, behind);
+            debug_assert!(taken, "{c:?} cannot stand behind a string");
+        }
+        Skimmed::Read
+    }
+
+    /// The bytes that are the same inside a JSON string, common escapes included, and end nothing.
+    #[inline]
+    fn plain_run(&self, text: &str, behind: &Behind) -> (usize, End) {
+        let quotes = if self.quoted.open == '"' { SPECIAL } else { SPECIAL | QUOTE };
+        let ends = if self.quoted.role == Role::Value { quotes | BEHIND | MARKER } else { quotes };
+        let (bytes, mut at) = (text.as_bytes(), 0);
+        while let Some(rest) = bytes.get(at..) {
+            let Some(run) = rest.iter().position(|&byte| behind.meaning(byte) & ends != 0) else { break };
+            at += run;
+            let (byte, next) = (rest.get(run).copied().unwrap_or_default(), rest.get(run + 1));
+            if behind.meaning(byte) & quotes != 0 {
+                match next {
+                    Some(&next) if byte == b'\\' && simple_escape(next).is_some() => at += 2,
+                    None if byte == b'\\' => return (at, End::Escape),
+                    _ => return (at, End::Unclear),
+                }
+            } else {
+                match tail::stands(text, at, behind) {
+                    Stands::Data(to) => at = to,
+                    Stands::Tail => return (at, End::Tail),
+                    Stands::Unclear => return (at, End::Unclear),
+                }
+            }
+        }
+        (bytes.len(), End::Text)
     }
 
     /// Text that stands in the string as it is.
@@ -188,13 +230,10 @@ impl<P: Copy + Debug> Repair<P> {
         match self.quoted.escape {
             Escape::Backslash => {
                 self.quoted.escape = Escape::None;
+                if let Some(escape) = u8::try_from(c).ok().and_then(simple_escape) {
+                    return self.data(escape, out);
+                }
                 match c {
-                    '"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't' => {
-                        // All of them are ASCII.
-                        let mut escaped = [b'\\'; 2];
-                        c.encode_utf8(escaped.get_mut(1..).unwrap_or_default());
-                        self.data(std::str::from_utf8(&escaped).unwrap_or_default(), out);
-                    }
                     'u' => self.quoted.escape = Escape::Unicode { digits: [0; 4], len: 0 },
                     '\'' | '\u{2018}' | '\u{2019}' | '\u{201c}' | '\u{201d}' => {
                         self.repaired = true;
@@ -210,6 +249,7 @@ impl<P: Copy + Debug> Repair<P> {
             Escape::Unicode { digits, len } => self.unicode(c, digits, len, out),
             Escape::None if c == '\\' => self.quoted.escape = Escape::Backslash,
             Escape::None if self.quoted.may_close(c) => self.begin_look(c),
+            Escape::None if u32::from(c) >= 0x20 && c != '"' => self.data(c.encode_utf8(&mut [0; 4]), out),
             Escape::None => {
                 let mut escaped = String::new();
                 escape_into(c.encode_utf8(&mut [0; 4]), &mut escaped);
@@ -281,8 +321,9 @@ impl<P: Copy + Debug> Repair<P> {
     /// What may have stood behind the string belongs to it.
     pub(super) fn flush_tail_text(&mut self, out: &mut String) {
         if !self.tail.is_empty() {
-            let text = self.tail.clear();
-            self.raw_data(&text, out);
+            let tail = std::mem::take(&mut self.tail);
+            self.raw_data(tail.text(), out);
+            self.tail = tail.emptied();
         }
     }
 
@@ -308,6 +349,21 @@ impl<P: Copy + Debug> Repair<P> {
         self.quoted.quote_inside();
         self.state = if self.quoted.is_key() { State::KeyText } else { State::Text };
     }
+}
+
+/// The escape of a backslash and `byte`, where these two are one.
+fn simple_escape(byte: u8) -> Option<&'static str> {
+    Some(match byte {
+        b'"' => "\\\"",
+        b'\\' => "\\\\",
+        b'/' => "\\/",
+        b'b' => "\\b",
+        b'f' => "\\f",
+        b'n' => "\\n",
+        b'r' => "\\r",
+        b't' => "\\t",
+        _ => return None,
+    })
 }
 
 /// A longer string of an array is no key.

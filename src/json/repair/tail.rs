@@ -7,24 +7,8 @@
 
 use std::fmt::Debug;
 
+use super::behind::{BEHIND, Behind, JOINS, MARKER};
 use super::{Container, Repair, Sight, Syntax};
-use crate::scan::FirstBytes;
-
-/// The markers that may stand behind a value.
-#[derive(Clone, Copy, Debug)]
-pub struct Behind<'a> {
-    pub markers: [&'a [String]; 4],
-    /// What all of these begin with, and perhaps others.
-    pub first_bytes: &'a FirstBytes,
-}
-
-impl<'a> Behind<'a> {
-    pub const NOTHING: Self = Self { markers: [&[]; 4], first_bytes: &FirstBytes::NONE };
-
-    pub(super) fn markers(self) -> impl Iterator<Item = &'a str> + Clone {
-        self.markers.into_iter().flatten().map(String::as_str)
-    }
-}
 
 /// The end of a string's text, as it was written, that may be none of it.
 #[derive(Debug, Default)]
@@ -79,6 +63,22 @@ impl Tail {
         std::mem::take(self).text
     }
 
+    /// The same without its text, whose memory serves the next.
+    pub(super) fn emptied(self) -> Self {
+        let mut text = self.text;
+        text.clear();
+        Self { text, ..Self::default() }
+    }
+
+    /// Whether `byte` shows that what was kept is data: it neither goes on nor can be the beginning of a call.
+    pub(super) fn ends_before(&self, byte: u8, behind: &Behind) -> bool {
+        let goes_on = match self.marker {
+            None => behind.meaning(byte) & (BEHIND | JOINS | MARKER) != 0 || byte.is_ascii_whitespace(),
+            Some((at, which)) => may_be(which, self.text.len() - at, char::from(byte), behind).is_some(),
+        };
+        byte.is_ascii() && !goes_on && self.last.is_none() && !self.naming
+    }
+
     /// Takes a character if a call may begin with it that has no quotes: behind a closer, or behind its own opener and
     /// something that closes before that.
     pub(super) fn take_call(&mut self, c: char, begins: impl Fn(&str) -> Sight) -> Sight {
@@ -97,7 +97,7 @@ impl Tail {
     }
 
     /// Takes a character if it can belong here.
-    pub fn take(&mut self, c: char, behind: Behind<'_>) -> bool {
+    pub fn take(&mut self, c: char, behind: &Behind) -> bool {
         if self.naming || self.text.len() > TAIL_BYTES_MAX {
             return false;
         }
@@ -132,12 +132,12 @@ impl Tail {
 }
 
 /// Whether a marker may begin with `c`, as its first byte tells. Most characters are decided by that.
-fn begins(c: char, behind: Behind<'_>) -> bool {
-    c.encode_utf8(&mut [0; 4]).bytes().next().is_some_and(|byte| behind.first_bytes.has(byte))
+fn begins(c: char, behind: &Behind) -> bool {
+    c.encode_utf8(&mut [0; 4]).bytes().next().is_some_and(|byte| behind.meaning(byte) & MARKER != 0)
 }
 
 /// Which markers go on with `c` behind their first `read` bytes, and whether one of them is whole then.
-fn may_be(which: u64, read: usize, c: char, behind: Behind<'_>) -> Option<(u64, bool)> {
+fn may_be(which: u64, read: usize, c: char, behind: &Behind) -> Option<(u64, bool)> {
     let (mut left, mut whole) = (0, false);
     for (bit, marker) in (0..u64::BITS).zip(behind.markers()) {
         let rest = marker.get(read..).and_then(|rest| rest.strip_prefix(c)).filter(|_| which >> bit & 1 == 1);
@@ -152,24 +152,47 @@ fn may_be(which: u64, read: usize, c: char, behind: Behind<'_>) -> Option<(u64, 
 /// More of it is none that a model writes behind a string.
 const TAIL_BYTES_MAX: usize = 512;
 
-/// Where text goes on behind something at `at` that may be a tail and is none. `None` when it may be one.
-pub(super) fn passed(text: &str, at: usize, behind: Behind<'_>) -> Option<usize> {
-    let mut to = at;
-    loop {
-        let byte = *text.as_bytes().get(to)?;
-        if behind.first_bytes.has(byte) {
-            let rest = text.get(to..)?;
-            if behind.markers().any(|marker| marker.starts_with(rest) || rest.starts_with(marker)) {
-                return None;
+/// What stands in a string at a place where a tail may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stands {
+    /// It is data up to here.
+    Data(usize),
+    /// All of the text from there on may be a tail.
+    Tail,
+    /// What ends it has to be looked at.
+    Unclear,
+}
+
+/// What stands in `text` from `at` on, where a tail may begin.
+pub(super) fn stands(text: &str, at: usize, behind: &Behind) -> Stands {
+    let (mut to, mut closed) = (at, false);
+    while let Some(&byte) = text.as_bytes().get(to) {
+        if behind.meaning(byte) & MARKER != 0 {
+            let rest = text.get(to..).unwrap_or_default();
+            let mut open = false;
+            for marker in behind.markers() {
+                if marker.bytes().zip(rest.bytes()).all(|(a, b)| a == b) {
+                    open = true;
+                    if marker.len() <= rest.len() {
+                        return Stands::Unclear;
+                    }
+                }
             }
-            return rest.chars().next().map(|c| to + c.len_utf8());
+            if open {
+                return Stands::Tail;
+            }
+            return Stands::Data(to + rest.chars().next().map_or(0, char::len_utf8));
         }
         match byte {
-            b'}' | b']' | b',' | b')' | b';' | b'{' | b' ' => to += 1,
-            b'"' | b'\'' | 0xe2 | b'\n' | b'\r' | b'\t' => return None,
-            _ => return Some(to),
+            b'}' | b']' => closed = true,
+            b'{' if !closed => return Stands::Data(to),
+            b',' | b')' | b';' | b'{' | b' ' => {}
+            b'"' | b'\'' | 0xe2 | b'\n' | b'\r' | b'\t' => return Stands::Unclear,
+            _ => return Stands::Data(to),
         }
+        to += 1;
     }
+    Stands::Tail
 }
 
 impl<P: Copy + Debug> Repair<P> {

@@ -56,7 +56,7 @@ fn run(case: Case, pieces: &[&str]) -> String {
         quote: case.quote,
         end_tokens: &[],
         first_bytes: &first_bytes,
-        behind: Behind { markers: [&closers, &[], &[], &[]], first_bytes: &first_bytes },
+        behind: &Behind::new(&closers),
         outer: 0,
         calls: None,
         words: case.words,

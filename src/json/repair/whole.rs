@@ -58,7 +58,7 @@ fn value(text: &str, depth_max: usize) -> (String, Rest) {
         quote: None,
         end_tokens: &[],
         first_bytes: &FirstBytes::NONE,
-        behind: Behind::NOTHING,
+        behind: Behind::nothing(),
         outer: 0,
         calls: None,
         words: Words::Unreadable,

@@ -6,7 +6,7 @@ use crate::scan::FirstBytes;
 
 use super::members::Place;
 use super::{Reader, State};
-use crate::decode::call::{Call, Context, Named, Verdict, behind, json_syntax};
+use crate::decode::call::{Call, Context, Named, Verdict, json_syntax};
 
 impl Reader {
     /// Reads as much as belongs to a nested value or a name. `None` when the next character is this reader's own.
@@ -137,7 +137,7 @@ fn behind_inner(tail: &mut Tail, text: &str, cx: &Context<'_>, call: &mut Call) 
         if c == '"' && tail.may_begin_call() {
             return Some(tail.clear() + text.get(at..).unwrap_or_default());
         }
-        if call.leftover.is_empty() && tail.take(c, behind(cx.dialect)) {
+        if call.leftover.is_empty() && tail.take(c, &cx.dialect.tables().behind) {
             continue;
         }
         call.leave(&tail.clear());

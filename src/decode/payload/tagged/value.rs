@@ -202,7 +202,7 @@ fn plain<'a>(cx: &Context<'a>) -> Syntax<'a, Untyped> {
     Syntax {
         closers: &[],
         first_bytes: &FirstBytes::NONE,
-        behind: Behind::NOTHING,
+        behind: Behind::nothing(),
         ..json_syntax(&Untyped, Mode::Total, cx)
     }
 }
