@@ -13,7 +13,6 @@ use crate::upstream::{Connection, Pool, Watch, is_shortage};
 
 use super::client::Client;
 use super::receipt::Receipt;
-use super::retry::give_up;
 use super::terms::{Repeat, Terms};
 use super::tries::{Attempt, Distrust, Tries};
 
@@ -56,7 +55,7 @@ impl Dispatch<'_> {
                 Err(e) if is_shortage(&e) => return Err(Fault::NoDescriptors.into()),
                 Err(e) => {
                     log::warn!("pool {}: {}: {e}", pool.name(), claim.peer().url());
-                    give_up(self.tries, claim);
+                    self.tries.give_up(claim);
                     if self.terms.has_untried(&self.tries.tried) {
                         self.retry(Retry::Unreachable);
                     }

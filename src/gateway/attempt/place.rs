@@ -12,7 +12,6 @@ use crate::upstream::{Claim, ClaimError, Fate, Found, Pool, Queued};
 
 use super::client::{Client, Intake, Standing, wait_with};
 use super::dispatch::Dispatch;
-use super::retry::give_up;
 
 impl Dispatch<'_> {
     /// A place at the next peer. Waits in the pool's queue if it must, as long as the client does.
@@ -70,7 +69,7 @@ impl Dispatch<'_> {
             claim.judge(Outcome::Loading);
             true
         } else {
-            give_up(self.tries, claim);
+            self.tries.give_up(claim);
             self.terms.addressed.is_none() && self.terms.has_untried(&self.tries.tried)
         };
         let failovers_max = self.terms.failovers_max();

@@ -12,7 +12,7 @@ use crate::upstream::{Cause, Claim, Need};
 
 use super::dispatch::Dispatch;
 use super::terms::Repeat;
-use super::tries::{Distrust, Tries};
+use super::tries::Distrust;
 use super::verdict;
 
 /// The error that ends one try and begins the next.
@@ -76,7 +76,7 @@ impl Dispatch<'_> {
 
     /// The peer could not be reached. Whether another is asked.
     pub fn goes_on_unreached(&mut self, claim: Claim) -> bool {
-        give_up(self.tries, claim);
+        self.tries.give_up(claim);
         let retry = self.terms.has_untried(&self.tries.tried);
         if retry {
             self.retry(Retry::Unreachable);
@@ -125,12 +125,6 @@ impl Dispatch<'_> {
         }
         true
     }
-}
-
-/// A peer could not be reached: the request goes elsewhere, and others avoid it for a while.
-pub(super) fn give_up(tries: &mut Tries, mut claim: Claim) {
-    claim.unreachable();
-    tries.tried.push(claim.peer().id());
 }
 
 /// What an answer tells of the peer's cache.

@@ -55,6 +55,12 @@ pub enum Distrust {
 }
 
 impl Tries {
+    /// A peer could not be reached: the request goes elsewhere, and others avoid it for a while.
+    pub(super) fn give_up(&mut self, mut claim: Claim) {
+        claim.unreachable();
+        self.tried.push(claim.peer().id());
+    }
+
     /// Whether a request may be held for a peer that is not ready yet: as long as it might wait in the queue.
     pub(super) fn may_hold(&mut self, pool: &Pool) -> bool {
         let queue = &pool.config().balancing.queue;
