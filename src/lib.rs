@@ -23,7 +23,7 @@
 //! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
 //! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `openai json sse` |
 //! | 3 | `plan` | rewrite a request body, yield an `Exchange` | `api prompt exchange decode dialect schema openai limits json` |
-//! | 3 | `answer` | rewrite a reply, streamed or whole | `api decode exchange sse json openai limits` |
+//! | 3 | `answer` | one pipeline for an answer: its events or its body in, what the client gets out | `api plan decode exchange models sse json openai limits` |
 //! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect limits exchange decode` |
 //! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect exchange answer sse limits` |

@@ -14,16 +14,21 @@ mod chunk;
 mod edits;
 mod envelope;
 mod fold;
+mod head;
 mod ids;
 mod letters;
+mod list;
 mod merge;
 mod out;
 mod pieces;
+mod pipeline;
+mod refusal;
 mod rename;
 mod said;
 mod served;
 mod shape;
 mod stream;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -33,12 +38,13 @@ pub use assemble::Assembler;
 pub use assembly::{AssembleError, Reported};
 pub use body::BodyRewriter;
 pub use fold::{Folded, Folder, Message};
+pub use head::{Form, Head, Unread};
 pub use merge::AnswerTooLarge;
-pub use rename::ModelRewriter;
+pub use pipeline::{Close, Pipeline, Subject};
 pub use said::{Progress, Said};
 pub use stream::StreamRewriter;
 pub use tokens::Tokens;
-pub use told::told;
+use told::told;
 
 use crate::decode::{Ending, Finish};
 

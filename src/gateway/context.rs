@@ -4,21 +4,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
-use crate::answer::{ModelRewriter, Summary};
+use crate::answer::{Pipeline, Summary};
 use crate::plan::Plan;
 use crate::upstream::Expired;
 
 use super::addressed::Addressed;
 use super::attempt::{Attempt, Begun, Dispatch, Terms, Tries};
-use super::body::{End, RequestBody};
+use super::body::RequestBody;
 use super::client::Line;
 use super::fault::{Fault, Halt};
 use super::lifecycle::Busy;
-use super::reply::Reply;
 use super::route::{Route, ServerPath};
 use super::seen::Seen;
 use super::session::{has_answered, is_replayable};
@@ -38,10 +36,8 @@ pub struct Context {
     pub id: String,
     pub route: Route,
     pub plan: Plan,
-    /// Says the alias in the answer.
-    pub renaming: Option<ModelRewriter>,
     pub body: RequestBody,
-    pub reply: Reply,
+    pub answer: Pipeline,
     pub terms: Terms,
     pub tries: Tries,
     pub attempt: Attempt,
@@ -62,9 +58,8 @@ impl Context {
             id: String::new(),
             route: Route::default(),
             plan: Plan::default(),
-            renaming: None,
             body: RequestBody::default(),
-            reply: Reply::default(),
+            answer: Pipeline::default(),
             terms: Terms::default(),
             tries: Tries::default(),
             attempt: Attempt::default(),
@@ -88,19 +83,6 @@ impl Context {
         self.terms.pool = Some(pool);
         self.terms.addressed = Some(addressed);
         Ok(())
-    }
-
-    /// Puts the alias into a piece of the answer; the last brings what is left.
-    pub fn rename(&mut self, piece: &mut Option<Bytes>, is_last: End) {
-        let Some(renaming) = &mut self.renaming else { return };
-        let mut out = BytesMut::new();
-        renaming.push(piece.take().unwrap_or_default(), &mut out);
-        if is_last == End::Here
-            && let Some(renaming) = self.renaming.take()
-        {
-            renaming.finish(&mut out);
-        }
-        *piece = Some(out.freeze());
     }
 
     /// The request as two: what finds a server for it, and the client that waits for that.

@@ -1,5 +1,5 @@
 //! How a request ends that went wrong: with an error in the server's place, or with the end of an answer that has begun.
-//! What an error says is `fault`'s, what is left of an answer `reply`'s.
+//! What an error says is `fault`'s, what is left of an answer `answer`'s.
 
 use std::time::Duration;
 
@@ -7,15 +7,14 @@ use bytes::Bytes;
 use pingora::Error;
 use pingora::proxy::Session;
 
+use crate::answer::Close;
 use crate::balance::Outcome;
 use crate::upstream::Cause;
 
 use super::attempt::blame_peer;
-use super::body::End;
 use super::context::Context;
 use super::fault::Blame;
 use super::fault::Fault;
-use super::reply::Close;
 use super::session::has_answered;
 use super::shared::Gateway;
 
@@ -63,28 +62,21 @@ impl Gateway {
 
     /// Ends an answer that has begun.
     async fn end_answer(&self, session: &mut Session, context: &mut Context) {
-        let (bytes, close) = if context.wait.is_commented() || context.reply.takes_event() {
-            (context.fault.as_ref().map_or_else(Bytes::new, Fault::event), Close::Properly)
-        } else if context.attempt.is_stopped() && context.reply.is_done() {
-            // Nobody failed: the rest was not wanted.
-            context.fault = None;
-            let mut piece = None;
-            context.summary = context.reply.finish(&mut piece);
-            (piece.unwrap_or_default(), Close::Properly)
+        let event = || context.fault.as_ref().map_or_else(Bytes::new, Fault::event);
+        let (bytes, close) = if context.wait.is_commented() {
+            (event(), Close::Properly)
         } else {
             let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);
-            let (bytes, close, summary) = context.reply.fail(&message);
+            let (bytes, close, summary) = context.answer.fail(&message, event);
             if summary.as_ref().is_some_and(|summary| summary.complete) {
-                // It failed after its last word.
+                // It failed after its last word, or the rest was not wanted.
                 context.fault = None;
             }
             context.summary = summary;
             (bytes, close)
         };
-        let mut rest = Some(bytes);
-        context.rename(&mut rest, End::Here);
         // An error here means that the client has gone too.
-        let _ = session.write_response_body(Some(rest.unwrap_or_default()), close == Close::Properly).await;
+        let _ = session.write_response_body(Some(bytes), close == Close::Properly).await;
     }
 
     /// Answers in place of a server.

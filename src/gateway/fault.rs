@@ -327,5 +327,7 @@ mod tests {
             "type": "invalid_request_error", "param": "model", "code": "model_not_found",
         }});
         assert_eq!(body, expected);
+        let event = String::from_utf8(Fault::Refused(400).event().to_vec()).unwrap();
+        assert!(event.contains("\"the server answered with status 400 in place of a stream\""), "{event}");
     }
 }

@@ -1,19 +1,16 @@
 //! The list of models over all servers, as `GET /v1/models` and `/v1/models/{id}` show it.
 //! Merges nothing itself, and knows nothing of what is private; `models` does.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use pingora::Result;
 use pingora::http::{Method, ResponseHeader};
 use pingora::proxy::Session;
 use tokio::task::JoinSet;
 
-use crate::answer::AnswerTooLarge;
 use crate::exchange::ToolsMode;
-use crate::limits::Limits;
-use crate::models::{Entry, Group, Listed, Models, without_private};
+use crate::models::{Entry, Group, Listed, Models};
 use crate::upstream::{ClaimError, Pool};
 
 use super::context::Context;
@@ -21,34 +18,6 @@ use super::fault::Fault;
 use super::route::ModelsAsked;
 use super::settings::Settings;
 use super::shared::Gateway;
-
-/// What a server tells of models. It is read whole, and goes on without what is private.
-#[derive(Debug)]
-pub struct List {
-    body: BytesMut,
-    bytes_max: usize,
-}
-
-impl List {
-    pub fn new(limits: &Limits) -> Self {
-        Self { body: BytesMut::new(), bytes_max: limits.answer_bytes_max }
-    }
-
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), AnswerTooLarge> {
-        if self.body.len() + bytes.len() > self.bytes_max {
-            return Err(AnswerTooLarge(self.bytes_max));
-        }
-        self.body.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    pub fn finish(self) -> Bytes {
-        match std::str::from_utf8(&self.body).map(without_private) {
-            Ok(Cow::Owned(shown)) => shown.into(),
-            Ok(Cow::Borrowed(_)) | Err(_) => self.body.freeze(),
-        }
-    }
-}
 
 impl Gateway {
     /// Answers with the list, or with one entry of it.

@@ -25,7 +25,6 @@ mod nesting;
 mod path;
 mod phases;
 mod priority;
-mod refusal;
 mod reply;
 mod route;
 mod seen;

@@ -224,13 +224,13 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
-        let from = context.reply.is_followed().then(Instant::now);
-        context.reply.push(piece).map_err(|e| context.fail(Fault::Assemble(e.into())))?;
-        context.seen.came(&context.reply, piece.as_ref(), from);
+        let from = context.answer.is_followed().then(Instant::now);
+        context.answer.push(piece).map_err(|e| context.fail(Fault::Assemble(e.into())))?;
+        context.seen.came(&context.answer, piece.as_ref(), from);
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
             let claim = context.attempt.claim.take();
-            let summary = context.reply.finish(piece);
+            let summary = context.answer.finish(piece);
             context.summary = summary.or(context.summary.take());
             if let Some(sent) = context.attempt.sent.take() {
                 self.felled.answered(&sent);
@@ -241,13 +241,12 @@ impl ProxyHttp for Gateway {
             }
         } else {
             match &context.attempt.watch {
-                Some(watch) if context.reply.is_done() => watch.stop(),
-                Some(watch) if context.reply.is_said() => watch.rest(),
-                _ if context.reply.takes_comments() => context.wait.fill_silence(piece),
+                Some(watch) if context.answer.is_done() => watch.stop(),
+                Some(watch) if context.answer.is_said() => watch.rest(),
+                _ if context.answer.takes_comments() => context.wait.fill_silence(piece),
                 _ => {}
             }
         }
-        context.rename(piece, if end_of_stream { End::Here } else { End::Later });
         Ok(None)
     }
 

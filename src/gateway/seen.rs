@@ -8,6 +8,7 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use crate::answer::Pipeline;
 use crate::metrics::{Counter, Failure, Finished, Pace, Phase, Reading, Whose};
 use crate::plan::Plan;
 use crate::upstream::Listener;
@@ -15,7 +16,7 @@ use crate::upstream::Listener;
 use super::attempt::Tries;
 use super::context::Context;
 use super::fault::{Blame, Fault};
-use super::reply::{Reply, is_event_stream};
+use super::reply::is_event_stream;
 use super::shared::Gateway;
 
 /// A failure's text stands on a page and in no log; it may hold a model's name, which a client chooses.
@@ -77,10 +78,10 @@ impl Seen {
         }
     }
 
-    /// A piece of the answer has come and went through the reply, the reading of which began at `from`. Of a stream that is
+    /// A piece of the answer has come and went through the pipeline, which began with it at `from`. Of a stream that is
     /// not read nothing is known but that it speaks.
-    pub fn came(&mut self, reply: &Reply, piece: Option<&Bytes>, from: Option<Instant>) {
-        match (reply.progress(), from) {
+    pub fn came(&mut self, answer: &Pipeline, piece: Option<&Bytes>, from: Option<Instant>) {
+        match (answer.progress(), from) {
             (Some((spoken, held)), Some(from)) => self.pace.note(spoken, held, from, Instant::now()),
             _ if self.framing == Some(Framing::Events) && piece.is_some_and(|piece| !piece.is_empty()) => {
                 self.pace.begin(Instant::now);
