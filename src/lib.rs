@@ -17,16 +17,17 @@
 //! | 0 | `limits` | the numbers that nothing may exceed | |
 //! | 1 | `schema` | what a tool's parameters say about types | `openai json` |
 //! | 1 | `dialect` | a tool-call format: spec (YAML) to compiled tables | `scan json` |
+//! | 1 | `engine` | what is known of each kind of server, one row a kind | |
 //! | 1 | `models` | the list of models over several servers | `json` |
 //! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `dialect schema scan json limits` |
 //! | 2 | `prompt` | tools and past calls to text that the model understands | `dialect schema openai json` |
 //! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
 //! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `openai json sse` |
-//! | 3 | `plan` | rewrite a request body, yield an `Exchange` | `api prompt exchange decode dialect schema openai limits json` |
+//! | 3 | `plan` | rewrite a request body, yield an `Exchange` | `api prompt exchange decode dialect engine schema openai limits json` |
 //! | 3 | `answer` | one pipeline for an answer: its events or its body in, what the client gets out | `api plan decode exchange models sse json openai limits` |
 //! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
-//! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect limits exchange decode` |
-//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect exchange answer sse limits` |
+//! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode` |
+//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect engine answer sse limits` |
 //! | 5 | `metrics` | what is counted and measured, and its names | `answer balance` |
 //! | 6 | `gateway` | the Pingora phases; `fault` maps errors to HTTP | all above |
 //! | 6 | `admin` | the admin address: health, readiness, metrics, status | all above |
@@ -46,6 +47,7 @@ pub mod config;
 pub mod decode;
 pub mod demo;
 pub mod dialect;
+pub mod engine;
 pub mod exchange;
 pub mod gateway;
 pub mod json;

@@ -10,7 +10,7 @@ use std::{env, fs};
 
 use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::{Dialect, Dialects};
-use toolgate::exchange::{Engine, ToolsMode};
+use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
 use toolgate::plan::{self, Policy, Rewritten};
 

@@ -169,6 +169,25 @@ fn no_model_is_named_in_the_sources() {
 }
 
 #[test]
+fn what_differs_by_engine_stands_in_its_row() {
+    let mut problems = Vec::new();
+    for source in sources().iter().filter(|source| !source.is_in("engine")) {
+        let tested_from = source.code_lines();
+        let paths = Paths::read(&code(&source.text, Literals::Drop)).found;
+        for found in paths.iter().filter(|found| found.line < tested_from) {
+            let behind = found.path.iter().skip_while(|name| *name != "Engine").nth(1);
+            // `Engine::ALL` and `Engine::name` are about every engine.
+            let is_one =
+                |name: &str| name == "*" || name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase);
+            if let Some(name) = behind.filter(|name| is_one(name)) {
+                problems.push(format!("{}:{}: `Engine::{name}` belongs to `engine`", source.path, found.line));
+            }
+        }
+    }
+    report(&problems);
+}
+
+#[test]
 fn paths_are_found_in_code_alone() {
     let cases: [(&str, usize, &[&str]); 12] = [
         ("use crate::scan::Markers;", 1, &["scan"]),

@@ -12,7 +12,7 @@ use std::{fs, io};
 use serde_json::Value;
 use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::Dialects;
-use toolgate::exchange::{Engine, ToolsMode};
+use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
 use toolgate::plan::{self, Policy, RequestError, Rewritten};
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 use toolgate::decode::{Reasoning, UnknownTools};
-use toolgate::exchange::{Engine, ToolsMode};
+use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
 use toolgate::plan::{self, Policy, Rewritten};
 

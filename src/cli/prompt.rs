@@ -5,7 +5,7 @@ use structopt::StructOpt;
 
 use super::{CliError, dialect, print, read_stdin};
 use crate::decode::{Reasoning, UnknownTools};
-use crate::exchange::{Engine, ToolsMode};
+use crate::engine::{Engine, ToolsMode};
 use crate::limits::Limits;
 use crate::plan::{Policy, Rewritten, rewrite};
 

@@ -27,7 +27,7 @@ pub use crate::dialect::Glob;
 
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::{Dialect, Dialects};
-use crate::exchange::{Engine, ToolsMode};
+use crate::engine::{Engine, ToolsMode};
 use crate::limits::Limits;
 
 /// The configuration with every key and its default, commented; itself a valid configuration.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
-use crate::exchange::{Engine, ToolsMode};
+use crate::engine::{Engine, Row, ToolsMode};
 use crate::limits::Limits;
 
 pub(super) const TOP: &[&str] =
@@ -272,17 +272,7 @@ impl Reader<'_> {
         self.choose(&fields, "conversations", "conversations policy", CONVERSATIONS, &mut pool.conversations);
         self.choose(&fields, "assemble", "assemble policy", CHATS, &mut pool.assemble);
         self.choose(&fields, "progress", "progress policy", CHATS, &mut pool.progress);
-        if pool.engine != Engine::LlamaCpp {
-            for (key, choice, hint) in [
-                ("assemble", &mut pool.assemble, "other servers notice when a client leaves"),
-                ("progress", &mut pool.progress, "other servers do not tell how far they are"),
-            ] {
-                if let Some(node) = fields.find(key).filter(|_| *choice != Chats::Off) {
-                    self.mistake(node.place, format!("{key} is for llama.cpp"), hint);
-                }
-                *choice = Chats::Off;
-            }
-        }
+        self.hold_to_engine(&fields, &mut pool);
         let (peers, peers_file) = (fields.find("peers"), fields.find("peers_file"));
         if peers.or(peers_file).is_none() {
             let hint = "peers: [\"http://127.0.0.1:8080\"]";
@@ -292,6 +282,25 @@ impl Reader<'_> {
         (pool.peers, pool.names) = (own.peers, own.names);
         pool.peers_file = peers_file.and_then(|node| self.peers_file(node, surroundings));
         Some(pool)
+    }
+
+    /// What only some engines need or can do is off for the others, and nobody may ask for it.
+    fn hold_to_engine(&mut self, fields: &Fields<'_>, pool: &mut Pool) {
+        let misses_leavers: fn(&Row) -> bool = |row| row.misses_leavers;
+        let tells_progress: fn(&Row) -> bool = |row| row.tells_progress;
+        for (key, choice, can, hint) in [
+            ("assemble", &mut pool.assemble, misses_leavers, "other servers notice when a client leaves"),
+            ("progress", &mut pool.progress, tells_progress, "other servers do not tell how far they are"),
+        ] {
+            if can(pool.engine.row()) {
+                continue;
+            }
+            if let Some(node) = fields.find(key).filter(|_| *choice != Chats::Off) {
+                let able = Engine::ALL.into_iter().filter(|engine| can(engine.row())).map(Engine::name);
+                self.mistake(node.place, format!("{key} is for {}", able.collect::<Vec<_>>().join(", ")), hint);
+            }
+            *choice = Chats::Off;
+        }
     }
 
     fn dialect(&mut self, node: &Node, dialects: &Dialects) -> DialectChoice {

@@ -11,7 +11,7 @@ use pingora::proxy::Session;
 
 use crate::balance;
 use crate::config::{Chats, Queue, View};
-use crate::exchange::ToolsMode;
+use crate::engine::ToolsMode;
 use crate::plan::{self, Delivery, Outline, Policy, Progress, ResponseFormat, Rewritten};
 use crate::upstream::{Pool, Upstream};
 

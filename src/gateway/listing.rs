@@ -9,7 +9,7 @@ use pingora::http::{Method, ResponseHeader};
 use pingora::proxy::Session;
 use tokio::task::JoinSet;
 
-use crate::exchange::ToolsMode;
+use crate::engine::ToolsMode;
 use crate::models::{Entry, Group, Listed, Models};
 use crate::upstream::{ClaimError, Pool};
 

@@ -4,7 +4,6 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::{Config, ModelsList, View};
-use crate::exchange::Engine;
 use crate::limits::Limits;
 use crate::upstream::{Pool, Upstream};
 
@@ -62,7 +61,7 @@ impl Settings {
 
 /// Whether the servers of a pool keep streams for clients that come back.
 pub(super) fn keeps(pool: &Pool) -> bool {
-    pool.config().engine == Engine::LlamaCpp
+    pool.config().engine.row().keeps_streams
 }
 
 /// The settings of requests that begin now.

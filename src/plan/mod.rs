@@ -21,7 +21,8 @@ use self::choice::Choice;
 use self::offer::Offer;
 use crate::decode::{Reasoning, Settings, UnknownTools};
 use crate::dialect::Dialect;
-use crate::exchange::{Engine, Exchange, ToolsMode, Usage};
+use crate::engine::{Engine, ToolsMode};
+use crate::exchange::{Exchange, Usage};
 use crate::json::{self, Edit, Object};
 use crate::limits::Limits;
 use crate::schema::Tools;
@@ -174,7 +175,8 @@ pub fn rewrite(body: &Bytes, policy: &Policy, limits: &Limits) -> Result<Rewritt
     if response_format == ResponseFormat::Dropped {
         edits.push(("response_format", Edit::Remove));
     }
-    edits.extend(for_engine(policy).iter().map(|(key, value)| (*key, Edit::Set((*value).into()))));
+    let needs = policy.engine.row().needs.of(policy.mode);
+    edits.extend(needs.iter().map(|(key, value)| (*key, Edit::Set((*value).into()))));
     let bytes = edited(body, &object, &edits, limits)?;
     let exchange = Box::new(exchange(&object, offer, policy));
     Ok(Rewritten::Body { bytes, exchange, response_format })
@@ -189,19 +191,6 @@ fn edited(
 ) -> Result<Bytes, RequestError> {
     let bytes = if edits.is_empty() { body.clone() } else { object.edited(edits).into() };
     if bytes.len() > limits.request_body_bytes_max { Err(too_large(limits)) } else { Ok(bytes) }
-}
-
-/// What an engine needs so that a call reaches us as the text that the model wrote.
-fn for_engine(policy: &Policy) -> &'static [(&'static str, &'static str)] {
-    match (policy.engine, policy.mode) {
-        // Its own split of reasoning from content would hide a call that the model makes while it thinks.
-        (Engine::LlamaCpp, ToolsMode::Inject) => &[("reasoning_format", "\"none\"")],
-        // Markers are special tokens, which these strip by default.
-        (Engine::Vllm, ToolsMode::Inject) | (Engine::Sglang, _) => &[("skip_special_tokens", "false")],
-        // With its own parser on, the text would be gone.
-        (Engine::Vllm, _) => &[("skip_special_tokens", "false"), ("tool_choice", "\"none\"")],
-        (Engine::LlamaCpp | Engine::Ollama | Engine::OpenAi, _) => &[],
-    }
 }
 
 fn exchange(object: &Object<'_>, offer: Offer<'_>, policy: &Policy) -> Exchange {

@@ -4,7 +4,7 @@
 use std::sync::mpsc::Receiver;
 
 use toolgate::config::{Conversations, Queue};
-use toolgate::exchange::Engine;
+use toolgate::engine::Engine;
 use toolgate::server::Running;
 
 use crate::harness::{

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use toolgate::config::Checks;
-use toolgate::exchange::Engine;
+use toolgate::engine::Engine;
 use toolgate::mock::{Answer, Mock, Script};
 use toolgate::server::Running;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pingora::http::ResponseHeader;
 
 use crate::balance::{Failure, Outcome};
-use crate::exchange::Engine;
+use crate::engine::Engine;
 use crate::gateway::fault::Fault;
 use crate::upstream::Expired;
 
@@ -25,9 +25,10 @@ pub(super) fn of_head(response: &ResponseHeader, engine: Engine) -> Option<Outco
     let after = response.headers.get("retry-after");
     let seconds = after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let retry_after = seconds.map(Duration::from_secs);
+    let loading = engine.row().loading.as_ref().map(|loading| loading.status);
     match response.status.as_u16() {
-        // The one thing for which it says so.
-        503 if engine == Engine::LlamaCpp && after.is_none() => Some(Outcome::Loading),
+        // Who is busy says for how long, if it says anything.
+        status if Some(status) == loading && after.is_none() => Some(Outcome::Loading),
         429 | 503 => Some(Outcome::Busy { retry_after }),
         501 => Some(Outcome::Unjudged),
         500.. => Some(Outcome::Failed(Failure::Status)),

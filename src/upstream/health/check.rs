@@ -4,15 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::balance::{Report, State, Work};
+use crate::balance::{Report, State};
 use crate::config;
-use crate::exchange::Engine;
-use crate::upstream::wire::ask::{self, AskError, Page};
+use crate::engine::Engine;
+use crate::upstream::wire::ask::{self, AskError};
 use crate::upstream::wire::endpoint::Endpoint;
 
 use super::load::Load;
+use super::properties;
 
 /// What a check showed.
 #[derive(Clone, Copy, Debug)]
@@ -26,19 +25,9 @@ pub enum Check {
     Unasked,
 }
 
-/// The page that says whether a server of this engine serves; asking for it wakes nobody and costs nothing.
-/// None is known of other servers that speak the same API.
-pub fn page(engine: Engine) -> Option<&'static str> {
-    match engine {
-        Engine::LlamaCpp | Engine::Vllm | Engine::Sglang => Some(HEALTH),
-        Engine::Ollama => Some("/api/version"),
-        Engine::OpenAi => None,
-    }
-}
-
 /// The pause between two questions to the same server, if any are asked.
 pub fn pause(pool: &config::Pool) -> Option<Duration> {
-    page(pool.engine)?;
+    pool.engine.row().health?;
     pool.pause()
 }
 
@@ -50,7 +39,7 @@ pub fn assumed(pool: &config::Pool) -> State {
 
 /// Asks one server. `load` is what its last checks have shown of its load.
 pub async fn check(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts, load: &mut Load) -> Check {
-    let Some(path) = page(engine) else { return Check::Told(Report::default()) };
+    let Some(path) = engine.row().health else { return Check::Told(Report::default()) };
     let health = match ask::page(endpoint, path, None, timeouts).await {
         Ok(page) => page,
         Err(AskError::Late) => return Check::Silent,
@@ -70,38 +59,18 @@ pub async fn check(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::T
 
 /// What a server that serves tells of itself.
 async fn properties(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts) -> Report {
-    if engine != Engine::LlamaCpp {
-        return Report::default();
-    }
-    let props = ask::page(endpoint, "/props", None, timeouts).await;
-    props.map_or_else(|_| Report::default(), |page| report(&page))
+    let Some(properties) = &engine.row().properties else { return Report::default() };
+    let page = ask::page(endpoint, properties.path, None, timeouts).await;
+    page.map_or_else(|_| Report::default(), |page| properties::report(properties.form, &page))
 }
 
-/// llama.cpp answers 503 `Loading model` until it serves (`tools/server/README.md`). Whoever answers below 500, be it
-/// that it knows no such page or wants a key for it, is alive.
+/// How a server is by the status of its health page.
 fn state(engine: Engine, status: u16) -> State {
-    match (engine, status) {
-        (Engine::LlamaCpp, 503) => State::Loading,
+    match (&engine.row().loading, status) {
+        (Some(loading), status) if status == loading.status => State::Loading,
         (_, 500..) => State::Failed,
         _ => State::Ready,
     }
-}
-
-pub const HEALTH: &str = "/health";
-
-#[derive(Deserialize)]
-struct Props {
-    total_slots: Option<u32>,
-    #[serde(default)]
-    is_sleeping: bool,
-}
-
-/// A page that cannot be read says nothing against the server.
-fn report(page: &Page) -> Report {
-    let props: Option<Props> = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten();
-    let Some(props) = props else { return Report::default() };
-    let state = if props.is_sleeping { State::Sleeping } else { State::Ready };
-    Report { state, slots: props.total_slots.filter(|slots| *slots > 0), work: Work::Untold }
 }
 
 #[cfg(test)]
@@ -120,18 +89,6 @@ mod tests {
         ];
         for (engine, status, expected) in table {
             assert_eq!(state(engine, status), expected, "{engine:?} {status}");
-        }
-        let table = [
-            (200, r#"{"total_slots":4,"is_sleeping":false}"#, State::Ready, Some(4)),
-            (200, r#"{"total_slots":4,"is_sleeping":true}"#, State::Sleeping, Some(4)),
-            (200, r#"{"total_slots":0}"#, State::Ready, None),
-            (200, r#"{"total_slots":-1}"#, State::Ready, None),
-            (200, "<html>", State::Ready, None),
-            (401, r#"{"total_slots":4}"#, State::Ready, None),
-        ];
-        for (status, body, state, slots) in table {
-            let told = report(&Page { status, body: body.into() });
-            assert_eq!((told.state, told.slots), (state, slots), "{body}");
         }
     }
 }

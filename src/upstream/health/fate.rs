@@ -5,17 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memchr::memmem;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config;
-use crate::exchange::Engine;
+use crate::engine::Engine;
 use crate::upstream::wire::ask::{self, AskError};
 use crate::upstream::wire::endpoint::Endpoint;
-
-use super::check::HEALTH;
 
 /// What became of a server whose connection broke before it answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +35,12 @@ impl Fate {
     }
 }
 
-/// Finds out what became of a server. Of those that can be asked only llama.cpp tells a fresh process from an old one.
+/// Finds out what became of a server. A fresh process is told from an old one where its engine says that it loads.
 pub async fn fate(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts) -> Fate {
-    if engine == Engine::LlamaCpp {
-        match ask::page(endpoint, HEALTH, None, timeouts).await {
-            Ok(page) if page.status == 503 && memmem::find(&page.body, LOADING).is_some() => return Fate::Restarted,
+    let row = engine.row();
+    if let (Some(path), Some(loading)) = (row.health, &row.loading) {
+        match ask::page(endpoint, path, None, timeouts).await {
+            Ok(page) if loading.is_told_by(page.status, &page.body) => return Fate::Restarted,
             Ok(_) | Err(AskError::Late) => return Fate::Lives,
             Err(e) if e.is_shortage() => return Fate::Lives,
             Err(_) => {}
@@ -62,8 +60,6 @@ async fn is_gone(endpoint: &Endpoint) -> bool {
     true
 }
 
-/// What llama.cpp says of itself from its start until it serves, and never again.
-const LOADING: &[u8] = b"Loading model";
 /// How long a process that was killed may take to let go of its sockets: it frees its memory first, and a GPU's.
 const DYING: Duration = Duration::from_millis(500);
 /// One that ends with the process, one that is refused, and another for the moment between.

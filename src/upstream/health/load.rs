@@ -8,16 +8,12 @@ use tokio::time::Instant;
 
 use crate::balance::Work;
 use crate::config;
-use crate::exchange::Engine;
+use crate::engine::Engine;
 use crate::upstream::wire::ask::{self, Page};
 use crate::upstream::wire::endpoint::Endpoint;
 
-const PAGE: &str = "/metrics";
 /// A server without the page is asked for it again this seldom: it may have been started anew in between two checks.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
-/// While llama.cpp is asked more often than once a second, it does not notice who leaves a whole answer: it looks for
-/// that when nobody was answered for a second.
-const LLAMA_CPP_PAUSE: Duration = Duration::from_secs(2);
 
 /// What is known of a server's page.
 #[derive(Debug, Default)]
@@ -38,13 +34,13 @@ struct Asked {
 impl Load {
     /// The requests that a server works on and those that wait there, if it says so.
     pub async fn ask(&mut self, endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts) -> Work {
-        let Some(gauges) = gauges(engine) else { return Work::Untold };
+        let Some(metrics) = &engine.row().metrics else { return Work::Untold };
         let (now, returns) = (Instant::now(), endpoint.returns());
         if let Some(last) = self.last.as_ref().filter(|last| last.returns == returns && now < last.next) {
             return last.meanwhile;
         }
-        let page = ask::page(endpoint, PAGE, None, timeouts).await;
-        let told = page.as_ref().ok().and_then(|page| requests(page, &gauges));
+        let page = ask::page(endpoint, metrics.path, None, timeouts).await;
+        let told = page.as_ref().ok().and_then(|page| requests(page, metrics.gauges));
         let (pause, meanwhile) = match (page, told) {
             // It has no such page: llama.cpp only with `--metrics` (501 without), SGLang with `--enable-metrics` (404),
             // and a router of llama.cpp's for one model at a time (400).
@@ -53,20 +49,8 @@ impl Load {
             (Err(_), _) => (Duration::ZERO, Work::Untold),
             (Ok(_), Some(_)) => (Duration::ZERO, Work::Unasked),
         };
-        let pause = if engine == Engine::LlamaCpp { pause.max(LLAMA_CPP_PAUSE) } else { pause };
-        self.last = Some(Asked { returns, next: now + pause, meanwhile });
+        self.last = Some(Asked { returns, next: now + pause.max(metrics.pause), meanwhile });
         told.map_or(Work::Untold, Work::Told)
-    }
-}
-
-/// What engines call the requests that they work on and those that wait. Sources: llama.cpp's
-/// `tools/server/README.md`, vLLM's `docs/design/metrics.md`, SGLang's `docs/references/production_metrics.md`.
-fn gauges(engine: Engine) -> Option<[&'static str; 2]> {
-    match engine {
-        Engine::LlamaCpp => Some(["llamacpp:requests_processing", "llamacpp:requests_deferred"]),
-        Engine::Vllm => Some(["vllm:num_requests_running", "vllm:num_requests_waiting"]),
-        Engine::Sglang => Some(["sglang:num_running_reqs", "sglang:num_queue_reqs"]),
-        Engine::Ollama | Engine::OpenAi => None,
     }
 }
 
@@ -122,7 +106,7 @@ mod tests {
         ];
         for (engine, status, body, expected) in table {
             let page = Page { status, body: body.into() };
-            assert_eq!(requests(&page, &gauges(engine).unwrap()), expected, "{body}");
+            assert_eq!(requests(&page, engine.row().metrics.as_ref().unwrap().gauges), expected, "{body}");
         }
     }
 }

@@ -6,3 +6,4 @@ pub mod fate;
 pub mod history;
 mod load;
 pub mod probe;
+mod properties;

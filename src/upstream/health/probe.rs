@@ -6,16 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
-use crate::exchange::Engine;
+use crate::engine::Page;
 use crate::upstream::wire::ask::{self, Question};
 use crate::upstream::wire::endpoint::Endpoint;
+
+use super::properties;
 
 /// How a pool's models write.
 #[derive(Clone, Debug)]
@@ -50,15 +51,13 @@ impl Probe {
         endpoints: &[Arc<Endpoint>],
         dialects: &Dialects,
     ) -> Option<Family> {
-        if pool.engine != Engine::LlamaCpp {
-            return None;
-        }
+        let properties = pool.engine.row().properties.as_ref()?;
         let mut last = self.last.lock().await;
         if let Some(finding) = last.as_ref().filter(|finding| finding.holds_of(endpoints)) {
             return finding.family.clone();
         }
         let of = endpoints.iter().map(|endpoint| (Arc::clone(endpoint), endpoint.returns())).collect();
-        let templates = templates(pool, endpoints).await;
+        let templates = templates(pool, properties, endpoints).await;
         let family = agree(pool, &templates, dialects);
         match (&family, &pool.dialect) {
             (Some(family), _) => log::info!(
@@ -92,13 +91,13 @@ impl Finding {
 }
 
 /// The templates of the servers that answer in time, each with its server's URL.
-async fn templates(pool: &config::Pool, endpoints: &[Arc<Endpoint>]) -> Vec<(String, String)> {
+async fn templates(pool: &config::Pool, page: &Page, endpoints: &[Arc<Endpoint>]) -> Vec<(String, String)> {
     let mut templates = Vec::new();
-    let pages = ask::all(pool, endpoints.iter(), &Question::page("/props"), None).await;
+    let pages = ask::all(pool, endpoints.iter(), &Question::page(page.path), None).await;
     for (endpoint, body) in endpoints.iter().zip(pages).filter_map(|(endpoint, body)| Some((endpoint, body?))) {
-        match serde_json::from_slice::<Props>(&body) {
-            Ok(props) => templates.push((endpoint.url().to_owned(), props.chat_template)),
-            Err(e) => log::warn!("pool {}: `/props` of {} has no chat template: {e}", pool.name, endpoint.url()),
+        match properties::chat_template(page.form, &body) {
+            Ok(template) => templates.push((endpoint.url().to_owned(), template)),
+            Err(e) => log::warn!("pool {}: `{}` of {} has no chat template: {e}", pool.name, page.path, endpoint.url()),
         }
     }
     templates
@@ -141,11 +140,6 @@ fn prompt_reasoning(dialect: &Dialect, template: &str) -> Reasoning {
     let Some((_, tail)) = template.rsplit_once("add_generation_prompt") else { return Reasoning::Auto };
     let names = |markers: &[String]| markers.iter().any(|marker| !marker.is_empty() && tail.contains(marker.as_str()));
     if names(&reasoning.open) && !names(&reasoning.close) { Reasoning::Open } else { Reasoning::Auto }
-}
-
-#[derive(Deserialize)]
-struct Props {
-    chat_template: String,
 }
 
 #[cfg(test)]

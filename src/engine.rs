@@ -1,0 +1,247 @@
+//! Engines: all that is known of each kind of server, one row a kind.
+//! Data only. Whoever asks a server, reads its pages or edits its requests does so by what the row says, and names no
+//! engine; so another engine is another row, and a reader only where its pages have a form of their own.
+//!
+//! Sources: llama.cpp's `tools/server/README.md`, vLLM's `docs/design/metrics.md`, SGLang's
+//! `docs/references/production_metrics.md`, Ollama's `docs/api.md`.
+
+use std::time::Duration;
+
+/// The kind of server behind a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    #[default]
+    LlamaCpp,
+    Vllm,
+    Sglang,
+    Ollama,
+    /// Any other that speaks OpenAI's API.
+    OpenAi,
+}
+
+/// What is known of an engine.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name in the configuration, logs and metrics.
+    pub name: &'static str,
+    /// The page that says whether it serves: asking for it wakes nobody and costs nothing. Whoever answers it below
+    /// 500, be it that it knows no such page or wants a key for it, is alive. Without one nobody is asked.
+    pub health: Option<&'static str>,
+    /// What it says from its start until it serves, and never again.
+    pub loading: Option<Loading>,
+    /// Where it tells of itself.
+    pub properties: Option<Page>,
+    /// Where it tells how many requests it has.
+    pub metrics: Option<Metrics>,
+    /// What a request with tools needs so that a call reaches us as the text that the model wrote.
+    pub needs: Needs,
+    /// Whether it keeps the stream of a client that leaves, under its `X-Conversation-Id`.
+    pub keeps_streams: bool,
+    /// Whether it tells how far it is with a prompt (`return_progress`).
+    pub tells_progress: bool,
+    /// Whether it works on for a client that has left, unless it streams. Its whole answers are better assembled.
+    pub misses_leavers: bool,
+}
+
+/// What an engine answers everybody while it loads its model.
+#[derive(Debug)]
+pub struct Loading {
+    pub status: u16,
+    /// What the body says then, by which a fresh process is told from one that is only busy.
+    pub says: &'static str,
+}
+
+/// A page that is read.
+#[derive(Debug)]
+pub struct Page {
+    pub path: &'static str,
+    pub form: Form,
+}
+
+/// How a page is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// An object with `total_slots`, `is_sleeping` and `chat_template`.
+    Props,
+}
+
+/// A page of metrics in Prometheus' text format.
+#[derive(Debug)]
+pub struct Metrics {
+    pub path: &'static str,
+    /// The gauges whose sum is the requests that it works on and those that wait there.
+    pub gauges: &'static [&'static str],
+    /// It is asked no more often than this.
+    pub pause: Duration,
+}
+
+/// Members of a request's body, by what is done with its tools.
+#[derive(Debug)]
+pub struct Needs {
+    pub inject: &'static [(&'static str, &'static str)],
+    pub parse: &'static [(&'static str, &'static str)],
+}
+
+/// A server that speaks OpenAI's API and of which nothing else is known.
+const OPENAI: Row = Row {
+    name: "openai",
+    health: None,
+    loading: None,
+    properties: None,
+    metrics: None,
+    needs: Needs { inject: &[], parse: &[] },
+    keeps_streams: false,
+    tells_progress: false,
+    misses_leavers: false,
+};
+
+const LLAMA_CPP: Row = Row {
+    name: "llama.cpp",
+    health: Some("/health"),
+    loading: Some(Loading { status: 503, says: "Loading model" }),
+    properties: Some(Page { path: "/props", form: Form::Props }),
+    metrics: Some(Metrics {
+        path: "/metrics",
+        gauges: &["llamacpp:requests_processing", "llamacpp:requests_deferred"],
+        // While it is asked more often than once a second, it does not notice who leaves a whole answer: it looks for
+        // that when nobody was answered for a second.
+        pause: Duration::from_secs(2),
+    }),
+    needs: Needs {
+        // Its own split of reasoning from content would hide a call that the model makes while it thinks.
+        inject: &[("reasoning_format", "\"none\"")],
+        parse: &[],
+    },
+    keeps_streams: true,
+    tells_progress: true,
+    misses_leavers: true,
+};
+
+const VLLM: Row = Row {
+    name: "vllm",
+    health: Some("/health"),
+    metrics: Some(Metrics {
+        path: "/metrics",
+        gauges: &["vllm:num_requests_running", "vllm:num_requests_waiting"],
+        pause: Duration::ZERO,
+    }),
+    needs: Needs {
+        inject: &[SPECIAL_TOKENS],
+        // With its own parser on, the text would be gone.
+        parse: &[SPECIAL_TOKENS, ("tool_choice", "\"none\"")],
+    },
+    ..OPENAI
+};
+
+const SGLANG: Row = Row {
+    name: "sglang",
+    health: Some("/health"),
+    metrics: Some(Metrics {
+        path: "/metrics",
+        gauges: &["sglang:num_running_reqs", "sglang:num_queue_reqs"],
+        pause: Duration::ZERO,
+    }),
+    needs: Needs { inject: &[SPECIAL_TOKENS], parse: &[SPECIAL_TOKENS] },
+    ..OPENAI
+};
+
+const OLLAMA: Row = Row { name: "ollama", health: Some("/api/version"), ..OPENAI };
+
+/// Markers are special tokens, which these strip by default.
+const SPECIAL_TOKENS: (&str, &str) = ("skip_special_tokens", "false");
+
+impl Engine {
+    /// In the order in which people are told of them.
+    pub const ALL: [Self; 5] = [Self::LlamaCpp, Self::Vllm, Self::Sglang, Self::Ollama, Self::OpenAi];
+
+    /// All that is known of it.
+    pub const fn row(self) -> &'static Row {
+        match self {
+            Self::LlamaCpp => &LLAMA_CPP,
+            Self::Vllm => &VLLM,
+            Self::Sglang => &SGLANG,
+            Self::Ollama => &OLLAMA,
+            Self::OpenAi => &OPENAI,
+        }
+    }
+
+    /// Its name in the configuration, logs and metrics.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+}
+
+impl Needs {
+    /// The members that a body gets.
+    pub const fn of(&self, mode: ToolsMode) -> &'static [(&'static str, &'static str)] {
+        match mode {
+            ToolsMode::Inject => self.inject,
+            ToolsMode::Parse => self.parse,
+            ToolsMode::Native => &[],
+        }
+    }
+}
+
+impl Loading {
+    /// Whether an answer says that its server has just begun.
+    pub fn is_told_by(&self, status: u16, body: &[u8]) -> bool {
+        status == self.status && body.windows(self.says.len()).any(|part| part == self.says.as_bytes())
+    }
+}
+
+/// What a pool does with tools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToolsMode {
+    /// They go into the prompt; the answer's text is read.
+    #[default]
+    Inject,
+    /// They stay in the body for the server's own template; the answer's text is read.
+    Parse,
+    /// They stay in the body; nothing is read.
+    Native,
+}
+
+impl ToolsMode {
+    /// Its name in the configuration and in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Inject => "inject",
+            Self::Parse => "parse",
+            Self::Native => "native",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_can_be_used() {
+        for engine in Engine::ALL {
+            let row = engine.row();
+            assert_eq!(Engine::ALL.iter().filter(|other| other.name() == row.name).count(), 1, "{row:?}");
+            let pages =
+                [row.health, row.properties.as_ref().map(|page| page.path), row.metrics.as_ref().map(|m| m.path)];
+            assert!(pages.iter().flatten().all(|path| path.starts_with('/')), "{row:?}");
+            // What is read beside a health check, and what a health check says, is for those that have one.
+            assert!(row.health.is_some() || (row.loading.is_none() && pages.iter().all(Option::is_none)), "{row:?}");
+            for (key, value) in [ToolsMode::Inject, ToolsMode::Parse].into_iter().flat_map(|mode| row.needs.of(mode)) {
+                assert!(serde_json::from_str::<serde_json::Value>(value).is_ok(), "{}: {key}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_fresh_process_is_told_from_a_busy_one() {
+        let loading = Engine::LlamaCpp.row().loading.as_ref().unwrap();
+        for (status, body, expected) in [
+            (503, r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#, true),
+            (503, r#"{"error":{"message":"no slot available"}}"#, false),
+            (503, "", false),
+            (200, "Loading model", false),
+        ] {
+            assert_eq!(loading.is_told_by(status, body.as_bytes()), expected, "{status} {body}");
+        }
+    }
+}

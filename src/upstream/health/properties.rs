@@ -1,0 +1,67 @@
+//! Properties of one server, as a page of its own tells them: its slots, whether it sleeps, and its chat template.
+//! Asks for no page; it reads one by the form that its engine's row names.
+
+use serde::Deserialize;
+
+use crate::balance::{Report, State, Work};
+use crate::engine::Form;
+use crate::upstream::wire::ask::Page;
+
+/// How the server is. A page that cannot be read says nothing against it.
+pub fn report(form: Form, page: &Page) -> Report {
+    let Form::Props = form;
+    let props: Option<Slots> = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten();
+    let Some(props) = props else { return Report::default() };
+    let state = if props.is_sleeping { State::Sleeping } else { State::Ready };
+    Report { state, slots: props.total_slots.filter(|slots| *slots > 0), work: Work::Untold }
+}
+
+/// The chat template of its model.
+pub fn chat_template(form: Form, body: &[u8]) -> serde_json::Result<String> {
+    let Form::Props = form;
+    serde_json::from_slice::<Template>(body).map(|props| props.chat_template)
+}
+
+#[derive(Deserialize)]
+struct Slots {
+    total_slots: Option<u32>,
+    #[serde(default)]
+    is_sleeping: bool,
+}
+
+#[derive(Deserialize)]
+struct Template {
+    chat_template: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_says_how_a_server_is() {
+        let table = [
+            (200, r#"{"total_slots":4,"is_sleeping":false}"#, State::Ready, Some(4)),
+            (200, r#"{"total_slots":4,"is_sleeping":true}"#, State::Sleeping, Some(4)),
+            (200, r#"{"total_slots":0}"#, State::Ready, None),
+            (200, r#"{"total_slots":-1}"#, State::Ready, None),
+            (200, "<html>", State::Ready, None),
+            (401, r#"{"total_slots":4}"#, State::Ready, None),
+        ];
+        for (status, body, state, slots) in table {
+            let told = report(Form::Props, &Page { status, body: body.into() });
+            assert_eq!((told.state, told.slots), (state, slots), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_a_template_or_says_why_not() {
+        for (body, expected) in [
+            (r#"{"total_slots":-1,"chat_template":"{{x}}"}"#, Some("{{x}}")),
+            (r#"{"total_slots":4}"#, None),
+            ("<html>", None),
+        ] {
+            assert_eq!(chat_template(Form::Props, body.as_bytes()).ok().as_deref(), expected, "{body}");
+        }
+    }
+}
