@@ -28,7 +28,9 @@
 //! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode` |
 //! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect engine answer sse limits` |
-//! | 5 | `metrics` | what is counted and measured, and its names | `answer balance` |
+//! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
+//! | 5 | `record` | the record of a request: one list of what is known of it | `instruments` |
+//! | 5 | `metrics` | what is counted and measured of requests, and its names | `instruments record answer balance` |
 //! | 6 | `gateway` | the Pingora phases; `fault` maps errors to HTTP | all above |
 //! | 6 | `admin` | the admin address: health, readiness, metrics, status | all above |
 //! | 6 | `mock` | the scripted upstream | all above |
@@ -50,6 +52,7 @@ pub mod dialect;
 pub mod engine;
 pub mod exchange;
 pub mod gateway;
+pub mod instruments;
 pub mod json;
 pub mod limits;
 pub mod metrics;
@@ -58,6 +61,7 @@ pub mod models;
 pub mod openai;
 pub mod plan;
 pub mod prompt;
+pub mod record;
 pub mod scan;
 pub mod schema;
 pub mod server;

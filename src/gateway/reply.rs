@@ -7,7 +7,7 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 
 use crate::answer::{Form, Head, Pipeline, Subject, Unread};
-use crate::metrics::Reading;
+use crate::record::Reading;
 
 use super::context::Context;
 use super::fault::Fault;

@@ -3,7 +3,7 @@
 
 use pingora::http::{Method, RequestHeader};
 
-use crate::metrics::Operation;
+use crate::record::Operation;
 
 use super::kept_stream::Asked;
 use super::path::{Segments, origin_form, path, within};

@@ -9,8 +9,10 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
 use crate::answer::Pipeline;
-use crate::metrics::{Counter, Failure, Finished, Pace, Phase, Reading, Whose};
+use crate::instruments::Counter;
+use crate::metrics::{Failure, Finished, Whose};
 use crate::plan::Plan;
+use crate::record::{Pace, Phase, Reading};
 use crate::upstream::Listener;
 
 use super::attempt::Tries;

@@ -2,15 +2,13 @@
 //! Serves nothing, and parses nothing: what a reply says comes from `answer`'s summary.
 //!
 //! A request is counted once, when it is over. While it streams it costs a look at the clock for each piece with words
-//! in it; see [`Pace`]. Labels come from the configuration and from closed sets, but for models, which [`Models`] bounds.
+//! in it; see [`Pace`](crate::record::Pace). Labels come from the configuration and from closed sets, but for models, which [`Models`] bounds.
 
 mod family;
 mod finished;
-mod instruments;
 mod models;
 mod names;
 mod now;
-mod pace;
 mod page;
 mod process;
 mod recent;
@@ -24,22 +22,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub use finished::{Finished, Operation, Phase, Reading, Retry};
-pub use instruments::Counter;
+pub use finished::Finished;
 pub use models::Models;
 pub use now::{Now, PeerNow, PoolNow};
-pub use pace::Pace;
 pub use page::CONTENT_TYPE;
 pub use process::{count_dropped_lines, descriptors_max, resident_bytes};
 pub use recent::{Failure, Recent, Whose};
 pub use reloads::Reloads;
 
 use crate::answer::Summary;
+use crate::instruments::{Counter, Histogram, Scale, Unit};
+use crate::record::{Retry, WORK};
 
 use family::Family;
-use instruments::{Histogram, Scale, Unit};
 use names::{Names, OTHER};
-use pace::WORK;
 use page::{Labels, Page};
 use series::{DURATIONS, Series};
 

@@ -6,7 +6,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::instruments::Histogram;
+use crate::instruments::Histogram;
 
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -112,7 +112,7 @@ impl Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::instruments::{Scale, Unit};
+    use crate::instruments::{Scale, Unit};
 
     const SCALE: Scale = Scale { unit: Unit::Seconds, bounds: &[10_000_000, 2_500_000_000] };
 

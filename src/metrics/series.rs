@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::instruments::{Counter, Histogram, Scale, Unit};
-use super::pace::GAPS;
+use crate::instruments::{Counter, Histogram, Scale, Unit};
+use crate::record::{GAPS, Operation};
+
+use super::Finished;
 use super::page::{Labels, Page};
-use super::{Finished, Operation};
 
 /// Requests with the same labels.
 #[derive(Debug)]

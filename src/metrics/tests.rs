@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::answer::Tokens;
+use crate::record::{Operation, Pace};
 
 /// Metrics that learn models' names.
 fn metrics() -> Metrics {

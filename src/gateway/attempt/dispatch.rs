@@ -8,7 +8,8 @@ use pingora::upstreams::peer::HttpPeer;
 
 use crate::gateway::fault::{Fault, Halt};
 use crate::gateway::shared::Gateway;
-use crate::metrics::{Failure, Retry, Whose};
+use crate::metrics::{Failure, Whose};
+use crate::record::Retry;
 use crate::upstream::{Connection, Pool, Watch, is_shortage};
 
 use super::client::Client;

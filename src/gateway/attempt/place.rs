@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::balance::{Failure, Outcome, Request, Turn};
 use crate::gateway::fault::{Fault, Halt};
-use crate::metrics::Retry;
+use crate::record::Retry;
 use crate::upstream::{Claim, ClaimError, Fate, Found, Pool, Queued};
 
 use super::client::{Client, Intake, Standing, wait_with};

@@ -7,7 +7,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use crate::answer::Summary;
 use crate::balance::{Failure, Outcome, Reuse};
 use crate::gateway::fault::Fault;
-use crate::metrics::Retry;
+use crate::record::Retry;
 use crate::upstream::{Cause, Claim, Need};
 
 use super::dispatch::Dispatch;

@@ -1,4 +1,4 @@
-//! Numbers that many threads add to without waiting for each other.
+//! Instruments: counters and histograms that many threads add to without waiting for each other.
 //! Knows no names and no labels.
 
 use std::fmt;

@@ -1,10 +1,10 @@
-//! When the words of one streamed answer came, and what the gateway's own work on them took.
+//! Pace of one streamed answer: when its words came, and what the gateway's own work on them took.
 //! Reads no clock, and touches shared memory at most a few times a second.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::instruments::{Counter, Scale, Tally, Unit};
+use crate::instruments::{Counter, Scale, Tally, Unit};
 
 /// How often a stream says how far it is. Often enough for whoever watches, and next to nothing beside a stream's work.
 const TELL_EVERY: Duration = Duration::from_millis(250);
@@ -140,7 +140,7 @@ pub const WORK: Scale = Scale {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::instruments::Histogram;
+    use crate::instruments::Histogram;
 
     #[test]
     fn words_are_timed_and_told_now_and_then() {
