@@ -29,7 +29,7 @@
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode` |
 //! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect engine answer sse limits` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
-//! | 5 | `record` | the record of a request: one list of what is known of it | `instruments` |
+//! | 5 | `record` | the record of a request: one list of what is known of it | `instruments json answer balance` |
 //! | 5 | `metrics` | what is counted and measured of requests, and its names | `instruments record answer balance` |
 //! | 6 | `gateway` | the Pingora phases; `fault` maps errors to HTTP | all above |
 //! | 6 | `admin` | the admin address: health, readiness, metrics, status | all above |

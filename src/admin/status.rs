@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::DialectChoice;
 use crate::gateway::Lifecycle;
-use crate::metrics::{self, Failure, Metrics, Now, PeerNow, PoolNow, Totals};
+use crate::metrics::{self, Incident, Metrics, Now, PeerNow, PoolNow, Totals};
 use crate::upstream::{Pool, Upstream};
 
 /// What is so now.
@@ -42,8 +42,8 @@ pub fn status(upstream: &Upstream, metrics: &Metrics, lifecycle: &Lifecycle) -> 
             "mistake": reloads.mistake,
         },
         "pools": pools,
-        "failures": metrics.recent.failures().iter().map(failure).collect::<Vec<_>>(),
-        "refusals": metrics.recent.refusals().iter().map(failure).collect::<Vec<_>>(),
+        "failures": metrics.recent.failures().iter().map(incident).collect::<Vec<_>>(),
+        "refusals": metrics.recent.refusals().iter().map(incident).collect::<Vec<_>>(),
     })
 }
 
@@ -97,14 +97,14 @@ fn pool_status(
     })
 }
 
-fn failure(failure: &Failure) -> Value {
+fn incident(incident: &Incident) -> Value {
     json!({
-        "at": seconds(failure.at),
-        "id": failure.id,
-        "pool": failure.pool,
-        "peer": failure.peer,
-        "status": failure.code,
-        "what": failure.what,
+        "at": seconds(incident.at),
+        "id": incident.id,
+        "pool": incident.pool,
+        "peer": incident.peer,
+        "status": incident.code,
+        "what": incident.what,
     })
 }
 

@@ -57,6 +57,7 @@ impl Gateway {
         let outline = Outline::of(&body.bytes);
         context.plan.model.clone_from(&outline.model);
         let renamed = resolve_alias(&settings.view, &body.bytes, context);
+        context.record.model.clone_from(&context.plan.model);
         let pool = pool_for(&settings.upstream, context)?;
         direct(session, context, &pool);
         if is_chat && pool.config().balancing.policy == balance::Policy::Prefix {
@@ -116,6 +117,7 @@ impl Gateway {
                     ResponseFormat::Kept => log::info!("{}: response_format beside tools was kept", context.id),
                     ResponseFormat::Dropped => log::info!("{}: response_format was dropped for a call", context.id),
                 }
+                context.record.dialect = Some(exchange.decoding.dialect.name().to_owned());
                 context.plan.exchange = Some(exchange);
                 Ok(Some(bytes))
             }
@@ -191,5 +193,6 @@ fn direct(session: &Session, context: &mut Context, pool: &Arc<Pool>) {
     context.terms.session = affinity::session(request, &balancing.session_header);
     let priority = balancing.queue.priority_header.as_ref().map(|header| priority(request, header));
     context.terms.priority = priority.unwrap_or(Queue::PRIORITY_DEFAULT);
-    context.terms.pool = Some(Arc::clone(pool));
+    context.record.priority = context.terms.priority;
+    context.goes_to(pool);
 }

@@ -2,13 +2,13 @@
 //! Decides nothing; it is what the phases tell each other.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
-use crate::answer::{Pipeline, Summary};
+use crate::answer::Pipeline;
 use crate::plan::Plan;
+use crate::record::Record;
 use crate::upstream::Expired;
 
 use super::addressed::Addressed;
@@ -18,7 +18,6 @@ use super::client::Line;
 use super::fault::{Fault, Halt};
 use super::lifecycle::Busy;
 use super::route::{Route, ServerPath};
-use super::seen::Seen;
 use super::session::{has_answered, is_replayable};
 use super::settings::Settings;
 use super::shared::Gateway;
@@ -29,7 +28,6 @@ use super::waiting::{SessionClient, Wait};
 pub struct Context {
     /// As they were when it began.
     pub settings: Arc<Settings>,
-    pub began: Instant,
     /// Its connection.
     pub line: Arc<Line>,
     /// `X-Request-Id`.
@@ -42,8 +40,7 @@ pub struct Context {
     pub tries: Tries,
     pub attempt: Attempt,
     pub wait: Wait,
-    pub seen: Seen,
-    pub summary: Option<Summary>,
+    pub record: Record,
     pub fault: Option<Fault>,
     /// Taken at the first phase, given back when the request is over.
     pub busy: Option<Busy>,
@@ -53,7 +50,6 @@ impl Context {
     pub fn new(settings: Arc<Settings>) -> Self {
         Self {
             settings,
-            began: Instant::now(),
             line: Arc::default(),
             id: String::new(),
             route: Route::default(),
@@ -64,8 +60,7 @@ impl Context {
             tries: Tries::default(),
             attempt: Attempt::default(),
             wait: Wait::default(),
-            seen: Seen::default(),
-            summary: None,
+            record: Record::default(),
             fault: None,
             busy: None,
         }
@@ -80,7 +75,7 @@ impl Context {
         let authorization = session.get_header("authorization").map(|value| value.as_bytes());
         let found = Addressed::find(path, &settings.upstream, key, authorization);
         let (pool, addressed) = found.map_err(|fault| self.fail(fault))?;
-        self.terms.pool = Some(pool);
+        self.goes_to(&pool);
         self.terms.addressed = Some(addressed);
         Ok(())
     }
@@ -91,18 +86,18 @@ impl Context {
         gateway: &'a Gateway,
         session: &'a mut Session,
     ) -> (Dispatch<'a>, SessionClient<'a>) {
-        let Self { settings, id, terms, tries, attempt, wait, body, .. } = self;
+        let Self { settings, id, record, terms, tries, attempt, wait, body, .. } = self;
         let is_replayable = is_replayable(session);
         let is_first = tries.tried.is_empty();
         let limits = &settings.limits;
         let client = SessionClient { session, wait, body, limits, bodies: &gateway.bodies, id, is_first };
-        (Dispatch { gateway, id, terms, tries, attempt, is_replayable }, client)
+        (Dispatch { gateway, record, terms, tries, attempt, is_replayable }, client)
     }
 
     /// What finds a server for it, where nobody is waited for.
     pub fn dispatch<'a>(&'a mut self, gateway: &'a Gateway, session: &Session) -> Dispatch<'a> {
-        let Self { id, terms, tries, attempt, .. } = self;
-        Dispatch { gateway, id, terms, tries, attempt, is_replayable: is_replayable(session) }
+        let Self { record, terms, tries, attempt, .. } = self;
+        Dispatch { gateway, record, terms, tries, attempt, is_replayable: is_replayable(session) }
     }
 
     /// Whether the client has got anything of a server's answer, or one in its place.

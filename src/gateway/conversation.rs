@@ -27,7 +27,9 @@ impl Gateway {
             Asked::Stream(conversation) => {
                 let has_it = keepers.iter().find(|pool| pool.home(conversation.key).is_some());
                 let runs_it = || conversation.model().and_then(|model| settings.upstream.running(model));
-                context.terms.pool = has_it.or_else(runs_it).or(keepers.first()).cloned();
+                if let Some(pool) = has_it.or_else(runs_it).or(keepers.first()) {
+                    context.goes_to(pool);
+                }
                 context.terms.resumption = Some(match (&session.req_header().method, has_it) {
                     (&Method::DELETE, Some(_)) => Resumption::End,
                     (&Method::DELETE, None) => Resumption::EndEverywhere,

@@ -9,11 +9,11 @@ use pingora::proxy::Session;
 
 use crate::answer::Close;
 use crate::balance::Outcome;
+use crate::record::Blame;
 use crate::upstream::Cause;
 
 use super::attempt::blame_peer;
 use super::context::Context;
-use super::fault::Blame;
 use super::fault::Fault;
 use super::session::has_answered;
 use super::shared::Gateway;
@@ -72,7 +72,7 @@ impl Gateway {
                 // It failed after its last word, or the rest was not wanted.
                 context.fault = None;
             }
-            context.summary = summary;
+            context.record.summed_up(summary);
             (bytes, close)
         };
         // An error here means that the client has gone too.

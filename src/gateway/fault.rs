@@ -11,6 +11,7 @@ use crate::answer::AssembleError;
 use crate::api::openai;
 use crate::json;
 use crate::plan::RequestError;
+use crate::record::Blame;
 use crate::upstream::{ClaimError, Expired};
 
 /// What went wrong with a request, grouped by whose fault it is.
@@ -107,34 +108,8 @@ impl From<Box<Error>> for Halt {
     }
 }
 
-/// Whose fault it is, for the access log and the counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    Client,
-    /// The client went away.
-    Left,
-    /// The client stays, and does not read.
-    Stalled,
-    Busy,
-    Upstream,
-    Gateway,
-    /// The gateway stops.
-    Stop,
-}
-
 /// Those that a refused client may use; servers take others, too.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-
-impl Blame {
-    /// One of three, as metrics and the access log say it.
-    pub fn whose(self) -> &'static str {
-        match self {
-            Self::Client | Self::Left | Self::Stalled => "client",
-            Self::Upstream => "upstream",
-            Self::Busy | Self::Gateway | Self::Stop => "gateway",
-        }
-    }
-}
 
 impl Fault {
     /// What an error of Pingora's means, together with what its connection was waiting for.

@@ -3,7 +3,7 @@
 //!
 //! `phases` is where to begin to read. Clients' connections are `client`'s.
 
-mod access;
+mod accounting;
 mod addressed;
 mod admit;
 mod affinity;
@@ -27,7 +27,6 @@ mod phases;
 mod priority;
 mod reply;
 mod route;
-mod seen;
 mod session;
 mod settings;
 mod shared;

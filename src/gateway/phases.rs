@@ -20,7 +20,7 @@ use pingora::{Error, Result};
 use crate::balance::Outcome;
 use crate::upstream::Cause;
 
-use super::attempt::{self, Begun, Distrust, Explain, Standing};
+use super::attempt::{self, Begun, Distrust, Explain, Receipt, Standing};
 use super::body::End;
 use super::client::{Arrival, IDLE_SECONDS};
 use super::context::Context;
@@ -31,7 +31,7 @@ use super::nesting::Nesting;
 use super::route::{Kind, Route};
 use super::shared::Gateway;
 use super::waiting::OwnHead;
-use super::{access, headers, path, reply, session};
+use super::{headers, path, reply, session};
 
 #[async_trait]
 impl ProxyHttp for Gateway {
@@ -57,6 +57,7 @@ impl ProxyHttp for Gateway {
         context.busy = Some(self.lifecycle.enter());
         context.id = headers::request_id(session.req_header());
         context.route = Route::of(session.req_header(), &context.settings);
+        context.note_head(session);
         // Its connection knows better: in a tunnel a client may be silent.
         session.set_read_timeout(None);
         match (session.get_keepalive(), self.lifecycle.is_ready()) {
@@ -92,13 +93,13 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Box<HttpPeer>> {
-        context.seen.begin_attempt();
+        context.record.attempted();
         let timeouts = context.terms.pool.as_ref().map(|pool| pool.config().timeouts).unwrap_or_default();
         context.line.be_patient(timeouts.client_ms);
         let (mut dispatch, mut client) = context.halves(self, session);
         let http_peer = dispatch.connect(&mut client).await;
         let http_peer = http_peer.map_err(|halt| context.halt(halt))?;
-        context.seen.asking(context.began, context.body.took + context.tries.queued.unwrap_or_default());
+        context.record.asked(context.body.took);
         if let Some(watch) = context.attempt.watch.clone() {
             // A client that stalls holds its server's slot too.
             session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
@@ -154,7 +155,7 @@ impl ProxyHttp for Gateway {
         context: &mut Box<Context>,
     ) -> Result<()> {
         context.body.follow(piece.as_deref().unwrap_or_default()).map_err(|fault| context.fail(fault))?;
-        context.seen.is_uploaded |= end_of_stream;
+        context.record.is_uploaded |= end_of_stream;
         context.body.upload.replace(piece, if end_of_stream { End::Here } else { End::Later });
         if let (Some(sent), Some(piece)) = (&mut context.attempt.sent, piece) {
             sent.push(piece);
@@ -172,10 +173,11 @@ impl ProxyHttp for Gateway {
             && let Some(watch) = context.attempt.watch.as_ref().filter(|watch| watch.take_tick())
         {
             let standing = Standing::Asked(watch.progress());
-            let own = OwnHead { request_id: &context.id, receipt: Some(&context.attempt.receipt) };
+            let own =
+                OwnHead { request_id: &context.id, receipt: Some(Receipt::of(&context.record, &context.attempt)) };
             return context.wait.comment(session, standing, own).await;
         }
-        context.seen.answered(context.began, response);
+        context.note_answer(response);
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
         }
@@ -209,7 +211,7 @@ impl ProxyHttp for Gateway {
         }
         if !response.status.is_informational() {
             response.insert_header("X-Request-Id", context.id.as_str())?;
-            context.attempt.receipt.write(Explain::of(session.req_header()), response)?;
+            Receipt::of(&context.record, &context.attempt).write(Explain::of(session.req_header()), response)?;
         }
         if session.req_header().version == Version::HTTP_10 {
             headers::unchunk(response);
@@ -226,18 +228,17 @@ impl ProxyHttp for Gateway {
     ) -> Result<Option<Duration>> {
         let from = context.answer.is_followed().then(Instant::now);
         context.answer.push(piece).map_err(|e| context.fail(Fault::Assemble(e.into())))?;
-        context.seen.came(&context.answer, piece.as_ref(), from);
+        context.note_piece(piece.as_ref(), from);
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
             let claim = context.attempt.claim.take();
-            let summary = context.answer.finish(piece);
-            context.summary = summary.or(context.summary.take());
+            context.record.summed_up(context.answer.finish(piece));
             if let Some(sent) = context.attempt.sent.take() {
                 self.felled.answered(&sent);
             }
             if let Some(mut claim) = claim {
                 claim.judge(Outcome::Served);
-                attempt::learn(&claim, context.summary.as_ref());
+                attempt::learn(&claim, context.record.tokens());
             }
         } else {
             match &context.attempt.watch {
@@ -293,8 +294,7 @@ impl ProxyHttp for Gateway {
             claim.judge(Outcome::Served);
         }
         context.attempt.watch = None;
-        self.count(session, context);
-        access::write(session, context);
+        self.close(session, context);
         let busy = context.busy.take();
         if matches!(context.fault, Some(Fault::Stopping)) {
             busy.into_iter().for_each(Busy::cut);

@@ -25,7 +25,7 @@ impl Gateway {
                     headers::unframe_response(response);
                 }
                 if answer.is_read() {
-                    context.seen.reading = Some(Reading::Read);
+                    context.record.reading = Some(Reading::Read);
                 }
                 if answer.is_followed() {
                     headers::keep_streaming(response)?;
@@ -34,8 +34,8 @@ impl Gateway {
                 context.answer = answer;
             }
             Err(why) => {
-                context.seen.reading = Some(Reading::Unread);
-                self.say_unread(context.terms.pool.as_ref().map_or("", |pool| pool.name()), why);
+                context.record.reading = Some(Reading::Unread);
+                self.say_unread(context.record.pool_name(), why);
             }
         }
         Ok(())
@@ -57,7 +57,7 @@ impl Context {
     pub fn refuse(&mut self, response: &ResponseHeader) -> Result<()> {
         let status = response.status.as_u16();
         if self.plan.exchange.is_some() {
-            self.seen.reading = Some(Reading::Unread);
+            self.record.reading = Some(Reading::Unread);
         }
         self.answer = Pipeline::refusal(status, Fault::Refused(status).event());
         let e = self.fail(Fault::Refused(status));

@@ -123,7 +123,7 @@ impl Wait {
 pub struct OwnHead<'a> {
     pub request_id: &'a str,
     /// Which server has the request, if one has, for a client that asks.
-    pub receipt: Option<&'a Receipt>,
+    pub receipt: Option<Receipt<'a>>,
 }
 
 impl OwnHead<'_> {

@@ -5,7 +5,6 @@
 //! in it; see [`Pace`](crate::record::Pace). Labels come from the configuration and from closed sets, but for models, which [`Models`] bounds.
 
 mod family;
-mod finished;
 mod models;
 mod names;
 mod now;
@@ -22,17 +21,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub use finished::Finished;
 pub use models::Models;
 pub use now::{Now, PeerNow, PoolNow};
 pub use page::CONTENT_TYPE;
 pub use process::{count_dropped_lines, descriptors_max, resident_bytes};
-pub use recent::{Failure, Recent, Whose};
+pub use recent::{Incident, Recent, Whose};
 pub use reloads::Reloads;
 
 use crate::answer::Summary;
 use crate::instruments::{Counter, Histogram, Scale, Unit};
-use crate::record::{Retry, WORK};
+use crate::record::{Blame, Record, Retry, WORK};
 
 use family::Family;
 use names::{Names, OTHER};
@@ -100,38 +98,39 @@ impl Metrics {
     }
 
     /// Counts a request that is over.
-    pub fn finished(&self, request: &Finished<'_>) {
-        self.series(request).count(request);
-        let pool = Labels::of(&[("pool", request.pool)]);
-        if let Some(overhead) = request.overhead {
+    pub fn finished(&self, record: &Record) {
+        self.series(record).count(record);
+        let pool = Labels::of(&[("pool", record.pool_name())]);
+        if let Some(overhead) = record.overhead {
             self.overhead.at(pool.clone(), || Histogram::new(&OVERHEAD)).observe_duration(overhead);
         }
-        if request.pace.spoken() > 0 {
-            self.event_overhead.at(pool.clone(), || Histogram::new(&WORK)).absorb(request.pace.work());
+        if record.pace.spoken() > 0 {
+            self.event_overhead.at(pool.clone(), || Histogram::new(&WORK)).absorb(record.pace.work());
         }
-        if let Some(queued) = request.queued {
-            let labels = pool.and("priority", &request.priority.to_string());
-            self.queue_wait.at(labels, || Histogram::new(&DURATIONS)).observe_duration(queued);
+        if let Some(queue_wait) = record.queue_wait {
+            let labels = pool.and("priority", &record.priority.to_string());
+            self.queue_wait.at(labels, || Histogram::new(&DURATIONS)).observe_duration(queue_wait);
         }
-        if let Some(phase) = request.left_while {
+        if let Some(phase) = record.left_while() {
             count(&self.cancellations, pool.and("phase", phase.name()));
         }
-        if let Some((fault, error)) = request.failure {
-            count(&self.failures, pool.and("fault", fault).and("error", error));
+        if let Some(failure) = &record.failure {
+            count(&self.failures, pool.and("fault", failure.blame.whose()).and("error", failure.code));
         }
-        if let Some(reading) = request.reading {
+        if let Some(reading) = record.reading {
             count(&self.answers, pool.and("reading", reading.name()));
         }
-        if let (Some(dialect), Some(summary)) = (request.dialect, request.summary) {
+        if let (Some(dialect), Some(summary)) = (&record.dialect, &record.summary) {
             self.count_calls(dialect, summary);
-            let held = u64::try_from(request.pace.held_max()).unwrap_or(u64::MAX);
+            let held = u64::try_from(record.pace.held_max()).unwrap_or(u64::MAX);
             self.held.at(Labels::of(&[("dialect", dialect)]), || Histogram::new(&HELD)).observe(held);
         }
+        self.remember(record);
     }
 
     /// A request goes to a server again.
-    pub fn retried(&self, pool: &str, why: Retry) {
-        count(&self.retries, Labels::of(&[("pool", pool), ("reason", why.name())]));
+    pub fn retried(&self, record: &Record, why: Retry) {
+        count(&self.retries, Labels::of(&[("pool", record.pool_name()), ("reason", why.name())]));
     }
 
     /// Where the streams of a peer say how far they are.
@@ -173,19 +172,33 @@ impl Metrics {
         page.finish()
     }
 
-    fn series(&self, request: &Finished<'_>) -> Arc<Series> {
-        let peer = self.peers.label(request.peer, PEERS_MAX);
+    /// Remembers what went wrong with a request, if anything did but that its client left.
+    fn remember(&self, record: &Record) {
+        let code = code(record);
+        match &record.failure {
+            Some(failure) if failure.blame != Blame::Left => {
+                self.recent.add(Incident::of(record, Some(code), &failure.message));
+            }
+            None if code >= 500 => {
+                self.recent.add(Incident::of(record, Some(code), &format!("the server answered {code}")));
+            }
+            _ => {}
+        }
+    }
+
+    fn series(&self, record: &Record) -> Arc<Series> {
+        let peer = self.peers.label(record.peer_url(), PEERS_MAX);
         let labels = |model: &str| {
-            let operation = request.operation.name();
-            Labels::of(&[("pool", request.pool), ("peer", peer), ("model", model), ("operation", operation)])
+            let operation = record.operation.name();
+            Labels::of(&[("pool", record.pool_name()), ("peer", peer), ("model", model), ("operation", operation)])
         };
-        let model = request.model.map_or(Cow::Borrowed(""), |model| self.models.label(model, request.code));
+        let model = record.model.as_ref().map_or(Cow::Borrowed(""), |model| self.models.label(model, code(record)));
         let own = labels(&model);
         if let Some(known) = self.requests.known(&own) {
             return known;
         }
         let model = if self.requests.len() < SERIES_MAX || model.is_empty() { &model } else { OTHER };
-        self.requests.at(labels(model), || Series::new(request, peer, model))
+        self.requests.at(labels(model), || Series::new(record, peer, model))
     }
 
     fn count_calls(&self, dialect: &str, summary: &Summary) {
@@ -264,6 +277,11 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// The status that the client got; 0 is none.
+fn code(record: &Record) -> u16 {
+    record.status.unwrap_or(0)
 }
 
 fn count(family: &Family<Counter>, labels: Labels) {

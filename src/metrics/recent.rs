@@ -5,12 +5,16 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use crate::record::{Blame, Record};
+
 /// More than a screen shows.
 const KEPT: usize = 20;
+/// It may hold a model's name, which a client chooses.
+const WHAT_CHARS_MAX: usize = 200;
 
 /// Something that went wrong.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct Incident {
     pub at: SystemTime,
     /// The request's `X-Request-Id`.
     pub id: String,
@@ -31,16 +35,32 @@ pub enum Whose {
     House,
 }
 
+impl Incident {
+    /// Something that went wrong just now with a request. `code` is what its client got.
+    pub fn of(record: &Record, code: Option<u16>, what: &str) -> Self {
+        let is_clients = record.failure.as_ref().is_some_and(|failure| failure.blame == Blame::Client);
+        Self {
+            at: SystemTime::now(),
+            id: record.id.clone(),
+            whose: if is_clients { Whose::Client } else { Whose::House },
+            pool: record.pool_name().to_owned(),
+            peer: record.peer_url().to_owned(),
+            code,
+            what: what.chars().take(WHAT_CHARS_MAX).collect(),
+        }
+    }
+}
+
 /// The last failures, and apart from them the last requests that were refused for what they are: a client that goes
 /// wrong again and again would leave no room for anything else.
 #[derive(Debug, Default)]
 pub struct Recent {
-    failures: Mutex<VecDeque<Failure>>,
-    refusals: Mutex<VecDeque<Failure>>,
+    failures: Mutex<VecDeque<Incident>>,
+    refusals: Mutex<VecDeque<Incident>>,
 }
 
 impl Recent {
-    pub fn add(&self, failure: Failure) {
+    pub fn add(&self, failure: Incident) {
         let kept = match failure.whose {
             Whose::Client => &self.refusals,
             Whose::House => &self.failures,
@@ -51,17 +71,17 @@ impl Recent {
     }
 
     /// The newest first.
-    pub fn failures(&self) -> Vec<Failure> {
+    pub fn failures(&self) -> Vec<Incident> {
         all(&self.failures)
     }
 
     /// The newest first.
-    pub fn refusals(&self) -> Vec<Failure> {
+    pub fn refusals(&self) -> Vec<Incident> {
         all(&self.refusals)
     }
 }
 
-fn all(kept: &Mutex<VecDeque<Failure>>) -> Vec<Failure> {
+fn all(kept: &Mutex<VecDeque<Incident>>) -> Vec<Incident> {
     kept.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
 }
 
@@ -75,7 +95,7 @@ mod tests {
         let add = |whose, n: u32| {
             let (id, text) = (n.to_string(), String::new());
             let at = SystemTime::UNIX_EPOCH;
-            recent.add(Failure { at, id, whose, pool: text.clone(), peer: text.clone(), code: None, what: text });
+            recent.add(Incident { at, id, whose, pool: text.clone(), peer: text.clone(), code: None, what: text });
         };
         (0..50).for_each(|n| add(Whose::House, n));
         (0..50).for_each(|n| add(Whose::Client, 100 + n));

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::instruments::{Counter, Histogram, Scale, Unit};
-use crate::record::{GAPS, Operation};
+use crate::record::{Blame, GAPS, Operation, Record};
 
-use super::Finished;
 use super::page::{Labels, Page};
 
 /// Requests with the same labels.
@@ -32,18 +31,18 @@ pub struct Series {
 }
 
 impl Series {
-    pub fn new(request: &Finished<'_>, peer: &str, model: &str) -> Self {
-        let gen_ai = request.operation.gen_ai_name().map(|operation| {
+    pub fn new(record: &Record, peer: &str, model: &str) -> Self {
+        let gen_ai = record.operation.gen_ai_name().map(|operation| {
             Labels::of(&[
                 ("gen_ai_operation_name", operation),
-                ("gen_ai_provider_name", request.engine),
+                ("gen_ai_provider_name", record.engine.unwrap_or_default()),
                 ("gen_ai_request_model", model),
-                ("pool", request.pool),
+                ("pool", record.pool_name()),
                 ("peer", peer),
             ])
         });
         Self {
-            pool: request.pool.to_owned(),
+            pool: record.pool_name().to_owned(),
             peer: peer.to_owned(),
             gen_ai,
             codes: Mutex::default(),
@@ -59,29 +58,29 @@ impl Series {
         }
     }
 
-    pub fn count(&self, request: &Finished<'_>) {
-        *self.codes.lock().unwrap_or_else(PoisonError::into_inner).entry(request.code).or_default() += 1;
+    pub fn count(&self, record: &Record) {
+        let code = super::code(record);
+        *self.codes.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
         // A stream that broke off had its 200 before, and not every 500 is a server's.
-        let has_failed = match request.failure {
-            Some((fault, _)) => fault == "upstream",
-            None => request.code >= 500,
+        let has_failed = match &record.failure {
+            Some(failure) => failure.blame == Blame::Upstream,
+            None => code >= 500,
         };
         if has_failed {
             self.failed.increment();
         }
-        if let Some(after) = request.first_byte_after {
+        if let Some(after) = record.first_byte_after {
             self.first_byte.observe_duration(after);
         }
-        if request.operation == Operation::Other {
+        if record.operation == Operation::Other {
             return;
         }
-        self.duration.observe_duration(request.took);
-        let pace = request.pace;
+        self.duration.observe_duration(record.took);
+        let (pace, tokens) = (&record.pace, record.tokens());
         self.inter_token.absorb(pace.gaps());
-        if let Some(after) = pace.first_after(request.began) {
+        if let Some(after) = record.first_token_after() {
             self.first_token.observe_duration(after);
         }
-        let tokens = request.summary.and_then(|summary| summary.tokens).unwrap_or_default();
         if let Some(input) = tokens.input {
             self.input.observe(input);
         }

@@ -1,10 +1,8 @@
 //! Requests in, a page out.
 
-use std::time::Instant;
-
 use super::*;
 use crate::answer::Tokens;
-use crate::record::{Operation, Pace};
+use crate::record::{Failure, Operation};
 
 /// Metrics that learn models' names.
 fn metrics() -> Metrics {
@@ -13,27 +11,22 @@ fn metrics() -> Metrics {
     metrics
 }
 
-fn request<'a>(pace: &'a Pace, model: &'a str, code: u16) -> Finished<'a> {
-    Finished {
-        pool: "p",
-        peer: "http://h",
-        engine: "vllm",
-        model: Some(model),
+fn request(model: &str, status: u16) -> Record {
+    Record {
+        pool: Some("p".to_owned()),
+        peer: Some("http://h".to_owned()),
+        engine: Some("vllm"),
+        model: Some(model.to_owned()),
         operation: Operation::Chat,
-        code,
-        began: Instant::now(),
+        status: Some(status),
         took: Duration::from_millis(15),
-        first_byte_after: None,
-        overhead: None,
-        queued: None,
         priority: 3,
-        pace,
-        dialect: None,
-        reading: None,
-        summary: None,
-        left_while: None,
-        failure: None,
+        ..Record::default()
     }
+}
+
+fn failed(blame: Blame, code: &'static str) -> Option<Failure> {
+    Some(Failure { blame, code, message: String::new() })
 }
 
 fn lines<'a>(page: &'a str, start: &str) -> Vec<&'a str> {
@@ -42,12 +35,12 @@ fn lines<'a>(page: &'a str, start: &str) -> Vec<&'a str> {
 
 #[test]
 fn a_request_shows_under_its_labels() {
-    let (metrics, pace) = (metrics(), Pace::default());
+    let metrics = metrics();
     let tokens = Tokens { input: Some(10), cached: None, output: Some(3) };
     let summary = Summary { calls: 4, repaired: 1, truncated: 1, tokens: Some(tokens), ..Summary::default() };
-    metrics.finished(&Finished { summary: Some(&summary), dialect: Some("d"), ..request(&pace, "m", 200) });
-    metrics.finished(&request(&pace, "m", 500));
-    metrics.finished(&Finished { operation: Operation::Other, ..request(&pace, "m", 200) });
+    metrics.finished(&Record { summary: Some(summary), dialect: Some("d".to_owned()), ..request("m", 200) });
+    metrics.finished(&request("m", 500));
+    metrics.finished(&Record { operation: Operation::Other, ..request("m", 200) });
     let page = metrics.page(&Now::default());
     let expected = [
         r#"toolgate_requests_total{pool="p",peer="http://h",model="m",operation="chat",code="200"} 1"#,
@@ -65,20 +58,19 @@ fn a_request_shows_under_its_labels() {
         r#"gen_ai_operation_name="chat",gen_ai_provider_name="vllm",gen_ai_request_model="m",pool="p",peer="http://h""#;
     assert!(page.contains(&format!("gen_ai_client_token_usage_sum{{{gen_ai},gen_ai_token_type=\"input\"}} 10\n")));
     assert!(page.contains(&format!("gen_ai_server_request_duration_seconds_sum{{{gen_ai}}} 0.03\n")));
-    let broken = Some(("upstream", "upstream_error"));
-    metrics.finished(&Finished { failure: broken, ..request(&pace, "m", 200) });
-    metrics.finished(&Finished { failure: Some(("client", "client_left")), ..request(&pace, "m", 200) });
-    metrics.finished(&Finished { failure: Some(("gateway", "stopping")), ..request(&pace, "m", 503) });
+    metrics.finished(&Record { failure: failed(Blame::Upstream, "upstream_error"), ..request("m", 200) });
+    metrics.finished(&Record { failure: failed(Blame::Left, "client_left"), ..request("m", 200) });
+    metrics.finished(&Record { failure: failed(Blame::Stop, "stopping"), ..request("m", 503) });
     let expected = Totals { requests: 6, failed: 2, input_tokens: 10, output_tokens: 3 };
     assert_eq!(metrics.totals().into_iter().collect::<Vec<_>>(), [(("p".into(), "http://h".into()), expected)]);
 }
 
 #[test]
 fn servers_that_come_and_go_are_bounded() {
-    let (metrics, pace) = (metrics(), Pace::default());
+    let metrics = metrics();
     for n in 0..PEERS_MAX + 10 {
         let peer = n.to_string();
-        metrics.finished(&Finished { peer: &peer, operation: Operation::Other, ..request(&pace, "", 200) });
+        metrics.finished(&Record { peer: Some(peer.clone()), operation: Operation::Other, ..request("", 200) });
         metrics.generated("p", &peer).increment();
     }
     let page = metrics.page(&Now::default());
@@ -92,11 +84,11 @@ fn servers_that_come_and_go_are_bounded() {
 
 #[test]
 fn series_are_bounded() {
-    let (metrics, pace) = (metrics(), Pace::default());
+    let metrics = metrics();
     let peers: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     let models: Vec<String> = (0..90).map(|n| n.to_string()).collect();
     for (peer, model) in peers.iter().flat_map(|peer| models.iter().map(move |model| (peer, model))) {
-        metrics.finished(&Finished { peer, ..request(&pace, model, 200) });
+        metrics.finished(&Record { peer: Some(peer.clone()), ..request(model, 200) });
     }
     let page = metrics.page(&Now::default());
     let series = lines(&page, "toolgate_requests_total{");

@@ -60,6 +60,45 @@ labels! {
     }
 }
 
+/// Whose fault it is that a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    Client,
+    /// The client went away.
+    Left,
+    /// The client stays, and does not read.
+    Stalled,
+    Busy,
+    Upstream,
+    Gateway,
+    /// The gateway stops.
+    Stop,
+}
+
+impl Blame {
+    /// One of three, as metrics and the access log say it.
+    pub fn whose(self) -> &'static str {
+        match self {
+            Self::Client | Self::Left | Self::Stalled => "client",
+            Self::Upstream => "upstream",
+            Self::Busy | Self::Gateway | Self::Stop => "gateway",
+        }
+    }
+
+    /// How such a request ends, as the access log says it.
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::Client => "refused",
+            Self::Left => "client_left",
+            Self::Stalled => "client_stalled",
+            Self::Busy => "busy",
+            Self::Upstream => "upstream_failed",
+            Self::Gateway => "failed",
+            Self::Stop => "cut",
+        }
+    }
+}
+
 impl Operation {
     /// `gen_ai.operation.name`.
     pub fn gen_ai_name(self) -> Option<&'static str> {

@@ -2,18 +2,18 @@
 //! Who is next is the pool's to say; what a connection does is `upstream`'s.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use pingora::upstreams::peer::HttpPeer;
 
 use crate::gateway::fault::{Fault, Halt};
 use crate::gateway::shared::Gateway;
-use crate::metrics::{Failure, Whose};
-use crate::record::Retry;
+use crate::metrics::Incident;
+use crate::record::{Record, Retry};
 use crate::upstream::{Connection, Pool, Watch, is_shortage};
 
 use super::client::Client;
-use super::receipt::Receipt;
+use super::receipt;
 use super::terms::{Repeat, Terms};
 use super::tries::{Attempt, Distrust, Tries};
 
@@ -21,8 +21,7 @@ use super::tries::{Attempt, Distrust, Tries};
 #[derive(Debug)]
 pub struct Dispatch<'a> {
     pub gateway: &'a Gateway,
-    /// The request's, for the log.
-    pub id: &'a str,
+    pub record: &'a mut Record,
     pub terms: &'a Terms,
     pub tries: &'a mut Tries,
     pub attempt: &'a mut Attempt,
@@ -42,7 +41,8 @@ impl Dispatch<'_> {
                 () = gateway.lifecycle.is_over() => Err(Fault::Stopping.into()),
             }?;
             self.stand_trial(client, claim.peer().id()).await?;
-            self.attempt.receipt = Receipt::of(&claim, &pool, self.terms.explain);
+            self.record.chosen(claim.peer().url(), claim.why());
+            self.attempt.others = receipt::others(&pool, claim.peer(), self.terms.explain);
             if let Some(conversation) = &self.terms.conversation {
                 pool.settle_session(conversation.key, claim.peer().id());
             }
@@ -67,23 +67,16 @@ impl Dispatch<'_> {
 
     /// The request goes to a server again.
     pub fn retry(&mut self, why: Retry) {
-        self.tries.retries += 1;
-        self.gateway.metrics.retried(self.terms.pool_name(), why);
+        self.record.retried();
+        let metrics = &self.gateway.metrics;
+        metrics.retried(self.record, why);
         let what = match why {
             // They say nothing against the server.
             Retry::Stale | Retry::NotReady => return,
             Retry::Unreachable => Fault::Unreachable,
             Retry::Broken => Fault::Broken,
         };
-        self.gateway.metrics.recent.add(Failure {
-            at: SystemTime::now(),
-            id: self.id.to_owned(),
-            whose: Whose::House,
-            pool: self.terms.pool_name().to_owned(),
-            peer: self.attempt.receipt.peer_url.clone().unwrap_or_default(),
-            code: None,
-            what: what.to_string(),
-        });
+        metrics.recent.add(Incident::of(self.record, None, &what.to_string()));
     }
 
     /// The connection that the request needs.

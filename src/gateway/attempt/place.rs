@@ -1,8 +1,6 @@
 //! Place of a request at a peer: it asks its pool, and waits in the queue while every slot is taken.
 //! Who is next is the pool's to say.
 
-use std::time::Instant;
-
 use std::sync::Arc;
 
 use crate::balance::{Failure, Outcome, Request, Turn};
@@ -34,12 +32,9 @@ impl Dispatch<'_> {
             Err(e) => return Err(Fault::Claim(e).into()),
         };
         client.body(Intake::WithLength).await?;
-        let began = Instant::now();
-        self.tries.is_queued = true;
-        let found = wait_in_queue(client, &mut queued).await;
-        *self.tries.queued.get_or_insert_default() += began.elapsed();
-        let claim = found?;
-        self.tries.is_queued = false;
+        self.record.enqueued();
+        let claim = wait_in_queue(client, &mut queued).await?;
+        self.record.dequeued();
         // Meanwhile a copy of it may have gone before.
         self.refuse_felling(client).await?;
         claim.map_err(|e| Fault::Claim(e).into())
@@ -74,7 +69,7 @@ impl Dispatch<'_> {
         };
         let failovers_max = self.terms.failovers_max();
         if servers > failovers_max {
-            log::warn!("{}: {servers} servers died of this request, no other gets it", self.id);
+            log::warn!("{}: {servers} servers died of this request, no other gets it", self.record.id);
             return Err(Fault::Felling { servers }.into());
         }
         if !goes_on || !self.is_replayable || self.tries.failovers >= failovers_max {

@@ -4,8 +4,11 @@
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use crate::balance::{Standing, Status, Why};
-use crate::upstream::{Claim, Peer, Pool};
+use crate::balance::{Standing, Status};
+use crate::record::Record;
+use crate::upstream::{Peer, Pool};
+
+use super::tries::Attempt;
 
 /// With more the header would be larger than some clients take.
 const OTHERS_MAX: usize = 32;
@@ -18,13 +21,11 @@ pub enum Explain {
     Yes,
 }
 
-/// Which server has a request, and why.
-#[derive(Debug, Default)]
-pub struct Receipt {
-    pub peer_url: Option<String>,
-    pub why: Option<Why>,
-    /// How the pool's other servers stood, for a client that asks.
-    others: Option<String>,
+/// Which server has a request, why that one, and how the others stood.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt<'a> {
+    record: &'a Record,
+    others: Option<&'a str>,
 }
 
 impl Explain {
@@ -35,31 +36,32 @@ impl Explain {
     }
 }
 
-impl Receipt {
-    /// The receipt of a claim.
-    pub(super) fn of(claim: &Claim, pool: &Pool, explain: Explain) -> Self {
-        let others = if explain == Explain::Yes { others(pool, claim.peer()) } else { None };
-        Self { peer_url: Some(claim.peer().url().to_owned()), why: claim.why(), others }
+impl<'a> Receipt<'a> {
+    pub fn of(record: &'a Record, attempt: &'a Attempt) -> Self {
+        Self { record, others: attempt.others.as_deref() }
     }
 
     /// Puts it into an answer's head, if it was asked for.
-    pub fn write(&self, explain: Explain, response: &mut ResponseHeader) -> Result<()> {
+    pub fn write(self, explain: Explain, response: &mut ResponseHeader) -> Result<()> {
         if explain == Explain::No {
             return Ok(());
         }
-        let why = self.why.map(|why| why.to_string());
-        let told = [("X-Toolgate-Peer", &self.peer_url), ("X-Toolgate-Why", &why), ("X-Toolgate-Others", &self.others)];
+        let (peer, why) = (self.record.peer.as_deref(), self.record.why.map(|why| why.to_string()));
+        let told = [("X-Toolgate-Peer", peer), ("X-Toolgate-Why", why.as_deref()), ("X-Toolgate-Others", self.others)];
         for (name, value) in told {
             if let Some(value) = value {
-                response.insert_header(name, value.as_str())?;
+                response.insert_header(name, value)?;
             }
         }
         Ok(())
     }
 }
 
-/// How the pool's other servers stand, each by its name.
-fn others(pool: &Pool, chosen: &Peer) -> Option<String> {
+/// How the pool's other servers stand, each by its name, if that was asked for.
+pub(super) fn others(pool: &Pool, chosen: &Peer, explain: Explain) -> Option<String> {
+    if explain == Explain::No {
+        return None;
+    }
     let standings = pool.standings();
     let others = standings.iter().filter(|(peer, _)| peer.id() != chosen.id()).take(OTHERS_MAX);
     let told: Vec<_> = others.map(|(peer, status)| format!("{}={}", peer.name(), how(status))).collect();

@@ -4,7 +4,7 @@
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::answer::Summary;
+use crate::answer::Tokens;
 use crate::balance::{Failure, Outcome, Reuse};
 use crate::gateway::fault::Fault;
 use crate::record::Retry;
@@ -113,7 +113,7 @@ impl Dispatch<'_> {
             self.tries.distrust = Distrust::Shared;
             self.retry(Retry::Stale);
         } else if let Some(mut claim) = self.attempt.claim.take() {
-            log::warn!("{}: {} broke off: {}", self.id, claim.peer().url(), Cause(e));
+            log::warn!("{}: {} broke off: {}", self.record.id, claim.peer().url(), Cause(e));
             claim.judge(Outcome::Failed(Failure::Reset));
             self.tries.tried.push(claim.peer().id());
             // With nobody left to ask, how the last one failed is the answer.
@@ -128,8 +128,7 @@ impl Dispatch<'_> {
 }
 
 /// What an answer tells of the peer's cache.
-pub fn learn(claim: &Claim, summary: Option<&Summary>) {
-    let tokens = summary.and_then(|summary| summary.tokens).unwrap_or_default();
+pub fn learn(claim: &Claim, tokens: Tokens) {
     if let (Some(cached_tokens), Some(prompt_tokens)) = (tokens.cached, tokens.input) {
         claim.learn(Reuse { cached_tokens, prompt_tokens });
     }

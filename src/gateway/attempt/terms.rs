@@ -61,9 +61,4 @@ impl Terms {
     pub(super) fn may_return(&self) -> bool {
         self.addressed.is_none() && self.resumption.is_none()
     }
-
-    /// The pool's name, or nothing.
-    pub fn pool_name(&self) -> &str {
-        self.pool.as_ref().map_or("", |pool| pool.name())
-    }
 }

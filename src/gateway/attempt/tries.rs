@@ -8,25 +8,17 @@ use crate::balance::PeerId;
 use crate::gateway::felling::{Sent, Trial};
 use crate::upstream::{Claim, Pool, Watch};
 
-use super::receipt::Receipt;
-
 /// The attempts so far.
 #[derive(Debug, Default)]
 pub struct Tries {
     /// The peers that failed it.
     pub tried: Vec<PeerId>,
-    /// How often it went to a server again.
-    pub retries: u32,
     /// A peer that broke off before it answered: the request goes elsewhere if it is gone.
     pub suspect: Option<Claim>,
     /// How often it did, after such a peer.
     pub failovers: u32,
     /// Since when it has been held for a peer that is not ready yet.
     pub(super) held_since: Option<Instant>,
-    /// How long it waited in the queue, if it did.
-    pub queued: Option<Duration>,
-    /// Whether it waits there now.
-    pub is_queued: bool,
     /// A shared connection turned out dead: the next is fresh.
     pub distrust: Distrust,
 }
@@ -38,8 +30,8 @@ pub struct Attempt {
     pub claim: Option<Claim>,
     /// The deadlines of a connection of its own; those of the whole answer go on over attempts.
     pub watch: Option<Arc<Watch>>,
-    /// Which peer, and why; the claim is given back sooner.
-    pub receipt: Receipt,
+    /// How the pool's other servers stood, for a client that asks.
+    pub others: Option<String>,
     /// The body as it went to the peer.
     pub sent: Option<Sent>,
     /// That nobody else under suspicion is at the peer.

@@ -1,15 +1,11 @@
-//! One line of JSON in the log for each request. Never holds content: no text, no key, no query.
+//! Access log: one line of JSON for each request, made from its record.
+//! Never holds content: no text, no key, no query.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use pingora::proxy::Session;
-
+use super::Record;
 use crate::json::write_string;
-
-use super::context::Context;
-use super::fault::{Blame, Fault};
-use super::path::path;
 
 /// The log's target, so that it can be filtered and sent elsewhere.
 pub const TARGET: &str = "access";
@@ -17,55 +13,46 @@ pub const TARGET: &str = "access";
 const TEXT_BYTES_MAX: usize = 256;
 
 /// Writes the line of a request that is over.
-pub fn write(session: &Session, context: &Context) {
+pub fn write(record: &Record) {
     if log::log_enabled!(target: TARGET, log::Level::Info) {
-        log::info!(target: TARGET, "{}", line(session, context));
+        log::info!(target: TARGET, "{}", line(record));
     }
 }
 
-fn line(session: &Session, context: &Context) -> String {
-    let request = session.req_header();
-    let summary = context.summary.as_ref();
-    let tokens = summary.and_then(|summary| summary.tokens).unwrap_or_default();
-    let seen = &context.seen;
+/// The line of a request that is over, without its end.
+pub fn line(record: &Record) -> String {
+    let (summary, tokens) = (record.summary.as_ref(), record.tokens());
     let mut line = Line::default();
-    line.text("time", Some(&utc(SystemTime::now())));
-    line.text("id", Some(&context.id));
-    line.text("client", Some(&client(session)));
-    line.text("method", Some(request.method.as_str()));
-    line.text("path", Some(&String::from_utf8_lossy(path(request))));
-    line.number("status", context.status(session).map(u64::from));
-    line.text("model", context.plan.model.as_deref());
-    line.text("pool", context.terms.pool.as_ref().map(|pool| pool.name()));
-    line.text("peer", context.attempt.receipt.peer_url.as_deref());
-    line.text("engine", context.terms.pool.as_ref().map(|pool| pool.config().engine.name()));
-    line.text("dialect", context.plan.dialect());
-    line.number("request_bytes", u64::try_from(session.body_bytes_read()).ok());
-    line.number("bytes", u64::try_from(session.body_bytes_sent()).ok());
-    line.text("why", context.attempt.receipt.why.map(|why| why.to_string()).as_deref());
-    line.number("queue_ms", millis(context.tries.queued.unwrap_or_default()));
-    line.number("retries", Some(u64::from(context.tries.retries)));
-    line.number("first_byte_ms", seen.first_byte_after().and_then(millis));
-    line.number("first_token_ms", seen.pace.first_after(context.began).and_then(millis));
-    line.number("duration_ms", millis(context.began.elapsed()));
+    line.text("time", Some(&utc(record.ended)));
+    line.text("id", Some(&record.id));
+    line.text("client", Some(&record.client.map_or_else(|| "unix".to_owned(), |client| client.to_string())));
+    line.text("method", Some(&record.method));
+    line.text("path", Some(&record.path));
+    line.number("status", record.status.map(u64::from));
+    line.text("model", record.model.as_deref());
+    line.text("pool", record.pool.as_deref());
+    line.text("peer", record.peer.as_deref());
+    line.text("engine", record.engine);
+    line.text("dialect", record.dialect.as_deref());
+    line.number("request_bytes", Some(record.request_bytes));
+    line.number("bytes", Some(record.answer_bytes));
+    line.text("why", record.why.map(|why| why.to_string()).as_deref());
+    line.number("queue_ms", millis(record.queue_wait.unwrap_or_default()));
+    line.number("retries", Some(u64::from(record.retries)));
+    line.number("first_byte_ms", record.first_byte_after.and_then(millis));
+    line.number("first_token_ms", record.first_token_after().and_then(millis));
+    line.number("duration_ms", millis(record.took));
     line.number("input_tokens", tokens.input);
     line.number("cached_tokens", tokens.cached);
     line.number("output_tokens", tokens.output);
     line.number("calls", summary.map(|summary| u64::from(summary.calls)));
     line.text("finish", summary.and_then(|summary| summary.finish_reason.as_deref()));
-    line.text("outcome", Some(outcome(context.fault.as_ref())));
-    if let Some(fault) = &context.fault {
-        line.text("fault", Some(fault.blame().whose()));
-        line.text("error", Some(fault.code()));
+    line.text("outcome", Some(record.failure.as_ref().map_or("ok", |failure| failure.blame.outcome())));
+    if let Some(failure) = &record.failure {
+        line.text("fault", Some(failure.blame.whose()));
+        line.text("error", Some(failure.code));
     }
     line.end()
-}
-
-/// Who connected: an address, or `unix`, where clients have none. What stands before the gateway is that client, whomever
-/// it speaks for.
-fn client(session: &Session) -> String {
-    let addr = session.client_addr().and_then(|addr| addr.as_inet());
-    addr.map_or_else(|| "unix".to_owned(), |addr| addr.ip().to_string())
 }
 
 /// RFC 3339, to the millisecond: `2026-11-28T07:05:16.123Z`.
@@ -84,19 +71,6 @@ fn utc(at: SystemTime) -> String {
     let year = era * 400 + year + later;
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
-}
-
-fn outcome(fault: Option<&Fault>) -> &'static str {
-    match fault.map(Fault::blame) {
-        None => "ok",
-        Some(Blame::Client) => "refused",
-        Some(Blame::Left) => "client_left",
-        Some(Blame::Stalled) => "client_stalled",
-        Some(Blame::Busy) => "busy",
-        Some(Blame::Upstream) => "upstream_failed",
-        Some(Blame::Gateway) => "failed",
-        Some(Blame::Stop) => "cut",
-    }
 }
 
 fn millis(duration: Duration) -> Option<u64> {
