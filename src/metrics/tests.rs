@@ -1,8 +1,10 @@
 //! Requests in, a page out.
 
+mod facts;
+
 use super::*;
 use crate::answer::Tokens;
-use crate::record::{Failure, Operation};
+use crate::record::{Failure, Operation, Pace};
 
 /// Metrics that learn models' names.
 fn metrics() -> Metrics {
