@@ -17,9 +17,13 @@
 //! assert_eq!((step.found, step.rest), (Some(0), " b"));
 //! ```
 
+mod anchored;
+
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::dfa::DFA;
-use aho_corasick::{Anchored, MatchKind};
+use aho_corasick::{Anchored as Anchor, MatchKind};
+
+pub use anchored::{Anchored, Begun, Next};
 
 /// A set of markers, compiled.
 #[derive(Debug, Clone)]
@@ -44,6 +48,13 @@ struct Prefix {
 pub struct Cursor {
     state: StateID,
     held: Prefix,
+}
+
+impl Cursor {
+    /// Whether nothing is held back: what comes next may as well be read with other markers.
+    pub fn is_empty(self) -> bool {
+        self.held.len == 0
+    }
 }
 
 /// What one piece of text led to.
@@ -106,18 +117,18 @@ impl Markers {
     /// that is a prefix of another, or strictly inside it, would make the other unreachable and is refused.
     pub fn new<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Result<Self, MarkerError> {
         let texts: Vec<String> = texts.into_iter().map(Into::into).collect();
-        check(&texts)?;
+        sound(&texts, hidden)?;
         let dfa = DFA::builder()
             .match_kind(MatchKind::Standard)
             .prefilter(false)
             .build(&texts)
             .map_err(|e| MarkerError::Automaton(e.to_string()))?;
-        let start = dfa.start_state(Anchored::No).map_err(|e| MarkerError::Automaton(e.to_string()))?;
+        let start = dfa.start_state(Anchor::No).map_err(|e| MarkerError::Automaton(e.to_string()))?;
         let mut depths = Vec::new();
         for (marker, text) in (0u16..).zip(&texts) {
             let mut state = start;
             for (len, byte) in (1u16..).zip(text.bytes()) {
-                state = dfa.next_state(Anchored::No, state, byte);
+                state = dfa.next_state(Anchor::No, state, byte);
                 depths.push((state, Prefix { marker, len }));
             }
         }
@@ -165,7 +176,7 @@ impl Markers {
                 at += self.first_bytes.find(bytes.get(at..).unwrap_or_default());
             }
             let Some(&byte) = bytes.get(at) else { break };
-            state = self.dfa.next_state(Anchored::No, state, byte);
+            state = self.dfa.next_state(Anchor::No, state, byte);
             at += 1;
             if self.dfa.is_special(state) && self.dfa.is_match(state) {
                 let found = self.longest_match(state);
@@ -213,7 +224,18 @@ fn release<'m, 't>(held: &'m str, text: &'t str, read: usize, keep: usize, found
     }
 }
 
-fn check(texts: &[String]) -> Result<(), MarkerError> {
+/// Why the scan for one marker would never find the other, if that is so.
+pub fn hidden(inner: &str, outer: &str) -> Option<MarkerError> {
+    let (inner, outer) = (inner.to_string(), outer.to_string());
+    if outer.starts_with(&inner) {
+        return Some(MarkerError::PrefixOf { inner, outer });
+    }
+    let body = outer.get(..outer.len().saturating_sub(1)).unwrap_or_default();
+    body.contains(inner.as_str()).then_some(MarkerError::Inside { inner, outer })
+}
+
+/// Whether all of a set can be found; `hidden` says whether one marker hides another.
+fn sound(texts: &[String], hidden: impl Fn(&str, &str) -> Option<MarkerError>) -> Result<(), MarkerError> {
     if texts.len() > MARKERS_MAX {
         return Err(MarkerError::TooMany);
     }
@@ -224,18 +246,12 @@ fn check(texts: &[String]) -> Result<(), MarkerError> {
         if inner.len() > MARKER_BYTES_MAX {
             return Err(MarkerError::TooLong(inner.clone()));
         }
-        for (j, outer) in texts.iter().enumerate().filter(|&(j, _)| j != i) {
-            let (inner, outer) = (inner.clone(), outer.clone());
+        for (_, outer) in texts.iter().enumerate().filter(|&(j, _)| j != i) {
             if inner == outer {
-                debug_assert!(i != j);
-                return Err(MarkerError::Twice { inner });
+                return Err(MarkerError::Twice { inner: inner.clone() });
             }
-            if outer.starts_with(&inner) {
-                return Err(MarkerError::PrefixOf { inner, outer });
-            }
-            let body = outer.get(..outer.len() - 1).unwrap_or_default();
-            if body.contains(inner.as_str()) {
-                return Err(MarkerError::Inside { inner, outer });
+            if let Some(error) = hidden(inner, outer) {
+                return Err(error);
             }
         }
     }
@@ -246,6 +262,7 @@ impl FirstBytes {
     /// Those of no marker.
     pub const NONE: Self = Self { few: Few::Not, table: [false; 256] };
 
+    /// Those of these markers.
     pub fn of<'a>(texts: impl IntoIterator<Item = &'a String>) -> Self {
         let mut bytes: Vec<u8> = texts.into_iter().filter_map(|t| t.bytes().next()).collect();
         bytes.sort_unstable();

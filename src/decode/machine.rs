@@ -1,24 +1,24 @@
 //! The machine: which state the answer is in, and what leaves it.
 //! Does not know how any dialect writes a call; it knows where one may begin and when it is one.
 
+mod after_call;
 mod call;
 mod fence;
 mod lead;
+mod reasoning;
 mod text;
 
-use crate::dialect::{Opener, Role, Table};
+use crate::dialect::{self, Opener, Role};
 use crate::json::repair::{Ended, Skimmed};
 use crate::limits::Limits;
-use crate::scan::Cursor;
 
 use super::call::{Call, Context, Patience, Wrapped};
-use super::expect::Expect;
-use super::gap::{Gap, Phase};
-use super::lines::Lines;
+use super::outside::{AfterCall, Awaited, Outside};
 use super::payload::Payload;
 use super::{Ending, Event, Finish, Reasoning, Settings};
-use fence::Opening;
+use fence::Whole;
 use lead::Lead;
+use reasoning::Thought;
 
 /// Turns the text of one choice into events.
 #[derive(Debug)]
@@ -26,45 +26,23 @@ pub struct Decoder {
     settings: Settings,
     limits: Limits,
     state: State,
-    /// Where the scan for markers stands, in `Text` and `Reasoning`.
-    cursor: Cursor,
-    gap: Gap,
-    /// Where in the open block of reasoning the text stands.
-    thought: Lines,
     /// Bytes of the answer read so far, and bytes read again.
     read: u64,
     reread: u64,
-    /// A call's wrapper is open: its closer is awaited.
-    wrapper: Awaited,
-    /// A call began a list: its items may follow.
-    list: Awaited,
-    /// A call began behind an opening fence: its closing fence is awaited.
-    fence: Awaited,
-    /// The prompt opened reasoning, and nothing was read of it yet: its opener, if it comes too, is markup.
-    owed_open: Awaited,
-    /// A call ended open reasoning: the block's closer, if it comes after all, is markup.
-    owed_close: Awaited,
     ending: Ending,
 }
 
+/// What is being read. A state holds all that is awaited in it, and the state that it goes back to.
 #[derive(Debug)]
 enum State {
-    Text,
-    Reasoning,
+    /// Text, in which calls and reasoning may begin.
+    Outside(Outside),
+    Reasoning(Thought),
     Call(Box<Pending>),
-    /// A call behind a fence is complete; the fence's closer is expected.
-    FenceClose(Expect),
     /// The answer begins with a fence that may be all of it.
     Whole(Box<Whole>),
-    /// The one call that counts was read; the rest is dropped.
+    /// The one call that counts was read, or the answer ended; the rest is dropped.
     Closed,
-}
-
-/// Whether markup is still to come, which then belongs to what was read before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
-    No,
-    Yes,
 }
 
 /// A call that is being read.
@@ -89,53 +67,28 @@ struct Pending {
 enum Stage {
     /// It can still be text.
     Kept,
-    /// `CallStart` was emitted.
-    Committed,
+    /// `CallStart` was emitted; what may follow the call is known.
+    Committed(AfterCall),
 }
 
 /// What a call that is none goes back to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    Text,
-    Reasoning,
-}
-
-/// An answer that begins with a fence, kept until it is known to be nothing but calls in a fence.
 #[derive(Debug)]
-struct Whole {
-    raw: String,
-    opener: Opening,
-    /// Where in `raw` the fence's inside begins, and what reads it on trial.
-    inside: Option<(usize, Box<Decoder>)>,
+enum Origin {
+    Outside(Outside),
+    Reasoning(Thought),
 }
 
 /// Text that is read again costs at most so many times the text that was read once.
 const REREAD_FACTOR: u64 = 2;
 
 impl Decoder {
+    /// A decoder of one answer.
     pub fn new(settings: Settings, limits: &Limits) -> Self {
-        let cursor = text_table(&settings).markers.start();
-        let mut decoder = Self {
-            settings,
-            limits: limits.clone(),
-            state: State::Text,
-            cursor,
-            gap: Gap::new(limits.pending_bytes_max),
-            thought: Lines::default(),
-            read: 0,
-            reread: 0,
-            wrapper: Awaited::No,
-            list: Awaited::No,
-            fence: Awaited::No,
-            owed_open: Awaited::No,
-            owed_close: Awaited::No,
-            ending: Ending::default(),
-        };
-        if decoder.settings.reasoning == Reasoning::Open {
-            decoder.owed_open = Awaited::Yes;
-            decoder.enter_reasoning();
-        }
-        decoder
+        let outside = Outside::new(Awaited::No, limits.pending_bytes_max);
+        let is_open = settings.reasoning == Reasoning::Open && settings.dialect.spec().reasoning.is_some();
+        let state =
+            if is_open { State::Reasoning(Thought::opened_by_prompt(outside)) } else { State::Outside(outside) };
+        Self { settings, limits: limits.clone(), state, read: 0, reread: 0, ending: Ending::default() }
     }
 
     /// Takes the next piece of the model's text, cut anywhere between characters.
@@ -166,16 +119,13 @@ impl Decoder {
 
     /// Bytes held back: read, but not yet decided.
     pub fn held(&self) -> usize {
-        let state = match &self.state {
-            State::Text => text_table(&self.settings).markers.held(self.cursor).len(),
-            State::Reasoning => reasoning_held(&self.settings, self.cursor).len(),
-            State::Call(pending) if pending.stage == Stage::Kept => pending.raw.len(),
-            State::Call(pending) => pending.payload.held() + pending.call.leftover.len(),
-            State::FenceClose(expect) => expect.held(),
-            State::Whole(whole) => whole.raw.len(),
+        match &self.state {
+            State::Outside(outside) => outside.waiting() + outside.held_marker(outside_tables(&self.settings)).len(),
+            State::Reasoning(thought) => thought.outside.waiting() + thought.held_marker(&self.settings).len(),
+            State::Call(pending) => pending.held(),
+            State::Whole(whole) => whole.held(),
             State::Closed => 0,
-        };
-        self.gap.held() + state
+        }
     }
 
     /// Lets go of everything held and says what happened.
@@ -198,7 +148,7 @@ impl Decoder {
                 continue;
             }
             let allowed = REREAD_FACTOR * self.read + 4 * to_u64(self.limits.pending_bytes_max);
-            let is_committed = matches!(&self.state, State::Call(pending) if pending.stage == Stage::Committed);
+            let is_committed = matches!(&self.state, State::Call(pending) if pending.stage != Stage::Kept);
             if self.reread > allowed && !is_committed {
                 self.plain(rest, sink);
                 continue;
@@ -213,48 +163,42 @@ impl Decoder {
 
     /// Text that is not looked at, behind what was held for a look.
     fn plain(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
-        let (held, origin) = match std::mem::replace(&mut self.state, State::Text) {
-            State::Call(pending) => (pending.raw, pending.origin),
-            State::Whole(whole) => (whole.raw, Origin::Text),
-            State::FenceClose(mut expect) => (expect.take(), Origin::Text),
-            State::Text => (text_table(&self.settings).markers.held(self.cursor).to_string(), Origin::Text),
-            State::Reasoning => (reasoning_held(&self.settings, self.cursor).to_string(), Origin::Reasoning),
-            State::Closed => {
-                self.state = State::Closed;
-                return;
+        let (held, mut state) = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Call(pending) => (pending.raw, State::from(pending.origin)),
+            State::Whole(whole) => whole.into_text(),
+            State::Outside(mut outside) => {
+                let held = outside.held_marker(outside_tables(&self.settings)).to_string();
+                outside.let_go_of_marker();
+                (held, State::Outside(outside))
             }
+            State::Reasoning(mut thought) => {
+                let held = thought.held_marker(&self.settings).to_string();
+                thought.let_go_of_marker();
+                (held, State::Reasoning(thought))
+            }
+            State::Closed => return,
         };
-        match origin {
-            Origin::Text => self.enter_text(),
-            Origin::Reasoning => self.enter_reasoning(),
-        }
         for piece in [held.as_str(), text] {
-            match origin {
-                Origin::Text => emit_text(&mut self.gap, piece, sink),
-                Origin::Reasoning => self.think(piece, sink),
+            match &mut state {
+                State::Outside(outside) => outside.push(piece, sink),
+                State::Reasoning(thought) => thought.show(piece, sink),
+                State::Call(_) | State::Whole(_) | State::Closed => {}
             }
         }
+        self.state = state;
     }
 
     /// Reads some of `text`: at least a byte, or the state changes. What is returned beside the count is text
     /// of a call that turned out to be none, to be read again first.
     fn step(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         match &mut self.state {
-            State::Text => (self.step_text(text, sink), None),
-            State::Reasoning => (self.step_reasoning(text, sink), None),
+            State::Outside(outside) if outside.is_after_call() => self.step_after_call(text, sink),
+            State::Outside(_) => (self.step_text(text, sink), None),
+            State::Reasoning(_) => (self.step_reasoning(text, sink), None),
             State::Call(_) => self.step_call(text, sink),
-            State::FenceClose(_) => self.step_fence_close(text),
             State::Whole(_) => self.step_whole(text, sink),
             State::Closed => (text.len(), None),
         }
-    }
-
-    /// Whether what is held where the answer ends is a closer or an end-of-turn token cut short, right behind a call.
-    /// Behind text it is text, since a `<` is a prefix of a marker too.
-    fn is_cut_short(&self, held: &str) -> bool {
-        let call = &self.settings.dialect.spec().call;
-        let mut markup = call.close.iter().chain(&call.end_tokens);
-        self.gap.phase == Phase::AfterCall && !held.is_empty() && markup.any(|text| text.starts_with(held))
     }
 
     /// Lets go of what the current state holds. What is returned is to be read again, and then this once more.
@@ -262,38 +206,51 @@ impl Decoder {
         match &mut self.state {
             State::Call(_) => return self.settle_call(ended, sink),
             State::Whole(_) => return Some(self.settle_whole(ended, sink)),
-            // Whitespace at most, and a closing fence cut short.
-            State::FenceClose(_) => {}
-            State::Text => {
-                let held = text_table(&self.settings).markers.held(self.cursor);
-                if !self.is_cut_short(held) {
-                    emit_text(&mut self.gap, held, sink);
+            State::Outside(outside) => {
+                let tables = outside_tables(&self.settings);
+                if !outside.is_cut_short(tables) {
+                    outside.push(outside.held_marker(tables), sink);
                 }
+                outside.end(sink);
             }
-            State::Reasoning => {
-                let held = reasoning_held(&self.settings, self.cursor);
-                if !held.is_empty() {
-                    sink(Event::Reasoning(held));
-                }
+            State::Reasoning(thought) => {
+                thought.show(thought.held_marker(&self.settings), sink);
+                thought.outside.end(sink);
             }
-            State::Closed => return None,
-        }
-        if let Some(text) = self.gap.end() {
-            sink(Event::Text(&text));
+            State::Closed => {}
         }
         self.state = State::Closed;
         None
     }
 }
 
-fn text_table(settings: &Settings) -> &Table<Role> {
-    let tables = settings.dialect.tables();
-    if settings.reasoning == Reasoning::Off { &tables.plain } else { &tables.text }
+impl Origin {
+    fn outside(&self) -> &Outside {
+        match self {
+            Self::Outside(outside) | Self::Reasoning(Thought { outside, .. }) => outside,
+        }
+    }
+
+    fn outside_mut(&mut self) -> &mut Outside {
+        match self {
+            Self::Outside(outside) | Self::Reasoning(Thought { outside, .. }) => outside,
+        }
+    }
 }
 
-/// The part of a marker that is held inside reasoning.
-fn reasoning_held(settings: &Settings, cursor: Cursor) -> &str {
-    settings.dialect.tables().reasoning.as_ref().map_or("", |table| table.markers.held(cursor))
+impl From<Origin> for State {
+    fn from(origin: Origin) -> Self {
+        match origin {
+            Origin::Outside(outside) => Self::Outside(outside),
+            Origin::Reasoning(thought) => Self::Reasoning(thought),
+        }
+    }
+}
+
+/// The tables of the positions outside calls and reasoning.
+fn outside_tables(settings: &Settings) -> &dialect::Outside {
+    let tables = settings.dialect.tables();
+    if settings.reasoning == Reasoning::Off { &tables.unreasoned } else { &tables.outside }
 }
 
 fn context<'a>(settings: &'a Settings, limits: &'a Limits, patience: Patience, wrapped: Wrapped) -> Context<'a> {
@@ -304,20 +261,6 @@ fn context<'a>(settings: &'a Settings, limits: &'a Limits, patience: Patience, w
         limits,
         patience,
         wrapped,
-    }
-}
-
-/// Text of the answer, behind what waited for it.
-fn emit_text(gap: &mut Gap, text: &str, sink: &mut impl FnMut(Event<'_>)) {
-    if gap.is_open() {
-        return gap.show(text, sink);
-    }
-    let read = gap.absorb(text, |_| false);
-    let text = text.get(read..).unwrap_or_default();
-    if !text.is_empty() {
-        let waited = gap.open();
-        gap.show(&waited, sink);
-        gap.show(text, sink);
     }
 }
 

@@ -12,14 +12,17 @@
 //!    +---- reasoning opener / closer ----> Reasoning (an opener in it: Call, kept until it is complete)
 //! ```
 //!
+//! A state holds what is awaited in it and the state that it goes back to. Each position (in text, right after a
+//! call, in reasoning, in a tagged value) has markers of its own.
+//!
 //! Until a call's name is known and declared, and the first value of its arguments decided, all of it is kept
 //! as text and can be taken back. From then on nothing is, and arguments stream as they come.
 
 mod call;
 mod expect;
-mod gap;
 mod lines;
 mod machine;
+mod outside;
 mod payload;
 mod unescape;
 

@@ -121,6 +121,7 @@ macro_rules! t {
 
 mod literal;
 mod openers;
+mod positions;
 mod slips;
 mod values;
 

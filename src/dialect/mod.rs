@@ -9,8 +9,10 @@ mod table;
 
 pub use builtin::{DialectError, Dialects};
 pub use glob::Glob;
-pub use spec::{Call, Detect, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec};
-pub use table::{Edge, Opener, Role, Table, Tables, ValueMark};
+pub use spec::{
+    Call, Detect, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec, Unmarked,
+};
+pub use table::{AfterCall, Between, Edge, Opener, Outside, Role, Table, Tables, ValueMark};
 
 /// A compiled dialect.
 #[derive(Debug)]

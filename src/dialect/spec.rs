@@ -30,6 +30,11 @@ impl Spec {
         std::iter::once(&self.payload).chain(&self.also)
     }
 
+    /// What begins with `c` where no marker opens it, in any of its forms.
+    pub fn unmarked(&self, c: char) -> Option<Unmarked> {
+        self.payloads().find_map(|payload| payload.unmarked(c))
+    }
+
     pub fn json(&self) -> Option<&JsonSpec> {
         self.payloads().find_map(|payload| if let Payload::Json(spec) = payload { Some(spec) } else { None })
     }
@@ -114,6 +119,25 @@ pub enum Payload {
     Json(JsonSpec),
     Tagged(TaggedSpec),
     Literal(LiteralSpec),
+}
+
+/// What a payload can begin with where no marker opens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmarked {
+    Call,
+    /// A list of calls.
+    List,
+}
+
+impl Payload {
+    /// What begins with `c` in this form where no marker opens it.
+    fn unmarked(&self, c: char) -> Option<Unmarked> {
+        match (self, c) {
+            (Self::Json(_), '{') => Some(Unmarked::Call),
+            (Self::Json(_), '[') => Some(Unmarked::List),
+            _ => None,
+        }
+    }
 }
 
 /// A JSON object that carries name and arguments, or several of them.

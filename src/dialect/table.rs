@@ -1,10 +1,18 @@
-//! What a dialect's spec compiles to: the markers of each state, and what each of them means there.
-//! Does not read text; `decode` walks these tables.
+//! What a dialect's spec compiles to: a table of markers for each position in an answer, and what each means there.
+//! Does not read text; `decode` walks these tables. A marker is refused only against others of its own position.
+//!
+//! | position | markers |
+//! |--|--|
+//! | in text | openers, of calls and of reasoning; end-of-turn tokens |
+//! | in text behind a call that was left open | the same, and closers |
+//! | right after a call | the same; the text there begins with one of them or is text |
+//! | in reasoning | its closers and openers; openers of calls where a call ends it |
+//! | in a tagged value | whatever may end it |
 
 use crate::json::repair::Behind;
-use crate::scan::{FirstBytes, MarkerError, Markers};
+use crate::scan::{Anchored, FirstBytes, MarkerError, Markers, hidden};
 
-use super::spec::{Call, CallInReasoning, Payload, Spec, TaggedSpec};
+use super::spec::{Call, CallInReasoning, Payload, ReasoningSpec, Spec, TaggedSpec};
 
 /// Markers, and what each means.
 #[derive(Debug)]
@@ -25,13 +33,15 @@ impl<R: Copy> Table<R> {
     }
 }
 
-/// What a marker means in an answer. One text can mean several things, by what stands before it.
+/// What a marker means outside calls and in reasoning. One text can mean several things, by what stands before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Role {
     pub opens: Option<Opener>,
-    /// After a call it belongs to that call.
+    /// It closes a call's wrapper.
     pub closes: bool,
-    /// After the last call it is dropped.
+    /// It closes the code fence around a call.
+    pub closes_fence: bool,
+    /// Behind everything else it is dropped.
     pub ends_turn: bool,
     pub reasoning: Option<Edge>,
 }
@@ -76,11 +86,11 @@ pub enum ValueMark {
 #[derive(Debug)]
 pub struct Tables {
     /// Outside calls and reasoning.
-    pub text: Table<Role>,
+    pub outside: Outside,
     /// The same where reasoning markers are plain text.
-    pub plain: Table<Role>,
-    /// Inside reasoning, where the dialect has it.
-    pub reasoning: Option<Table<Role>>,
+    pub unreasoned: Outside,
+    /// Inside reasoning.
+    pub reasoning: Table<Role>,
     /// Inside a tagged parameter's value.
     pub value: Option<Table<ValueMark>>,
     /// The words of each bare opener, between which any whitespace may stand. The first is a marker.
@@ -93,34 +103,42 @@ pub struct Tables {
     pub behind: Behind,
 }
 
+/// The positions outside calls and reasoning.
+#[derive(Debug)]
+pub struct Outside {
+    /// In text.
+    pub text: Table<Role>,
+    /// In text behind a call whose closer did not come yet.
+    pub left_open: Table<Role>,
+    /// Right after a call.
+    pub after_call: AfterCall,
+}
+
+/// What may stand right after a call, and belongs to it or begins another.
+#[derive(Debug)]
+pub struct AfterCall {
+    pub markers: Anchored,
+    roles: Vec<Role>,
+    /// Characters that may be dropped between two calls, beside whitespace.
+    pub between: Between,
+}
+
+/// What may stand between two calls.
+#[derive(Debug, Default)]
+pub struct Between {
+    /// Wherever calls follow each other.
+    pub always: String,
+    /// In a list of calls.
+    pub in_list: String,
+    /// In a wrapper that is open.
+    pub in_wrapper: String,
+}
+
 impl Tables {
+    /// Compiles the tables of a dialect.
     pub fn compile(spec: &Spec) -> Result<Self, MarkerError> {
-        let mut plain = openers(&spec.call);
-        for text in &spec.call.close {
-            entry(&mut plain, text).closes = true;
-        }
-        for text in &spec.call.end_tokens {
-            entry(&mut plain, text).ends_turn = true;
-        }
-        let mut text = plain.clone();
-        let mut reasoning = None;
-        if let Some(block) = &spec.reasoning {
-            for open in &block.open {
-                entry(&mut text, open).reasoning = Some(Edge::Open);
-            }
-            for close in &block.close {
-                entry(&mut text, close).reasoning = Some(Edge::Close);
-            }
-            let ends = block.call == Some(CallInReasoning::Ends);
-            let mut inside = if ends { openers(&spec.call) } else { Vec::new() };
-            for open in &block.open {
-                entry(&mut inside, open).reasoning = Some(Edge::Open);
-            }
-            for close in &block.close {
-                entry(&mut inside, close).reasoning = Some(Edge::Close);
-            }
-            reasoning = Some(Table::new(inside)?);
-        }
+        let unreasoned = Outside::compile(spec, None)?;
+        let outside = Outside::compile(spec, spec.reasoning.as_ref())?;
         let tagged = spec.tagged();
         let value = tagged.map(|tagged| value_table(tagged, &spec.call)).transpose()?;
         let closers: Vec<String> =
@@ -135,9 +153,9 @@ impl Tables {
         let arguments = FirstBytes::of(behind().chain(quote));
         let behind = Behind::new(behind());
         Ok(Self {
-            text: Table::new(text)?,
-            plain: Table::new(plain)?,
-            reasoning,
+            outside,
+            unreasoned,
+            reasoning: reasoning(spec)?,
             value,
             bare: bare(&spec.call),
             closers,
@@ -145,6 +163,107 @@ impl Tables {
             behind,
         })
     }
+}
+
+impl Outside {
+    fn compile(spec: &Spec, block: Option<&ReasoningSpec>) -> Result<Self, MarkerError> {
+        let mut text = openers(&spec.call);
+        for token in &spec.call.end_tokens {
+            entry(&mut text, token).ends_turn = true;
+        }
+        for open in block.into_iter().flat_map(|block| &block.open) {
+            entry(&mut text, open).reasoning = Some(Edge::Open);
+        }
+        let mut closers = Vec::new();
+        for close in &spec.call.close {
+            entry(&mut closers, close).closes = true;
+        }
+        for close in block.into_iter().flat_map(|block| &block.close) {
+            entry(&mut closers, close).reasoning = Some(Edge::Close);
+        }
+        // In running text a closer must not hide an opener, nor be hidden.
+        let is_apart = |closer: &str| {
+            let apart = |other: &str| hidden(closer, other).is_none() && hidden(other, closer).is_none();
+            closer.is_empty() || text.iter().all(|(other, _)| closer == other || apart(other))
+        };
+        let apart = closers.iter().filter(|(closer, _)| is_apart(closer)).cloned().collect();
+        let left_open = Table::new(merged(text.clone(), apart))?;
+        let after_call = AfterCall::compile(spec, merged(text.clone(), closers))?;
+        Ok(Self { text: Table::new(text)?, left_open, after_call })
+    }
+}
+
+impl AfterCall {
+    fn compile(spec: &Spec, markers: Vec<(String, Role)>) -> Result<Self, MarkerError> {
+        // Whitespace before a marker is dropped there, its own too.
+        let mut entries = Vec::new();
+        for (text, role) in markers {
+            let text = text.trim_ascii_start();
+            if !text.is_empty() {
+                entry(&mut entries, text).join(role);
+            }
+        }
+        if !spec.call.fence.is_empty() {
+            entry(&mut entries, FENCE).closes_fence = true;
+        }
+        let mut between = Between::default();
+        for payload in spec.payloads() {
+            between.add(payload);
+        }
+        let (texts, roles): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
+        Ok(Self { markers: Anchored::new(texts)?, roles, between })
+    }
+
+    /// The meaning of the marker that was found.
+    pub fn role(&self, found: usize) -> Role {
+        self.roles.get(found).copied().unwrap_or_default()
+    }
+
+    /// The meanings of the markers that begin with `held`.
+    pub fn begun<'a>(&'a self, held: &'a str) -> impl Iterator<Item = Role> + 'a {
+        let begun = move |&(at, _): &(usize, &Role)| self.markers.text(at).starts_with(held);
+        self.roles.iter().enumerate().filter(begun).map(|(_, role)| *role)
+    }
+}
+
+impl Between {
+    fn add(&mut self, payload: &Payload) {
+        if let Payload::Json(spec) = payload {
+            self.always.push_str(&spec.between);
+            self.in_list.push_str(",]");
+            self.in_wrapper.push_str(",]}");
+        }
+    }
+}
+
+impl Role {
+    /// Adds what the same text means besides.
+    fn join(&mut self, other: Self) {
+        self.opens = self.opens.or(other.opens);
+        self.reasoning = self.reasoning.or(other.reasoning);
+        self.closes |= other.closes;
+        self.closes_fence |= other.closes_fence;
+        self.ends_turn |= other.ends_turn;
+    }
+}
+
+fn merged(mut entries: Vec<(String, Role)>, more: Vec<(String, Role)>) -> Vec<(String, Role)> {
+    for (text, role) in more {
+        entry(&mut entries, &text).join(role);
+    }
+    entries
+}
+
+fn reasoning(spec: &Spec) -> Result<Table<Role>, MarkerError> {
+    let Some(block) = &spec.reasoning else { return Table::new(Vec::new()) };
+    let mut inside = if block.call == Some(CallInReasoning::Ends) { openers(&spec.call) } else { Vec::new() };
+    for open in &block.open {
+        entry(&mut inside, open).reasoning = Some(Edge::Open);
+    }
+    for close in &block.close {
+        entry(&mut inside, close).reasoning = Some(Edge::Close);
+    }
+    Table::new(inside)
 }
 
 fn openers(call: &Call) -> Vec<(String, Role)> {

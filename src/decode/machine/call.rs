@@ -1,19 +1,39 @@
 //! A call from its opener to its end: kept, committed, complete, or none after all.
 
 use super::lead::{Lead, Step};
-use super::{Awaited, Decoder, Origin, Pending, Stage, State, context, emit_text, to_u64};
+use super::reasoning::Thought;
+use super::{Decoder, Origin, Pending, Stage, State, context, to_u64};
 use crate::decode::call::{Call, Patience, Verdict, Wrapped};
-use crate::decode::expect::Expect;
-use crate::decode::gap::Phase;
+use crate::decode::outside::Awaited;
 use crate::decode::payload::Payload;
 use crate::decode::{Calls, Event};
 use crate::dialect::{Opener, Role};
 use crate::json::repair::{Completion, Ended, Skimmed};
 
+impl Pending {
+    /// Bytes that are held, beside what waits for it.
+    pub(super) fn held(&self) -> usize {
+        let own = match self.stage {
+            Stage::Kept => self.raw.len(),
+            Stage::Committed(_) => self.payload.held() + self.call.leftover.len(),
+        };
+        self.origin.outside().waiting() + own
+    }
+
+    /// Whether the closer of a code fence around it is awaited.
+    pub(super) fn fence(&self) -> Awaited {
+        match self.stage {
+            Stage::Kept => self.origin.outside().place.fence(),
+            Stage::Committed(after) => after.fence,
+        }
+    }
+}
+
 impl Decoder {
     /// A call may begin with `marker`, which was just found.
-    pub(super) fn begin(&mut self, marker: &str, by: Opener, role: Role, origin: Origin) {
-        let is_wrapped = by == Opener::Wrapper || self.wrapper == Awaited::Yes;
+    pub(super) fn begin(&mut self, marker: &str, by: Opener, role: Role) {
+        let Some(origin) = self.take_origin() else { return };
+        let is_wrapped = by == Opener::Wrapper || origin.outside().place.left_open().wrapper == Awaited::Yes;
         let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };
         let cx = context(&self.settings, &self.limits, Patience::Mend, wrapped);
         let mut pending = Pending {
@@ -59,7 +79,7 @@ impl Decoder {
     /// Reads `text` if a call's arguments go on in it and nothing has to be decided: most of a long call.
     pub(super) fn skim(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> Skimmed {
         let State::Call(pending) = &mut self.state else { return Skimmed::No };
-        if pending.stage != Stage::Committed || text.is_empty() {
+        if pending.stage == Stage::Kept || text.is_empty() {
             return Skimmed::No;
         }
         let skimmed = pending.payload.skim(text, &self.settings.dialect, &mut pending.call.arguments);
@@ -105,7 +125,7 @@ impl Decoder {
     fn push_payload(&mut self, piece: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Call(pending) = &mut self.state else { return (0, None) };
         let kept = pending.stage == Stage::Kept;
-        let sound_only = kept && pending.origin == Origin::Reasoning;
+        let sound_only = kept && matches!(pending.origin, Origin::Reasoning(_));
         let patience = if sound_only { Patience::SoundOnly } else { Patience::Mend };
         let cx = context(&self.settings, &self.limits, patience, pending.wrapped);
         let verdict = pending.payload.push(piece, &cx, &mut pending.call);
@@ -134,28 +154,23 @@ impl Decoder {
     /// The commit point: from here on it is a call.
     pub(super) fn commit(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         let State::Call(pending) = &mut self.state else { return };
-        if self.gap.phase == Phase::Open {
-            self.fence = Awaited::No;
-            self.list = Awaited::No;
-        }
-        if let Some(token) = self.gap.before_call() {
-            self.gap.show(&token, sink);
-        }
+        let mut after = pending.origin.outside().place.after_call();
+        pending.origin.outside_mut().before_call(sink);
         match pending.by {
-            Opener::Wrapper => self.wrapper = Awaited::Yes,
-            Opener::Fenced => self.fence = Awaited::Yes,
+            Opener::Wrapper => after.left_open.wrapper = Awaited::Yes,
+            Opener::Fenced => after.fence = Awaited::Yes,
             Opener::Bare => {}
         }
         if pending.call.listed {
-            self.list = Awaited::Yes;
+            after.list = Awaited::Yes;
         }
         if pending.call.fenced {
-            self.fence = Awaited::Yes;
+            after.fence = Awaited::Yes;
         }
-        if pending.origin == Origin::Reasoning {
-            self.owed_close = Awaited::Yes;
+        if matches!(pending.origin, Origin::Reasoning(_)) {
+            after.left_open.reasoning = Awaited::Yes;
         }
-        pending.stage = Stage::Committed;
+        pending.stage = Stage::Committed(after);
         pending.raw = String::new();
         self.ending.calls += 1;
         sink(Event::CallStart { name: &pending.call.name, id: None });
@@ -167,19 +182,18 @@ impl Decoder {
         if matches!(&self.state, State::Call(pending) if pending.stage == Stage::Kept) {
             self.commit(sink);
         }
-        let State::Call(mut pending) = std::mem::replace(&mut self.state, State::Text) else { return None };
-        flush(&mut pending.call, sink);
+        let State::Call(pending) = std::mem::replace(&mut self.state, State::Closed) else { return None };
+        let Pending { mut call, origin, stage: Stage::Committed(after), .. } = *pending else { return None };
+        flush(&mut call, sink);
         sink(Event::CallEnd);
-        self.count(&pending.call);
-        emit_text(&mut self.gap, &pending.call.leftover, sink);
-        self.gap.after_call();
-        self.enter_text();
-        if self.settings.calls == Calls::First {
-            self.state = State::Closed;
-        } else if self.fence == Awaited::Yes {
-            self.state = State::FenceClose(Expect::default());
+        self.count(&call);
+        let (Origin::Outside(mut outside) | Origin::Reasoning(Thought { mut outside, .. })) = origin;
+        outside.push(&call.leftover, sink);
+        outside.after_call(after);
+        if self.settings.calls == Calls::All {
+            self.state = State::Outside(outside);
         }
-        Some(pending.call.again).filter(|again| !again.is_empty())
+        Some(call.again).filter(|again| !again.is_empty())
     }
 
     pub(super) fn count(&mut self, call: &Call) {
@@ -193,32 +207,28 @@ impl Decoder {
 
     /// It is no call: its opener is text, and what stood behind it is read again.
     pub(super) fn reject(&mut self, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
-        let state = std::mem::replace(&mut self.state, State::Text);
-        let State::Call(pending) = state else { return None };
-        let Pending { raw, opener, lead, by, role, origin, .. } = *pending;
+        let State::Call(pending) = std::mem::replace(&mut self.state, State::Closed) else { return None };
+        let Pending { raw, opener, lead, by, role, mut origin, .. } = *pending;
         // Of an opener that was none the first marker says little: a brace, a fence.
         if matches!(lead, Lead::Over | Lead::Again(_)) {
             self.ending.rejected += 1;
         }
         let first = raw.chars().next().map_or(0, char::len_utf8);
-        let (opener, rest) = raw.split_at_checked(opener.max(first))?;
-        if origin == Origin::Reasoning {
-            self.enter_reasoning();
-            self.think(opener, sink);
-        } else {
-            self.enter_text();
-
+        let (opener, rest) = raw.split_at_checked(opener.max(first)).unwrap_or_default();
+        match &mut origin {
+            Origin::Reasoning(thought) => thought.show(opener, sink),
             // A marker that opens and closes, right after a call, closed it.
-            if role.closes && self.gap.phase == Phase::AfterCall && self.gap.has_room() {
-                self.wrapper = Awaited::No;
-                self.gap.close_block(opener);
-            } else {
-                emit_text(&mut self.gap, opener, sink);
+            Origin::Outside(outside) if role.closes && outside.is_after_call() && outside.has_room() => {
+                outside.close_wrapper(opener);
+            }
+            Origin::Outside(outside) => {
+                outside.push(opener, sink);
                 if by == Opener::Wrapper {
-                    self.gap.lines.mark();
+                    outside.lines.mark();
                 }
             }
         }
+        self.state = origin.into();
         Some(rest.to_string())
     }
 
@@ -227,9 +237,9 @@ impl Decoder {
         let cx = context(&self.settings, &self.limits, Patience::Mend, pending.wrapped);
         let completion = pending.payload.finish(ended, &cx, &mut pending.call);
         let whole = completion == Completion::Complete && pending.call.ready;
-        let open = pending.stage == Stage::Committed || (pending.call.ready && pending.origin == Origin::Text);
+        let in_text = matches!(pending.origin, Origin::Outside(_));
+        let open = pending.stage != Stage::Kept || (pending.call.ready && in_text);
         if whole {
-            self.fence = Awaited::No;
             return Some(self.complete(sink).unwrap_or_default());
         }
         if !open {

@@ -1,31 +1,41 @@
-//! Code fences around calls: the closing fence behind a call, and an answer that is a fence and nothing else.
+//! An answer that is a code fence and nothing else, which may hold calls.
 
-use super::{Awaited, Decoder, State, emit_text};
+use super::{Decoder, State};
 use crate::decode::expect::{Expect, Expected};
+use crate::decode::outside::{Awaited, Outside};
 use crate::decode::{Calls, Event, Finish, Settings};
 use crate::json::repair::Ended;
 
-impl Decoder {
-    pub(super) fn step_fence_close(&mut self, text: &str) -> (usize, Option<String>) {
-        let State::FenceClose(expect) = &mut self.state else { return (0, None) };
-        for (at, c) in text.char_indices() {
-            match expect.push(c, ["```"].into_iter()) {
-                Expected::More => {}
-                Expected::Found(_) => {
-                    self.fence = Awaited::No;
-                    self.enter_text();
-                    return (at + c.len_utf8(), None);
-                }
-                Expected::Other => {
-                    let again = expect.take();
-                    self.enter_text();
-                    return (at + c.len_utf8(), Some(again));
-                }
-            }
-        }
-        (text.len(), None)
+/// An answer that begins with a fence, kept until it is known to be nothing but calls in a fence.
+#[derive(Debug)]
+pub(super) struct Whole {
+    raw: String,
+    opener: Opening,
+    /// Where in `raw` the fence's inside begins, and what reads it on trial.
+    inside: Option<(usize, Box<Decoder>)>,
+    /// What stood before it.
+    outside: Outside,
+}
+
+impl Whole {
+    /// An answer that may begin with a fence.
+    pub fn new(outside: Outside) -> Self {
+        Self { raw: String::new(), opener: Opening::default(), inside: None, outside }
     }
 
+    /// Bytes that are held.
+    pub fn held(&self) -> usize {
+        self.raw.len() + self.outside.waiting()
+    }
+
+    /// It is text: what was read, and the state that reads it.
+    pub fn into_text(self) -> (String, State) {
+        (self.raw, State::Outside(self.outside))
+    }
+}
+
+impl Decoder {
+    /// Reads on in an answer that may be a fence and nothing else.
     pub(super) fn step_whole(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Whole(whole) = &mut self.state else { return (0, None) };
         for (at, c) in text.char_indices() {
@@ -34,10 +44,9 @@ impl Decoder {
                 Some((_, trial)) => push_on_trial(trial, c.encode_utf8(&mut [0; 4])),
                 None => match whole.opener.push(c, &self.settings.dialect.spec().call.fence) {
                     Expected::Found(_) => {
-                        let mut trial =
-                            Self::new(Settings { calls: Calls::All, ..self.settings.clone() }, &self.limits);
-                        trial.enter_text();
-                        trial.fence = Awaited::Yes;
+                        let settings = Settings { calls: Calls::All, ..self.settings.clone() };
+                        let mut trial = Self::new(settings, &self.limits);
+                        trial.state = State::Outside(Outside::new(Awaited::Yes, self.limits.pending_bytes_max));
                         whole.inside = Some((whole.raw.len(), Box::new(trial)));
                         true
                     }
@@ -53,28 +62,41 @@ impl Decoder {
     }
 
     /// The fence is not the whole answer, or holds no call: it is text.
-    pub(super) fn release_whole(&mut self, sink: &mut impl FnMut(Event<'_>)) -> String {
-        let State::Whole(whole) = std::mem::replace(&mut self.state, State::Text) else { return String::new() };
-        self.enter_text();
-        self.ending.examined += whole.inside.map_or(0, |(_, trial)| trial.ending.examined);
-        let (first, rest) = whole.raw.split_at_checked(1).unwrap_or_default();
-        emit_text(&mut self.gap, first, sink);
+    fn release_whole(&mut self, sink: &mut impl FnMut(Event<'_>)) -> String {
+        let State::Whole(mut whole) = std::mem::replace(&mut self.state, State::Closed) else { return String::new() };
+        self.ending.examined += whole.inside.take().map_or(0, |(_, trial)| trial.ending.examined);
+        let (raw, state) = whole.into_text();
+        self.state = state;
+        let (first, rest) = raw.split_at_checked(1).unwrap_or_default();
+        if let State::Outside(outside) = &mut self.state {
+            outside.push(first, sink);
+        }
         rest.to_string()
     }
 
+    /// The answer ended: it was nothing but calls in a fence, whose inside is read now, or it is text.
     pub(super) fn settle_whole(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> String {
         let State::Whole(whole) = &mut self.state else { return String::new() };
         if let Some((begins, trial)) = whole.inside.take() {
             self.ending.examined += trial.ending.examined;
-            let fence_closed = trial.fence == Awaited::No;
+            let fence_closed = trial.fence() == Awaited::No;
             if fence_closed && ended == Ended::ByItself && finish_trial(*trial) {
                 let inside = whole.raw.get(begins..).unwrap_or_default().to_string();
-                self.enter_text();
-                self.fence = Awaited::Yes;
+                self.state = State::Outside(Outside::new(Awaited::Yes, self.limits.pending_bytes_max));
                 return inside;
             }
         }
         self.release_whole(sink)
+    }
+
+    /// Whether the closer of a code fence around calls is awaited.
+    fn fence(&self) -> Awaited {
+        match &self.state {
+            State::Outside(outside) => outside.place.fence(),
+            State::Reasoning(thought) => thought.outside.place.fence(),
+            State::Call(pending) => pending.fence(),
+            State::Whole(_) | State::Closed => Awaited::No,
+        }
     }
 }
 

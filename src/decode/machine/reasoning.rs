@@ -1,0 +1,82 @@
+//! Reasoning: an open block, and a call in it.
+
+use super::text::may_open;
+use super::{Decoder, State};
+use crate::decode::lines::Lines;
+use crate::decode::outside::{Awaited, Outside};
+use crate::decode::{Event, Settings};
+use crate::dialect::Edge;
+use crate::scan::Cursor;
+
+/// A block of reasoning that is open.
+#[derive(Debug)]
+pub(super) struct Thought {
+    /// The prompt opened it, and nothing was read of it yet: its opener, if it comes too, is markup.
+    opener: Awaited,
+    /// Where in it the text stands.
+    pub lines: Lines,
+    /// Where the scan for markers stands, where it holds something.
+    cursor: Option<Cursor>,
+    /// What it is read in, and goes on behind it.
+    pub outside: Outside,
+}
+
+impl Thought {
+    /// A block that the answer opened.
+    pub fn new(outside: Outside) -> Self {
+        Self { opener: Awaited::No, lines: Lines::default(), cursor: None, outside }
+    }
+
+    /// A block that the prompt opened.
+    pub fn opened_by_prompt(outside: Outside) -> Self {
+        Self { opener: Awaited::Yes, ..Self::new(outside) }
+    }
+
+    /// More of it.
+    pub fn show(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if !text.is_empty() {
+            self.opener = Awaited::No;
+            self.lines.push(text);
+            sink(Event::Reasoning(text));
+        }
+    }
+
+    /// What may be a marker, and is held.
+    pub fn held_marker<'s>(&self, settings: &'s Settings) -> &'s str {
+        self.cursor.map_or("", |cursor| settings.dialect.tables().reasoning.markers.held(cursor))
+    }
+
+    /// What may be a marker is not looked at.
+    pub fn let_go_of_marker(&mut self) {
+        self.cursor = None;
+    }
+}
+
+impl Decoder {
+    /// Reads reasoning up to the next marker.
+    pub(super) fn step_reasoning(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
+        let State::Reasoning(thought) = &mut self.state else { return 0 };
+        let (spec, table) = (self.settings.dialect.spec(), &self.settings.dialect.tables().reasoning);
+        let mut cursor = thought.cursor.unwrap_or_else(|| table.markers.start());
+        let step = table.markers.step(&mut cursor, text);
+        thought.cursor = (!cursor.is_empty()).then_some(cursor);
+        thought.show(step.released, sink);
+        thought.show(step.text, sink);
+        let read = text.len() - step.rest.len();
+        let Some(found) = step.found else { return read };
+        let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found));
+        let opener = std::mem::take(&mut thought.opener);
+        if let Some(by) = role.opens.filter(|&by| may_open(by, &thought.lines, spec)) {
+            let marker = marker.to_string();
+            self.begin(&marker, by, role);
+        } else if role.reasoning == Some(Edge::Close) {
+            if let State::Reasoning(Thought { mut outside, .. }) = std::mem::replace(&mut self.state, State::Closed) {
+                outside.after_reasoning();
+                self.state = State::Outside(outside);
+            }
+        } else if opener == Awaited::No {
+            thought.show(marker, sink);
+        }
+        read
+    }
+}

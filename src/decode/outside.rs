@@ -1,0 +1,314 @@
+//! The answer outside calls and reasoning: where its text stands, and what of it may be dropped.
+//! At the start of the answer, after a call and at the very end whitespace waits for what follows it: before a call or
+//! the end it is dropped, before text it is text. An end-of-turn token waits wherever it stands.
+
+use crate::dialect::{self, Role, Table};
+use crate::scan::{Begun, Cursor, Markers, Step};
+
+use super::Event;
+use super::lines::Lines;
+
+/// Whether markup is still to come that belongs to what was read before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Awaited {
+    #[default]
+    No,
+    Yes,
+}
+
+/// Where the text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nothing was written yet; perhaps the whole answer stands in a code fence, which was opened.
+    Start { fence: Awaited },
+    /// Text is going on.
+    Open(LeftOpen),
+    /// A call was the last thing.
+    AfterCall(AfterCall),
+}
+
+/// What calls left open. Its closer is markup wherever it comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct LeftOpen {
+    /// The wrapper around the last call.
+    pub wrapper: Awaited,
+    /// The block of reasoning that a call ended.
+    pub reasoning: Awaited,
+}
+
+/// What may follow a call and belongs to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct AfterCall {
+    pub left_open: LeftOpen,
+    /// A call began a list: its items may follow.
+    pub list: Awaited,
+    /// The code fence around calls.
+    pub fence: Awaited,
+    /// What was read of a marker.
+    pub begun: Begun,
+}
+
+/// The text outside, and what of it waits.
+#[derive(Debug)]
+pub(super) struct Outside {
+    pub place: Place,
+    /// Where text that was shown stands.
+    pub lines: Lines,
+    /// Where the scan for markers stands, where it holds something.
+    cursor: Option<Cursor>,
+    waiting: String,
+    /// What waits is no longer than this; more whitespace is text.
+    bytes_max: usize,
+    /// Where in what waits a token begins that only the answer's end makes droppable.
+    token: Option<usize>,
+    /// Whitespace right after a reasoning block belongs to the block's markup.
+    after_reasoning: bool,
+    /// Such a block was the last that stood here.
+    behind_reasoning: bool,
+}
+
+impl Place {
+    /// What calls left open.
+    pub fn left_open(self) -> LeftOpen {
+        match self {
+            Self::Start { .. } => LeftOpen::default(),
+            Self::Open(left_open) | Self::AfterCall(AfterCall { left_open, .. }) => left_open,
+        }
+    }
+
+    /// Whether a code fence is open around calls.
+    pub fn fence(self) -> Awaited {
+        match self {
+            Self::Start { fence } | Self::AfterCall(AfterCall { fence, .. }) => fence,
+            Self::Open(_) => Awaited::No,
+        }
+    }
+
+    /// What may follow a call that begins here.
+    pub fn after_call(self) -> AfterCall {
+        let list = if let Self::AfterCall(after) = self { after.list } else { Awaited::No };
+        AfterCall { left_open: self.left_open(), list, fence: self.fence(), begun: Begun::default() }
+    }
+
+    #[inline]
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+}
+
+impl Outside {
+    /// The start of an answer, perhaps in a fence that was opened. What waits has at most `bytes_max`.
+    pub fn new(fence: Awaited, bytes_max: usize) -> Self {
+        Self {
+            place: Place::Start { fence },
+            lines: Lines::default(),
+            cursor: None,
+            waiting: String::new(),
+            bytes_max,
+            token: None,
+            after_reasoning: false,
+            behind_reasoning: false,
+        }
+    }
+
+    /// The markers that count where text may go on.
+    #[inline]
+    pub fn table<'t>(&self, tables: &'t dialect::Outside) -> &'t Table<Role> {
+        match &self.place {
+            Place::Open(left_open) if *left_open != LeftOpen::default() => &tables.left_open,
+            _ => &tables.text,
+        }
+    }
+
+    /// Scans text for the next of these markers.
+    #[inline]
+    pub fn scan<'m, 't>(&mut self, text: &'t str, markers: &'m Markers) -> Step<'m, 't> {
+        let mut cursor = self.cursor.unwrap_or_else(|| markers.start());
+        let step = markers.step(&mut cursor, text);
+        self.cursor = (!cursor.is_empty()).then_some(cursor);
+        step
+    }
+
+    /// What may be a marker, and is held.
+    pub fn held_marker<'t>(&self, tables: &'t dialect::Outside) -> &'t str {
+        match (self.place, self.cursor) {
+            (Place::AfterCall(after), _) => tables.after_call.markers.held(after.begun),
+            (_, Some(cursor)) => self.table(tables).markers.held(cursor),
+            (_, None) => "",
+        }
+    }
+
+    /// Whether what is held where the answer ends is a closer or an end-of-turn token cut short, right behind a call.
+    /// Behind text it is text, since a `<` is a prefix of a marker too.
+    pub fn is_cut_short(&self, tables: &dialect::Outside) -> bool {
+        let Place::AfterCall(after) = self.place else { return false };
+        let ends = |role: Role| role.closes || role.ends_turn || (role.closes_fence && after.fence == Awaited::Yes);
+        !after.begun.is_empty() && tables.after_call.begun(self.held_marker(tables)).any(ends)
+    }
+
+    /// What may be a marker is none, or is not looked at: it is held no longer.
+    pub fn let_go_of_marker(&mut self) {
+        self.cursor = None;
+        if let Place::AfterCall(after) = &mut self.place {
+            after.begun = Begun::default();
+        }
+    }
+
+    /// Whether a marker is begun in text that may go on.
+    #[inline]
+    pub fn is_in_marker(&self) -> bool {
+        self.cursor.is_some()
+    }
+
+    /// Takes the droppable beginning of `text`, and returns how many bytes that is.
+    /// `also` are characters that are droppable beside whitespace.
+    pub fn absorb(&mut self, text: &str, also: impl Fn(char) -> bool) -> usize {
+        if self.is_open() {
+            return 0;
+        }
+        let mut read = 0;
+        for c in text.chars() {
+            if c.is_ascii_whitespace() && self.after_reasoning {
+                read += c.len_utf8();
+                continue;
+            }
+            self.after_reasoning = false;
+            let waits = !self.place.is_open() || self.token.is_some();
+            let droppable = waits && (c.is_ascii_whitespace() || also(c));
+            if !droppable || !self.has_room() {
+                break;
+            }
+            self.waiting.push(c);
+            read += c.len_utf8();
+        }
+        read
+    }
+
+    /// Whether a call was the last thing.
+    #[inline]
+    pub fn is_after_call(&self) -> bool {
+        matches!(self.place, Place::AfterCall(_))
+    }
+
+    /// Whether text is going on, and nothing of it is dropped or waits.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.place.is_open() && !self.after_reasoning && self.token.is_none()
+    }
+
+    /// Whether nothing was shown since the answer began, or since a call or a reasoning block.
+    pub fn is_fresh(&self) -> bool {
+        !self.place.is_open() || self.behind_reasoning
+    }
+
+    /// Whether more can wait.
+    pub fn has_room(&self) -> bool {
+        self.waiting.len() < self.bytes_max
+    }
+
+    /// An end-of-turn token, which is dropped if the answer ends here.
+    pub fn absorb_token(&mut self, token: &str) {
+        self.token.get_or_insert(self.waiting.len());
+        self.waiting.push_str(token);
+    }
+
+    /// Text goes on here: what waited comes before it.
+    pub fn open(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        self.place = Place::Open(self.place.left_open());
+        self.after_reasoning = false;
+        self.token = None;
+        let waited = std::mem::take(&mut self.waiting);
+        self.show(&waited, sink);
+    }
+
+    /// A call begins. What waited is dropped, unless a token among it turns out to be text.
+    pub fn before_call(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        self.after_reasoning = false;
+        let waited = std::mem::take(&mut self.waiting);
+        if self.token.take().is_some() {
+            self.show(&waited, sink);
+        }
+    }
+
+    /// The call's wrapper was closed.
+    pub fn close_wrapper(&mut self, closer: &str) {
+        match &mut self.place {
+            Place::Open(left_open) | Place::AfterCall(AfterCall { left_open, .. }) => left_open.wrapper = Awaited::No,
+            Place::Start { .. } => {}
+        }
+        self.close(closer);
+    }
+
+    /// The code fence around calls was closed.
+    pub fn close_fence(&mut self, closer: &str) {
+        if let Place::AfterCall(after) = &mut self.place {
+            after.fence = Awaited::No;
+        }
+        self.close(closer);
+    }
+
+    /// The block of reasoning that a call ended was closed.
+    pub fn close_reasoning(&mut self) {
+        match &mut self.place {
+            Place::Open(left_open) | Place::AfterCall(AfterCall { left_open, .. }) => left_open.reasoning = Awaited::No,
+            Place::Start { .. } => {}
+        }
+        self.after_reasoning();
+    }
+
+    /// What stood before a closer belongs to what it closes. Behind a token the closer waits too.
+    fn close(&mut self, closer: &str) {
+        if self.token.is_some() {
+            self.waiting.push_str(closer);
+        } else {
+            self.waiting.clear();
+        }
+    }
+
+    /// A call ended.
+    pub fn after_call(&mut self, after: AfterCall) {
+        self.place = Place::AfterCall(after);
+        self.cursor = None;
+    }
+
+    /// A reasoning block ended.
+    pub fn after_reasoning(&mut self) {
+        self.after_reasoning = true;
+        self.behind_reasoning = true;
+    }
+
+    /// The answer ended: whitespace that waited at its start is all there is of it, and text; a token behind it goes.
+    pub fn end(&mut self, sink: &mut impl FnMut(Event<'_>)) {
+        let mut waited = std::mem::take(&mut self.waiting);
+        waited.truncate(self.token.take().unwrap_or(waited.len()));
+        if !matches!(self.place, Place::AfterCall(_)) && !waited.is_empty() {
+            sink(Event::Text(&waited));
+        }
+    }
+
+    /// Text of the answer, behind what waited for it.
+    pub fn push(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if self.is_open() {
+            return self.show(text, sink);
+        }
+        let read = self.absorb(text, |_| false);
+        let text = text.get(read..).unwrap_or_default();
+        if !text.is_empty() {
+            self.open(sink);
+            self.show(text, sink);
+        }
+    }
+
+    fn show(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if !text.is_empty() {
+            self.behind_reasoning = false;
+            self.lines.push(text);
+            sink(Event::Text(text));
+        }
+    }
+
+    /// Bytes that wait, beside a marker.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+}
