@@ -2,17 +2,19 @@
 //! Holds no model's name; those stand in `conf/dialects/*.yaml`.
 
 mod builtin;
+mod form;
 mod glob;
 pub mod prompt;
 mod spec;
 mod table;
 
 pub use builtin::{DialectError, Dialects};
+pub use form::{Form, Tagged, ValueMark};
 pub use glob::Glob;
 pub use spec::{
     Call, Detect, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec, Unmarked,
 };
-pub use table::{AfterCall, Between, Edge, Opener, Outside, Role, Table, Tables, ValueMark};
+pub use table::{AfterCall, Between, Edge, Opener, Outside, Role, Table, Tables};
 
 /// A compiled dialect.
 #[derive(Debug)]

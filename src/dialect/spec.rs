@@ -34,14 +34,6 @@ impl Spec {
     pub fn unmarked(&self, c: char) -> Option<Unmarked> {
         self.payloads().find_map(|payload| payload.unmarked(c))
     }
-
-    pub fn json(&self) -> Option<&JsonSpec> {
-        self.payloads().find_map(|payload| if let Payload::Json(spec) = payload { Some(spec) } else { None })
-    }
-
-    pub fn tagged(&self) -> Option<&TaggedSpec> {
-        self.payloads().find_map(|payload| if let Payload::Tagged(spec) = payload { Some(spec) } else { None })
-    }
 }
 
 /// How `dialect: auto` knows the family.

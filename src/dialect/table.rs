@@ -12,7 +12,8 @@
 use crate::json::repair::Behind;
 use crate::scan::{Anchored, FirstBytes, MarkerError, Markers, hidden};
 
-use super::spec::{Call, CallInReasoning, Payload, ReasoningSpec, Spec, TaggedSpec};
+use super::form::Form;
+use super::spec::{Call, CallInReasoning, Payload, ReasoningSpec, Spec};
 
 /// Markers, and what each means.
 #[derive(Debug)]
@@ -22,7 +23,8 @@ pub struct Table<R> {
 }
 
 impl<R: Copy> Table<R> {
-    fn new(entries: Vec<(String, R)>) -> Result<Self, MarkerError> {
+    /// Compiles markers and their meanings.
+    pub(super) fn new(entries: Vec<(String, R)>) -> Result<Self, MarkerError> {
         let (texts, roles): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
         Ok(Self { markers: Markers::new(texts)?, roles })
     }
@@ -64,24 +66,6 @@ pub enum Opener {
     Fenced,
 }
 
-/// What markup that stands in a tagged parameter's value may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ValueMark {
-    /// The value's own closer.
-    ValueClose,
-    /// What stands before a key: the next parameter.
-    Key,
-    /// The end of the parameters.
-    Close,
-    /// The end of the call's wrapper.
-    Wrapper,
-    /// What stands before a name: the next call, or one that is quoted.
-    Name,
-    /// The opener of a wrapper.
-    Opener,
-    EndToken,
-}
-
 /// The tables of one dialect.
 #[derive(Debug)]
 pub struct Tables {
@@ -91,8 +75,8 @@ pub struct Tables {
     pub unreasoned: Outside,
     /// Inside reasoning.
     pub reasoning: Table<Role>,
-    /// Inside a tagged parameter's value.
-    pub value: Option<Table<ValueMark>>,
+    /// Every form of a call's inside, the family's own first.
+    pub forms: Vec<Form>,
     /// The words of each bare opener, between which any whitespace may stand. The first is a marker.
     pub bare: Vec<Vec<String>>,
     /// What ends a call from within: the parameters' closer and the wrappers'.
@@ -139,24 +123,26 @@ impl Tables {
     pub fn compile(spec: &Spec) -> Result<Self, MarkerError> {
         let unreasoned = Outside::compile(spec, None)?;
         let outside = Outside::compile(spec, spec.reasoning.as_ref())?;
-        let tagged = spec.tagged();
-        let value = tagged.map(|tagged| value_table(tagged, &spec.call)).transpose()?;
-        let closers: Vec<String> =
-            tagged.map(|tagged| &tagged.close).into_iter().chain(&spec.call.close).cloned().collect();
-        let quote = match &spec.payload {
-            Payload::Literal(literal) => Some(&literal.quote),
-            Payload::Json(_) | Payload::Tagged(_) => None,
-        };
+        let forms = spec.payloads().map(|payload| Form::compile(payload, &spec.call)).collect::<Result<_, _>>()?;
+        let (mut closers, mut quotes) = (Vec::new(), Vec::new());
+        for payload in spec.payloads() {
+            match payload {
+                Payload::Json(_) => {}
+                Payload::Tagged(tagged) => closers.push(tagged.close.clone()),
+                Payload::Literal(literal) => quotes.push(literal.quote.clone()),
+            }
+        }
+        closers.extend(spec.call.close.iter().cloned());
         let Call { open, fence, end_tokens, .. } = &spec.call;
         let fences: Vec<String> = if fence.is_empty() { Vec::new() } else { vec![FENCE.to_string()] };
         let behind = || closers.iter().chain(open).chain(&fences).chain(end_tokens);
-        let arguments = FirstBytes::of(behind().chain(quote));
+        let arguments = FirstBytes::of(behind().chain(&quotes));
         let behind = Behind::new(behind());
         Ok(Self {
             outside,
             unreasoned,
             reasoning: reasoning(spec)?,
-            value,
+            forms,
             bare: bare(&spec.call),
             closers,
             arguments,
@@ -296,26 +282,4 @@ fn entry<'a>(entries: &'a mut Vec<(String, Role)>, text: &str) -> &'a mut Role {
     // The position was found or made just above.
     #[expect(clippy::indexing_slicing)]
     &mut entries[at].1
-}
-
-/// Markup in a value. What may end it stands there also with the newline before it that the dialect writes.
-fn value_table(tagged: &TaggedSpec, call: &Call) -> Result<Table<ValueMark>, MarkerError> {
-    let ([key_open, _], [name_open, _]) = (&tagged.key, &tagged.name);
-    let mut ends = vec![
-        (&tagged.value_close, ValueMark::ValueClose),
-        (key_open, ValueMark::Key),
-        (&tagged.close, ValueMark::Close),
-    ];
-    ends.extend(call.close.iter().map(|close| (close, ValueMark::Wrapper)));
-    let mut marks: Vec<(String, ValueMark)> =
-        ends.into_iter().flat_map(|(text, mark)| [(format!("\n{text}"), mark), (text.clone(), mark)]).collect();
-    let openers = call.open.iter().map(|open| (open, ValueMark::Opener));
-    let tokens = call.end_tokens.iter().map(|token| (token, ValueMark::EndToken));
-    for (text, mark) in openers.chain([(name_open, ValueMark::Name)]).chain(tokens) {
-        // A text that closes something is a closer there, whatever else it is.
-        if !text.is_empty() && marks.iter().all(|(known, _)| known != text) {
-            marks.push((text.clone(), mark));
-        }
-    }
-    Table::new(marks)
 }

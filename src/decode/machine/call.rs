@@ -37,7 +37,7 @@ impl Decoder {
         let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };
         let cx = context(&self.settings, &self.limits, Patience::Mend, wrapped);
         let mut pending = Pending {
-            payload: Payload::new(&cx),
+            payload: Payload::new(&self.settings.dialect),
             call: Call::default(),
             raw: marker.to_string(),
             opener: marker.len(),

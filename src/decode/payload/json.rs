@@ -14,15 +14,19 @@ mod members;
 mod nested;
 mod next;
 
-use crate::dialect::Dialect;
+use std::sync::Arc;
+
+use crate::dialect::{Dialect, JsonSpec};
 use crate::json::repair::{Comment, Commented, Mode, Repair, Skimmed, Syntax, Tail, Untyped};
 
 use crate::decode::call::{Call, Context, Verdict, json_syntax};
 use crate::decode::unescape::Unescape;
 use members::{Kept, Place};
+use next::NextCall;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::decode) struct Reader {
+    spec: Arc<JsonSpec>,
     state: State,
     /// Objects that are open: the call's own, and its wrappers.
     depth: u32,
@@ -137,10 +141,24 @@ enum Next {
 }
 
 impl Reader {
-    pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        if cx.dialect.spec().json().is_none() {
-            return Verdict::Reject(0);
+    pub(super) fn new(spec: Arc<JsonSpec>) -> Self {
+        Self {
+            spec,
+            state: State::default(),
+            depth: 0,
+            word: String::new(),
+            since: String::new(),
+            meaning: Meaning::default(),
+            arguments: Arguments::default(),
+            has_name: false,
+            kept: Vec::new(),
+            maybe: String::new(),
+            tail: Tail::default(),
+            again: String::new(),
         }
+    }
+
+    pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
         let mut at = 0;
         loop {
             match self.read_again(cx, call) {
@@ -206,7 +224,8 @@ impl Reader {
         if !self.has_name || (self.arguments == Arguments::Begun && !call.ready) {
             return Verdict::Reject(read);
         }
-        let syntax = self.syntax(Mode::Total, cx);
+        let next = NextCall { spec: &self.spec, cx };
+        let syntax = syntax(&next, self.depth, Mode::Total);
         if let State::Arguments(repair) = &mut self.state {
             repair.close(&syntax, &mut call.arguments);
             call.again.push_str(&repair.take_rest());
@@ -220,11 +239,6 @@ impl Reader {
         self.end_arguments(cx, call);
         call.ready = true;
         Verdict::Complete(read)
-    }
-
-    /// The syntax of a value in the object.
-    fn syntax<'a>(&self, mode: Mode, cx: &'a Context<'a>) -> Syntax<'a, Untyped> {
-        Syntax { outer: self.depth, calls: Some(cx), ..json_syntax(&Untyped, mode, cx) }
     }
 
     fn character(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
@@ -357,6 +371,11 @@ impl Reader {
         };
         value + brace
     }
+}
+
+/// The syntax of a value that stands so many objects deep.
+fn syntax<'a>(next: &'a NextCall<'a>, depth: u32, mode: Mode) -> Syntax<'a, Untyped> {
+    Syntax { outer: depth, calls: Some(next), ..json_syntax(&Untyped, mode, next.cx) }
 }
 
 /// What may open a block around the object.

@@ -2,7 +2,9 @@
 //! strings stand between a delimiter of their own.
 //! Reads the object through the JSON repair, which knows all of that; this file knows the header.
 
-use crate::dialect::{Dialect, LiteralSpec, Payload};
+use std::sync::Arc;
+
+use crate::dialect::{Dialect, LiteralSpec};
 use crate::json::Kinds;
 use crate::json::repair::{Completion, Ended, Progress, Repair, Sight, Skimmed, Syntax, Types, Words};
 use crate::schema::Node;
@@ -12,6 +14,7 @@ use crate::decode::expect::{Expect, Expected};
 
 #[derive(Debug)]
 pub(in crate::decode) struct Reader {
+    spec: Arc<LiteralSpec>,
     state: State,
     expect: Expect,
     name: String,
@@ -28,19 +31,16 @@ enum State {
     Body(Box<Repair<Node>>),
 }
 
-impl Default for Reader {
-    fn default() -> Self {
-        Self { state: State::Header, expect: Expect::default(), name: String::new() }
-    }
-}
-
 impl Reader {
+    pub(super) fn new(spec: Arc<LiteralSpec>) -> Self {
+        Self { spec, state: State::Header, expect: Expect::default(), name: String::new() }
+    }
+
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        let Payload::Literal(spec) = &cx.dialect.spec().payload else { return Verdict::Reject(0) };
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let sound = match &mut self.state {
-                State::Header => self.header(c, spec, cx, call),
+                State::Header => self.header(c, cx, call),
                 State::Name => self.name(c, cx, call),
                 State::Closer(read) => match closer(c, read, cx) {
                     Expected::More => Named::Tool,
@@ -49,7 +49,7 @@ impl Reader {
                 },
                 State::Body(repair) => {
                     let rest = text.get(at..).unwrap_or_default();
-                    return body(repair, rest, at, spec, cx, call);
+                    return body(repair, rest, at, &self.spec, cx, call);
                 }
             };
             at += c.len_utf8();
@@ -69,8 +69,8 @@ impl Reader {
     }
 
     /// The header, or the name right away.
-    fn header(&mut self, c: char, spec: &LiteralSpec, cx: &Context<'_>, call: &mut Call) -> Named {
-        match self.expect.push(c, spec.header.iter().map(String::as_str)) {
+    fn header(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Named {
+        match self.expect.push(c, self.spec.header.iter().map(String::as_str)) {
             Expected::More => return Named::Tool,
             Expected::Found(_) => self.state = State::Name,
             Expected::Other => {
@@ -127,11 +127,9 @@ impl Reader {
     }
 
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
-        let (State::Body(repair), Payload::Literal(spec)) = (&mut self.state, &cx.dialect.spec().payload) else {
-            return Completion::Cut;
-        };
-        let types = Around { schema: Schema(call.tool(cx)), spec, cx: *cx };
-        let syntax = syntax(&types, spec, cx, call);
+        let State::Body(repair) = &mut self.state else { return Completion::Cut };
+        let types = Around { schema: Schema(call.tool(cx)), spec: &self.spec, cx: *cx };
+        let syntax = syntax(&types, &self.spec, cx, call);
         let completion = repair.finish(ended, &syntax, &mut call.arguments);
         call.ready |= repair.is_decided();
         call.again.push_str(&repair.take_rest());

@@ -5,7 +5,9 @@ mod json;
 mod literal;
 mod tagged;
 
-use crate::dialect::{self, Dialect};
+use std::sync::Arc;
+
+use crate::dialect::{Dialect, Form};
 use crate::json::repair::{Completion, Ended, Skimmed};
 
 use super::call::{Call, Context, Verdict};
@@ -21,19 +23,19 @@ pub(super) enum Payload {
 }
 
 impl Payload {
-    pub fn new(cx: &Context<'_>) -> Self {
-        let spec = cx.dialect.spec();
-        if spec.also.is_empty() {
-            return Self::of(&spec.payload);
+    /// A reader of each form that the dialect knows.
+    pub fn new(dialect: &Dialect) -> Self {
+        match dialect.tables().forms.as_slice() {
+            [form] => Self::of(form),
+            forms => Self::Several(forms.iter().map(|form| (Self::of(form), Call::default())).collect()),
         }
-        Self::Several(spec.payloads().map(|payload| (Self::of(payload), Call::default())).collect())
     }
 
-    fn of(payload: &dialect::Payload) -> Self {
-        match payload {
-            dialect::Payload::Json(_) => Self::Json(json::Reader::default()),
-            dialect::Payload::Tagged(_) => Self::Tagged(tagged::Reader::default()),
-            dialect::Payload::Literal(_) => Self::Literal(literal::Reader::default()),
+    fn of(form: &Form) -> Self {
+        match form {
+            Form::Json(spec) => Self::Json(json::Reader::new(Arc::clone(spec))),
+            Form::Tagged(form) => Self::Tagged(tagged::Reader::new(Arc::clone(form))),
+            Form::Literal(spec) => Self::Literal(literal::Reader::new(Arc::clone(spec))),
         }
     }
 
@@ -80,7 +82,7 @@ impl Payload {
     pub fn skim(&mut self, text: &str, dialect: &Dialect, out: &mut String) -> Skimmed {
         match self {
             Self::Json(reader) => reader.skim(text, dialect, out),
-            Self::Tagged(reader) => reader.skim(text, dialect),
+            Self::Tagged(reader) => reader.skim(text),
             Self::Literal(reader) => reader.skim(text, dialect, out),
             Self::Several(_) => Skimmed::No,
         }

@@ -12,8 +12,9 @@ mod hold;
 mod value;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use crate::dialect::{Dialect, TaggedSpec};
+use crate::dialect::Tagged;
 use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Syntax, Untyped};
 use crate::json::{Kinds, escape_into, is_plain, write_string};
 use crate::schema::{Node, Tool};
@@ -23,8 +24,9 @@ use crate::decode::expect::{Expect, Expected};
 use ends::{Around, End, Ends};
 use value::Value;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::decode) struct Reader {
+    form: Arc<Tagged>,
     state: State,
     expect: Expect,
     word: String,
@@ -67,17 +69,21 @@ enum Step {
 }
 
 impl Reader {
+    pub(super) fn new(form: Arc<Tagged>) -> Self {
+        let (state, expect, word) = (State::Header, Expect::default(), String::new());
+        Self { form, state, expect, word, written: 0, given: HashSet::new(), whole: None }
+    }
+
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        let Some(spec) = cx.dialect.spec().tagged() else { return Verdict::Reject(0) };
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let bulk = match &self.state {
-                State::Value(_) => self.value(rest, spec, cx, call),
+                State::Value(_) => self.value(rest, cx, call),
                 State::Object(_) => self.object(rest, cx, call),
                 _ => {
                     let Some(c) = rest.chars().next() else { break };
                     call.examined += c.len_utf8();
-                    (c.len_utf8(), self.character(c, spec, cx, call))
+                    (c.len_utf8(), self.character(c, cx, call))
                 }
             };
             at += bulk.0;
@@ -90,15 +96,15 @@ impl Reader {
         Verdict::More
     }
 
-    pub(super) fn skim(&self, text: &str, dialect: &Dialect) -> Skimmed {
-        let (State::Value(open), Some(table)) = (&self.state, &dialect.tables().value) else { return Skimmed::No };
-        let is_clear = |cursor| table.markers.is_clear(cursor, text);
+    pub(super) fn skim(&self, text: &str) -> Skimmed {
+        let State::Value(open) = &self.state else { return Skimmed::No };
+        let is_clear = |cursor| self.form.value.markers.is_clear(cursor, text);
         let is_data = open.value.is_string() && is_plain(text) && open.ends.is_clear().is_some_and(is_clear);
         if is_data { Skimmed::Data } else { Skimmed::No }
     }
 
-    fn character(&mut self, c: char, spec: &TaggedSpec, cx: &Context<'_>, call: &mut Call) -> Step {
-        let [name_open, name_close] = &spec.name;
+    fn character(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
+        let [name_open, name_close] = &self.form.spec.name;
         match self.state {
             State::Header => match self.expect.push(c, [name_open.as_str()].into_iter()) {
                 Expected::More => Step::Read,
@@ -120,15 +126,16 @@ impl Reader {
                 self.state = State::Between;
                 Step::Read
             }
-            State::Key => self.key(c, spec, cx, call),
-            State::Between => self.between(c, spec, cx, call),
+            State::Key => self.key(c, cx, call),
+            State::Between => self.between(c, cx, call),
             State::Behind => self.behind(c, cx, call),
             State::Value(_) | State::Object(_) => Step::Read,
         }
     }
 
     /// After the name: the first parameter, all of them as an object, or the end.
-    fn between(&mut self, c: char, spec: &TaggedSpec, cx: &Context<'_>, call: &mut Call) -> Step {
+    fn between(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
+        let spec = &self.form.spec;
         let ([key_open, _], [name_open, _]) = (&spec.key, &spec.name);
         let (ends, openers) = (&cx.dialect.tables().closers, &cx.dialect.spec().call.open);
         // In a wrapper the next call shows that this one is over.
@@ -153,6 +160,7 @@ impl Reader {
                 Step::Complete
             }
             Expected::Other if c == '{' => {
+                drop(candidates);
                 self.expect.take();
                 self.state = State::Object(Box::new(Repair::new(())));
                 self.object("{", cx, call).1
@@ -204,8 +212,8 @@ impl Reader {
         }
     }
 
-    fn key(&mut self, c: char, spec: &TaggedSpec, cx: &Context<'_>, call: &mut Call) -> Step {
-        let [_, key_close] = &spec.key;
+    fn key(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
+        let [_, key_close] = &self.form.spec.key;
         self.word.push(c);
         let key = match self.word.strip_suffix(key_close.as_str()) {
             Some(key) => key.trim().to_string(),
@@ -218,7 +226,6 @@ impl Reader {
     }
 
     fn begin_value(&mut self, key: &str, cx: &Context<'_>, call: &mut Call) -> Step {
-        let Some(table) = &cx.dialect.tables().value else { return Step::Reject };
         let tool = call.tool(cx);
         let root = tool.map_or(Node::ANY, Tool::root);
         let declared = tool.is_some_and(|tool| tool.declares(root, key));
@@ -233,7 +240,7 @@ impl Reader {
             // A parameter that is declared without a type may be anything.
             Value::new(if declared && kinds.is_empty() { Kinds::EVERY } else { kinds })
         };
-        self.state = State::Value(Box::new(Open { value, ends: Ends::new(table.markers.start()) }));
+        self.state = State::Value(Box::new(Open { value, ends: Ends::new(self.form.value.markers.start()) }));
         Step::Read
     }
 
@@ -246,9 +253,9 @@ impl Reader {
     }
 
     /// Reads a value's text.
-    fn value(&mut self, text: &str, spec: &TaggedSpec, cx: &Context<'_>, call: &mut Call) -> (usize, Step) {
+    fn value(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> (usize, Step) {
         let State::Value(open) = &mut self.state else { return (0, Step::Read) };
-        let around = Around { cx, spec, tool: call.tool(cx), given: &self.given };
+        let around = Around { cx, form: &self.form, tool: call.tool(cx), given: &self.given };
         let Open { value, ends } = &mut **open;
         let (read, end) = ends.push(text, &around, &mut |data| value.push(data, cx, call));
         call.examined += read;
@@ -317,10 +324,9 @@ impl Reader {
     }
 
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
-        let Some(spec) = cx.dialect.spec().tagged() else { return Completion::Cut };
         match &mut self.state {
             State::Value(open) => {
-                let around = Around { cx, spec, tool: call.tool(cx), given: &self.given };
+                let around = Around { cx, form: &self.form, tool: call.tool(cx), given: &self.given };
                 let Open { value, ends } = &mut **open;
                 let end = ends.finish(ended, &around, &mut |data| value.push(data, cx, call));
                 let Some(End::Call(again)) = end else { return Completion::Cut };

@@ -4,7 +4,8 @@
 use crate::json::repair::{Completion, Ended};
 
 use super::members::Place;
-use super::{Reader, State};
+use super::next::NextCall;
+use super::{Reader, State, syntax};
 use crate::decode::call::{Call, Context, Verdict};
 
 /// What is whole when generation ended.
@@ -40,7 +41,8 @@ impl Reader {
     fn finish_value(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Finished {
         // What was read ahead may begin another value, which is shorter.
         loop {
-            let syntax = self.syntax(call.mode(cx), cx);
+            let next = NextCall { spec: &self.spec, cx };
+            let syntax = syntax(&next, self.depth, call.mode(cx));
             let mut nowhere = String::new();
             let (repair, out) = match &mut self.state {
                 State::Arguments(repair) => (repair, &mut call.arguments),

@@ -5,7 +5,8 @@ use crate::dialect::JsonSpec;
 use crate::json::repair::{Mode, Repair};
 
 use super::members::Place;
-use super::{Arguments, Escaped, Meaning, Next, Reader, State};
+use super::next::NextCall;
+use super::{Arguments, Escaped, Meaning, Next, Reader, State, syntax};
 use crate::decode::call::{Call, Context};
 use crate::decode::unescape::Unescape;
 
@@ -102,8 +103,7 @@ impl Reader {
 
     /// What the value of the current key may be.
     fn meaning(&self, cx: &Context<'_>, call: &Call) -> Meaning {
-        let Some(spec) = cx.dialect.spec().json() else { return Meaning::Other };
-        let key = self.word.as_str();
+        let (spec, key) = (self.spec.as_ref(), self.word.as_str());
         let absent = self.arguments == Arguments::Absent;
         if !self.has_name && is_name(key, spec) {
             Meaning::Name
@@ -161,11 +161,15 @@ impl Reader {
             return Next::Again;
         }
         // A string that is no object stays one; read its quote again.
-        let syntax = self.syntax(Mode::Strict, cx);
-        let quote = quote.encode_utf8(&mut [0; 4]).to_string();
-        if self.meaning == Meaning::Alias {
+        let is_alias = self.meaning == Meaning::Alias;
+        if is_alias {
             self.arguments = Arguments::Absent;
             self.begin_member(cx, call);
+        }
+        let next = NextCall { spec: &self.spec, cx };
+        let syntax = syntax(&next, self.depth, Mode::Strict);
+        let quote = quote.encode_utf8(&mut [0; 4]).to_string();
+        if is_alias {
             if let State::Member { repair, place: Place::Kept } = &mut self.state {
                 let value = self.kept.last_mut().map(|kept| &mut kept.value);
                 repair.push(&quote, &syntax, value.unwrap_or(&mut String::new()));

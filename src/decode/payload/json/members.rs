@@ -8,7 +8,8 @@ use crate::json::repair::{Mode, Repair};
 use crate::json::{string, unescape_into, write_string};
 
 use super::keys::declares;
-use super::{Arguments, Meaning, Reader, State};
+use super::next::NextCall;
+use super::{Arguments, Meaning, Reader, State, syntax};
 use crate::decode::call::{Call, Context, Named};
 
 /// A member that may be one of the arguments.
@@ -85,7 +86,8 @@ impl Reader {
 
     /// The object ended in the midst of an argument.
     pub(super) fn close_member(&mut self, cx: &Context<'_>, call: &mut Call) {
-        let syntax = self.syntax(Mode::Total, cx);
+        let next = NextCall { spec: &self.spec, cx };
+        let syntax = syntax(&next, self.depth, Mode::Total);
         if let State::Member { repair, .. } = &mut self.state {
             repair.close(&syntax, &mut call.arguments);
             call.again.push_str(&repair.take_rest());

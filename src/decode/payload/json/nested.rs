@@ -5,7 +5,8 @@ use crate::json::repair::{Mode, Progress, Repair, Syntax, Tail, Untyped};
 use crate::scan::FirstBytes;
 
 use super::members::Place;
-use super::{Reader, State};
+use super::next::NextCall;
+use super::{Reader, State, syntax};
 use crate::decode::call::{Call, Context, Named, Verdict, json_syntax};
 
 impl Reader {
@@ -21,7 +22,8 @@ impl Reader {
     }
 
     fn arguments(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Result<usize, Verdict> {
-        let (mode, syntax) = (call.mode(cx), self.syntax(call.mode(cx), cx));
+        let (mode, next) = (call.mode(cx), NextCall { spec: &self.spec, cx });
+        let syntax = syntax(&next, self.depth, mode);
         let State::Arguments(repair) = &mut self.state else { return Ok(0) };
         let progress = repair.push(text, &syntax, &mut call.arguments);
         call.note(repair);
@@ -39,7 +41,8 @@ impl Reader {
     }
 
     fn member(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Result<usize, Verdict> {
-        let syntax = self.syntax(call.mode(cx), cx);
+        let next = NextCall { spec: &self.spec, cx };
+        let syntax = syntax(&next, self.depth, call.mode(cx));
         let State::Member { repair, place } = &mut self.state else { return Ok(0) };
         let mut nowhere = String::new();
         let out = match place {
@@ -64,7 +67,8 @@ impl Reader {
         inner.clear();
         let (read, ended) = unescape.push(text, *quote, inner);
         call.examined += read;
-        let Some(behind) = push_inner(repair, inner, self.has_name, cx, call) else {
+        let next = NextCall { spec: &self.spec, cx };
+        let Some(behind) = push_inner(repair, inner, self.has_name, &next, call) else {
             return Err(Verdict::Reject(read));
         };
         let mut again = behind_inner(&mut self.tail, &behind, cx, call);
@@ -72,7 +76,7 @@ impl Reader {
             if call.mode(cx) == Mode::Strict && !repair.is_decided() {
                 return Err(Verdict::Reject(read));
             }
-            repair.close(&inner_syntax(Mode::Total, cx), &mut call.arguments);
+            repair.close(&inner_syntax(Mode::Total, &next), &mut call.arguments);
             call.note(repair);
             call.leave(&repair.take_rest());
             let goes_on = self.tail.may_begin_call();
@@ -110,7 +114,7 @@ fn push_inner(
     repair: &mut Repair<()>,
     text: &str,
     has_name: bool,
-    cx: &Context<'_>,
+    next: &NextCall<'_>,
     call: &mut Call,
 ) -> Option<String> {
     let mut rest = text;
@@ -118,7 +122,7 @@ fn push_inner(
         return Some(rest.into());
     }
     while !rest.is_empty() {
-        let progress = repair.push(rest, &inner_syntax(call.mode(cx), cx), &mut call.arguments);
+        let progress = repair.push(rest, &inner_syntax(call.mode(next.cx), next), &mut call.arguments);
         call.ready |= has_name && repair.is_decided();
         call.note(repair);
         match progress {
@@ -147,8 +151,9 @@ fn behind_inner(tail: &mut Tail, text: &str, cx: &Context<'_>, call: &mut Call) 
 }
 
 /// Inside a string no closer counts, but behind another that lacks its end.
-fn inner_syntax<'a>(mode: Mode, cx: &'a Context<'a>) -> Syntax<'a, Untyped> {
-    Syntax { closers: &[], first_bytes: &FirstBytes::NONE, calls: Some(cx), ..json_syntax(&Untyped, mode, cx) }
+fn inner_syntax<'a>(mode: Mode, next: &'a NextCall<'a>) -> Syntax<'a, Untyped> {
+    let syntax = json_syntax(&Untyped, mode, next.cx);
+    Syntax { closers: &[], first_bytes: &FirstBytes::NONE, calls: Some(next), ..syntax }
 }
 
 fn outcome(progress: Progress) -> Result<usize, Verdict> {

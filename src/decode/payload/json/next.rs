@@ -3,20 +3,28 @@
 
 use crate::decode::UnknownTools;
 use crate::decode::call::Context;
+use crate::dialect::JsonSpec;
 use crate::json::repair::{Begins, Calls};
 
 use super::keys::{is_arguments, is_name, is_wrapper};
 use super::members::is_metadata;
 
-impl Calls for Context<'_> {
+/// What knows how another call begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NextCall<'a> {
+    pub spec: &'a JsonSpec,
+    pub cx: &'a Context<'a>,
+}
+
+impl Calls for NextCall<'_> {
     fn begins(&self, text: &str) -> Begins {
         begins(text, self).map_or_else(|begins| begins, |()| Begins::Yes)
     }
 }
 
 /// `Ok` when a call of a declared tool begins here.
-fn begins(text: &str, cx: &Context<'_>) -> Result<(), Begins> {
-    let Some(spec) = cx.dialect.spec().json() else { return Err(Begins::No) };
+fn begins(text: &str, next: &NextCall<'_>) -> Result<(), Begins> {
+    let NextCall { spec, cx } = next;
     let mut rest = text;
     loop {
         rest = rest.trim_start_matches(|c: char| c == '{' || c == ',' || c.is_ascii_whitespace());

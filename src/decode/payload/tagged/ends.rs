@@ -18,7 +18,7 @@ mod names;
 
 use std::collections::HashSet;
 
-use crate::dialect::{TaggedSpec, ValueMark};
+use crate::dialect::{Tagged, Unmarked, ValueMark};
 use crate::json::repair::Ended;
 use crate::scan::Cursor;
 use crate::schema::Tool;
@@ -39,7 +39,7 @@ pub(super) enum End {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Around<'a> {
     pub cx: &'a Context<'a>,
-    pub spec: &'a TaggedSpec,
+    pub form: &'a Tagged,
     pub tool: Option<&'a Tool>,
     /// Declared parameters that it has already.
     pub given: &'a HashSet<String>,
@@ -124,7 +124,7 @@ impl Ends {
         if self.naming.is_some() {
             return self.name(text, around, data);
         }
-        let Some(table) = &around.cx.dialect.tables().value else { return (0, Some(End::Call(String::new()))) };
+        let table = &around.form.value;
         let mut rest = text;
         if self.begun == Begun::No {
             // The newline may be the dialect's own, and it may begin a closer with one before it.
@@ -179,8 +179,8 @@ impl Ends {
     fn prose(&mut self, first: char, around: &Around<'_>, data: &mut impl FnMut(&str)) -> bool {
         self.named = None;
         let Some(hold) = self.hold.as_mut().filter(|hold| hold.stage == Stage::Run) else { return false };
-        let opens_json = first == '{' && around.cx.dialect.spec().json().is_some();
-        if opens_json && hold.opener && hold.ends_before_a_call() {
+        let begins_call = around.cx.dialect.spec().unmarked(first) == Some(Unmarked::Call);
+        if begins_call && hold.opener && hold.ends_before_a_call() {
             return true;
         }
         match hold.worth() {
@@ -325,7 +325,7 @@ impl Ends {
 
     /// Generation ended. `None` when the value is open.
     pub(super) fn finish(&mut self, ended: Ended, around: &Around<'_>, data: &mut impl FnMut(&str)) -> Option<End> {
-        let held = around.cx.dialect.tables().value.as_ref().map_or("", |table| table.markers.held(self.cursor));
+        let held = around.form.value.markers.held(self.cursor);
         let naming = self.naming.take();
         let hold = self.hold.as_ref();
         let is_end = hold.is_some_and(|hold| hold.is_the_end(ended, around.cx.wrapped))

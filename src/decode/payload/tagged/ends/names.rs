@@ -18,7 +18,7 @@ impl Ends {
         data: &mut impl FnMut(&str),
     ) -> (usize, Option<End>) {
         let Some((naming, mut word)) = self.naming.take() else { return (0, None) };
-        let [_, close] = if naming == Naming::Key { &around.spec.key } else { &around.spec.name };
+        let [_, close] = if naming == Naming::Key { &around.form.spec.key } else { &around.form.spec.name };
         for (at, c) in text.char_indices() {
             word.push(c);
             let read = at + c.len_utf8();
