@@ -136,7 +136,7 @@ impl Types for Schema<'_> {
 pub(super) fn json_syntax<'a, T>(types: &'a T, mode: Mode, cx: &Context<'a>) -> Syntax<'a, T> {
     Syntax {
         types,
-        closers: &cx.dialect.spec().call.close,
+        closers: &cx.dialect.tables().wrapper_closers,
         openers: &[],
         quote: None,
         end_tokens: &[],

@@ -39,6 +39,18 @@ fn bracketed() -> Case {
     of(Arc::new(Dialects::parse(&yaml).unwrap()))
 }
 
+/// A dialect of the tests: these keys, and a prompt.
+fn own(keys: &str) -> Case {
+    of(Arc::new(Dialects::parse(&yaml(keys)).unwrap()))
+}
+
+fn yaml(keys: &str) -> String {
+    format!(
+        "name: own\nabout: A dialect of the tests.\n{keys}\n\
+         prompt: {{ tools: {{ form: json, each: \"{{tools}}\" }}, text: \"{{tools}}\", history: native }}\n"
+    )
+}
+
 fn of(dialect: Arc<Dialect>) -> Case {
     Case {
         dialect,
@@ -119,6 +131,7 @@ macro_rules! t {
     };
 }
 
+mod closers;
 mod literal;
 mod openers;
 mod positions;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::scan::MarkerError;
 
 use super::spec::{Call, JsonSpec, LiteralSpec, Payload, TaggedSpec};
-use super::table::Table;
+use super::table::{Table, closers_of};
 
 /// How a call is written inside its markers.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Tagged {
     pub spec: TaggedSpec,
     /// Inside a parameter's value.
     pub value: Table<ValueMark>,
+    /// What ends the parameters: their own closer and the wrappers'.
+    pub closers: Vec<String>,
 }
 
 /// What markup that stands in a tagged parameter's value may be.
@@ -49,7 +51,8 @@ impl Form {
             Payload::Json(spec) => Self::Json(Arc::new(spec.clone())),
             Payload::Literal(spec) => Self::Literal(Arc::new(spec.clone())),
             Payload::Tagged(spec) => {
-                Self::Tagged(Arc::new(Tagged { value: value_table(spec, call)?, spec: spec.clone() }))
+                let closers = std::iter::once(spec.close.as_str()).chain(closers_of(call)).map(Into::into).collect();
+                Self::Tagged(Arc::new(Tagged { value: value_table(spec, call)?, closers, spec: spec.clone() }))
             }
         })
     }
@@ -59,13 +62,13 @@ impl Form {
 fn value_table(tagged: &TaggedSpec, call: &Call) -> Result<Table<ValueMark>, MarkerError> {
     let ([key_open, _], [name_open, _]) = (&tagged.key, &tagged.name);
     let mut ends = vec![
-        (&tagged.value_close, ValueMark::ValueClose),
+        (tagged.value_close.as_str(), ValueMark::ValueClose),
         (key_open, ValueMark::Key),
         (&tagged.close, ValueMark::Close),
     ];
-    ends.extend(call.close.iter().map(|close| (close, ValueMark::Wrapper)));
+    ends.extend(closers_of(call).map(|close| (close, ValueMark::Wrapper)));
     let mut marks: Vec<(String, ValueMark)> =
-        ends.into_iter().flat_map(|(text, mark)| [(format!("\n{text}"), mark), (text.clone(), mark)]).collect();
+        ends.into_iter().flat_map(|(text, mark)| [(format!("\n{text}"), mark), (text.into(), mark)]).collect();
     let openers = call.open.iter().map(|open| (open, ValueMark::Opener));
     let tokens = call.end_tokens.iter().map(|token| (token, ValueMark::EndToken));
     for (text, mark) in openers.chain([(name_open, ValueMark::Name)]).chain(tokens) {

@@ -79,7 +79,9 @@ pub struct Tables {
     pub forms: Vec<Form>,
     /// The words of each bare opener, between which any whitespace may stand. The first is a marker.
     pub bare: Vec<Vec<String>>,
-    /// What ends a call from within: the parameters' closer and the wrappers'.
+    /// The wrappers' closers, as far as they can be told from the inside of a call.
+    pub wrapper_closers: Vec<String>,
+    /// What ends a call from within: the parameters' closer and these.
     pub closers: Vec<String>,
     /// What the markers inside arguments and behind them begin with.
     pub arguments: FirstBytes,
@@ -132,7 +134,9 @@ impl Tables {
                 Payload::Literal(literal) => quotes.push(literal.quote.clone()),
             }
         }
-        closers.extend(spec.call.close.iter().cloned());
+        let is_apart = |closer: &&str| !closer.chars().all(|c| matches!(c, '{' | '}' | '[' | ']' | ','));
+        let wrapper_closers: Vec<String> = closers_of(&spec.call).filter(is_apart).map(Into::into).collect();
+        closers.extend(wrapper_closers.iter().cloned());
         let Call { open, fence, end_tokens, .. } = &spec.call;
         let fences: Vec<String> = if fence.is_empty() { Vec::new() } else { vec![FENCE.to_string()] };
         let behind = || closers.iter().chain(open).chain(&fences).chain(end_tokens);
@@ -144,6 +148,7 @@ impl Tables {
             reasoning: reasoning(spec)?,
             forms,
             bare: bare(&spec.call),
+            wrapper_closers,
             closers,
             arguments,
             behind,
@@ -161,7 +166,7 @@ impl Outside {
             entry(&mut text, open).reasoning = Some(Edge::Open);
         }
         let mut closers = Vec::new();
-        for close in &spec.call.close {
+        for close in closers_of(&spec.call) {
             entry(&mut closers, close).closes = true;
         }
         for close in block.into_iter().flat_map(|block| &block.close) {
@@ -264,6 +269,12 @@ fn openers(call: &Call) -> Vec<(String, Role)> {
         entry(&mut entries, FENCE).opens = Some(Opener::Fenced);
     }
     entries
+}
+
+/// The closers of a dialect's wrappers. Whitespace before one is dropped anyway, its own too.
+pub(super) fn closers_of(call: &Call) -> impl Iterator<Item = &str> {
+    let is_more = |closer: &&str| closer.is_empty() || !closer.trim_ascii_start().is_empty();
+    call.close.iter().map(String::as_str).filter(is_more).map(str::trim_ascii_start)
 }
 
 fn bare(call: &Call) -> Vec<Vec<String>> {

@@ -40,8 +40,9 @@ pub(in crate::decode) struct Reader {
     has_name: bool,
     /// Members that are neither: the arguments themselves, if there are no others.
     kept: Vec<Kept>,
-    /// A closer that may be one.
+    /// What may be a closer.
     maybe: String,
+    closers: Closers,
     /// What stands behind arguments given as a string, and shows that the string lacks its end.
     tail: Tail,
     /// What was read ahead: it comes before the rest of the text.
@@ -103,6 +104,15 @@ enum Escaped {
     Yes,
 }
 
+/// Whether the next character may begin a closer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Closers {
+    #[default]
+    Count,
+    /// It began one that was none, and is read as what it is else.
+    AreOut,
+}
+
 /// What the current key's value is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Meaning {
@@ -153,6 +163,7 @@ impl Reader {
             has_name: false,
             kept: Vec::new(),
             maybe: String::new(),
+            closers: Closers::default(),
             tail: Tail::default(),
             again: String::new(),
         }
@@ -242,16 +253,10 @@ impl Reader {
     }
 
     fn character(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
-        if !matches!(self.state, State::KeyText { .. } | State::TextStart { .. } | State::Comment { .. }) {
-            let closers = &cx.dialect.spec().call.close;
-            if !self.maybe.is_empty() || closers.iter().any(|closer| closer.starts_with(c)) {
-                self.maybe.push(c);
-                if closers.contains(&self.maybe) {
-                    return Next::Complete;
-                }
-                // Nothing outside a string begins as a closer does.
-                let goes_on = closers.iter().any(|closer| closer.starts_with(self.maybe.as_str()));
-                return if goes_on { Next::Read } else { Next::Reject };
+        let closers = std::mem::take(&mut self.closers);
+        if closers == Closers::Count && self.may_close() {
+            if let Some(next) = self.closer(c, cx) {
+                return next;
             }
         }
         match &mut self.state {
@@ -283,6 +288,37 @@ impl Reader {
             State::AfterValue => self.after_value(c, call),
             _ => Next::Reject,
         }
+    }
+
+    /// Whether a closer may stand here. In a string none does, and before the object none ends a call.
+    fn may_close(&self) -> bool {
+        use State::{Comment, Fence, KeyText, Start, TextStart};
+        !matches!(self.state, Start | Fence | KeyText { .. } | TextStart { .. } | Comment { .. })
+    }
+
+    /// Reads a closer, or what may be one. What was held for one is read again as soon as it is none.
+    fn closer(&mut self, c: char, cx: &Context<'_>) -> Option<Next> {
+        let closers = &cx.dialect.tables().wrapper_closers;
+        if self.maybe.is_empty() && !closers.iter().any(|closer| closer.starts_with(c)) {
+            return None;
+        }
+        self.maybe.push(c);
+        if closers.contains(&self.maybe) {
+            return Some(Next::Complete);
+        }
+        if closers.iter().any(|closer| closer.starts_with(self.maybe.as_str())) {
+            return Some(Next::Read);
+        }
+        if !self.maybe.starts_with(stands_in_json) {
+            return Some(Next::Reject);
+        }
+        self.read_maybe_again();
+        Some(Next::Read)
+    }
+
+    fn read_maybe_again(&mut self) {
+        self.again = std::mem::take(&mut self.maybe);
+        self.closers = Closers::AreOut;
     }
 
     fn comment(&mut self, c: char, call: &mut Call) -> Next {
@@ -376,6 +412,11 @@ impl Reader {
 /// The syntax of a value that stands so many objects deep.
 fn syntax<'a>(next: &'a NextCall<'a>, depth: u32, mode: Mode) -> Syntax<'a, Untyped> {
     Syntax { outer: depth, calls: Some(next), ..json_syntax(&Untyped, mode, next.cx) }
+}
+
+/// Whether JSON has this character outside strings, as models write it.
+fn stands_in_json(c: char) -> bool {
+    c.is_alphanumeric() || "{}[],:\"'_-/#".contains(c)
 }
 
 /// What may open a block around the object.

@@ -108,7 +108,8 @@ impl Reader {
                 }
                 return Named::Tool;
             }
-            c if !self.name.is_empty() && closer(c, &mut String::new(), cx) == Expected::More => {
+            // A closer that begins as a name goes on is looked for in none.
+            c if !may_name(c) && !self.name.is_empty() && closer(c, &mut String::new(), cx) == Expected::More => {
                 self.state = State::Closer(c.into());
                 return Named::Tool;
             }
@@ -174,7 +175,7 @@ fn body(
 fn syntax<'a>(types: &'a Around<'a>, spec: &'a LiteralSpec, cx: &Context<'a>, call: &Call) -> Syntax<'a, Around<'a>> {
     Syntax {
         types,
-        closers: &cx.dialect.spec().call.close,
+        closers: &cx.dialect.tables().wrapper_closers,
         openers: &cx.dialect.spec().call.open,
         quote: Some(&spec.quote),
         end_tokens: &cx.dialect.spec().call.end_tokens,
@@ -242,7 +243,7 @@ impl Types for Around<'_> {
 /// Reads a call's closer on, behind what was read of it.
 fn closer(c: char, read: &mut String, cx: &Context<'_>) -> Expected {
     read.push(c);
-    let closers = &cx.dialect.spec().call.close;
+    let closers = &cx.dialect.tables().wrapper_closers;
     match closers.iter().position(|closer| closer == read) {
         Some(found) => Expected::Found(found),
         None if closers.iter().any(|closer| closer.starts_with(read.as_str())) => Expected::More,

@@ -128,7 +128,7 @@ impl Reader {
             }
             State::Key => self.key(c, cx, call),
             State::Between => self.between(c, cx, call),
-            State::Behind => self.behind(c, cx, call),
+            State::Behind => self.behind(c, call),
             State::Value(_) | State::Object(_) => Step::Read,
         }
     }
@@ -137,7 +137,7 @@ impl Reader {
     fn between(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
         let spec = &self.form.spec;
         let ([key_open, _], [name_open, _]) = (&spec.key, &spec.name);
-        let (ends, openers) = (&cx.dialect.tables().closers, &cx.dialect.spec().call.open);
+        let (ends, openers) = (&self.form.closers, &cx.dialect.spec().call.open);
         // In a wrapper the next call shows that this one is over.
         let next = openers.iter().chain([name_open]).filter(|_| cx.wrapped == Wrapped::Yes);
         let candidates = [key_open, &spec.value_close].into_iter().chain(ends).chain(next).map(String::as_str);
@@ -189,7 +189,7 @@ impl Reader {
                 self.state = State::Behind;
                 let mut chars = rest.chars();
                 while let Some(c) = chars.next() {
-                    if self.behind(c, cx, call) == Step::Complete {
+                    if self.behind(c, call) == Step::Complete {
                         call.again.push_str(chars.as_str());
                         return (read, Step::Complete);
                     }
@@ -201,8 +201,8 @@ impl Reader {
     }
 
     /// Behind an object: the function's closer or the wrapper's. What is neither is no part of the call.
-    fn behind(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
-        match self.expect.push(c, cx.dialect.tables().closers.iter().map(String::as_str)) {
+    fn behind(&mut self, c: char, call: &mut Call) -> Step {
+        match self.expect.push(c, self.form.closers.iter().map(String::as_str)) {
             Expected::More => Step::Read,
             Expected::Found(_) => Step::Complete,
             Expected::Other => {

@@ -2,18 +2,6 @@
 
 use super::*;
 
-/// A dialect of these keys, with the reasoning block and the prompt that none of it depends on.
-fn own(keys: &str) -> Case {
-    of(Arc::new(Dialects::parse(&yaml(keys)).unwrap()))
-}
-
-fn yaml(keys: &str) -> String {
-    format!(
-        "name: own\nabout: A dialect of the tests.\n{keys}\n\
-         prompt: {{ tools: {{ form: json, each: \"{{tools}}\" }}, text: \"{{tools}}\", history: native }}\n"
-    )
-}
-
 const JSON: &str = "payload: { json: { name: [name], arguments: [arguments] } }";
 
 t!(a_closer_may_stand_inside_an_opener, own(&format!("call: {{ open: [\"Do:\\n```json\\n\"], close: [\"```\"] }}\n{JSON}")),

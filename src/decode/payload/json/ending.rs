@@ -18,6 +18,13 @@ enum Finished {
 
 impl Reader {
     pub(in crate::decode::payload) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
+        // These may well be the object's own.
+        if !self.maybe.is_empty() && self.maybe.chars().all(|c| matches!(c, '}' | ']' | ')')) {
+            self.read_maybe_again();
+            if matches!(self.read_again(cx, call), Verdict::Complete(_)) {
+                return Completion::Complete;
+            }
+        }
         let completion = match self.finish_value(ended, cx, call) {
             Finished::Call => return Completion::Complete,
             Finished::Cut => Completion::Cut,

@@ -1,0 +1,110 @@
+//! Closers that begin as a payload goes on: what was held for one is read again, and every call is one.
+
+use super::*;
+
+/// Closers of all kinds. The first begins as nothing else does.
+const CLOSERS: [&str; 10] = ["</c>", "[/c]", "\n</c>", "\n\n[/c]", "]/c", "}c", "}}c>", ",c", "]", "}}"];
+
+/// A form of calls: its payload, an opener, a call of `bash` and one with no arguments.
+struct Form {
+    payload: &'static str,
+    bash: &'static str,
+    time: &'static str,
+}
+
+const FORMS: [Form; 3] = [
+    Form {
+        payload: "payload: { json: { name: [name], arguments: [arguments] } }",
+        bash: "{\"name\": \"bash\", \"arguments\": {\n  \"command\": \"a [b], {c}\",\n  \"list\": [[1], {\"n\": 2}]\n}}",
+        time: "{\n\"name\": \"get_time\"\n}",
+    },
+    Form {
+        payload: "payload: { tagged: { name: [\"<f=\", \">\"], key: [\"<p=\", \">\"], value_close: \"</p>\", close: \"</f>\" } }",
+        bash: "<f=bash>\n<p=command>\na [b], {c}\n</p>\n<p=list>\n[[1], {\"n\": 2}]\n</p>\n</f>",
+        time: "<f=get_time>\n</f>",
+    },
+    Form {
+        payload: "payload: { literal: { header: [\"call:\"], quote: \"'''\" } }",
+        bash: "call:bash{\n  command:'''a [b], {c}''',\n  list:[[1], {n:2}]\n}",
+        time: "call:get_time{\n}",
+    },
+];
+
+impl Form {
+    fn case(&self, closer: &str) -> Case {
+        let closer = serde_json::to_string(closer).unwrap();
+        own(&format!("call: {{ open: [\"<c>\"], close: [{closer}], end_tokens: [\"<eot>\"] }}\n{}", self.payload))
+    }
+
+    /// What a decoder with a plain closer makes of `text`, in which `$` stands for the closer.
+    fn expected(&self, text: &str) -> String {
+        self.case(CLOSERS[0]).run([text.replace('$', CLOSERS[0]).as_str()]).0
+    }
+
+    fn check(&self, text: &str) -> String {
+        let expected = self.expected(text);
+        for closer in CLOSERS {
+            let (case, text) = (self.case(closer), text.replace('$', closer));
+            case.check(&text, &expected);
+            let third = |n: usize| (0..=text.len() * n / 3).rev().find(|&i| text.is_char_boundary(i)).unwrap();
+            let pieces = [&text[..third(1)], &text[third(1)..third(2)], &text[third(2)..]];
+            assert_eq!(case.run(pieces).0, expected, "in thirds: {text}");
+        }
+        expected
+    }
+}
+
+#[test]
+fn a_closer_that_begins_as_the_payload_goes_on_costs_no_call() {
+    for form in &FORMS {
+        let Form { bash, time, .. } = form;
+        let calls = |text: &str| form.check(text).matches("/ end").count();
+        assert_eq!(calls(&format!("<c>{bash}$")), 1, "{bash}");
+        assert_eq!(calls(&format!("Hi.\n<c>\n{bash}\n$\n<c>{time}$ <c>{bash}\n$<eot>\n")), 3, "{bash}");
+        assert_eq!(calls(&format!("<c>{time}$ So.")), 1, "{time}");
+        // Without the last closer, or the first.
+        assert_eq!(calls(&format!("<c>{bash}$<c>{time}")), 2, "{bash}");
+        assert_eq!(calls(&format!("<c>{bash}\n<c>{time}$<eot>")), 2, "{bash}");
+        assert_eq!(calls(&format!("<c>{bash}<eot>")), 1, "{bash}");
+    }
+}
+
+#[test]
+fn a_list_ends_before_a_closer_that_begins_with_a_bracket() {
+    let [json, ..] = &FORMS;
+    let Form { bash, time, .. } = json;
+    for text in [
+        format!("<c>[{time}, {bash}]$"),
+        format!("<c>[{bash},\n{time}\n]\n$<c>[{time}]$"),
+        format!("<c>[{bash}, {time}]\n<c>[{time}]"),
+        format!("<c>[{bash}]"),
+    ] {
+        assert!(json.check(&text).contains("call bash"), "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_letter_in_a_closer_costs_neither_its_call_nor_the_next() {
+    for form in &FORMS {
+        let Form { bash, time, .. } = form;
+        for closer in CLOSERS {
+            let case = form.case(closer);
+            for (at, c) in closer.char_indices() {
+                let (before, behind) = (&closer[..at], &closer[at + c.len_utf8()..]);
+                for wrong in
+                    [format!("{before}{behind}"), format!("{before}{c}{c}{behind}"), format!("{before}~{behind}")]
+                {
+                    let text = format!("<c>{bash}{wrong}\n<c>{time}{closer}");
+                    let (line, ending) = case.run([text.as_str()]);
+                    assert!(
+                        line.contains("call bash") && line.contains("call get_time") && line.ends_with("/ end"),
+                        "{text}\n{line}"
+                    );
+                    assert_eq!(ending.calls, 2, "{text}");
+                    let letters: Vec<String> = text.chars().map(String::from).collect();
+                    assert_eq!(case.run(letters.iter().map(String::as_str)).0, line, "letter by letter: {text}");
+                }
+            }
+        }
+    }
+}
