@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use toolgate::api::openai;
 use toolgate::decode::{Decoder, Finish, Settings};
 use toolgate::dialect::Dialects;
 use toolgate::limits::Limits;
@@ -130,7 +131,7 @@ fn settings(dialect: &str) -> Settings {
     let tools = r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":
         {"text":{"type":"string"},"data":{"type":"object"},"list":{"type":"array"}}}}}]"#;
     let dialect = Dialects::builtin().get(dialect).map(Arc::clone).expect("a built-in dialect");
-    Settings::new(dialect, Tools::new(serde_json::from_str(tools).expect("a list of tools")))
+    Settings::new(dialect, Tools::new(serde_json::from_str::<openai::Tools>(tools).expect("a list of tools").0))
 }
 
 /// As tokens arrive: all of these texts are ASCII.

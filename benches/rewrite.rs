@@ -9,11 +9,13 @@ use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use toolgate::answer::StreamRewriter;
-use toolgate::decode::{Calls, Reasoning, Settings, UnknownTools};
+use toolgate::api::openai::{self, Usage};
+use toolgate::chat::Calls;
+use toolgate::decode::{Reasoning, Settings, UnknownTools};
 use toolgate::dialect::Dialects;
-use toolgate::exchange::{Exchange, Usage};
 use toolgate::json::Depth;
 use toolgate::limits::Limits;
+use toolgate::plan::Exchange;
 use toolgate::schema::Tools;
 
 fn main() {
@@ -111,7 +113,7 @@ fn exchange() -> Exchange {
     let tools = r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]"#;
     let decoding = Settings {
         dialect: Dialects::builtin().get("hermes").map(Arc::clone).expect("a built-in dialect"),
-        tools: Arc::new(Tools::new(serde_json::from_str(tools).expect("a list of tools"))),
+        tools: Arc::new(Tools::new(serde_json::from_str::<openai::Tools>(tools).expect("a list of tools").0)),
         reasoning: Reasoning::Auto,
         unknown_tools: UnknownTools::Text,
         calls: Calls::All,

@@ -13,20 +13,19 @@
 //! | 0 | `sse` | bytes to whole events; framing only | |
 //! | 0 | `scan` | find markers in text that arrives in pieces | |
 //! | 0 | `json` | resumable JSON: value scanning, escaping, repair | `scan` |
-//! | 0 | `openai` | the wire vocabulary: chunk, choice, delta, tool, error | |
 //! | 0 | `limits` | the numbers that nothing may exceed | |
-//! | 1 | `schema` | what a tool's parameters say about types | `openai json` |
+//! | 1 | `chat` | what is said in a turn, in no API's words: tools, calls | |
+//! | 1 | `schema` | what a tool's parameters say about types | `chat json` |
 //! | 1 | `dialect` | a tool-call format: spec (YAML) to compiled tables | `scan json` |
 //! | 1 | `engine` | what is known of each kind of server, one row a kind | |
 //! | 1 | `models` | the list of models over several servers | `json` |
-//! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `dialect schema scan json limits` |
-//! | 2 | `prompt` | tools and past calls to text that the model understands | `dialect schema openai json` |
-//! | 2 | `exchange` | what the reply side must know about the request | `decode dialect schema openai` |
-//! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `openai json sse` |
-//! | 3 | `plan` | rewrite a request body, yield an `Exchange` | `api prompt exchange decode dialect engine schema openai limits json` |
-//! | 3 | `answer` | one pipeline for an answer: its events or its body in, what the client gets out | `api plan decode exchange models sse json openai limits` |
+//! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `chat dialect schema scan json limits` |
+//! | 2 | `prompt` | tools and past calls to text that the model understands | `chat dialect json` |
+//! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `chat json sse` |
+//! | 4 | `plan` | what goes up for a request, and what becomes of its answer | `api prompt decode dialect engine schema chat limits json` |
+//! | 4 | `answer` | one pipeline for an answer: its events or its body in, what the client gets out | `api plan decode chat models sse json limits` |
 //! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
-//! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode` |
+//! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode plan` |
 //! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect engine answer sse limits` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
 //! | 5 | `record` | the record of a request: one list of what is known of it | `instruments json answer balance` |
@@ -44,13 +43,13 @@ pub mod admin;
 pub mod answer;
 pub mod api;
 pub mod balance;
+pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod decode;
 pub mod demo;
 pub mod dialect;
 pub mod engine;
-pub mod exchange;
 pub mod gateway;
 pub mod instruments;
 pub mod json;
@@ -58,7 +57,6 @@ pub mod limits;
 pub mod metrics;
 pub mod mock;
 pub mod models;
-pub mod openai;
 pub mod plan;
 pub mod prompt;
 pub mod record;

@@ -8,11 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{env, fs};
 
+use toolgate::api::openai::Request;
 use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::{Dialect, Dialects};
 use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
-use toolgate::plan::{self, Policy, Rewritten};
+use toolgate::plan::{Head, Plan, Policy, Tools};
 
 #[test]
 fn requests_go_up_as_expected() {
@@ -38,15 +39,15 @@ fn requests_go_up_as_expected() {
 }
 
 fn rewritten(body: &[u8], dialect: &Arc<Dialect>) -> Vec<u8> {
-    let policy = Policy {
+    let tools = Tools {
         dialect: Arc::clone(dialect),
         mode: ToolsMode::Inject,
-        engine: Engine::LlamaCpp,
         reasoning: Reasoning::Auto,
         unknown_tools: UnknownTools::Text,
     };
-    match plan::rewrite(&body.to_vec().into(), &policy, &Limits::default()) {
-        Ok(Rewritten::Body { bytes, .. }) => bytes.to_vec(),
-        other => panic!("{}: {other:?}", dialect.name()),
-    }
+    let policy = Policy::of_tools(Engine::LlamaCpp, tools);
+    let request = Request::read(body).unwrap();
+    let planned = Plan::of(Head::CHAT, request, None, &policy, &Limits::default()).unwrap();
+    assert!(planned.plan.exchange.is_some(), "{}: {planned:?}", dialect.name());
+    planned.body.unwrap().to_vec()
 }

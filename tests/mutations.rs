@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
+use toolgate::api::openai;
 use toolgate::schema::Tools;
 
 use fuzz::decode::{Case, Item};
@@ -71,7 +72,7 @@ fn one_wrong_letter_costs_neither_the_next_call_nor_a_value() {
     for allowed in ALLOWED {
         let (mut all, mut swallowed, mut unsound, mut lost) = (0, vec![], vec![], vec![]);
         let mut case = Case::new(allowed.dialect);
-        case.settings.tools = Arc::new(Tools::new(serde_json::from_str(TOOLS).unwrap()));
+        case.settings.tools = Arc::new(Tools::new(serde_json::from_str::<openai::Tools>(TOOLS).unwrap().0));
         for (arguments, words) in SHAPES {
             let first = call(allowed.dialect, "seek", arguments);
             let second = call(allowed.dialect, "clock", r#"{"zone": "willow"}"#);

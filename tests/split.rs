@@ -7,8 +7,9 @@ mod fuzz;
 mod support;
 
 use proptest::prelude::*;
+use toolgate::api::openai::Usage;
 use toolgate::decode::Finish;
-use toolgate::exchange::{Exchange, Usage};
+use toolgate::plan::Exchange;
 
 use fuzz::decode::Case;
 use support::Golden;

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use toolgate::answer::Folder;
-use toolgate::config::{Chats, Config, ToolsChoice};
+use toolgate::config::{Config, ToolsChoice};
 use toolgate::decode::Reasoning;
+use toolgate::plan::Chats;
 use toolgate::server;
 
 /// What the decisions say otherwise.

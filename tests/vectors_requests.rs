@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::{fs, io};
 
 use serde_json::Value;
+use toolgate::api::openai::Request;
 use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::Dialects;
 use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
-use toolgate::plan::{self, Policy, RequestError, Rewritten};
+use toolgate::plan::{Head, Plan, Policy, RequestError, Tools};
 
 #[test]
 fn systems_upstream_requests() {
@@ -41,16 +42,16 @@ fn systems_upstream_requests() {
 
 fn check(vector: &Value) -> Result<(), String> {
     let body = vector["input"]["request"].to_string();
-    let policy = Policy {
+    let tools = Tools {
         dialect: Arc::clone(Dialects::builtin().get("json-envelope").unwrap()),
         mode: ToolsMode::Inject,
-        engine: Engine::OpenAi,
         reasoning: Reasoning::Auto,
         unknown_tools: UnknownTools::Text,
     };
-    let up = match plan::rewrite(&body.clone().into(), &policy, &Limits::default()) {
-        Ok(Rewritten::Untouched) => body,
-        Ok(Rewritten::Unread(bytes) | Rewritten::Body { bytes, .. }) => String::from_utf8(bytes.to_vec()).unwrap(),
+    let policy = Policy::of_tools(Engine::OpenAi, tools);
+    let request = Request::read(body.as_bytes()).unwrap();
+    let up = match Plan::of(Head::CHAT, request, None, &policy, &Limits::default()) {
+        Ok(planned) => planned.body.map_or(body.clone(), |bytes| String::from_utf8(bytes.to_vec()).unwrap()),
         Err(RequestError::UnknownToolChoice(_)) => return expect_refusal(&vector["expect"]),
         Err(other) => return Err(other.to_string()),
     };

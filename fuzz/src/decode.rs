@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde::de::IgnoredAny;
-use toolgate::decode::{Calls, Decoder, Ending, Event, Finish, Reasoning, Settings, UnknownTools};
+use toolgate::api::openai;
+use toolgate::chat::Calls;
+use toolgate::decode::{Decoder, Ending, Event, Finish, Reasoning, Settings, UnknownTools};
 use toolgate::dialect::Dialect;
 use toolgate::limits::Limits;
 use toolgate::schema::Tools;
@@ -50,7 +52,7 @@ impl Case {
     }
 
     pub fn of(dialect: Arc<Dialect>) -> Self {
-        let tools = serde_json::from_str(vocabulary::TOOLS).expect("tools");
+        let openai::Tools(tools) = serde_json::from_str(vocabulary::TOOLS).expect("tools");
         Self { settings: Settings::new(dialect, Tools::new(tools)), limits: Limits::default(), finish: Finish::Stop }
     }
 

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use serde_json::Value;
+use toolgate::api::openai::Request;
 use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
-use toolgate::plan::{self, Policy, Rewritten};
+use toolgate::plan::{Head, Plan, Planned, Policy, RequestError, Tools};
 
 use super::vocabulary;
 
@@ -70,13 +71,13 @@ const FRAGMENTS: [&str; 42] = [
 pub fn holds(data: &[u8]) {
     let Some((&[dialect, choice], rest)) = data.split_first_chunk() else { return };
     let engines = [Engine::LlamaCpp, Engine::Vllm, Engine::Sglang, Engine::Ollama, Engine::OpenAi];
-    let policy = Policy {
+    let tools = Tools {
         dialect: vocabulary::chosen(dialect),
         mode: [ToolsMode::Inject, ToolsMode::Parse, ToolsMode::Native][usize::from(choice % 3)],
-        engine: engines[usize::from(choice / 3) % engines.len()],
         reasoning: Reasoning::Auto,
         unknown_tools: UnknownTools::Text,
     };
+    let policy = Policy::of_tools(engines[usize::from(choice / 3) % engines.len()], tools);
     let body = Bytes::from(vocabulary::text(&FRAGMENTS.map(String::from), rest));
     check(&body, &policy);
     check(&Bytes::copy_from_slice(rest), &policy);
@@ -94,9 +95,10 @@ fn chat(bytes: &[u8]) -> String {
 }
 
 fn check(body: &Bytes, policy: &Policy) {
-    let rewritten = plan::rewrite(body, policy, &Limits::default());
-    let Ok(Rewritten::Unread(bytes) | Rewritten::Body { bytes, .. }) = rewritten else { return };
-    assert_ne!(policy.mode, ToolsMode::Native);
+    let Some(Ok(planned)) = planned(body, policy) else { return };
+    let Some(bytes) = planned.body.or_else(|| planned.plan.exchange.map(|_| body.clone())) else { return };
+    let mode = policy.tools.as_ref().map(|tools| tools.mode);
+    assert_ne!(mode, Some(ToolsMode::Native));
     let (Ok(Value::Object(before)), Ok(Value::Object(after))) =
         (serde_json::from_slice(body), serde_json::from_slice(&bytes))
     else {
@@ -106,9 +108,15 @@ fn check(body: &Bytes, policy: &Policy) {
     for (key, value) in before.iter().filter(|(key, _)| !OURS.contains(&key.as_str())) {
         assert_eq!(after.get(key), Some(value), "{body:?}");
     }
-    if policy.mode == ToolsMode::Inject {
+    if mode == Some(ToolsMode::Inject) {
         assert!(!after.contains_key("tools") && !after.contains_key("tool_choice"), "{after:?}");
-        let again = plan::rewrite(&bytes, policy, &Limits::default());
-        assert!(matches!(again, Ok(Rewritten::Untouched)), "what goes up offers tools: {bytes:?}");
+        let again = self::planned(&bytes, policy);
+        let is_untouched =
+            |again: Result<Planned, _>| again.is_ok_and(|again| again.body.is_none() && again.plan.exchange.is_none());
+        assert!(again.is_none_or(is_untouched), "what goes up offers tools: {bytes:?}");
     }
+}
+
+fn planned(body: &[u8], policy: &Policy) -> Option<Result<Planned, RequestError>> {
+    Some(Plan::of(Head::CHAT, Request::read(body)?, None, policy, &Limits::default()))
 }

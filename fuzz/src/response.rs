@@ -4,8 +4,9 @@ use bytes::{Bytes, BytesMut};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use toolgate::answer::{BodyRewriter, StreamRewriter, Summary};
-use toolgate::exchange::{Exchange, Usage};
+use toolgate::api::openai::Usage;
 use toolgate::limits::Limits;
+use toolgate::plan::Exchange;
 
 use super::decode::Case;
 use super::vocabulary;

@@ -19,10 +19,12 @@ use super::pieces::Pieces;
 use super::told::Told;
 use super::{STOP, Summary, finish};
 use crate::api::openai;
-use crate::decode::{Calls, Decoder, Event, Finish, Settings};
-use crate::exchange::{Exchange, Usage};
+use crate::api::openai::Usage;
+use crate::chat::Calls;
+use crate::decode::{Decoder, Event, Finish, Settings};
 use crate::json;
 use crate::limits::Limits;
+use crate::plan::Exchange;
 use crate::sse;
 
 /// How the stream goes on after an event.

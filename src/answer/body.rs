@@ -12,9 +12,9 @@ use super::ids::Ids;
 use super::pieces::Pieces;
 use super::{STOP, Summary, finish, finish_reason, served, shape};
 use crate::decode::{Decoder, Event, Finish, Settings};
-use crate::exchange::Exchange;
 use crate::json;
 use crate::limits::Limits;
+use crate::plan::Exchange;
 
 /// Rewrites an answer that comes whole.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::assembly::Assembly;
-use crate::openai::ToolCall;
+use crate::api::openai::ToolCall;
 use crate::sse;
 
 /// Folds an event stream, as much of it as comes.

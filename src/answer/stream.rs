@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use super::answer::{Answer, Flow, is_whole};
 use super::out::Out;
 use super::{Summary, envelope};
-use crate::exchange::Exchange;
 use crate::limits::Limits;
+use crate::plan::Exchange;
 use crate::sse;
 
 /// Rewrites an event stream as its bytes arrive.

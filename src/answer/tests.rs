@@ -6,10 +6,12 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::{BodyRewriter, Folded, Folder, StreamRewriter, Summary, Tokens};
-use crate::decode::{Calls, Settings};
+use crate::api::openai::{self, Usage};
+use crate::chat::Calls;
+use crate::decode::Settings;
 use crate::dialect::Dialects;
-use crate::exchange::{Exchange, Usage};
 use crate::limits::Limits;
+use crate::plan::Exchange;
 use crate::schema::Tools;
 
 mod assembling;
@@ -21,7 +23,7 @@ mod properties;
 
 /// An exchange in which tools `f` and `get_weather` were offered.
 fn exchange(calls: Calls, usage: Usage) -> Exchange {
-    let tools = serde_json::from_str(
+    let openai::Tools(tools) = serde_json::from_str(
         r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}},
             {"type":"function","function":{"name":"get_weather","parameters":{"type":"object"}}}]"#,
     )

@@ -11,10 +11,10 @@ use structopt::StructOpt;
 
 use super::{CliError, dialect, print, read_file, read_stdin};
 use crate::answer::{BodyRewriter, Folded, Folder, Message, StreamRewriter};
+use crate::api::openai::{self, Usage};
 use crate::decode::Settings;
-use crate::exchange::{Exchange, Usage};
 use crate::limits::Limits;
-use crate::openai;
+use crate::plan::Exchange;
 use crate::schema::Tools;
 
 #[derive(Debug, StructOpt)]
@@ -41,9 +41,9 @@ impl Options {
     pub fn run(self) -> Result<(), CliError> {
         let Some(name) = self.dialect.filter(|_| !self.jsonl) else { return jsonl::run() };
         let dialect = dialect(&name)?;
-        let tools: Vec<openai::Tool> = match self.tools {
+        let openai::Tools(tools) = match self.tools {
             Some(path) => serde_json::from_str(&read_file(&path)?).map_err(|error| CliError::file(&path, error))?,
-            None => Vec::new(),
+            None => openai::Tools::default(),
         };
         let settings = Settings::new(dialect, Tools::new(tools));
         let text = String::from_utf8(read_stdin()?).map_err(|_| CliError::NotText)?;

@@ -1,13 +1,13 @@
 //! `toolgate prompt`: a chat request in, what goes to the server out.
 
-use bytes::Bytes;
 use structopt::StructOpt;
 
 use super::{CliError, dialect, print, read_stdin};
+use crate::api::openai::Request;
 use crate::decode::{Reasoning, UnknownTools};
 use crate::engine::{Engine, ToolsMode};
 use crate::limits::Limits;
-use crate::plan::{Policy, Rewritten, rewrite};
+use crate::plan::{Head, Plan, Policy, Tools};
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -18,18 +18,18 @@ pub(super) struct Options {
 
 impl Options {
     pub fn run(self) -> Result<(), CliError> {
-        let policy = Policy {
-            dialect: dialect(&self.dialect)?,
+        let tools = Tools {
             mode: ToolsMode::Inject,
-            engine: Engine::default(),
+            dialect: dialect(&self.dialect)?,
             reasoning: Reasoning::default(),
             unknown_tools: UnknownTools::default(),
         };
-        let body = Bytes::from(read_stdin()?);
-        let sent = match rewrite(&body, &policy, &Limits::default())? {
-            Rewritten::Untouched => body,
-            Rewritten::Unread(bytes) | Rewritten::Body { bytes, .. } => bytes,
+        let policy = Policy::of_tools(Engine::default(), tools);
+        let body = read_stdin()?;
+        let instead = match Request::read(&body) {
+            Some(request) => Plan::of(Head::CHAT, request, None, &policy, &Limits::default())?.body,
+            None => None,
         };
-        print(&sent)
+        print(&instead.unwrap_or(body.into()))
     }
 }

@@ -29,6 +29,7 @@ use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::{Dialect, Dialects};
 use crate::engine::{Engine, ToolsMode};
 use crate::limits::Limits;
+use crate::plan::Chats;
 
 /// The configuration with every key and its default, commented; itself a valid configuration.
 pub const DEFAULT_YAML: &str = include_str!("../../conf/toolgate.yaml");
@@ -195,16 +196,6 @@ impl ToolsChoice {
             Self::Native => ToolsMode::Native,
         }
     }
-}
-
-/// Which chat requests something is done for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Chats {
-    /// Those that are rewritten anyway, because they offer tools.
-    #[default]
-    Tools,
-    All,
-    Off,
 }
 
 /// What becomes of a stream that a llama.cpp server keeps for its client (`X-Conversation-Id`) when the client leaves.

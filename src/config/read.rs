@@ -6,13 +6,12 @@ use std::ops::RangeInclusive;
 use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
 use super::tree::{self, Node, Value};
-use super::{
-    Address, Chats, Config, Conversations, DialectChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View,
-};
+use super::{Address, Config, Conversations, DialectChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
 use crate::engine::{Engine, Row, ToolsMode};
 use crate::limits::Limits;
+use crate::plan::Chats;
 
 pub(super) const TOP: &[&str] =
     &["listen", "admin", "pools", "alias", "models_list", "addressed", "expose", "limits", "dialects", "server"];

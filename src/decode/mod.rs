@@ -31,6 +31,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::chat::Calls;
 use crate::dialect::Dialect;
 use crate::schema::Tools;
 
@@ -135,13 +136,4 @@ pub enum UnknownTools {
     Text,
     /// It is emitted as a call.
     Pass,
-}
-
-/// How many calls an answer may have: `parallel_tool_calls`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Calls {
-    #[default]
-    All,
-    /// The first; what follows it is dropped.
-    First,
 }

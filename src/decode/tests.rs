@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use super::*;
+use crate::chat;
 use crate::dialect::Dialects;
 use crate::limits::Limits;
-use crate::openai;
 
 const TOOLS: &str = r#"[
     {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {
@@ -62,12 +62,21 @@ fn of(dialect: Arc<Dialect>) -> Case {
     }
 }
 
+/// Tools as OpenAI's requests have them.
+fn tools(json: &str) -> Tools {
+    let tools: Vec<serde_json::Value> = serde_json::from_str(json).unwrap();
+    let tool = |tool: &serde_json::Value| chat::Tool {
+        name: tool["function"]["name"].as_str().unwrap().to_owned(),
+        parameters: tool["function"].get("parameters").map(|schema| schema.to_string().into()),
+    };
+    Tools::new(tools.iter().map(tool).collect())
+}
+
 impl Case {
     fn decoder(&self) -> Decoder {
-        let tools: Vec<openai::Tool> = serde_json::from_str(TOOLS).unwrap();
         let settings = Settings {
             dialect: Arc::clone(&self.dialect),
-            tools: Arc::new(Tools::new(tools)),
+            tools: Arc::new(tools(TOOLS)),
             reasoning: self.reasoning,
             unknown_tools: self.unknown_tools,
             calls: self.calls,

@@ -2,11 +2,10 @@
 //! Chooses no server; the pool does.
 
 use pingora::http::RequestHeader;
-use serde_json::value::RawValue;
 
+use crate::api::openai::Request;
 use crate::balance::Fingerprint;
 use crate::balance::prefix::{self, Hasher};
-use crate::json::Object;
 
 /// The session in the header of this name.
 pub fn session(request: &RequestHeader, header: &str) -> Option<u64> {
@@ -16,17 +15,16 @@ pub fn session(request: &RequestHeader, header: &str) -> Option<u64> {
 
 /// What the prompt of a chat request begins with: model, tools and messages, each as it was written. Turns of one
 /// conversation repeat them to the byte, and what a client writes anew is read anew by its server too.
-/// `None` when the body is not such a request.
-pub fn fingerprint(body: &[u8]) -> Option<Fingerprint> {
-    let object = Object::of_body(body)?;
-    let messages: Vec<&RawValue> = serde_json::from_str(object.get("messages")?).ok()?;
+/// `None` when the request has no messages.
+pub fn fingerprint(request: &Request<'_>) -> Option<Fingerprint> {
+    let messages = request.messages()?;
     let mut hasher = Hasher::default();
-    for key in ["model", "tools"] {
-        hasher.part(object.get(key).unwrap_or_default().as_bytes());
+    for part in request.preamble() {
+        hasher.part(part.as_bytes());
     }
-    for message in messages.iter().map(|message| message.get()) {
-        hasher.part(message.as_bytes());
-        if Object::parse(message).and_then(|message| message.string("role")).as_deref() == Some("user") {
+    for message in messages {
+        hasher.part(message.text().as_bytes());
+        if message.is_user() {
             hasher.anchor();
         }
     }
@@ -37,8 +35,12 @@ pub fn fingerprint(body: &[u8]) -> Option<Fingerprint> {
 mod tests {
     use super::*;
 
+    fn read(body: &[u8]) -> Option<Fingerprint> {
+        fingerprint(&Request::read(body)?)
+    }
+
     fn of(messages: &str) -> Fingerprint {
-        fingerprint(format!(r#"{{"model":"m","messages":[{messages}]}}"#).as_bytes()).unwrap()
+        read(format!(r#"{{"model":"m","messages":[{messages}]}}"#).as_bytes()).unwrap()
     }
 
     #[test]
@@ -58,8 +60,8 @@ mod tests {
     #[test]
     fn what_is_no_chat_has_none() {
         for body in [&b"{}"[..], b"[]", b"\xff", br#"{"messages":3}"#, br#"{"messages":["#] {
-            assert!(fingerprint(body).is_none());
+            assert!(read(body).is_none());
         }
-        assert!(fingerprint(br#"{"messages":[3,{"role":"user"}]}"#).is_some());
+        assert!(read(br#"{"messages":[3,{"role":"user"}]}"#).is_some());
     }
 }

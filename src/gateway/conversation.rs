@@ -87,7 +87,7 @@ impl Gateway {
 pub fn converse(session: &mut Session, context: &mut Context, pool: &Pool) {
     let Some(conversation) = Conversation::named(session.req_header()).filter(|_| keeps(pool)) else { return };
     context.terms.session = context.terms.session.or(Some(conversation.key));
-    if context.plan.may_be_kept() {
+    if context.plan.is_kept() {
         log::debug!("{}: its stream is kept by a server of pool {}", context.id, pool.name());
         context.terms.conversation = Some(conversation);
     } else {

@@ -1,7 +1,8 @@
 //! The content of a message that is put together of old and new pieces.
 //! Old pieces are carried as they were written, so that nothing in them is decoded and encoded again.
 
-use crate::json::{Object, array, escape_into, inside, string};
+use crate::api::openai::{self, write_text_part};
+use crate::json::{escape_into, string};
 
 /// Content in the making.
 #[derive(Clone, Debug, Default)]
@@ -22,9 +23,9 @@ enum Part<'a> {
 impl<'a> Content<'a> {
     /// Content that something is added to: its parts stay whole. `None` when it is of no shape that content has.
     pub(super) fn kept(written: Option<&'a str>) -> Option<Self> {
-        let parts = match string_or_parts(written)? {
-            Shape::Text(text) => vec![Part::Written(text)],
-            Shape::Parts(parts) => parts.into_iter().map(Part::Whole).collect(),
+        let parts = match openai::Content::read(written)? {
+            openai::Content::Text(text) => vec![Part::Written(text)],
+            openai::Content::Parts(parts) => parts.into_iter().map(Part::Whole).collect(),
         };
         Some(Self { parts })
     }
@@ -32,21 +33,16 @@ impl<'a> Content<'a> {
     /// Content that goes into a text: its text parts, a line each, and behind them what is not text.
     pub(super) fn as_text(written: Option<&'a str>) -> Option<(Self, Self)> {
         let (mut text, mut others) = (Self::default(), Self::default());
-        match string_or_parts(written)? {
-            Shape::Text(written) => text.parts.push(Part::Written(written)),
-            Shape::Parts(parts) => {
+        match openai::Content::read(written)? {
+            openai::Content::Text(written) => text.parts.push(Part::Written(written)),
+            openai::Content::Parts(parts) => {
                 for part in parts {
-                    let object = Object::parse(part)?;
-                    match object
-                        .get("text")
-                        .and_then(inside)
-                        .filter(|_| object.string("type").as_deref() == Some("text"))
-                    {
-                        Some(written) => {
+                    match openai::Part::read(part)? {
+                        openai::Part::Text(written) => {
                             text.push(if text.parts.is_empty() { "" } else { "\n" });
                             text.parts.push(Part::Written(written));
                         }
-                        None => others.parts.push(Part::Whole(part)),
+                        openai::Part::Other(part) => others.parts.push(Part::Whole(part)),
                     }
                 }
             }
@@ -87,24 +83,23 @@ impl<'a> Content<'a> {
         self.parts.append(&mut other.parts);
     }
 
-    /// Appends it as JSON: a string, or a list of parts when it holds one that is not text.
-    pub(super) fn write(&self, out: &mut String) {
+    /// As JSON: a string, or a list of parts when it holds one that is not text.
+    pub(super) fn written(&self) -> String {
+        let mut out = String::new();
         if !self.parts.iter().any(|part| matches!(part, Part::Whole(_))) {
-            return write_string(&self.parts, out);
+            write_string(&self.parts, &mut out);
+            return out;
         }
         let is_whole = |part: &Part<'_>| matches!(part, Part::Whole(_));
         for (at, run) in self.parts.chunk_by(|a, b| !is_whole(a) && !is_whole(b)).enumerate() {
             out.push(if at == 0 { '[' } else { ',' });
             match run {
                 [Part::Whole(part)] => out.push_str(part),
-                texts => {
-                    out.push_str(r#"{"type":"text","text":"#);
-                    write_string(texts, out);
-                    out.push('}');
-                }
+                texts => write_text_part(&mut out, |out| write_string(texts, out)),
             }
         }
         out.push(']');
+        out
     }
 }
 
@@ -123,16 +118,4 @@ fn write_string(parts: &[Part<'_>], out: &mut String) {
         }
     }
     out.push('"');
-}
-
-enum Shape<'a> {
-    Text(&'a str),
-    Parts(Vec<&'a str>),
-}
-
-fn string_or_parts(written: Option<&str>) -> Option<Shape<'_>> {
-    match written {
-        None | Some("null") => Some(Shape::Parts(vec![])),
-        Some(written) => inside(written).map(Shape::Text).or_else(|| array(written).map(Shape::Parts)),
-    }
 }

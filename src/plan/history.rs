@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::content::Content;
-use super::messages::{Message, TooLong};
+use super::messages::TooLong;
 use super::turn::{Neighbours, Turn};
+use crate::api::openai::{Call, Message};
 use crate::dialect::Dialect;
 use crate::dialect::prompt::{HistorySpec, Hole, Piece};
-use crate::json::{self, Edit, Extent, Object, Token, array, inside, string, tokens, write_string};
+use crate::json::{self, Extent, Object, Token, inside, string, tokens, write_string};
 use crate::limits::Limits;
 use crate::prompt;
 
@@ -18,66 +19,59 @@ use crate::prompt;
 ///
 /// Where results stand stays: those whose calls are known share their places out anew. Of several calls with one id
 /// each takes one result.
-pub(super) fn in_order(messages: Vec<Message<'_>>) -> Vec<Message<'_>> {
+pub(super) fn in_order<'a>(messages: &'a [Message<'a>]) -> Vec<&'a Message<'a>> {
     // For each message its result's call, as the places in the conversation of the turn and of the call in it.
     let mut calls: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::new();
     let mut turn = 0;
     let mut results = vec![];
     for (at, message) in messages.iter().enumerate() {
-        if let Some(written) = message.calls() {
+        if message.has_calls() {
             turn = at;
             // A large one would be slow to clear for each of many turns.
             calls = HashMap::new();
-            for (place, id) in array(written).unwrap_or_default().into_iter().map(call_id).enumerate() {
-                calls.entry(id.unwrap_or_default()).or_default().push(place);
+            for (place, call) in message.calls().unwrap_or_default().iter().enumerate() {
+                calls.entry(call.id().unwrap_or_default()).or_default().push(place);
             }
             // The first is taken first.
             calls.values_mut().for_each(|places| places.reverse());
         } else if message.is_result() {
-            let id = message.object.string("tool_call_id").filter(|id| !id.is_empty());
+            let id = message.call_id().filter(|id| !id.is_empty());
             let place = id.and_then(|id| calls.get_mut(&id)?.pop());
             results.extend(place.map(|place| (turn, place, at)));
         }
     }
     let mut ordered = results.clone();
     ordered.sort_unstable();
-    let mut from: Vec<_> = (0..messages.len()).collect();
+    let mut from: Vec<_> = messages.iter().collect();
     for ((_, _, to), (_, _, at)) in results.iter().zip(ordered) {
-        from.get_mut(*to).into_iter().for_each(|from| *from = at);
+        let moved = from.get_mut(*to).zip(messages.get(at));
+        moved.into_iter().for_each(|(from, message)| *from = message);
     }
-    let mut messages: Vec<_> = messages.into_iter().map(Some).collect();
-    from.into_iter().filter_map(|at| messages.get_mut(at)?.take()).collect()
-}
-
-fn call_id(call: &str) -> Option<Cow<'_, str>> {
-    Object::parse(call)?.string("id")
+    from
 }
 
 /// A message for the server's own template: as it came, but that the arguments of its calls parse. Such a template
 /// reads them as JSON, and a conversation with others would be refused from there on.
-pub(super) fn mended(message: Message<'_>, depth_max: usize) -> Turn<'_> {
-    let calls = message.calls().and_then(array).unwrap_or_default();
+pub(super) fn mended<'a>(message: &'a Message<'a>, depth_max: usize) -> Turn<'a> {
+    let calls = message.calls().unwrap_or_default();
     let mended: Vec<_> = calls.iter().map(|call| mended_call(call, depth_max)).collect();
     if mended.iter().all(Option::is_none) {
         return Turn::sent(message);
     }
-    let written = calls.iter().zip(mended).map(|(call, mended)| mended.map_or(Cow::Borrowed(*call), Cow::Owned));
+    let written = calls.iter().zip(mended).map(|(call, mended)| mended.map_or(Cow::Borrowed(call.text()), Cow::Owned));
     Turn::with_calls(message, format!("[{}]", written.collect::<Vec<_>>().join(",")))
 }
 
 /// A call with sound arguments. `None` when it has some, and when it is of another shape.
-fn mended_call(call: &str, depth_max: usize) -> Option<String> {
-    let call = Object::parse(call)?;
-    let function = Object::parse(call.get("function")?)?;
-    let written = function.get("arguments").unwrap_or("null");
+fn mended_call(call: &Call<'_>, depth_max: usize) -> Option<String> {
+    let written = call.arguments()?;
     let text = text_of(written);
     if inside(written).is_some() && is_sound(&text, depth_max) && !tokens(&text).any(is_beyond_numbers) {
         return None;
     }
     let mut arguments = String::new();
     write_string(&within_numbers(&sound(text, depth_max)), &mut arguments);
-    let function = function.edited(&[("arguments", Edit::Set(arguments.into()))]);
-    Some(call.edited(&[("function", Edit::Set(function.into()))]))
+    call.with_arguments(&arguments)
 }
 
 /// The text of a call's arguments: of a string as a rule; some clients send the object itself.
@@ -151,12 +145,12 @@ impl<'a> Conversation<'a> {
     }
 
     /// `None` when a message that must be written anew is of a wrong shape.
-    pub(super) fn write(mut self, messages: Vec<Message<'a>>) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
+    pub(super) fn write(mut self, messages: Vec<&'a Message<'a>>) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
         for message in messages {
-            let turn = match message.calls() {
-                Some(calls) => self.calls(message, calls),
-                None if message.is_result() => self.result(message)?,
-                None => Some(Turn::sent(message)),
+            let turn = match message {
+                message if message.has_calls() => self.calls(message),
+                message if message.is_result() => self.result(message)?,
+                message => Some(Turn::sent(message)),
             };
             if turn.and_then(|turn| self.push(turn)).is_none() {
                 return Ok(None);
@@ -180,20 +174,18 @@ impl<'a> Conversation<'a> {
     }
 
     /// An assistant's turn with its calls as text, behind what it said.
-    fn calls(&mut self, message: Message<'a>, calls: &'a str) -> Option<Turn<'a>> {
-        let (mut content, others) = Content::as_text(message.object.get("content"))?;
+    fn calls(&mut self, message: &'a Message<'a>) -> Option<Turn<'a>> {
+        let (mut content, others) = Content::as_text(message.content())?;
         content.push(if content.ends_in_space() { "" } else { "\n" });
         let mut names: HashMap<_, Vec<_>> = HashMap::new();
-        for (at, call) in array(calls)?.into_iter().enumerate() {
-            let call = Object::parse(call)?;
-            let function = Object::parse(call.get("function")?)?;
-            let name = function.string("name")?;
+        for (at, call) in message.calls()?.iter().enumerate() {
+            let name = call.name()?;
             let mut text = String::new();
             text.push_str(if at == 0 { "" } else { &self.history.call.between });
-            let arguments = sound(text_of(function.get("arguments").unwrap_or("null")), self.depth_max);
+            let arguments = sound(text_of(call.arguments()?), self.depth_max);
             prompt::write_call(self.dialect, &self.history.call, &name, &arguments, &mut text);
             content.push(&text);
-            if let Some(id) = call.string("id") {
+            if let Some(id) = call.id() {
                 names.entry(id).or_default().push(name);
             }
         }
@@ -211,10 +203,10 @@ impl<'a> Conversation<'a> {
     }
 
     /// A tool's result as the turn that the dialect makes of it.
-    fn result(&mut self, message: Message<'a>) -> Result<Option<Turn<'a>>, TooLong> {
-        let Some((text, others)) = Content::as_text(message.object.get("content")) else { return Ok(None) };
-        let called = message.object.string("tool_call_id").and_then(|id| self.name(&id));
-        let name = called.or_else(|| message.object.string("name")).unwrap_or("unknown".into());
+    fn result(&mut self, message: &'a Message<'a>) -> Result<Option<Turn<'a>>, TooLong> {
+        let Some((text, others)) = Content::as_text(message.content()) else { return Ok(None) };
+        let called = message.call_id().and_then(|id| self.name(&id));
+        let name = called.or_else(|| message.name()).unwrap_or("unknown".into());
         let spec = &self.history.result;
         let mut content = Content::default();
         for piece in spec.text.pieces() {
@@ -228,7 +220,7 @@ impl<'a> Conversation<'a> {
             }
         }
         content.append(others);
-        Ok(Some(if spec.role == message.role {
+        Ok(Some(if message.role().is_some_and(|role| *role == spec.role) {
             Turn::with_content(message, content)
         } else {
             Turn::made(&spec.role, content)

@@ -3,74 +3,23 @@
 //! before it did: servers keep what they have computed of a prompt, as far as the next one begins alike.
 //! What becomes of past calls is `history`'s.
 
-use std::borrow::Cow;
-
-use memchr::memmem;
-
-use super::choice::Choice;
 use super::history::{self, Conversation};
 use super::offer::Offer;
 use super::turn::Turn;
-use crate::decode::Calls;
+use crate::api::openai::Message;
 use crate::dialect::Dialect;
 use crate::dialect::prompt::{History, Place};
-use crate::json::{Object, array};
 use crate::limits::Limits;
-use crate::prompt::{self, BETWEEN_SENTENCES, Count, Wish};
+use crate::prompt::{self, BETWEEN_SENTENCES, Wish};
 
 /// The messages would be longer than they may be.
 #[derive(Debug)]
 pub(super) struct TooLong;
 
-/// A message of the request, read no further than its role.
-#[derive(Clone, Debug)]
-pub(super) struct Message<'a> {
-    pub(super) role: Cow<'a, str>,
-    pub(super) object: Object<'a>,
-}
-
-impl<'a> Message<'a> {
-    /// Its calls, when it has some.
-    pub(super) fn calls(&self) -> Option<&'a str> {
-        let calls = || self.object.present("tool_calls").filter(|calls| *calls != "[]");
-        (self.role == "assistant").then(calls).flatten()
-    }
-
-    /// Whether it is the result of a call.
-    pub(super) fn is_result(&self) -> bool {
-        self.role == "tool"
-    }
-}
-
-/// Reads the messages. `None` when there are none, when they are of a wrong shape, or when one is of the kind
-/// that came before tools.
-pub(super) fn read(written: &str) -> Option<Vec<Message<'_>>> {
-    let read = |written| {
-        let object = Object::parse(written)?;
-        let role = object.string("role")?;
-        let is_legacy = role == "function" || object.present("function_call").is_some();
-        (!is_legacy).then_some(Message { role, object })
-    };
-    let messages: Vec<_> = array(written)?.into_iter().map(read).collect::<Option<_>>()?;
-    (!messages.is_empty()).then_some(messages)
-}
-
-/// Whether a conversation has called tools.
-pub(super) fn has_called(messages: &[Message<'_>]) -> bool {
-    messages.iter().any(|message| message.is_result() || message.calls().is_some())
-}
-
-/// Whether messages, as they were written, may tell of calls. They surely do not where neither the word that says so
-/// begins anywhere nor one of its letters is escaped.
-pub(super) fn may_have_called(written: &str) -> bool {
-    const SIGNS: [&[u8]; 4] = [b"\"tool", b"\\u005", b"\\u006", b"\\u007"];
-    SIGNS.iter().any(|sign| memmem::find(written.as_bytes(), sign).is_some())
-}
-
 /// The messages as a model sees them that knows tools only as text. `None` when one that must be written anew is of a
 /// wrong shape.
 pub(super) fn as_text(
-    messages: Vec<Message<'_>>,
+    messages: &[Message<'_>],
     offer: &Offer<'_>,
     dialect: &Dialect,
     limits: &Limits,
@@ -86,42 +35,29 @@ pub(super) fn as_text(
     if !offer.tools.is_empty() {
         let tools = offer.tools.iter().map(|offered| offered.written);
         let tools = prompt::tools(dialect, tools, bytes_max).ok_or(TooLong)?;
-        let wish = prompt::wish(dialect, wish(offer));
+        let wish = Wish { choice: &offer.choice, among: &offer.allowed, calls: offer.calls };
+        let wish = prompt::wish(dialect, wish);
         if begin(&mut turns, tools, spec.place, &spec.gap).and_then(|()| end(&mut turns, wish)).is_none() {
             return Ok(None);
         }
     }
-    Ok(Some(list(turns.iter().map(Turn::written))))
+    Ok(Some(list(&turns)))
 }
 
 /// The messages as the server's own template may have them: with past arguments that parse, and results in the order of
 /// their calls. `None` when they are so already.
-pub(super) fn for_template(messages: Vec<Message<'_>>, limits: &Limits) -> Option<String> {
-    let sent: Vec<_> = messages.iter().map(|message| message.object.text()).collect();
+pub(super) fn for_template(messages: &[Message<'_>], limits: &Limits) -> Option<String> {
     let turns = history::in_order(messages).into_iter().map(|m| history::mended(m, limits.depth_max));
-    let written: Vec<_> = turns.map(|turn| turn.written()).collect();
-    (sent != written).then(|| list(written.into_iter()))
+    let turns: Vec<_> = turns.collect();
+    let is_as_sent = turns.iter().zip(messages).all(|(turn, sent)| turn.is_as_sent(sent));
+    (!is_as_sent).then(|| list(&turns))
 }
 
-fn wish<'a>(offer: &'a Offer<'_>) -> Wish<'a> {
-    let choice = match &offer.choice {
-        Choice::Auto => prompt::Choice::Auto,
-        Choice::None => prompt::Choice::None,
-        Choice::Required => prompt::Choice::Required,
-        Choice::Named(name) => prompt::Choice::Named(name),
-    };
-    let count = match offer.calls {
-        Calls::All => Count::Any,
-        Calls::First => Count::One,
-    };
-    Wish { choice, among: &offer.allowed, count }
-}
-
-fn list<'a>(messages: impl Iterator<Item = Cow<'a, str>>) -> String {
+fn list(turns: &[Turn<'_>]) -> String {
     let mut out = String::new();
-    for (at, message) in messages.enumerate() {
+    for (at, turn) in turns.iter().enumerate() {
         out.push(if at == 0 { '[' } else { ',' });
-        out.push_str(&message);
+        turn.write(&mut out);
     }
     out.push(']');
     out

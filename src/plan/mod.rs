@@ -1,31 +1,28 @@
 //! Plan of a request: what goes up as its body, and what becomes of its answer.
-//! Rewrites a body for a model that knows tools only as text; it touches nothing but `messages`, `tools` and the keys that toolgate answers for: every other byte stays.
+//! A pure function of what its head says, its body, which is read once and written at most once, and its pool's policy.
+//! Touches only members that toolgate answers for; every other byte stays. Knows no member's name, which is `api`'s.
 
-mod choice;
 mod content;
+mod head;
 mod history;
 mod messages;
 mod offer;
-mod stream;
+mod policy;
+mod tools;
 mod turn;
 
-use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use self::stream::{asking_for_progress, streamed};
+pub use self::head::{Conversation, Head, Operation, Page};
+pub use self::policy::{Chats, Policy, Tools};
+pub use self::tools::ResponseFormat;
 
-use self::choice::Choice;
-use self::offer::Offer;
-use crate::decode::{Reasoning, Settings, UnknownTools};
-use crate::dialect::Dialect;
-use crate::engine::{Engine, ToolsMode};
-use crate::exchange::{Exchange, Usage};
-use crate::json::{self, Edit, Object};
+use self::tools::Rewriting;
+use crate::api::openai::{Edits, Request, Stream, Usage};
+use crate::decode::Settings;
 use crate::limits::Limits;
-use crate::schema::Tools;
 
 /// What is to become of a request's answer. Every question about it is answered here and nowhere else.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +33,20 @@ pub struct Plan {
     pub alias: Option<String>,
     /// How the answer's text is read, when it is.
     pub exchange: Option<Box<Exchange>>,
+    pub response_format: ResponseFormat,
     pub delivery: Delivery,
+    pub storage: Storage,
+}
+
+/// How an answer's text is read.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub decoding: Settings,
+    /// Whether the client asked for `usage` in a stream: then the upstream is read to its end even after the
+    /// last call that counts.
+    pub usage: Usage,
+    /// How many choices were asked for (`n`): until all are there, the upstream is not left early.
+    pub choices: usize,
 }
 
 /// How an answer gets to the client.
@@ -63,7 +73,107 @@ pub enum Progress {
     Gateways,
 }
 
+/// Whether a server keeps an answer's stream for a client that comes back for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Storage {
+    #[default]
+    Nowhere,
+    AtServer,
+}
+
+/// A plan, and the body that goes up in the place of the one that came, where it is another.
+#[derive(Debug, Default)]
+pub struct Planned {
+    pub plan: Plan,
+    pub body: Option<Bytes>,
+}
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error("tool_choice names `{0}`, which is not among the tools")]
+    UnknownToolChoice(String),
+    #[error("tool_choice is `auto`, `none`, `required`, a function or `allowed_tools`, not {0}")]
+    ToolChoice(String),
+    #[error("the request is larger than {bytes_max} bytes once its tools and past calls are written out")]
+    TooLarge { bytes_max: usize },
+}
+
+impl RequestError {
+    fn too_large(limits: &Limits) -> Self {
+        Self::TooLarge { bytes_max: limits.request_body_bytes_max }
+    }
+}
+
 impl Plan {
+    /// The plan of a request whose body was not read, or is no JSON object.
+    pub fn of_unread(head: Head, policy: &Policy) -> Self {
+        let mut plan = Self::default();
+        plan.storage = plan.stored(head, policy);
+        plan
+    }
+
+    /// The plan of a request, and the body that goes up. `model` is the one behind the alias that it names, if it does.
+    pub fn of(
+        head: Head,
+        request: Request<'_>,
+        model: Option<&str>,
+        policy: &Policy,
+        limits: &Limits,
+    ) -> Result<Planned, RequestError> {
+        let mut plan = Self { model: request.model().map(Into::into), ..Self::default() };
+        let mut edits = Edits::default();
+        if let Some(model) = model {
+            edits.set_model(model);
+            plan.alias = plan.model.replace(model.to_owned());
+        }
+        let chat = (head.operation == Operation::Chat).then_some(&request);
+        let rewriting = match (chat, &policy.tools) {
+            (Some(chat), Some(tools)) => tools::rewriting(chat, tools, policy.engine, limits)?,
+            _ => Rewriting::default(),
+        };
+        let is_rewritten = !rewriting.edits.is_empty();
+        edits.append(rewriting.edits);
+        (plan.exchange, plan.response_format) = (rewriting.exchange, rewriting.response_format);
+        if let Some(stream) = chat.filter(|_| policy.assemble.include(&plan)).and_then(Request::for_a_stream) {
+            edits.append(stream);
+            plan.delivery = Delivery::Assembled { choices: request.choices() };
+        }
+        plan.storage = plan.stored(head, policy);
+        plan.delivery = plan.delivered(head, request.stream(), policy);
+        if plan.comments().is_some()
+            && let Some(asking) = chat.filter(|_| policy.progress.include(&plan)).and_then(Request::for_progress)
+        {
+            edits.append(asking);
+            plan.delivery = Delivery::OnceSpoken { comments: policy.comments, progress: Progress::Gateways };
+        }
+        let body = request.edited(&edits);
+        if is_rewritten && body.as_ref().is_some_and(|body| body.len() > limits.request_body_bytes_max) {
+            return Err(RequestError::too_large(limits));
+        }
+        Ok(Planned { plan, body })
+    }
+
+    /// Whether the server may keep the stream. Places in it are counted in bytes, so its client must get the bytes that
+    /// the server has.
+    fn stored(&self, head: Head, policy: &Policy) -> Storage {
+        let is_wanted = head.conversation == Conversation::Named && policy.engine.row().keeps_streams;
+        if is_wanted && !self.touches_answer() { Storage::AtServer } else { Storage::Nowhere }
+    }
+
+    /// How an answer that is not assembled gets to the client.
+    fn delivered(&self, head: Head, stream: Stream, policy: &Policy) -> Delivery {
+        match self.delivery {
+            assembled @ Delivery::Assembled { .. } => assembled,
+            _ if head.operation == Operation::Other || self.is_kept() => Delivery::AtOnce,
+            _ if stream == Stream::Asked && head.page == Page::Own => {
+                Delivery::OnceSpoken { comments: policy.comments, progress: Progress::Clients }
+            }
+            _ if self.touches_answer() => Delivery::OnceKnown,
+            _ => Delivery::AtOnce,
+        }
+    }
+
     /// Whether anything of the answer's body is read or written.
     pub fn touches_answer(&self) -> bool {
         self.exchange.is_some() || self.alias.is_some() || self.is_assembled()
@@ -74,10 +184,9 @@ impl Plan {
         self.touches_answer() || self.comments().is_some()
     }
 
-    /// Whether the server may keep the stream for a client that comes back for it. Places in such a stream are counted
-    /// in bytes, so the client must get the bytes that the server has.
-    pub fn may_be_kept(&self) -> bool {
-        !self.touches_answer()
+    /// Whether the server may keep the stream for its client.
+    pub fn is_kept(&self) -> bool {
+        self.storage == Storage::AtServer
     }
 
     /// Whether the server streams what the client gets as one body.
@@ -97,164 +206,6 @@ impl Plan {
     pub fn dialect(&self) -> Option<&str> {
         self.exchange.as_ref().map(|exchange| exchange.decoding.dialect.name())
     }
-}
-
-/// What a pool wants done with its requests.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    pub dialect: Arc<Dialect>,
-    pub mode: ToolsMode,
-    pub engine: Engine,
-    pub reasoning: Reasoning,
-    pub unknown_tools: UnknownTools,
-}
-
-/// What became of a request body.
-#[derive(Debug)]
-pub enum Rewritten {
-    /// It goes up as it came, and nothing of the reply is read.
-    Untouched,
-    /// This goes up instead, and nothing of the reply is read: it may call nothing, but its conversation has.
-    Unread(Bytes),
-    /// This goes up instead (possibly the same bytes), and the reply is read as the exchange says.
-    Body { bytes: Bytes, exchange: Box<Exchange>, response_format: ResponseFormat },
-}
-
-/// What became of a `response_format` beside injected tools. It would forbid a call, so it is worth a line in a log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ResponseFormat {
-    /// There was none, or the tools were not injected.
-    #[default]
-    Unconcerned,
-    /// It went up: the model may choose not to call.
-    Kept,
-    /// It was taken out, because a call is required.
-    Dropped,
-}
-
-/// Why a request is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum RequestError {
-    #[error("tool_choice names `{0}`, which is not among the tools")]
-    UnknownToolChoice(String),
-    #[error("tool_choice is `auto`, `none`, `required`, a function or `allowed_tools`, not {0}")]
-    ToolChoice(String),
-    #[error("the request is larger than {bytes_max} bytes once its tools and past calls are written out")]
-    TooLarge { bytes_max: usize },
-}
-
-/// Rewrites one chat-completions body.
-///
-/// A body that has nothing to do with tools, that is not JSON, or whose parts are of a wrong shape is left for the server
-/// to judge. The limit on a body's size holds for what is made of it too.
-pub fn rewrite(body: &Bytes, policy: &Policy, limits: &Limits) -> Result<Rewritten, RequestError> {
-    let Some(object) = (policy.mode != ToolsMode::Native).then(|| Object::of_body(body)).flatten() else {
-        return Ok(Rewritten::Untouched);
-    };
-    let Some(offer) = offer::read(&object)? else { return Ok(Rewritten::Untouched) };
-    let Some(messages) = object.get("messages").and_then(messages::read) else { return Ok(Rewritten::Untouched) };
-    if offer.tools.is_empty() && !messages::has_called(&messages) {
-        return Ok(Rewritten::Untouched);
-    }
-
-    let mut edits = vec![];
-    if policy.mode == ToolsMode::Inject {
-        let messages = messages::as_text(messages, &offer, &policy.dialect, limits).map_err(|_| too_large(limits))?;
-        let Some(messages) = messages else { return Ok(Rewritten::Untouched) };
-        edits.push(("messages", Edit::Set(messages.into())));
-        edits.extend(["tools", "tool_choice", "parallel_tool_calls"].map(|key| (key, Edit::Remove)));
-    } else if let Some(messages) = messages::for_template(messages, limits) {
-        edits.push(("messages", Edit::Set(messages.into())));
-    }
-    if !offer.may_call() {
-        let bytes = edited(body, &object, &edits, limits)?;
-        return Ok(if bytes == body { Rewritten::Untouched } else { Rewritten::Unread(bytes) });
-    }
-
-    let response_format = ResponseFormat::beside(&object, &offer, policy.mode);
-    if response_format == ResponseFormat::Dropped {
-        edits.push(("response_format", Edit::Remove));
-    }
-    let needs = policy.engine.row().needs.of(policy.mode);
-    edits.extend(needs.iter().map(|(key, value)| (*key, Edit::Set((*value).into()))));
-    let bytes = edited(body, &object, &edits, limits)?;
-    let exchange = Box::new(exchange(&object, offer, policy));
-    Ok(Rewritten::Body { bytes, exchange, response_format })
-}
-
-/// The body with some members changed; the very same where nothing is.
-fn edited(
-    body: &Bytes,
-    object: &Object<'_>,
-    edits: &[(&str, Edit<'_>)],
-    limits: &Limits,
-) -> Result<Bytes, RequestError> {
-    let bytes = if edits.is_empty() { body.clone() } else { object.edited(edits).into() };
-    if bytes.len() > limits.request_body_bytes_max { Err(too_large(limits)) } else { Ok(bytes) }
-}
-
-fn exchange(object: &Object<'_>, offer: Offer<'_>, policy: &Policy) -> Exchange {
-    let stream_options = object.get("stream_options").and_then(Object::parse);
-    let usage = stream_options.and_then(|options| options.get("include_usage"));
-    Exchange {
-        usage: if usage == Some("true") { Usage::Asked } else { Usage::Unasked },
-        choices: object.get("n").and_then(|n| n.parse().ok()).unwrap_or(1),
-        decoding: Settings {
-            dialect: Arc::clone(&policy.dialect),
-            calls: offer.calls,
-            tools: Arc::new(Tools::new(offer.callable())),
-            reasoning: policy.reasoning,
-            unknown_tools: policy.unknown_tools,
-        },
-    }
-}
-
-impl ResponseFormat {
-    fn beside(object: &Object<'_>, offer: &Offer<'_>, mode: ToolsMode) -> Self {
-        let kind = object.get("response_format").and_then(Object::parse).and_then(|format| format.string("type"));
-        match (kind.as_deref(), &offer.choice) {
-            _ if mode != ToolsMode::Inject => Self::Unconcerned,
-            (None | Some("text"), _) | (_, Choice::None) => Self::Unconcerned,
-            (Some(_), Choice::Auto) => Self::Kept,
-            (Some(_), Choice::Required | Choice::Named(_)) => Self::Dropped,
-        }
-    }
-}
-
-fn too_large(limits: &Limits) -> RequestError {
-    RequestError::TooLarge { bytes_max: limits.request_body_bytes_max }
-}
-
-/// What a request says of itself, whatever it asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outline {
-    /// By which a pool is chosen.
-    pub model: Option<String>,
-    pub is_streamed: bool,
-    /// Whether it offers tools, or its conversation has called some: `rewrite` leaves any other as it is.
-    pub concerns_tools: bool,
-}
-
-impl Outline {
-    /// Reads the top level of a body. One that is no JSON object says nothing.
-    pub fn of(body: &[u8]) -> Self {
-        let Some(object) = Object::of_body(body) else { return Self::default() };
-        let has_called = |written: &str| messages::read(written).is_some_and(|read| messages::has_called(&read));
-        let told = object.get("messages").filter(|written| messages::may_have_called(written));
-        Self {
-            model: object.string("model").map(Cow::into_owned),
-            is_streamed: object.get("stream") == Some("true"),
-            concerns_tools: object.present("tools").is_some_and(|tools| tools != "[]") || told.is_some_and(has_called),
-        }
-    }
-}
-
-/// The body with another `model`, every other byte as it was. `None` when it is not a JSON object.
-pub fn with_model(body: &[u8], model: &str) -> Option<Bytes> {
-    let mut name = String::new();
-    json::write_string(model, &mut name);
-    let object = Object::of_body(body)?;
-    Some(object.edited(&[("model", Edit::Set(Cow::Owned(name)))]).into())
 }
 
 #[cfg(test)]

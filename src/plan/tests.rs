@@ -1,10 +1,14 @@
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 
+use super::offer::Offer;
 use super::*;
-use crate::decode::Calls;
+use crate::chat::Calls;
+use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
+use crate::engine::{Engine, ToolsMode};
+use crate::json::Object;
 
 mod head;
 mod history;
@@ -19,11 +23,36 @@ fn builtin() -> &'static Dialects {
 
 fn policy(dialect: &str, mode: ToolsMode, engine: Engine) -> Policy {
     let dialect = Arc::clone(builtin().get(dialect).unwrap());
-    Policy { dialect, mode, engine, reasoning: Reasoning::Auto, unknown_tools: UnknownTools::Text }
+    Policy::of_tools(engine, Tools { dialect, mode, reasoning: Reasoning::Auto, unknown_tools: UnknownTools::Text })
+}
+
+/// What became of a body for its tools' sake.
+#[derive(Debug)]
+enum Rewritten {
+    /// It goes up as it came, and nothing of the reply is read.
+    Untouched,
+    /// This goes up instead, and nothing of the reply is read.
+    Unread(Bytes),
+    /// This goes up (possibly the same bytes), and the reply is read as the exchange says.
+    Body { bytes: Bytes, exchange: Box<Exchange>, response_format: ResponseFormat },
 }
 
 fn rewritten(body: &str, policy: &Policy) -> Result<Rewritten, RequestError> {
     rewrite(&Bytes::copy_from_slice(body.as_bytes()), policy, &Limits::default())
+}
+
+fn rewrite(body: &Bytes, policy: &Policy, limits: &Limits) -> Result<Rewritten, RequestError> {
+    let Some(request) = Request::read(body) else { return Ok(Rewritten::Untouched) };
+    let Planned { plan, body: instead } = Plan::of(Head::CHAT, request, None, policy, limits)?;
+    Ok(match (plan.exchange, instead) {
+        (Some(exchange), instead) => Rewritten::Body {
+            bytes: instead.unwrap_or_else(|| body.clone()),
+            exchange,
+            response_format: plan.response_format,
+        },
+        (None, Some(bytes)) => Rewritten::Unread(bytes),
+        (None, None) => Rewritten::Untouched,
+    })
 }
 
 /// What goes up in inject mode to an engine that needs nothing of its own.
@@ -54,24 +83,6 @@ fn is_untouched(result: &Result<Rewritten, RequestError>) -> bool {
 }
 
 #[test]
-fn the_model_of_a_body() {
-    let table = [
-        (r#"{"messages":[{"model":"inner"}],"model":"a\u002fb"}"#, Some("a/b")),
-        (r#"{"model":"first","model":"last"}"#, Some("last")),
-        (r#"{"model":7}"#, None),
-        (r#"{"model":null}"#, None),
-        (r#"["model"]"#, None),
-        (r#"{"model":"x""#, None),
-        ("", None),
-    ];
-    for (body, expected) in table {
-        assert_eq!(Outline::of(body.as_bytes()).model.as_deref(), expected, "{body}");
-    }
-    assert_eq!(Outline::of(b"{\"model\":\"\xff\",\"stream\":true}"), Outline::default());
-    assert_eq!(Outline::of("\u{feff}{\"model\":\"m\"}".as_bytes()).model.as_deref(), Some("m"));
-}
-
-#[test]
 fn what_concerns_tools() {
     let call = r#"{"role":"assistant","tool_calls":[{"id":"a","function":{"name":"f"}}]}"#;
     let table = [
@@ -90,7 +101,8 @@ fn what_concerns_tools() {
         (String::new(), false),
     ];
     for (members, expected) in table {
-        assert_eq!(Outline::of(format!("{{{members}}}").as_bytes()).concerns_tools, expected, "{members}");
+        let body = format!("{{{members}}}");
+        assert_eq!(Request::read(body.as_bytes()).unwrap().is_about_tools(), expected, "{members}");
     }
 }
 
@@ -353,9 +365,9 @@ fn what_is_made_is_limited_too() {
     };
     assert!(refused(&body, &limits));
     // Long before it is put together: a thousand copies of that name would be 50 MB.
-    let object = Object::parse(&body).unwrap();
-    let (offer, messages) = (offer::read(&object).unwrap().unwrap(), object.get("messages").and_then(messages::read));
-    assert!(messages::as_text(messages.unwrap(), &offer, &inject.dialect, &limits).is_err());
+    let request = Request::read(body.as_bytes()).unwrap();
+    let (offer, dialect) = (Offer::of(&request).unwrap().unwrap(), &inject.tools.as_ref().unwrap().dialect);
+    assert!(messages::as_text(request.conversation().unwrap(), &offer, dialect, &limits).is_err());
 
     let text = "u".repeat(10_000);
     let long = format!(r#"{{"tools":{TOOLS},"messages":[{{"role":"user","content":"{text}"}}]}}"#);

@@ -4,15 +4,14 @@
 use std::borrow::Cow;
 
 use super::content::Content;
-use super::messages::Message;
-use crate::json::{Edit, Object, write_string};
+use crate::api::openai::{Message, write_message};
 
 /// A message on its way up.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     pub(super) role: Cow<'a, str>,
     /// The client's message, as far as it stays.
-    message: Option<Object<'a>>,
+    message: Option<&'a Message<'a>>,
     change: Option<Change<'a>>,
     origin: Origin,
 }
@@ -46,17 +45,18 @@ pub(super) enum Neighbours {
 }
 
 impl<'a> Turn<'a> {
-    pub(super) fn sent(message: Message<'a>) -> Self {
-        Self { role: message.role, message: Some(message.object), change: None, origin: Origin::Sent }
+    pub(super) fn sent(message: &'a Message<'a>) -> Self {
+        let role = message.role().cloned().unwrap_or_default();
+        Self { role, message: Some(message), change: None, origin: Origin::Sent }
     }
 
     /// The client's message with other content, and with no calls beside it.
-    pub(super) fn with_content(message: Message<'a>, content: Content<'a>) -> Self {
+    pub(super) fn with_content(message: &'a Message<'a>, content: Content<'a>) -> Self {
         Self { change: Some(Change::Content(content)), ..Self::sent(message) }
     }
 
     /// The client's message with other calls, given as JSON.
-    pub(super) fn with_calls(message: Message<'a>, calls: String) -> Self {
+    pub(super) fn with_calls(message: &'a Message<'a>, calls: String) -> Self {
         Self { change: Some(Change::Calls(calls)), ..Self::sent(message) }
     }
 
@@ -78,7 +78,7 @@ impl<'a> Turn<'a> {
         content.push(gap);
         content.append(next.take_content()?);
         self.change = Some(Change::Content(content));
-        self.message = self.message.take().or(next.message);
+        self.message = self.message.or(next.message);
         if next.origin == Origin::Sent {
             self.origin = Origin::Sent;
         }
@@ -108,24 +108,26 @@ impl<'a> Turn<'a> {
     fn take_content(&mut self) -> Option<Content<'a>> {
         match self.change.take() {
             Some(Change::Content(content)) => Some(content),
-            Some(Change::Calls(_)) | None => Content::kept(self.message.as_ref().and_then(|m| m.get("content"))),
+            Some(Change::Calls(_)) | None => Content::kept(self.message.and_then(Message::content)),
         }
     }
 
-    /// The message as JSON.
-    pub(super) fn written(&self) -> Cow<'a, str> {
-        let bare = Object::empty();
-        let message = self.message.as_ref().unwrap_or(&bare);
-        match &self.change {
-            None => Cow::Borrowed(message.text()),
-            Some(Change::Calls(calls)) => message.edited(&[("tool_calls", Edit::Set(calls.into()))]).into(),
-            Some(Change::Content(content)) => {
-                let (mut role, mut written) = (String::new(), String::new());
-                write_string(&self.role, &mut role);
-                content.write(&mut written);
-                let content = ("content", Edit::Set(written.into()));
-                message.edited(&[("role", Edit::Set(role.into())), content, ("tool_calls", Edit::Remove)]).into()
+    /// Whether it is this message, and nothing of it changes.
+    pub(super) fn is_as_sent(&self, sent: &Message<'_>) -> bool {
+        self.change.is_none() && self.message.is_some_and(|message| message.text() == sent.text())
+    }
+
+    /// Appends the message as JSON.
+    pub(super) fn write(&self, out: &mut String) {
+        match (self.message, &self.change) {
+            (Some(message), None) => out.push_str(message.text()),
+            (Some(message), Some(Change::Calls(calls))) => out.push_str(&message.with_calls(calls)),
+            (Some(message), Some(Change::Content(content))) => {
+                out.push_str(&message.with_content(&self.role, &content.written()));
             }
+            (None, Some(Change::Content(content))) => out.push_str(&write_message(&self.role, &content.written())),
+            // What the rendering made has content.
+            (None, Some(Change::Calls(_)) | None) => {}
         }
     }
 }

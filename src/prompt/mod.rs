@@ -9,6 +9,7 @@ mod xml;
 
 use std::borrow::Cow;
 
+use crate::chat::{Calls, Choice};
 use crate::dialect::prompt::{ArgumentsForm, CallSpec, Hole, ToolsForm};
 use crate::dialect::{Dialect, Payload};
 use crate::json::{Object, Spacing, string, write_spaced};
@@ -16,26 +17,10 @@ use crate::json::{Object, Spacing, string, write_spaced};
 /// What the client wants of the next answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
-    pub choice: Choice<'a>,
+    pub choice: &'a Choice,
     /// The only tools that may be called; all may when it is empty.
     pub among: &'a [Cow<'a, str>],
-    pub count: Count,
-}
-
-/// Whether the next answer is to call something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choice<'a> {
-    Auto,
-    None,
-    Required,
-    Named(&'a str),
-}
-
-/// How many calls an answer may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Count {
-    Any,
-    One,
+    pub calls: Calls,
 }
 
 /// A tool above this is written on one line where others are indented: indentation multiplies deep JSON.
@@ -61,12 +46,12 @@ pub fn tools<'a>(dialect: &Dialect, tools: impl Iterator<Item = &'a str>, bytes_
 pub fn wish(dialect: &Dialect, wish: Wish<'_>) -> String {
     let sentences = &dialect.spec().prompt.choice;
     let among = (!wish.among.is_empty()).then_some(&sentences.among);
-    let single = (wish.count == Count::One).then_some(&sentences.single);
+    let single = (wish.calls == Calls::First).then_some(&sentences.single);
     let (said, name) = match wish.choice {
         Choice::None => ([Some(&sentences.none), None, None], String::new()),
         Choice::Auto => ([among, None, single], wish.among.join(", ")),
         Choice::Required => ([among, Some(&sentences.required), single], wish.among.join(", ")),
-        Choice::Named(name) => ([Some(&sentences.named), None, single], name.to_owned()),
+        Choice::Named(name) => ([Some(&sentences.named), None, single], name.clone()),
     };
     let mut out = String::new();
     for sentence in said.into_iter().flatten().filter(|sentence| !sentence.pieces().is_empty()) {

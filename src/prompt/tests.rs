@@ -162,17 +162,22 @@ fn what_is_wanted_is_said_in_sentences() {
     let among = "In your next answer, call no functions but these: now, then.";
     let single = "Make no more than one call in an answer.";
     let table = [
-        (Choice::Auto, &[][..], Count::Any, String::new()),
-        (Choice::Auto, &[], Count::One, single.into()),
-        (Choice::Auto, &two, Count::Any, among.into()),
-        (Choice::None, &[], Count::One, "Call no function in your next answer; answer in plain words.".into()),
-        (Choice::Required, &[], Count::Any, required.into()),
-        (Choice::Required, &two, Count::One, format!("{among}\n\n{required}\n\n{single}")),
-        (Choice::Named("now"), &named, Count::Any, "Your next answer must be a call of the function `now`.".into()),
+        (Choice::Auto, &[][..], Calls::All, String::new()),
+        (Choice::Auto, &[], Calls::First, single.into()),
+        (Choice::Auto, &two, Calls::All, among.into()),
+        (Choice::None, &[], Calls::First, "Call no function in your next answer; answer in plain words.".into()),
+        (Choice::Required, &[], Calls::All, required.into()),
+        (Choice::Required, &two, Calls::First, format!("{among}\n\n{required}\n\n{single}")),
+        (
+            Choice::Named("now".into()),
+            &named,
+            Calls::All,
+            "Your next answer must be a call of the function `now`.".into(),
+        ),
     ];
     for dialect in dialects.iter() {
         for (choice, among, count, expected) in &table {
-            let said = wish(dialect, Wish { choice: *choice, among, count: *count });
+            let said = wish(dialect, Wish { choice, among, calls: *count });
             assert_eq!(said, *expected, "{}: {choice:?}", dialect.name());
         }
     }

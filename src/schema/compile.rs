@@ -8,7 +8,6 @@
 use std::collections::{HashMap, HashSet};
 use std::ptr;
 
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::Node;
@@ -39,8 +38,8 @@ struct Place {
 }
 
 impl Schema {
-    pub(super) fn compile(parameters: &RawValue) -> Self {
-        let Ok(root) = serde_json::from_str::<Value>(parameters.get()) else { return Self::default() };
+    pub(super) fn compile(parameters: &str) -> Self {
+        let Ok(root) = serde_json::from_str::<Value>(parameters) else { return Self::default() };
         Compiler::new(&root).run()
     }
 

@@ -9,11 +9,9 @@ mod compile;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use serde_json::value::RawValue;
-
 use self::compile::Schema;
+use crate::chat;
 use crate::json::Kinds;
-use crate::openai;
 
 /// The tools that a request offers, by name.
 #[derive(Debug, Default)]
@@ -26,7 +24,7 @@ pub struct Tools {
 #[derive(Debug)]
 pub struct Tool {
     pub name: String,
-    parameters: Option<Box<RawValue>>,
+    parameters: Option<Box<str>>,
     schema: OnceLock<Schema>,
 }
 
@@ -40,8 +38,8 @@ impl Node {
 
 impl Tools {
     /// Of tools that share a name the first counts.
-    pub fn new(tools: Vec<openai::Tool>) -> Self {
-        let tools: Vec<_> = tools.into_iter().map(|tool| Tool::new(tool.function)).collect();
+    pub fn new(tools: Vec<chat::Tool>) -> Self {
+        let tools: Vec<_> = tools.into_iter().map(Tool::new).collect();
         let mut by_name = HashMap::with_capacity(tools.len());
         for (at, tool) in tools.iter().enumerate() {
             by_name.entry(tool.name.clone()).or_insert(at);
@@ -82,8 +80,8 @@ fn undoubled(name: &str) -> Option<&str> {
 }
 
 impl Tool {
-    fn new(function: openai::Function) -> Self {
-        Self { name: function.name, parameters: function.parameters, schema: OnceLock::new() }
+    fn new(tool: chat::Tool) -> Self {
+        Self { name: tool.name, parameters: tool.parameters, schema: OnceLock::new() }
     }
 
     /// The arguments object itself.

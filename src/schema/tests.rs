@@ -2,8 +2,7 @@ use super::*;
 
 /// One tool `f` with these parameters.
 fn tool(parameters: &str) -> Tool {
-    let function = format!(r#"{{"name":"f","parameters":{parameters}}}"#);
-    Tool::new(serde_json::from_str(&function).unwrap())
+    Tool::new(chat::Tool { name: "f".into(), parameters: Some(parameters.into()) })
 }
 
 fn named(kinds: Kinds) -> String {
@@ -130,7 +129,7 @@ fn junk_says_nothing() {
         assert_eq!(tool.property(tool.root(), "a"), Node::ANY, "{junk}");
         assert_eq!(named(tool.kinds(tool.item(tool.root()))), "", "{junk}");
     }
-    let absent = Tool::new(serde_json::from_str(r#"{"name":"f"}"#).unwrap());
+    let absent = Tool::new(chat::Tool { name: "f".into(), parameters: None });
     assert_eq!(absent.root(), Node::ANY);
     assert_eq!(absent.kinds(Node::ANY), Kinds::NONE);
 }
@@ -166,7 +165,7 @@ fn hostile_schemas_end() {
 
 #[test]
 fn names_resolve() {
-    let declare = |name: &&str| serde_json::from_str(&format!(r#"{{"function":{{"name":"{name}"}}}}"#)).unwrap();
+    let declare = |name: &&str| chat::Tool { name: (*name).into(), parameters: None };
     let tools = Tools::new(["get", "get_all", "functions.run", "run", "a.a"].iter().map(declare).collect());
     let table = [
         ("get", Some("get")),

@@ -7,8 +7,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 
 use serde_json::json;
-use toolgate::config::{Alias, Chats, Pool, ToolsChoice};
+use toolgate::config::{Alias, Pool, ToolsChoice};
 use toolgate::limits::Limits;
+use toolgate::plan::Chats;
 use toolgate::server::Running;
 
 use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, ok, peer, pool, post};

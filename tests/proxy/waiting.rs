@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use serde_json::json;
-use toolgate::config::{Chats, Pool, Queue, Timeouts};
+use toolgate::config::{Pool, Queue, Timeouts};
+use toolgate::plan::Chats;
 use toolgate::server::Running;
 
 use crate::access::{line_of, named};

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use super::super::{CliError, dialect};
 use super::{AnswerError, streamed, whole};
 use crate::answer::Message;
-use crate::decode::{Calls, Reasoning, Settings};
+use crate::api::openai;
+use crate::chat::Calls;
+use crate::decode::{Reasoning, Settings};
 use crate::dialect::Dialect;
-use crate::openai;
 use crate::schema::Tools;
 
 /// One line. Keys that are not known are left alone, so that a table of tests can carry its own.
@@ -21,7 +22,7 @@ use crate::schema::Tools;
 struct Case {
     dialect: String,
     #[serde(default)]
-    tools: Option<Vec<openai::Tool>>,
+    tools: Option<openai::Tools>,
     #[serde(default)]
     text: Option<String>,
     /// The text in pieces, which are streamed unless `stream` says otherwise.
@@ -120,7 +121,7 @@ fn message(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Result<
             ReasoningWord::Open => Reasoning::Open,
         },
         calls: if case.parallel_tool_calls == Some(false) { Calls::First } else { Calls::All },
-        ..Settings::new(dialect, Tools::new(case.tools.unwrap_or_default()))
+        ..Settings::new(dialect, Tools::new(case.tools.unwrap_or_default().0))
     };
     let finish = match case.finish {
         Finish::Stop => "stop",

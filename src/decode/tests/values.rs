@@ -63,8 +63,7 @@ fn written(name: &str, parameters: &[(&str, &str)], wrapped: &str) -> String {
 
 /// The names and arguments of the calls, and the text.
 fn read<'a>(pieces: impl IntoIterator<Item = &'a str>, finish: Finish) -> (Vec<(String, String)>, String) {
-    let tools: Vec<openai::Tool> = serde_json::from_str(TOOLS).unwrap();
-    let settings = Settings::new(Arc::clone(DIALECTS.get("qwen3-coder").unwrap()), Tools::new(tools));
+    let settings = Settings::new(Arc::clone(DIALECTS.get("qwen3-coder").unwrap()), tools(TOOLS));
     let mut decoder = Decoder::new(settings, &Limits::default());
     let (mut calls, mut text) = (Vec::<(String, String)>::new(), String::new());
     let mut sink = |event: Event<'_>| match event {

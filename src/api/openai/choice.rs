@@ -1,38 +1,39 @@
-//! A request's `tool_choice`, in the forms in which clients and gateways write it.
-//! Knows no tools; `offer` holds it against those that are there.
+//! Choice of a tool: `tool_choice` in the forms in which clients and gateways write it.
+//! Knows the tools' names only where one stands for itself; whether what is chosen is offered is `plan`'s to judge.
 
 use std::borrow::Cow;
 
-use crate::decode::Calls;
+use super::tool::Offered;
+use crate::chat::{Calls, Choice};
 use crate::json::{Object, array, string};
 
-/// Which tools the next answer may call, and whether it must.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Choice {
-    Auto,
-    /// It must call nothing.
-    None,
-    /// It must call something.
-    Required,
-    /// It must call this one.
-    Named(String),
-}
-
-/// A `tool_choice` that was understood.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct ToolChoice<'a> {
-    pub(super) choice: Choice,
+/// A `tool_choice` that was understood. With nothing said, anything may be called.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ToolChoice<'a> {
+    pub choice: Choice,
     /// The tools that may be called, where not all may.
-    pub(super) allowed: Vec<Cow<'a, str>>,
-    pub(super) calls: Calls,
+    pub allowed: Vec<Cow<'a, str>>,
+    pub calls: Calls,
 }
 
 impl<'a> ToolChoice<'a> {
     /// Reads it: OpenAI's chat completions (`"auto"`, `{"type": "function", "function": {"name": …}}`,
     /// `{"type": "allowed_tools", …}`) and responses (the same, flat), Anthropic's (`{"type": "any"}`,
     /// `{"type": "tool", "name": …}`, `disable_parallel_tool_use`), Bedrock's (`{"any": {}}`), and what lies between.
-    /// `None` when it is not understood.
-    pub(super) fn read(written: &'a str) -> Option<Self> {
+    /// A tool's name may stand in the place of a word that says how. `None` when it is not understood.
+    pub(super) fn read(written: &'a str, tools: &[Offered<'_>]) -> Option<Self> {
+        Self::of_form(written).or_else(|| {
+            let name = string(written)?;
+            tools.iter().any(|offered| offered.tool.name == name).then(|| Self::named(name))
+        })
+    }
+
+    /// No more than one call.
+    pub(super) fn of_one_call(self) -> Self {
+        Self { calls: Calls::First, ..self }
+    }
+
+    fn of_form(written: &'a str) -> Option<Self> {
         if let Some(word) = string(written) {
             return mode(&word).map(Self::of);
         }
@@ -46,8 +47,12 @@ impl<'a> ToolChoice<'a> {
     }
 
     /// The choice without a list of tools.
-    pub(super) fn of(choice: Choice) -> Self {
-        Self { choice, allowed: vec![], calls: Calls::All }
+    fn of(choice: Choice) -> Self {
+        Self { choice, ..Self::default() }
+    }
+
+    fn named(name: Cow<'a, str>) -> Self {
+        Self { allowed: vec![name.clone()], ..Self::of(Choice::Named(name.into_owned())) }
     }
 
     fn of_kind(kind: &str, choice: &Object<'a>) -> Option<Self> {
@@ -84,8 +89,7 @@ fn mode(word: &str) -> Option<Choice> {
 }
 
 fn named<'a>(choice: &Object<'a>) -> Option<ToolChoice<'a>> {
-    let name = name(choice)?;
-    Some(ToolChoice { allowed: vec![name.clone()], ..ToolChoice::of(Choice::Named(name.into_owned())) })
+    Some(ToolChoice::named(name(choice)?))
 }
 
 /// `allowed_tools`: a mode and a list, which stand in an object of their own or not.
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     fn read(written: &str) -> Option<(Choice, Vec<Cow<'_, str>>, Calls)> {
-        ToolChoice::read(written).map(|read| (read.choice, read.allowed, read.calls))
+        ToolChoice::read(written, &[]).map(|read| (read.choice, read.allowed, read.calls))
     }
 
     #[test]

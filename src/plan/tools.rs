@@ -1,0 +1,92 @@
+//! Tools of a request: what goes up of them, and how calls are found in the answer.
+//! A request that has nothing to do with tools, or whose parts are of a wrong shape, is left for the server to judge.
+
+use std::sync::Arc;
+
+use super::messages;
+use super::offer::Offer;
+use super::policy::Tools;
+use super::{Exchange, RequestError};
+use crate::api::openai::{Edits, Request};
+use crate::chat::Choice;
+use crate::decode::Settings;
+use crate::engine::{Engine, ToolsMode};
+use crate::limits::Limits;
+use crate::schema;
+
+/// What became of a `response_format` beside injected tools. It would forbid a call, so it is worth a line in a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseFormat {
+    /// There was none, or the tools were not injected.
+    #[default]
+    Unconcerned,
+    /// It went up: the model may choose not to call.
+    Kept,
+    /// It was taken out, because a call is required.
+    Dropped,
+}
+
+/// What becomes of a request that is about tools.
+#[derive(Debug, Default)]
+pub(super) struct Rewriting<'a> {
+    pub(super) edits: Edits<'a>,
+    /// How the answer is read, if it may call anything.
+    pub(super) exchange: Option<Box<Exchange>>,
+    pub(super) response_format: ResponseFormat,
+}
+
+/// What is edited in a request's body, and how its answer is read.
+pub(super) fn rewriting<'a>(
+    request: &Request<'a>,
+    tools: &Tools,
+    engine: Engine,
+    limits: &Limits,
+) -> Result<Rewriting<'a>, RequestError> {
+    let mut rewriting = Rewriting::default();
+    if tools.mode == ToolsMode::Native || !request.is_about_tools() {
+        return Ok(rewriting);
+    }
+    let Some(offer) = Offer::of(request)? else { return Ok(rewriting) };
+    let Some(messages) = request.conversation() else { return Ok(rewriting) };
+    if tools.mode == ToolsMode::Inject {
+        let messages = messages::as_text(messages, &offer, &tools.dialect, limits);
+        let Some(messages) = messages.map_err(|_| RequestError::too_large(limits))? else { return Ok(rewriting) };
+        rewriting.edits.set_messages(messages);
+        rewriting.edits.remove_tools();
+    } else if let Some(messages) = messages::for_template(messages, limits) {
+        rewriting.edits.set_messages(messages);
+    }
+    if !offer.may_call() {
+        return Ok(rewriting);
+    }
+    rewriting.response_format = ResponseFormat::beside(request, &offer.choice, tools.mode);
+    if rewriting.response_format == ResponseFormat::Dropped {
+        rewriting.edits.remove_response_format();
+    }
+    for (key, value) in engine.row().needs.of(tools.mode) {
+        rewriting.edits.set(key, *value);
+    }
+    rewriting.exchange = Some(Box::new(Exchange {
+        usage: request.usage(),
+        choices: request.choices(),
+        decoding: Settings {
+            dialect: Arc::clone(&tools.dialect),
+            calls: offer.calls,
+            tools: Arc::new(schema::Tools::new(offer.callable())),
+            reasoning: tools.reasoning,
+            unknown_tools: tools.unknown_tools,
+        },
+    }));
+    Ok(rewriting)
+}
+
+impl ResponseFormat {
+    fn beside(request: &Request<'_>, choice: &Choice, mode: ToolsMode) -> Self {
+        match choice {
+            _ if mode != ToolsMode::Inject || request.response_format().is_none() => Self::Unconcerned,
+            Choice::None => Self::Unconcerned,
+            Choice::Auto => Self::Kept,
+            Choice::Required | Choice::Named(_) => Self::Dropped,
+        }
+    }
+}
