@@ -41,10 +41,16 @@ impl Default for Line {
 
 impl Lines {
     /// More text was shown.
+    #[inline]
     pub(super) fn push(&mut self, text: &str) {
-        let Some(last) = text.chars().next_back() else { return };
-        self.last = Some(last);
-        let mut rest = text.as_bytes();
+        self.last = text.chars().next_back().or(self.last);
+        // Most of a text is behind the characters of its line that matter.
+        if !matches!(self.line, Line::Text) || text.as_bytes().contains(&b'\n') {
+            self.read(text.as_bytes());
+        }
+    }
+
+    fn read(&mut self, mut rest: &[u8]) {
         loop {
             while self.line != Line::Text
                 && let Some((&byte, tail)) = rest.split_first()
@@ -54,7 +60,6 @@ impl Lines {
                 self.character(char::from(byte));
                 rest = tail;
             }
-            // Most of a text is behind the characters of its line that matter.
             let Some(end) = rest.iter().position(|&byte| byte == b'\n') else { return };
             rest = rest.get(end + 1..).unwrap_or_default();
             self.end_line();

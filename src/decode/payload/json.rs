@@ -172,10 +172,12 @@ impl Reader {
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
         let mut at = 0;
         loop {
-            match self.read_again(cx, call) {
-                Verdict::More => {}
-                Verdict::Reject(_) => return Verdict::Reject(at),
-                Verdict::Complete(_) => return Verdict::Complete(at),
+            if !self.again.is_empty() {
+                match self.read_again(cx, call) {
+                    Verdict::More => {}
+                    Verdict::Reject(_) => return Verdict::Reject(at),
+                    Verdict::Complete(_) => return Verdict::Complete(at),
+                }
             }
             let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return Verdict::More };
             match self.bulk(rest, cx, call) {
@@ -219,10 +221,10 @@ impl Reader {
 
     /// Reads what was read ahead. What the call does not take of it comes after the call.
     fn read_again(&mut self, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        let again = std::mem::take(&mut self.again);
-        if again.is_empty() {
+        if self.again.is_empty() {
             return Verdict::More;
         }
+        let again = std::mem::take(&mut self.again);
         let verdict = self.push(&again, cx, call);
         if let Verdict::Complete(read) = verdict {
             call.again.push_str(again.get(read..).unwrap_or_default());

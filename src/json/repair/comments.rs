@@ -54,6 +54,7 @@ impl<P: Copy + Debug> Repair<P> {
         Next::Read
     }
 
+    #[cold]
     pub(super) fn comment(&mut self, c: char, back: Token) -> Next {
         self.repaired = true;
         match self.comment.take(c) {

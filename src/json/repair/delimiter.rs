@@ -24,21 +24,31 @@ pub(super) fn opening(text: &str, delimiter: &str) -> Likeness {
     likeness(text, delimiter, 0)
 }
 
+/// The slip stands where the two differ first, or before that where letters repeat. From `first_added` on it may be a
+/// letter that is put in or another.
 fn likeness(text: &str, delimiter: &str, first_added: usize) -> Likeness {
-    let letters = delimiter.chars().count();
-    if letters < LETTERS_MIN || text.is_empty() {
+    if delimiter.chars().nth(LETTERS_MIN - 1).is_none() || text.is_empty() {
         return Likeness::Unlike;
     }
-    let mut best = compare(text.chars(), delimiter.chars().map(Some));
-    for at in 0..letters {
-        let kept = || delimiter.chars().take(at).map(Some);
-        let rest = |from: usize| delimiter.chars().skip(from).map(Some);
-        best = best.or(compare(text.chars(), kept().chain(rest(at + 1))));
-        if at >= first_added && at + 1 < letters {
-            best = best.or(compare(text.chars(), kept().chain([None]).chain(rest(at + 1))));
+    match delimiter.strip_prefix(text) {
+        // Too little of it to be one that lacks a letter.
+        Some(rest) if rest.chars().nth(1).is_some() => return Likeness::Begun,
+        _ => {}
+    }
+    let (mut text, mut best) = (text.chars(), compare(text, delimiter));
+    for (at, (start, letter)) in delimiter.char_indices().enumerate() {
+        let (_, from) = delimiter.split_at_checked(start).unwrap_or_default();
+        let behind = from.get(letter.len_utf8()..).unwrap_or_default();
+        best = best.or(compare(text.as_str(), behind));
+        let next = text.next();
+        if at >= first_added && next.is_none_or(|c| c.is_ascii_punctuation() || c.is_ascii_whitespace()) {
+            best = best.or(compare(text.as_str(), from));
+            if !behind.is_empty() {
+                best = best.or(compare(text.as_str(), behind));
+            }
         }
-        if at >= first_added {
-            best = best.or(compare(text.chars(), kept().chain([None]).chain(rest(at))));
+        if next != Some(letter) {
+            break;
         }
     }
     best
@@ -54,17 +64,11 @@ impl Likeness {
     }
 }
 
-/// Compares with a pattern in which `None` is any letter that markup may hold.
-fn compare(mut text: impl Iterator<Item = char>, mut pattern: impl Iterator<Item = Option<char>>) -> Likeness {
-    loop {
-        match (text.next(), pattern.next()) {
-            (None, None) => return Likeness::Whole,
-            (None, Some(_)) => return Likeness::Begun,
-            (Some(_), None) => return Likeness::Unlike,
-            (Some(c), Some(Some(expected))) if c == expected => {}
-            (Some(c), Some(None)) if c.is_ascii_punctuation() || c.is_ascii_whitespace() => {}
-            _ => return Likeness::Unlike,
-        }
+fn compare(text: &str, pattern: &str) -> Likeness {
+    match pattern.strip_prefix(text) {
+        Some("") => Likeness::Whole,
+        Some(_) => Likeness::Begun,
+        None => Likeness::Unlike,
     }
 }
 

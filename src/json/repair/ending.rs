@@ -51,9 +51,8 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     fn again_behind_quote(&mut self, c: char) -> Next {
-        self.again.push(c);
-        let gap = std::mem::take(&mut self.gap);
-        self.read_again(&gap);
+        self.gap.push(c);
+        self.read_gap_again();
         Next::Read
     }
 
@@ -69,13 +68,13 @@ impl<P: Copy + Debug> Repair<P> {
     fn quote_closes<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if self.quoted.is_key() {
             self.state = State::AfterKey;
-            let gap = std::mem::take(&mut self.gap);
             // A second quote before the colon is one too many; elsewhere it begins the value.
-            let doubled = gap.starts_with('\'') || (c == ':' && gap.starts_with(opens));
+            let doubled = self.gap.starts_with('\'') || (c == ':' && self.gap.starts_with(opens));
             self.repaired |= doubled;
-            self.again.push(c);
-            self.read_again(if doubled { gap.trim_start_matches(opens) } else { &gap });
-            return Next::Read;
+            if doubled {
+                self.gap = self.gap.trim_start_matches(opens).into();
+            }
+            return self.again_behind_quote(c);
         }
         if self.quoted.guess == Guess::End {
             self.flush_tail_text(out);
@@ -98,7 +97,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Everything is closed, since another call begins: its closers are not read again.
     pub(super) fn close_before_call(&mut self, out: &mut String) {
-        while self.again.last().is_some_and(|c| matches!(c, '}' | ']' | ')' | ',') || c.is_ascii_whitespace()) {
+        while self.again.peek().is_some_and(|c| matches!(c, '}' | ']' | ')' | ',') || c.is_ascii_whitespace()) {
             self.again.pop();
         }
         self.close_all(out);
@@ -235,7 +234,13 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Has `text` read before everything that is still to come.
     pub(super) fn read_again(&mut self, text: &str) {
-        self.again.extend(text.chars().rev());
+        self.again.put_back(text);
+    }
+
+    /// The same with what was read behind a place that is decided now.
+    pub(super) fn read_gap_again(&mut self) {
+        self.again.put_back(&self.gap);
+        self.gap.clear();
     }
 }
 

@@ -59,6 +59,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// Behind a brace where a key should stand: another call, or a brace too many.
+    #[cold]
     pub(super) fn opened<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         self.gap.push(c);
         let more = self.gap.len() <= CALL_BYTES_MAX;
@@ -94,7 +95,9 @@ impl<P: Copy + Debug> Repair<P> {
 
     pub(super) fn key_word<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if matches!(c, ':' | ',' | '}' | ']') {
-            self.gap = self.gap.chars().map(space).collect();
+            if !self.gap.is_empty() {
+                self.gap = self.gap.chars().map(space).collect();
+            }
             self.state = State::AfterKey;
             return Next::Again;
         }
@@ -117,9 +120,9 @@ impl<P: Copy + Debug> Repair<P> {
             self.gap.push(c);
             return Next::Read;
         }
-        let gap = std::mem::take(&mut self.gap);
-        escape_into(&gap, &mut self.key);
-        self.raw_key.push_str(&gap);
+        escape_into(&self.gap, &mut self.key);
+        self.raw_key.push_str(&self.gap);
+        self.gap.clear();
         if matches!(c, '{' | '[' | '(') {
             if cx.mode == Mode::Strict {
                 return Next::Unreadable;
@@ -132,6 +135,20 @@ impl<P: Copy + Debug> Repair<P> {
             self.give_up_key(out);
         }
         Next::Read
+    }
+
+    /// Reads as much of a key as cannot end it. Returns the bytes read.
+    pub(super) fn push_key_run<T>(&mut self, text: &str, cx: &Syntax<'_, T>) -> usize {
+        if !self.maybe.is_empty() || !self.gap.is_empty() {
+            return 0;
+        }
+        let room = cx.word_max.saturating_sub(self.key.len());
+        let goes_on = |&byte: &u8| (byte.is_ascii_alphanumeric() || byte == b'_') && !cx.first_bytes.has(byte);
+        let run = text.bytes().take(room).take_while(goes_on).count();
+        let run = text.get(..run).unwrap_or_default();
+        self.key.push_str(run);
+        self.raw_key.push_str(run);
+        run.len()
     }
 
     pub(super) fn key_raw<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
@@ -181,6 +198,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// A key is followed by no colon. The first of an object: it is a set or worse, and a word.
     /// A later one: it has no value.
+    #[cold]
     pub(super) fn no_object(&mut self, mode: Mode, out: &mut String) -> Next {
         if mode == Mode::Strict {
             return Next::Unreadable;
@@ -208,6 +226,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// A key that is too long to keep is written with the rest of it as its value.
+    #[cold]
     pub(super) fn give_up_key(&mut self, out: &mut String) {
         self.malformed = true;
         self.gap.clear();
@@ -229,7 +248,9 @@ impl<P: Copy + Debug> Repair<P> {
         out.push('"');
         out.push_str(&self.key);
         out.push('"');
-        out.extend(self.gap.chars().map(space));
+        if !self.gap.is_empty() {
+            out.extend(self.gap.chars().map(space));
+        }
         self.lead.clear();
         self.key.clear();
         self.raw_key.clear();

@@ -13,7 +13,7 @@
 
 use std::fmt::Debug;
 
-use super::quoted::{self, in_word, opens};
+use super::quoted::{self, Role, in_word, opens};
 use super::{Container, Repair, Syntax, word};
 
 /// Where reading ahead stands.
@@ -118,6 +118,18 @@ impl<P: Copy + Debug> Repair<P> {
         let seen = self.look_at(c, &mut look, cx);
         self.look = look;
         seen
+    }
+
+    /// Reads as much as goes on with the current key. Returns the bytes read.
+    pub(super) fn look_run<T>(&mut self, text: &str, cx: &Syntax<'_, T>) -> usize {
+        if self.look.at != At::Key || self.gap.is_empty() || self.quoted.role != Role::Value {
+            return 0;
+        }
+        let key = self.gap.len().saturating_sub(self.look.from);
+        let room = KEY_BYTES_MAX.saturating_sub(key).min(cx.word_max.saturating_sub(self.gap.len()));
+        let run = text.bytes().take(room).take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        self.gap.push_str(text.get(..run).unwrap_or_default());
+        run
     }
 
     fn look_at<T>(&self, c: char, look: &mut Look, cx: &Syntax<'_, T>) -> Seen {

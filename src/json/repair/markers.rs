@@ -9,19 +9,16 @@ use super::{Mode, Next, Reading, Repair, State, Syntax, Types};
 
 impl<P: Copy + Debug> Repair<P> {
     pub(super) fn begins_marker<T>(&self, c: char, cx: &Syntax<'_, T>) -> bool {
-        if self.begins_misspelt(c, cx) {
+        if matches!(self.state, State::Text | State::KeyText | State::Quote | State::Done) {
+            return false;
+        }
+        if cx.quote.is_some() && self.begins_misspelt(c, cx) {
             return true;
         }
         // Its first byte tells enough: `try_marker` looks again.
         let first = c.encode_utf8(&mut [0; 4]).bytes().next();
-        if !first.is_some_and(|byte| cx.first_bytes.has(byte)) {
-            return false;
-        }
-        let begins = |marker: &str| marker.bytes().next() == first;
-        match self.state {
-            State::Text | State::KeyText | State::Quote | State::Done => false,
-            _ => self.candidates(cx).any(begins),
-        }
+        first.is_some_and(|byte| cx.first_bytes.has(byte))
+            && self.candidates(cx).any(|marker| marker.bytes().next() == first)
     }
 
     /// The markers that count outside strings.
@@ -31,8 +28,8 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Whether a value may begin here with the dialect's own delimiter, misspelt; or a quote stand where no key begins.
     fn begins_misspelt<T>(&self, c: char, cx: &Syntax<'_, T>) -> bool {
-        if self.may_begin_key() && opens(c) {
-            return cx.quote.is_some();
+        if opens(c) && self.may_begin_key() {
+            return true;
         }
         self.state == State::Value
             && c.is_ascii_punctuation()
@@ -40,6 +37,7 @@ impl<P: Copy + Debug> Repair<P> {
             && cx.quote.is_some_and(|quote| opening(c.encode_utf8(&mut [0; 4]), quote) != Likeness::Unlike)
     }
 
+    #[inline(never)]
     pub(super) fn try_marker<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
         let maybe = std::mem::take(&mut self.maybe);
         self.examined += maybe.len();
@@ -69,17 +67,17 @@ impl<P: Copy + Debug> Repair<P> {
         };
         let goes_on =
             self.candidates(cx).any(|m| m.starts_with(maybe.as_str())) || misspelt(&maybe) != Likeness::Unlike;
-        let opened = (1..=maybe.len()).rev().find(|&len| maybe.get(..len).map(misspelt) == Some(Likeness::Whole));
-        self.maybe = maybe;
         if goes_on {
+            self.maybe = maybe;
             return Reading::Read;
         }
-        if let Some(len) = opened {
+        if let Some(len) = (1..=maybe.len()).rev().find(|&len| maybe.get(..len).map(misspelt) == Some(Likeness::Whole))
+        {
             self.repaired = true;
-            let maybe = std::mem::take(&mut self.maybe);
             self.read_again(maybe.get(len..).unwrap_or_default());
             return self.own_quote(cx, out);
         }
+        self.maybe = maybe;
         self.flush_maybe(cx, out)
     }
 
@@ -115,8 +113,8 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// What looked like a marker is none: its first character is read as any other, the rest again.
     pub(super) fn flush_maybe<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
-        let text = std::mem::take(&mut self.maybe);
-        self.read_again(&text);
+        self.again.put_back(&self.maybe);
+        self.maybe.clear();
         let Some(first) = self.again.pop() else { return Reading::Read };
         self.feed(first, cx, out)
     }

@@ -27,6 +27,7 @@
 //! `key`, `word`, `tail`, `gap` (what follows a quote, or whitespace) and `maybe` (a marker that may be none).
 //! What was read ahead goes to `again` and is read as if it came anew, so that cuts change nothing.
 
+mod again;
 mod ahead;
 mod behind;
 mod comments;
@@ -52,6 +53,7 @@ use std::fmt::Debug;
 
 use super::Kinds;
 use crate::scan::FirstBytes;
+use again::Again;
 pub use behind::Behind;
 use comments::Token;
 pub use comments::{Comment, Commented};
@@ -209,8 +211,7 @@ pub struct Repair<P> {
     look: Look,
     /// What may stand behind a string that lacks its quote.
     tail: Tail,
-    /// Characters that were read ahead and are to be read, the next one last.
-    again: Vec<char>,
+    again: Again,
     comment: Comment,
     word: String,
     /// Whether a quote or a comment's sign stands in `word`: then it is no literal, whatever else comes.
@@ -317,7 +318,7 @@ impl<P: Copy + Debug> Repair<P> {
             gap: String::new(),
             look: Look::default(),
             tail: Tail::default(),
-            again: Vec::new(),
+            again: Again::default(),
             comment: Comment::default(),
             word: String::new(),
             word_quoted: false,
@@ -373,8 +374,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Bytes that were read and not yet written.
     pub fn held(&self) -> usize {
-        let again: usize = self.again.iter().map(|c| c.len_utf8()).sum();
-        let ahead = self.gap.len() + self.tail.len() + again;
+        let ahead = self.gap.len() + self.tail.len() + self.again.rest().len();
         self.lead.len() + self.key.len() + self.word.len() + self.maybe.len() + self.raw.held() + ahead
     }
 

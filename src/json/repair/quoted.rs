@@ -77,7 +77,9 @@ impl Quoted {
 
     /// Whether a quote behind `tail` cannot end the string, since JSON inside it goes on.
     pub(super) fn is_embedded_behind(mut self, tail: &str) -> bool {
-        self.inside(tail);
+        if self.embedded > 0 {
+            self.inside(tail);
+        }
         self.embedded > 0
     }
 

@@ -131,7 +131,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// How many bytes of `text` are plain data.
     pub(super) fn raw_run(&self, text: &str) -> usize {
-        if self.raw.is_ahead() || !self.again.is_empty() {
+        if self.raw.is_ahead() {
             return 0;
         }
         text.bytes().position(|byte| self.raw.stops.has(byte)).unwrap_or(text.len())

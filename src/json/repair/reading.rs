@@ -19,17 +19,9 @@ impl<P: Copy + Debug> Repair<P> {
     pub fn push<T: Types<Place = P>>(&mut self, text: &str, cx: &Syntax<'_, T>, out: &mut String) -> Progress {
         let mut at = 0;
         loop {
-            let reading = if let Some(c) = self.again.pop() {
-                self.character(c, cx, out)
-            } else {
+            let reading = if self.again.is_empty() {
                 let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return Progress::More };
-                let run = match self.state {
-                    State::Text | State::KeyText => self.push_text(rest, cx, out),
-                    State::Raw => self.push_raw_run(rest, out),
-                    State::Word { .. } => self.push_word_run(rest, cx),
-                    _ => 0,
-                };
-                self.examined += run;
+                let run = if self.reads_runs() { self.run(rest, cx, out) } else { 0 };
                 at += run;
                 match rest.chars().next().filter(|_| run == 0) {
                     Some(c) => {
@@ -38,6 +30,8 @@ impl<P: Copy + Debug> Repair<P> {
                     }
                     None => Reading::Read,
                 }
+            } else {
+                self.run_again(cx, out)
             };
             match reading {
                 Reading::Unreadable => return Progress::Unreadable(at),
@@ -53,10 +47,50 @@ impl<P: Copy + Debug> Repair<P> {
         }
     }
 
+    /// Whether the current state may take more than a character at once.
+    fn reads_runs(&self) -> bool {
+        let state = self.state;
+        matches!(state, State::Text | State::KeyText | State::Quote | State::Raw | State::Word { .. } | State::KeyWord)
+    }
+
+    /// Reads as much of `text` as means the same, all at once. Returns the bytes read, which may be none.
+    fn run<T: Types<Place = P>>(&mut self, text: &str, cx: &Syntax<'_, T>, out: &mut String) -> usize {
+        let run = match self.state {
+            State::Text | State::KeyText => self.push_text(text, cx, out),
+            State::Quote => self.look_run(text, cx),
+            State::Raw => self.push_raw_run(text, out),
+            State::Word { .. } => self.push_word_run(text, cx),
+            State::KeyWord => self.push_key_run(text, cx),
+            _ => 0,
+        };
+        self.examined += run;
+        run
+    }
+
+    /// Reads some of what was read ahead.
+    #[inline(never)]
+    fn run_again<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
+        if self.reads_runs() {
+            let mut again = std::mem::take(&mut self.again);
+            let run = self.run(again.rest(), cx, out);
+            again.skip(run);
+            again.put_back(self.again.rest());
+            self.again = again;
+            if run > 0 {
+                return Reading::Read;
+            }
+        }
+        match self.again.pop() {
+            Some(c) => self.character(c, cx, out),
+            None => Reading::Read,
+        }
+    }
+
     /// What was read ahead and stands behind the value's end: how much of `text`, read up to `at`, is not read after all.
     /// What came before `text` is in `rest`.
+    #[inline(never)]
     pub(super) fn give_back(&mut self, text: &str, at: usize) -> usize {
-        let again: String = self.again.drain(..).rev().collect();
+        let again = self.again.take();
         if let Some(before) = text.get(..at).and_then(|read| read.strip_suffix(again.as_str())) {
             return before.len();
         }
@@ -78,6 +112,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// One character, through the markers that may begin with it.
+    #[inline]
     pub(super) fn character<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
         if self.state == State::Raw {
             return self.push_raw(c, cx, out);
@@ -90,35 +125,17 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// One character that is no part of a marker.
+    #[inline]
     pub(super) fn feed<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
         // Each turn but the last changes the state towards one that takes the character.
         for _ in 0..16 {
-            self.examined += c.len_utf8();
-            let next = match self.state {
-                State::Key => self.key_start(c, cx, out),
-                State::KeyWord => self.key_word(c, cx, out),
-                State::KeyRaw => self.key_raw(c, cx, out),
-                State::AfterKey => self.after_key(c, cx, out),
-                State::Value => self.value_start(c, cx, out),
-                State::Text | State::KeyText => {
-                    self.push_text(c.encode_utf8(&mut [0; 4]), cx, out);
-                    Next::Read
-                }
-                State::Quote => self.after_quote(c, cx, out),
-                State::Raw => return self.push_raw(c, cx, out),
-                State::Word { depth } => self.push_word(c, depth, cx, out),
-                State::LongWord { depth } => self.push_long_word(c, depth, out),
-                State::AfterValue => self.after_value(c, cx, out),
-                State::Opened => self.opened(c, cx, out),
-                State::Owed => self.owed(c, cx, out),
-                State::Doubt { .. } => self.doubt(c, cx, out),
-                State::Comment { back } => self.comment(c, back),
-                State::Done => Next::Ended,
-            };
-            match next {
+            if self.state == State::Raw {
+                return self.push_raw(c, cx, out);
+            }
+            match self.turn(c, cx, out) {
                 Next::Read => return Reading::Read,
                 Next::Ended => {
-                    self.again.push(c);
+                    self.read_again(c.encode_utf8(&mut [0; 4]));
                     return Reading::Ended;
                 }
                 Next::Unreadable => return Reading::Unreadable,
@@ -127,5 +144,31 @@ impl<P: Copy + Debug> Repair<P> {
         }
         debug_assert!(false, "no state takes {c:?}");
         Reading::Read
+    }
+
+    /// Shows one character to the current state.
+    #[inline(never)]
+    fn turn<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
+        self.examined += c.len_utf8();
+        match self.state {
+            State::Key => self.key_start(c, cx, out),
+            State::KeyWord => self.key_word(c, cx, out),
+            State::KeyRaw => self.key_raw(c, cx, out),
+            State::AfterKey => self.after_key(c, cx, out),
+            State::Value => self.value_start(c, cx, out),
+            State::Text | State::KeyText => {
+                self.push_text(c.encode_utf8(&mut [0; 4]), cx, out);
+                Next::Read
+            }
+            State::Quote => self.after_quote(c, cx, out),
+            State::Word { depth } => self.push_word(c, depth, cx, out),
+            State::LongWord { depth } => self.push_long_word(c, depth, out),
+            State::AfterValue => self.after_value(c, cx, out),
+            State::Opened => self.opened(c, cx, out),
+            State::Owed => self.owed(c, cx, out),
+            State::Doubt { .. } => self.doubt(c, cx, out),
+            State::Comment { back } => self.comment(c, back),
+            State::Raw | State::Done => Next::Ended,
+        }
     }
 }

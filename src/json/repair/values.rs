@@ -95,6 +95,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// A comma or a closer stands where a value should.
+    #[cold]
     pub(super) fn missing_value<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if self.in_array() {
             // `[1,,2]`: the comma is one too many. `{"a": [}`: the array was not closed.
@@ -119,6 +120,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Behind a comma or a closer that stands where a value should. The comma is one too many if a value follows that is
     /// no key; the closer should be an opener if a key follows.
+    #[cold]
     pub(super) fn owed<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if c.is_ascii_whitespace() {
             self.gap.push(c);
@@ -138,9 +140,8 @@ impl<P: Copy + Debug> Repair<P> {
         } else {
             self.write_null(out);
         }
-        self.again.push(c);
-        let gap = std::mem::take(&mut self.gap);
-        self.read_again(&gap);
+        self.gap.push(c);
+        self.read_gap_again();
         Next::Read
     }
 
@@ -180,6 +181,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// A closer that does not close what is open. Either others are missing before it, or it is the wrong one: the
     /// innermost container ends in any case, and what follows tells what else does.
+    #[cold]
     pub(super) fn wrong_closer(&mut self, c: char, mode: Mode, out: &mut String) -> Next {
         let innermost = self.frames.len().saturating_sub(1);
         let found = self.frames.iter().rposition(|f| f.closer == c);
@@ -198,6 +200,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// Behind a wrong closer.
+    #[cold]
     pub(super) fn doubt<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if c.is_ascii_whitespace() || (c == ',' && !self.gap.contains(',')) {
             self.gap.push(c);
@@ -214,9 +217,8 @@ impl<P: Copy + Debug> Repair<P> {
             _ => Follows::Nothing,
         };
         self.doubt_ends(follows, cx, out);
-        self.again.push(c);
-        let gap = std::mem::take(&mut self.gap);
-        self.read_again(&gap);
+        self.gap.push(c);
+        self.read_gap_again();
         Next::Read
     }
 

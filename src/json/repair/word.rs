@@ -87,7 +87,7 @@ impl<P: Copy + Debug> Repair<P> {
         if !declared && !key.chars().all(in_key) {
             return None;
         }
-        self.again.push(c);
+        self.read_again(c.encode_utf8(&mut [0; 4]));
         let behind = self.word.split_off(self.word_comma);
         self.read_again(&behind);
         let ended = self.end_word(cx, out);
@@ -131,6 +131,7 @@ impl<P: Copy + Debug> Repair<P> {
         run
     }
 
+    #[cold]
     pub(super) fn push_long_word(&mut self, c: char, depth: u16, out: &mut String) -> Next {
         if depth == 0 && self.ends_word(c) {
             out.push('"');
@@ -185,7 +186,9 @@ impl<P: Copy + Debug> Repair<P> {
             self.begin_value(out);
             write_string(text, out);
         }
-        out.extend(blank.chars().map(space));
+        if !blank.is_empty() {
+            out.extend(blank.chars().map(space));
+        }
         // Its memory serves the next.
         word.clear();
         self.word = word;
