@@ -21,14 +21,14 @@
 //! | 1 | `models` | the list of models over several servers | `json` |
 //! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `chat dialect schema scan json limits` |
 //! | 2 | `prompt` | tools and past calls to text that the model understands | `chat dialect json` |
-//! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `chat json sse` |
-//! | 4 | `plan` | what goes up for a request, and what becomes of its answer | `api prompt decode dialect engine schema chat limits json` |
-//! | 4 | `answer` | one pipeline for an answer: its events or its body in, what the client gets out | `api plan decode chat models sse json limits` |
+//! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `chat decode json sse limits` |
+//! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect engine schema chat limits json` |
+//! | 4 | `answer` | pipeline of an answer: its bytes in, what the client gets out; framed once, parsed once | `api plan decode chat models json sse limits` |
 //! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
 //! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode plan` |
-//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `balance config decode dialect engine answer sse limits` |
+//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `api balance config decode dialect engine sse limits` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
-//! | 5 | `record` | the record of a request: one list of what is known of it | `instruments json answer balance` |
+//! | 5 | `record` | the record of a request: one list of what is known of it | `instruments json api answer balance` |
 //! | 5 | `metrics` | what is counted and measured of requests, and its names | `instruments record answer balance` |
 //! | 6 | `gateway` | the Pingora phases; `fault` maps errors to HTTP | all above |
 //! | 6 | `admin` | the admin address: health, readiness, metrics, status | all above |

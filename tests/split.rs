@@ -79,7 +79,7 @@ proptest! {
             let exchange = exchange(&case);
             let message = |cuts: &[prop::sample::Index]| {
                 let (out, summary) = fuzz::response::rewrite(&exchange, [stream(&text, cuts).as_bytes()], true);
-                let mut folder = toolgate::answer::Folder::new(1 << 20);
+                let mut folder = toolgate::api::openai::Folder::new(1 << 20);
                 folder.push(out.into());
                 let message = folder.finish().messages[&0].clone();
                 let content = message.content.filter(|content| !content.is_empty());

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use serde_json::Value;
-use toolgate::answer::Folder;
+use toolgate::api::openai::Folder;
 use toolgate::config::{Config, ToolsChoice};
 use toolgate::decode::Reasoning;
 use toolgate::plan::Chats;

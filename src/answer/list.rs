@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
-use super::merge::AnswerTooLarge;
+use crate::api::openai::AnswerTooLarge;
 use crate::limits::Limits;
 use crate::models::without_private;
 

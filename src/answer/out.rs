@@ -24,6 +24,13 @@ impl Out {
         }
     }
 
+    /// This goes out, and not the event.
+    pub(super) fn put<const N: usize>(&mut self, parts: [&[u8]; N]) {
+        for part in parts {
+            self.made.extend_from_slice(part);
+        }
+    }
+
     /// All of it; `piece` is the one that its events came in.
     pub(super) fn finish(self, mut piece: Bytes) -> Bytes {
         piece.truncate(self.same);

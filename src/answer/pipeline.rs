@@ -3,14 +3,12 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::body::BodyRewriter;
 use super::list::List;
-use super::merge::AnswerTooLarge;
 use super::refusal::Refusal;
-use super::rename::ModelRewriter;
 use super::stream::StreamRewriter;
-use super::tail::Tail;
+use super::whole::BodyRewriter;
 use super::{Form, Head, Summary, Unread};
+use crate::api::openai::AnswerTooLarge;
 use crate::limits::Limits;
 use crate::plan::Plan;
 
@@ -37,18 +35,15 @@ pub enum Close {
 /// An answer on its way to the client.
 #[derive(Debug, Default)]
 pub struct Pipeline {
-    reading: Reading,
-    /// Says the alias in what comes out of the reading.
-    renaming: Option<ModelRewriter>,
+    body: Body,
+    subject: Subject,
 }
 
 #[derive(Debug, Default)]
-enum Reading {
-    /// It passes through.
+enum Body {
+    /// It passes through, unlooked at.
     #[default]
-    None,
-    /// It passes through as events, unread but for where one ends.
-    Tail(Tail),
+    Passing,
     Stream(Box<StreamRewriter>),
     Whole(Box<BodyRewriter>),
     /// It goes on as an error event.
@@ -61,158 +56,152 @@ impl Pipeline {
     /// Chooses by the answer's Content-Type, whatever the request asked for. Without an exchange no text is read, and of
     /// what was put together only what it cost.
     pub fn new(head: &Head<'_>, subject: Subject, plan: &Plan, limits: &Limits) -> Result<Self, Unread> {
-        let form = head.form();
-        let is_events = form == Ok(Form::Events);
-        let reading = match (form, plan.exchange.as_deref()) {
-            (Ok(Form::Events), Some(exchange)) => Reading::Stream(Box::new(StreamRewriter::new(exchange, limits))),
-            (Ok(Form::Whole), Some(exchange)) => Reading::Whole(Box::new(BodyRewriter::new(exchange, limits))),
-            (Err(why), Some(_)) => return Err(why),
-            (Ok(Form::Whole), None) if plan.is_assembled() => {
-                Reading::Whole(Box::new(BodyRewriter::unchanging(limits)))
+        let (exchange, alias) = (plan.exchange.as_deref(), plan.alias.as_deref());
+        let body = match head.form() {
+            Err(why) if exchange.is_some() => return Err(why),
+            Ok(Form::Events) => stream(head, subject, plan, limits),
+            Ok(Form::Whole) if exchange.is_some() || alias.is_some() || plan.is_assembled() => whole(plan, limits),
+            _ if subject == Subject::Models && head.is_success() && !head.is_event_stream() => {
+                Body::List(Box::new(List::new(limits)))
             }
-            (_, None) if subject == Subject::Generation && is_events && !head.has_length => {
-                Reading::Tail(Tail::default())
-            }
-            (_, None) if subject == Subject::Models && head.is_success() && !head.is_event_stream() => {
-                Reading::List(Box::new(List::new(limits)))
-            }
-            (_, None) => Reading::None,
+            _ => Body::Passing,
         };
-        let renaming = plan.alias.as_deref().zip(form.ok()).map(|(alias, form)| match form {
-            Form::Events => ModelRewriter::stream(alias, limits),
-            Form::Whole => ModelRewriter::whole(alias, limits),
-        });
-        Ok(Self { reading, renaming })
+        Ok(Self { body, subject })
     }
 
     /// For an answer that is no stream, and whose client has already got the head of one. `unsaid` is the event for a
     /// server that gives no error of its own.
     pub fn refusal(status: u16, unsaid: Bytes) -> Self {
-        Self { reading: Reading::Refused(Box::new(Refusal::new(status, unsaid))), renaming: None }
+        Self { body: Body::Refused(Box::new(Refusal::new(status, unsaid))), subject: Subject::Generation }
     }
 
     /// Whether the body that goes to the client may differ from the server's in its length.
     pub fn changes_length(&self) -> bool {
-        !matches!(self.reading, Reading::None | Reading::Tail(_)) || self.renaming.is_some()
+        match &self.body {
+            Body::Passing => false,
+            Body::Stream(stream) => stream.changes(),
+            Body::Whole(_) | Body::Refused(_) | Body::List(_) => true,
+        }
     }
 
     /// Whether what the model wrote is read, or at least what it cost.
     pub fn is_read(&self) -> bool {
-        matches!(self.reading, Reading::Stream(_) | Reading::Whole(_))
+        match &self.body {
+            Body::Stream(stream) => stream.is_read(),
+            Body::Whole(whole) => whole.is_read(),
+            Body::Passing | Body::Refused(_) | Body::List(_) => false,
+        }
     }
 
     /// Whether it is a stream that is read.
     pub fn is_followed(&self) -> bool {
-        matches!(self.reading, Reading::Stream(_))
+        self.followed().is_some()
     }
 
-    /// Takes a piece of the body; what goes to the client takes its place.
-    pub fn push(&mut self, piece: &mut Option<Bytes>) -> Result<(), AnswerTooLarge> {
-        match (&mut self.reading, piece.take()) {
-            (Reading::None, passing) => *piece = passing,
-            (Reading::Tail(tail), passing) => {
-                tail.push(passing.as_deref().unwrap_or_default());
-                *piece = passing;
-            }
-            (_, None) => {}
-            (Reading::Stream(stream), Some(bytes)) => *piece = Some(stream.push(bytes)),
-            (Reading::Whole(whole), Some(bytes)) => {
-                let mut out = BytesMut::new();
-                whole.push(bytes, &mut out);
-                *piece = Some(out.freeze());
-            }
-            (Reading::Refused(refusal), Some(bytes)) => {
+    /// Takes a piece of the body; returns what goes to the client.
+    pub fn push(&mut self, bytes: Bytes) -> Result<Bytes, AnswerTooLarge> {
+        Ok(match &mut self.body {
+            Body::Passing => bytes,
+            Body::Stream(stream) => stream.push(bytes),
+            Body::Whole(whole) => whole.push(bytes),
+            Body::Refused(refusal) => {
                 refusal.push(&bytes);
-                *piece = Some(Bytes::new());
+                Bytes::new()
             }
-            (Reading::List(list), Some(bytes)) => {
+            Body::List(list) => {
                 list.push(&bytes)?;
-                *piece = Some(Bytes::new());
+                Bytes::new()
             }
-        }
-        if let (Some(renaming), Some(bytes)) = (&mut self.renaming, piece.as_mut()) {
-            let mut out = BytesMut::new();
-            renaming.push(std::mem::take(bytes), &mut out);
-            *bytes = out.freeze();
-        }
-        Ok(())
+        })
     }
 
     /// Whether a comment may follow what went to the client so far: nothing may have, since text is held back.
     pub fn takes_comments(&self) -> bool {
-        matches!(&self.reading, Reading::Stream(stream) if stream.is_between_events())
+        self.followed().is_some_and(StreamRewriter::is_between_events)
     }
 
     /// Of a stream that is read: how many of its events had words in them, and how many bytes are held back.
     pub fn progress(&self) -> Option<(u64, usize)> {
-        match &self.reading {
-            Reading::Stream(stream) => Some((stream.spoken(), stream.held())),
-            _ => None,
-        }
+        self.followed().map(|stream| (stream.spoken(), stream.held()))
     }
 
     /// Whether nothing more of the upstream's body is needed.
     pub fn is_done(&self) -> bool {
-        matches!(&self.reading, Reading::Stream(stream) if stream.is_done())
+        self.followed().is_some_and(StreamRewriter::is_done)
     }
 
     /// Whether everything was said but what it cost.
     pub fn is_said(&self) -> bool {
-        matches!(&self.reading, Reading::Stream(stream) if stream.is_said())
+        self.followed().is_some_and(StreamRewriter::is_said)
     }
 
-    /// The upstream's body is complete: what is left goes behind `piece`.
-    pub fn finish(&mut self, piece: &mut Option<Bytes>) -> Option<Summary> {
+    /// The upstream's body is complete: what is left for the client, and what was done if it was read.
+    pub fn finish(&mut self) -> (Bytes, Option<Summary>) {
+        let is_read = self.is_read();
         let mut out = BytesMut::new();
-        let summary = match std::mem::take(&mut self.reading) {
-            Reading::None | Reading::Tail(_) => None,
-            Reading::Stream(stream) => Some(stream.finish(&mut out)),
-            Reading::Whole(whole) => Some(whole.finish(&mut out)),
-            Reading::Refused(refusal) => {
-                out.extend_from_slice(&refusal.event());
-                None
-            }
-            Reading::List(list) => {
-                out.extend_from_slice(&list.finish());
-                None
-            }
+        let summary = match std::mem::take(&mut self.body) {
+            Body::Passing => return (Bytes::new(), None),
+            Body::Refused(refusal) => return (refusal.event(), None),
+            Body::List(list) => return (list.finish(), None),
+            Body::Stream(stream) => stream.finish(&mut out),
+            Body::Whole(whole) => whole.finish(&mut out),
         };
-        let rest = self.rename_rest(out);
-        *piece = match piece.take() {
-            Some(bytes) if rest.is_empty() => Some(bytes),
-            Some(bytes) => Some([bytes, rest].concat().into()),
-            None => Some(rest),
-        }
-        .filter(|bytes| !bytes.is_empty());
-        summary
+        (out.freeze(), is_read.then_some(summary))
     }
 
     /// The upstream died with the answer begun: lets go of everything held, and says so where that can be said: as
     /// `message` in a stream that is read, as `event` in one that is not.
     pub fn fail(&mut self, message: &str, event: impl FnOnce() -> Bytes) -> (Bytes, Close, Option<Summary>) {
         let mut out = BytesMut::new();
-        let (close, summary) = match std::mem::take(&mut self.reading) {
-            Reading::Tail(tail) if tail.is_between_events() => {
-                out.extend_from_slice(&event());
-                (Close::Properly, None)
+        let (close, summary) = match std::mem::take(&mut self.body) {
+            Body::Passing | Body::List(_) => (Close::Cut, None),
+            Body::Stream(stream) if stream.is_read() => (Close::Properly, Some(stream.fail(message, &mut out))),
+            Body::Stream(stream) if self.subject == Subject::Generation => (stream.break_off(event, &mut out), None),
+            Body::Stream(stream) => {
+                stream.finish(&mut out);
+                (Close::Cut, None)
             }
-            Reading::None | Reading::Tail(_) | Reading::List(_) => (Close::Cut, None),
-            Reading::Stream(stream) => (Close::Properly, Some(stream.fail(message, &mut out))),
             // Half a JSON body cannot carry an error; a proper end would make it look whole.
-            Reading::Whole(whole) => (Close::Cut, Some(whole.finish(&mut out))),
-            Reading::Refused(refusal) => {
-                out.extend_from_slice(&refusal.event());
-                (Close::Properly, None)
+            Body::Whole(whole) => {
+                let is_read = whole.is_read();
+                (Close::Cut, Some(whole.finish(&mut out)).filter(|_| is_read))
             }
+            Body::Refused(refusal) => return (refusal.event(), Close::Properly, None),
         };
-        (self.rename_rest(out), close, summary)
+        (out.freeze(), close, summary)
     }
 
-    fn rename_rest(&mut self, rest: BytesMut) -> Bytes {
-        let Some(mut renaming) = self.renaming.take() else { return rest.freeze() };
-        let mut out = BytesMut::new();
-        renaming.push(rest.freeze(), &mut out);
-        renaming.finish(&mut out);
-        out.freeze()
+    /// The stream that is read.
+    fn followed(&self) -> Option<&StreamRewriter> {
+        match &self.body {
+            Body::Stream(stream) if stream.is_read() => Some(stream),
+            _ => None,
+        }
     }
+}
+
+/// What is done to a stream of events.
+fn stream(head: &Head<'_>, subject: Subject, plan: &Plan, limits: &Limits) -> Body {
+    let stream = match (plan.exchange.as_deref(), plan.alias.as_deref()) {
+        (Some(exchange), None) => StreamRewriter::new(exchange, limits),
+        (Some(exchange), Some(alias)) => StreamRewriter::new(exchange, limits).with_alias(alias, limits),
+        (None, Some(alias)) => StreamRewriter::unread().with_alias(alias, limits),
+        // Nothing can be added where its length was said.
+        (None, None) if subject == Subject::Generation && !head.has_length => StreamRewriter::unread(),
+        (None, None) => return Body::Passing,
+    };
+    Body::Stream(Box::new(stream))
+}
+
+/// What is done to an answer that comes whole.
+fn whole(plan: &Plan, limits: &Limits) -> Body {
+    let whole = match plan.exchange.as_deref() {
+        Some(exchange) => BodyRewriter::new(exchange, limits),
+        None if plan.is_assembled() => BodyRewriter::unchanging(limits),
+        None => BodyRewriter::unread(limits),
+    };
+    Body::Whole(Box::new(match plan.alias.as_deref() {
+        Some(alias) => whole.with_alias(alias),
+        None => whole,
+    }))
 }

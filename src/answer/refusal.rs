@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::told;
+use crate::api::openai::refusal;
 
 /// No server explains itself at greater length.
 const BODY_BYTES_MAX: usize = 1 << 16;
@@ -30,13 +30,9 @@ impl Refusal {
 
     /// The event that says what the server said.
     pub(super) fn event(self) -> Bytes {
-        self.servers_own().unwrap_or(self.unsaid)
-    }
-
-    /// Its own error.
-    fn servers_own(&self) -> Option<Bytes> {
-        let text = (self.body.len() <= BODY_BYTES_MAX).then(|| std::str::from_utf8(&self.body).ok()).flatten()?;
-        Some(format!("data: {{\"error\":{}}}\n\n", told(text, self.status)?).into())
+        let is_read = self.body.len() <= BODY_BYTES_MAX;
+        let own = is_read.then(|| refusal(&self.body, self.status)).flatten();
+        own.map_or(self.unsaid, Bytes::from)
     }
 }
 

@@ -6,8 +6,6 @@
 
 use std::ops::Range;
 
-use crate::json;
-
 /// The bytes around the text of an event that carries nothing else.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
@@ -15,23 +13,36 @@ pub(super) struct Shape {
     before: Vec<u8>,
     /// From its closing quote on.
     behind: Vec<u8>,
+    /// The same with another name of the model in it.
+    renamed: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Shape {
-    /// Remembers an event whose text stands, quotes included, at `text`.
-    pub(super) fn remember(&mut self, raw: &[u8], text: Range<usize>) {
+    /// Remembers an event whose text stands, quotes included, at `text`, and where a name goes into the client's.
+    pub(super) fn remember(&mut self, raw: &[u8], text: Range<usize>, name: Option<(Range<usize>, &str)>) {
         self.forget();
         self.before.extend_from_slice(raw.get(..text.start + 1).unwrap_or_default());
         self.behind.extend_from_slice(raw.get(text.end - 1..).unwrap_or_default());
+        self.renamed = name.map(|(at, name)| {
+            let put = |part: &[u8], at: Range<usize>| {
+                [part.get(..at.start).unwrap_or_default(), name.as_bytes(), part.get(at.end..).unwrap_or_default()]
+                    .concat()
+            };
+            match at.start.checked_sub(text.end - 1) {
+                Some(start) => (self.before.clone(), put(&self.behind, start..start + at.len())),
+                None => (put(&self.before, at), self.behind.clone()),
+            }
+        });
     }
 
     pub(super) fn forget(&mut self) {
         self.before.clear();
         self.behind.clear();
+        self.renamed = None;
     }
 
     /// What stands in the place of the text, if the event has this shape.
-    /// It is the text, escaped, only when [`text`] can read it.
+    /// It is the text, escaped, only when `letters` can read it.
     pub(super) fn fit<'a>(&self, raw: &'a [u8]) -> Option<&'a [u8]> {
         if self.before.is_empty() {
             return None;
@@ -39,22 +50,13 @@ impl Shape {
         raw.strip_prefix(self.before.as_slice())?.strip_suffix(self.behind.as_slice())
     }
 
-    /// The bytes before and behind the text.
+    /// The bytes before and behind the text in the client's event.
     pub(super) fn around(&self) -> (&[u8], &[u8]) {
-        (&self.before, &self.behind)
+        self.renamed().unwrap_or((&self.before, &self.behind))
     }
-}
 
-/// The text that stands between a JSON string's quotes; `scratch` holds it when it was escaped.
-/// `None` when this is not the inside of a JSON string.
-pub(super) fn text<'a>(inside: &'a [u8], scratch: &'a mut String) -> Option<&'a str> {
-    let special = |b: u8| (b < 0x20) | (b == b'"') | (b == b'\\');
-    let plain = std::str::from_utf8(inside).ok()?;
-    // Without a branch in the loop the compiler looks at 16 bytes at a time.
-    if !inside.iter().fold(false, |any, &b| any | special(b)) {
-        return Some(plain);
+    /// The same, where they are others than the server's.
+    pub(super) fn renamed(&self) -> Option<(&[u8], &[u8])> {
+        self.renamed.as_ref().map(|(before, behind)| (before.as_slice(), behind.as_slice()))
     }
-    scratch.clear();
-    json::unescape_into(plain, scratch)?;
-    Some(scratch)
 }

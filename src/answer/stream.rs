@@ -1,11 +1,16 @@
-//! Rewrites an event stream as its bytes arrive.
-//! Frames events and decides when the answer is over; what becomes of one event is `answer`'s.
+//! Stream of events: framed once, each event then taken by what is done to it.
+//! Decides when the answer is over; what becomes of one event is `splice`'s and `alias`'s.
 
 use bytes::{Bytes, BytesMut};
 
-use super::answer::{Answer, Flow, is_whole};
+use super::Summary;
+use super::alias::Alias;
 use super::out::Out;
-use super::{Summary, envelope};
+use super::pipeline::Close;
+use super::splice::{Flow, Splice};
+use super::tail::Tail;
+use crate::api::openai::chunk::is_whole;
+use crate::api::openai::{Error, UNFINISHED, upstream_error};
 use crate::limits::Limits;
 use crate::plan::Exchange;
 use crate::sse;
@@ -14,57 +19,85 @@ use crate::sse;
 #[derive(Debug)]
 pub struct StreamRewriter {
     framing: Framing,
-    answer: Answer,
+    /// Absent where no text is read.
+    splice: Option<Box<Splice>>,
+    alias: Option<Alias>,
 }
 
 #[derive(Debug)]
 enum Framing {
     Events(sse::Decoder),
-    /// A limit was reached: the bytes go on unread.
-    Through,
+    /// The bytes go on unread: nothing is to be done to them, or a limit was reached.
+    Through(Tail),
     /// The answer was ended here; what the upstream still sends is dropped.
     Closed,
 }
 
 impl StreamRewriter {
+    /// For a stream whose text is read.
     pub fn new(exchange: &Exchange, limits: &Limits) -> Self {
-        let framing = Framing::Events(sse::Decoder::new(limits.event_bytes_max));
-        Self { framing, answer: Answer::new(exchange, limits) }
+        let splice = Some(Box::new(Splice::new(exchange, limits)));
+        Self { framing: Framing::events(limits), splice, alias: None }
+    }
+
+    /// For a stream to which nothing is done but that it may end in an event of the gateway's.
+    pub fn unread() -> Self {
+        Self { framing: Framing::Through(Tail::default()), splice: None, alias: None }
+    }
+
+    /// The same, and this name in the place of the model's.
+    #[must_use]
+    pub fn with_alias(self, name: &str, limits: &Limits) -> Self {
+        Self { framing: Framing::events(limits), alias: Some(Alias::new(name)), ..self }
     }
 
     /// Takes the next bytes of the upstream's body; returns what goes to the client.
     pub fn push(&mut self, bytes: Bytes) -> Bytes {
         let events = match &mut self.framing {
             Framing::Closed => return Bytes::new(),
-            Framing::Through => return bytes,
+            Framing::Through(tail) => {
+                tail.push(&bytes);
+                return bytes;
+            }
             Framing::Events(events) => events,
         };
         events.push(bytes);
         let mut out = Out::default();
-        let flow = loop {
+        loop {
             match events.next_event() {
                 Ok(None) => return out.finish(events.reclaim()),
-                Err(sse::EventTooLarge(_)) => break Flow::BailOut,
-                Ok(Some(event)) => match self.answer.take(&event, &mut out) {
-                    Flow::On => {}
-                    Flow::BailOut => {
-                        self.answer.bail_out(&mut out.made);
-                        out.pass(&event);
-                        break Flow::BailOut;
+                Err(sse::EventTooLarge(_)) => break,
+                Ok(Some(event)) => {
+                    if take(&event, &mut self.splice, &mut self.alias, &mut out) == Flow::Over {
+                        let piece = events.reclaim();
+                        self.framing = Framing::Closed;
+                        return out.finish(piece);
                     }
-                    Flow::Over => break Flow::Over,
-                },
+                }
             }
-        };
-        let piece = events.reclaim();
-        let next = if flow == Flow::Over { Framing::Closed } else { Framing::Through };
-        if let Framing::Events(events) = std::mem::replace(&mut self.framing, next)
-            && flow == Flow::BailOut
-        {
-            self.answer.bail_out(&mut out.made);
-            out.made.extend_from_slice(&events.finish());
         }
+        let piece = events.reclaim();
+        if let Some(splice) = &mut self.splice {
+            splice.bail_out(&mut out.made);
+        }
+        let mut tail = Tail::default();
+        if let Framing::Events(events) = std::mem::replace(&mut self.framing, Framing::Closed) {
+            let rest = events.finish();
+            tail.push(&rest);
+            out.put([&rest]);
+        }
+        self.framing = Framing::Through(tail);
         out.finish(piece)
+    }
+
+    /// Whether its text is read.
+    pub fn is_read(&self) -> bool {
+        self.splice.is_some()
+    }
+
+    /// Whether anything is done to it as long as it does not fail.
+    pub fn changes(&self) -> bool {
+        self.splice.is_some() || self.alias.is_some()
     }
 
     /// Whether nothing more from upstream is needed: the upstream may be closed.
@@ -74,7 +107,7 @@ impl StreamRewriter {
 
     /// Whether the answer is over but for its end and what it cost: no more words are to come.
     pub fn is_said(&self) -> bool {
-        matches!(self.framing, Framing::Events(_)) && self.answer.is_said()
+        matches!(self.framing, Framing::Events(_)) && self.splice.as_ref().is_some_and(|splice| splice.is_said())
     }
 
     /// Whether all that was written so far is whole events.
@@ -84,37 +117,70 @@ impl StreamRewriter {
 
     /// Events so far in which the model said something; whoever has a clock can tell when its first words came.
     pub fn spoken(&self) -> u64 {
-        self.answer.spoken
+        self.splice.as_ref().map_or(0, |splice| splice.spoken)
     }
 
     /// Bytes of the model's text that are held back now.
     pub fn held(&self) -> usize {
-        self.answer.held()
+        self.splice.as_ref().map_or(0, |splice| splice.held())
     }
 
     /// The upstream's body ended cleanly.
     pub fn finish(mut self, out: &mut BytesMut) -> Summary {
-        self.read_rest(out);
-        if !matches!(self.framing, Framing::Through) {
-            self.answer.end(&envelope::UNFINISHED, out);
+        match &self.splice {
+            Some(splice) if !splice.has_bailed_out() => {
+                self.read_rest(out);
+                self.end(UNFINISHED, out)
+            }
+            _ => {
+                self.let_rest_go(out);
+                self.splice.map(|splice| splice.summary).unwrap_or_default()
+            }
         }
-        self.answer.summary
     }
 
-    /// The upstream died: lets go of what is held, then says so in one error event.
+    /// The upstream died, and the text is read: lets go of what is held, then says so in one error event. Half an event
+    /// is dropped.
     pub fn fail(mut self, message: &str, out: &mut BytesMut) -> Summary {
-        if matches!(self.framing, Framing::Through) {
+        if matches!(self.framing, Framing::Through(_)) {
             // What went through may have stopped in mid-event.
             out.extend_from_slice(b"\n\n");
         }
-        self.answer.end(&envelope::upstream_error(message), out);
-        self.answer.summary
+        self.end(upstream_error(message), out)
+    }
+
+    /// The upstream died, and no text is read: an event may say so where the last one has ended.
+    pub fn break_off(mut self, event: impl FnOnce() -> Bytes, out: &mut BytesMut) -> Close {
+        let is_between_events = match &self.framing {
+            Framing::Through(tail) => tail.is_between_events(),
+            Framing::Events(_) | Framing::Closed => self.let_rest_go(out) == Rest::None,
+        };
+        if !is_between_events {
+            return Close::Cut;
+        }
+        out.extend_from_slice(&event());
+        Close::Properly
     }
 
     /// Makes the next event take the long way.
     #[cfg(test)]
     pub(super) fn forget_shapes(&mut self) {
-        self.answer.forget_shapes();
+        self.splice.iter_mut().for_each(|splice| splice.forget_shapes());
+    }
+
+    fn end(&mut self, error: Error<'_>, out: &mut BytesMut) -> Summary {
+        let Some(splice) = &mut self.splice else { return Summary::default() };
+        splice.end(error, out);
+        std::mem::take(&mut splice.summary)
+    }
+
+    /// Lets go of what came after the last blank line, and says whether that was half an event.
+    fn let_rest_go(&mut self, out: &mut BytesMut) -> Rest {
+        let Framing::Events(events) = std::mem::replace(&mut self.framing, Framing::Closed) else { return Rest::None };
+        let rest = events.finish();
+        out.extend_from_slice(&rest);
+        // A line feed is the late half of the line end before it.
+        if matches!(rest.as_ref(), b"" | b"\n") { Rest::None } else { Rest::HalfAnEvent }
     }
 
     /// Reads what came after the last blank line: the upstream may have left out the last one.
@@ -134,8 +200,31 @@ impl StreamRewriter {
         if let Ok(Some(event)) = events.next_event()
             && event.data().is_none_or(is_whole)
         {
-            self.answer.take(&event, &mut last);
+            take(&event, &mut self.splice, &mut self.alias, &mut last);
         }
         out.extend_from_slice(&last.finish(events.reclaim()));
     }
+}
+
+impl Framing {
+    fn events(limits: &Limits) -> Self {
+        Self::Events(sse::Decoder::new(limits.event_bytes_max))
+    }
+}
+
+/// What is behind the last event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    None,
+    HalfAnEvent,
+}
+
+/// What is done to each event: its text is read, or at least its model gets the client's name.
+fn take(event: &sse::Event<'_>, splice: &mut Option<Box<Splice>>, alias: &mut Option<Alias>, out: &mut Out) -> Flow {
+    match (splice, alias) {
+        (Some(splice), alias) => return splice.take(event, alias, out),
+        (None, Some(alias)) => alias.write(event, out),
+        (None, None) => out.pass(event),
+    }
+    Flow::On
 }

@@ -1,12 +1,15 @@
 //! Replies in, replies out. Each stream also runs with the shortcut forgotten before every event and cut at every
-//! byte: neither may change what comes out.
+//! byte: neither may change what comes out. And it runs with an alias, which must come to the same as what the alias
+//! alone makes of what comes out without it.
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use serde::de::IgnoredAny;
 
-use super::{BodyRewriter, Folded, Folder, StreamRewriter, Summary, Tokens};
-use crate::api::openai::{self, Usage};
+use super::{BodyRewriter, StreamRewriter, Summary};
+use crate::api::Tokens;
+use crate::api::openai::{self, Folded, Folder, Usage};
 use crate::chat::Calls;
 use crate::decode::Settings;
 use crate::dialect::Dialects;
@@ -14,6 +17,7 @@ use crate::limits::Limits;
 use crate::plan::Exchange;
 use crate::schema::Tools;
 
+mod aliases;
 mod assembling;
 mod bodies;
 mod captures;
@@ -46,7 +50,14 @@ enum End {
 
 /// What comes out of a stream that arrives in these pieces.
 fn run<'a>(exchange: &Exchange, pieces: impl IntoIterator<Item = &'a [u8]>, end: End) -> (String, Summary) {
-    let mut rewriter = StreamRewriter::new(exchange, &Limits::default());
+    run_through(StreamRewriter::new(exchange, &Limits::default()), pieces, end)
+}
+
+fn run_through<'a>(
+    mut rewriter: StreamRewriter,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    end: End,
+) -> (String, Summary) {
     let mut out = BytesMut::new();
     for piece in pieces {
         out.extend_from_slice(&rewriter.push(Bytes::copy_from_slice(piece)));
@@ -71,7 +82,34 @@ fn rewrite(exchange: &Exchange, input: &str, end: End) -> (String, Summary) {
     }
     let (slow, slow_summary) = run_slowly(exchange, input, end);
     assert_eq!((&slow, &slow_summary), (&out, &summary), "without the shortcut");
+    let (left, right) = input.as_bytes().split_at(input.len() / 2);
+    for pieces in [&[input.as_bytes()][..], &[left, right]] {
+        let (renamed, renamed_summary) = run_renamed(exchange, pieces, end);
+        assert_eq!(readable(&without_ids(&renamed)), readable(&renamed_alone(&out)), "with an alias");
+        assert_eq!(renamed_summary, summary, "with an alias");
+    }
     (out, summary)
+}
+
+/// A stream without the lines that only look like JSON: whose name stands in them makes no difference.
+fn readable(stream: &str) -> String {
+    let is_readable = |line: &&str| {
+        line.strip_prefix("data: {").is_none_or(|_| serde_json::from_str::<IgnoredAny>(line.get(6..).unwrap()).is_ok())
+    };
+    stream.split_inclusive('\n').filter(is_readable).collect()
+}
+
+const ALIAS: &str = "the \"alias\"";
+
+fn run_renamed(exchange: &Exchange, pieces: &[&[u8]], end: End) -> (String, Summary) {
+    let limits = Limits::default();
+    run_through(StreamRewriter::new(exchange, &limits).with_alias(ALIAS, &limits), pieces.iter().copied(), end)
+}
+
+/// What the alias alone makes of a stream.
+fn renamed_alone(stream: &str) -> String {
+    let rewriter = StreamRewriter::unread().with_alias(ALIAS, &Limits::default());
+    run_through(rewriter, [stream.as_bytes()], End::Clean).0
 }
 
 fn run_slowly(exchange: &Exchange, input: &str, end: End) -> (String, Summary) {

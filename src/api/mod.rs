@@ -1,4 +1,44 @@
 //! Wire APIs: what their clients and servers write. One folder an API; nothing outside of it knows its member names.
 //! Decides nothing about tools, servers or clients; `plan` and `answer` do.
 
+mod model;
 pub mod openai;
+mod tokens;
+
+pub use model::{Depth, ModelName};
+pub use tokens::Tokens;
+
+/// A wire API that servers speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Api {
+    /// Chat completions and completions.
+    #[default]
+    OpenAi,
+}
+
+impl Api {
+    /// What the data of an event says. Whatever is not understood says something.
+    pub fn said(self, data: &[u8]) -> Said {
+        match self {
+            Self::OpenAi => openai::said(data),
+        }
+    }
+}
+
+/// What an event of an answer's beginning says: who speaks, or how far the server is with the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// At most whose words will follow.
+    Nothing,
+    /// How far the server is with the prompt, and nothing else.
+    Prefill(Progress),
+    /// Anything that a client could miss.
+    Something,
+}
+
+/// How much of a prompt has been read, in tokens, what was cached included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub processed: u64,
+    pub total: u64,
+}

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use structopt::StructOpt;
 
 use super::{CliError, dialect, print, read_file, read_stdin};
-use crate::answer::{BodyRewriter, Folded, Folder, Message, StreamRewriter};
-use crate::api::openai::{self, Usage};
+use crate::answer::{BodyRewriter, StreamRewriter};
+use crate::api::openai::{self, Folded, FoldedMessage, Folder, Usage};
 use crate::decode::Settings;
 use crate::limits::Limits;
 use crate::plan::Exchange;
@@ -71,7 +71,7 @@ pub(super) enum AnswerError {
 }
 
 /// The message of a reply that comes whole.
-fn whole(settings: Settings, text: &str, finish: &str) -> Result<Message, AnswerError> {
+fn whole(settings: Settings, text: &str, finish: &str) -> Result<FoldedMessage, AnswerError> {
     let answer = json!({"role": "assistant", "content": text});
     let body = json!({
         "id": ID, "object": "chat.completion", "created": 0, "model": MODEL,
@@ -79,13 +79,13 @@ fn whole(settings: Settings, text: &str, finish: &str) -> Result<Message, Answer
     });
     let mut rewriter = BodyRewriter::new(&exchange(settings), &Limits::default());
     let mut out = BytesMut::new();
-    rewriter.push(body.to_string().into(), &mut out);
+    out.extend_from_slice(&rewriter.push(body.to_string().into()));
     rewriter.finish(&mut out);
     message(Folded::from_body(&out))
 }
 
 /// The message of a reply that is streamed, a piece of text in each chunk.
-fn streamed(settings: Settings, pieces: &[String], finish: &str) -> Result<Message, AnswerError> {
+fn streamed(settings: Settings, pieces: &[String], finish: &str) -> Result<FoldedMessage, AnswerError> {
     let mut rewriter = StreamRewriter::new(&exchange(settings), &Limits::default());
     let mut out = BytesMut::new();
     out.extend_from_slice(&rewriter.push(chunk(&json!({"role": "assistant", "content": null}), None)));
@@ -104,7 +104,7 @@ fn streamed(settings: Settings, pieces: &[String], finish: &str) -> Result<Messa
     message(folded)
 }
 
-fn message(mut folded: Folded) -> Result<Message, AnswerError> {
+fn message(mut folded: Folded) -> Result<FoldedMessage, AnswerError> {
     match folded.error {
         Some(error) => Err(AnswerError::Reported(error)),
         None => folded.messages.remove(&0).ok_or(AnswerError::NoMessage),
@@ -127,7 +127,7 @@ const ID: &str = "chatcmpl-decode";
 const MODEL: &str = "decode";
 
 /// As it stands in an answer: what is absent has no key, but for `content`.
-fn openai_message(message: Message) -> Value {
+fn openai_message(message: FoldedMessage) -> Value {
     let mut fields = Map::new();
     fields.insert("role".into(), "assistant".into());
     fields.insert("content".into(), message.content.into());

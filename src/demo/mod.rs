@@ -12,7 +12,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use self::screen::{Ink, Line, Screen};
-use crate::answer::{Folder, Message};
+use crate::api::openai::{FoldedMessage, Folder};
 use crate::config::{Config, ConfigErrors};
 use crate::limits::Limits;
 use crate::mock::{Mock, Script, ScriptError};
@@ -117,7 +117,7 @@ const TITLES: [&str; 2] = ["What the model wrote", "What the client got"];
 /// What came of one request.
 #[derive(Debug)]
 struct Turn {
-    message: Message,
+    message: FoldedMessage,
     /// Deltas that carried a piece of arguments.
     argument_deltas: usize,
 }

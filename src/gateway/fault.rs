@@ -1,15 +1,11 @@
 //! Every failure as a client sees it: a status and an error in OpenAI's shape.
 //! The one place that maps errors to HTTP; whoever fails says only what happened.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::answer::AssembleError;
-use crate::api::openai;
-use crate::json;
+use crate::api::openai::{self, AssembleError};
 use crate::plan::RequestError;
 use crate::record::Blame;
 use crate::upstream::{ClaimError, Expired};
@@ -247,21 +243,22 @@ impl Fault {
 
     /// The error as an event, for a client that has got the head of a stream.
     pub fn event(&self) -> Bytes {
-        [b"data: ".as_slice(), &self.body(), b"\n\n"].concat().into()
+        Bytes::from(self.told(&self.to_string()).event())
     }
 
-    /// The answer's body: `{"error": {"message", "type", "param", "code"}}`.
+    /// The answer's body.
     pub fn body(&self) -> Bytes {
-        let kind = openai::error_type(self.status());
+        Bytes::from(self.told(&self.to_string()).body())
+    }
+
+    /// As OpenAI's clients are told.
+    fn told<'a>(&self, message: &'a str) -> openai::Error<'a> {
         let param = match self {
-            Self::UnknownModel { .. } => r#""model""#,
-            Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => r#""tool_choice""#,
-            _ => "null",
+            Self::UnknownModel { .. } => Some("model"),
+            Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => Some("tool_choice"),
+            _ => None,
         };
-        let mut body = String::from(r#"{"error":{"message":"#);
-        json::write_string(&self.to_string(), &mut body);
-        let _ = write!(body, r#","type":"{kind}","param":{param},"code":"{}"}}}}"#, self.code());
-        Bytes::from(body)
+        openai::Error { message, kind: openai::error_type(self.status()), param, code: self.code() }
     }
 }
 

@@ -227,12 +227,17 @@ impl ProxyHttp for Gateway {
         context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
         let from = context.answer.is_followed().then(Instant::now);
-        context.answer.push(piece).map_err(|e| context.fail(Fault::Assemble(e.into())))?;
+        if let Some(bytes) = piece.take() {
+            let out = context.answer.push(bytes).map_err(|e| context.fail(Fault::Assemble(e.into())))?;
+            *piece = Some(out);
+        }
         context.note_piece(piece.as_ref(), from);
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
             let claim = context.attempt.claim.take();
-            context.record.summed_up(context.answer.finish(piece));
+            let (rest, summary) = context.answer.finish();
+            append(piece, rest);
+            context.record.summed_up(summary);
             if let Some(sent) = context.attempt.sent.take() {
                 self.felled.answered(&sent);
             }
@@ -309,4 +314,15 @@ impl ProxyHttp for Gateway {
     fn suppress_proxy_warn_log(&self, _: &Session, _: &Box<Context>, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
+}
+
+/// What is left goes behind the last piece.
+fn append(piece: &mut Option<Bytes>, rest: Bytes) {
+    let last = piece.take().unwrap_or_default();
+    let both = match (last.is_empty(), rest.is_empty()) {
+        (_, true) => last,
+        (true, false) => rest,
+        (false, false) => [last, rest].concat().into(),
+    };
+    *piece = Some(both).filter(|bytes| !bytes.is_empty());
 }

@@ -11,6 +11,7 @@ use pingora::http::{ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, Result};
 
+use crate::api::Api;
 use crate::limits::Limits;
 use crate::plan::{Delivery, Plan, Progress};
 use crate::upstream::{Asked, Comments, Holding, Listener, Ticks, Until};
@@ -25,6 +26,8 @@ use super::route::is_json;
 /// How a request waits for its answer.
 #[derive(Debug, Default)]
 pub struct Wait {
+    /// The API that the server is asked in.
+    api: Api,
     /// Absent when the answer is shown as it comes.
     held: Option<Until>,
     /// How long the client may hear nothing; absent when it hears nothing at all.
@@ -58,7 +61,8 @@ impl Wait {
             }
             Delivery::Assembled { choices } => Until::Whole { choices, limits: limits.clone() },
         };
-        Self { held: Some(held), every: plan.comments(), heard: Some(Instant::now()), stage: Stage::default() }
+        let (every, heard) = (plan.comments(), Some(Instant::now()));
+        Self { api: plan.api(), held: Some(held), every, heard, stage: Stage::default() }
     }
 
     /// When it is to hear something next.
@@ -75,7 +79,7 @@ impl Wait {
         {
             *comments = Comments::Gateways;
         }
-        Some(Holding { until, ticks, listener })
+        Some(Holding { api: self.api, until, ticks, listener })
     }
 
     /// Whether the client has got a head and no answer.

@@ -2,6 +2,7 @@
 //! Builds no tree.
 
 mod depth;
+mod edits;
 mod escape;
 mod extent;
 mod object;
@@ -10,6 +11,7 @@ mod tokens;
 mod unescape;
 
 pub use depth::Depth;
+pub use edits::Edits;
 pub use escape::{escape_into, is_plain, write_string};
 pub use extent::Extent;
 pub use object::{Edit, Object, array, inside, string};

@@ -3,7 +3,7 @@
 mod facts;
 
 use super::*;
-use crate::answer::Tokens;
+use crate::api::Tokens;
 use crate::record::{Failure, Operation, Pace};
 
 /// Metrics that learn models' names.

@@ -20,6 +20,7 @@ pub use self::policy::{Chats, Policy, Tools};
 pub use self::tools::ResponseFormat;
 
 use self::tools::Rewriting;
+use crate::api::Api;
 use crate::api::openai::{Edits, Request, Stream, Usage};
 use crate::decode::Settings;
 use crate::limits::Limits;
@@ -200,6 +201,11 @@ impl Plan {
             Delivery::OnceSpoken { comments, .. } => comments,
             Delivery::AtOnce | Delivery::OnceKnown | Delivery::Assembled { .. } => None,
         }
+    }
+
+    /// The API that the server is asked in.
+    pub fn api(&self) -> Api {
+        Api::OpenAi
     }
 
     /// The dialect that the answer is read as.

@@ -17,7 +17,8 @@ pub use overheard::Overheard;
 pub use pace::{GAPS, Pace, WORK};
 pub use terms::{Blame, Operation, Phase, Reading, Retry};
 
-use crate::answer::{Summary, Tokens};
+use crate::answer::Summary;
+use crate::api::Tokens;
 use crate::balance::Why;
 use crate::instruments::Counter;
 

@@ -1,7 +1,7 @@
 //! Aliases: the server is asked for the model, the client hears the name that it used.
 
 use bytes::Bytes;
-use toolgate::answer::Folder;
+use toolgate::api::openai::Folder;
 use toolgate::config::{Alias, Config};
 
 use crate::harness::{PATIENCE, Upstream, ask, config, gateway_of, models, ok, peer, pool, post};

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use toolgate::answer::{Folded, Folder};
+use toolgate::api::openai::{Folded, Folder};
 use toolgate::config::Timeouts;
 
 use crate::harness::{

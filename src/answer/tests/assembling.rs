@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::answer::{AnswerTooLarge, AssembleError, Assembler};
+use crate::api::openai::{AnswerTooLarge, AssembleError, Assembler};
 use crate::sse::EventTooLarge;
 
 fn assemble_cut(
@@ -20,7 +20,7 @@ fn assemble_cut(
         None => BodyRewriter::unchanging(limits),
     };
     let mut out = BytesMut::new();
-    rewriter.push(assembler.finish()?, &mut out);
+    out.extend_from_slice(&rewriter.push(assembler.finish()?));
     let summary = rewriter.finish(&mut out);
     Ok((String::from_utf8(out.to_vec()).unwrap(), summary))
 }

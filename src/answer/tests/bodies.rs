@@ -7,13 +7,17 @@ pub(super) fn rewrite(exchange: &Exchange, input: &str) -> (String, Summary) {
 }
 
 fn rewrite_within(exchange: &Exchange, input: &str, limits: &Limits) -> (String, Summary) {
-    let mut rewriter = BodyRewriter::new(exchange, limits);
+    let (out, summary) = run(BodyRewriter::new(exchange, limits), input);
+    (without_ids(&out), summary)
+}
+
+pub(super) fn run(mut rewriter: BodyRewriter, input: &str) -> (String, Summary) {
     let mut out = BytesMut::new();
     for piece in input.as_bytes().chunks(7) {
-        rewriter.push(Bytes::copy_from_slice(piece), &mut out);
+        out.extend_from_slice(&rewriter.push(Bytes::copy_from_slice(piece)));
     }
     let summary = rewriter.finish(&mut out);
-    (without_ids(std::str::from_utf8(&out).unwrap()), summary)
+    (String::from_utf8(out.to_vec()).unwrap(), summary)
 }
 
 /// An answer whose message has these members.

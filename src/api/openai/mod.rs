@@ -1,18 +1,40 @@
 //! OpenAI's chat completions: what a request asks for, what an answer says, and errors.
 //! Reads and writes the members of its JSON; what becomes of them is `plan`'s and `answer`'s.
 
+mod assembler;
+mod assembly;
 mod call;
 mod choice;
+pub mod chunk;
 mod content;
 mod error;
+pub mod finish;
+mod fold;
+mod found;
+mod ids;
+mod merge;
 mod message;
 mod request;
+mod said;
+pub mod served;
+mod server_error;
 mod tool;
+mod usage;
+mod writer;
 
+pub use assembler::Assembler;
+pub use assembly::{AssembleError, Reported};
 pub use call::{CalledFunction, ToolCall};
 pub use choice::ToolChoice;
 pub use content::{Content, Part, write_text_part};
-pub use error::{Error, Failure, error_type};
+pub use error::{Error, UNFINISHED, error_type, upstream_error};
+pub use fold::{Folded, FoldedMessage, Folder};
+pub use found::{Found, ServersCalls};
+pub use ids::Ids;
+pub use merge::AnswerTooLarge;
 pub use message::{Call, Message, write_message};
 pub use request::{Edits, Request, Stream, Usage};
+pub use said::said;
+pub use server_error::{ServerError, refusal};
 pub use tool::{Offered, Tools};
+pub use writer::{ChoiceWriter, DONE, Scratch};

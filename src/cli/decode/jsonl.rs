@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::{CliError, dialect};
 use super::{AnswerError, streamed, whole};
-use crate::answer::Message;
-use crate::api::openai;
+use crate::api::openai::{self, FoldedMessage};
 use crate::chat::Calls;
 use crate::decode::{Reasoning, Settings};
 use crate::dialect::Dialect;
@@ -108,7 +107,7 @@ fn answer(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Value {
     }
 }
 
-fn message(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Result<Message, CaseError> {
+fn message(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Result<FoldedMessage, CaseError> {
     let case: Case = serde_json::from_slice(line)?;
     let dialect = match dialects.get(&case.dialect) {
         Some(dialect) => dialect.clone(),

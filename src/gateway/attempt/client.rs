@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora::{Error, Result};
 
-use crate::answer::Progress;
+use crate::api::Progress;
 use crate::gateway::fault::Halt;
 
 /// Whoever waits for an answer.

@@ -4,7 +4,7 @@
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use crate::answer::Tokens;
+use crate::api::Tokens;
 use crate::balance::{Failure, Outcome, Reuse};
 use crate::gateway::fault::Fault;
 use crate::record::Retry;

@@ -10,7 +10,8 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use crate::answer::{AssembleError, Progress};
+use crate::api::openai::AssembleError;
+use crate::api::{Api, Progress};
 
 use super::opening::{End, Opening, Until};
 
@@ -21,6 +22,8 @@ pub const TICK: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
 /// How an exchange's answers are held.
 #[derive(Clone, Debug)]
 pub struct Holding {
+    /// The API that the server was asked in.
+    pub api: Api,
     pub until: Until,
     /// For a client that is to hear something meanwhile.
     pub ticks: Option<Ticks>,
@@ -53,8 +56,8 @@ pub struct Hold {
 
 impl Hold {
     pub fn new(holding: Holding) -> Self {
-        let Holding { until, ticks, listener } = holding;
-        Self { opening: Opening::new(until), ticks, listener, out: Bytes::new() }
+        let Holding { api, until, ticks, listener } = holding;
+        Self { opening: Opening::new(api, until), ticks, listener, out: Bytes::new() }
     }
 
     /// Takes what the server sent.

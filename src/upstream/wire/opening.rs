@@ -11,7 +11,8 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
-use crate::answer::{AssembleError, Progress, Said};
+use crate::api::openai::AssembleError;
+use crate::api::{Api, Progress, Said};
 use crate::limits::Limits;
 use crate::sse;
 
@@ -53,6 +54,7 @@ pub enum Comments {
 /// The beginning of an answer.
 #[derive(Debug)]
 pub struct Opening {
+    api: Api,
     until: Until,
     /// Heads that have come.
     head: BytesMut,
@@ -113,8 +115,9 @@ pub enum End {
 }
 
 impl Opening {
-    pub fn new(until: Until) -> Self {
+    pub fn new(api: Api, until: Until) -> Self {
         Self {
+            api,
             until,
             head: BytesMut::new(),
             began: 0,
@@ -305,7 +308,7 @@ impl Opening {
                 // Of a body whose length was said nothing can be left out.
                 let is_cut = self.body.as_ref().is_some_and(Body::has_length);
                 let (asked, comments) = if is_cut { (Asked::Client, Comments::Servers) } else { (*asked, *comments) };
-                Stage::Speech(Box::new(Speech::new(asked, comments)))
+                Stage::Speech(Box::new(Speech::new(self.api, asked, comments)))
             }
             Until::Whole { choices, limits } => Stage::Whole(Box::new(Whole::new(*choices, limits))),
         };
@@ -357,6 +360,7 @@ impl Opening {
 /// The beginning of an event stream that goes on as one.
 #[derive(Debug)]
 struct Speech {
+    api: Api,
     events: sse::Decoder,
     /// Bytes of an event whose end has not come.
     begun: usize,
@@ -367,8 +371,8 @@ struct Speech {
 }
 
 impl Speech {
-    fn new(asked: Asked, comments: Comments) -> Self {
-        Self { events: sse::Decoder::new(HELD_BYTES_MAX), begun: 0, kept: Vec::new(), asked, comments }
+    fn new(api: Api, asked: Asked, comments: Comments) -> Self {
+        Self { api, events: sse::Decoder::new(HELD_BYTES_MAX), begun: 0, kept: Vec::new(), asked, comments }
     }
 
     fn held(&self) -> usize {
@@ -386,7 +390,7 @@ impl Speech {
                 Err(sse::EventTooLarge(_)) => return Flow::Open,
             };
             self.begun = self.begun.saturating_sub(event.raw.len());
-            let said = event.data().map(Said::of);
+            let said = event.data().map(|data| self.api.said(data));
             match said {
                 // An id or a time to wait would be missed.
                 None if self.comments == Comments::Gateways && event.raw.starts_with(b":") => continue,

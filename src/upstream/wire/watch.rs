@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::answer::{AssembleError, Progress};
+use crate::api::Progress;
+use crate::api::openai::AssembleError;
 use crate::config::Timeouts;
 use crate::upstream::lock::lock;
 
@@ -444,6 +445,7 @@ mod tests {
     use super::super::hold::{TICK, Ticks};
     use super::super::opening::{Asked, Comments, Until};
     use super::*;
+    use crate::api::Api;
 
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     const WORDS: &[u8] = b"f\r\ndata: [DONE]\n\n!\r\n";
@@ -454,7 +456,7 @@ mod tests {
         let (client, server) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
         let watch = Arc::new(Watch::new(Timeouts::default()));
         let until = Until::Spoken(Asked::Client, Comments::Servers);
-        watch.hold(Holding { until, ticks, listener: None });
+        watch.hold(Holding { api: Api::OpenAi, until, ticks, listener: None });
         (WatchedSocket::new(client.unwrap(), watch), server.unwrap().0)
     }
 

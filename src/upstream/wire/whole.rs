@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::answer::{AssembleError, Assembler};
+use crate::api::openai::{AssembleError, Assembler};
 use crate::limits::Limits;
 
 /// The answer in the making.

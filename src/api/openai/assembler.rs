@@ -1,5 +1,5 @@
 //! Puts a stream together to the body that the server would have sent had it been asked for a whole answer.
-//! Understands no text: calls in it are found by `body`, which reads what is made here as it reads any other answer.
+//! Understands no text: calls in it are found by whoever reads what is made here, as in any other answer.
 //!
 //! A server that streams notices that its client has left; llama.cpp does not always when it does not stream. So it is
 //! asked to stream for clients that did not, and they get this. Nothing goes out before everything is there: half an
@@ -7,9 +7,8 @@
 
 use bytes::Bytes;
 
-use super::answer::is_whole;
-use super::assembly::{AssembleError, Assembly};
-use super::chunk::Chunk;
+use super::assembly::{AssembleError, Assembly, Speech};
+use super::chunk::is_whole;
 use crate::limits::Limits;
 use crate::sse;
 
@@ -37,9 +36,7 @@ impl Assembler {
     pub fn push(&mut self, bytes: Bytes) -> Result<(), AssembleError> {
         self.events.push(bytes);
         while let Some(event) = self.events.next_event()? {
-            self.assembly.take(&event)?;
-            self.spoken +=
-                u64::from(Chunk::parse(event.data().unwrap_or_default()).is_some_and(|chunk| chunk.speaks()));
+            self.spoken += u64::from(self.assembly.take(&event)? == Speech::Some);
         }
         Ok(())
     }

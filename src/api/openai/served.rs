@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use crate::json::{Edit, Object, array};
 
 /// How many calls a streamed list of them leads to: one more than its last place. Without places they count from 0.
-pub(super) fn count(list: &str) -> u32 {
+pub fn count(list: &str) -> u32 {
     places(list).map(|(place, _)| place.saturating_add(1)).max().unwrap_or(0)
 }
 
 /// The same list behind so many other calls.
-pub(super) fn behind(others: u32, list: &str) -> String {
+pub fn behind(others: u32, list: &str) -> String {
     let mut out = String::from("[");
     for (place, element) in places(list) {
         out.push_str(if out.len() > 1 { "," } else { "" });

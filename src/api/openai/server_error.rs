@@ -1,31 +1,31 @@
-//! An error that a server tells within its stream.
+//! Errors that servers tell within their streams, or in place of one.
 //! Decides nothing: it finds the error, whichever way the server has for it, and says it in OpenAI's shape.
 
 use std::borrow::Cow;
 
-use crate::api::openai;
+use super::error::error_type;
 use crate::json::{Edit, Object, string, write_string};
 use crate::sse;
 
 /// An error, borrowed from the data that tells it.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Told<'a> {
+pub enum ServerError<'a> {
     /// As OpenAI does: the value of a member `error`.
     Member(&'a str),
     /// All of the data is the error: FastChat's and older vLLM's `"object": "error"`, or an `event: error`.
     Data(&'a str),
 }
 
-impl<'a> Told<'a> {
+impl<'a> ServerError<'a> {
     /// What a chunk or a whole answer tells.
-    pub(super) fn of(object: &Object<'a>) -> Option<Self> {
+    pub fn of(object: &Object<'a>) -> Option<Self> {
         let is_error = |key| object.get(key) == Some("\"error\"");
         let whole = || (is_error("object") || is_error("type")).then(|| Self::Data(object.text()));
         object.present("error").map(Self::Member).or_else(whole)
     }
 
     /// What an event tells that calls itself an error, whatever its data is.
-    pub(super) fn of_event(event: &'a sse::Event<'_>) -> Option<Self> {
+    pub fn of_event(event: &'a sse::Event<'_>) -> Option<Self> {
         (event.kind()? == b"error").then_some(())?;
         let text = std::str::from_utf8(event.data().unwrap_or_default()).unwrap_or_default();
         let member = Object::parse(text).and_then(|object| object.present("error"));
@@ -33,13 +33,13 @@ impl<'a> Told<'a> {
     }
 
     /// Whether clients that know OpenAI's errors understand it as it was told.
-    pub(super) fn is_openais(self) -> bool {
+    pub fn is_openais(self) -> bool {
         matches!(self, Self::Member(value) if Object::parse(value).is_some_and(|error| error.string("message").is_some()))
     }
 
     /// The error in OpenAI's shape: what the server said of it stays, what it left unsaid is added. `status` is what
     /// the answer has, or would have had.
-    pub(super) fn object(self, status: u16) -> String {
+    pub fn object(self, status: u16) -> String {
         let (Self::Member(value) | Self::Data(value)) = self;
         let value = value.trim_ascii();
         let said = Object::parse(value);
@@ -56,7 +56,7 @@ impl<'a> Told<'a> {
         let mut edits = Vec::new();
         for (key, value, is_needed) in [
             ("message", message, needs_words),
-            ("type", format!("\"{}\"", openai::error_type(status)), unsaid("type")),
+            ("type", format!("\"{}\"", error_type(status)), unsaid("type")),
             ("param", "null".to_owned(), error.get("param").is_none()),
             ("code", "\"upstream_error\"".to_owned(), unsaid("code")),
         ] {
@@ -68,8 +68,13 @@ impl<'a> Told<'a> {
         error.edited(&edits).replace(['\r', '\n'], " ")
     }
 
+    /// The event that says it in OpenAI's shape.
+    pub fn event(self) -> String {
+        event(&self.object(self.status()))
+    }
+
     /// The status that a whole answer would have had.
-    pub(super) fn status(self) -> u16 {
+    pub fn status(self) -> u16 {
         let (Self::Member(value) | Self::Data(value)) = self;
         let Some(error) = Object::parse(value) else { return STATUS_UNSAID };
         let number =
@@ -83,9 +88,14 @@ impl<'a> Told<'a> {
     }
 }
 
-/// The error that a server answered with in place of a stream, in OpenAI's shape, if its body tells one.
-pub fn told(body: &str, status: u16) -> Option<String> {
-    Some(Told::of(&Object::parse(body)?)?.object(status))
+/// The event for the error that a server answered with in place of a stream, if its body tells one.
+pub fn refusal(body: &[u8], status: u16) -> Option<String> {
+    let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+    Some(event(&ServerError::of(&object)?.object(status)))
+}
+
+fn event(error: &str) -> String {
+    ["data: {\"error\":", error, "}\n\n"].concat()
 }
 
 /// Of an error that says nothing.
@@ -164,7 +174,7 @@ mod tests {
             events.push(format!("{raw}\n\n").into());
             let event = events.next_event().unwrap().unwrap();
             let data = std::str::from_utf8(event.data().unwrap_or_default()).unwrap();
-            let told = Told::of_event(&event).or_else(|| Told::of(&Object::parse(data)?));
+            let told = ServerError::of_event(&event).or_else(|| ServerError::of(&Object::parse(data)?));
             assert_eq!(told.map(|told| (told.status(), told.object(told.status()))), expected, "{raw}");
         }
     }

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::STOP;
+use super::chunk::{self, is_done};
+use super::finish::STOP;
 use super::merge::{AnswerTooLarge, Kept, Members, Value};
-use super::told::Told;
+use super::server_error::ServerError;
 use crate::json::{Object, array};
 use crate::sse::{self, EventTooLarge};
 
@@ -21,6 +22,13 @@ pub(super) struct Assembly {
     summed_up: bool,
     done: bool,
     kept: Kept,
+}
+
+/// Whether the model said something in an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speech {
+    None,
+    Some,
 }
 
 /// Why no answer can be made of a stream. What has come of it is lost.
@@ -58,48 +66,53 @@ impl Assembly {
         }
     }
 
-    /// Takes one event. What comes after `[DONE]` counts for nothing.
-    pub(super) fn take(&mut self, event: &sse::Event<'_>) -> Result<(), AssembleError> {
+    /// Takes one event, and says whether the model said something in it. What comes after `[DONE]` counts for nothing.
+    pub(super) fn take(&mut self, event: &sse::Event<'_>) -> Result<Speech, AssembleError> {
         if self.done {
-            return Ok(());
+            return Ok(Speech::None);
         }
-        if let Some(told) = Told::of_event(event) {
-            return self.fail(told);
+        if let Some(told) = ServerError::of_event(event) {
+            return Err(self.fail(told)?);
         }
         let data = event.data().unwrap_or_default().trim_ascii();
         if data.is_empty() {
-            return Ok(());
+            return Ok(Speech::None);
         }
-        if data == b"[DONE]" {
+        if is_done(data) {
             self.done = true;
-            return Ok(());
+            return Ok(Speech::None);
         }
         let chunk = std::str::from_utf8(data).ok().and_then(Object::parse).ok_or(AssembleError::NoChunk)?;
-        if let Some(told) = Told::of(&chunk) {
-            return self.fail(told);
+        if let Some(told) = ServerError::of(&chunk) {
+            return Err(self.fail(told)?);
         }
         let choices = chunk.present("choices").map_or(Some(Vec::new()), array).ok_or(AssembleError::NoChunk)?;
+        let mut speech = Speech::None;
         for choice in &choices {
-            self.take_choice(&Object::parse(choice).ok_or(AssembleError::NoChunk)?)?;
+            let choice = Object::parse(choice).ok_or(AssembleError::NoChunk)?;
+            if chunk::Choice::of(&choice).is_some_and(|choice| choice.message.speaks()) {
+                speech = Speech::Some;
+            }
+            self.take_choice(&choice)?;
         }
         if choices.is_empty() {
             // llama.cpp sums up each choice when it ends, but in a whole answer the first alone.
             let is_of_first = self.finished == Some(FIRST);
             if self.summed_up && !is_of_first {
-                return Ok(());
+                return Ok(speech);
             }
             self.summed_up = is_of_first;
         }
         let mut members = chunk.members().filter(|(key, _)| !NOT_KEPT.contains(key));
         members.try_for_each(|(key, value)| self.members.replace_member(key, value, &mut self.kept))?;
-        Ok(())
+        Ok(speech)
     }
 
-    fn fail(&mut self, told: Told<'_>) -> Result<(), AssembleError> {
+    fn fail(&mut self, told: ServerError<'_>) -> Result<AssembleError, AnswerTooLarge> {
         let status = told.status();
         let error = told.object(status);
         self.members.replace_member("error", &error, &mut self.kept)?;
-        Err(AssembleError::Reported(Reported { status, body: format!("{{\"error\":{error}}}") }))
+        Ok(AssembleError::Reported(Reported { status, body: format!("{{\"error\":{error}}}") }))
     }
 
     fn take_choice(&mut self, choice: &Object<'_>) -> Result<(), AssembleError> {

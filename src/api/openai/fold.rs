@@ -22,7 +22,7 @@ pub struct Folder {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Folded {
     /// The choices' messages, by index.
-    pub messages: BTreeMap<u64, Message>,
+    pub messages: BTreeMap<u64, FoldedMessage>,
     pub usage: Option<Value>,
     pub error: Option<Value>,
     /// Whether `[DONE]` came.
@@ -31,7 +31,7 @@ pub struct Folded {
 
 /// One choice's message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Message {
+pub struct FoldedMessage {
     pub role: Option<String>,
     pub content: Option<String>,
     pub reasoning: Option<String>,
@@ -64,12 +64,12 @@ impl Folded {
     pub fn from_body(body: &[u8]) -> Self {
         let Ok(answer) = serde_json::from_slice::<Answer>(body) else { return Self::default() };
         let choices = answer.choices.unwrap_or_default();
-        let messages = choices.into_iter().map(|choice| (choice.index, Message::from(choice))).collect();
+        let messages = choices.into_iter().map(|choice| (choice.index, FoldedMessage::from(choice))).collect();
         Self { messages, usage: answer.usage, error: answer.error, done: false }
     }
 }
 
-impl From<Choice> for Message {
+impl From<Choice> for FoldedMessage {
     fn from(choice: Choice) -> Self {
         let message = choice.message;
         Self {

@@ -6,14 +6,14 @@ use std::hash::BuildHasher;
 
 /// Makes ids; each reply has its own, with keys of its own.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ids {
+pub struct Ids {
     keys: RandomState,
     made: u64,
 }
 
 impl Ids {
     /// Appends a new id.
-    pub(super) fn write(&mut self, out: &mut String) {
+    pub fn write(&mut self, out: &mut String) {
         self.made += 1;
         out.push_str("call_");
         // A hash has 64 bits, eight characters need 48: three hashes make the 24.

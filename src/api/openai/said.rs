@@ -1,49 +1,29 @@
 //! What an event says before the model's first words: who speaks, or how far the server is with the prompt.
 //! Changes nothing and remembers nothing.
 
-use super::chunk::Chunk;
+use super::chunk::{self, Chunk};
+use crate::api::{Progress, Said};
 use crate::json::Object;
 
-/// What an event says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// At most whose words will follow.
-    Nothing,
-    /// How far the server is with the prompt, and nothing else.
-    Prefill(Progress),
-    /// Anything that a client could miss.
-    Something,
+/// What the data of an event says. Whatever is not understood says something.
+pub fn said(data: &[u8]) -> Said {
+    let object = chunk::object(data);
+    let Some(chunk) = object.as_ref().and_then(Chunk::of) else { return Said::Something };
+    if chunk.error.is_some() || chunk.choices.iter().any(|choice| choice.says_something()) {
+        return Said::Something;
+    }
+    match chunk.only_extra(PROGRESS) {
+        None if chunk.carries => Said::Something,
+        None => Said::Nothing,
+        Some(value) => progress(value).map_or(Said::Something, Said::Prefill),
+    }
 }
 
-/// How much of a prompt has been read, in tokens, what was cached included.
 /// llama.cpp's `prompt_progress` (`tools/server/README.md`), which it sends when `return_progress` asks for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    pub processed: u64,
-    pub total: u64,
-}
-
-impl Said {
-    /// What the data of an event says. Whatever is not understood says something.
-    pub fn of(data: &[u8]) -> Self {
-        let Some(chunk) = Chunk::parse(data) else { return Self::Something };
-        if chunk.error.is_some() || chunk.choices.iter().any(|choice| choice.says_something()) {
-            return Self::Something;
-        }
-        match chunk.only_extra(PROGRESS) {
-            None if chunk.carries => Self::Something,
-            None => Self::Nothing,
-            Some(progress) => Progress::read(progress).map_or(Self::Something, Self::Prefill),
-        }
-    }
-}
-
-impl Progress {
-    fn read(value: &str) -> Option<Self> {
-        let object = Object::parse(value)?;
-        let tokens = |key| object.get(key)?.parse().ok();
-        Some(Self { processed: tokens("processed")?, total: tokens("total")? })
-    }
+fn progress(value: &str) -> Option<Progress> {
+    let object = Object::parse(value)?;
+    let tokens = |key| object.get(key)?.parse().ok();
+    Some(Progress { processed: tokens("processed")?, total: tokens("total")? })
 }
 
 const PROGRESS: &str = "prompt_progress";
@@ -81,7 +61,7 @@ mod tests {
             ("{\"half".into(), Said::Something),
         ];
         for (data, expected) in table {
-            assert_eq!(Said::of(data.as_bytes()), expected, "{data}");
+            assert_eq!(said(data.as_bytes()), expected, "{data}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What becomes of each event of a streamed answer.
-//! Frames nothing and ends nothing by itself: that is `stream`'s.
+//! Splice: calls and reasoning out of the text of a stream's events, the text that is left back into their bytes.
+//! Frames nothing; when the stream is over is `stream`'s to say.
 //!
 //! One event may hold several pieces of text, reasoning and calls.
 //! The event itself goes first and keeps the text that it begins with; the other pieces follow as events of their own.
@@ -9,20 +9,18 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
-use super::choice::{Choice, Writer};
-use super::chunk::{self, Chunk, ReasoningKey, place};
-use super::edits::Edits;
-use super::envelope::{DONE, UNFINISHED, write_error, write_told};
+use super::alias::Alias;
+use super::choice::Choice;
 use super::letters::Text;
 use super::out::Out;
 use super::pieces::Pieces;
-use super::told::Told;
-use super::{STOP, Summary, finish};
-use crate::api::openai;
-use crate::api::openai::Usage;
+use super::{Summary, finish};
+use crate::api::openai::chunk::{self, Chunk, ReasoningKey, is_done, object, place};
+use crate::api::openai::finish::STOP;
+use crate::api::openai::{DONE, Error, Scratch, ServerError, UNFINISHED, Usage};
 use crate::chat::Calls;
 use crate::decode::{Decoder, Event, Finish, Settings};
-use crate::json;
+use crate::json::{self, Edits, inside};
 use crate::limits::Limits;
 use crate::plan::Exchange;
 use crate::sse;
@@ -33,12 +31,21 @@ pub(super) enum Flow {
     On,
     /// The answer was ended: nothing that the upstream may still say counts.
     Over,
-    /// There are too many choices to read; this event was not written.
-    BailOut,
 }
 
+/// Whether events are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    On,
+    /// The answer has had its end, `[DONE]` or an error: what follows goes on unread.
+    Ended,
+    /// A limit was reached: what follows goes on unread.
+    BailedOut,
+}
+
+/// What is done to the events of a stream whose text is read.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct Splice {
     settings: Settings,
     limits: Limits,
     usage: Usage,
@@ -48,12 +55,11 @@ pub(super) struct Answer {
     /// The choice whose shape the newest event had.
     newest: usize,
     reasoning: ReasoningKey,
-    writer: Writer,
+    writing: Scratch,
+    reading: Reading,
     pub summary: Summary,
     /// Events in which the model said something.
     pub spoken: u64,
-    /// Whether `[DONE]` or an error was seen: what follows goes on unread.
-    ended: bool,
     /// What one event makes; kept for their memory.
     pieces: Pieces,
     edits: Edits,
@@ -61,7 +67,7 @@ pub(super) struct Answer {
     scratch: String,
 }
 
-impl Answer {
+impl Splice {
     pub(super) fn new(exchange: &Exchange, limits: &Limits) -> Self {
         Self {
             settings: exchange.decoding.clone(),
@@ -72,10 +78,10 @@ impl Answer {
             choices: Vec::with_capacity(1),
             newest: 0,
             reasoning: ReasoningKey::default(),
-            writer: Writer::default(),
+            writing: Scratch::default(),
+            reading: Reading::On,
             summary: Summary::default(),
             spoken: 0,
-            ended: false,
             pieces: Pieces::default(),
             edits: Edits::default(),
             behind: BytesMut::new(),
@@ -83,14 +89,14 @@ impl Answer {
         }
     }
 
-    /// Writes what comes of one event.
-    pub(super) fn take(&mut self, event: &sse::Event<'_>, out: &mut Out) -> Flow {
-        if self.ended {
-            out.pass(event);
+    /// Writes what comes of one event. The alias, if there is one, is said in it.
+    pub(super) fn take(&mut self, event: &sse::Event<'_>, alias: &mut Option<Alias>, out: &mut Out) -> Flow {
+        if self.reading != Reading::On {
+            pass(event, alias, out);
             return Flow::On;
         }
-        if !self.take_known_shape(event, out) && self.parse(event, out) == Flow::BailOut {
-            return Flow::BailOut;
+        if !self.take_known_shape(event, out) {
+            self.parse(event, alias, out);
         }
         if self.is_over() {
             self.conclude(&mut out.made);
@@ -101,8 +107,8 @@ impl Answer {
     }
 
     /// Nothing more comes: unless the answer is complete, says so.
-    pub(super) fn end(&mut self, error: &openai::Error<'_>, out: &mut BytesMut) {
-        if self.ended {
+    pub(super) fn end(&mut self, error: Error<'_>, out: &mut BytesMut) {
+        if self.reading == Reading::Ended {
             return;
         }
         if self.is_finished() {
@@ -110,7 +116,7 @@ impl Answer {
             out.extend_from_slice(DONE);
         } else {
             self.let_go(Finish::Cut, out);
-            write_error(error, out);
+            out.extend_from_slice(error.event().as_bytes());
         }
     }
 
@@ -118,21 +124,28 @@ impl Answer {
     pub(super) fn let_go(&mut self, finish: Finish, out: &mut BytesMut) {
         for choice in &mut self.choices {
             self.pieces.clear();
-            choice.end(finish, &mut self.pieces, &mut self.summary);
+            choice.speaker.end(finish, &mut self.pieces, &mut self.summary);
             for piece in self.pieces.iter() {
-                choice.write(piece, self.reasoning, &mut self.writer, out);
+                choice.writer.write(piece, self.reasoning, &mut self.writing, out);
             }
         }
     }
 
     /// Bytes held back, over all choices.
     pub(super) fn held(&self) -> usize {
-        self.choices.iter().map(Choice::held).sum()
+        self.choices.iter().map(|choice| choice.speaker.held()).sum()
     }
 
+    /// A limit is reached: lets go of everything, and reads no more.
     pub(super) fn bail_out(&mut self, out: &mut BytesMut) {
         self.let_go(Finish::Cut, out);
+        self.reading = Reading::BailedOut;
         self.summary.bailed_out = true;
+    }
+
+    /// Whether a limit was reached.
+    pub(super) fn has_bailed_out(&self) -> bool {
+        self.reading == Reading::BailedOut
     }
 
     #[cfg(test)]
@@ -144,38 +157,39 @@ impl Answer {
     fn is_over(&self) -> bool {
         self.settings.calls == Calls::First
             && self.usage == Usage::Unasked
-            && !self.ended
+            && self.reading == Reading::On
             && !self.is_finished()
             && self.choices.len() >= self.choices_asked
-            && self.choices.iter().all(Choice::is_over)
+            && self.choices.iter().all(|choice| choice.speaker.is_over())
     }
 
     /// Whether everything was said but what it cost.
     pub(super) fn is_said(&self) -> bool {
-        self.ended || self.is_finished()
+        self.reading == Reading::Ended || (self.reading == Reading::On && self.is_finished())
     }
 
     /// Whether all choices have come, and each has its finish reason.
     fn is_finished(&self) -> bool {
-        self.choices.len() >= self.choices_asked && self.choices.iter().all(|choice| choice.finish_reason.is_some())
+        self.choices.len() >= self.choices_asked
+            && self.choices.iter().all(|choice| choice.speaker.finish_reason.is_some())
     }
 
     /// Makes the finish reasons that the upstream did not send; where there is nothing to finish, an error.
     fn conclude(&mut self, out: &mut BytesMut) {
-        self.ended = true;
+        self.reading = Reading::Ended;
         self.summary.complete = !self.choices.is_empty();
         if self.choices.is_empty() {
-            write_error(&UNFINISHED, out);
+            out.extend_from_slice(UNFINISHED.event().as_bytes());
         }
         self.let_go(Finish::Stop, out);
         for (slot, choice) in self.choices.iter_mut().enumerate() {
-            if choice.finish_reason.is_some() {
+            if choice.speaker.finish_reason.is_some() {
                 continue;
             }
-            let reason = choice.close(STOP).to_owned();
-            choice.envelope.write_finish(&reason, out);
+            let reason = choice.speaker.close(STOP, choice.writer.calls());
+            choice.writer.finish(reason, out);
             if slot == 0 {
-                self.summary.finish_reason = Some(reason);
+                self.summary.finish_reason = Some(reason.to_owned());
             }
         }
     }
@@ -188,14 +202,19 @@ impl Answer {
         for slot in [self.newest, next] {
             let Some(choice) = self.choices.get_mut(slot) else { continue };
             let Some(inside) = choice.shape.fit(event.raw) else { continue };
-            let Some(Text { text, cut }) = choice.text(inside, &mut self.scratch) else { return false };
+            let Some(Text { text, cut }) = choice.speaker.text(inside, &mut self.scratch) else {
+                return false;
+            };
             self.newest = slot;
             self.spoken += u64::from(!inside.is_empty());
             self.pieces.clear();
-            choice.push(text, &mut self.pieces);
+            choice.speaker.push(text, &mut self.pieces);
             if self.pieces.are(text) && !cut {
-                out.pass(event);
-                choice.begun = true;
+                match choice.shape.renamed() {
+                    None => out.pass(event),
+                    Some((before, behind)) => out.put([before, inside, behind]),
+                }
+                choice.writer.begin();
                 return true;
             }
             // What is made of an event is hardly longer than it.
@@ -205,71 +224,80 @@ impl Answer {
                 let (before, behind) = choice.shape.around();
                 self.scratch.clear();
                 json::escape_into(text, &mut self.scratch);
-                for part in [before, self.scratch.as_bytes(), behind] {
-                    out.made.extend_from_slice(part);
-                }
-                choice.begun = true;
+                out.put([before, self.scratch.as_bytes(), behind]);
+                choice.writer.begin();
             }
             for piece in pieces {
-                choice.write(piece, self.reasoning, &mut self.writer, &mut out.made);
+                choice.writer.write(piece, self.reasoning, &mut self.writing, &mut out.made);
             }
             return true;
         }
         false
     }
 
-    fn parse(&mut self, event: &sse::Event<'_>, out: &mut Out) -> Flow {
-        let data = event.data().unwrap_or_default();
-        if let Some(told) = Told::of_event(event) {
-            return self.fail(event, told, out);
-        } else if is_done(data) {
-            self.conclude(&mut out.made);
-        } else if let Some(chunk) = Chunk::parse(data) {
-            self.summary.tokens = chunk.tokens(self.choices_asked).or(self.summary.tokens);
-            self.spoken += u64::from(chunk.speaks());
-            if let Some(told) = chunk.error {
-                return self.fail(event, told, out);
-            } else if !chunk.choices.is_empty() {
-                return self.rewrite(event, &chunk, out);
-            }
+    fn parse(&mut self, event: &sse::Event<'_>, alias: &mut Option<Alias>, out: &mut Out) {
+        if let Some(error) = ServerError::of_event(event) {
+            return self.fail(event, error, alias, out);
         }
-        out.pass(event);
-        Flow::On
+        let data = event.data().unwrap_or_default();
+        if is_done(data) {
+            self.conclude(&mut out.made);
+            return out.pass(event);
+        }
+        let object = object(data);
+        let Some(chunk) = object.as_ref().and_then(Chunk::of) else { return pass(event, alias, out) };
+        self.summary.tokens = chunk.tokens(self.choices_asked).or(self.summary.tokens);
+        self.spoken += u64::from(chunk.speaks());
+        if let Some(error) = chunk.error {
+            return self.fail(event, error, alias, out);
+        }
+        let slots: Option<Vec<usize>> = chunk.choices.iter().map(|view| self.slot(view.index)).collect();
+        let Some(slots) = slots else {
+            self.bail_out(&mut out.made);
+            return pass(event, alias, out);
+        };
+        self.rewrite(event, &chunk, &slots, alias.as_ref(), out);
     }
 
     /// The server tells an error, in which the answer ends. A client gets it in the shape that it knows.
-    fn fail(&mut self, event: &sse::Event<'_>, told: Told<'_>, out: &mut Out) -> Flow {
+    fn fail(&mut self, event: &sse::Event<'_>, error: ServerError<'_>, alias: &mut Option<Alias>, out: &mut Out) {
         self.let_go(Finish::Cut, &mut out.made);
-        self.ended = true;
+        self.reading = Reading::Ended;
         self.summary.complete = true;
-        if told.is_openais() {
-            out.pass(event);
+        if error.is_openais() {
+            pass(event, alias, out);
         } else {
-            write_told(told, &mut out.made);
+            out.put([error.event().as_bytes()]);
         }
-        Flow::On
     }
 
-    fn rewrite(&mut self, event: &sse::Event<'_>, chunk: &Chunk<'_>, out: &mut Out) -> Flow {
-        let slots: Option<Vec<usize>> = chunk.choices.iter().map(|view| self.slot(view.index)).collect();
-        let Some(slots) = slots else { return Flow::BailOut };
+    fn rewrite(
+        &mut self,
+        event: &sse::Event<'_>,
+        chunk: &Chunk<'_>,
+        slots: &[usize],
+        alias: Option<&Alias>,
+        out: &mut Out,
+    ) {
         self.edits.clear();
         self.behind.clear();
-        let mut kept = chunk.carries || !event.only_data;
+        let name = alias.map(Alias::name);
+        let renamed = alias.and_then(|alias| alias.edit(chunk.object, &event.joined, &mut self.edits)).zip(name);
+        let mut kept = chunk.choices.is_empty() || chunk.carries || !event.only_data;
         for (view, slot) in chunk.choices.iter().zip(slots) {
-            let Some(choice) = self.choices.get_mut(slot) else { continue };
-            choice.envelope.adopt(chunk, view.index, event.raw);
+            let Some(choice) = self.choices.get_mut(*slot) else { continue };
+            choice.writer.adopt(chunk, view.index, event.raw, name);
             if let Some(content) = view.message.content
                 && !kept
                 && !choice.carries(view)
                 && chunk.choices.len() == 1
                 && view.finished().is_none()
-                && chunk::string(content).is_some()
+                && inside(content).is_some()
                 && matches!(event.joined, Cow::Borrowed(_))
             {
-                choice.shape.remember(event.raw, place(event.raw, content));
+                choice.shape.remember(event.raw, place(event.raw, content), renamed.clone());
             }
-            kept |= self.rewrite_choice(slot, view, &event.joined, &mut out.made);
+            kept |= self.rewrite_choice(*slot, view, &event.joined, &mut out.made);
         }
         if kept && self.edits.is_empty() {
             out.pass(event);
@@ -277,49 +305,51 @@ impl Answer {
             self.edits.apply(&event.joined, &mut out.made);
         }
         out.made.extend_from_slice(&self.behind);
-        Flow::On
     }
 
     /// Reads one choice of an event, notes what changes in it, and returns whether the event goes on for its sake.
     fn rewrite_choice(&mut self, slot: usize, view: &chunk::Choice<'_>, data: &[u8], out: &mut BytesMut) -> bool {
-        let Self { choices, pieces, edits, behind, scratch, summary, writer, reasoning, .. } = self;
+        let Self { choices, pieces, edits, behind, scratch, summary, writing, reasoning, .. } = self;
         let Some(choice) = choices.get_mut(slot) else { return true };
+        let carries = choice.carries(view);
+        let Choice { speaker, writer, .. } = choice;
         let message = &view.message;
         if let Some(member) = message.reasoning {
             *reasoning = member.key;
         }
         pieces.clear();
-        let Text { text, cut } = message.inside().and_then(|inside| choice.text(inside, scratch)).unwrap_or_default();
-        choice.push(text, pieces);
+        let Text { text, cut } = message.inside().and_then(|inside| speaker.text(inside, scratch)).unwrap_or_default();
+        speaker.push(text, pieces);
         let finished = view.finished();
         if message.calls().is_some() || finished.is_some() {
-            choice.end(finished.map_or(Finish::Stop, finish), pieces, summary);
+            speaker.end(finished.map_or(Finish::Stop, finish), pieces, summary);
         }
 
-        let carries = choice.carries(view);
         let (mut kept, mut role_moves) = (true, false);
         if pieces.are(text) && !cut {
-            choice.begun = true;
-        } else if choice.is_read() {
+            writer.begin();
+        } else if speaker.is_read() {
             let mut pieces = pieces.iter().peekable();
             let first = pieces.next_if(|piece| matches!(piece, Event::Text(_)));
             kept = carries || first.is_some();
-            choice.begun |= kept;
+            if kept {
+                writer.begin();
+            }
             if let Some(content) = message.content {
                 let left = if let Some(Event::Text(left)) = first { left } else { "" };
                 edits.replace(place(data, content), |to| json::write_string(left, to));
             }
             for piece in pieces {
-                choice.write(piece, *reasoning, writer, behind);
+                writer.write(piece, *reasoning, writing, behind);
             }
         } else {
             // The event ends the choice, or its reading, so it goes last. The first event has the role, whichever it is.
-            let begun = choice.begun;
+            let had_begun = writer.has_begun();
             for piece in pieces.iter() {
-                choice.write(piece, *reasoning, writer, out);
+                writer.write(piece, *reasoning, writing, out);
             }
-            role_moves = choice.begun && !begun && message.role.is_some();
-            choice.begun = true;
+            role_moves = writer.has_begun() && !had_begun && message.role.is_some();
+            writer.begin();
             if let Some(content) = message.content.filter(|_| !role_moves && message.inside().is_some()) {
                 edits.replace(place(data, content), |to| to.push_str("\"\""));
             }
@@ -332,7 +362,7 @@ impl Answer {
         }
 
         if let (Some(upstream), Some(value)) = (finished, view.finish_reason) {
-            let reason = choice.close(upstream);
+            let reason = choice.speaker.close(upstream, choice.writer.calls());
             if reason != upstream {
                 edits.replace(place(data, value), |to| json::write_string(reason, to));
             }
@@ -349,17 +379,15 @@ impl Answer {
         if known.is_some() || self.choices.len() >= self.limits.choices_max {
             return known;
         }
-        let decoder = Decoder::new(self.settings.clone(), &self.limits);
-        self.choices.push(Choice::new(index, decoder));
+        self.choices.push(Choice::new(index, Decoder::new(self.settings.clone(), &self.limits)));
         Some(self.choices.len() - 1)
     }
 }
 
-fn is_done(data: &[u8]) -> bool {
-    data.trim_ascii() == b"[DONE]"
-}
-
-/// Whether data is all there, and not the half of an event.
-pub(super) fn is_whole(data: &[u8]) -> bool {
-    is_done(data) || Chunk::parse(data).is_some()
+/// An event goes on, whatever it says, under the alias if there is one.
+fn pass(event: &sse::Event<'_>, alias: &mut Option<Alias>, out: &mut Out) {
+    match alias {
+        None => out.pass(event),
+        Some(alias) => alias.write(event, out),
+    }
 }

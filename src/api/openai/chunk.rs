@@ -4,22 +4,23 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::tokens::Tokens;
-use super::told::Told;
-use crate::json::{self, Edit, Object};
+use super::server_error::ServerError;
+use super::usage;
+use crate::api::Tokens;
+use crate::json::{self, Edit, Object, inside};
 
 /// A chunk of a stream, or a whole answer.
 #[derive(Debug)]
-pub(super) struct Chunk<'a> {
-    object: Object<'a>,
+pub struct Chunk<'a> {
+    pub object: &'a Object<'a>,
     pub choices: Vec<Choice<'a>>,
-    pub error: Option<Told<'a>>,
+    pub error: Option<ServerError<'a>>,
     /// Whether there is anything else, such as `usage` or `timings`.
     pub carries: bool,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Choice<'a> {
+pub struct Choice<'a> {
     pub index: u64,
     pub message: Message<'a>,
     pub finish_reason: Option<&'a str>,
@@ -29,7 +30,7 @@ pub(super) struct Choice<'a> {
 
 /// A `delta` or a `message`.
 #[derive(Debug, Default)]
-pub(super) struct Message<'a> {
+pub struct Message<'a> {
     /// All of it, as it was written; empty when there is none.
     pub raw: &'a str,
     pub role: Option<&'a str>,
@@ -42,14 +43,14 @@ pub(super) struct Message<'a> {
 
 /// A member for reasoning that the upstream has, perhaps empty.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reasoning<'a> {
+pub struct Reasoning<'a> {
     pub key: ReasoningKey,
     pub value: &'a str,
 }
 
 /// What the upstream calls reasoning; the client gets it under the same name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum ReasoningKey {
+pub enum ReasoningKey {
     /// As llama.cpp, SGLang and DeepSeek say.
     #[default]
     ReasoningContent,
@@ -58,7 +59,8 @@ pub(super) enum ReasoningKey {
 }
 
 impl ReasoningKey {
-    pub(super) fn name(self) -> &'static str {
+    /// The member's name.
+    pub fn name(self) -> &'static str {
         match self {
             Self::ReasoningContent => "reasoning_content",
             Self::Reasoning => "reasoning",
@@ -67,37 +69,37 @@ impl ReasoningKey {
 }
 
 impl<'a> Chunk<'a> {
-    /// `None` when this is not JSON of the shape that chunks and answers have.
-    pub(super) fn parse(data: &'a [u8]) -> Option<Self> {
-        let object = Object::parse(std::str::from_utf8(data).ok()?)?;
+    /// `None` when the object has not the shape of chunks and answers.
+    pub fn of(object: &'a Object<'a>) -> Option<Self> {
         let mut choices = Vec::new();
         if let Some(list) = object.present("choices") {
-            choices = json::array(list)?.into_iter().map(Choice::parse).collect::<Option<_>>()?;
+            choices =
+                json::array(list)?.into_iter().map(|raw| Choice::of(&Object::parse(raw)?)).collect::<Option<_>>()?;
         }
         let carries = object.members().any(|(key, value)| is_extra(key) && !is_void(value));
-        Some(Self { error: Told::of(&object), choices, carries, object })
+        Some(Self { error: ServerError::of(object), choices, carries, object })
     }
 
     /// What the server says here of its tokens. llama.cpp's `timings` are of one choice alone, so they count only
     /// where one is asked for.
-    pub(super) fn tokens(&self, choices_asked: usize) -> Option<Tokens> {
+    pub fn tokens(&self, choices_asked: usize) -> Option<Tokens> {
         if !self.carries {
             return None;
         }
-        let usage = self.object.present("usage").and_then(Tokens::of_usage);
+        let usage = self.object.present("usage").and_then(usage::of_usage);
         usage.or_else(|| {
             let timings = self.object.present("timings").filter(|_| choices_asked == 1);
-            timings.and_then(Tokens::of_timings)
+            timings.and_then(usage::of_timings)
         })
     }
 
     /// Whether the model said anything in this chunk.
-    pub(super) fn speaks(&self) -> bool {
+    pub fn speaks(&self) -> bool {
         self.choices.iter().any(|choice| choice.message.speaks())
     }
 
     /// The value of `key`, if that is all there is beside choices, error and envelope.
-    pub(super) fn only_extra(&self, key: &str) -> Option<&'a str> {
+    pub fn only_extra(&self, key: &str) -> Option<&'a str> {
         let mut extra = self.object.members().filter(|(name, value)| is_extra(name) && !is_void(value));
         match (extra.next(), extra.next()) {
             (Some((name, value)), None) if name == key => Some(value),
@@ -106,15 +108,15 @@ impl<'a> Chunk<'a> {
     }
 
     /// The members that each event of a stream repeats.
-    pub(super) fn envelope(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn envelope(&self) -> impl Iterator<Item = (&str, &str)> {
         self.object.members().filter(|(key, _)| ENVELOPE.contains(key))
     }
 }
 
 impl<'a> Choice<'a> {
-    fn parse(raw: &'a str) -> Option<Self> {
+    pub(super) fn of(object: &Object<'a>) -> Option<Self> {
         let mut choice = Self::default();
-        for (key, value) in Object::parse(raw)?.members() {
+        for (key, value) in object.members() {
             match key {
                 "index" => choice.index = value.parse().ok()?,
                 "delta" | "message" if value == "null" => {}
@@ -127,13 +129,13 @@ impl<'a> Choice<'a> {
     }
 
     /// Whether there is more than a role.
-    pub(super) fn says_something(&self) -> bool {
+    pub fn says_something(&self) -> bool {
         self.carries || self.message.carries || self.message.speaks() || self.finished().is_some()
     }
 
     /// The server's finish reason, once there is one.
-    pub(super) fn finished(&self) -> Option<&'a str> {
-        string(self.finish_reason?).filter(|reason| !reason.is_empty())
+    pub fn finished(&self) -> Option<&'a str> {
+        inside(self.finish_reason?).filter(|reason| !reason.is_empty())
     }
 }
 
@@ -155,26 +157,26 @@ impl<'a> Message<'a> {
     }
 
     /// Whether the model said anything: text, reasoning or a call.
-    fn speaks(&self) -> bool {
+    pub fn speaks(&self) -> bool {
         let reasoning = self.reasoning.map(|reasoning| reasoning.value);
         [self.content, reasoning, self.tool_calls].into_iter().flatten().any(|value| !is_void(value))
     }
 
     /// The calls that the upstream itself made of the model's text.
-    pub(super) fn calls(&self) -> Option<&'a str> {
+    pub fn calls(&self) -> Option<&'a str> {
         self.tool_calls.filter(|value| !is_void(value))
     }
 
     /// The model's text as it stands between its quotes; `None` when `content` is absent, null or not a string.
-    pub(super) fn inside(&self) -> Option<&'a [u8]> {
-        Some(string(self.content?)?.as_bytes())
+    pub fn inside(&self) -> Option<&'a [u8]> {
+        Some(inside(self.content?)?.as_bytes())
     }
 
     /// The message without its role and without its text, and with other `calls` if there are any.
-    pub(super) fn rest(&self, calls: Option<String>) -> String {
+    pub fn rest(&self, calls: Option<String>) -> String {
         let mut edits = vec![("role", Edit::Remove)];
         edits.extend(calls.map(|calls| ("tool_calls", Edit::Set(Cow::Owned(calls)))));
-        if self.content.and_then(string).is_some() {
+        if self.content.and_then(inside).is_some() {
             edits.push(("content", Edit::Set(Cow::Borrowed("\"\""))));
         }
         Object::parse(self.raw).map_or_else(String::new, |object| object.edited(&edits))
@@ -193,20 +195,30 @@ fn is_extra(key: &str) -> bool {
     key != "choices" && key != "error" && !ENVELOPE.contains(&key)
 }
 
+/// The object that an event's data is, or a whole answer.
+pub fn object(data: &[u8]) -> Option<Object<'_>> {
+    Object::parse(std::str::from_utf8(data).ok()?)
+}
+
+/// Whether data says that nothing follows.
+pub fn is_done(data: &[u8]) -> bool {
+    data.trim_ascii() == b"[DONE]"
+}
+
+/// Whether data is all there, and not the half of an event.
+pub fn is_whole(data: &[u8]) -> bool {
+    is_done(data) || object(data).is_some_and(|object| Chunk::of(&object).is_some())
+}
+
 /// Where in `data` a part that was borrowed from it stands.
-pub(super) fn place(data: &[u8], part: &str) -> Range<usize> {
+pub fn place(data: &[u8], part: &str) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(data.as_ptr().addr());
     debug_assert_eq!(data.get(start..start + part.len()), Some(part.as_bytes()), "the part is not of this data");
     start..start + part.len()
 }
 
-/// What stands between a JSON string's quotes; `None` when the value is not a string.
-pub(super) fn string(value: &str) -> Option<&str> {
-    value.strip_prefix('"')?.strip_suffix('"')
-}
-
 /// Whether a value says nothing.
-pub(super) fn is_void(value: &str) -> bool {
+pub fn is_void(value: &str) -> bool {
     matches!(value, "null" | "\"\"" | "[]" | "{}")
 }
 

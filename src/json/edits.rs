@@ -1,4 +1,4 @@
-//! Replaces parts of a text and keeps every other byte.
+//! Edits of a text: replaces parts of it and keeps every other byte.
 //! Knows nothing of what the text means.
 
 use std::ops::Range;
@@ -7,7 +7,7 @@ use bytes::BytesMut;
 
 /// Replacements that are collected, in any order, and then made in one pass.
 #[derive(Debug, Default)]
-pub(super) struct Edits {
+pub struct Edits {
     edits: Vec<Edit>,
     text: String,
 }
@@ -21,24 +21,26 @@ struct Edit {
 }
 
 impl Edits {
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether nothing is replaced.
+    pub fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Forgets all, and keeps the memory.
+    pub fn clear(&mut self) {
         self.edits.clear();
         self.text.clear();
     }
 
     /// Replaces `at` by what `write` writes. Replacements must not overlap; of two at one place the first stays first.
-    pub(super) fn replace(&mut self, at: Range<usize>, write: impl FnOnce(&mut String)) {
+    pub fn replace(&mut self, at: Range<usize>, write: impl FnOnce(&mut String)) {
         let start = self.text.len();
         write(&mut self.text);
         self.edits.push(Edit { at, by: start..self.text.len() });
     }
 
     /// Appends the source with all replacements made.
-    pub(super) fn apply(&mut self, source: &[u8], out: &mut BytesMut) {
+    pub fn apply(&mut self, source: &[u8], out: &mut BytesMut) {
         self.edits.sort_by_key(|edit| edit.at.start);
         let mut kept = 0;
         for edit in &self.edits {

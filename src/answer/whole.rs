@@ -1,0 +1,156 @@
+//! Answer that comes whole: collected, parsed once, all its changes made in one pass.
+//! The text goes through the same decoder as a stream's, in one push; nothing else is different.
+
+use bytes::{Bytes, BytesMut};
+
+use super::alias::Alias;
+use super::pieces::Pieces;
+use super::{Summary, finish, letters};
+use crate::api::openai::chunk::{self, Chunk, object, place};
+use crate::api::openai::finish::{STOP, Truncated, for_client};
+use crate::api::openai::{Found, Ids, ServersCalls, served};
+use crate::decode::{Decoder, Finish, Settings};
+use crate::json::{self, Edits};
+use crate::limits::Limits;
+use crate::plan::Exchange;
+
+/// Rewrites an answer that comes whole.
+#[derive(Debug)]
+pub struct BodyRewriter {
+    reading: Reading,
+    alias: Option<Alias>,
+    limits: Limits,
+    body: BytesMut,
+    edits: Edits,
+    summary: Summary,
+}
+
+/// What is read of it.
+#[derive(Debug)]
+enum Reading {
+    Nothing,
+    /// What it cost, and how it ended.
+    Facts,
+    /// Its text, too.
+    Text(Settings),
+}
+
+impl BodyRewriter {
+    /// For an answer whose text is read.
+    pub fn new(exchange: &Exchange, limits: &Limits) -> Self {
+        Self { reading: Reading::Text(exchange.decoding.clone()), ..Self::unread(limits) }
+    }
+
+    /// For an answer to a request without tools: nothing changes, and the summary says what there is.
+    pub fn unchanging(limits: &Limits) -> Self {
+        Self { reading: Reading::Facts, ..Self::unread(limits) }
+    }
+
+    /// For an answer of which nothing is read.
+    pub fn unread(limits: &Limits) -> Self {
+        Self {
+            reading: Reading::Nothing,
+            alias: None,
+            limits: limits.clone(),
+            body: BytesMut::new(),
+            edits: Edits::default(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// The same, and this name in the place of the model's.
+    #[must_use]
+    pub fn with_alias(self, name: &str) -> Self {
+        Self { alias: Some(Alias::new(name)), ..self }
+    }
+
+    /// Whether anything of it is read.
+    pub fn is_read(&self) -> bool {
+        !matches!(self.reading, Reading::Nothing)
+    }
+
+    /// Takes the next bytes of the upstream's body. They are kept until all are there, or too many.
+    pub fn push(&mut self, bytes: Bytes) -> Bytes {
+        if self.summary.bailed_out {
+            return bytes;
+        }
+        if self.body.len() + bytes.len() <= self.limits.answer_bytes_max {
+            self.body.extend_from_slice(&bytes);
+            return Bytes::new();
+        }
+        self.summary.bailed_out = true;
+        let mut body = std::mem::take(&mut self.body);
+        body.extend_from_slice(&bytes);
+        body.freeze()
+    }
+
+    /// The upstream's body ended.
+    pub fn finish(mut self, out: &mut BytesMut) -> Summary {
+        let body = std::mem::take(&mut self.body).freeze();
+        let object = object(&body);
+        if self.is_read()
+            && let Some(answer) = object.as_ref().and_then(Chunk::of)
+        {
+            self.summary.tokens = answer.tokens(answer.choices.len());
+            self.summary.complete = answer.error.is_some() || answer.choices.iter().any(|c| c.finished().is_some());
+            if answer.choices.len() <= self.limits.choices_max {
+                self.rewrite(&answer, &body);
+            } else {
+                self.summary.bailed_out = true;
+            }
+        }
+        if let (Some(alias), Some(object)) = (&self.alias, &object) {
+            alias.edit(object, &body, &mut self.edits);
+        }
+        self.edits.apply(&body, out);
+        self.summary
+    }
+
+    fn rewrite(&mut self, answer: &Chunk<'_>, body: &[u8]) {
+        let mut ids = Ids::default();
+        for (slot, choice) in answer.choices.iter().enumerate() {
+            let upstream = choice.finished().unwrap_or(STOP);
+            let reason = match &self.reading {
+                Reading::Text(settings) => self.rewrite_choice(choice, settings.clone(), &mut ids, body),
+                Reading::Nothing | Reading::Facts => upstream,
+            };
+            match choice.finish_reason {
+                Some(value) if reason != upstream => {
+                    self.edits.replace(place(body, value), |to| json::write_string(reason, to));
+                }
+                _ => {}
+            }
+            if slot == 0 && choice.finish_reason.is_some() {
+                self.summary.finish_reason = Some(reason.to_owned());
+            }
+        }
+    }
+
+    /// Reads a choice's text and returns the finish reason that the client gets.
+    fn rewrite_choice<'a>(
+        &mut self,
+        choice: &chunk::Choice<'a>,
+        settings: Settings,
+        ids: &mut Ids,
+        body: &[u8],
+    ) -> &'a str {
+        let upstream = choice.finished().unwrap_or(STOP);
+        let served = choice.message.calls();
+        let mut scratch = String::new();
+        let mut pieces = Pieces::default();
+        let text = choice.message.inside().and_then(|inside| letters::text(inside, &mut scratch)).unwrap_or_default();
+        let mut decoder = Decoder::new(settings, &self.limits);
+        decoder.push(text, &mut |event| pieces.take(event));
+        // The server's own calls follow the text, and end it.
+        let servers = if decoder.is_closed() { ServersCalls::Dropped } else { ServersCalls::Kept };
+        let end = if served.is_some() { Finish::Stop } else { finish(upstream) };
+        let ending = decoder.finish(end, &mut |event| pieces.take(event));
+        self.summary.count(ending);
+        if !pieces.are(text) {
+            choice.message.put(&Found::new(pieces.iter(), ids), servers, body, &mut self.edits);
+        }
+        let served = served.filter(|_| servers == ServersCalls::Kept).map_or(0, served::count);
+        let truncated = if ending.truncated { Truncated::Yes } else { Truncated::No };
+        for_client(upstream, ending.calls + served, truncated)
+    }
+}
