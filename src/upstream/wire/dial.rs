@@ -16,7 +16,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
-use super::watch::{Watch, WatchedSocket};
+use super::socket::WatchedSocket;
+use super::watch::Watch;
 
 /// How one connection to a server is made.
 #[derive(Debug)]
@@ -37,17 +38,18 @@ impl L4Connect for Dial {
         for (at, &address) in self.addresses.iter().enumerate() {
             let is_last = at + 1 == self.addresses.len();
             let patience = if is_last { Duration::MAX } else { share };
-            match timeout(patience, TcpStream::connect(address)).await {
-                Ok(Ok(tcp)) => {
+            match timeout(patience, open(address)).await {
+                Ok(Ok(transport)) => {
                     self.endpoint.connected();
                     if self.addresses.first() != Some(&address) {
                         self.endpoint.prefer(address);
                     }
                     return Ok(match &self.watch {
                         Some(watch) => {
-                            VirtualSocketStream::new(Box::new(WatchedSocket::new(tcp, Arc::clone(watch)))).into()
+                            let socket = WatchedSocket::new(transport, Arc::clone(watch));
+                            VirtualSocketStream::new(Box::new(socket)).into()
                         }
-                        None => tcp.into(),
+                        None => transport.into(),
                     });
                 }
                 Ok(Err(e)) => last = e,
@@ -56,6 +58,11 @@ impl L4Connect for Dial {
         }
         Error::e_because(ErrorType::ConnectError, format!("connecting to {}", self.endpoint.url()), last)
     }
+}
+
+/// Opens what a connection goes over. TLS to servers belongs here, below the watched socket: that reads plain HTTP.
+async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect(address).await
 }
 
 #[cfg(test)]

@@ -10,5 +10,6 @@ pub mod endpoint;
 mod framing;
 pub mod hold;
 pub mod opening;
+mod socket;
 pub mod watch;
 mod whole;
