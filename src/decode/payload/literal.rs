@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::dialect::{Dialect, LiteralSpec};
 use crate::json::Kinds;
-use crate::json::repair::{Completion, Ended, Progress, Repair, Sight, Skimmed, Syntax, Types, Words};
+use crate::json::repair::{Begins, Completion, Ended, Progress, Repair, Skimmed, Syntax, Types, Words};
 use crate::schema::Node;
 
 use crate::decode::call::{Call, Context, Named, Patience, Schema, Verdict};
@@ -216,26 +216,26 @@ impl Types for Around<'_> {
 
     /// An opener, a header and a declared name; the opener may lack where the dialect says so. Looks at all that
     /// stands before the name, and at the name when it is whole.
-    fn begins_call(&self, text: &str) -> Sight {
+    fn begins_call(&self, text: &str) -> Begins {
         let call = &self.cx.dialect.spec().call;
         let opened = call.open.iter().find_map(|open| text.strip_prefix(open.as_str()));
         if opened.is_none() && call.open.iter().any(|open| open.starts_with(text)) {
-            return Sight::Open;
+            return Begins::Perhaps;
         }
         let inside = opened.unwrap_or(text).trim_ascii_start();
         let headers = || if opened.is_some() { &self.spec.header } else { &call.bare }.iter();
         let headed = headers().find_map(|header| inside.strip_prefix(header.as_str()));
         let Some(name) = headed.or(opened.map(|_| inside)) else {
-            return if headers().any(|header| header.starts_with(inside)) { Sight::Open } else { Sight::Other };
+            return if headers().any(|header| header.starts_with(inside)) { Begins::Perhaps } else { Begins::No };
         };
         match name.chars().next_back() {
             Some('{' | '(') => {
                 let name = name.get(..name.len() - 1).unwrap_or_default().trim_ascii();
-                if self.cx.tools.resolve(name).is_some() { Sight::Call } else { Sight::Other }
+                if self.cx.tools.resolve(name).is_some() { Begins::Yes } else { Begins::No }
             }
-            Some(c) if !may_name(c) => Sight::Other,
-            _ if name.len() > NAME_BYTES_MAX => Sight::Other,
-            _ => Sight::Open,
+            Some(c) if !may_name(c) => Begins::No,
+            _ if name.len() > NAME_BYTES_MAX => Begins::No,
+            _ => Begins::Perhaps,
         }
     }
 }

@@ -4,9 +4,9 @@
 use std::fmt::Debug;
 
 use super::comments::Token;
-use super::ending::{Begins, CALL_BYTES_MAX};
+use super::quote::CALL_BYTES_MAX;
 use super::quoted::{self, Quoted, Role};
-use super::{Container, Mode, Next, Repair, State, Syntax, Types, Words, space};
+use super::{Begins, Container, Mode, Next, Repair, State, Syntax, Types, Words, space};
 use crate::json::escape_into;
 
 impl<P: Copy + Debug> Repair<P> {

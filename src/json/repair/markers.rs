@@ -1,5 +1,5 @@
 //! Markers inside a value: what may be one is kept until it is one or none.
-//! Does not say what a marker does; a delimiter is `raw`'s, a closer `ends`'s.
+//! Does not say what a marker does; a delimiter is `raw`'s, a closer `closing`'s.
 
 use std::fmt::Debug;
 

@@ -9,7 +9,7 @@
 //! since nothing has been sent yet and the whole can still be text.
 //!
 //! The law of strings: **what follows decides**.
-//! A quote closes its string only where sound structure follows (`look`), and a string that lacks its quote ends before
+//! A quote closes its string only where sound structure follows (`lookahead`), and a string that lacks its quote ends before
 //! what cannot stand in a sound one, since its quotes would be escaped: a key behind a comma, a declared call behind a
 //! closer, or the answer's end behind a closer (`tail`). So no slip of a letter reaches beyond its call.
 //!
@@ -23,24 +23,40 @@
 //!                                   |- LongWord (unreadable, streams)+
 //! ```
 //!
-//! What is read but undecided is kept raw in `lead` (an opener or a comma, and the whitespace after it),
-//! `key`, `word`, `tail`, `gap` (what follows a quote, or whitespace) and `maybe` (a marker that may be none).
+//! Each state takes its characters in its own file: keys in `keys`, values and what stands between them in `values`,
+//! `word` and `comments`, quoted strings in `string`, strings between the dialect's own delimiter in `raw`, and markers
+//! everywhere but in strings in `markers`. `reading` shows them the text, `closing` ends what nothing else ends.
+//!
+//! Three of them look ahead before they decide, and hold what they see:
+//!
+//! | who | at what | held in | decided by |
+//! |--|--|--|--|
+//! | `tail` | closers, commas and markers in a string, which may have lost its quote | `tail` | the next letter, mostly |
+//! | `quote` | what stands behind a quote | `gap` | `lookahead` |
+//! | `raw` | what stands behind a delimiter, or what may be one | `raw` | `raw_ahead` |
+//!
 //! What was read ahead goes to `again` and is read as if it came anew, so that cuts change nothing.
+//! What else is undecided is kept as it was written: an opener or a comma and the whitespace behind it in `lead`, a key
+//! until its colon, a word until its end, and in `maybe` a marker that may be none.
+//!
+//! Most of a long call is the inside of a string, in which nothing has to be decided. [`Repair::skim`] reads that
+//! without any of this, and says when it cannot.
 
 mod again;
-mod ahead;
 mod behind;
+mod closing;
 mod comments;
 mod delimiter;
-mod ending;
-mod ends;
 mod keys;
-mod look;
+mod lookahead;
 mod markers;
+mod quote;
 mod quoted;
 mod raw;
+mod raw_ahead;
 mod reading;
 mod string;
+mod syntax;
 mod tail;
 mod values;
 mod whole;
@@ -51,107 +67,18 @@ mod tests;
 
 use std::fmt::Debug;
 
-use super::Kinds;
-use crate::scan::FirstBytes;
 use again::Again;
 pub use behind::Behind;
 use comments::Token;
 pub use comments::{Comment, Commented};
-pub use ending::{Begins, Calls};
-use look::Look;
+use lookahead::Lookahead;
 use quoted::Quoted;
 use raw::Raw;
 use reading::Reading;
+pub use syntax::{Begins, Calls, Mode, Syntax, Types, Untyped, Words};
 pub use tail::Tail;
 pub use whole::object;
 pub use word::number;
-
-/// What the schema says about places in the value.
-pub trait Types {
-    /// A place in the schema.
-    type Place: Copy + Debug;
-    fn property(&self, at: Self::Place, key: &str) -> Self::Place;
-    fn item(&self, at: Self::Place) -> Self::Place;
-    /// The kinds of value allowed at a place; empty when nothing is said.
-    fn kinds(&self, at: Self::Place) -> Kinds;
-    /// Whether the object at a place has a property of this name by its schema.
-    fn declares(&self, _at: Self::Place, _key: &str) -> bool {
-        false
-    }
-    /// Whether text that stands where a call may begin is the beginning of one. Whitespace before it is left out.
-    fn begins_call(&self, _text: &str) -> Sight {
-        Sight::Other
-    }
-}
-
-/// What a text is, as far as it can be seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sight {
-    /// The beginning of a call, its name included.
-    Call,
-    /// More of it is needed.
-    Open,
-    Other,
-}
-
-/// Nothing is known of types.
-#[derive(Clone, Copy, Debug)]
-pub struct Untyped;
-
-impl Types for Untyped {
-    type Place = ();
-    fn property(&self, (): (), _key: &str) {}
-    fn item(&self, (): ()) {}
-    fn kinds(&self, (): ()) -> Kinds {
-        Kinds::NONE
-    }
-}
-
-/// What surrounds the value, and what may be done to it.
-#[derive(Clone, Copy, Debug)]
-pub struct Syntax<'a, T> {
-    pub types: &'a T,
-    /// Markers that end the value wherever they stand outside a string.
-    pub closers: &'a [String],
-    /// Markers that open a call, of which a string may speak.
-    pub openers: &'a [String],
-    /// A delimiter of strings inside which nothing is escaped.
-    pub quote: Option<&'a str>,
-    /// Tokens that may follow the closers at the very end of what was generated.
-    pub end_tokens: &'a [String],
-    /// What all of these begin with.
-    pub first_bytes: &'a FirstBytes,
-    /// The markers that may stand behind the value.
-    pub behind: &'a Behind,
-    /// Objects that the value stands in, whose closers follow it.
-    pub outer: u32,
-    /// What knows how another call begins.
-    pub calls: Option<&'a dyn Calls>,
-    /// Whether a word without quotes can be a string.
-    pub words: Words,
-    pub mode: Mode,
-    pub depth_max: usize,
-    /// Bytes of a word or key that are kept undecided.
-    pub word_max: usize,
-}
-
-/// What a word is that is neither a number nor a literal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Words {
-    /// It cannot be read.
-    Unreadable,
-    /// It is a string where the schema allows one.
-    Strings,
-}
-
-/// What happens to what cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Reading stops there.
-    Strict,
-    /// It becomes a JSON string of its source.
-    Total,
-}
 
 /// How far a push came. The number is how many bytes of it were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +135,7 @@ pub struct Repair<P> {
     raw_key: String,
     gap: String,
     /// How far what stands behind a quote was read ahead; it is in `gap`.
-    look: Look,
+    look: Lookahead,
     /// What may stand behind a string that lacks its quote.
     tail: Tail,
     again: Again,
@@ -316,7 +243,7 @@ impl<P: Copy + Debug> Repair<P> {
             key: String::new(),
             raw_key: String::new(),
             gap: String::new(),
-            look: Look::default(),
+            look: Lookahead::default(),
             tail: Tail::default(),
             again: Again::default(),
             comment: Comment::default(),

@@ -1,7 +1,7 @@
 //! What is known of the string being read: how it was opened, where in an escape it is, what was seen in it.
 //! Reads nothing; `string` does.
 
-use super::look::Guess;
+use super::lookahead::Guess;
 
 /// How the string being read was opened, and what was seen in it.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@
 
 use std::fmt::Debug;
 
-use super::ahead::{Ahead, Candidate, Inner, Judgement, View};
+use super::raw_ahead::{Ahead, Candidate, Inner, Judgement, View};
 use super::{Ended, Mode, Next, Reading, Repair, Skimmed, State, Syntax, Types, word};
 use crate::json::{escape_into, is_plain};
 

@@ -1,13 +1,13 @@
 //! Quoted strings and keys: escapes, and the quotes inside that are data.
-//! Does not know what a quote means; `look` reads ahead of it, `ending` draws the conclusion.
+//! Does not know what a quote means; `lookahead` reads on behind it, `quote` draws the conclusion.
 
 use std::fmt::Debug;
 
 use super::behind::{BEHIND, Behind, MARKER, QUOTE, SPECIAL};
-use super::look::{Guess, Look};
+use super::lookahead::{Guess, Lookahead};
 use super::quoted::{Escape, Role, in_word};
 use super::tail::{self, Stands};
-use super::{Repair, Sight, Skimmed, State, Syntax, Types};
+use super::{Begins, Repair, Skimmed, State, Syntax, Types};
 use crate::json::{escape_into, is_plain};
 
 /// What ends a run of plain data.
@@ -79,11 +79,11 @@ impl<P: Copy + Debug> Repair<P> {
     /// A call without quotes may begin behind the tail: then the string ends before that.
     fn takes_call<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> bool {
         let sight = self.tail.take_call(c, |text| cx.types.begins_call(text));
-        if sight == Sight::Call {
+        if sight == Begins::Yes {
             self.end_before_tail("", cx, out);
             self.close_before_call(out);
         }
-        sight != Sight::Other
+        sight != Begins::No
     }
 
     pub(super) fn bound_key<T>(&mut self, cx: &Syntax<'_, T>, out: &mut String) {
@@ -262,7 +262,7 @@ impl<P: Copy + Debug> Repair<P> {
     fn begin_look(&mut self, quote: char) {
         self.quoted.seen = quote;
         self.quoted.guess = Guess::End;
-        self.look = Look::default();
+        self.look = Lookahead::default();
         self.gap.clear();
         self.state = State::Quote;
     }
@@ -327,7 +327,7 @@ impl<P: Copy + Debug> Repair<P> {
         }
     }
 
-    fn raw_data(&mut self, text: &str, out: &mut String) {
+    pub(super) fn raw_data(&mut self, text: &str, out: &mut String) {
         if is_plain(text) {
             return self.data(text, out);
         }

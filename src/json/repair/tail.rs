@@ -8,7 +8,7 @@
 use std::fmt::Debug;
 
 use super::behind::{BEHIND, Behind, JOINS, MARKER};
-use super::{Container, Repair, Sight, Syntax};
+use super::{Begins, Container, Repair, Syntax};
 
 /// The end of a string's text, as it was written, that may be none of it.
 #[derive(Debug, Default)]
@@ -81,16 +81,16 @@ impl Tail {
 
     /// Takes a character if a call may begin with it that has no quotes: behind a closer, or behind its own opener and
     /// something that closes before that.
-    pub(super) fn take_call(&mut self, c: char, begins: impl Fn(&str) -> Sight) -> Sight {
+    pub(super) fn take_call(&mut self, c: char, begins: impl Fn(&str) -> Begins) -> Begins {
         let Some((from, to)) = self.last.filter(|_| self.is_closed() && self.text.len() <= TAIL_BYTES_MAX) else {
-            return Sight::Other;
+            return Begins::No;
         };
         self.text.push(c);
         let sight = |at| begins(self.text.get(at..).unwrap_or_default().trim_ascii_start());
-        let opened = if from > 0 { sight(from) } else { Sight::Other };
-        let sight = if opened == Sight::Other { sight(to) } else { opened };
-        self.naming = sight == Sight::Open;
-        if sight == Sight::Other {
+        let opened = if from > 0 { sight(from) } else { Begins::No };
+        let sight = if opened == Begins::No { sight(to) } else { opened };
+        self.naming = sight == Begins::Perhaps;
+        if sight == Begins::No {
             self.text.pop();
         }
         sight
@@ -203,7 +203,7 @@ impl<P: Copy + Debug> Repair<P> {
         let tail = self.tail.clear();
         let own = self.surplus(&tail, cx);
         let (own, tail) = tail.split_at_checked(own).unwrap_or_default();
-        self.tail_is_data(own, out);
+        self.raw_data(own, out);
         self.end_string(out);
         self.read_again(behind);
         self.read_again(tail);
@@ -217,13 +217,5 @@ impl<P: Copy + Debug> Repair<P> {
         let closers = tail.get(..run).unwrap_or_default().char_indices().filter(|(_, c)| !c.is_ascii_whitespace());
         let own = closers.clone().count().saturating_sub(open);
         closers.take(own).last().map_or(0, |(at, c)| at + c.len_utf8())
-    }
-
-    fn tail_is_data(&mut self, text: &str, out: &mut String) {
-        let mut escaped = String::new();
-        crate::json::escape_into(text, &mut escaped);
-        if !escaped.is_empty() {
-            self.data(&escaped, out);
-        }
     }
 }

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::json::Kinds;
+use crate::scan::FirstBytes;
 
 const CLOSERS: [&str; 1] = ["</call>"];
 
@@ -45,6 +47,17 @@ const TYPED: Case = Case { kinds: Kinds::STRING, ..GEMMA };
 
 /// The output, and in front of it what was unusual: `~` repaired, `!` malformed, `?` unreadable, `…` cut.
 fn run(case: Case, pieces: &[&str]) -> String {
+    read(case, pieces, |_, _, _, _| Skimmed::No)
+}
+
+/// The same, each piece skimmed first.
+fn run_skimming(case: Case, pieces: &[&str]) -> String {
+    read(case, pieces, Repair::skim)
+}
+
+type Skim = fn(&mut Repair<()>, &str, &Behind, &mut String) -> Skimmed;
+
+fn read(case: Case, pieces: &[&str], skim: Skim) -> String {
     let closers: Vec<String> = CLOSERS.iter().map(ToString::to_string).collect();
     let openers = vec!["<call>".to_string()];
     let types = All(case.kinds);
@@ -73,6 +86,14 @@ fn run(case: Case, pieces: &[&str]) -> String {
     };
     for (i, piece) in pieces.iter().enumerate() {
         let mut rest = *piece;
+        match skim(&mut repair, rest, cx.behind, &mut out) {
+            Skimmed::No => {}
+            Skimmed::Read => continue,
+            Skimmed::Data => {
+                out.push_str(rest);
+                continue;
+            }
+        }
         loop {
             match repair.push(rest, &cx, &mut out) {
                 Progress::More => break,
@@ -94,10 +115,12 @@ fn check(case: Case, text: &str, expected: &str) {
     let cuts: Vec<usize> = (1..text.len()).filter(|&i| text.is_char_boundary(i)).collect();
     for &a in &cuts {
         assert_eq!(run(case, &[&text[..a], &text[a..]]), expected, "cut at {a}: {text}");
+        assert_eq!(run_skimming(case, &[&text[..a], &text[a..]]), expected, "skimmed, cut at {a}: {text}");
     }
     let letters: Vec<String> = text.chars().map(String::from).collect();
     let letters: Vec<&str> = letters.iter().map(String::as_str).collect();
     assert_eq!(run(case, &letters), expected, "letter by letter: {text}");
+    assert_eq!(run_skimming(case, &letters), expected, "skimmed letter by letter: {text}");
 }
 
 macro_rules! t {
@@ -121,6 +144,13 @@ t!(identity, JSON,
     r#"[1,2] tail"# => "[1,2] |  tail",
     r#"null,"# => "null | ,",
     r#""s" }"# => r#""s" |  }"#,
+);
+
+t!(what_is_held_in_a_string_is_part_of_it, JSON,
+    // A tail that goes on, one that a marker breaks, an escape behind an opener, a quote behind that.
+    r#"{"a":"x], {y}) ; <c</cal, \n\"}"}"# => r#"{"a":"x], {y}) ; <c</cal, \n\"}"}"#,
+    r#"{"a":"v[\t"b", c]"}"# => r#"~ {"a":"v[\t\"b\", c]"}"#,
+    r#"{"a":"{ }\n", "b":1}"# => r#"{"a":"{ }\n", "b":1}"#,
 );
 
 t!(quotes_and_keys, JSON,

@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use super::look::Guess;
+use super::lookahead::Guess;
 use super::values::Follows;
 use super::{Ended, Mode, Reading, Repair, State, Syntax, Types, word};
 

@@ -1,27 +1,13 @@
 //! Where a quoted string or key ends, once what stands behind its quote, or before it, has shown it.
-//! Reading ahead is `look`'s; this file draws the conclusion, and has what was read ahead read again.
+//! Reading ahead is `lookahead`'s; this file draws the conclusion, and has what was read ahead read again.
 
 use std::fmt::Debug;
 
-use super::look::{Guess, Look, Seen};
+use super::lookahead::{Guess, Lookahead, Seen};
 use super::quoted::{Role, in_word, last_solid, opens};
-use super::{Mode, Next, Repair, State, Syntax, Types};
+use super::syntax::{Begins, Mode, Syntax, Types};
+use super::{Next, Repair, State};
 use crate::json::unescape_into;
-
-/// Whether another call begins with a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Begins {
-    Yes,
-    No,
-    /// More of it will tell.
-    Perhaps,
-}
-
-/// Knows how a call begins.
-pub trait Calls: Debug {
-    /// Whether a call begins with `text`, whose first character is its brace.
-    fn begins(&self, text: &str) -> Begins;
-}
 
 impl<P: Copy + Debug> Repair<P> {
     /// One more character behind a quote.
@@ -110,7 +96,7 @@ impl<P: Copy + Debug> Repair<P> {
                 self.quoted.guess = Guess::Call;
             } else if self.tail.may_begin_member() && !self.quoted.unsound {
                 self.quoted.guess = Guess::Member;
-                self.look = Look::in_key();
+                self.look = Lookahead::in_key();
             }
         }
         match self.quoted.guess {

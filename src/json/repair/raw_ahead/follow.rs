@@ -1,19 +1,12 @@
 //! What follows the place where a string may end: brackets, commas, keys, the call's closer, another call, text.
 //! Decides by the law that [`super`] states; each stage is one method.
 
-use std::fmt::Debug;
-
 use super::{Ahead, Candidate, Inner, Judgement, KEY_BYTES_MAX, Stage, View, WINDOW_BYTES, is_bracket};
-use crate::json::repair::{Container, Frame, Sight, Types};
+use crate::json::repair::{Begins, Container, Frame, Types};
 
 impl Ahead {
     /// Behind a delimiter, or a bracket that left something open.
-    pub(super) fn after<T: Types<Place = P>, P: Copy + Debug>(
-        &mut self,
-        c: char,
-        at: usize,
-        view: &View<'_, T, P>,
-    ) -> Judgement {
+    pub(super) fn after<T: Types>(&mut self, c: char, at: usize, view: &View<'_, T>) -> Judgement {
         let open = view.inner == Inner::Paired;
         match c {
             c if c.is_ascii_whitespace() => Judgement::Open,
@@ -45,12 +38,7 @@ impl Ahead {
         if self.liberties > 1 { Judgement::Data } else { Judgement::Open }
     }
 
-    fn bracket<T: Types<Place = P>, P: Copy + Debug>(
-        &mut self,
-        c: char,
-        at: usize,
-        view: &View<'_, T, P>,
-    ) -> Judgement {
+    fn bracket<T: Types>(&mut self, c: char, at: usize, view: &View<'_, T>) -> Judgement {
         let matches = self.innermost(view).is_some_and(|frame| frame.closer == c);
         if !matches && self.take_liberty() == Judgement::Data {
             return Judgement::Data;
@@ -66,11 +54,11 @@ impl Ahead {
     }
 
     /// The innermost container that was not closed here.
-    fn innermost<'a, T, P>(&self, view: &View<'a, T, P>) -> Option<&'a Frame<P>> {
+    fn innermost<'a, T: Types>(&self, view: &View<'a, T>) -> Option<&'a Frame<T::Place>> {
         view.frames.len().checked_sub(self.closed + 1).and_then(|at| view.frames.get(at))
     }
 
-    fn in_array<T, P>(&self, view: &View<'_, T, P>) -> bool {
+    fn in_array<T: Types>(&self, view: &View<'_, T>) -> bool {
         self.innermost(view).is_some_and(|frame| frame.container == Container::Array)
     }
 
@@ -88,12 +76,7 @@ impl Ahead {
     }
 
     /// A delimiter or a call's closer, where structure may go on.
-    pub(super) fn inner_marker<T: Types<Place = P>, P: Copy + Debug>(
-        &mut self,
-        c: char,
-        at: usize,
-        view: &View<'_, T, P>,
-    ) -> Judgement {
+    pub(super) fn inner_marker<T: Types>(&mut self, c: char, at: usize, view: &View<'_, T>) -> Judgement {
         let paired = Judgement::from(view.inner == Inner::Paired);
         self.word.push(c);
         let cx = view.cx;
@@ -130,12 +113,7 @@ impl Ahead {
         self.take_liberty()
     }
 
-    pub(super) fn comma<T: Types<Place = P>, P: Copy + Debug>(
-        &mut self,
-        c: char,
-        at: usize,
-        view: &View<'_, T, P>,
-    ) -> Judgement {
+    pub(super) fn comma<T: Types>(&mut self, c: char, at: usize, view: &View<'_, T>) -> Judgement {
         let paired = Judgement::from(view.inner == Inner::Paired);
         match c {
             c if c.is_ascii_whitespace() => Judgement::Open,
@@ -150,12 +128,7 @@ impl Ahead {
     }
 
     /// A key, or a word that is an array's item.
-    pub(super) fn key<T: Types<Place = P>, P: Copy + Debug>(
-        &mut self,
-        c: char,
-        at: usize,
-        view: &View<'_, T, P>,
-    ) -> Judgement {
+    pub(super) fn key<T: Types>(&mut self, c: char, at: usize, view: &View<'_, T>) -> Judgement {
         let paired = view.inner == Inner::Paired;
         match c {
             ':' | '=' => return self.keyed(c, view),
@@ -175,7 +148,7 @@ impl Ahead {
     }
 
     /// It is no key. Behind all that was open it is text.
-    fn no_key<T: Types<Place = P>, P: Copy + Debug>(&mut self, c: char, view: &View<'_, T, P>) -> Judgement {
+    fn no_key<T: Types>(&mut self, c: char, view: &View<'_, T>) -> Judgement {
         if self.closed < view.frames.len() || view.inner == Inner::Quoting {
             return Judgement::Data;
         }
@@ -183,7 +156,7 @@ impl Ahead {
         self.window(c, view)
     }
 
-    fn keyed<T: Types<Place = P>, P: Copy + Debug>(&mut self, c: char, view: &View<'_, T, P>) -> Judgement {
+    fn keyed<T: Types>(&mut self, c: char, view: &View<'_, T>) -> Judgement {
         if self.is_declared(view) {
             if self.stage == Stage::Key && self.closed == view.frames.len() && self.extra > 0 {
                 self.taken = self.extra;
@@ -203,14 +176,14 @@ impl Ahead {
     }
 
     /// Whether the key is one that the schema knows in a container that is open.
-    fn is_declared<T: Types<Place = P>, P: Copy + Debug>(&self, view: &View<'_, T, P>) -> bool {
+    fn is_declared<T: Types>(&self, view: &View<'_, T>) -> bool {
         let key = self.word.trim().trim_matches(['"', '\'']);
         let outermost = view.frames.first();
         let mut frames = self.innermost(view).into_iter().chain(outermost);
         view.inner != Inner::Quoting && frames.any(|frame| view.cx.types.declares(frame.place, key))
     }
 
-    pub(super) fn value<T: Types<Place = P>, P: Copy + Debug>(&mut self, c: char, view: &View<'_, T, P>) -> Judgement {
+    pub(super) fn value<T: Types>(&mut self, c: char, view: &View<'_, T>) -> Judgement {
         match c {
             ' ' => Judgement::Open,
             '{' | '[' | '"' => Judgement::Ends,
@@ -219,12 +192,7 @@ impl Ahead {
     }
 
     /// Behind all that was open: the call's closer, another call, an end-of-turn token, or text.
-    pub(super) fn outside<T: Types<Place = P>, P: Copy + Debug>(
-        &mut self,
-        c: char,
-        _: usize,
-        view: &View<'_, T, P>,
-    ) -> Judgement {
+    pub(super) fn outside<T: Types>(&mut self, c: char, _: usize, view: &View<'_, T>) -> Judgement {
         let cx = view.cx;
         if self.word.is_empty() {
             match c {
@@ -246,7 +214,7 @@ impl Ahead {
             return Judgement::Ends;
         }
         let sight = cx.types.begins_call(&self.word);
-        if sight == Sight::Call {
+        if sight == Begins::Yes {
             let quoted = match self.candidate {
                 Candidate::Closer => view.quotes_call,
                 _ => view.quotes_call && view.inner == Inner::Quoting,
@@ -254,7 +222,7 @@ impl Ahead {
             return Judgement::from(!quoted);
         }
         let mut markers = closers.iter().chain(cx.end_tokens);
-        if sight == Sight::Open || markers.any(|marker| marker.starts_with(self.word.as_str())) {
+        if sight == Begins::Perhaps || markers.any(|marker| marker.starts_with(self.word.as_str())) {
             return Judgement::Open;
         }
         if view.inner == Inner::Quoting || self.candidate == Candidate::Closer {
@@ -265,7 +233,7 @@ impl Ahead {
     }
 
     /// Text behind the call, if it is; a delimiter in it tells that the string goes on.
-    pub(super) fn window<T: Types<Place = P>, P: Copy + Debug>(&mut self, c: char, view: &View<'_, T, P>) -> Judgement {
+    pub(super) fn window<T: Types>(&mut self, c: char, view: &View<'_, T>) -> Judgement {
         self.window += c.len_utf8();
         self.word.push(c);
         let quote = view.cx.quote.unwrap_or_default();
@@ -273,10 +241,10 @@ impl Ahead {
             return Judgement::Data;
         }
         let sight = view.cx.types.begins_call(&self.word);
-        if sight == Sight::Call || self.window > WINDOW_BYTES {
+        if sight == Begins::Yes || self.window > WINDOW_BYTES {
             return Judgement::Ends;
         }
-        if sight != Sight::Open && !quote.starts_with(self.word.as_str()) {
+        if sight != Begins::Perhaps && !quote.starts_with(self.word.as_str()) {
             self.word.clear();
             if view.begins_marker(c) {
                 self.word.push(c);

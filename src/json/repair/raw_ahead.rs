@@ -18,8 +18,6 @@
 
 mod follow;
 
-use std::fmt::Debug;
-
 use super::delimiter::{Likeness, closing};
 use super::{Ended, Frame, Syntax, Types};
 
@@ -36,9 +34,8 @@ pub(super) enum Inner {
 }
 
 /// Where the string stands.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct View<'a, T, P> {
-    pub frames: &'a [Frame<P>],
+pub(super) struct View<'a, T: Types> {
+    pub frames: &'a [Frame<T::Place>],
     pub cx: &'a Syntax<'a, T>,
     pub inner: Inner,
     /// The string quotes a call, whose closer is still to come.
@@ -150,12 +147,7 @@ impl Ahead {
     }
 
     /// Reads one more character, which stands `at` bytes behind the candidate's first.
-    pub fn push<T: Types<Place = P>, P: Copy + Debug>(
-        &mut self,
-        c: char,
-        at: usize,
-        view: &View<'_, T, P>,
-    ) -> Judgement {
+    pub fn push<T: Types>(&mut self, c: char, at: usize, view: &View<'_, T>) -> Judgement {
         match self.stage {
             Stage::Idle => Judgement::Data,
             Stage::Marker => self.marker(c, at, view),
@@ -171,7 +163,7 @@ impl Ahead {
     }
 
     /// The answer ended here.
-    pub fn finish<T, P>(&mut self, ended: Ended, view: &View<'_, T, P>) -> Judgement {
+    pub fn finish<T: Types>(&mut self, ended: Ended, view: &View<'_, T>) -> Judgement {
         let by_itself = ended == Ended::ByItself;
         if self.candidate == Candidate::Unknown && self.misspelt > 0 && by_itself {
             self.found(Candidate::Misspelt, self.misspelt, Stage::After);
@@ -193,7 +185,7 @@ impl Ahead {
         self.word.len()
     }
 
-    fn marker<T: Types<Place = P>, P: Copy + Debug>(&mut self, c: char, at: usize, view: &View<'_, T, P>) -> Judgement {
+    fn marker<T: Types>(&mut self, c: char, at: usize, view: &View<'_, T>) -> Judgement {
         self.word.push(c);
         let (word, cx, end) = (self.word.as_str(), view.cx, at + c.len_utf8());
         let quote = cx.quote.unwrap_or_default();
@@ -240,12 +232,7 @@ impl Ahead {
         Judgement::Open
     }
 
-    fn brackets<T: Types<Place = P>, P: Copy + Debug>(
-        &mut self,
-        c: char,
-        at: usize,
-        view: &View<'_, T, P>,
-    ) -> Judgement {
+    fn brackets<T: Types>(&mut self, c: char, at: usize, view: &View<'_, T>) -> Judgement {
         if self.word.is_empty() && (is_bracket(c) || c.is_ascii_whitespace()) {
             self.candidate = Candidate::Brackets;
             self.length = at + c.len_utf8();
@@ -262,7 +249,7 @@ impl Ahead {
     }
 }
 
-impl<T, P> View<'_, T, P> {
+impl<T: Types> View<'_, T> {
     fn begins_marker(&self, c: char) -> bool {
         let begins = |marker: &str| marker.starts_with(c);
         self.cx.quote.is_some_and(begins) || self.cx.closers.iter().any(|closer| begins(closer))

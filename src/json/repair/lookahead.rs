@@ -1,5 +1,5 @@
 //! Reads ahead behind a quote until what stands there shows whether the quote closed its string.
-//! Keeps no text and changes nothing; what follows from it is `ending`'s.
+//! Keeps no text and changes nothing; what follows from it is `quote`'s.
 //!
 //! A quote closes a string before a comma only if a key and its colon follow (in an array: a value), before a closer
 //! only if sound structure follows, and before a colon only if it is a key. Where no quote of the string was data so
@@ -18,7 +18,7 @@ use super::{Container, Repair, Syntax, word};
 
 /// Where reading ahead stands.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Look {
+pub(super) struct Lookahead {
     at: At,
     /// Containers that are open there, and objects of the surroundings.
     open: Option<(usize, u32)>,
@@ -99,7 +99,7 @@ enum Around {
 /// A key that is longer is none that a model leaves a quote out of.
 const KEY_BYTES_MAX: usize = 256;
 
-impl Look {
+impl Lookahead {
     /// Reading ahead inside a key.
     pub(super) fn in_key() -> Self {
         Self { at: At::Key, quote: Some('"'), ..Self::default() }
@@ -132,7 +132,7 @@ impl<P: Copy + Debug> Repair<P> {
         run
     }
 
-    fn look_at<T>(&self, c: char, look: &mut Look, cx: &Syntax<'_, T>) -> Seen {
+    fn look_at<T>(&self, c: char, look: &mut Lookahead, cx: &Syntax<'_, T>) -> Seen {
         let blank = c.is_ascii_whitespace();
         match look.at {
             At::Behind | At::Closed | At::Comma if blank => {}
@@ -195,7 +195,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// Behind the quote itself, or behind closers.
-    fn look_behind<T>(&self, c: char, look: &mut Look, cx: &Syntax<'_, T>) -> Seen {
+    fn look_behind<T>(&self, c: char, look: &mut Lookahead, cx: &Syntax<'_, T>) -> Seen {
         let around = self.around(look, cx);
         let first = look.at == At::Behind;
         // The value is complete, and what it stands in was not closed.
@@ -238,7 +238,7 @@ impl<P: Copy + Debug> Repair<P> {
         Seen::More
     }
 
-    fn look_behind_comma<T>(&self, c: char, look: &mut Look, cx: &Syntax<'_, T>) -> Seen {
+    fn look_behind_comma<T>(&self, c: char, look: &mut Lookahead, cx: &Syntax<'_, T>) -> Seen {
         let around = self.around(look, cx);
         let in_list = look.doubt && look.lenient;
         match c {
@@ -269,7 +269,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// A key's quote, or one too many.
-    fn look_behind_stray<T>(&self, c: char, look: &mut Look, cx: &Syntax<'_, T>) -> Seen {
+    fn look_behind_stray<T>(&self, c: char, look: &mut Lookahead, cx: &Syntax<'_, T>) -> Seen {
         match c {
             c if c.is_ascii_whitespace() => {}
             c if in_word(c) && self.gap.len() == look.from => look.at = At::Key,
@@ -283,12 +283,12 @@ impl<P: Copy + Debug> Repair<P> {
         Seen::More
     }
 
-    fn look_begins_key(&self, quote: char, look: &mut Look) {
+    fn look_begins_key(&self, quote: char, look: &mut Lookahead) {
         (look.at, look.from) = (At::Key, self.gap.len() + quote.len_utf8());
         look.quote = Some(quote);
     }
 
-    fn look_in_key(&self, c: char, look: &mut Look) -> Seen {
+    fn look_in_key(&self, c: char, look: &mut Lookahead) -> Seen {
         let key = self.gap.get(look.from..).unwrap_or_default();
         let lacks_quote = look.lenient || self.quoted.guess == Guess::Member;
         match look.at {
@@ -304,7 +304,7 @@ impl<P: Copy + Debug> Repair<P> {
         Seen::More
     }
 
-    fn look_behind_key_word(c: char, look: &mut Look) -> Seen {
+    fn look_behind_key_word(c: char, look: &mut Lookahead) -> Seen {
         look.at = match c {
             ':' => At::Colon,
             c if opens(c) || c.is_ascii_whitespace() => At::HalfKeyEnd,
@@ -313,7 +313,7 @@ impl<P: Copy + Debug> Repair<P> {
         Seen::More
     }
 
-    fn look_marker<T>(&self, c: char, look: &Look, cx: &Syntax<'_, T>) -> Seen {
+    fn look_marker<T>(&self, c: char, look: &Lookahead, cx: &Syntax<'_, T>) -> Seen {
         let word = self.gap.get(look.from..).unwrap_or_default();
         let is = |marker: &str| marker.strip_prefix(word).and_then(|rest| rest.strip_prefix(c)) == Some("");
         let goes_on = |marker: &str| marker.strip_prefix(word).is_some_and(|rest| rest.starts_with(c));
@@ -331,7 +331,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// A closer: how many containers are open behind it. A wrong one closes one.
-    fn look_close<T>(&self, c: char, look: &mut Look, cx: &Syntax<'_, T>) {
+    fn look_close<T>(&self, c: char, look: &mut Lookahead, cx: &Syntax<'_, T>) {
         let (frames, outer) = self.left_open(look, cx);
         let open = self.frames.get(..frames).unwrap_or_default();
         look.doubt |= open.last().is_some_and(|f| f.closer != c);
@@ -344,11 +344,11 @@ impl<P: Copy + Debug> Repair<P> {
         look.at = At::Closed;
     }
 
-    fn left_open<T>(&self, look: &Look, cx: &Syntax<'_, T>) -> (usize, u32) {
+    fn left_open<T>(&self, look: &Lookahead, cx: &Syntax<'_, T>) -> (usize, u32) {
         look.open.unwrap_or((self.frames.len(), cx.outer))
     }
 
-    fn around<T>(&self, look: &Look, cx: &Syntax<'_, T>) -> Around {
+    fn around<T>(&self, look: &Lookahead, cx: &Syntax<'_, T>) -> Around {
         let (frames, outer) = self.left_open(look, cx);
         match frames.checked_sub(1).and_then(|at| self.frames.get(at)) {
             Some(frame) if frame.container == Container::Array => Around::Array,
