@@ -117,7 +117,7 @@ pub fn of(dialect: &Dialect) -> Vec<String> {
 /// The markup inside a call.
 fn markup_of(payload: &Payload, texts: &mut Vec<String>) {
     match payload {
-        Payload::Json(_) => {}
+        Payload::Json(_) | Payload::Arguments(_) => {}
         Payload::Tagged(tags) => {
             texts.extend(tags.name.iter().chain(&tags.key).chain([&tags.value_close, &tags.close]).cloned());
             let [[name, named], [key, keyed]] = [&tags.name, &tags.key];

@@ -40,6 +40,8 @@ pub(super) enum Patience {
 #[derive(Debug, Default)]
 pub(super) struct Call {
     pub name: String,
+    /// The model's own, as far as it was written before the commit point.
+    pub id: Option<String>,
     tool: Option<usize>,
     /// Argument text that was not yet emitted.
     pub arguments: String,
@@ -70,6 +72,16 @@ impl Call {
             _ => return Named::Nothing,
         }
         Named::Tool
+    }
+
+    /// A call that is known by its header alone.
+    pub fn headed(&self) -> Self {
+        Self { name: self.name.clone(), id: self.id.clone(), tool: self.tool, ..Self::default() }
+    }
+
+    /// Whether it has a name already.
+    pub fn has_name(&self) -> Named {
+        if self.name.is_empty() { Named::Nothing } else { Named::Tool }
     }
 
     pub fn tool<'a>(&self, cx: &Context<'a>) -> Option<&'a Tool> {

@@ -4,6 +4,7 @@
 mod after_call;
 mod call;
 mod fence;
+mod header;
 mod lead;
 mod reasoning;
 mod text;
@@ -36,7 +37,7 @@ pub struct Decoder {
 #[derive(Debug)]
 enum State {
     /// Text, in which calls and reasoning may begin.
-    Outside(Outside),
+    Outside(Box<Outside>),
     Reasoning(Thought),
     Call(Box<Pending>),
     /// The answer begins with a fence that may be all of it.
@@ -74,7 +75,7 @@ enum Stage {
 /// What a call that is none goes back to.
 #[derive(Debug)]
 enum Origin {
-    Outside(Outside),
+    Outside(Box<Outside>),
     Reasoning(Thought),
 }
 

@@ -98,8 +98,8 @@ impl Place {
 
 impl Outside {
     /// The start of an answer, perhaps in a fence that was opened. What waits has at most `bytes_max`.
-    pub fn new(fence: Awaited, bytes_max: usize) -> Self {
-        Self {
+    pub fn new(fence: Awaited, bytes_max: usize) -> Box<Self> {
+        Box::new(Self {
             place: Place::Start { fence },
             lines: Lines::default(),
             cursor: None,
@@ -108,7 +108,7 @@ impl Outside {
             token: None,
             after_reasoning: false,
             behind_reasoning: false,
-        }
+        })
     }
 
     /// The markers that count where text may go on.

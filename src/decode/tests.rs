@@ -90,15 +90,16 @@ impl Case {
         let mut events: Vec<(&str, String)> = Vec::new();
         let mut sink = |event: Event<'_>| {
             let (kind, text) = match event {
-                Event::Text(text) => ("text", text),
-                Event::Reasoning(text) => ("think", text),
-                Event::CallStart { name, .. } => ("call", name),
-                Event::Arguments(text) => ("args", text),
-                Event::CallEnd => ("end", ""),
+                Event::Text(text) => ("text", text.to_string()),
+                Event::Reasoning(text) => ("think", text.to_string()),
+                Event::CallStart { name, id: None } => ("call", name.to_string()),
+                Event::CallStart { name, id: Some(id) } => ("call", format!("{name} as {id}")),
+                Event::Arguments(text) => ("args", text.to_string()),
+                Event::CallEnd => ("end", String::new()),
             };
             match events.last_mut() {
-                Some((last, sofar)) if *last == kind && !matches!(kind, "call" | "end") => sofar.push_str(text),
-                _ => events.push((kind, text.to_string())),
+                Some((last, sofar)) if *last == kind && !matches!(kind, "call" | "end") => sofar.push_str(&text),
+                _ => events.push((kind, text)),
             }
         };
         for piece in pieces {
@@ -141,6 +142,7 @@ macro_rules! t {
 }
 
 mod closers;
+mod headers;
 mod literal;
 mod openers;
 mod positions;

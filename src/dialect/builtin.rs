@@ -13,6 +13,10 @@ pub enum DialectError {
     Yaml(String),
     #[error("dialect `{dialect}`: {reason}")]
     Markers { dialect: String, reason: MarkerError },
+    #[error(
+        "dialect `{dialect}`: nothing names the tool: the payload `arguments` goes with `call.header` and without `call.bare`"
+    )]
+    Nameless { dialect: String },
 }
 
 /// The dialects that can be named.

@@ -14,6 +14,7 @@ pub enum Form {
     Json(Arc<JsonSpec>),
     Tagged(Arc<Tagged>),
     Literal(Arc<LiteralSpec>),
+    Arguments,
 }
 
 /// Parameters in tags, and the markers that stand in their values.
@@ -50,6 +51,7 @@ impl Form {
         Ok(match payload {
             Payload::Json(spec) => Self::Json(Arc::new(spec.clone())),
             Payload::Literal(spec) => Self::Literal(Arc::new(spec.clone())),
+            Payload::Arguments(_) => Self::Arguments,
             Payload::Tagged(spec) => {
                 let closers = std::iter::once(spec.close.as_str()).chain(closers_of(call)).map(Into::into).collect();
                 Self::Tagged(Arc::new(Tagged { value: value_table(spec, call)?, closers, spec: spec.clone() }))

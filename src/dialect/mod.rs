@@ -12,9 +12,10 @@ pub use builtin::{DialectError, Dialects};
 pub use form::{Form, Tagged, ValueMark};
 pub use glob::Glob;
 pub use spec::{
-    Call, Detect, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec, Unmarked,
+    Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Span, Spec, StartOfAnswer, TaggedSpec,
+    Unmarked,
 };
-pub use table::{AfterCall, Between, Edge, Opener, Outside, Role, Table, Tables};
+pub use table::{AfterCall, Between, Edge, Header, HeaderMark, Opener, Outside, Role, Table, Tables};
 
 /// A compiled dialect.
 #[derive(Debug)]
@@ -38,6 +39,11 @@ impl Dialect {
 impl TryFrom<Spec> for Dialect {
     type Error = DialectError;
     fn try_from(spec: Spec) -> Result<Self, DialectError> {
+        let is_nameless = |payload| matches!(payload, &Payload::Arguments(_));
+        let is_named = spec.call.header.is_some() && spec.call.bare.is_empty();
+        if !is_named && spec.payloads().any(is_nameless) {
+            return Err(DialectError::Nameless { dialect: spec.name });
+        }
         let tables =
             Tables::compile(&spec).map_err(|reason| DialectError::Markers { dialect: spec.name.clone(), reason })?;
         Ok(Self { spec, tables })

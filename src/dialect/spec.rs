@@ -76,6 +76,9 @@ pub struct Call {
     /// Openers, each of which starts a payload.
     #[serde(default)]
     pub open: Vec<String>,
+    /// What stands between an opener and the payload, and names the call.
+    #[serde(default)]
+    pub header: Option<HeaderSpec>,
     /// Openers that count as the payload's own first bytes: a missing wrapper, or JSON that opens itself.
     /// Whitespace in one stands for any whitespace, none included.
     #[serde(default)]
@@ -95,6 +98,43 @@ pub struct Call {
     pub end_tokens: Vec<String>,
 }
 
+/// A call's header: text between its opener and its payload.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderSpec {
+    /// What ends it: the payload follows.
+    pub end: Vec<String>,
+    /// Where the tool's name stands in it.
+    #[serde(default)]
+    pub name: Span,
+    /// Where the call's own id stands in it.
+    #[serde(default)]
+    pub id: Option<Span>,
+}
+
+/// A part of a header.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// It begins behind the first of these that occurs; without any, where the header does.
+    #[serde(default)]
+    pub after: Vec<String>,
+    /// It ends before whichever of these comes first, or with the header.
+    #[serde(default)]
+    pub until: Vec<String>,
+}
+
+impl Span {
+    /// This part of `header`, trimmed. `None` when what should stand before it does not, or nothing stands there.
+    pub fn of<'a>(&self, header: &'a str) -> Option<&'a str> {
+        let behind = |after: &String| header.split_once(after.as_str()).map(|(_, behind)| behind);
+        let part = if self.after.is_empty() { header } else { self.after.iter().find_map(behind)? };
+        let end = self.until.iter().filter_map(|until| part.find(until.as_str())).min();
+        let part = part.get(..end.unwrap_or(part.len())).unwrap_or_default().trim();
+        (!part.is_empty()).then_some(part)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartOfAnswer {
@@ -111,6 +151,7 @@ pub enum Payload {
     Json(JsonSpec),
     Tagged(TaggedSpec),
     Literal(LiteralSpec),
+    Arguments(ArgumentsSpec),
 }
 
 /// What a payload can begin with where no marker opens it.
@@ -138,6 +179,9 @@ impl Payload {
 pub struct JsonSpec {
     pub name: Vec<String>,
     pub arguments: Vec<String>,
+    /// Keys whose value is the call's own id. One that stands behind the arguments comes too late.
+    #[serde(default)]
+    pub id: Vec<String>,
     /// Keys whose value is the object itself: `{"tool_call": {…}}`, `{"type": "function", "function": {…}}`.
     #[serde(default)]
     pub wrapper: Vec<String>,
@@ -169,3 +213,8 @@ pub struct LiteralSpec {
     /// The delimiter of strings, inside which nothing is escaped.
     pub quote: String,
 }
+
+/// A JSON object that is the arguments. The call's header names the tool.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArgumentsSpec {}

@@ -104,7 +104,7 @@ fn write_arguments(dialect: &Dialect, form: &ArgumentsForm, arguments: &str, out
 fn quote(dialect: &Dialect) -> &str {
     match &dialect.spec().payload {
         Payload::Literal(literal) => &literal.quote,
-        Payload::Json(_) | Payload::Tagged(_) => "\"",
+        Payload::Json(_) | Payload::Tagged(_) | Payload::Arguments(_) => "\"",
     }
 }
 

@@ -1,6 +1,7 @@
-//! Ids of calls: `call_` and 24 random alphanumerics.
+//! Ids of calls: the model's own where it wrote one, else `call_` and 24 random alphanumerics.
 //! Random enough that no two meet; not a secret.
 
+use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
@@ -9,9 +10,19 @@ use std::hash::BuildHasher;
 pub struct Ids {
     keys: RandomState,
     made: u64,
+    /// The models' own that were told.
+    told: HashSet<String>,
 }
 
+/// A longer one is none: clients keep ids, and send them back.
+const ID_BYTES_MAX: usize = 256;
+
 impl Ids {
+    /// Whether a model's own id tells its call from all others of the reply, which from now on it does.
+    pub(super) fn is_new(&mut self, id: &str) -> bool {
+        !id.trim().is_empty() && id.len() <= ID_BYTES_MAX && self.told.insert(id.to_owned())
+    }
+
     /// Appends a new id.
     pub fn write(&mut self, out: &mut String) {
         self.made += 1;
@@ -49,5 +60,14 @@ mod tests {
                 assert!(seen.insert(id));
             }
         }
+    }
+
+    #[test]
+    fn a_models_id_is_told_once() {
+        let mut ids = Ids::default();
+        let long = "x".repeat(ID_BYTES_MAX + 1);
+        let told = ["f:0", "", " ", "f:1", "f:0", &long, "f:2"].map(|id| ids.is_new(id));
+        assert_eq!(told, [true, false, false, true, false, false, true]);
+        assert!(Ids::default().is_new("f:0"), "each reply has its own");
     }
 }

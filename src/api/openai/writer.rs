@@ -121,7 +121,7 @@ pub const DONE: &[u8] = b"data: [DONE]\n\n";
 /// Appends the members of a call up to the value of `arguments`, its object and that of `function` left open.
 pub(super) fn write_call_start(name: &str, id: Option<&str>, ids: &mut Ids, out: &mut String) {
     out.push_str("\"id\":\"");
-    match id {
+    match id.filter(|id| ids.is_new(id)) {
         Some(id) => json::escape_into(id, out),
         None => ids.write(out),
     }

@@ -1,9 +1,10 @@
 //! A call from its opener to its end: kept, committed, complete, or none after all.
 
+use super::header::Header;
 use super::lead::{Lead, Step};
 use super::reasoning::Thought;
 use super::{Decoder, Origin, Pending, Stage, State, context, to_u64};
-use crate::decode::call::{Call, Patience, Verdict, Wrapped};
+use crate::decode::call::{Call, Named, Patience, Verdict, Wrapped};
 use crate::decode::outside::Awaited;
 use crate::decode::payload::Payload;
 use crate::decode::{Calls, Event};
@@ -36,9 +37,10 @@ impl Decoder {
         let is_wrapped = by == Opener::Wrapper || origin.outside().place.left_open().wrapper == Awaited::Yes;
         let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };
         let cx = context(&self.settings, &self.limits, Patience::Mend, wrapped);
+        let call = Call::default();
         let mut pending = Pending {
-            payload: Payload::new(&self.settings.dialect),
-            call: Call::default(),
+            payload: Payload::new(&self.settings.dialect, &call),
+            call,
             raw: marker.to_string(),
             opener: marker.len(),
             lead: Lead::new(marker, by, &self.settings.dialect),
@@ -65,15 +67,38 @@ impl Decoder {
                 Step::More if pending.raw.len() <= self.limits.pending_bytes_max => {}
                 Step::More | Step::Other => return (read, self.reject(sink)),
                 Step::Over(payload_at) => {
-                    pending.lead = Lead::Over;
                     let own = pending.raw.split_off(payload_at);
-                    let (taken, again) = self.push_payload(&own, sink);
+                    if !self.end_lead() {
+                        return (read, self.reject(sink).map(|again| again + &own));
+                    }
+                    if own.is_empty() {
+                        return (read, None);
+                    }
+                    let (taken, again) = self.step_call(&own, sink);
                     let rest = own.get(taken..).unwrap_or_default();
                     return (read, Some(again.unwrap_or_default() + rest).filter(|again| !again.is_empty()));
                 }
             }
         }
         (text.len(), None)
+    }
+
+    /// What stood before the payload is whole, or a header follows it. `false` when that names no tool.
+    fn end_lead(&mut self) -> bool {
+        let State::Call(pending) = &mut self.state else { return false };
+        let lead = std::mem::replace(&mut pending.lead, Lead::Over);
+        match (lead, &self.settings.dialect.tables().header) {
+            (Lead::Again(_), Some(_)) => pending.lead = Lead::Header(Header::new(pending.raw.len())),
+            (Lead::Header(header), Some(table)) => {
+                let cx = context(&self.settings, &self.limits, Patience::Mend, pending.wrapped);
+                if header.name(&pending.raw, table, &cx, &mut pending.call) == Named::Nothing {
+                    return false;
+                }
+                pending.payload = Payload::new(&self.settings.dialect, &pending.call);
+            }
+            _ => {}
+        }
+        true
     }
 
     /// Reads `text` if a call's arguments go on in it and nothing has to be decided: most of a long call.
@@ -173,7 +198,7 @@ impl Decoder {
         pending.stage = Stage::Committed(after);
         pending.raw = String::new();
         self.ending.calls += 1;
-        sink(Event::CallStart { name: &pending.call.name, id: None });
+        sink(Event::CallStart { name: &pending.call.name, id: pending.call.id.as_deref() });
         flush(&mut pending.call, sink);
     }
 

@@ -14,12 +14,12 @@ pub(super) struct Whole {
     /// Where in `raw` the fence's inside begins, and what reads it on trial.
     inside: Option<(usize, Box<Decoder>)>,
     /// What stood before it.
-    outside: Outside,
+    outside: Box<Outside>,
 }
 
 impl Whole {
     /// An answer that may begin with a fence.
-    pub fn new(outside: Outside) -> Self {
+    pub fn new(outside: Box<Outside>) -> Self {
         Self { raw: String::new(), opener: Opening::default(), inside: None, outside }
     }
 

@@ -18,17 +18,17 @@ pub(super) struct Thought {
     /// Where the scan for markers stands, where it holds something.
     cursor: Option<Cursor>,
     /// What it is read in, and goes on behind it.
-    pub outside: Outside,
+    pub outside: Box<Outside>,
 }
 
 impl Thought {
     /// A block that the answer opened.
-    pub fn new(outside: Outside) -> Self {
+    pub fn new(outside: Box<Outside>) -> Self {
         Self { opener: Awaited::No, lines: Lines::default(), cursor: None, outside }
     }
 
     /// A block that the prompt opened.
-    pub fn opened_by_prompt(outside: Outside) -> Self {
+    pub fn opened_by_prompt(outside: Box<Outside>) -> Self {
         Self { opener: Awaited::Yes, ..Self::new(outside) }
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::dialect::{Dialect, JsonSpec};
 use crate::json::repair::{Comment, Commented, Mode, Repair, Skimmed, Syntax, Tail, Untyped};
 
-use crate::decode::call::{Call, Context, Verdict, json_syntax};
+use crate::decode::call::{Call, Context, Named, Verdict, json_syntax};
 use crate::decode::unescape::Unescape;
 use members::{Kept, Place};
 use next::NextCall;
@@ -67,6 +67,7 @@ enum State {
     KeyWord,
     Colon,
     Value,
+    /// The name, or the id.
     Name {
         quote: char,
         unescape: Unescape,
@@ -119,6 +120,7 @@ enum Meaning {
     #[default]
     Other,
     Name,
+    Id,
     Arguments,
     /// Arguments under another key than the dialect's own, if they look like some.
     Alias,
@@ -151,7 +153,8 @@ enum Next {
 }
 
 impl Reader {
-    pub(super) fn new(spec: Arc<JsonSpec>) -> Self {
+    /// A reader of a call, which may have a name already.
+    pub(super) fn new(spec: Arc<JsonSpec>, call: &Call) -> Self {
         Self {
             spec,
             state: State::default(),
@@ -160,7 +163,7 @@ impl Reader {
             since: String::new(),
             meaning: Meaning::default(),
             arguments: Arguments::default(),
-            has_name: false,
+            has_name: call.has_name() == Named::Tool,
             kept: Vec::new(),
             maybe: String::new(),
             closers: Closers::default(),

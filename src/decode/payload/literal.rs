@@ -32,8 +32,10 @@ enum State {
 }
 
 impl Reader {
-    pub(super) fn new(spec: Arc<LiteralSpec>) -> Self {
-        Self { spec, state: State::Header, expect: Expect::default(), name: String::new() }
+    /// A reader of a call. One that has a name already begins behind it.
+    pub(super) fn new(spec: Arc<LiteralSpec>, call: &Call) -> Self {
+        let state = if call.has_name() == Named::Tool { State::Name } else { State::Header };
+        Self { spec, state, expect: Expect::default(), name: call.name.clone() }
     }
 
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {

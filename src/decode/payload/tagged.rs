@@ -69,8 +69,10 @@ enum Step {
 }
 
 impl Reader {
-    pub(super) fn new(form: Arc<Tagged>) -> Self {
-        let (state, expect, word) = (State::Header, Expect::default(), String::new());
+    /// A reader of a call. One that has a name already begins behind it.
+    pub(super) fn new(form: Arc<Tagged>, call: &Call) -> Self {
+        let state = if call.has_name() == Named::Tool { State::Between } else { State::Header };
+        let (expect, word) = (Expect::default(), String::new());
         Self { form, state, expect, word, written: 0, given: HashSet::new(), whole: None }
     }
 

@@ -107,6 +107,8 @@ impl Reader {
         let absent = self.arguments == Arguments::Absent;
         if !self.has_name && is_name(key, spec) {
             Meaning::Name
+        } else if call.id.is_none() && !call.ready && spec.id.iter().any(|k| k == key) {
+            Meaning::Id
         } else if absent && spec.arguments.iter().any(|k| k == key) {
             Meaning::Arguments
         } else if !self.has_name && is_wrapper(key, spec) {
@@ -123,7 +125,7 @@ impl Reader {
         let quote = if c == '\u{201c}' { '\u{201d}' } else { c };
         match self.meaning {
             _ if c.is_ascii_whitespace() => return Next::Read,
-            Meaning::Name if quoted => {
+            Meaning::Name | Meaning::Id if quoted => {
                 self.word.clear();
                 self.state = State::Name { quote, unescape: Unescape::default() };
                 return Next::Read;

@@ -6,7 +6,7 @@ use crate::scan::FirstBytes;
 
 use super::members::Place;
 use super::next::NextCall;
-use super::{Reader, State, syntax};
+use super::{Meaning, Reader, State, syntax};
 use crate::decode::call::{Call, Context, Named, Verdict, json_syntax};
 
 impl Reader {
@@ -97,13 +97,17 @@ impl Reader {
         let (read, ended) = unescape.push(text, *quote, &mut self.word);
         call.examined += read;
         if ended {
-            let name = std::mem::take(&mut self.word);
-            if call.named(&name, cx) == Named::Nothing {
+            let word = std::mem::take(&mut self.word);
+            self.state = State::AfterValue;
+            if self.meaning == Meaning::Id {
+                call.id = Some(word);
+                return Ok(read);
+            }
+            if call.named(&word, cx) == Named::Nothing {
                 return Err(Verdict::Reject(read));
             }
             self.has_name = true;
             call.ready |= self.is_whole();
-            self.state = State::AfterValue;
         }
         Ok(read)
     }
