@@ -30,11 +30,15 @@ impl ProxyHttp for Bare {
     }
 }
 
-/// Serves until the process is ended, with as many threads as toolgate has.
-pub fn serve(addr: &str, upstream: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
+/// Serves until the process is ended, with so many threads, or as many as toolgate has.
+pub fn serve(
+    addr: &str,
+    upstream: SocketAddr,
+    threads: Option<usize>,
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let like = Config::from_upstreams(&[format!("http://{upstream}")], &[], None)?.server;
     let conf = ServerConf {
-        threads: like.threads,
+        threads: threads.unwrap_or(like.threads),
         work_stealing: like.work_stealing,
         listener_tasks_per_fd: like.listener_tasks_per_fd,
         ..ServerConf::default()

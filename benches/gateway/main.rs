@@ -45,7 +45,8 @@ fn main() -> Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["upstream", addr] => Ok(upstream::serve(addr)?),
-        ["bare", addr, upstream] => bare::serve(addr, upstream.parse()?),
+        ["bare", addr, upstream] => bare::serve(addr, upstream.parse()?, None),
+        ["bare", addr, upstream, threads] => bare::serve(addr, upstream.parse()?, Some(threads.parse()?)),
         ["measure", "memory"] => runtime()?.block_on(weigh_all()),
         ["measure", _] => runtime()?.block_on(measure()),
         _ => {

@@ -1,0 +1,316 @@
+"""Instructions that an event and a request cost outside of the kernel, beside a bare Pingora proxy.
+
+    python3 benches/counted.py target/release/toolgate [PROGRAM…]
+
+Each program runs under valgrind, with one thread for requests so that it counts the same each time; its server and its
+client are this process. A figure is what a longer run counts more than a shorter one, so that starting and stopping are
+not in it, and the median of a few. The bare proxy is that of `benches/gateway`, which cargo builds unless `--bare` says
+where it is. With `--functions` it says what each of toolgate's own functions costs, with all that it calls: one that is
+in its own calls, or that was compiled for several types that call each other, is counted more than once, and one that
+was put into its caller is not seen.
+"""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+ROOT = pathlib.Path(__file__).parent.parent
+PATIENCE = 60
+FUNCTIONS_MAX = 60
+
+TOOLS = [
+    {"type": "function", "function": {"name": "note", "description": "Writes a note.", "parameters": {
+        "type": "object", "required": ["text"], "properties": {
+            "text": {"type": "string", "description": "What it says."}, "urgent": {"type": "boolean"}}}}},
+    {"type": "function", "function": {"name": "read", "description": "Reads the notes of a day.", "parameters": {
+        "type": "object", "required": ["day"], "properties": {
+            "day": {"type": "string"}, "limit": {"type": "integer"}}}}},
+]
+# Past turns of an agent, some 64 KiB.
+TURN = [
+    {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "type": "function", "function": {
+        "name": "read", "arguments": json.dumps({"day": "Monday", "limit": 3})}}]},
+    {"role": "tool", "tool_call_id": "1", "content": "The \"gate\" stood open,\nand no one came.\n" * 40},
+]
+HISTORY = TURN * 34
+
+TOKENS = ["The", " gate", " stands", " open", ",", " and", " no", " one", " waits", ".", " It", " is"]
+OPENING = ["<tool_call>", "\n", "{\"", "name", "\":", " \"", "note", "\",", " \"", "arguments", "\":", " {\"", "text",
+           "\":", " \""]
+CLOSING = ["\"", "}}", "\n", "</tool_call>"]
+
+HEAD = (b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: text/event-stream\r\n"
+        b"Transfer-Encoding: chunked\r\nKeep-Alive: timeout=5, max=100\r\n\r\n")
+
+# What is asked for: the messages before the last, the tools, and the call that the answer is, if it is one.
+Kind = collections.namedtuple("Kind", "name history tools opening closing")
+NO_TOOLS = Kind("no tools", [], None, [], [])
+TEXT = Kind("tools, a text", [], TOOLS, [], [])
+CALL = Kind("tools, a call", [], TOOLS, OPENING, CLOSING)
+AGENT = Kind("tools, 64 KiB of past turns", HISTORY, TOOLS, [], [])
+
+# So many requests whose answers have so many tokens, each sent alone, or as fast as they go.
+Run = collections.namedtuple("Run", "requests tokens alone")
+# What a figure is made of: a run, a longer one, and how much more often the longer one does what is counted.
+Row = collections.namedtuple("Row", "name kind short long times")
+
+
+def rows():
+    # Streams that fit into sockets' buffers, so that how they come is the same each time.
+    for kind in NO_TOOLS, TEXT, CALL:
+        yield Row(f"an event, {kind.name}", kind, Run(8, 50, False), Run(8, 300, False), 2000)
+    for kind in NO_TOOLS, TEXT, CALL:
+        yield Row(f"an event alone, {kind.name}", kind, Run(1, 100, True), Run(1, 1100, True), 1000)
+    for kind in NO_TOOLS, TEXT, AGENT:
+        yield Row(f"a request, {kind.name}", kind, Run(10, 1, False), Run(40, 1, False), 30)
+
+
+def chunk(data):
+    data = data.encode()
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def event(delta, finish=None):
+    """As llama-server writes it."""
+    data = {"choices": [{"finish_reason": finish, "index": 0, "delta": delta}], "created": 1795163173,
+            "id": "chatcmpl-w3uR26Su3x3lYdeXFf7mSj05bUqEAOme", "model": "some-model.gguf",
+            "system_fingerprint": "b11669-Debian", "object": "chat.completion.chunk"}
+    return chunk(f"data: {json.dumps(data, separators=(',', ':'))}\n\n")
+
+
+def texts(tokens):
+    return [event({"content": token}) for token in tokens]
+
+
+class Server:
+    """Answers each request with the events of a run, at once, or each when its client has the one before."""
+
+    def __init__(self, kind, run):
+        # Behind a comma in a string its reader waits for more, so events that come alone have none.
+        tokens = [token for token in TOKENS if not run.alone or token.strip().isalpha()]
+        begin = [event({"role": "assistant", "content": None}), *texts(kind.opening)]
+        tokens = texts(tokens[at % len(tokens)] for at in range(run.tokens))
+        end = [*texts(kind.closing), event({}, "stop"), chunk("data: [DONE]\n\n"), chunk("")]
+        # The first token goes with what is before it, since that may be held back.
+        alone = tokens[1:] if run.alone else []
+        self.before = HEAD + b"".join(begin + tokens[:len(tokens) - len(alone)])
+        self.alone = alone
+        self.after = b"".join(end)
+        self.had = threading.Semaphore(0)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            connection, _ = self.listener.accept()
+            threading.Thread(target=self.answer, args=[connection], daemon=True).start()
+
+    def answer(self, connection):
+        with connection:
+            # The gateway asks about the server too.
+            if not read_head(connection).startswith(b"POST"):
+                return connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            connection.sendall(self.before)
+            if self.alone:
+                self.let_settle()
+            for piece in self.alone:
+                connection.sendall(piece)
+                # One that does not come out ends the answer, and so the count.
+                if not self.had.acquire(timeout=PATIENCE):
+                    return None
+            return connection.sendall(self.after)
+
+    def let_settle(self):
+        time.sleep(0.5)
+        while self.had.acquire(blocking=False):
+            pass
+
+
+def read_head(connection):
+    """Reads a whole request; returns what its body is not."""
+    head = b""
+    with connection.makefile("rb") as file:
+        for line in file:
+            head += line
+            if line == b"\r\n":
+                break
+        length = re.search(rb"content-length: (\d+)", head, re.I)
+        file.read(int(length[1]) if length else 0)
+    return head
+
+
+def request(kind, server, port):
+    """Sends a request and reads its answer to the end, telling the server of each event that comes."""
+    messages = [{"role": "system", "content": "You keep the gate."}, *kind.history,
+                {"role": "user", "content": "Who goes there? Make a note of it."}]
+    body = {"model": "m", "stream": True, "messages": messages}
+    if kind.tools:
+        body |= {"tools": kind.tools, "tool_choice": "auto"}
+    body = json.dumps(body, separators=(",", ":")).encode()
+    head = (f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
+            f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n").encode()
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        connection.sendall(head + body)
+        while piece := connection.recv(65536):
+            # An event ends in two line feeds, which may come one by one.
+            if events := (answer[-1:] + piece).count(b"\n\n"):
+                server.had.release(events)
+            answer += piece
+    return answer
+
+
+class Program:
+    """What is counted: a proxy, started in a folder with the addresses of its own and of its server."""
+
+    def __init__(self, name, command, call_ends="tool_calls"):
+        self.name, self.command = name, command
+        self.call_ends = call_ends
+
+    def count(self, kind, run, out="/dev/null"):
+        """The instructions of one process that does a run."""
+        server, port = Server(kind, run), free_port()
+        with tempfile.TemporaryDirectory() as folder:
+            command = self.command(folder, f"127.0.0.1:{port}", f"127.0.0.1:{server.port}")
+            command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command]
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            try:
+                wait_for(port)
+                for _ in range(run.requests):
+                    self.check(kind, request(kind, server, port))
+                process.send_signal(signal.SIGINT)
+                _, errors = process.communicate(timeout=PATIENCE)
+            finally:
+                process.kill()
+        return int(re.search(r"Collected : (\d+)", errors)[1])
+
+    def check(self, kind, answer):
+        """That what is counted happens: a call comes out where one is to, and nothing is cut off."""
+        finish = self.call_ends if kind.opening else "stop"
+        if f'"finish_reason":"{finish}"'.encode() not in answer or b"data: [DONE]" not in answer:
+            raise SystemExit(f"{self.name}, {kind.name}: not the answer that was wanted: {answer[-500:]}")
+
+    def figure(self, row, rounds):
+        """How many instructions a row's event or request costs."""
+        figures = [(self.count(row.kind, row.long) - self.count(row.kind, row.short)) / row.times
+                   for _ in range(rounds)]
+        return statistics.median(figures)
+
+    def functions(self, row):
+        """The same by function: what it and all that it calls cost."""
+        totals = []
+        for run in row.long, row.short:
+            with tempfile.NamedTemporaryFile() as out:
+                self.count(row.kind, run, out.name)
+                totals.append(inclusive(out.name))
+        long, short = totals
+        return {name: (count - short.get(name, 0)) / row.times for name, count in long.items()}
+
+
+def toolgate(path):
+    def command(folder, own, server):
+        file = pathlib.Path(folder) / "toolgate.yaml"
+        pool = {"name": "default", "dialect": "hermes", "peers": [f"http://{server}"]}
+        file.write_text(json.dumps({"listen": own, "server": {"threads": 1}, "pools": [pool]}))
+        return [path, "run", "-c", file]
+    return Program(pathlib.Path(path).name, command)
+
+
+def bare(path):
+    return Program("bare Pingora", lambda _, own, server: [path, "bare", own, server, "1"], call_ends="stop")
+
+
+def built_bench():
+    """The program of `benches/gateway`, built if it has to be."""
+    command = ["cargo", "bench", "--no-run", "--bench", "gateway", "--message-format=json"]
+    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    messages = [json.loads(line) for line in output.splitlines()]
+    return next(m["executable"] for m in messages
+                if m["reason"] == "compiler-artifact" and m["target"]["name"] == "gateway")
+
+
+def inclusive(out):
+    """Instructions of each function with all that it calls, out of callgrind's file; generic copies are one."""
+    command = ["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", out]
+    report = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    totals = collections.Counter()
+    for count, name in re.findall(r"^ *([\d,]+) \([^)]*\)  \S*?:(.+?)(?: \[[^]]*\])?$", report, re.M):
+        totals[re.sub(r"::h[0-9a-f]{16}|'\d+$", "", name)] += int(count.replace(",", ""))
+    return totals
+
+
+def free_port():
+    """Below those that the system gives to connections, one of which would otherwise get it before the program has."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+        except OSError:
+            pass
+
+
+def wait_for(port):
+    ends = time.monotonic() + PATIENCE
+    while time.monotonic() < ends:
+        try:
+            return socket.create_connection(("127.0.0.1", port), PATIENCE).close()
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    raise SystemExit("a program does not listen")
+
+
+def print_figures(programs, rounds, chosen):
+    """The first program is the one that the others are compared with."""
+    heads = [programs[0].name, *(f"{program.name} | over it" for program in programs[1:])]
+    print("| instructions | " + " | ".join(heads) + " |")
+    print("|--|" + "--|" * (2 * len(programs) - 1))
+    # Under valgrind each process has one thread at a time.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for row in chosen:
+            first, *others = pool.map(lambda program: program.figure(row, rounds), programs)
+            cells = [f"{first:,.0f}", *(f"{figure:,.0f} | {figure / first:.2f}" for figure in others)]
+            print(f"| {row.name} | " + " | ".join(cells) + " |", flush=True)
+
+
+def print_functions(programs, row):
+    costs = [program.functions(row) for program in programs]
+    print(f"| {row.name} | " + " | ".join(program.name for program in programs) + " |")
+    print("|--|" + "--|" * len(programs))
+    names = [name for name in set().union(*costs) if "toolgate" in name]
+    names.sort(key=lambda name: max(cost.get(name, 0) for cost in costs), reverse=True)
+    for name in names[:FUNCTIONS_MAX]:
+        print(f"| `{name}` | " + " | ".join(f"{cost.get(name, 0):,.0f}" for cost in costs) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program", nargs="+", help="toolgate, built with optimisations")
+    parser.add_argument("--bare", help="the built program of benches/gateway")
+    parser.add_argument("--rounds", type=int, default=3, help="how many differences a figure is the median of")
+    parser.add_argument("--rows", default="", help="only rows in whose name this stands")
+    parser.add_argument("--functions", action="store_true", help="of each row, where the instructions are")
+    args = parser.parse_args()
+    programs = [toolgate(path) for path in args.program]
+    chosen = [row for row in rows() if args.rows in row.name]
+    if args.functions:
+        for row in chosen:
+            print_functions(programs, row)
+    else:
+        print_figures([bare(args.bare or built_bench()), *programs], args.rounds, chosen)
+
+
+main()
