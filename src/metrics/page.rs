@@ -80,33 +80,52 @@ impl Metric<'_> {
 pub struct Labels(String);
 
 impl Labels {
+    /// What a label has around its name and value: a comma, an equals sign and two quotes.
+    const AROUND: usize = 4;
+
     pub fn of(pairs: &[(&str, &str)]) -> Self {
-        pairs.iter().fold(Self::default(), |labels, (name, value)| labels.and(name, value))
+        Self::default().with(pairs)
     }
 
     #[must_use]
     pub fn and(&self, name: &str, value: &str) -> Self {
-        let mut out = self.0.clone();
-        if !out.is_empty() {
-            out.push(',');
-        }
-        out.push_str(name);
-        out.push_str("=\"");
-        for c in value.chars() {
-            match c {
-                '\\' => out.push_str("\\\\"),
-                '"' => out.push_str("\\\""),
-                '\n' => out.push_str("\\n"),
-                c => out.push(c),
+        self.with(&[(name, value)])
+    }
+
+    fn with(&self, pairs: &[(&str, &str)]) -> Self {
+        let more: usize = pairs.iter().map(|(name, value)| name.len() + value.len() + Self::AROUND).sum();
+        let mut out = String::with_capacity(self.0.len() + more);
+        out.push_str(&self.0);
+        for (name, value) in pairs {
+            if !out.is_empty() {
+                out.push(',');
             }
+            out.push_str(name);
+            out.push_str("=\"");
+            push_escaped(value, &mut out);
+            out.push('"');
         }
-        out.push('"');
         Self(out)
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn push_escaped(value: &str, out: &mut String) {
+    let mut rest = value;
+    while let Some((plain, from)) = rest.find(['\\', '"', '\n']).and_then(|at| rest.split_at_checked(at)) {
+        out.push_str(plain);
+        let mut chars = from.chars();
+        out.push_str(match chars.next() {
+            Some('\\') => "\\\\",
+            Some('"') => "\\\"",
+            _ => "\\n",
+        });
+        rest = chars.as_str();
+    }
+    out.push_str(rest);
 }
 
 #[cfg(test)]
