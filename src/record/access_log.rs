@@ -21,7 +21,7 @@ pub fn write(record: &Record) {
     }
 }
 
-/// The line of a request that is over, without its end.
+/// The line of a request that is over, without the newline.
 pub fn line(record: &Record) -> String {
     let (summary, tokens) = (record.summary.as_ref(), record.tokens());
     let mut line = Line::new();
