@@ -8,6 +8,8 @@ mod receipt;
 mod retry;
 mod suspicion;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod tries;
 mod verdict;
 

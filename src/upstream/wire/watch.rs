@@ -3,8 +3,8 @@
 //! different waits. Measures none of them; `socket` does, and tells here what it has learnt of the answer.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
