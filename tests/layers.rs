@@ -12,7 +12,7 @@ mod paths;
 #[path = "layers/source.rs"]
 mod source;
 
-use paths::{Found, Paths};
+use paths::{Mention, Paths};
 use source::{Literals, code, root, sources};
 
 /// The layers that do no IO, read no clock, spawn nothing and log nothing.
@@ -243,7 +243,7 @@ fn has_word(line: &str, word: &str) -> bool {
 
 /// The modules of the crate's root that paths in the code of a module lead to, with their lines.
 fn crate_paths(code: &str, module: &[String]) -> Vec<(usize, String)> {
-    let led = |found: &Found| Some((found.line, found.absolute(module)?.into_iter().next()?));
+    let led = |found: &Mention| Some((found.line, found.absolute(module)?.into_iter().next()?));
     let mut paths: Vec<_> = Paths::read(code).found.iter().filter_map(led).collect();
     paths.dedup();
     paths

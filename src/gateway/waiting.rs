@@ -14,7 +14,7 @@ use pingora::{Error, Result};
 use crate::api::Api;
 use crate::limits::Limits;
 use crate::plan::{Delivery, Plan, Progress};
-use crate::upstream::{Asked, Comments, Holding, Listener, Ticks, Until};
+use crate::upstream::{Asker, Comments, Holding, Listener, Ticks, Until};
 
 use super::attempt::{Client, Explain, Intake, Receipt, Standing};
 use super::body::{Read, RequestBody, Upload};
@@ -55,9 +55,9 @@ impl Wait {
         let held = match plan.delivery {
             Delivery::AtOnce => return Self::default(),
             Delivery::OnceKnown => Until::Known,
-            Delivery::OnceSpoken { progress: Progress::Clients, .. } => Until::Spoken(Asked::Client, Comments::Servers),
+            Delivery::OnceSpoken { progress: Progress::Clients, .. } => Until::Spoken(Asker::Client, Comments::Servers),
             Delivery::OnceSpoken { progress: Progress::Gateways, .. } => {
-                Until::Spoken(Asked::Gateway, Comments::Servers)
+                Until::Spoken(Asker::Gateway, Comments::Servers)
             }
             Delivery::Assembled { choices } => Until::Whole { choices, limits: limits.clone() },
         };

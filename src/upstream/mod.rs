@@ -12,7 +12,7 @@ mod wire;
 
 pub use fleet::claim::Claim;
 pub use fleet::peer::Peer;
-pub use fleet::pool::{ClaimError, Found, Need, Pool, Queued};
+pub use fleet::pool::{ClaimError, Need, Placement, Pool, Queued};
 pub use fleet::pools::Upstream;
 pub use health::fate::Fate;
 pub use health::probe::Family;
@@ -21,5 +21,5 @@ pub use wire::cause::{Cause, is_shortage};
 pub use wire::connection::Connection;
 pub use wire::endpoint::Endpoint;
 pub use wire::hold::{Holding, Listener, Ticks};
-pub use wire::opening::{Asked, Comments, Until};
+pub use wire::opening::{Asker, Comments, Until};
 pub use wire::watch::{Expired, Watch};

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::paths::{Found, Paths};
+use super::paths::{Mention, Paths};
 use super::report;
 use super::source::{Literals, Source, code, sources};
 
@@ -217,7 +217,7 @@ struct Modules {
 struct File {
     path: String,
     module: Vec<String>,
-    found: Vec<Found>,
+    found: Vec<Mention>,
     is_door: bool,
 }
 
@@ -234,7 +234,7 @@ impl Modules {
     }
 
     /// The file that a path in another leads to, unless it is another crate's.
-    fn file_of(&self, from: &File, found: &Found, doors: u32) -> Option<&str> {
+    fn file_of(&self, from: &File, found: &Mention, doors: u32) -> Option<&str> {
         let path = self.absolute(from, found)?;
         let known = |length: usize| Some((length, self.files.get(path.get(..length)?)?));
         let (length, file) = (0..=path.len()).rev().find_map(known)?;
@@ -246,7 +246,7 @@ impl Modules {
     }
 
     /// The path from the crate's root.
-    fn absolute(&self, from: &File, found: &Found) -> Option<Vec<String>> {
+    fn absolute(&self, from: &File, found: &Mention) -> Option<Vec<String>> {
         if let Some(path) = found.absolute(&from.module) {
             return Some(path);
         }
@@ -269,7 +269,7 @@ impl File {
         Self { path: source.path.clone(), module: source.names(), found, is_door }
     }
 
-    fn import(&self, name: &str) -> Option<&Found> {
+    fn import(&self, name: &str) -> Option<&Mention> {
         self.found.iter().find(|found| found.name.as_deref() == Some(name))
     }
 }

@@ -4,13 +4,13 @@
 /// What one source says.
 #[derive(Default)]
 pub struct Paths {
-    pub found: Vec<Found>,
+    pub found: Vec<Mention>,
     /// Whether there is any code but imports and declarations of modules.
     pub has_own_code: bool,
 }
 
 /// One path.
-pub struct Found {
+pub struct Mention {
     pub line: usize,
     /// The modules inside the file that it stands in.
     inside: Vec<String>,
@@ -29,7 +29,7 @@ impl Paths {
             match word {
                 "use" => {
                     let imports = words.imports(&[]);
-                    paths.found.extend(imports.into_iter().map(|found| Found { inside: inside.clone(), ..found }));
+                    paths.found.extend(imports.into_iter().map(|found| Mention { inside: inside.clone(), ..found }));
                 }
                 "#" => words.skip_attribute(),
                 "pub" => words.skip_restriction(),
@@ -48,7 +48,7 @@ impl Paths {
                     let line = words.line;
                     let path = words.path(word);
                     if path.len() > 1 {
-                        paths.found.push(Found { line, inside: inside.clone(), path, name: None });
+                        paths.found.push(Mention { line, inside: inside.clone(), path, name: None });
                     }
                 }
             }
@@ -57,7 +57,7 @@ impl Paths {
     }
 }
 
-impl Found {
+impl Mention {
     /// The path from the crate's root, if it does not begin with a name, and its file is this module.
     pub fn absolute(&self, module: &[String]) -> Option<Vec<String>> {
         let base = [module, self.inside.as_slice()].concat();
@@ -146,7 +146,7 @@ impl<'a> Words<'a> {
     }
 
     /// What `use` imports, behind what stands before a group.
-    fn imports(&mut self, prefix: &[String]) -> Vec<Found> {
+    fn imports(&mut self, prefix: &[String]) -> Vec<Mention> {
         let mut path = prefix.to_vec();
         let mut found = Vec::new();
         self.takes("::");
@@ -168,7 +168,7 @@ impl<'a> Words<'a> {
             }
             let name = if self.takes("as ") { self.next() } else { path.last().map(String::as_str) };
             let name = name.map(str::to_owned);
-            found.push(Found { line, inside: Vec::new(), path, name });
+            found.push(Mention { line, inside: Vec::new(), path, name });
             return found;
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::balance::{Failure, Outcome, Request, Turn};
 use crate::gateway::fault::{Fault, Halt};
 use crate::record::Retry;
-use crate::upstream::{Claim, ClaimError, Fate, Found, Pool, Queued};
+use crate::upstream::{Claim, ClaimError, Fate, Placement, Pool, Queued};
 
 use super::client::{Client, Intake, Standing, wait_with};
 use super::dispatch::Dispatch;
@@ -27,8 +27,8 @@ impl Dispatch<'_> {
             return claim.map_err(|e| Fault::Claim(e).into());
         }
         let mut queued = match pool.claim(self.request(), self.terms.need).await {
-            Ok(Found::Claim(claim)) => return Ok(claim),
-            Ok(Found::Queued(queued)) => queued,
+            Ok(Placement::Claim(claim)) => return Ok(claim),
+            Ok(Placement::Queued(queued)) => queued,
             Err(e) => return Err(Fault::Claim(e).into()),
         };
         client.body(Intake::WithLength).await?;

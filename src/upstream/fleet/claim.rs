@@ -24,14 +24,17 @@ pub struct Claim {
 }
 
 impl Claim {
-    pub(in crate::upstream) fn new(peer: Arc<Peer>, place: Place, timeouts: Timeouts) -> Self {
+    /// On a peer whose place a request has.
+    pub(super) fn new(peer: Arc<Peer>, place: Place, timeouts: Timeouts) -> Self {
         Self { peer, place: Some(place), timeouts }
     }
 
-    pub(in crate::upstream) fn uncounted(peer: Arc<Peer>, timeouts: Timeouts) -> Self {
+    /// On a peer where a request takes no place.
+    pub(super) fn uncounted(peer: Arc<Peer>, timeouts: Timeouts) -> Self {
         Self { peer, place: None, timeouts }
     }
 
+    /// The peer that is claimed.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
     }

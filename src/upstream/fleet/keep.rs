@@ -13,10 +13,10 @@ use crate::balance::{PeerId, State, Status};
 use crate::config;
 use crate::upstream::health::check;
 
-use super::listed;
+use super::dns::{self, Resolve};
 use super::members::Members;
-use super::names::{self, Resolve};
 use super::peer::Peer;
+use super::peers_file;
 use super::places::Places;
 
 /// A server that requests may be waiting for is asked again this soon. llama.cpp does not notice who leaves a whole
@@ -48,8 +48,8 @@ impl Keeper {
         };
         tokio::join!(
             self.places.keep_time(),
-            names::keep(&self.config.name, &self.members, &resolver),
-            listed::watch(&self.config, &self.members),
+            dns::keep(&self.config.name, &self.members, &resolver),
+            peers_file::watch(&self.config, &self.members),
             ask,
         );
     }

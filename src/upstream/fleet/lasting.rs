@@ -1,4 +1,4 @@
-//! What of a pool outlives its configuration: places and queue, who its servers are and what is known of them.
+//! State of a pool that outlives its configuration: places and queue, who its servers are and what is known of them.
 //! Gives no claims; `Pool` does, by the configuration that it has.
 
 use std::sync::{Arc, Mutex};
@@ -13,9 +13,9 @@ use crate::config::{self, Balancing};
 use crate::upstream::health::check::pause;
 use crate::upstream::lock::lock;
 
+use super::dns::Resolve;
 use super::keep::Keeper;
 use super::members::{Changes, Members};
-use super::names::Resolve;
 use super::places::Places;
 
 /// What the first requests wait at most to learn how the servers are.
@@ -33,6 +33,7 @@ pub struct Lasting {
 }
 
 impl Lasting {
+    /// Nobody is asked and no name is looked up before `keep`.
     pub fn new(config: &Arc<config::Pool>) -> Self {
         let places = Arc::new(Places::new(settings(&config.balancing)));
         let members = Arc::new(Members::new(config, Arc::clone(&places)));

@@ -1,5 +1,5 @@
-//! Who exists: the servers that are named, and those that names lead to.
-//! Looks up no name and reads no file; `names` and `listed` do, and whether a server is alive is not asked here.
+//! Service discovery: who is in a pool, of the servers that are named and those that names lead to.
+//! Looks up no name and reads no file; `dns` and `peers_file` do, and whether a server is alive is not asked here.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -158,6 +158,7 @@ impl Changes {
         Self { come: missing(after, before), gone: missing(before, after) }
     }
 
+    /// Whether everybody is who was there before.
     pub fn is_empty(&self) -> bool {
         self.come.is_empty() && self.gone.is_empty()
     }

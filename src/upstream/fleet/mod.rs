@@ -1,12 +1,13 @@
 //! Pools of servers: service discovery, places, and claims on them.
+//! Decides nothing of who is next; `balance` does.
 
 pub mod claim;
+mod dns;
 mod keep;
 mod lasting;
-mod listed;
 mod members;
-mod names;
 pub mod peer;
+mod peers_file;
 mod places;
 pub mod pool;
 pub mod pools;

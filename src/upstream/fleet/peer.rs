@@ -52,6 +52,7 @@ impl Peer {
         &self.endpoint
     }
 
+    /// What the balancer is told of it.
     pub(super) fn spec(&self) -> Spec {
         Spec { weight: self.config.weight, tier: self.config.priority, max_inflight: self.config.max_inflight }
     }

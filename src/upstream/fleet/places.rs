@@ -1,4 +1,5 @@
-//! The balancer of one pool, shared: places that give themselves back, and requests that sleep until they have one.
+//! Places at the servers of a pool, and its queue: the balancer, shared. Places give themselves back, and requests
+//! sleep until they have one.
 //! Decides nothing; `balance` does, and this is its clock, its lock and its bell.
 //!
 //! Who exists may change at any time. The balancer and the peers change under one lock, so that a place always has its
@@ -28,7 +29,7 @@ use super::peer::Peer;
 pub struct Places {
     /// Where the balancer's time begins.
     began: Instant,
-    state: Mutex<State>,
+    ledger: Mutex<Ledger>,
     /// Rung when the next moment at which time alone changes something may have moved.
     moved: Notify,
     /// Those that may get requests, in the order in which they were named.
@@ -36,7 +37,7 @@ pub struct Places {
 }
 
 #[derive(Debug)]
-struct State {
+struct Ledger {
     balancer: Balancer,
     waiting: HashMap<Ticket, oneshot::Sender<Place>>,
     /// Those that may get requests, and those that leave.
@@ -55,22 +56,22 @@ impl Places {
     /// Places at nobody yet.
     pub fn new(settings: Settings) -> Self {
         let balancer = Balancer::new(settings, RandomState::new().hash_one(0));
-        let state = State { balancer, waiting: HashMap::new(), known: HashMap::new() };
+        let ledger = Ledger { balancer, waiting: HashMap::new(), known: HashMap::new() };
         let (peers, _) = watch::channel(Arc::default());
-        Self { began: Instant::now(), state: Mutex::new(state), moved: Notify::new(), peers }
+        Self { began: Instant::now(), ledger: Mutex::new(ledger), moved: Notify::new(), peers }
     }
 
     /// Exactly these peers exist. Of those that are new this much is assumed until they are asked.
     pub fn set_peers(self: &Arc<Self>, peers: Arc<[Arc<Peer>]>, assumed: Report) {
         {
-            let state = &mut *lock(&self.state);
-            state.balancer.set_peers(peers.iter().map(|peer| (peer.id(), peer.spec())));
+            let ledger = &mut *lock(&self.ledger);
+            ledger.balancer.set_peers(peers.iter().map(|peer| (peer.id(), peer.spec())));
             for peer in peers.iter() {
-                if state.known.insert(peer.id(), Arc::clone(peer)).is_none() {
-                    state.balancer.asked(peer.id(), assumed, self.now());
+                if ledger.known.insert(peer.id(), Arc::clone(peer)).is_none() {
+                    ledger.balancer.asked(peer.id(), assumed, self.now());
                 }
             }
-            let State { balancer, known, .. } = state;
+            let Ledger { balancer, known, .. } = ledger;
             known.retain(|id, _| balancer.knows(*id));
             self.peers.send_replace(peers);
         }
@@ -79,7 +80,7 @@ impl Places {
 
     /// The pool is balanced otherwise from here on; who has a place or waits keeps it.
     pub fn configure(self: &Arc<Self>, settings: Settings) {
-        lock(&self.state).balancer.configure(settings);
+        lock(&self.ledger).balancer.configure(settings);
         self.settle();
     }
 
@@ -99,7 +100,7 @@ impl Places {
 
     /// One that has a place is known until it is given back, whether it may get more or not.
     pub fn peer(&self, id: PeerId) -> Option<Arc<Peer>> {
-        lock(&self.state).known.get(&id).cloned()
+        lock(&self.ledger).known.get(&id).cloned()
     }
 
     /// Tells when they change.
@@ -107,14 +108,15 @@ impl Places {
         self.peers.subscribe()
     }
 
+    /// A place, a place in the queue, or neither.
     pub fn enter(self: &Arc<Self>, request: Request) -> Entry {
-        let state = &mut *lock(&self.state);
-        match state.balancer.claim(request, self.now()) {
+        let ledger = &mut *lock(&self.ledger);
+        match ledger.balancer.claim(request, self.now()) {
             Decision::Go(assignment) => Entry::Place(Place::new(self, assignment)),
             Decision::Refuse(refusal) => Entry::Refused(refusal),
             Decision::Wait(ticket) => {
                 let (give, given) = oneshot::channel();
-                state.waiting.insert(ticket, give);
+                ledger.waiting.insert(ticket, give);
                 self.moved.notify_one();
                 Entry::Waiting(Waiting { places: Arc::clone(self), ticket, given })
             }
@@ -123,47 +125,50 @@ impl Places {
 
     /// A peer is about to be asked how it is.
     pub fn asking(&self, peer: PeerId) {
-        lock(&self.state).balancer.asking(peer);
+        lock(&self.ledger).balancer.asking(peer);
     }
 
     /// A peer told how it is.
     pub fn asked(self: &Arc<Self>, peer: PeerId, report: Report) {
-        lock(&self.state).balancer.asked(peer, report, self.now());
+        lock(&self.ledger).balancer.asked(peer, report, self.now());
         self.settle();
     }
 
+    /// How each stands that may get requests or has some.
     pub fn statuses(&self) -> Vec<Status> {
-        lock(&self.state).balancer.statuses(self.now()).collect()
+        lock(&self.ledger).balancer.statuses(self.now()).collect()
     }
 
     /// How each stands that has requests or may get some.
     pub fn standings(&self) -> Vec<(Arc<Peer>, Status)> {
-        let state = lock(&self.state);
-        let statuses = state.balancer.statuses(self.now());
-        statuses.filter_map(|status| Some((Arc::clone(state.known.get(&status.id)?), status))).collect()
+        let ledger = lock(&self.ledger);
+        let statuses = ledger.balancer.statuses(self.now());
+        statuses.filter_map(|status| Some((Arc::clone(ledger.known.get(&status.id)?), status))).collect()
     }
 
     /// Requests that wait.
     pub fn waiting(&self) -> usize {
-        lock(&self.state).balancer.waiting()
+        lock(&self.ledger).balancer.waiting()
     }
 
     /// Requests that wait, by priority.
     pub fn waiting_by_priority(&self) -> BTreeMap<u8, usize> {
-        lock(&self.state).balancer.waiting_by_priority()
+        lock(&self.ledger).balancer.waiting_by_priority()
     }
 
     /// Where a session is at home.
     pub fn session(&self, key: u64) -> Option<PeerId> {
-        lock(&self.state).balancer.session(key)
+        lock(&self.ledger).balancer.session(key)
     }
 
+    /// A session is at home at that peer, however it came there.
     pub fn settle_session(&self, key: u64, peer: PeerId) {
-        lock(&self.state).balancer.settle_session(key, peer);
+        lock(&self.ledger).balancer.settle_session(key, peer);
     }
 
+    /// When whoever is refused may try again.
     pub fn retry_after(&self) -> Duration {
-        lock(&self.state).balancer.retry_after()
+        lock(&self.ledger).balancer.retry_after()
     }
 
     /// Does what time alone brings: those who waited too long go, and those go on whose server is asked again.
@@ -171,7 +176,7 @@ impl Places {
     pub async fn keep_time(self: &Arc<Self>) {
         loop {
             let now = self.now();
-            let wake_at = lock(&self.state).balancer.wake_at(now);
+            let wake_at = lock(&self.ledger).balancer.wake_at(now);
             match wake_at.and_then(|at| self.began.checked_add(at)) {
                 None => self.moved.notified().await,
                 Some(at) => {
@@ -191,16 +196,16 @@ impl Places {
     /// Wakes those who need wait no more. One who has left meanwhile gives the place back, which wakes the next.
     fn settle(self: &Arc<Self>) {
         let given: Vec<_> = {
-            let state = &mut *lock(&self.state);
+            let ledger = &mut *lock(&self.ledger);
             let now = self.now();
-            for ticket in state.balancer.expire(now) {
+            for ticket in ledger.balancer.expire(now) {
                 // Without its sender it learns that there was no place.
-                state.waiting.remove(&ticket);
+                ledger.waiting.remove(&ticket);
             }
-            let woken = state.balancer.next(now);
+            let woken = ledger.balancer.next(now);
             woken
                 .into_iter()
-                .map(|(ticket, assignment)| (state.waiting.remove(&ticket), Place::new(self, assignment)))
+                .map(|(ticket, assignment)| (ledger.waiting.remove(&ticket), Place::new(self, assignment)))
                 .collect()
         };
         // Outside the lock: a place that nobody takes is dropped here, and comes back through it.
@@ -230,10 +235,12 @@ impl Place {
         Self { places: Arc::clone(places), assignment: Some(assignment), peer, why, outcome: None }
     }
 
+    /// Where it is.
     pub fn peer(&self) -> PeerId {
         self.peer
     }
 
+    /// Why there.
     pub fn why(&self) -> Why {
         self.why
     }
@@ -247,7 +254,7 @@ impl Place {
     /// The answer has begun well.
     pub fn began(&self) {
         if let Some(assignment) = &self.assignment {
-            lock(&self.places.state).balancer.began(assignment);
+            lock(&self.places.ledger).balancer.began(assignment);
             self.places.settle();
         }
     }
@@ -255,7 +262,7 @@ impl Place {
     /// The answer told how much of the prompt was cached.
     pub fn learn(&self, reuse: Reuse) {
         if let Some(assignment) = &self.assignment {
-            lock(&self.places.state).balancer.learn(assignment, reuse);
+            lock(&self.places.ledger).balancer.learn(assignment, reuse);
         }
     }
 }
@@ -265,10 +272,10 @@ impl Drop for Place {
         if let Some(assignment) = self.assignment.take() {
             let places = &self.places;
             {
-                let state = &mut *lock(&places.state);
-                state.balancer.release(assignment, self.outcome.unwrap_or(Outcome::Unjudged), places.now());
-                if !state.balancer.knows(self.peer) {
-                    state.known.remove(&self.peer);
+                let ledger = &mut *lock(&places.ledger);
+                ledger.balancer.release(assignment, self.outcome.unwrap_or(Outcome::Unjudged), places.now());
+                if !ledger.balancer.knows(self.peer) {
+                    ledger.known.remove(&self.peer);
                 }
             }
             places.settle();
@@ -292,7 +299,7 @@ impl Waiting {
 
     /// How many are before it.
     pub fn position(&self) -> Option<usize> {
-        lock(&self.places.state).balancer.position(self.ticket)
+        lock(&self.places.ledger).balancer.position(self.ticket)
     }
 }
 
@@ -301,9 +308,9 @@ impl Drop for Waiting {
         // From here on a place that is sent comes back to its sender; one that has come is dropped with the receiver.
         self.given.close();
         {
-            let state = &mut *lock(&self.places.state);
-            state.balancer.leave(self.ticket);
-            state.waiting.remove(&self.ticket);
+            let ledger = &mut *lock(&self.places.ledger);
+            ledger.balancer.leave(self.ticket);
+            ledger.waiting.remove(&self.ticket);
         }
         self.places.settle();
     }

@@ -16,9 +16,9 @@ use crate::upstream::health::probe::{Family, Probe};
 use crate::upstream::wire::ask::{self, Question};
 
 use super::claim::Claim;
+use super::dns::Resolve;
 use super::lasting::Lasting;
 use super::members::Changes;
-use super::names::Resolve;
 use super::peer::Peer;
 use super::places::{Entry, Place, Waiting};
 
@@ -51,7 +51,7 @@ pub enum Need {
 
 /// What becomes of a request at once.
 #[derive(Debug)]
-pub enum Found {
+pub enum Placement {
     Claim(Claim),
     Queued(Queued),
 }
@@ -68,6 +68,7 @@ pub enum ClaimError {
 }
 
 impl Pool {
+    /// A pool that follows no other.
     pub(super) fn new(config: config::Pool, dialects: Arc<Dialects>) -> Self {
         let config = Arc::new(config);
         let lasting = Arc::new(Lasting::new(&config));
@@ -82,6 +83,7 @@ impl Pool {
         (Self { config, lasting: Arc::clone(former), probe: Arc::default(), dialects }, changes)
     }
 
+    /// What the pool that follows takes over.
     pub(super) fn lasting(&self) -> &Arc<Lasting> {
         &self.lasting
     }
@@ -91,10 +93,12 @@ impl Pool {
         self.lasting.keep(&self.config, resolver);
     }
 
+    /// What the configuration says of it.
     pub fn config(&self) -> &config::Pool {
         &self.config
     }
 
+    /// By which logs and metrics know it.
     pub fn name(&self) -> &str {
         &self.config.name
     }
@@ -117,16 +121,16 @@ impl Pool {
     }
 
     /// A place at the best peer, or in the queue.
-    pub async fn claim(self: &Arc<Self>, request: Request, need: Need) -> Result<Found, ClaimError> {
+    pub async fn claim(self: &Arc<Self>, request: Request, need: Need) -> Result<Placement, ClaimError> {
         self.lasting.learn().await;
         let (tried, session) = (request.tried.clone(), request.session);
         match (self.lasting.places.enter(request), need) {
-            (Entry::Place(place), _) => self.claimed(place).map(Found::Claim),
-            (Entry::Waiting(waiting), Need::Slot) => Ok(Found::Queued(Queued { pool: Arc::clone(self), waiting })),
+            (Entry::Place(place), _) => self.claimed(place).map(Placement::Claim),
+            (Entry::Waiting(waiting), Need::Slot) => Ok(Placement::Queued(Queued { pool: Arc::clone(self), waiting })),
             (Entry::Refused(Refusal { reason: Reason::Unreachable, .. }), _) => Err(ClaimError::Unreachable),
             (Entry::Refused(Refusal { retry_after, .. }), Need::Slot) => Err(ClaimError::Full { retry_after }),
             (Entry::Waiting(_) | Entry::Refused(_), Need::Word) => {
-                self.claim_for_a_word(&tried, session).map(Found::Claim)
+                self.claim_for_a_word(&tried, session).map(Placement::Claim)
             }
         }
     }

@@ -1,12 +1,13 @@
-//! Every pool of the configuration.
+//! Pools of the configuration, and what becomes of them when another one follows.
+//! Keeps none that is configured no more, but knows what is left of it.
 
 use std::sync::{Arc, Weak};
 
 use crate::config;
 use crate::dialect::Dialects;
 
+use super::dns;
 use super::lasting::Lasting;
-use super::names;
 use super::pool::Pool;
 
 /// Every pool, in the order of the configuration.
@@ -55,6 +56,7 @@ impl Upstream {
         (Self { pools, gone }, notes)
     }
 
+    /// In the order of the configuration.
     pub fn pools(&self) -> &[Arc<Pool>] {
         &self.pools
     }
@@ -73,7 +75,7 @@ impl Upstream {
     /// Keeps every pool from here on, and for as long as anybody has it.
     pub fn keep(&self) {
         for pool in &self.pools {
-            pool.keep(Arc::new(names::System));
+            pool.keep(Arc::new(dns::System));
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::balance::Work;
 use crate::config;
 use crate::engine::Engine;
-use crate::upstream::wire::ask::{self, Page};
+use crate::upstream::wire::ask::{self, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
 
 /// A server without the page is asked for it again this seldom: it may have been started anew in between two checks.
@@ -18,12 +18,12 @@ const AGAIN_AFTER: Duration = Duration::from_secs(60);
 /// What is known of a server's page.
 #[derive(Debug, Default)]
 pub struct Load {
-    last: Option<Asked>,
+    last: Option<LastQuestion>,
 }
 
 /// The last question.
 #[derive(Debug)]
-struct Asked {
+struct LastQuestion {
     /// How often the server had come back by then: another may run there since.
     returns: u32,
     /// Before that it is not asked again, and this is what holds.
@@ -49,14 +49,14 @@ impl Load {
             (Err(_), _) => (Duration::ZERO, Work::Untold),
             (Ok(_), Some(_)) => (Duration::ZERO, Work::Unasked),
         };
-        self.last = Some(Asked { returns, next: now + pause.max(metrics.pause), meanwhile });
+        self.last = Some(LastQuestion { returns, next: now + pause.max(metrics.pause), meanwhile });
         told.map_or(Work::Untold, Work::Told)
     }
 }
 
 /// The sum of the samples of these gauges on a page in Prometheus' text format; a gauge may have one for each engine
 /// in the server. `None` when there is none.
-fn requests(page: &Page, gauges: &[&str]) -> Option<u32> {
+fn requests(page: &Reply, gauges: &[&str]) -> Option<u32> {
     let text = std::str::from_utf8(&page.body).ok().filter(|_| page.status == 200)?;
     let samples = text.lines().filter_map(|line| sample(line, gauges));
     samples.fold(None, |sum: Option<u32>, value| Some(sum.unwrap_or(0).saturating_add(value)))
@@ -105,7 +105,7 @@ mod tests {
             (Engine::Sglang, 200, vllm, None),
         ];
         for (engine, status, body, expected) in table {
-            let page = Page { status, body: body.into() };
+            let page = Reply { status, body: body.into() };
             assert_eq!(requests(&page, engine.row().metrics.as_ref().unwrap().gauges), expected, "{body}");
         }
     }

@@ -5,10 +5,10 @@ use serde::Deserialize;
 
 use crate::balance::{Report, State, Work};
 use crate::engine::Form;
-use crate::upstream::wire::ask::Page;
+use crate::upstream::wire::ask::Reply;
 
 /// How the server is. A page that cannot be read says nothing against it.
-pub fn report(form: Form, page: &Page) -> Report {
+pub fn report(form: Form, page: &Reply) -> Report {
     let Form::Props = form;
     let props: Option<Slots> = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten();
     let Some(props) = props else { return Report::default() };
@@ -49,7 +49,7 @@ mod tests {
             (401, r#"{"total_slots":4}"#, State::Ready, None),
         ];
         for (status, body, state, slots) in table {
-            let told = report(Form::Props, &Page { status, body: body.into() });
+            let told = report(Form::Props, &Reply { status, body: body.into() });
             assert_eq!((told.state, told.slots), (state, slots), "{body}");
         }
     }

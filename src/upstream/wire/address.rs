@@ -1,4 +1,4 @@
-//! A peer's name to its addresses, refreshed now and then.
+//! Addresses of a server: where its name leads, refreshed now and then.
 //! Keeps the last good answer when a name server fails: a box does not move because its name cannot be read.
 
 use std::io;
@@ -26,27 +26,28 @@ const LOOKUP_MAX: Duration = Duration::from_secs(5);
 pub struct Addresses {
     host: String,
     port: u16,
-    known: Arc<Mutex<Option<Known>>>,
+    known: Arc<Mutex<Option<Answer>>>,
 }
 
 #[derive(Clone, Debug)]
-struct Known {
+struct Answer {
     list: Arc<[SocketAddr]>,
     /// `None`: an address, which never changes.
     until: Option<Instant>,
 }
 
 impl Addresses {
+    /// Looks nothing up.
     pub fn new(host: &str, port: u16) -> Self {
         let literal = host.parse::<IpAddr>().ok();
-        let known = literal.map(|ip| Known { list: Arc::new([SocketAddr::new(ip, port)]), until: None });
+        let known = literal.map(|ip| Answer { list: Arc::new([SocketAddr::new(ip, port)]), until: None });
         Self { host: host.to_owned(), port, known: Arc::new(Mutex::new(known)) }
     }
 
     /// At least one address, the one that worked last in front.
     pub async fn resolve(&self) -> io::Result<Arc<[SocketAddr]>> {
         let stale = match &mut *lock(&self.known) {
-            Some(Known { list, until }) => match until {
+            Some(Answer { list, until }) => match until {
                 Some(at) if *at <= Instant::now() => {
                     // One asks; whoever comes meanwhile takes what there is.
                     *at = Instant::now() + REFRESH_WHEN_STALE;
@@ -75,9 +76,9 @@ impl Addresses {
 }
 
 /// Looks a name up, and remembers where it leads.
-async fn newer(host: String, port: u16, known: Arc<Mutex<Option<Known>>>) -> io::Result<Arc<[SocketAddr]>> {
+async fn newer(host: String, port: u16, known: Arc<Mutex<Option<Answer>>>) -> io::Result<Arc<[SocketAddr]>> {
     let list = look_up(&host, port).await?;
-    *lock(&known) = Some(Known { list: Arc::clone(&list), until: Some(Instant::now() + REFRESH) });
+    *lock(&known) = Some(Answer { list: Arc::clone(&list), until: Some(Instant::now() + REFRESH) });
     Ok(list)
 }
 
@@ -111,13 +112,13 @@ mod tests {
         let addresses = Addresses::new(&"x".repeat(300), 80);
         assert!(addresses.resolve().await.is_err());
         let list: Arc<[SocketAddr]> = Arc::new(["127.0.0.1:80".parse().unwrap()]);
-        *lock(&addresses.known) = Some(Known { list: Arc::clone(&list), until: Some(Instant::now()) });
+        *lock(&addresses.known) = Some(Answer { list: Arc::clone(&list), until: Some(Instant::now()) });
         assert_eq!(addresses.resolve().await.unwrap(), list);
         let until = lock(&addresses.known).as_ref().and_then(|known| known.until);
         assert!(until > Some(Instant::now()), "each request asks the name server");
 
         let addresses = Addresses::new("localhost", 80);
-        *lock(&addresses.known) = Some(Known { list, until: Some(Instant::now()) });
+        *lock(&addresses.known) = Some(Answer { list, until: Some(Instant::now()) });
         addresses.resolve().await.unwrap();
         let until = lock(&addresses.known).as_ref().and_then(|known| known.until);
         assert!(until > Some(Instant::now() + REFRESH_WHEN_STALE), "the newer answer is forgotten");
@@ -128,7 +129,7 @@ mod tests {
         let addresses = Addresses::new("127.0.0.1", 80);
         let second: SocketAddr = "127.0.0.2:80".parse().unwrap();
         *lock(&addresses.known) =
-            Some(Known { list: Arc::new(["127.0.0.1:80".parse().unwrap(), second]), until: None });
+            Some(Answer { list: Arc::new(["127.0.0.1:80".parse().unwrap(), second]), until: None });
         addresses.prefer(second);
         assert_eq!(addresses.resolve().await.unwrap().first(), Some(&second));
     }

@@ -33,14 +33,15 @@ pub struct Question {
 }
 
 impl Question {
+    /// For a page.
     pub fn page(path: &str) -> Self {
         Self { method: Method::GET, path: path.to_owned(), body: Bytes::new() }
     }
 }
 
-/// A page as it came.
+/// An answer as it came.
 #[derive(Debug)]
-pub struct Page {
+pub struct Reply {
     pub status: u16,
     pub body: Vec<u8>,
 }
@@ -88,10 +89,10 @@ pub async fn all(
     }
     let mut answers = asking.join_all().await;
     answers.sort_by_key(|(place, ..)| *place);
-    let body = |(_, endpoint, answer): (usize, Arc<Endpoint>, Result<Page, AskError>)| {
+    let body = |(_, endpoint, answer): (usize, Arc<Endpoint>, Result<Reply, AskError>)| {
         let why = match answer {
-            Ok(Page { status: 200, body }) => return Some(body),
-            Ok(Page { status, .. }) => format!("it answered {status}"),
+            Ok(Reply { status: 200, body }) => return Some(body),
+            Ok(Reply { status, .. }) => format!("it answered {status}"),
             Err(e) => e.to_string(),
         };
         log::warn!("pool {}: asking {} for `{}`: {why}", pool.name, endpoint.url(), question.path);
@@ -106,7 +107,7 @@ pub async fn page(
     path: &str,
     authorization: Option<String>,
     timeouts: config::Timeouts,
-) -> Result<Page, AskError> {
+) -> Result<Reply, AskError> {
     ask(endpoint, &Question::page(path), authorization, timeouts).await
 }
 
@@ -116,7 +117,7 @@ pub async fn ask(
     question: &Question,
     authorization: Option<String>,
     timeouts: config::Timeouts,
-) -> Result<Page, AskError> {
+) -> Result<Reply, AskError> {
     timeout(ANSWER_MAX, exchange(endpoint, question, authorization, timeouts)).await.unwrap_or(Err(AskError::Late))
 }
 
@@ -125,7 +126,7 @@ async fn exchange(
     question: &Question,
     authorization: Option<String>,
     timeouts: config::Timeouts,
-) -> Result<Page, AskError> {
+) -> Result<Reply, AskError> {
     let connection = Connection::Own(Arc::new(Watch::new(timeouts)));
     let http_peer = connection.to(endpoint, timeouts).await?;
     let connector: Connector = Connector::new(None);
@@ -155,5 +156,5 @@ async fn exchange(
         }
         body.extend_from_slice(&bytes);
     }
-    Ok(Page { status, body })
+    Ok(Reply { status, body })
 }

@@ -1,4 +1,4 @@
-//! What lies behind one of Pingora's errors, for people who read logs.
+//! Cause of a failure: what lies behind one of Pingora's errors, for people who read logs.
 //! Whose fault it is, is said by whoever logs it.
 
 use std::{fmt, io};

@@ -1,4 +1,4 @@
-//! The head of an answer that comes in pieces, and its body without the framing.
+//! HTTP framing of an answer that comes in pieces: its head, and its body without chunks.
 //! Understands no more of both than must be known to hold an answer back, and changes nothing.
 
 /// As many as Pingora reads.
@@ -104,6 +104,7 @@ pub enum Piece<'a> {
 const NEXT_CHUNK: Part = Part::Size { size: 0, digits: 0, is_over: false };
 
 impl Body {
+    /// Of which nothing has come.
     pub fn new(framing: Framing) -> Self {
         let part = match framing {
             Framing::Chunked => NEXT_CHUNK,

@@ -1,5 +1,5 @@
-//! An answer's beginning on its way out of a connection: what is held of it, what is handed on, and when whoever waits
-//! is to hear that it is still waited for.
+//! Hold on an answer's beginning, on its way out of a connection: what is held of it, what is handed on, and when whoever
+//! waits is to hear that it is still waited for.
 //! Reads no socket; what the bytes mean is `opening`'s.
 
 use std::fmt;
@@ -55,6 +55,7 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// Of which nothing has come.
     pub fn new(holding: Holding) -> Self {
         let Holding { api, until, ticks, listener } = holding;
         Self { opening: Opening::new(api, until), ticks, listener, out: Bytes::new() }
@@ -112,6 +113,7 @@ impl Hold {
         self.opening.failed()
     }
 
+    /// How far the server is with the prompt, where it was the gateway that asked.
     pub fn progress(&self) -> Option<Progress> {
         self.opening.progress()
     }

@@ -1,4 +1,4 @@
-//! Holds an answer back: until it is known what it is, until it says something, or until it is whole.
+//! Opening of an answer, held back until it is known what it is, until it says something, or until it is whole.
 //! Has no socket and no clock: it is pushed what a server sends, head and framing included, and says what may be shown,
 //! and when.
 //!
@@ -28,14 +28,14 @@ pub enum Until {
     /// It is known whether it is an event stream.
     Known,
     /// It says something.
-    Spoken(Asked, Comments),
+    Spoken(Asker, Comments),
     /// It is whole: a stream of so many choices goes on as one body.
     Whole { choices: usize, limits: Limits },
 }
 
 /// Who asked a server how far it is with a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Asked {
+pub enum Asker {
     /// The client, if anybody: it gets what comes.
     #[default]
     Client,
@@ -115,6 +115,7 @@ pub enum End {
 }
 
 impl Opening {
+    /// Of which nothing has come.
     pub fn new(api: Api, until: Until) -> Self {
         Self {
             api,
@@ -307,7 +308,7 @@ impl Opening {
             Until::Spoken(asked, comments) => {
                 // Of a body whose length was said nothing can be left out.
                 let is_cut = self.body.as_ref().is_some_and(Body::has_length);
-                let (asked, comments) = if is_cut { (Asked::Client, Comments::Servers) } else { (*asked, *comments) };
+                let (asked, comments) = if is_cut { (Asker::Client, Comments::Servers) } else { (*asked, *comments) };
                 Stage::Speech(Box::new(Speech::new(self.api, asked, comments)))
             }
             Until::Whole { choices, limits } => Stage::Whole(Box::new(Whole::new(*choices, limits))),
@@ -366,12 +367,12 @@ struct Speech {
     begun: usize,
     /// Whole events.
     kept: Vec<u8>,
-    asked: Asked,
+    asked: Asker,
     comments: Comments,
 }
 
 impl Speech {
-    fn new(api: Api, asked: Asked, comments: Comments) -> Self {
+    fn new(api: Api, asked: Asker, comments: Comments) -> Self {
         Self { api, events: sse::Decoder::new(HELD_BYTES_MAX), begun: 0, kept: Vec::new(), asked, comments }
     }
 
@@ -394,7 +395,7 @@ impl Speech {
             match said {
                 // An id or a time to wait would be missed.
                 None if self.comments == Comments::Gateways && event.raw.starts_with(b":") => continue,
-                Some(Said::Prefill(so_far)) if self.asked == Asked::Gateway => {
+                Some(Said::Prefill(so_far)) if self.asked == Asker::Gateway => {
                     *progress = Some(so_far);
                     continue;
                 }

@@ -266,7 +266,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::super::hold::{Holding, TICK, Ticks};
-    use super::super::opening::{Asked, Comments, Until};
+    use super::super::opening::{Asker, Comments, Until};
     use super::*;
     use crate::api::Api;
     use crate::config::Timeouts;
@@ -288,7 +288,7 @@ mod tests {
 
     fn watched<T: Transport>(transport: T, ticks: Option<Ticks>) -> WatchedSocket<T> {
         let watch = Arc::new(Watch::new(Timeouts::default()));
-        let until = Until::Spoken(Asked::Client, Comments::Servers);
+        let until = Until::Spoken(Asker::Client, Comments::Servers);
         watch.hold(Holding { api: Api::OpenAi, until, ticks, listener: None });
         WatchedSocket::new(transport, watch)
     }

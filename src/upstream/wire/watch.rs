@@ -177,12 +177,14 @@ impl Watch {
         if std::mem::replace(&mut state.ticked, true) { Last::OnItsWay } else { Last::Arrived }
     }
 
+    /// Has whoever reads look at its state again.
     pub(super) fn wake(&self) {
         if let Some(reader) = lock(&self.state).reader.take() {
             reader.wake();
         }
     }
 
+    /// Whether nothing more is needed.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }

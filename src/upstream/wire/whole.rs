@@ -1,4 +1,4 @@
-//! Makes the whole answer of a stream, head and all: what the server would have sent had it not been asked to stream.
+//! Whole answer of a stream, head and all: what the server would have sent had it not been asked to stream.
 //! Has no socket and no clock, and says nothing before everything has come.
 
 use bytes::{Bytes, BytesMut};
@@ -17,10 +17,12 @@ pub struct Whole {
 const NOT_KEPT: [&str; 5] = ["content-length", "content-type", "trailer", "transfer-encoding", "x-accel-buffering"];
 
 impl Whole {
+    /// Of which nothing has come.
     pub fn new(choices_asked: usize, limits: &Limits) -> Self {
         Self { assembler: Assembler::new(choices_asked, limits) }
     }
 
+    /// Takes data of its body.
     pub fn push(&mut self, data: &[u8]) -> Result<(), AssembleError> {
         self.assembler.push(Bytes::copy_from_slice(data))
     }
@@ -35,6 +37,7 @@ impl Whole {
         self.assembler.is_done()
     }
 
+    /// In how many events the model has said something.
     pub fn spoken(&self) -> u64 {
         self.assembler.spoken()
     }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::balance::State as Assumed;
+use crate::balance::State;
 use crate::config;
 
 fn peers(names: &[&str], slots: u32) -> Arc<[Arc<Peer>]> {
@@ -76,7 +76,7 @@ async fn peers_come_and_go_and_a_place_stays_good() {
     let places = places(Settings::default(), 1);
     let Entry::Place(first) = enter(&places) else { panic!() };
     let Entry::Waiting(mut second) = enter(&places) else { panic!() };
-    let loading = Report { state: Assumed::Loading, ..Report::default() };
+    let loading = Report { state: State::Loading, ..Report::default() };
     places.set_peers(peers(&["b"], 1), loading);
     assert_eq!(standings(&places), ["b:80 0 false", "a:80 1 true"]);
     assert_eq!((places.waiting(), places.peer(first.peer()).unwrap().name()), (1, "a:80"));
@@ -165,6 +165,6 @@ proptest! {
         }
         drop((running, waiting));
         places.set_peers(Arc::default(), Report::default());
-        assert_eq!(lock(&places.state).known.len(), 0);
+        assert_eq!(lock(&places.ledger).known.len(), 0);
     }
 }

@@ -16,9 +16,9 @@ fn chunks(data: &[&str]) -> String {
     data.iter().map(|data| chunk(data)).collect()
 }
 
-const SERVERS: Until = Until::Spoken(Asked::Client, Comments::Servers);
-const PROGRESS: Until = Until::Spoken(Asked::Gateway, Comments::Servers);
-const GATEWAYS: Until = Until::Spoken(Asked::Gateway, Comments::Gateways);
+const SERVERS: Until = Until::Spoken(Asker::Client, Comments::Servers);
+const PROGRESS: Until = Until::Spoken(Asker::Gateway, Comments::Servers);
+const GATEWAYS: Until = Until::Spoken(Asker::Gateway, Comments::Gateways);
 
 /// What is shown of `pieces`, if anything is.
 fn shown(until: &Until, pieces: &[&[u8]]) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Watches the file that lists a pool's servers.
+//! Service discovery by a file: watches the one that lists a pool's servers.
 //! What its entries mean stands in `config`. A file that is bad or gone changes nothing.
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Looks up the names of a pool, again and again.
+//! Service discovery by DNS: looks up the names of a pool, again and again.
 //! A name that cannot be looked up leads where it led before: servers do not go because a name server does.
 
 use std::fmt::Debug;
@@ -38,7 +38,7 @@ impl Resolve for System {
     }
 }
 
-/// Runs for ever.
+/// Follows the names of a pool, as its members say which they are. Runs for ever.
 pub async fn keep(pool: &str, members: &Arc<Members>, resolver: &Arc<dyn Resolve>) {
     let mut changes = members.enlisted();
     loop {
