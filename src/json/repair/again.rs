@@ -40,6 +40,11 @@ impl Again {
     pub(super) fn put_back(&mut self, text: &str) {
         match self.at.checked_sub(text.len()) {
             Some(at) if self.text.get(at..self.at) == Some(text) => self.at = at,
+            _ if self.is_empty() => {
+                self.text.clear();
+                self.text.push_str(text);
+                self.at = 0;
+            }
             _ => {
                 self.text.replace_range(..self.at, text);
                 self.at = 0;
