@@ -36,6 +36,12 @@ fn json_string(bencher: Bencher, kib: usize) {
     run(bencher, "hermes", &format!("<tool_call>\n{}\n</tool_call>", object(&arguments(&string(CODE, kib)))), kib);
 }
 
+/// The same, with next to nothing to escape.
+#[divan::bench(args = KIBS)]
+fn json_prose(bencher: Bencher, kib: usize) {
+    run(bencher, "hermes", &format!("<tool_call>\n{}\n</tool_call>", object(&arguments(&string(PROSE, kib)))), kib);
+}
+
 /// Nested objects and lists.
 #[divan::bench(args = KIBS)]
 fn json_records(bencher: Bencher, kib: usize) {
