@@ -23,6 +23,7 @@ mod bodies;
 mod captures;
 mod events;
 mod faults;
+mod ids;
 mod properties;
 
 /// An exchange in which tools `f` and `get_weather` were offered.

@@ -84,6 +84,7 @@ impl Call {
         if self.name.is_empty() { Named::Nothing } else { Named::Tool }
     }
 
+    /// The tool that it calls, if that is declared.
     pub fn tool<'a>(&self, cx: &Context<'a>) -> Option<&'a Tool> {
         self.tool.and_then(|place| cx.tools.at(place))
     }

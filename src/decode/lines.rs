@@ -97,6 +97,7 @@ impl Lines {
         self.is_marked = true;
     }
 
+    /// Whether such a marker stands on this line.
     pub(super) fn is_marked(&self) -> bool {
         self.is_marked
     }
@@ -106,6 +107,7 @@ impl Lines {
         matches!(self.line, Line::Blank(width) if width <= INDENT_MAX)
     }
 
+    /// Whether a code fence is open.
     pub(super) fn in_fence(&self) -> bool {
         self.fence.is_some()
     }

@@ -31,14 +31,6 @@ fn case(dialect: &str) -> Case {
     of(Arc::clone(DIALECTS.get(dialect).unwrap()))
 }
 
-/// A dialect whose closer begins as a list ends, and whose arguments may be any value.
-fn bracketed() -> Case {
-    let yaml = Dialects::source("hermes").unwrap();
-    let (before, behind) = yaml.split_once("  close: [\"</tool_call>\"").unwrap();
-    let yaml = format!("{before}  close: [\"]<]end[>[\", \"]}}<end>\"{behind}");
-    of(Arc::new(Dialects::parse(&yaml).unwrap()))
-}
-
 /// A dialect of the tests: these keys, and a prompt.
 fn own(keys: &str) -> Case {
     of(Arc::new(Dialects::parse(&yaml(keys)).unwrap()))
@@ -234,20 +226,6 @@ t!(hermes_forgotten_closers, case("hermes"),
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": \"ab\"}" => r#"call get_time / args {"x": "ab"} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": [\"ab\"" => r#"call get_time / args {"x": ["ab"]} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": \"ab" => r#"call get_time / args {"x": "ab / cut"#,
-);
-
-t!(closers_that_begin_as_a_list_ends, bracketed(),
-    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]<]end[>[x" => r#"call get_time / args [1] / end / text "x""#,
-    "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"a\": [1]]<]end[>[x" => r#"call get_time / args {"a": [1]} / end / text "x""#,
-    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]}]<]end[>[x" => r#"call get_time / args [1] / end / text "x""#,
-    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]<x" => r#"call get_time / args [1] / end / text "<x""#,
-    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]<]<]end[>[x" => r#"call get_time / args [1] / end / text "<x""#,
-    "<tool_call>{\"name\": \"get_time\", \"arguments\": [1]<" => r#"call get_time / args [1] / end"#,
-    "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"a\": [1]}<x" => r#"call get_time / args {"a": [1]} / end / text "<x""#,
-    "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"a\": [1]}}x" => r#"call get_time / args {"a": [1]} / end / text "x""#,
-    "<tool_call>{\"name\": \"get_time\", \"more\": [1], \"arguments\": [2]}x" => r#"call get_time / args [2] / end / text "x""#,
-    "<tool_call>{\"name\": \"get_time\", \"more\": [1]<x" => r#"text "<tool_call>{\"name\": \"get_time\", \"more\": [1]<x""#,
-    "<tool_call>{\"arguments\": [1]<, \"name\": \"get_time\"}" => r#"text "<tool_call>{\"arguments\": [1]<, \"name\": \"get_time\"}""#,
 );
 
 t!(reasoning, case("hermes"),

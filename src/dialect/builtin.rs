@@ -57,10 +57,12 @@ impl Dialects {
         self.dialects.push(Arc::new(dialect));
     }
 
+    /// The dialect of a name.
     pub fn get(&self, name: &str) -> Option<&Arc<Dialect>> {
         self.dialects.iter().find(|d| d.name() == name)
     }
 
+    /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Dialect>> + Clone {
         self.dialects.iter()
     }

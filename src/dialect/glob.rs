@@ -30,6 +30,7 @@ impl PartialEq for Glob {
 impl Eq for Glob {}
 
 impl Glob {
+    /// Reads a pattern; every text is one.
     pub fn new(pattern: &str) -> Self {
         let lower = pattern.to_lowercase();
         let mut parts = vec![];

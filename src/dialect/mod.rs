@@ -25,12 +25,15 @@ pub struct Dialect {
 }
 
 impl Dialect {
+    /// Its name in the configuration and in metrics.
     pub fn name(&self) -> &str {
         &self.spec.name
     }
+    /// What its file says.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
+    /// What is compiled from that.
     pub fn tables(&self) -> &Tables {
         &self.tables
     }

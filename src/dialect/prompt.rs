@@ -109,6 +109,7 @@ pub enum History {
     Text(Box<HistorySpec>),
 }
 
+/// How past calls and results are written as text.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HistorySpec {
@@ -163,12 +164,14 @@ pub struct Text {
     pieces: Vec<Piece>,
 }
 
+/// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
     Literal(String),
     Hole(Hole),
 }
 
+/// What a hole is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hole {
     Tools,
@@ -230,6 +233,7 @@ impl Text {
         }
     }
 
+    /// Its parts, in order.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
     }

@@ -62,6 +62,7 @@ pub struct ReasoningSpec {
     pub call: Option<CallInReasoning>,
 }
 
+/// What a call inside an open block of reasoning does.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallInReasoning {
@@ -135,6 +136,7 @@ impl Span {
     }
 }
 
+/// How an answer may begin with a payload.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartOfAnswer {

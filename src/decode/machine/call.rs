@@ -116,6 +116,7 @@ impl Decoder {
         skimmed
     }
 
+    /// Reads on in a call, as far as the limits let it.
     pub(super) fn step_call(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Call(pending) = &mut self.state else { return (0, None) };
         if !matches!(pending.lead, Lead::Over) {
@@ -221,6 +222,7 @@ impl Decoder {
         Some(call.again).filter(|again| !again.is_empty())
     }
 
+    /// Enters a call that is over into the ending.
     pub(super) fn count(&mut self, call: &Call) {
         self.ending.examined += to_u64(call.examined);
         if call.malformed {
@@ -257,6 +259,7 @@ impl Decoder {
         Some(rest.to_string())
     }
 
+    /// The answer ended in a call: whole, cut off, or none.
     pub(super) fn settle_call(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         let State::Call(pending) = &mut self.state else { return None };
         let cx = context(&self.settings, &self.limits, Patience::Mend, pending.wrapped);

@@ -42,6 +42,7 @@ pub(super) enum Step {
 }
 
 impl Lead {
+    /// What follows the first marker of a call.
     pub(super) fn new(marker: &str, by: Opener, dialect: &Dialect) -> Self {
         match by {
             Opener::Wrapper => Self::Again(Expect::default()),

@@ -5,6 +5,7 @@ use crate::decode::call::{Call, Context, Named, Verdict, json_syntax};
 use crate::dialect::Dialect;
 use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Untyped};
 
+/// A call whose name is known, being read.
 #[derive(Debug)]
 pub(in crate::decode) struct Reader {
     state: State,
@@ -20,11 +21,13 @@ enum State {
 }
 
 impl Reader {
+    /// A reader of a call, which is none unless it has a name.
     pub(super) fn new(call: &Call) -> Self {
         let state = if call.has_name() == Named::Tool { State::Start } else { State::Nameless };
         Self { state }
     }
 
+    /// Reads on. What becomes known of the call goes into `call`.
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
         let mut at = 0;
         while let State::Start = self.state {
@@ -51,6 +54,7 @@ impl Reader {
         }
     }
 
+    /// Reads `text` if nothing in it has to be decided.
     pub(super) fn skim(&mut self, text: &str, dialect: &Dialect, out: &mut String) -> Skimmed {
         match &mut self.state {
             State::Object(repair) => repair.skim(text, &dialect.tables().behind, out),
@@ -58,6 +62,7 @@ impl Reader {
         }
     }
 
+    /// Generation ended: whether the arguments are whole.
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
         let State::Object(repair) = &mut self.state else { return Completion::Cut };
         let completion = repair.finish(ended, &json_syntax(&Untyped, call.mode(cx), cx), &mut call.arguments);
@@ -67,6 +72,7 @@ impl Reader {
         completion
     }
 
+    /// Bytes read and not yet decided.
     pub(super) fn held(&self) -> usize {
         match &self.state {
             State::Object(repair) => repair.held(),

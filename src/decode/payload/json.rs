@@ -8,6 +8,7 @@
 //!
 //! The arguments' last brace waits until the object ends, since members may follow that belong to them.
 
+mod closers;
 mod ending;
 mod keys;
 mod members;
@@ -21,9 +22,11 @@ use crate::json::repair::{Comment, Commented, Mode, Repair, Skimmed, Syntax, Tai
 
 use crate::decode::call::{Call, Context, Named, Verdict, json_syntax};
 use crate::decode::unescape::Unescape;
+use closers::Closers;
 use members::{Kept, Place};
 use next::NextCall;
 
+/// One object, being read.
 #[derive(Debug)]
 pub(in crate::decode) struct Reader {
     spec: Arc<JsonSpec>,
@@ -105,15 +108,6 @@ enum Escaped {
     Yes,
 }
 
-/// Whether the next character may begin a closer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Closers {
-    #[default]
-    Count,
-    /// It began one that was none, and is read as what it is else.
-    AreOut,
-}
-
 /// What the current key's value is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Meaning {
@@ -172,6 +166,7 @@ impl Reader {
         }
     }
 
+    /// Reads on. What becomes known of the call goes into `call`.
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
         let mut at = 0;
         loop {
@@ -211,6 +206,7 @@ impl Reader {
         }
     }
 
+    /// Reads `text` if nothing in it has to be decided.
     pub(super) fn skim(&mut self, text: &str, dialect: &Dialect, out: &mut String) -> Skimmed {
         match &mut self.state {
             _ if !self.again.is_empty() => Skimmed::No,
@@ -259,10 +255,11 @@ impl Reader {
 
     fn character(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
         let closers = std::mem::take(&mut self.closers);
-        if closers == Closers::Count && self.may_close() {
-            if let Some(next) = self.closer(c, cx) {
-                return next;
-            }
+        if closers == Closers::Count
+            && self.may_close()
+            && let Some(next) = self.closer(c, cx)
+        {
+            return next;
         }
         match &mut self.state {
             State::FirstKey | State::Key | State::Colon | State::Value | State::AfterValue
@@ -293,37 +290,6 @@ impl Reader {
             State::AfterValue => self.after_value(c, call),
             _ => Next::Reject,
         }
-    }
-
-    /// Whether a closer may stand here. In a string none does, and before the object none ends a call.
-    fn may_close(&self) -> bool {
-        use State::{Comment, Fence, KeyText, Start, TextStart};
-        !matches!(self.state, Start | Fence | KeyText { .. } | TextStart { .. } | Comment { .. })
-    }
-
-    /// Reads a closer, or what may be one. What was held for one is read again as soon as it is none.
-    fn closer(&mut self, c: char, cx: &Context<'_>) -> Option<Next> {
-        let closers = &cx.dialect.tables().wrapper_closers;
-        if self.maybe.is_empty() && !closers.iter().any(|closer| closer.starts_with(c)) {
-            return None;
-        }
-        self.maybe.push(c);
-        if closers.contains(&self.maybe) {
-            return Some(Next::Complete);
-        }
-        if closers.iter().any(|closer| closer.starts_with(self.maybe.as_str())) {
-            return Some(Next::Read);
-        }
-        if !self.maybe.starts_with(stands_in_json) {
-            return Some(Next::Reject);
-        }
-        self.read_maybe_again();
-        Some(Next::Read)
-    }
-
-    fn read_maybe_again(&mut self) {
-        self.again = std::mem::take(&mut self.maybe);
-        self.closers = Closers::AreOut;
     }
 
     fn comment(&mut self, c: char, call: &mut Call) -> Next {
@@ -400,10 +366,12 @@ impl Reader {
         if self.depth == 0 { Next::Complete } else { Next::Read }
     }
 
+    /// The call ends here, whatever is open.
     pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
         self.complete(0, cx, call);
     }
 
+    /// Bytes read and not yet decided.
     pub(super) fn held(&self) -> usize {
         let brace = usize::from(matches!(self.arguments, Arguments::Open | Arguments::OpenEmpty));
         let value = match &self.state {
@@ -417,11 +385,6 @@ impl Reader {
 /// The syntax of a value that stands so many objects deep.
 fn syntax<'a>(next: &'a NextCall<'a>, depth: u32, mode: Mode) -> Syntax<'a, Untyped> {
     Syntax { outer: depth, calls: Some(next), ..json_syntax(&Untyped, mode, next.cx) }
-}
-
-/// Whether JSON has this character outside strings, as models write it.
-fn stands_in_json(c: char) -> bool {
-    c.is_alphanumeric() || "{}[],:\"'_-/#".contains(c)
 }
 
 /// What may open a block around the object.

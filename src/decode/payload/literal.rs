@@ -12,6 +12,7 @@ use crate::schema::Node;
 use crate::decode::call::{Call, Context, Named, Patience, Schema, Verdict};
 use crate::decode::expect::{Expect, Expected};
 
+/// One call, being read.
 #[derive(Debug)]
 pub(in crate::decode) struct Reader {
     spec: Arc<LiteralSpec>,
@@ -38,6 +39,7 @@ impl Reader {
         Self { spec, state, expect: Expect::default(), name: call.name.clone() }
     }
 
+    /// Reads on. What becomes known of the call goes into `call`.
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
@@ -63,6 +65,7 @@ impl Reader {
         Verdict::More
     }
 
+    /// Reads `text` if nothing in it has to be decided.
     pub(super) fn skim(&mut self, text: &str, dialect: &Dialect, out: &mut String) -> Skimmed {
         match &mut self.state {
             State::Body(repair) => repair.skim(text, &dialect.tables().behind, out),
@@ -129,6 +132,7 @@ impl Reader {
         named
     }
 
+    /// Generation ended: whether the arguments are whole.
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
         let State::Body(repair) = &mut self.state else { return Completion::Cut };
         let types = Around { schema: Schema(call.tool(cx)), spec: &self.spec, cx: *cx };
@@ -140,6 +144,7 @@ impl Reader {
         completion
     }
 
+    /// Bytes read and not yet decided.
     pub(super) fn held(&self) -> usize {
         match &self.state {
             State::Body(repair) => repair.held(),

@@ -24,6 +24,7 @@ use crate::decode::expect::{Expect, Expected};
 use ends::{Around, End, Ends};
 use value::Value;
 
+/// One call, being read.
 #[derive(Debug)]
 pub(in crate::decode) struct Reader {
     form: Arc<Tagged>,
@@ -76,6 +77,7 @@ impl Reader {
         Self { form, state, expect, word, written: 0, given: HashSet::new(), whole: None }
     }
 
+    /// Reads on. What becomes known of the call goes into `call`.
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -98,6 +100,7 @@ impl Reader {
         Verdict::More
     }
 
+    /// Reads `text` if nothing in it has to be decided.
     pub(super) fn skim(&self, text: &str) -> Skimmed {
         let State::Value(open) = &self.state else { return Skimmed::No };
         let is_clear = |cursor| self.form.value.markers.is_clear(cursor, text);
@@ -310,6 +313,7 @@ impl Reader {
         Verdict::Complete(read)
     }
 
+    /// The call ends here, whatever is open.
     pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
         match &mut self.state {
             State::Value(open) => call.leftover.push_str(&open.ends.take_held()),
@@ -325,6 +329,7 @@ impl Reader {
         self.complete(0, call, cx);
     }
 
+    /// Generation ended: whether the arguments are whole.
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
         match &mut self.state {
             State::Value(open) => {
@@ -350,6 +355,7 @@ impl Reader {
         }
     }
 
+    /// Bytes read and not yet decided.
     pub(super) fn held(&self) -> usize {
         let value = match &self.state {
             State::Value(open) => open.value.held() + open.ends.held(),

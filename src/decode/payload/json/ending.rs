@@ -17,6 +17,7 @@ enum Finished {
 }
 
 impl Reader {
+    /// Generation ended: what is whole then is a call.
     pub(in crate::decode::payload) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
         // These may well be the object's own.
         if !self.maybe.is_empty() && self.maybe.chars().all(|c| matches!(c, '}' | ']' | ')')) {

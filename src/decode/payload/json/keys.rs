@@ -11,6 +11,7 @@ use crate::decode::call::{Call, Context};
 use crate::decode::unescape::Unescape;
 
 impl Reader {
+    /// The beginning of a key, or the closer of an object.
     pub(super) fn key(&mut self, c: char) -> Next {
         self.word.clear();
         self.since.clear();
@@ -35,6 +36,7 @@ impl Reader {
         Next::Read
     }
 
+    /// One more character of a key between quotes.
     pub(super) fn key_text(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
         if self.since.len() > SINCE_BYTES_MAX {
             return self.no_key(cx, call);
@@ -52,6 +54,7 @@ impl Reader {
         Next::Read
     }
 
+    /// One more character of a key without quotes.
     pub(super) fn key_word(&mut self, c: char) -> Next {
         if c == '_' || c == '-' || c.is_alphanumeric() {
             self.key_character(c);
@@ -68,6 +71,7 @@ impl Reader {
         }
     }
 
+    /// The colon behind a key, whose meaning is known then.
     pub(super) fn colon(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
         if c == ':' {
             self.since.clear();
@@ -120,6 +124,7 @@ impl Reader {
         }
     }
 
+    /// The first character of a value: what is read depends on its key.
     pub(super) fn value(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
         let quoted = matches!(c, '"' | '\'' | '\u{201c}');
         let quote = if c == '\u{201c}' { '\u{201d}' } else { c };

@@ -34,6 +34,7 @@ impl Reader {
         matches!(self.arguments, Arguments::Whole | Arguments::Open | Arguments::OpenEmpty)
     }
 
+    /// The value of another key begins.
     pub(super) fn begin_member(&mut self, cx: &Context<'_>, call: &mut Call) {
         let mut key = String::new();
         if unescape_into(&self.word, &mut key).is_none() {

@@ -23,6 +23,7 @@ pub(super) struct Hold {
     pub opener: bool,
 }
 
+/// What stands behind a possible end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Markers, and whitespace between them.
@@ -56,6 +57,7 @@ pub(super) enum Worth {
 }
 
 impl Hold {
+    /// What begins with this marker.
     pub(super) fn new(text: &str, place: Place) -> Self {
         Self {
             text: text.to_string(),
@@ -81,6 +83,7 @@ impl Hold {
         self.text.split_off(self.markup.min(self.text.len()))
     }
 
+    /// What the markers are worth now that text follows them.
     pub(super) fn worth(&self) -> Worth {
         if self.value && self.wrapper && !self.is_quoted && self.place != Place::Astray {
             return Worth::End;

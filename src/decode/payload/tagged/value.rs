@@ -35,6 +35,7 @@ enum Form {
 }
 
 impl Value {
+    /// A value of these kinds.
     pub fn new(kinds: Kinds) -> Self {
         Self::of(kinds, Form::Open)
     }
@@ -48,6 +49,7 @@ impl Value {
         Self { kinds, form, text: String::new(), trimmed: 0..0, is_numeric: true }
     }
 
+    /// More of its text.
     pub fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) {
         if text.is_empty() {
             return;
@@ -173,6 +175,7 @@ impl Value {
         matches!(self.form, Form::String)
     }
 
+    /// Whether it may be all of the arguments.
     pub fn is_whole(&self) -> bool {
         matches!(self.form, Form::Whole)
     }
@@ -183,6 +186,7 @@ impl Value {
         std::mem::take(&mut self.text)
     }
 
+    /// Bytes that are kept.
     pub fn held(&self) -> usize {
         self.text.len()
     }
