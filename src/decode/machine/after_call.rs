@@ -31,11 +31,11 @@ impl Decoder {
                 Step::Read => continue,
                 Step::Marker(found) => {
                     let (role, marker) = (table.role(found), table.markers.text(found).to_string());
-                    self.marker(role, &marker, sink);
+                    self.marker(role, marker, sink);
                     return (at + c.len_utf8(), None);
                 }
                 Step::Call => {
-                    self.begin("", Opener::Bare, Role::default());
+                    self.begin(String::new(), Opener::Bare, Role::default());
                     return (at, None);
                 }
                 Step::Again(held) => held,

@@ -32,7 +32,7 @@ impl Pending {
 
 impl Decoder {
     /// A call may begin with `marker`, which was just found.
-    pub(super) fn begin(&mut self, marker: &str, by: Opener, role: Role) {
+    pub(super) fn begin(&mut self, marker: String, by: Opener, role: Role) {
         let Some(origin) = self.take_origin() else { return };
         let is_wrapped = by == Opener::Wrapper || origin.outside().place.left_open().wrapper == Awaited::Yes;
         let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };
@@ -41,17 +41,17 @@ impl Decoder {
         let mut pending = Pending {
             payload: Payload::new(&self.settings.dialect, &call),
             call,
-            raw: marker.to_string(),
             opener: marker.len(),
-            lead: Lead::new(marker, by, &self.settings.dialect),
+            lead: Lead::new(&marker, by, &self.settings.dialect),
+            raw: marker,
             by,
             role,
             stage: Stage::Kept,
             origin,
             wrapped,
         };
-        if matches!(pending.lead, Lead::Over) && !marker.is_empty() {
-            let verdict = pending.payload.push(marker, &cx, &mut pending.call);
+        if matches!(pending.lead, Lead::Over) && !pending.raw.is_empty() {
+            let verdict = pending.payload.push(&pending.raw, &cx, &mut pending.call);
             debug_assert_eq!(verdict, Verdict::More, "a bare opener begins its payload");
         }
         self.state = State::Call(Box::new(pending));

@@ -67,8 +67,7 @@ impl Decoder {
         let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found));
         let opener = std::mem::take(&mut thought.opener);
         if let Some(by) = role.opens.filter(|&by| may_open(by, &thought.lines, spec)) {
-            let marker = marker.to_string();
-            self.begin(&marker, by, role);
+            self.begin(marker.to_string(), by, role);
         } else if role.reasoning == Some(Edge::Close) {
             if let State::Reasoning(Thought { mut outside, .. }) = std::mem::replace(&mut self.state, State::Closed) {
                 outside.after_reasoning();

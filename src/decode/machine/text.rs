@@ -32,31 +32,31 @@ impl Decoder {
         let read = text.len() - step.rest.len();
         if let Some(found) = step.found {
             let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found).to_string());
-            self.marker(role, &marker, sink);
+            self.marker(role, marker, sink);
         }
         read
     }
 
     /// Does what a marker outside calls and reasoning means where it stands.
-    pub(super) fn marker(&mut self, role: Role, marker: &str, sink: &mut impl FnMut(Event<'_>)) {
+    pub(super) fn marker(&mut self, role: Role, marker: String, sink: &mut impl FnMut(Event<'_>)) {
         let State::Outside(outside) = &mut self.state else { return };
         let (after_call, left_open) = (outside.is_after_call(), outside.place.left_open());
         let spec = self.settings.dialect.spec();
         let opens = role.opens.filter(|&by| outside.is_fresh() || may_open(by, &outside.lines, spec));
         if role.closes_fence && outside.place.fence() == Awaited::Yes {
-            outside.close_fence(marker);
+            outside.close_fence(&marker);
         } else if let Some(by) = opens {
             self.begin(marker, by, role);
         } else if role.closes && (after_call || left_open.wrapper == Awaited::Yes) && outside.has_room() {
-            outside.close_wrapper(marker);
+            outside.close_wrapper(&marker);
         } else if role.ends_turn && outside.has_room() {
-            outside.absorb_token(marker);
+            outside.absorb_token(&marker);
         } else if role.reasoning == Some(Edge::Open) {
             self.enter_reasoning();
         } else if role.reasoning == Some(Edge::Close) && left_open.reasoning == Awaited::Yes {
             outside.close_reasoning();
         } else {
-            outside.push(marker, sink);
+            outside.push(&marker, sink);
         }
     }
 
@@ -66,7 +66,7 @@ impl Decoder {
         let (Some(c), Place::Start { fence }) = (text.chars().next(), outside.place) else { return false };
         let spec = self.settings.dialect.spec();
         if may_be_unmarked(spec, fence) && spec.unmarked(c).is_some() {
-            self.begin("", Opener::Bare, Role::default());
+            self.begin(String::new(), Opener::Bare, Role::default());
             return true;
         }
         if c == '`' && spec.call.start.is_some() && fence == Awaited::No {
