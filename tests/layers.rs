@@ -7,6 +7,8 @@ use std::fs;
 
 #[path = "layers/circles.rs"]
 mod circles;
+#[path = "layers/members.rs"]
+mod members;
 #[path = "layers/paths.rs"]
 mod paths;
 #[path = "layers/source.rs"]
