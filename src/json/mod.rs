@@ -6,6 +6,7 @@ mod edits;
 mod escape;
 mod extent;
 mod object;
+mod part;
 pub mod repair;
 mod tokens;
 mod unescape;
@@ -14,7 +15,10 @@ pub use depth::Depth;
 pub use edits::Edits;
 pub use escape::{escape_into, is_plain, write_string};
 pub use extent::Extent;
+#[cfg(test)]
+pub(crate) use object::counted;
 pub use object::{Edit, Object, array, inside, string};
+pub use part::elements;
 pub use tokens::{Spacing, Token, tokens, write_spaced};
 pub use unescape::{is_well_formed, unescape_into};
 

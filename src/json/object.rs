@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::part::members;
 use super::unescape_into;
 
 /// An object's members, borrowed from its text. A key may occur more than once.
@@ -40,10 +41,18 @@ impl<'a> Object<'a> {
 
     /// `None` when the text is not JSON, or not an object.
     pub fn parse(text: &'a str) -> Option<Self> {
+        #[cfg(test)]
+        counted::read(text);
         // The first byte decides, so that the whole of something else is not read for nothing.
         text.trim_ascii_start().starts_with('{').then_some(())?;
         let Members(members) = serde_json::from_str(text).ok()?;
         Some(Self { text, members })
+    }
+
+    /// An object that was cut out of JSON that has been read, so that it is not judged again. `None` when the text is none.
+    pub fn part(text: &'a str) -> Option<Self> {
+        let members = members(text)?.into_iter().map(|(key, value)| Member { key: key_text(key), value });
+        Some(Self { text, members: members.collect() })
     }
 
     /// `{}`.
@@ -79,6 +88,8 @@ impl<'a> Object<'a> {
     /// The object's text with some members changed.
     /// Of a key that occurs more than once `Set` changes the last and `Remove` removes all.
     pub fn edited(&self, edits: &[(&str, Edit<'_>)]) -> String {
+        #[cfg(test)]
+        counted::written(self.text);
         let mut out = String::with_capacity(self.text.len());
         let open = self.text.find('{').map_or(0, |at| at + 1);
         out.push_str(self.text.get(..open).unwrap_or_default());
@@ -178,6 +189,37 @@ fn key_text(written: &str) -> Cow<'_, str> {
     match unescape_into(inside, &mut text) {
         Some(()) => Cow::Owned(text),
         None => Cow::Borrowed(inside),
+    }
+}
+
+/// How often texts of a length are read as objects and written as such, for tests that count it.
+#[cfg(test)]
+pub(crate) mod counted {
+    use std::cell::Cell;
+
+    thread_local! {
+        static COUNT: Cell<(usize, usize, usize)> = const { Cell::new((usize::MAX, 0, 0)) };
+    }
+
+    /// Counts texts of this length, from now on.
+    pub fn begin(length: usize) {
+        COUNT.set((length, 0, 0));
+    }
+
+    /// How often they were read and written.
+    pub fn end() -> (usize, usize) {
+        let (_, read, written) = COUNT.replace((usize::MAX, 0, 0));
+        (read, written)
+    }
+
+    pub(super) fn read(text: &str) {
+        let (length, read, written) = COUNT.get();
+        COUNT.set((length, read + usize::from(text.len() == length), written));
+    }
+
+    pub(super) fn written(text: &str) {
+        let (length, read, written) = COUNT.get();
+        COUNT.set((length, read, written + usize::from(text.len() == length)));
     }
 }
 

@@ -1,6 +1,9 @@
 //! The tokens of a JSON text, and the text written anew with other white space.
 //! Takes the text to be JSON; of what is not, it makes something or other, and ends.
 
+use std::borrow::Cow;
+
+use super::part::string_length;
 use super::{string, write_string};
 
 /// One token of a JSON text.
@@ -85,8 +88,9 @@ pub fn write_spaced(text: &str, spacing: Spacing, out: &mut String) {
 /// Appends a string token without needless escapes. Half a surrogate pair, which no text can hold, stays escaped.
 fn write_plain(written: &str, out: &mut String) {
     match string(written) {
-        Some(text) => write_string(&text, out),
-        None => out.push_str(written),
+        // Nothing in it is escaped, so nothing has to be.
+        Some(Cow::Borrowed(_)) | None => out.push_str(written),
+        Some(Cow::Owned(text)) => write_string(&text, out),
     }
 }
 
@@ -98,19 +102,6 @@ fn break_line(spacing: Spacing, depth: usize, otherwise: &str, out: &mut String)
             out.extend(std::iter::repeat_n("    ", depth));
         }
     }
-}
-
-/// Bytes of the string literal at the start of `text`.
-fn string_length(text: &str) -> usize {
-    let mut at = 1;
-    while let Some(found) = text.as_bytes().get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += found;
-        match text.as_bytes().get(at) {
-            Some(b'"') => return at + 1,
-            _ => at += 2,
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::dialect::Dialects;
 use crate::engine::{Engine, ToolsMode};
 use crate::json::Object;
 
+mod combinations;
 mod head;
 mod history;
 

@@ -66,14 +66,22 @@ pub const BETWEEN_SENTENCES: &str = "\n\n";
 
 fn write_tool(dialect: &Dialect, tool: &str, out: &mut String) {
     let form = dialect.spec().prompt.tools.form;
-    let function = || Object::parse(tool)?.get("function").and_then(Object::parse);
-    match (form, function()) {
+    let function = match form {
+        ToolsForm::Json | ToolsForm::JsonPretty => None,
+        ToolsForm::Xml | ToolsForm::Declaration | ToolsForm::Signature => function(tool),
+    };
+    match (form, function) {
         (ToolsForm::JsonPretty, _) if tool.len() <= INDENTED_BYTES_MAX => write_spaced(tool, Spacing::Indented, out),
         (ToolsForm::Json | ToolsForm::JsonPretty, _) | (_, None) => write_spaced(tool, Spacing::Line, out),
         (ToolsForm::Xml, Some(function)) => xml::write(&function, out),
         (ToolsForm::Declaration, Some(function)) => declaration::write(&function, quote(dialect), out),
         (ToolsForm::Signature, Some(function)) => signature::write(&function, out),
     }
+}
+
+/// The function of a tool.
+fn function(tool: &str) -> Option<Object<'_>> {
+    Object::part(Object::part(tool)?.get("function")?)
 }
 
 /// Appends a past call. `arguments` is what the client sent, which need not be JSON.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::tool::Offered;
 use crate::chat::{Calls, Choice};
-use crate::json::{Object, array, string};
+use crate::json::{Object, elements, string};
 
 /// A `tool_choice` that was understood. With nothing said, anything may be called.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl<'a> ToolChoice<'a> {
         if let Some(word) = string(written) {
             return mode(&word).map(Self::of);
         }
-        let choice = Object::parse(written)?;
+        let choice = Object::part(written)?;
         let read = match choice.present("type").or_else(|| choice.present("mode")).map(string) {
             Some(kind) => Self::of_kind(&kind?, &choice),
             None => Self::untyped(&choice),
@@ -71,7 +71,7 @@ impl<'a> ToolChoice<'a> {
         let mut members = choice.members();
         match (members.next(), members.next()) {
             (None, _) => Some(Self::of(Choice::Auto)),
-            (Some(("tool", inner)), None) => named(&Object::parse(inner)?),
+            (Some(("tool", inner)), None) => named(&Object::part(inner)?),
             (Some((word, _)), None) => mode(word).map(Self::of),
             _ => None,
         }
@@ -94,9 +94,10 @@ fn named<'a>(choice: &Object<'a>) -> Option<ToolChoice<'a>> {
 
 /// `allowed_tools`: a mode and a list, which stand in an object of their own or not.
 fn allowed<'a>(choice: &Object<'a>) -> Option<ToolChoice<'a>> {
-    let inner = choice.get("allowed_tools").and_then(Object::parse);
+    let inner = choice.get("allowed_tools").and_then(Object::part);
     let list = inner.as_ref().unwrap_or(choice);
-    let names = array(list.get("tools")?)?.into_iter().map(|tool| string(tool).or_else(|| name(&Object::parse(tool)?)));
+    let names =
+        elements(list.get("tools")?)?.into_iter().map(|tool| string(tool).or_else(|| name(&Object::part(tool)?)));
     let allowed: Vec<_> = names.collect::<Option<_>>()?;
     let choice = list.string("mode").map_or(Some(Choice::Auto), |word| mode(&word))?;
     (!allowed.is_empty()).then_some(ToolChoice { allowed, ..ToolChoice::of(choice) })
@@ -104,7 +105,7 @@ fn allowed<'a>(choice: &Object<'a>) -> Option<ToolChoice<'a>> {
 
 /// The function that an object names: as chat completions write it, or as others do.
 fn name<'a>(object: &Object<'a>) -> Option<Cow<'a, str>> {
-    object.get("function").and_then(Object::parse).map_or_else(|| object.string("name"), |f| f.string("name"))
+    object.get("function").and_then(Object::part).map_or_else(|| object.string("name"), |f| f.string("name"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Content of a message: a string, or a list of parts of which some are text.
 
-use crate::json::{Object, array, inside};
+use crate::json::{Object, elements, inside};
 
 /// The content of a message, as it was written.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ impl<'a> Content<'a> {
     pub fn read(written: Option<&'a str>) -> Option<Self> {
         match written {
             None | Some("null") => Some(Self::Parts(vec![])),
-            Some(written) => inside(written).map(Self::Text).or_else(|| array(written).map(Self::Parts)),
+            Some(written) => inside(written).map(Self::Text).or_else(|| elements(written).map(Self::Parts)),
         }
     }
 }
@@ -32,7 +32,7 @@ pub enum Part<'a> {
 impl<'a> Part<'a> {
     /// `None` when it is no object.
     pub fn read(written: &'a str) -> Option<Self> {
-        let object = Object::parse(written)?;
+        let object = Object::part(written)?;
         let is_text = object.string("type").as_deref() == Some("text");
         let text = object.get("text").and_then(inside).filter(|_| is_text);
         Some(text.map_or(Self::Other(written), Self::Text))

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use crate::json::{Edit, Object, array, write_string};
+use crate::json::{Edit, Object, elements, write_string};
 
 /// A message, read no further than its members.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub struct Call<'a> {
 
 /// Takes a list of messages apart. `None` when it is none.
 pub(super) fn read(written: &str) -> Option<Vec<Message<'_>>> {
-    Some(array(written)?.into_iter().map(Message::read).collect())
+    Some(elements(written)?.into_iter().map(Message::read).collect())
 }
 
 /// Whether messages, as they were written, may tell of calls. They surely do not where neither the word that says so
@@ -47,7 +47,7 @@ pub(super) fn may_tell_of_calls(written: &str) -> bool {
 
 impl<'a> Message<'a> {
     fn read(text: &'a str) -> Self {
-        let object = Object::parse(text);
+        let object = Object::part(text);
         let role = object.as_ref().and_then(|object| object.string("role"));
         let calls = match object.as_ref().and_then(|object| object.present("tool_calls")) {
             Some(written) if role.as_deref() == Some("assistant") && written != "[]" => Calls::read(written),
@@ -144,14 +144,14 @@ fn quoted(text: &str) -> Edit<'static> {
 
 impl<'a> Calls<'a> {
     fn read(written: &'a str) -> Self {
-        array(written).map_or(Self::Unclear, |calls| Self::Some(calls.into_iter().map(Call::read).collect()))
+        elements(written).map_or(Self::Unclear, |calls| Self::Some(calls.into_iter().map(Call::read).collect()))
     }
 }
 
 impl<'a> Call<'a> {
     fn read(text: &'a str) -> Self {
-        let object = Object::parse(text);
-        let function = object.as_ref().and_then(|call| Object::parse(call.get("function")?));
+        let object = Object::part(text);
+        let function = object.as_ref().and_then(|call| Object::part(call.get("function")?));
         Self { text, object, function }
     }
 

@@ -62,7 +62,7 @@ impl<'a> Request<'a> {
     }
 
     pub fn usage(&self) -> Usage {
-        let options = self.body.get("stream_options").and_then(Object::parse);
+        let options = self.body.get("stream_options").and_then(Object::part);
         match options.and_then(|options| options.get("include_usage")) {
             Some("true") => Usage::Asked,
             _ => Usage::Unasked,
@@ -76,7 +76,7 @@ impl<'a> Request<'a> {
 
     /// The kind of answer that it asks for beside text.
     pub fn response_format(&self) -> Option<Cow<'a, str>> {
-        let format = self.body.get("response_format").and_then(Object::parse)?;
+        let format = self.body.get("response_format").and_then(Object::part)?;
         format.string("type").filter(|kind| kind != "text")
     }
 
@@ -133,7 +133,7 @@ impl<'a> Request<'a> {
     pub fn for_a_stream(&self) -> Option<Edits<'a>> {
         self.body.present("messages")?;
         (self.stream() == Stream::Unasked).then_some(())?;
-        let options = self.body.present("stream_options").map_or_else(|| Some(Object::empty()), Object::parse)?;
+        let options = self.body.present("stream_options").map_or_else(|| Some(Object::empty()), Object::part)?;
         let yes = || Edit::Set(Cow::Borrowed("true"));
         let options = options.edited(&[("include_usage", yes())]);
         Some(Edits(vec![("stream", yes()), ("stream_options", Edit::Set(options.into()))]))

@@ -5,7 +5,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
 use crate::chat;
-use crate::json::{Object, array, string};
+use crate::json::{Object, elements, string};
 
 /// One tool, read and as it was written.
 #[derive(Debug)]
@@ -16,9 +16,9 @@ pub struct Offered<'a> {
 
 /// The tools, if every one of them is a function.
 pub(super) fn read(written: &str) -> Option<Vec<Offered<'_>>> {
-    array(written)?
+    elements(written)?
         .into_iter()
-        .map(|written| Some(Offered { written, tool: tool(&Object::parse(written)?)? }))
+        .map(|written| Some(Offered { written, tool: tool(&Object::part(written)?)? }))
         .collect()
 }
 
@@ -37,7 +37,7 @@ impl<'de> Deserialize<'de> for Tools {
 /// One tool, read as servers read it: of what occurs twice the last counts, and its description is not looked at.
 fn tool(tool: &Object<'_>) -> Option<chat::Tool> {
     let kind = tool.present("type").map_or(Some("function".into()), string)?;
-    let function = Object::parse(tool.get("function")?)?;
+    let function = Object::part(tool.get("function")?)?;
     let parameters = function.present("parameters").map(Into::into);
     (kind == "function").then_some(chat::Tool { name: function.string("name")?.into_owned(), parameters })
 }
