@@ -36,8 +36,7 @@ fn a_models_own_id_reaches_the_client_once() {
     let body = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": TEXT}, "finish_reason": "stop"}]});
     let mut rewriter = BodyRewriter::new(&with_ids(), &Limits::default());
-    let mut out = BytesMut::new();
-    rewriter.push(Bytes::from(body.to_string()), &mut out);
+    let mut out = BytesMut::from(rewriter.push(Bytes::from(body.to_string())));
     rewriter.finish(&mut out);
     let body: Value = serde_json::from_slice(&out).unwrap();
     let calls = body.pointer("/choices/0/message/tool_calls").and_then(Value::as_array).unwrap();
