@@ -7,8 +7,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use bytes::BytesMut;
-
 use super::out::Out;
 use crate::api::openai::chunk::{object, place};
 use crate::api::{Depth, ModelName};
@@ -38,7 +36,7 @@ impl Alias {
     /// Writes an event that nobody else reads.
     pub(super) fn write(&mut self, event: &sse::Event<'_>, out: &mut Out) {
         if let Some(at) = self.known.find(event.raw) {
-            return splice(event.raw, at, &self.name, &mut out.made);
+            return splice(event.raw, at, &self.name, out);
         }
         let object = event.data().and_then(object);
         let Some(found) = object.as_ref().and_then(ModelName::of) else { return out.pass(event) };
@@ -46,7 +44,7 @@ impl Alias {
         if found.depth == Depth::Top && matches!(event.joined, Cow::Borrowed(_)) {
             self.known.learn(event.raw, at.clone());
         }
-        splice(&event.joined, at, &self.name, &mut out.made);
+        splice(&event.joined, at, &self.name, out);
     }
 
     /// Notes the replacement in what was parsed of `data`, and says where it is.
@@ -57,10 +55,9 @@ impl Alias {
     }
 }
 
-fn splice(source: &[u8], at: Range<usize>, name: &str, out: &mut BytesMut) {
-    out.extend_from_slice(source.get(..at.start).unwrap_or_default());
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(source.get(at.end..).unwrap_or_default());
+fn splice(source: &[u8], at: Range<usize>, name: &str, out: &mut Out) {
+    let (before, behind) = (source.get(..at.start).unwrap_or_default(), source.get(at.end..).unwrap_or_default());
+    out.put([before, name.as_bytes(), behind]);
 }
 
 /// What stood around the name in an event that was parsed.

@@ -26,6 +26,8 @@ impl Out {
 
     /// This goes out, and not the event.
     pub(super) fn put<const N: usize>(&mut self, parts: [&[u8]; N]) {
+        // At once, so that memory is taken once.
+        self.made.reserve(parts.iter().map(|part| part.len()).sum());
         for part in parts {
             self.made.extend_from_slice(part);
         }

@@ -42,6 +42,7 @@ impl Edits {
     /// Appends the source with all replacements made.
     pub fn apply(&mut self, source: &[u8], out: &mut BytesMut) {
         self.edits.sort_by_key(|edit| edit.at.start);
+        out.reserve(source.len() + self.text.len());
         let mut kept = 0;
         for edit in &self.edits {
             debug_assert!(kept <= edit.at.start && edit.at.end <= source.len(), "edits overlap or lie outside");
