@@ -1,5 +1,6 @@
-//! What happens to a request before a peer is chosen: measured, read if it must be, sent to a pool, rewritten.
-//! Rewrites nothing itself; `plan` does.
+//! Admission of a request, before a server is chosen for it: its head is measured, its body read if it must be, its pool
+//! found, and its plan made.
+//! Decides nothing about its answer itself; `plan` does.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a request belongs to: the session that its client names, and what its prompt begins with.
+//! Sticky sessions and prefix affinity: the session that a request's client names, and what its prompt begins with.
 //! Chooses no server; the pool does.
 
 use pingora::http::RequestHeader;

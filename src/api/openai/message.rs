@@ -160,10 +160,12 @@ impl<'a> Call<'a> {
         self.text
     }
 
+    /// Its id, by which results name it.
     pub fn id(&self) -> Option<Cow<'a, str>> {
         self.object.as_ref()?.string("id")
     }
 
+    /// The name of the function.
     pub fn name(&self) -> Option<Cow<'a, str>> {
         self.function.as_ref()?.string("name")
     }
