@@ -5,9 +5,8 @@
 Each program runs under valgrind, with one thread for requests so that it counts the same each time; its server and its
 client are this process. A figure is what a longer run counts more than a shorter one, so that starting and stopping are
 not in it, and the median of a few. The bare proxy is that of `benches/gateway`, which cargo builds unless `--bare` says
-where it is. With `--functions` it says what each of toolgate's own functions costs, with all that it calls: one that is
-in its own calls, or that was compiled for several types that call each other, is counted more than once, and one that
-was put into its caller is not seen.
+where it is. With `--functions` it says what each of toolgate's own functions costs, with all that it calls. One that
+the compiler put into its caller is not seen; one that is called again from below itself is counted more than once.
 """
 
 import argparse
@@ -15,6 +14,7 @@ import collections
 import json
 import os
 import pathlib
+import queue
 import random
 import re
 import signal
@@ -28,7 +28,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).parent.parent
 PATIENCE = 60
-FUNCTIONS_MAX = 60
+FUNCTIONS_MAX = 40
 
 TOOLS = [
     {"type": "function", "function": {"name": "note", "description": "Writes a note.", "parameters": {
@@ -95,20 +95,17 @@ def texts(tokens):
 
 
 class Server:
-    """Answers each request with the events of a run, at once, or each when its client has the one before."""
+    """Answers each request with the tokens of a run, at once, or each when its client has the one before."""
 
     def __init__(self, kind, run):
-        # Behind a comma in a string its reader waits for more, so events that come alone have none.
-        tokens = [token for token in TOKENS if not run.alone or token.strip().isalpha()]
         begin = [event({"role": "assistant", "content": None}), *texts(kind.opening)]
-        tokens = texts(tokens[at % len(tokens)] for at in range(run.tokens))
         end = [*texts(kind.closing), event({}, "stop"), chunk("data: [DONE]\n\n"), chunk("")]
-        # The first token goes with what is before it, since that may be held back.
-        alone = tokens[1:] if run.alone else []
-        self.before = HEAD + b"".join(begin + tokens[:len(tokens) - len(alone)])
-        self.alone = alone
+        # Those that come alone are told apart, and nothing in them lets their reader wait for more.
+        self.alone = [f" gate{at}x" for at in range(run.tokens)] if run.alone else []
+        many = [] if run.alone else [TOKENS[at % len(TOKENS)] for at in range(run.tokens)]
+        self.before = HEAD + b"".join([*begin, *texts(many)])
         self.after = b"".join(end)
-        self.had = threading.Semaphore(0)
+        self.had = queue.SimpleQueue()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.serve, daemon=True).start()
@@ -124,19 +121,16 @@ class Server:
             if not read_head(connection).startswith(b"POST"):
                 return connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             connection.sendall(self.before)
-            if self.alone:
-                self.let_settle()
-            for piece in self.alone:
+            for token, piece in zip(self.alone, texts(self.alone)):
                 connection.sendall(piece)
-                # One that does not come out ends the answer, and so the count.
-                if not self.had.acquire(timeout=PATIENCE):
-                    return None
+                self.wait_for(token.encode())
             return connection.sendall(self.after)
 
-    def let_settle(self):
-        time.sleep(0.5)
-        while self.had.acquire(blocking=False):
-            pass
+    def wait_for(self, token):
+        """Until the client has a token. One that does not come out ends the answer, and so the count."""
+        had = b""
+        while token not in had:
+            had += self.had.get(timeout=PATIENCE)
 
 
 def read_head(connection):
@@ -153,7 +147,7 @@ def read_head(connection):
 
 
 def request(kind, server, port):
-    """Sends a request and reads its answer to the end, telling the server of each event that comes."""
+    """Sends a request and reads its answer to the end, telling the server what comes."""
     messages = [{"role": "system", "content": "You keep the gate."}, *kind.history,
                 {"role": "user", "content": "Who goes there? Make a note of it."}]
     body = {"model": "m", "stream": True, "messages": messages}
@@ -166,10 +160,9 @@ def request(kind, server, port):
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
         connection.sendall(head + body)
         while piece := connection.recv(65536):
-            # An event ends in two line feeds, which may come one by one.
-            if events := (answer[-1:] + piece).count(b"\n\n"):
-                server.had.release(events)
             answer += piece
+            if server.alone:
+                server.had.put(piece)
     return answer
 
 
@@ -225,12 +218,12 @@ def toolgate(path):
         file = pathlib.Path(folder) / "toolgate.yaml"
         pool = {"name": "default", "dialect": "hermes", "peers": [f"http://{server}"]}
         file.write_text(json.dumps({"listen": own, "server": {"threads": 1}, "pools": [pool]}))
-        return [path, "run", "-c", file]
-    return Program(pathlib.Path(path).name, command)
+        return [path.resolve(), "run", "-c", file]
+    return Program(path.name, command)
 
 
 def bare(path):
-    return Program("bare Pingora", lambda _, own, server: [path, "bare", own, server, "1"], call_ends="stop")
+    return Program("bare Pingora", lambda _, own, server: [path.resolve(), "bare", own, server, "1"], call_ends="stop")
 
 
 def built_bench():
@@ -238,17 +231,31 @@ def built_bench():
     command = ["cargo", "bench", "--no-run", "--bench", "gateway", "--message-format=json"]
     output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     messages = [json.loads(line) for line in output.splitlines()]
-    return next(m["executable"] for m in messages
-                if m["reason"] == "compiler-artifact" and m["target"]["name"] == "gateway")
+    return next(pathlib.Path(message["executable"]) for message in messages
+                if message["reason"] == "compiler-artifact" and message["target"]["name"] == "gateway")
 
 
 def inclusive(out):
     """Instructions of each function with all that it calls, out of callgrind's file; generic copies are one."""
-    command = ["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", out]
-    report = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    totals = collections.Counter()
-    for count, name in re.findall(r"^ *([\d,]+) \([^)]*\)  \S*?:(.+?)(?: \[[^]]*\])?$", report, re.M):
-        totals[re.sub(r"::h[0-9a-f]{16}|'\d+$", "", name)] += int(count.replace(",", ""))
+    names, totals = {}, collections.Counter()
+    function = called = None
+    with open(out) as lines:
+        for line in lines:
+            key, _, value = line.strip().partition("=")
+            if key in ("fn", "cfn"):
+                # A name is written once, behind its number.
+                number, _, name = value.partition(" ")
+                if name:
+                    names[number] = re.sub(r"::h[0-9a-f]{16}|'\d+$", "", name)
+                if key == "fn":
+                    function = names[number]
+                else:
+                    called = names[number]
+            elif line[0] in "+-*0123456789":
+                # Its own, or the whole of a call; what it calls of itself is in its own.
+                if called != function:
+                    totals[function] += int(line.split()[-1])
+                called = None
     return totals
 
 
@@ -290,16 +297,15 @@ def print_functions(programs, row):
     costs = [program.functions(row) for program in programs]
     print(f"| {row.name} | " + " | ".join(program.name for program in programs) + " |")
     print("|--|" + "--|" * len(programs))
-    names = [name for name in set().union(*costs) if "toolgate" in name]
-    names.sort(key=lambda name: max(cost.get(name, 0) for cost in costs), reverse=True)
-    for name in names[:FUNCTIONS_MAX]:
+    most = {name: max(cost.get(name, 0) for cost in costs) for name in set().union(*costs) if "toolgate" in name}
+    for name in sorted(most, key=most.get, reverse=True)[:FUNCTIONS_MAX]:
         print(f"| `{name}` | " + " | ".join(f"{cost.get(name, 0):,.0f}" for cost in costs) + " |")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program", nargs="+", help="toolgate, built with optimisations")
-    parser.add_argument("--bare", help="the built program of benches/gateway")
+    parser.add_argument("program", nargs="+", type=pathlib.Path, help="toolgate, built with optimisations")
+    parser.add_argument("--bare", type=pathlib.Path, help="the built program of benches/gateway")
     parser.add_argument("--rounds", type=int, default=3, help="how many differences a figure is the median of")
     parser.add_argument("--rows", default="", help="only rows in whose name this stands")
     parser.add_argument("--functions", action="store_true", help="of each row, where the instructions are")
