@@ -1,4 +1,4 @@
-//! The numbers that nothing may exceed.
+//! Limits: the numbers that nothing may exceed.
 //! Knows nothing of configuration syntax: `config` fills it in.
 
 /// What one exchange may cost.

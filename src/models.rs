@@ -1,4 +1,4 @@
-//! The list of models that clients see, merged from what several servers list.
+//! Model list that clients see, merged from what several servers list.
 //! Asks nobody: who lists what is handed in, and an entry keeps all that its server said of the model.
 
 mod private;

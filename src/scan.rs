@@ -1,4 +1,4 @@
-//! Finds markers in text that arrives in pieces.
+//! Marker scanner: finds markers in text that arrives in pieces.
 //! Keeps no text: what is held back is a prefix of a marker, so the marker table already has it.
 //!
 //! The Aho-Corasick state is carried across pieces. When a piece ends in a state that is `k` bytes deep in

@@ -1,4 +1,4 @@
-//! Starts the gateway: binds its addresses, and has it serve until `stop` has stopped it.
+//! Server: starts the gateway: binds its addresses, and has it serve until `stop` has stopped it.
 //! Reads no file; the command line does, at first and whenever it is asked to.
 
 mod bound;

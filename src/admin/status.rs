@@ -1,4 +1,4 @@
-//! What there is and how it goes, as JSON: for the page, and for whoever writes a better one.
+//! Status page: what there is and how it goes, as JSON: for the page, and for whoever writes a better one.
 //! docs/OPERATIONS.md says what each member means.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What an answer's head says of its body: whether it can be read, and how it comes.
+//! Head of an answer, and what it says of the body: whether it can be read, and how it comes.
 //! Decides nothing about what is done to it.
 
 /// The facts of a head that matter to whoever reads the body.

@@ -1,4 +1,4 @@
-//! The text of events that follow each other, unescaped.
+//! Letters cut in two: the text of events that follow each other, unescaped.
 //! A letter of two UTF-16 units may come in two events, one half in each, as servers cut that count in such units. The
 //! first half waits for the second; one that stays alone is U+FFFD.
 

@@ -1,4 +1,4 @@
-//! What a server tells of models: read whole, it goes on without what is private.
+//! List of models of one server: read whole, it goes on without what is private.
 //! Does not know what is private; `models` does.
 
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! What goes to the client for one piece of a stream, mostly that piece itself.
+//! Output for one piece of a stream: mostly that piece itself.
 //! Copies nothing as long as the events go on as they came, one behind the other from the piece's beginning.
 
 use bytes::{Bytes, BytesMut};

@@ -1,5 +1,5 @@
-//! Keeps what a decoder found in one piece of text until it is known how that goes to the client.
-//! Neighbours of one kind are one piece: an event of the upstream makes no more events than it must.
+//! Buffer of decoded events: keeps what a decoder found in one piece of text until it is known how that goes to the
+//! client. Neighbours of one kind are one piece: an event of the upstream makes no more events than it must.
 
 use crate::decode::Event;
 

@@ -1,4 +1,4 @@
-//! What is done to an answer: chosen by its head and by what its request asked for, then fed with its body.
+//! Pipeline of an answer: chosen by its head and by what its request asked for, then fed with its body.
 //! Knows no connection; the reading itself is the rewriters'.
 
 use bytes::{Bytes, BytesMut};

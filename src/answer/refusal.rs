@@ -1,5 +1,5 @@
-//! An answer that is no stream, for a client that has already got the head of one: it ends as an error event.
-//! Knows no connection; it is fed the answer's body.
+//! Refused stream: an answer that is none, for a client that has already got the head of one; it ends as an error
+//! event. Knows no connection; it is fed the answer's body.
 
 use bytes::{Bytes, BytesMut};
 

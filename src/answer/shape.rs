@@ -1,4 +1,4 @@
-//! A shortcut: the events of a stream differ only in their text.
+//! Shape of events, a shortcut: the events of a stream differ only in their text.
 //! Remembers what stood before and behind the text of an event that was parsed, and knows the next one by it.
 //!
 //! This is exact. An event with the same bytes before and behind a valid inside of a JSON string is the same JSON with

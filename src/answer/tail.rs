@@ -1,4 +1,4 @@
-//! The last bytes of a stream that passes through unread: an event may follow only what ends one.
+//! Tail of a stream: the last bytes of a stream that passes through unread: an event may follow only what ends one.
 //! Frames nothing, and changes nothing.
 
 /// The end of what has passed so far.

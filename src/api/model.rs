@@ -1,5 +1,5 @@
-//! Where an answer says its model's name, in those APIs too that pass through otherwise unread.
-//! Changes nothing.
+//! Model's name: where an answer says it, in those APIs too that pass through otherwise
+//! unread. Changes nothing.
 
 use crate::json::{Object, inside};
 

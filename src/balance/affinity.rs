@@ -1,5 +1,5 @@
-//! Who has what in its cache: the blocks that went to each peer, and whether it is seen to remember them.
-//! Believes what was sent until the answers tell otherwise, and chooses nobody.
+//! Prefix cache affinity: who has what in its cache, by the blocks that went to each peer, and whether it is seen to
+//! remember them. Believes what was sent until the answers tell otherwise, and chooses nobody.
 //!
 //! How long a server remembers depends on its slots and its memory, and none says. So each peer has a *span*: how
 //! many blocks may be written to it before one that is not used again counts as forgotten. The answers correct it:

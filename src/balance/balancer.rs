@@ -1,4 +1,4 @@
-//! Roster, health, policy, affinity and queue as one machine.
+//! Load balancer: roster, health, policy, affinity and queue as one machine.
 //! Decides who gets a place and counts the places; how a request reaches its peer is not its business.
 
 use std::collections::BTreeMap;

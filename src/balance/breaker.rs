@@ -1,4 +1,4 @@
-//! Whether a peer that fails is left alone for now.
+//! Circuit breaker: whether a peer that fails is left alone for now.
 //! Knows nothing of requests: it is told of successes and failures, and refuses nobody by itself.
 //!
 //! ```text

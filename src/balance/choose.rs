@@ -1,4 +1,4 @@
-//! Which peer a request gets: who could take it, which of them is best, and why.
+//! Choice of a peer for a request: who could take it, which of them is best, and why.
 //! Counts the place that it gives; when to ask, and who is before whom, is the balancer's business.
 
 use std::time::Duration;

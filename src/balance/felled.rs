@@ -1,4 +1,4 @@
-//! Which bodies servers died of, for as long as that is remembered.
+//! Poison requests: which bodies servers died of, for as long as that is remembered.
 //! Knows no body, only a number that stands for one, and no clock: time is handed in, as everywhere here.
 //!
 //! One death proves nothing: a server may be killed by its operator, or by another request. So the count decides, and

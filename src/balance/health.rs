@@ -1,4 +1,4 @@
-//! Whether a peer is alive: what it said when it was asked, and what became of its requests.
+//! Health of a peer, alive or not: what it said when it was asked, and what became of its requests.
 //! Asks nothing by itself.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Who is next among peers that are alive and have room.
+//! Load-balancing policies: who is next among peers that are alive and have room.
 //! Knows neither health nor queue, and counts nothing.
 
 use super::random::{Random, mix};

@@ -1,5 +1,5 @@
-//! What a prompt begins with, as a row of hashes: two prompts share a beginning as far as their rows agree.
-//! Keeps no text, and is the same on every replica and after every start.
+//! Prefix hashing: what a prompt begins with, as a row of hashes: two prompts share a beginning as far as their rows
+//! agree. Keeps no text, and is the same on every replica and after every start.
 //!
 //! The text is cut into blocks, and the hash of a block covers all that stands before it. A conversation that grows
 //! keeps its row and adds to it.

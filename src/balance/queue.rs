@@ -1,4 +1,4 @@
-//! Requests that wait for a place: first in, first out within a priority.
+//! Queue: requests that wait for a place: first in, first out within a priority.
 //! Does not know what they wait for.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Numbers that look random and follow from a seed, and the mixing that hashes share with them.
-//! Not for secrets.
+//! Random numbers from a seed: numbers that look random and follow from a seed, and the mixing that hashes share with
+//! them. Not for secrets.
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]

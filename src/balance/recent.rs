@@ -1,4 +1,4 @@
-//! A map that forgets what was not used for long, and so is bounded.
+//! Bounded map: a map that forgets what was not used for long, and so is bounded.
 //! Does not order its entries: it keeps two generations of them and drops the older one whole.
 
 use std::collections::HashMap;

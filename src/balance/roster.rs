@@ -1,4 +1,4 @@
-//! Who exists: the peers of a pool, how much each can take and how much it has.
+//! Roster: the peers of a pool, how much each can take and how much it has.
 //! Chooses none of them.
 
 use std::time::Duration;

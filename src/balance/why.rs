@@ -1,4 +1,4 @@
-//! Why a request went to its peer, for logs and headers.
+//! Reason of a placement: why a request went to its peer, for logs and headers.
 //! Decides nothing.
 
 use std::fmt;

@@ -1,5 +1,5 @@
-//! What the gateway writes to stderr: the access log's lines as they are, everything else with time and level.
-//! `RUST_LOG` says how much, in addition to the default; what is worth a line stands where it is logged.
+//! Log on stderr: the access log's lines as they are, everything else with time and
+//! level. `RUST_LOG` says how much, in addition to the default; what is worth a line stands where it is logged.
 //! Whoever logs waits for nobody: `lines` does.
 
 mod lines;

@@ -1,4 +1,4 @@
-//! Where clients connect: `host:port`, or `unix:/path` with the mode of the socket's file behind a `|`.
+//! Listen address, where clients connect: `host:port`, or `unix:/path` with the mode of the socket's file behind a `|`.
 //! Resolves no names and binds nothing.
 
 use core::net::{IpAddr, Ipv4Addr};

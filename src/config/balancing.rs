@@ -1,5 +1,5 @@
-//! How the requests of a pool are shared out: the policy, the queue, and how often the servers are asked how they are.
-//! Chooses no server; `upstream` does.
+//! Load-balancing settings of a pool: the policy, the queue, and how often the
+//! servers are asked how they are. Chooses no server; `upstream` does.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

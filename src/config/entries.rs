@@ -1,4 +1,4 @@
-//! Reads who there is: servers, names that lead to several, and the file that lists more of them.
+//! Peers of a pool, read: servers, names that lead to several, and the file that lists more of them.
 //! Resolves no name and opens no file.
 
 use super::fields::{Fields, Reader};

@@ -1,4 +1,4 @@
-//! Reads values of the tree as what they should be, and notes what they are not.
+//! Typed fields: reads values of the tree as what they should be, and notes what they are not.
 //! Knows types and ranges; which keys there are stands in `read`.
 
 use std::ops::RangeInclusive;

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and where: every mistake, each with a way out.
+//! Configuration errors: what is wrong, and where; every mistake, each with a way out.
 //! Finds none itself; `tree` and `read` do.
 
 use std::fmt;

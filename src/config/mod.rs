@@ -1,4 +1,4 @@
-//! YAML to a tree whose nodes know their place, and that tree to a `Config`.
+//! Configuration: YAML to a tree whose nodes know their place, and that tree to a `Config`.
 //! Opens no file and reads no environment: both are handed in.
 
 mod address;

@@ -1,4 +1,4 @@
-//! A peer's URL to where it is.
+//! Peer's URL, to where it is.
 //! Resolves no names, and speaks no TLS.
 
 use super::Peer;

@@ -1,5 +1,5 @@
-//! Reads the tree as a configuration: the keys that there are, their ranges and what must agree between them.
-//! The list of keys here and the commented file `conf/toolgate.yaml` are held together by a test.
+//! Configuration keys: reads the tree as a configuration: the keys that there are, their ranges and what must agree
+//! between them. The list of keys here and the commented file `conf/toolgate.yaml` are held together by a test.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! YAML text to a tree whose nodes know their line and column.
+//! YAML tree: YAML text to a tree whose nodes know their line and column.
 //! Knows no keys. Replaces `${env.NAME}` in values; anchors, aliases and tags are mistakes.
 
 use serde_saphyr::granit_parser::{self as yaml, Event, Parser, ScalarStyle, StrInput};

@@ -1,4 +1,4 @@
-//! What clients see of the servers behind the gateway.
+//! Visible pages and aliases: what clients see of the servers behind the gateway.
 //! Knows no requests; `gateway` holds them to this.
 
 use super::fields::{Fields, Reader};

@@ -1,4 +1,4 @@
-//! Waits for one of a few literals, skipping whitespace before it.
+//! Expected literal: waits for one of a few literals, skipping whitespace before it.
 //! Keeps what it read, so that a disappointment can be read again as something else.
 
 /// Whitespace that is kept; more of it is none that a model writes between two tags.

@@ -1,4 +1,4 @@
-//! Where on its line, and in which code fence, the text stands that was shown so far.
+//! Line position: where on its line, and in which code fence, the text stands that was shown so far.
 //! Keeps no text; knows Markdown's fences and code spans, and nothing else of it.
 
 /// What was shown, as far as a call's opener needs to know.

@@ -1,4 +1,4 @@
-//! `/upstream/<peer>/…`: one server's own pages, for whoever has the key.
+//! Requests to one server by its name, `/upstream/<peer>/…`: its own pages, for whoever has the key.
 //! Reads and rewrites nothing of what is asked there.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Reads a request's body before its peer is chosen, and hands over what goes up instead.
+//! Request body: reads a request's body before its peer is chosen, and hands over what goes up instead.
 //! Does not look inside, but for where its JSON ends.
 //!
 //! Pingora reads the body itself once a peer is chosen. It calls `request_body_filter` for a body that has been read

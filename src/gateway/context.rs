@@ -1,4 +1,4 @@
-//! The state of one request on its way through the phases.
+//! Context of a request: its state on its way through the phases.
 //! Decides nothing; it is what the phases tell each other.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What becomes of requests about streams that servers keep, and of those whose stream may be kept.
-//! What is asked is `kept_stream`'s.
+//! Resumable streams, served: what becomes of requests about streams that servers keep, and of those whose stream may
+//! be kept. What is asked is `kept_stream`'s.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Every failure as a client sees it: a status and an error in OpenAI's shape.
+//! Errors to clients: every failure as they see it, a status and an error in OpenAI's shape.
 //! The one place that maps errors to HTTP; whoever fails says only what happened.
 
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Keeps a body that servers died of from the servers that are left.
+//! Quarantine of requests that crash servers: keeps a body that servers died of from the servers that are left.
 //! What is remembered, and for how long, is `balance`'s; here are the clock, the lock, and what a body is known by.
 //!
 //! All whose requests a server had when it died are under suspicion, with the one that felled it. So that it does not

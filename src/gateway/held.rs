@@ -1,4 +1,4 @@
-//! The memory that the bodies of all requests take together.
+//! Memory limit for request bodies: the memory that the bodies of all requests take together.
 //! Holds none of them; it counts.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! llama.cpp's streams that outlive their client: whoever sends `X-Conversation-Id` may leave and come back for the
-//! rest at `/v1/stream`, which only the server that has the stream can give.
+//! Resumable streams: llama.cpp's streams that outlive their client: whoever sends `X-Conversation-Id` may leave and
+//! come back for the rest at `/v1/stream`, which only the server that has the stream can give.
 //! Says what is asked of them; keeps no stream, and reads none.
 
 use bytes::Bytes;

@@ -1,4 +1,4 @@
-//! Whether the gateway takes requests, how many it has, and how far a stop has come.
+//! Graceful shutdown: whether requests are taken, how many it has, and how far a stop has come.
 //! Stops nothing by itself: the server says when, and each connection's `leash` does it.
 
 use std::sync::Arc;

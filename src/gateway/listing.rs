@@ -1,4 +1,4 @@
-//! The list of models over all servers, as `GET /v1/models` and `/v1/models/{id}` show it.
+//! Model list over all servers, as `GET /v1/models` and `/v1/models/{id}` show it.
 //! Merges nothing itself, and knows nothing of what is private; `models` does.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How deep the JSON of a request's body nests, on whatever route, read or streamed through.
+//! Nesting limit: how deep the JSON of a request's body nests, on whatever route, read or streamed through.
 //! Holds no bytes and changes none: it counts what passes, and what is no JSON is not looked at behind its first byte.
 //!
 //! Servers turn schemas into grammars, and messages into values of a template, by recursion; what nests deep enough

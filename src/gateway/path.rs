@@ -1,4 +1,4 @@
-//! A request's path as servers understand it, whatever its spelling.
+//! Request path, as servers understand it, whatever its spelling.
 //! Knows no routes.
 
 use pingora::http::{Method, RequestHeader};

@@ -1,4 +1,4 @@
-//! How urgent a request is, as its client says in RFC 9218's `Priority`.
+//! Request priority: how urgent a request is, as its client says in RFC 9218's `Priority`.
 //! Orders nothing; the pool's queue does.
 
 use pingora::http::RequestHeader;

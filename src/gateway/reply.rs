@@ -1,4 +1,4 @@
-//! How an answer is read: chosen once its head has come, and what of the head changes with it.
+//! Reading of an answer: chosen once its head has come, and what of the head changes with it.
 //! The reading itself is `answer`'s.
 
 use std::sync::PoisonError;

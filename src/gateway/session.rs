@@ -1,4 +1,4 @@
-//! What Pingora's session says of a request, beyond its head.
+//! Session facts: what Pingora's session says of a request, beyond its head.
 //! Changes nothing of it.
 
 use pingora::http::Method;

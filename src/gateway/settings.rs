@@ -1,5 +1,5 @@
-//! What requests are held to. Replaced as a whole when the configuration is read again: a request keeps what it began
-//! with, so that no two of its phases see different settings.
+//! Settings that requests are held to. Replaced as a whole when the configuration is read again:
+//! a request keeps what it began with, so that no two of its phases see different settings.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

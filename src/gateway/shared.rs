@@ -1,5 +1,5 @@
-//! What all requests share: the settings, the metrics, and what is remembered from one request to the next.
-//! Does nothing with it.
+//! Shared state: what all requests share: the settings, the metrics, and what is remembered from one request to the
+//! next. Does nothing with it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};

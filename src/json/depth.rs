@@ -1,5 +1,5 @@
-//! How deep a request's JSON nests, which arrives in pieces: its brackets, and those of what its servers read out of
-//! strings in it. Of any other string the brackets are text.
+//! Nesting depth: how deep a request's JSON nests, which arrives in pieces: its brackets, and those of what its
+//! servers read out of strings in it. Of any other string the brackets are text.
 //!
 //! ```text
 //! {"messages": [{"tool_calls": [{"function": {"arguments": "{\"a\": [[…"}}]}], "grammar": "root ::= ((((…"}

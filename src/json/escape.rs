@@ -1,4 +1,4 @@
-//! Text to the inside of a JSON string.
+//! Escaping: text to the inside of a JSON string.
 //! Escapes only what JSON demands, so text in any script stays readable.
 
 /// Whether `text` stands inside a JSON string as it is.

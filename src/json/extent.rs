@@ -1,4 +1,4 @@
-//! Where a JSON value that arrives in pieces ends, and how deep it nests.
+//! Extent of a value: where a JSON value that arrives in pieces ends, and how deep it nests.
 //! Does not validate: brackets are counted, not matched, and those inside strings are none.
 
 /// Finds the end of one top-level object, array or string. Feed it bytes until it has found it.

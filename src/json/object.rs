@@ -1,4 +1,4 @@
-//! A JSON object as it was written: its members in order, each a piece of the text.
+//! Object: a JSON object as it was written: its members in order, each a piece of the text.
 //! Changes single members and leaves every other byte, white space and number spelling included, as it was.
 
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
-//! Cuts an object or an array out of JSON that has been read before: finds where its members end, and judges nothing.
-//! Of a text that is not JSON it makes something or other, and ends.
+//! Parts of read JSON: cuts an object or an array out of JSON that has been read before: finds where its members end,
+//! and judges nothing. Of a text that is not JSON it makes something or other, and ends.
 
 /// The elements of an array, as they were written. `None` when the text is none.
 pub fn elements(text: &str) -> Option<Vec<&str>> {

@@ -1,4 +1,4 @@
-//! The inside of a JSON string to text.
+//! Unescaping: the inside of a JSON string to text.
 //! Does not look for the string's end; a quote that is not escaped is a mistake here.
 
 /// Appends the text that stands, escaped, between a JSON string's quotes.

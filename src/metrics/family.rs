@@ -1,4 +1,4 @@
-//! One instrument for each set of labels.
+//! Metric family: one instrument for each set of labels.
 //! Bounds nothing: whoever makes labels of what clients say must.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What the gateway counts and measures, and the names under which it is read.
+//! Metrics: what the gateway counts and measures, and the names under which it is read.
 //! Serves nothing, and parses nothing: what a reply says comes from `answer`'s summary.
 //!
 //! A request is counted once, when it is over. While it streams it costs a look at the clock for each piece with words

@@ -1,4 +1,4 @@
-//! Which names of models may become labels.
+//! Model labels: which names of models may become labels.
 //! A client can name any model.
 
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! Names that may become labels: so many, and no more.
+//! Bounded labels: names that may become labels: so many, and no more.
 //! Every name that became one would be kept, and scraped, for ever.
 
 use std::collections::BTreeSet;

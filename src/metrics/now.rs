@@ -1,4 +1,4 @@
-//! What is so at the moment, and how it is written.
+//! Gauges: what is so at the moment, and how it is written.
 //! Counts nothing: whoever knows it hands it in.
 
 use std::collections::BTreeMap;

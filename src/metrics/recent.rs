@@ -1,4 +1,4 @@
-//! What went wrong last, and whose fault it was, for whoever looks at the status page.
+//! Recent failures: what went wrong last, and whose fault it was, for whoever looks at the status page.
 //! Counts nothing, and holds no content.
 
 use std::collections::VecDeque;

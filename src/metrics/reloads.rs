@@ -1,4 +1,4 @@
-//! How often the configuration was read again, what came of it, and when the one that holds was read.
+//! Reload metrics: how often the configuration was read again, what came of it, and when the one that holds was read.
 //! Reads none.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! What is measured of the requests that share pool, peer, model and kind.
+//! Request metrics: what is measured of the requests that share pool, peer, model and kind.
 //! Decides nothing about labels.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Leaves out of a list of models what it says of the machines: command lines and places on their disks.
-//! Every other byte stays as it was.
+//! Private members of model lists: leaves out of a list of models what it says of the machines: command lines and
+//! places on their disks. Every other byte stays as it was.
 //!
 //! llama.cpp's router shows for each model `status.args` and `status.preset`, the command line that it is started with,
 //! and `path` where it lies on the disk (`tools/server/server-models.cpp`). vLLM and SGLang say in `root` where the model

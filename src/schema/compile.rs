@@ -1,4 +1,4 @@
-//! A JSON Schema to a table of places: what may stand there, and where its members lead.
+//! Schema compiler: a JSON Schema to a table of places: what may stand there, and where its members lead.
 //! Keeps kinds of value and the way to members; lengths, ranges, patterns and the rest are not its business.
 //!
 //! A place in the arguments is described by one or more subschemas (`anyOf` names several), so a node of the table

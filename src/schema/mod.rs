@@ -1,4 +1,4 @@
-//! What a tool's parameters say about types.
+//! Tool schemas: what a tool's parameters say about types.
 //! Does not validate: it answers which kinds of JSON value a place in the arguments may hold.
 //!
 //! Schemas come from strangers, so junk in any place of one means that it says nothing there.

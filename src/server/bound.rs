@@ -1,4 +1,4 @@
-//! The addresses that are listened at: bound before anything serves, then handed to Pingora.
+//! Listening sockets: the addresses that are listened at: bound before anything serves, then handed to Pingora.
 //! Pingora would bind them later, on another thread, try for half a minute and panic.
 
 use std::fmt;

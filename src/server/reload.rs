@@ -1,4 +1,4 @@
-//! Puts another configuration in place while requests run.
+//! Configuration reload: puts another configuration in place while requests run.
 //! Reads none itself; it is handed one that is good, and says what it changed.
 
 use std::sync::Arc;

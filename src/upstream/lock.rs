@@ -1,4 +1,4 @@
-//! A lock that outlives a panic.
+//! Mutex: a lock that outlives a panic.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Puts a stream together to the body that the server would have sent had it been asked for a whole answer.
+//! Assembler: puts a stream together to the body that the server would have sent had it been asked for a whole answer.
 //! Understands no text: calls in it are found by whoever reads what is made here, as in any other answer.
 //!
 //! A server that streams notices that its client has left; llama.cpp does not always when it does not stream. So it is

@@ -1,4 +1,4 @@
-//! Folds the chunks of a stream to one answer and keeps every member of them.
+//! Assembly of chunks: folds the chunks of a stream to one answer and keeps every member of them.
 //! Knows nothing of events, and judges nothing but that a chunk is one.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What rewriting must know of a chunk or a whole answer, borrowed from its bytes.
+//! Chunk of a stream: what rewriting must know of a chunk or a whole answer, borrowed from its bytes.
 //! Builds no tree: values stay raw, so each can be found again in the bytes and replaced there.
 
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! Reads the message that a reply means, streamed or whole, the way an SDK does.
+//! Folder of streams: reads the message that a reply means, streamed or whole, the way an SDK does.
 //! Judges nothing: what is missing is missing.
 
 use std::collections::BTreeMap;

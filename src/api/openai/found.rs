@@ -1,5 +1,5 @@
-//! The message of an answer that comes whole, with what was found in its text put in the text's place.
-//! Finds nothing: what was found is handed in.
+//! Message of a whole answer, with what was found in its text put in the
+//! text's place. Finds nothing: what was found is handed in.
 
 use std::ops::Range;
 

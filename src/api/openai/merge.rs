@@ -1,5 +1,5 @@
-//! Puts JSON values that come in pieces together, as clients do: strings and lists grow, objects take members in.
-//! Keeps everything as it was written: numbers keep their spelling, and strings their escapes.
+//! Merge of deltas: puts JSON values that come in pieces together, as clients do: strings and lists grow, objects take
+//! members in. Keeps everything as it was written: numbers keep their spelling, and strings their escapes.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -1,5 +1,5 @@
-//! The calls that the server made itself of a model's text, behind those that were found in what it left of it.
-//! Reads nothing of a call but its place.
+//! Server's own calls: those that the server made itself of a model's text, behind those that were found in what
+//! it left of it. Reads nothing of a call but its place.
 
 use std::borrow::Cow;
 

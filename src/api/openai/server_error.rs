@@ -1,4 +1,4 @@
-//! Errors that servers tell within their streams, or in place of one.
+//! Server errors: those that servers tell within their streams, or in place of one.
 //! Decides nothing: it finds the error, whichever way the server has for it, and says it in OpenAI's shape.
 
 use std::borrow::Cow;

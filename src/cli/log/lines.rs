@@ -1,4 +1,4 @@
-//! Lines on their way to the log, written by a thread of their own.
+//! Log writer: lines on their way to the log, written by a thread of their own.
 //! Whoever logs never waits: a pipe that nobody empties would otherwise hold every request that has something to say.
 //! What there is no room for is dropped and counted, and the log says so once it is read again.
 

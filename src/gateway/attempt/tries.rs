@@ -1,4 +1,4 @@
-//! What has become of a request's attempts so far, and the one that runs.
+//! State of attempts: what has become of a request's attempts so far, and the one that runs.
 //! Decides nothing; it is what attempts leave to the next.
 
 use std::sync::Arc;

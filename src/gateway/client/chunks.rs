@@ -1,5 +1,5 @@
-//! Where a chunked body ends, and whether its chunk lines are such that all who read them agree.
-//! Keeps no byte of it; what a chunk's data means is for others.
+//! Chunked transfer coding: where a chunked body ends, and whether its chunk lines are such that all who read them
+//! agree. Keeps no byte of it; what a chunk's data means is for others.
 
 /// A line of a chunk, its extension included, that is longer says nothing that anybody needs.
 const LINE_BYTES_MAX: usize = 4096;

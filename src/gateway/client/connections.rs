@@ -1,4 +1,4 @@
-//! Takes the connections of clients, and reads the head of each of their requests.
+//! Client listener: takes the connections of clients, and reads the head of each of their requests.
 //! Answers nothing itself; each request is the gateway's, those that are refused here too.
 //!
 //! Pingora would read heads itself: for as long as they take, up to a MiB each, and what it cannot read it answers by

@@ -1,5 +1,5 @@
-//! How many files and sockets the process may have open, and how many of its clients that allows.
-//! Opens none.
+//! File descriptor limit: how many files and sockets the process may have open, and how many of its clients that
+//! allows. Opens none.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -1,4 +1,5 @@
-//! Ends a client's connection when the gateway stops: reading from it fails as if the client had left, which every phase
+//! Shutdown of a client connection: ends a client's connection when the gateway stops: reading from it fails as if the
+//! client had left, which every phase
 //! of a request knows how to take. It can still be written to, so that the client is told.
 //! Reads and writes nothing itself; `socket` does, and polls it while it waits.
 

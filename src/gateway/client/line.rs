@@ -1,4 +1,4 @@
-//! What a client's connection and the requests on it tell each other.
+//! State of a client connection: what a client's connection and the requests on it tell each other.
 //! Moves no byte; `socket` does, and asks here how long it may wait.
 
 use std::io;

@@ -1,4 +1,4 @@
-//! How fast a client has to send the body of its request.
+//! Slow uploads: how fast a client has to send the body of its request.
 //! Reads nothing: `socket` says what came and when it waits. Time counts only while it does.
 
 use std::pin::Pin;

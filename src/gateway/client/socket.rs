@@ -1,5 +1,5 @@
-//! A client's connection as Pingora sees it: one request at a time, a little at a time, and not for ever.
-//! Answers nothing and reads no head; `clients` asks it for one, `head` says what it means.
+//! Client socket: a client's connection as Pingora sees it: one request at a time, a little at a time, and not for
+//! ever. Answers nothing and reads no head; `clients` asks it for one, `head` says what it means.
 //!
 //! Pingora keeps two things of a request for as long as its answer lasts: the buffer that it read the body into, as
 //! large as its largest read, and what `body` had it keep of the body's end. An agent's requests are tens of KiB and

@@ -1,4 +1,4 @@
-//! Text that was read ahead and is to be read again, before what comes.
+//! Pushback buffer: text that was read ahead and is to be read again, before what comes.
 //! Does not know why.
 
 /// The text, from where it was not yet read again.

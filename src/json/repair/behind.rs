@@ -1,4 +1,4 @@
-//! What may stand behind a value, and what each byte of a string can mean because of that.
+//! Follow set: what may stand behind a value, and what each byte of a string can mean because of that.
 //! Keeps no text: what a string may end with is `tail`'s.
 
 /// The markers that may stand behind a value, and what a byte inside a string may begin or end.

@@ -1,4 +1,4 @@
-//! How a value ends that its own closers do not end: by a marker, by its surroundings, or cut off.
+//! Closing of a value: how a value ends that its own closers do not end: by a marker, by its surroundings, or cut off.
 //! What is open then is closed, or stays a prefix.
 
 use std::fmt::Debug;

@@ -1,5 +1,5 @@
-//! A delimiter of several letters, as a model may misspell it: one letter is missing, doubled, put in or another.
-//! Compares letters; what stands around a misspelt delimiter decides elsewhere whether it is one.
+//! Misspelt delimiter: a delimiter of several letters, as a model may misspell it: one letter is missing, doubled, put
+//! in or another. Compares letters; what stands around a misspelt delimiter decides elsewhere whether it is one.
 
 /// How a text compares to a delimiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

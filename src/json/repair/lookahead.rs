@@ -1,4 +1,4 @@
-//! Reads ahead behind a quote until what stands there shows whether the quote closed its string.
+//! Lookahead behind a quote until what stands there shows whether the quote closed its string.
 //! Keeps no text and changes nothing; what follows from it is `quote`'s.
 //!
 //! A quote closes a string before a comma only if a key and its colon follow (in an array: a value), before a closer

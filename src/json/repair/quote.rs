@@ -1,4 +1,4 @@
-//! Where a quoted string or key ends, once what stands behind its quote, or before it, has shown it.
+//! Closing quotes: where a quoted string or key ends, once what stands behind its quote, or before it, has shown it.
 //! Reading ahead is `lookahead`'s; this file draws the conclusion, and has what was read ahead read again.
 
 use std::fmt::Debug;

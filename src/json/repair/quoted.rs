@@ -1,5 +1,5 @@
-//! What is known of the string being read: how it was opened, where in an escape it is, what was seen in it.
-//! Reads nothing; `string` does.
+//! State of a quoted string: what is known of the string being read: how it was opened, where in an escape it is, what
+//! was seen in it. Reads nothing; `string` does.
 
 use super::lookahead::Guess;
 

@@ -1,4 +1,5 @@
-//! Reads ahead of a place where a string between the dialect's own delimiters may end, until what follows tells.
+//! Lookahead in raw strings: reads ahead of a place where a string between the dialect's own delimiters may end, until
+//! what follows tells.
 //! Nothing is escaped in such a string, so a delimiter in it looks as one that ends it. Keeps no text but a word;
 //! writes nothing.
 //!

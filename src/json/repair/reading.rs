@@ -1,5 +1,5 @@
-//! Characters to states: what comes, what was read ahead and comes again, and what is given back at the end.
-//! Knows no grammar; each state takes its character in its own file.
+//! Input of the repair: characters to states: what comes, what was read ahead and comes again, and what is given back
+//! at the end. Knows no grammar; each state takes its character in its own file.
 
 use std::fmt::Debug;
 

@@ -1,5 +1,5 @@
-//! What a value stands in: the markers around it, what its schema says, and what may be done to it.
-//! Reads nothing.
+//! Surroundings of a value: what a value stands in: the markers around it, what its schema says, and what may be done
+//! to it. Reads nothing.
 
 use std::fmt::Debug;
 

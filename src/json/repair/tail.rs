@@ -1,5 +1,5 @@
-//! What may stand behind a string that lacks its closing quote: commas, closers, markers, the next call's brace.
-//! Keeps it until it is known to be data, which in a sound string the next letter tells.
+//! Missing closing quote: what may stand behind a string that lacks its closing quote: commas, closers, markers, the
+//! next call's brace. Keeps it until it is known to be data, which in a sound string the next letter tells.
 //!
 //! Three things end such a string before its tail: a key and its colon behind a comma, the beginning of a declared
 //! call behind a closer, and the end of the answer behind a closer. In a sound string the quotes of the first two

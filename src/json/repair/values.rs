@@ -1,4 +1,4 @@
-//! Where a value begins and what may follow it: containers, commas, closers.
+//! Values and containers: where a value begins and what may follow it: containers, commas, closers.
 //! A comma is kept until the next value, since the last one of a list is one too many.
 
 use std::fmt::Debug;

@@ -1,4 +1,4 @@
-//! Arguments that are there as a whole, as a client keeps them, to an object that parses.
+//! Whole arguments, as a client keeps them, to an object that parses.
 //! Does not know of tools: what is no object is kept as a member of one.
 
 use super::{Behind, Mode, Progress, Repair, Syntax, Untyped, Words};
