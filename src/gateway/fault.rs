@@ -254,8 +254,10 @@ impl Fault {
     /// As OpenAI's clients are told.
     fn told<'a>(&self, message: &'a str) -> openai::Error<'a> {
         let param = match self {
-            Self::UnknownModel { .. } => Some("model"),
-            Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => Some("tool_choice"),
+            Self::UnknownModel { .. } => Some(openai::param::MODEL),
+            Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => {
+                Some(openai::param::TOOL_CHOICE)
+            }
             _ => None,
         };
         openai::Error { message, kind: openai::error_type(self.status()), param, code: self.code() }

@@ -45,6 +45,12 @@ pub const UNFINISHED: Error<'static> = Error {
     code: "upstream_incomplete",
 };
 
+/// Parameters of a request that an error may blame.
+pub mod param {
+    pub const MODEL: &str = "model";
+    pub const TOOL_CHOICE: &str = "tool_choice";
+}
+
 /// The `type` of an error that says no other, by the status that tells whose fault it is.
 pub fn error_type(status: u16) -> &'static str {
     match status {

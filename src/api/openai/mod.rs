@@ -27,7 +27,7 @@ pub use assembly::{AssembleError, Reported};
 pub use call::{CalledFunction, ToolCall};
 pub use choice::ToolChoice;
 pub use content::{Content, Part, write_text_part};
-pub use error::{Error, UNFINISHED, error_type, upstream_error};
+pub use error::{Error, UNFINISHED, error_type, param, upstream_error};
 pub use fold::{Folded, FoldedMessage, Folder};
 pub use found::{Found, ServersCalls};
 pub use ids::Ids;
