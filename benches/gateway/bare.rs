@@ -31,11 +31,7 @@ impl ProxyHttp for Bare {
 }
 
 /// Serves until the process is ended, with so many threads, or as many as toolgate has.
-pub fn serve(
-    addr: &str,
-    upstream: SocketAddr,
-    threads: Option<usize>,
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+pub fn serve(addr: &str, upstream: SocketAddr, threads: Option<usize>) -> Result<(), Box<dyn std::error::Error>> {
     let like = Config::from_upstreams(&[format!("http://{upstream}")], &[], None)?.server;
     let conf = ServerConf {
         threads: threads.unwrap_or(like.threads),
