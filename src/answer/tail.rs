@@ -8,7 +8,12 @@ pub(super) struct Tail([u8; 4]);
 impl Tail {
     /// Takes the next bytes.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        for byte in bytes.get(bytes.len().saturating_sub(self.0.len())..).unwrap_or_default() {
+        // Most pieces have four bytes, so that nothing of what came before counts.
+        if let Some(last) = bytes.last_chunk() {
+            self.0 = *last;
+            return;
+        }
+        for byte in bytes {
             self.0.rotate_left(1);
             self.0[3] = *byte;
         }
