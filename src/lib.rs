@@ -10,32 +10,57 @@
 //!
 //! | layer | module | its one responsibility | may import |
 //! |--|--|--|--|
-//! | 0 | `sse` | bytes to whole events; framing only | |
-//! | 0 | `scan` | find markers in text that arrives in pieces | |
-//! | 0 | `json` | resumable JSON: value scanning, escaping, repair | `scan` |
-//! | 0 | `limits` | the numbers that nothing may exceed | |
+//! | 0 | `sse` | server-sent events: bytes to whole events; framing only | |
+//! | 0 | `scan` | marker scanner: finds markers in text that arrives in pieces | |
+//! | 0 | `json` | resumable JSON: value scanning, escaping, edits, repair | `scan` |
+//! | 0 | `limits` | limits: the numbers that nothing may exceed | |
 //! | 1 | `chat` | what is said in a turn, in no API's words: tools, calls | |
-//! | 1 | `schema` | what a tool's parameters say about types | `chat json` |
-//! | 1 | `dialect` | a tool-call format: spec (YAML) to compiled tables | `scan json` |
-//! | 1 | `engine` | what is known of each kind of server, one row a kind | |
-//! | 1 | `models` | the list of models over several servers | `json` |
-//! | 2 | `decode` | model text to events: text, reasoning, calls, arguments | `chat dialect schema scan json limits` |
-//! | 2 | `prompt` | tools and past calls to text that the model understands | `chat dialect json` |
+//! | 1 | `schema` | tool schemas: what a tool's parameters say about types | `chat json` |
+//! | 1 | `dialect` | dialects, tool-call formats: spec (YAML) to compiled tables | `scan json` |
+//! | 1 | `engine` | engines: what is known of each kind of server, one row a kind | |
+//! | 1 | `models` | model list, merged over several servers | `json` |
+//! | 2 | `decode` | tool-call decoder: model text to events: text, reasoning, calls, arguments | `chat dialect schema scan json limits` |
+//! | 2 | `prompt` | prompts: tools and past calls to text that the model understands | `chat dialect json` |
 //! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `chat decode json sse limits` |
 //! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect engine schema chat limits json` |
 //! | 4 | `answer` | pipeline of an answer: its bytes in, what the client gets out; framed once, parsed once | `api plan decode chat models json sse limits` |
-//! | 4 | `balance` | who exists, who is alive, who is next, on a time that is handed in | |
-//! | 4 | `config` | YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode plan` |
-//! | 5 | `upstream` | pools of peers: places and the wait for them, checks, connections | `api balance config decode dialect engine sse limits` |
+//! | 4 | `balance` | load balancing: health, circuit breaker, policies, sticky sessions, queue; on a time that is handed in | |
+//! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode plan` |
+//! | 5 | `upstream` | connections to servers, health checks, service discovery, pools | `api balance config decode dialect engine sse limits` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
-//! | 5 | `record` | the record of a request: one list of what is known of it | `instruments json api answer balance` |
-//! | 5 | `metrics` | what is counted and measured of requests, and its names | `instruments record answer balance` |
-//! | 6 | `gateway` | the Pingora phases; `fault` maps errors to HTTP | all above |
-//! | 6 | `admin` | the admin address: health, readiness, metrics, status | all above |
-//! | 6 | `mock` | the scripted upstream | all above |
-//! | 7 | `server` | start, signals, stop | all above |
+//! | 5 | `record` | record of a request, and the access log made of it | `instruments json api answer balance` |
+//! | 5 | `metrics` | metrics, and their names | `instruments record answer balance` |
+//! | 6 | `gateway` | reverse proxy: Pingora's phases, routes, retries and failover, client connections, errors | all above |
+//! | 6 | `admin` | admin address: health, readiness, metrics, status | all above |
+//! | 6 | `mock` | mock server, scripted | all above |
+//! | 7 | `server` | start, reload, graceful shutdown | all above |
 //! | 7 | `demo` | the conversation a newcomer runs first | all above |
 //! | 7 | `cli` | the command line | all above |
+
+//!
+//! # Front door
+//!
+//! [`serve`] runs the gateway by a [`Config`]. [`Decoder`] turns what a model wrote into [`Event`]s:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use toolgate::{Decoder, DecoderSettings, Dialects, Event, Finish, Limits, Tool, Tools};
+//!
+//! let dialects = Dialects::builtin();
+//! let dialect = Arc::clone(dialects.get("json-envelope").expect("it is compiled in"));
+//! let tools = Tools::new(vec![Tool { name: "gate".to_owned(), parameters: None }]);
+//! let mut decoder = Decoder::new(DecoderSettings::new(dialect, tools), &Limits::default());
+//! let mut arguments = String::new();
+//! for piece in [r#"{"tool_call": {"name": "gate", "argu"#, r#"ments": {"open": true}}}"#] {
+//!     decoder.push(piece, &mut |event| {
+//!         if let Event::Arguments(text) = event {
+//!             arguments.push_str(text);
+//!         }
+//!     });
+//! }
+//! let ending = decoder.finish(Finish::Stop, &mut |_| {});
+//! assert_eq!((ending.calls, arguments.as_str()), (1, r#"{"open": true}"#));
+//! ```
 
 #![forbid(unsafe_code)]
 
@@ -65,3 +90,13 @@ pub mod schema;
 pub mod server;
 pub mod sse;
 pub mod upstream;
+
+pub use crate::answer::Pipeline;
+pub use crate::chat::Tool;
+pub use crate::config::Config;
+pub use crate::decode::{Decoder, Event, Finish, Settings as DecoderSettings};
+pub use crate::dialect::{Dialect, Dialects};
+pub use crate::limits::Limits;
+pub use crate::plan::Plan;
+pub use crate::schema::Tools;
+pub use crate::server::run as serve;
