@@ -10,14 +10,17 @@ use std::time::Duration;
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Adds one.
     pub fn increment(&self) {
         self.add(1);
     }
 
+    /// Adds so many. Never waits; other threads may see it a moment later.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
+    /// How many so far.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -84,11 +87,13 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    /// Empty, with all the buckets of the scale.
     pub fn new(scale: &'static Scale) -> Self {
         let counts = (0..=scale.bounds.len()).map(|_| AtomicU64::new(0)).collect();
         Self { scale, counts, sum: AtomicU64::new(0) }
     }
 
+    /// Counts one value, in the unit that the scale keeps: nanoseconds for durations.
     pub fn observe(&self, value: u64) {
         if let Some(count) = self.counts.get(self.scale.bucket(value)) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -96,6 +101,7 @@ impl Histogram {
         }
     }
 
+    /// Counts one duration; the scale must be one of seconds.
     pub fn observe_duration(&self, duration: Duration) {
         self.observe(nanos(duration));
     }
@@ -108,10 +114,12 @@ impl Histogram {
         self.sum.fetch_add(tally.sum, Ordering::Relaxed);
     }
 
+    /// The sum of all values, in the unit that the scale keeps: nanoseconds for durations.
     pub fn sum(&self) -> u64 {
         self.sum.load(Ordering::Relaxed)
     }
 
+    /// What its values are to be shown in.
     pub fn unit(&self) -> Unit {
         self.scale.unit
     }
@@ -135,6 +143,7 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Empty; it takes memory only when the first value is counted.
     pub fn new(scale: &'static Scale) -> Self {
         Self { scale, counts: Vec::new(), sum: 0 }
     }

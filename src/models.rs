@@ -95,6 +95,7 @@ impl Models {
         self.entries.iter().find(|entry| entry.id == id).or_else(|| self.entries.iter().find(|e| same(&e.id, id)))
     }
 
+    /// All entries in the order in which clients see them.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter()
     }

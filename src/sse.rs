@@ -60,6 +60,8 @@ enum Line {
 }
 
 impl Decoder {
+    /// Ready for a stream whose events are at most so many bytes long, each with its blank line; a longer one fails in
+    /// `next_event`.
     pub fn new(event_bytes_max: usize) -> Self {
         Self {
             event_bytes_max,

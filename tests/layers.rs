@@ -11,6 +11,8 @@ mod circles;
 mod members;
 #[path = "layers/paths.rs"]
 mod paths;
+#[path = "layers/sentences.rs"]
+mod sentences;
 #[path = "layers/source.rs"]
 mod source;
 

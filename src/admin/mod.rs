@@ -48,6 +48,7 @@ impl Answer {
 }
 
 impl Admin {
+    /// The service over what the gateway shares; it reads them at each request, so a reload shows at once.
     pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
         Self { current, metrics, lifecycle }
     }

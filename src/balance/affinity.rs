@@ -66,6 +66,8 @@ struct Memory {
 }
 
 impl Affinity {
+    /// Of caches that nothing was sent to yet. At most so many blocks and sessions are remembered; what was not used
+    /// for long is forgotten.
     pub fn new(blocks_max: usize, sessions_max: usize) -> Self {
         Self {
             holders: Recent::new(blocks_max),
@@ -76,10 +78,12 @@ impl Affinity {
         }
     }
 
+    /// Where a session is at home. `None` when it is new, or forgotten.
     pub fn session(&self, key: u64) -> Option<PeerId> {
         self.sessions.peek(key).copied()
     }
 
+    /// A session is at home at that peer from now on, wherever it was before.
     pub fn note_session(&mut self, key: u64, peer: PeerId) {
         *self.sessions.touch(key, || peer) = peer;
     }

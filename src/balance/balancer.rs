@@ -41,10 +41,12 @@ pub struct Assignment {
 }
 
 impl Assignment {
+    /// Where the request is to go.
     pub fn peer(&self) -> PeerId {
         self.peer
     }
 
+    /// What decided for that peer, for people.
     pub fn why(&self) -> Why {
         self.why
     }
@@ -223,6 +225,7 @@ impl Balancer {
         self.queue.position(ticket)
     }
 
+    /// How many requests wait for a place.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
@@ -266,6 +269,7 @@ impl Balancer {
         self.affinity.note_session(key, peer);
     }
 
+    /// How each peer stands, in the order in which they were named; those that leave come last.
     pub fn statuses(&self, now: Duration) -> impl Iterator<Item = Status> {
         self.roster.statuses(now)
     }

@@ -66,6 +66,7 @@ pub enum Kind {
 }
 
 impl Breaker {
+    /// What it says about a request that would begin now. Nothing changes by asking.
     pub fn gate(&self, now: Duration) -> Gate {
         match self.state {
             State::Closed { .. } => Gate::Closed,
@@ -92,6 +93,8 @@ impl Breaker {
         }
     }
 
+    /// A request failed. Opens it when a trial fails, when the peer cannot be reached, or when `failures_max` of its
+    /// last answers failed; each time that it opens again it stays so for longer.
     pub fn failed(&mut self, failure: Failure, kind: Kind, now: Duration, settings: &Settings, random: &mut Random) {
         let opens = match (&mut self.state, kind) {
             (State::Closed { history }, _) => {

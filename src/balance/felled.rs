@@ -53,6 +53,7 @@ impl Felled {
         self.bodies.remove(&body);
     }
 
+    /// Whether no death is remembered, so that no body has to be looked up.
     pub fn is_empty(&self) -> bool {
         self.bodies.is_empty()
     }

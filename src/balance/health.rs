@@ -95,6 +95,8 @@ pub struct Health {
 }
 
 impl Health {
+    /// What can be asked of it now, by what it said of itself, by its breaker, and by how long it asked to be left
+    /// alone.
     pub fn standing(&self, now: Duration) -> Standing {
         match (self.state, self.breaker.gate(now)) {
             (State::Failed, _) => Standing::Failed,
@@ -119,6 +121,7 @@ impl Health {
         }
     }
 
+    /// It was asked how it is, and said this. One that could not be reached and now answers is tried at once.
     pub fn asked(&mut self, state: State, now: Duration) {
         self.state = state;
         if matches!(state, State::Ready | State::Sleeping) {
@@ -133,6 +136,8 @@ impl Health {
         }
     }
 
+    /// A request has ended. Tells the breaker, and lets the peer rest if it is loading or asked to be left alone: for
+    /// as long as it asked, for a second if it did not say, and never for longer than five minutes.
     pub fn ended(&mut self, outcome: Outcome, kind: Kind, now: Duration, settings: &Settings, random: &mut Random) {
         match outcome {
             Outcome::Served => self.breaker.succeeded(kind),

@@ -44,10 +44,13 @@ impl Candidate {
     }
 }
 
+/// The one that would have the smallest share of its places taken with one request more; among equals the one that
+/// waited longest. `None` when there are no candidates.
 pub fn least_busy(candidates: &[Candidate]) -> Option<Candidate> {
     candidates.iter().copied().min_by(Candidate::busier)
 }
 
+/// The less busy one of two different ones that are drawn. `None` when there are no candidates.
 pub fn random_two(candidates: &[Candidate], random: &mut Random) -> Option<Candidate> {
     let count = candidates.len();
     let mut draw = |among: usize| usize::try_from(random.below(u64::try_from(among).unwrap_or(0))).unwrap_or(0);
@@ -66,6 +69,8 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// The bound that holds among these candidates. `percent` is of a fair share of their load; under 100 it counts as
+    /// 100.
     pub fn over(candidates: &[Candidate], percent: u32) -> Self {
         Self {
             load: candidates.iter().map(|candidate| u128::from(candidate.load)).sum(),
@@ -111,6 +116,8 @@ pub struct Turns {
 const STRIDE: u64 = 1 << 20;
 
 impl Turns {
+    /// The one whose turn it is, and its turn has passed then. A weight of 0 counts as 1. `None` when there are no
+    /// candidates.
     pub fn take(&mut self, candidates: &[Candidate], weight: impl Fn(PeerId) -> u32) -> Option<Candidate> {
         let stands = |id: PeerId| {
             let known = self.peers.iter().find(|(peer, _)| *peer == id);
@@ -126,6 +133,7 @@ impl Turns {
         Some(next)
     }
 
+    /// Drops the place of a peer that is gone; should it come back, it begins as a new one.
     pub fn forget(&mut self, id: PeerId) {
         self.peers.retain(|(peer, _)| *peer != id);
     }

@@ -87,6 +87,7 @@ impl Hasher {
         self.anchor.get_or_insert(mix(self.state));
     }
 
+    /// The fingerprint of all parts. What is left of a block that is not whole tells nothing.
     pub fn finish(mut self) -> Fingerprint {
         self.anchor();
         Fingerprint { anchor: self.anchor.unwrap_or_default(), blocks: self.blocks.into() }

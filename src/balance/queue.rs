@@ -39,6 +39,7 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// How many requests wait.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -49,6 +50,8 @@ impl Queue {
         Ticket { priority: request.priority, turn, number: self.issued }
     }
 
+    /// Puts a request behind those that go before it. `deadline` is when it has waited for too long; the queue itself
+    /// lets nobody go for that.
     pub fn enqueue(&mut self, request: Request, deadline: Duration) -> Ticket {
         let ticket = self.place(&request);
         self.issued += 1;
@@ -56,6 +59,7 @@ impl Queue {
         ticket
     }
 
+    /// Takes a request out, wherever it stands. `None` when it does not wait any more.
     pub fn take(&mut self, ticket: Ticket) -> Option<Waiting> {
         self.waiting.remove(&ticket)
     }
@@ -80,6 +84,7 @@ impl Queue {
         self.waiting.contains_key(&ticket).then(|| self.before(ticket).count())
     }
 
+    /// The requests that go before that ticket, first in the queue first. The ticket need not be in it.
     pub fn before(&self, ticket: Ticket) -> impl Iterator<Item = &Request> {
         self.waiting.range(..ticket).map(|(_, waiting)| &waiting.request)
     }
@@ -91,10 +96,12 @@ impl Queue {
         behind.find(|(_, waiting)| fits(&waiting.request)).map(|(ticket, _)| *ticket)
     }
 
+    /// All that wait, first in the queue first.
     pub fn all(&self) -> impl Iterator<Item = (Ticket, &Waiting)> {
         self.waiting.iter().map(|(ticket, waiting)| (*ticket, waiting))
     }
 
+    /// The earliest deadline of any that wait, which is not always that of the first.
     pub fn first_deadline(&self) -> Option<Duration> {
         self.waiting.values().map(|waiting| waiting.deadline).min()
     }

@@ -13,6 +13,7 @@ pub struct Recent<K, V> {
 }
 
 impl<K: Eq + Hash + Copy, V> Recent<K, V> {
+    /// An empty one. A `max` under 2 counts as 2.
     pub fn new(max: usize) -> Self {
         Self { half: (max / 2).max(1), young: HashMap::new(), old: HashMap::new() }
     }
@@ -33,6 +34,7 @@ impl<K: Eq + Hash + Copy, V> Recent<K, V> {
         self.young.entry(key).or_insert_with(|| old.remove(&key).unwrap_or_else(make))
     }
 
+    /// How many entries are kept, those of the older generation included.
     #[cfg(test)]
     pub fn len(&self) -> usize {
         self.young.len() + self.old.len()

@@ -70,6 +70,7 @@ pub struct Status {
 }
 
 impl Status {
+    /// Whether it had room for one request more when this was read.
     pub fn has_room(&self) -> bool {
         self.capacity.is_none_or(|capacity| self.inflight.saturating_add(self.elsewhere) < capacity)
     }
@@ -125,6 +126,7 @@ impl Peer {
         self.inflight.saturating_add(self.elsewhere)
     }
 
+    /// Whether it can take one request more, by what is known of its places.
     pub fn has_room(&self) -> bool {
         self.capacity().is_none_or(|capacity| self.load() < capacity)
     }
@@ -140,6 +142,8 @@ impl Peer {
         self.inflight_max = self.inflight_max.max(self.inflight);
     }
 
+    /// It is about to be asked what it works on: from here on the most requests of ours are counted that it can have
+    /// seen.
     pub fn asking(&mut self) {
         self.inflight_max = self.inflight;
     }
@@ -197,6 +201,7 @@ impl Roster {
         self.peers.iter().find(|peer| peer.id == id)
     }
 
+    /// The peer with this id, to be changed; it may be one that leaves. `None` when it is gone.
     pub fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
         self.peers.iter_mut().find(|peer| peer.id == id)
     }
@@ -206,6 +211,7 @@ impl Roster {
         self.peers.retain(|peer| peer.is_here() || peer.inflight > 0);
     }
 
+    /// How each stands, in the order in which they were named; those that leave come last.
     pub fn statuses(&self, now: Duration) -> impl Iterator<Item = Status> {
         self.peers.iter().map(move |peer| Status {
             id: peer.id,

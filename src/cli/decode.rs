@@ -38,6 +38,8 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Reads the model's text from stdin and prints the message. Fails when a file or stdin cannot be read, when the
+    /// dialect is unknown, and when the answer holds no message; of lines, when any of them failed.
     pub fn run(self) -> Result<(), CliError> {
         let Some(name) = self.dialect.filter(|_| !self.jsonl) else { return jsonl::run() };
         let dialect = dialect(&name)?;

@@ -14,6 +14,7 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Prints a table of them, or the source of the one that is named. Fails when there is none of that name.
     pub fn run(self) -> Result<(), CliError> {
         match self.name {
             Some(name) => print(Dialects::source(&name).ok_or_else(|| unknown_dialect(&name))?.as_bytes()),

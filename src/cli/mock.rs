@@ -20,6 +20,8 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Serves until the process ends. Fails when the script cannot be read or is none, and when the address cannot be
+    /// bound.
     pub fn run(self) -> Result<(), CliError> {
         let (path, text) = match self.script {
             Some(path) => (path.clone(), read_file(&path)?),

@@ -17,6 +17,8 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Reads the request from stdin and prints the body for the server, which is the same where nothing is to be
+    /// changed. Fails when the dialect is unknown or the request is one that the gateway would refuse.
     pub fn run(self) -> Result<(), CliError> {
         let tools = Tools {
             mode: ToolsMode::Inject,

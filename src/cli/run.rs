@@ -39,6 +39,8 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Serves until it is told to stop; with `--test` or `--print-config` it only prints. Fails when the configuration
+    /// has mistakes or an address cannot be bound.
     pub fn run(self) -> Result<(), CliError> {
         if self.print_config {
             return print(DEFAULT_YAML.as_bytes());

@@ -31,6 +31,7 @@ pub enum AddressError {
 }
 
 impl AddressError {
+    /// How to write it instead, for the end of the message.
     pub fn hint(self) -> &'static str {
         match self {
             Self::Form => "as in 127.0.0.1:8000",
@@ -44,6 +45,8 @@ impl AddressError {
 const MODE: u32 = 0o660;
 
 impl Address {
+    /// Reads an address. A socket's mode is octal. Fails on an address without a host or a port, on a path that is not
+    /// absolute, and on a mode that is none.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         if let Some(path) = text.strip_prefix("unix:") {
             return Self::parse_unix(path);

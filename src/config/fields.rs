@@ -28,6 +28,7 @@ impl<'n> Fields<'n> {
 }
 
 impl Reader<'_> {
+    /// Notes a mistake; reading goes on, so that all are found at once. `hint` says what to do about it.
     pub fn mistake(&mut self, place: Place, what: impl Into<String>, hint: impl Into<String>) {
         let (file, what, hint) = (self.file.into(), what.into(), hint.into());
         self.mistakes.push(Mistake { file, place: Some(place), what, hint });
@@ -76,6 +77,7 @@ impl Reader<'_> {
         }
     }
 
+    /// A text that is not empty; else a mistake is noted. `what` names it in messages: "the name".
     pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
             Value::Text(text) if text.is_empty() => {

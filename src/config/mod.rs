@@ -264,6 +264,7 @@ impl Default for Server {
 pub struct Secret(String);
 
 impl Secret {
+    /// Takes what is to be kept from logs and messages.
     pub fn new(text: String) -> Self {
         Self(text)
     }

@@ -25,6 +25,7 @@ pub(super) enum UrlError {
 }
 
 impl UrlError {
+    /// How to write it instead, for the end of the message.
     pub fn hint(self) -> &'static str {
         match self {
             Self::NoScheme => "write http://HOST:PORT",

@@ -24,10 +24,12 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// A line without a label.
     pub fn new(ink: Ink, text: impl Into<String>) -> Self {
         Self { label: String::new(), text: text.into(), ink }
     }
 
+    /// A line with a label, padded so that the texts of all labelled lines begin below each other.
     pub fn labelled(label: &str, ink: Ink, text: impl Into<String>) -> Self {
         Self { label: format!("{label:LABEL_WIDTH$}"), text: text.into(), ink }
     }
@@ -64,6 +66,8 @@ impl Screen {
         Self { width: columns.unwrap_or(100).clamp(40, WIDTH_MAX), colours }
     }
 
+    /// Writes to stdout and flushes, so that what is told stands there while the next takes its time. Fails when nobody
+    /// reads any more.
     pub fn print(&self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;

@@ -47,6 +47,7 @@ pub struct Context {
 }
 
 impl Context {
+    /// A request that has just come. It keeps these settings to its end.
     pub fn new(settings: Arc<Settings>) -> Self {
         Self {
             settings,

@@ -135,6 +135,7 @@ impl Fault {
         }
     }
 
+    /// The HTTP status that the client gets; for the log alone where it gets none any more.
     pub fn status(&self) -> u16 {
         match self {
             Self::TooManyFields { .. } | Self::HeadTooLarge { .. } => 431,
@@ -160,6 +161,7 @@ impl Fault {
         }
     }
 
+    /// Whose fault it is, for metrics and the log.
     pub fn blame(&self) -> Blame {
         match self {
             Self::ClientLeft => Blame::Left,

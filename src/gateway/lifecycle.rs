@@ -35,6 +35,7 @@ pub enum Stage {
 }
 
 impl Lifecycle {
+    /// How far the stop has come. It only goes forward.
     pub fn stage(&self) -> Stage {
         if self.is_cut.load(Ordering::Acquire) {
             Stage::Cut
@@ -45,15 +46,18 @@ impl Lifecycle {
         }
     }
 
+    /// Whether load balancers may send requests here.
     pub fn is_ready(&self) -> bool {
         self.stage() == Stage::Serving
     }
 
+    /// The stop begins. Requests that run are not touched.
     pub fn drain(&self) {
         self.is_draining.store(true, Ordering::Release);
         self.step.notify_waiters();
     }
 
+    /// The time of the requests that still run is over.
     pub fn cut(&self) {
         self.is_cut.store(true, Ordering::Release);
         self.step.notify_waiters();
@@ -76,6 +80,7 @@ impl Lifecycle {
         }
     }
 
+    /// Counts a request as in the house until what this gives is dropped.
     pub fn enter(self: &Arc<Self>) -> Busy {
         self.requests.fetch_add(1, Ordering::AcqRel);
         Busy { lifecycle: Arc::clone(self), end: End::Finished }

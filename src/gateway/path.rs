@@ -28,6 +28,7 @@ pub fn origin_form(request: &RequestHeader) -> Vec<u8> {
 pub struct Segments(Vec<Vec<u8>>);
 
 impl Segments {
+    /// Resolves the path of a request; its query is no part of it. A `..` that leads above the root is passed over.
     pub fn of(request: &RequestHeader) -> Self {
         let mut segments = Vec::new();
         let _ = resolve(request.uri.path(), &mut segments);

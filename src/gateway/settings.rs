@@ -20,6 +20,7 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Settings for a gateway that starts: nothing is known yet of any server.
     pub fn new(config: &Config) -> Self {
         Self::with(config, Upstream::new(&config.pools, &config.dialects))
     }
@@ -69,10 +70,12 @@ pub(super) fn keeps(pool: &Pool) -> bool {
 pub struct Current(RwLock<Arc<Settings>>);
 
 impl Current {
+    /// Where these hold until others replace them.
     pub fn new(settings: Settings) -> Self {
         Self(RwLock::new(Arc::new(settings)))
     }
 
+    /// Those that hold now. A request takes them once and keeps them.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -25,6 +25,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// The gateway over what it shares with the admin address and the server. It remembers nothing yet.
     pub fn new(current: Arc<Current>, metrics: Arc<Metrics>, lifecycle: Arc<Lifecycle>) -> Self {
         Self {
             current,

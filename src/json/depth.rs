@@ -37,6 +37,7 @@ enum Role {
 const KEY_BYTES_MAX: usize = 6 * 14;
 
 impl Depth {
+    /// Reads the next bytes of the body, however it is cut.
     pub fn push(&mut self, bytes: &[u8]) {
         let Self { extent, key, string, unescaping, deepest_inside } = self;
         extent.watch(bytes, |passing| match (passing, &mut *string) {

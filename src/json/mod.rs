@@ -38,6 +38,7 @@ impl Kinds {
     pub const OBJECT: Self = Self(64);
     pub const EVERY: Self = Self(1 | 2 | 4 | 8 | 16 | 32 | 64);
 
+    /// Whether no kind at all is in this set.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -49,10 +50,12 @@ impl Kinds {
     pub fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
+    /// The kinds that are in either set.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+    /// The kinds that are in both sets.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)

@@ -17,6 +17,7 @@ impl<M> Default for Family<M> {
 }
 
 impl<M> Family<M> {
+    /// The instrument with these labels, if it was made before. Makes none.
     pub fn known(&self, labels: &Labels) -> Option<Arc<M>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(labels).cloned()
     }
@@ -30,6 +31,7 @@ impl<M> Family<M> {
         Arc::clone(all.entry(labels).or_insert_with(|| Arc::new(make())))
     }
 
+    /// How many instruments were made; none is ever dropped.
     pub fn len(&self) -> usize {
         self.0.read().unwrap_or_else(PoisonError::into_inner).len()
     }

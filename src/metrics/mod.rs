@@ -76,6 +76,7 @@ pub struct Totals {
 }
 
 impl Metrics {
+    /// Nothing is counted yet, and the process's uptime begins.
     pub fn new() -> Self {
         Self {
             started: SystemTime::now(),
@@ -138,6 +139,7 @@ impl Metrics {
         self.generated.at(Labels::of(&[("pool", pool), ("peer", self.peers.label(peer, PEERS_MAX))]), Counter::default)
     }
 
+    /// How long ago this was made, by the system's clock; zero if that was set back behind it.
     pub fn uptime(&self) -> Duration {
         self.started.elapsed().unwrap_or_default()
     }

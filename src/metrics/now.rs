@@ -41,6 +41,7 @@ pub struct PeerNow<'a> {
 }
 
 impl Now<'_> {
+    /// Writes every metric of what is so now.
     pub fn write(&self, page: &mut Page) {
         let mut metric = page.gauge("toolgate_requests_in_flight", "Requests in the gateway.");
         metric.sample(&Labels::default(), self.in_flight);

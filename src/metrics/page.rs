@@ -15,18 +15,22 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Page(String);
 
 impl Page {
+    /// Begins the block of a number that only grows. By convention its name ends with `_total`.
     pub fn counter(&mut self, name: &'static str, help: &str) -> Metric<'_> {
         self.metric(name, "counter", help)
     }
 
+    /// Begins the block of a number that goes up and down.
     pub fn gauge(&mut self, name: &'static str, help: &str) -> Metric<'_> {
         self.metric(name, "gauge", help)
     }
 
+    /// Begins the block of a histogram, whose samples [`Metric::distribution`] writes.
     pub fn histogram(&mut self, name: &'static str, help: &str) -> Metric<'_> {
         self.metric(name, "histogram", help)
     }
 
+    /// The page as it is served, as [`CONTENT_TYPE`].
     pub fn finish(self) -> String {
         self.0
     }
@@ -46,6 +50,7 @@ pub struct Metric<'a> {
 }
 
 impl Metric<'_> {
+    /// Writes one sample. Labels that stand here twice make a page that no reader takes.
     pub fn sample(&mut self, labels: &Labels, value: impl Display) {
         self.line("", labels.as_str(), value);
     }
@@ -83,10 +88,12 @@ impl Labels {
     /// What a label has around its name and value: a comma, an equals sign and two quotes.
     const AROUND: usize = 4;
 
+    /// These labels, names and values, in this order. Values are escaped; names have to be fit.
     pub fn of(pairs: &[(&str, &str)]) -> Self {
         Self::default().with(pairs)
     }
 
+    /// The same with one label more behind them.
     #[must_use]
     pub fn and(&self, name: &str, value: &str) -> Self {
         self.with(&[(name, value)])
@@ -108,6 +115,7 @@ impl Labels {
         Self(out)
     }
 
+    /// As they stand between the braces.
     pub fn as_str(&self) -> &str {
         &self.0
     }

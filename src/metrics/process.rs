@@ -17,6 +17,7 @@ pub fn count_dropped_lines(count: u64) {
     DROPPED_LINES.fetch_add(count, Ordering::Relaxed);
 }
 
+/// Writes every metric of the process. What the system does not tell has no samples.
 pub fn write(page: &mut Page) {
     let none = Labels::default();
     page.counter("toolgate_log_lines_dropped_total", "Lines of the log that were dropped, since it was not read.")
@@ -40,6 +41,7 @@ pub fn write(page: &mut Page) {
     }
 }
 
+/// Memory that is in RAM, in bytes. `None` where the system does not tell.
 pub fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -60,6 +60,7 @@ pub struct Recent {
 }
 
 impl Recent {
+    /// Keeps it as the newest; the oldest of its sort is dropped when there are too many.
     pub fn add(&self, failure: Incident) {
         let kept = match failure.whose {
             Whose::Client => &self.refusals,

@@ -44,6 +44,7 @@ impl Reloads {
         state.mistake = mistakes.lines().next().map(|line| line.chars().take(MISTAKE_CHARS_MAX).collect());
     }
 
+    /// A copy of how things stand now.
     pub fn state(&self) -> State {
         self.lock().clone()
     }

@@ -31,6 +31,8 @@ pub struct Series {
 }
 
 impl Series {
+    /// For requests like this one: they share its pool, engine and operation, and the names that are given for `peer`
+    /// and `model`.
     pub fn new(record: &Record, peer: &str, model: &str) -> Self {
         let gen_ai = record.operation.gen_ai_name().map(|operation| {
             Labels::of(&[
@@ -58,6 +60,7 @@ impl Series {
         }
     }
 
+    /// Counts a request that is over. Duration and tokens are measured only of those that let a model speak.
     pub fn count(&self, record: &Record) {
         let code = super::code(record);
         *self.codes.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;

@@ -217,11 +217,13 @@ impl<'a> Generation<'a> {
         Some(token)
     }
 
+    /// Why it ends here: what the script says once all is written, else `length`.
     pub fn finish_reason(&self) -> &str {
         let whole = !self.answer.looped && self.written >= self.tokens.len();
         if whole { self.answer.finish.as_deref().unwrap_or("stop") } else { "length" }
     }
 
+    /// OpenAI's `usage` object, in tokens as far as it was written.
     pub fn usage(&self) -> Value {
         let (prompt, completion) = (self.prefill.prompt, self.written);
         json!({
@@ -232,6 +234,7 @@ impl<'a> Generation<'a> {
         })
     }
 
+    /// llama.cpp's `timings` object: tokens, and milliseconds since the prompt was read.
     pub fn timings(&self) -> Value {
         let ms = self.started.elapsed().as_secs_f64() * 1e3;
         json!({
@@ -258,6 +261,7 @@ impl<'a> Generation<'a> {
         false
     }
 
+    /// Whether some of the prompt is still to be read.
     pub fn is_reading(&self) -> bool {
         self.prefill.read < self.prefill.prompt
     }
@@ -273,6 +277,7 @@ impl<'a> Generation<'a> {
         left
     }
 
+    /// llama.cpp's `prompt_progress` object: tokens, and the milliseconds that the read ones took.
     pub fn progress(&self) -> Value {
         let Prefill { prompt, cached, read, takes } = self.prefill;
         let share = f64::from(u32::try_from(read - cached).unwrap_or(u32::MAX))

@@ -42,10 +42,12 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// A 200 with a JSON body.
     pub fn json(value: &serde_json::Value) -> Self {
         Self { status: 200, content_type: JSON, body: value.to_string() }
     }
 
+    /// A 200 with a body in Prometheus' text format.
     pub fn text(body: String) -> Self {
         Self { status: 200, content_type: "text/plain; version=0.0.4", body }
     }
@@ -58,12 +60,14 @@ impl Reply {
 }
 
 impl Request {
+    /// The target without its query.
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
     }
 }
 
 impl Connection {
+    /// A connection on which nothing was read yet.
     pub fn new(stream: TcpStream) -> Self {
         let (reader, writer) = stream.into_split();
         Self { reader: BufReader::new(reader), writer }
@@ -139,6 +143,7 @@ impl Connection {
         }
     }
 
+    /// Writes a reply as a whole; to `HEAD` without its body. Fails when the client has left.
     pub async fn write_reply(&mut self, request: &Request, reply: &Reply) -> io::Result<()> {
         let body = if request.method == "HEAD" { "" } else { &reply.body };
         self.writer.write_all(format!("{}{body}", reply_head(request, reply)).as_bytes()).await
@@ -152,6 +157,7 @@ impl Connection {
         self.writer.write_all(bytes).await
     }
 
+    /// Writes the head of a stream of events, whose chunks follow. Fails when the client has left.
     pub async fn write_stream_head(&mut self) -> io::Result<()> {
         let head = format!(
             "HTTP/1.1 200 OK\r\n{COMMON}X-Accel-Buffering: no\r\nContent-Type: text/event-stream\r\n\

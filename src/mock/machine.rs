@@ -51,6 +51,7 @@ pub(super) struct Lease<'a> {
 }
 
 impl Machine {
+    /// A server that starts now: it loads for as long as the script says, and its caches are empty.
     pub fn new(script: &Script) -> Self {
         let now = Instant::now();
         let loading = Duration::from_millis(script.loading_ms);
@@ -65,10 +66,12 @@ impl Machine {
         }
     }
 
+    /// Whether its model is still loading, so that it answers 503.
     pub fn is_loading(&self) -> bool {
         Instant::now() < self.ready_at
     }
 
+    /// Whether it has had nothing to do for so long that it sleeps; the next request has to wake it.
     pub fn is_sleeping(&self) -> bool {
         let is_idle = self.deferred() == 0 && self.processing() == 0;
         is_idle && self.sleeps_after.is_some_and(|after| lock(&self.rest).since.elapsed() >= after)
@@ -118,6 +121,7 @@ impl Machine {
         lock(&self.slots).iter().map(|slot| slot.is_busy).collect()
     }
 
+    /// How many slots are taken.
     pub fn processing(&self) -> usize {
         lock(&self.slots).iter().filter(|slot| slot.is_busy).count()
     }

@@ -38,6 +38,7 @@ pub(super) struct Stream<'a, 'b> {
 }
 
 impl<'a, 'b> Stream<'a, 'b> {
+    /// A stream of this generation, of which nothing is written yet. Every event repeats `id` and `model`.
     pub fn new(
         connection: &'a mut Connection,
         generation: Generation<'b>,
@@ -52,6 +53,8 @@ impl<'a, 'b> Stream<'a, 'b> {
         Self { connection, generation, ending, members }
     }
 
+    /// Writes the answer at its pace, or what goes wrong with it by the script, and says what becomes of the
+    /// connection. Fails when the client cannot be written to.
     pub async fn write(mut self, prefilling: Prefilling) -> io::Result<After> {
         let answer = self.generation.answer;
         self.connection.write_stream_head().await?;

@@ -42,6 +42,7 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// From here on the stream says there, a few times a second, how many events with words it has brought.
     pub fn tell(&mut self, live: Arc<Counter>) {
         self.live = Some(live);
     }
@@ -80,6 +81,8 @@ impl Pace {
         }
     }
 
+    /// How long after `began` the first words came; of a stream that is not read, its first bytes. `None` while nothing
+    /// has.
     pub fn first_after(&self, began: Instant) -> Option<Duration> {
         self.first.map(|first| first.saturating_duration_since(began))
     }
@@ -91,10 +94,12 @@ impl Pace {
         took.checked_div(after_first)
     }
 
+    /// Events so far in which the model said something.
     pub fn spoken(&self) -> u64 {
         self.spoken
     }
 
+    /// The times between two events with words in them.
     pub fn gaps(&self) -> &Tally {
         &self.gaps
     }

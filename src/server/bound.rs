@@ -51,6 +51,7 @@ impl Bound {
         bound.map_err(failed)
     }
 
+    /// Where it is bound, with the port that the system chose for port 0. `None` for a socket's file.
     pub fn ip(&self) -> Option<SocketAddr> {
         match self.at {
             At::Ip(addr) => Some(addr),
@@ -153,6 +154,7 @@ pub(super) struct Listening<A> {
 }
 
 impl<A> Listening<A> {
+    /// Serves `service` at these addresses, until `closed` rings; without one, until the server ends.
     pub fn new(mut service: listening::Service<A>, bound: Vec<Bound>, closed: Option<ShutdownWatch>) -> Self {
         for bound in &bound {
             service.add_listener(bound.listener().l4_buffer(CLIENT_BUFFER));

@@ -27,6 +27,7 @@ pub(super) struct Stop {
 }
 
 impl Stop {
+    /// How long each step takes stands in `server`. `close` is set when newcomers are no longer taken.
     pub fn new(server: &config::Server, lifecycle: Arc<Lifecycle>, close: watch::Sender<bool>) -> Self {
         let (pause, grace) = (Duration::from_millis(server.drain_pause_ms), Duration::from_secs(server.grace_seconds));
         Self { lifecycle, pause, grace, close }

@@ -23,6 +23,8 @@ pub struct Assembler {
 }
 
 impl Assembler {
+    /// Ready for a stream. `choices_asked` is the request's `n`; what an event and the whole body may take stands in
+    /// `limits`, and more fails in `push`.
     pub fn new(choices_asked: usize, limits: &Limits) -> Self {
         Self {
             events: sse::Decoder::new(limits.event_bytes_max),

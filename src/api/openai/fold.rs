@@ -40,6 +40,7 @@ pub struct FoldedMessage {
 }
 
 impl Folder {
+    /// Ready for a stream whose events are at most so many bytes long; the reply as a whole may be of any size.
     pub fn new(event_bytes_max: usize) -> Self {
         Self { events: sse::Decoder::new(event_bytes_max), assembly: Assembly::new(usize::MAX) }
     }
@@ -53,6 +54,7 @@ impl Folder {
         }
     }
 
+    /// The reply as far as it came. Whether it came to its end is `done`.
     pub fn finish(self) -> Folded {
         let done = self.assembly.is_done();
         Folded { done, ..Folded::from_body(self.assembly.into_body().as_bytes()) }

@@ -160,12 +160,12 @@ impl<'a> Call<'a> {
         self.text
     }
 
-    /// Its id, by which results name it.
+    /// The id that its result will name. `None` when it has none, or one that is no string.
     pub fn id(&self) -> Option<Cow<'a, str>> {
         self.object.as_ref()?.string("id")
     }
 
-    /// The name of the function.
+    /// The name of the function. `None` when it calls none.
     pub fn name(&self) -> Option<Cow<'a, str>> {
         self.function.as_ref()?.string("name")
     }

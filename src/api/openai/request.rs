@@ -53,7 +53,7 @@ impl<'a> Request<'a> {
         ["model", "tools"].map(|key| self.body.get(key).unwrap_or_default())
     }
 
-    /// Whether it asks for its answer as a stream.
+    /// What `stream` says; `null` says nothing.
     pub fn stream(&self) -> Stream {
         match self.body.present("stream") {
             None | Some("false") => Stream::Unasked,
@@ -62,7 +62,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Whether it asks for what its stream cost.
+    /// What `stream_options.include_usage` says; whatever is not `true` does not ask.
     pub fn usage(&self) -> Usage {
         let options = self.body.get("stream_options").and_then(Object::part);
         match options.and_then(|options| options.get("include_usage")) {
@@ -163,7 +163,7 @@ impl<'a> Request<'a> {
 pub struct Edits<'a>(Vec<(&'a str, Edit<'a>)>);
 
 impl<'a> Edits<'a> {
-    /// Whether nothing is changed.
+    /// Whether the body stays as it is.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -190,7 +190,7 @@ impl<'a> Edits<'a> {
         self.0.extend(["tools", "tool_choice", "parallel_tool_calls"].map(|key| (key, Edit::Remove)));
     }
 
-    /// Nothing about the answer's format.
+    /// No shape of the answer for the server to enforce.
     pub fn remove_response_format(&mut self) {
         self.0.push(("response_format", Edit::Remove));
     }

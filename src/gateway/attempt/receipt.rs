@@ -37,6 +37,7 @@ impl Explain {
 }
 
 impl<'a> Receipt<'a> {
+    /// The receipt for the attempt that is answered. The other servers are in it only if the attempt noted them.
     pub fn of(record: &'a Record, attempt: &'a Attempt) -> Self {
         Self { record, others: attempt.others.as_deref() }
     }

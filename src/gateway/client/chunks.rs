@@ -48,6 +48,7 @@ impl Default for Part {
 pub struct BadChunk;
 
 impl Chunks {
+    /// Whether the last chunk and its trailer were read whole: the next byte is the next request's.
     pub fn is_over(&self) -> bool {
         self.part == Part::Over
     }

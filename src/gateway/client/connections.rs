@@ -66,6 +66,8 @@ enum Next {
 }
 
 impl Clients {
+    /// Raises the limit of descriptors as far as the system lets it, and takes as many connections as there are then.
+    /// Warns when the settings want more.
     pub fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
         let (current, lifecycle) = (Arc::clone(&gateway.current), Arc::clone(&gateway.lifecycle));
         let proxy = Arc::new(http_proxy(conf, gateway));

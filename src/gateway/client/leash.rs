@@ -33,6 +33,7 @@ pub enum Sent {
 }
 
 impl Leash {
+    /// The leash of a connection that has just come.
     pub fn new(lifecycle: Arc<Lifecycle>) -> Self {
         Self { lifecycle, waking: None, half_sent: None }
     }

@@ -55,10 +55,12 @@ impl Line {
         is_own
     }
 
+    /// Whether Pingora answered the current request by itself: that answer does not go out.
     pub fn is_taken_back(&self) -> bool {
         self.is_taken_back.load(Ordering::Acquire)
     }
 
+    /// The connection, for who asks with `take_back`; none when it is of no use any more.
     pub fn give_back(&self, stream: Option<Stream>) {
         *self.back.lock().unwrap_or_else(PoisonError::into_inner) = stream;
     }
@@ -74,6 +76,7 @@ impl Line {
         self.patience_ms.store(ms.unwrap_or(0), Ordering::Relaxed);
     }
 
+    /// How long the client may take nothing of its answer. `None` is for ever.
     pub fn patience(&self) -> Option<Duration> {
         let ms = self.patience_ms.load(Ordering::Relaxed);
         (ms > 0).then(|| Duration::from_millis(ms))
@@ -85,6 +88,7 @@ impl Line {
         io::Error::other(slip.fault().to_string())
     }
 
+    /// What ended the connection first, if anything did.
     pub fn slipped(&self) -> Option<Slip> {
         let number = self.slip.load(Ordering::Acquire);
         Slip::ALL.into_iter().find(|slip| slip.number() == number)
@@ -112,6 +116,7 @@ impl Slip {
         }
     }
 
+    /// What the client is told of it, as far as it can be told.
     pub fn fault(self) -> Fault {
         match self {
             Self::UploadLate => Fault::BodyLate,

@@ -36,6 +36,7 @@ impl Pace {
 }
 
 impl Upload {
+    /// A body of which nothing has come and for which nobody waits yet.
     pub fn new(pace: Pace) -> Self {
         Self { pace, bytes: 0, waited: Duration::ZERO, waiting: None }
     }

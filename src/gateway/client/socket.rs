@@ -68,6 +68,7 @@ struct Writing {
 }
 
 impl ClientSocket {
+    /// A connection between two requests: it hands nothing on until `begin`.
     pub fn new(stream: Stream, line: Arc<Line>, leash: Leash) -> Self {
         Self {
             stream: Some(stream),

@@ -22,6 +22,7 @@ pub(super) const MARKER: u8 = 16;
 const BYTES: [u8; 256] = bytes();
 
 impl Behind {
+    /// For a dialect with these markers, each of which may stand behind a value.
     pub fn new<'a>(markers: impl IntoIterator<Item = &'a String>) -> Self {
         let markers: Vec<String> = markers.into_iter().cloned().collect();
         let mut bytes = BYTES;

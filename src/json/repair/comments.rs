@@ -33,6 +33,7 @@ impl Comment {
         if c == '#' { Self::Line } else { Self::Slash }
     }
 
+    /// Reads one more character of it.
     pub fn take(self, c: char) -> Commented {
         Commented::Inside(match (self, c) {
             (Self::Slash, '/') => Self::Line,

@@ -131,10 +131,13 @@ const KEY_BYTES_MAX: usize = 64;
 const WINDOW_BYTES: usize = 256;
 
 impl Ahead {
+    /// Whether no candidate is being judged.
     pub fn is_idle(&self) -> bool {
         self.stage == Stage::Idle
     }
 
+    /// A candidate begins with this character, a bracket or the first of a marker. What was known of one before is
+    /// dropped.
     pub fn begin(&mut self, c: char) {
         let word = std::mem::take(&mut self.word);
         let stage = if is_bracket(c) { Stage::Brackets } else { Stage::Marker };
@@ -143,6 +146,7 @@ impl Ahead {
         self.word.clear();
     }
 
+    /// The candidate is judged. What it was stays to be read until the next begins.
     pub fn end(&mut self) {
         self.stage = Stage::Idle;
     }

@@ -27,6 +27,7 @@ pub struct Tail {
 }
 
 impl Tail {
+    /// Whether nothing is held.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
@@ -59,6 +60,7 @@ impl Tail {
         self.text.rfind('{').and_then(|at| self.text.get(at..)).unwrap_or_default()
     }
 
+    /// Empties it, and gives what it held: data, if the string goes on.
     pub fn clear(&mut self) -> String {
         std::mem::take(self).text
     }
