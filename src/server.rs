@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
-use crate::gateway::{Clients, Current, Gateway, Lifecycle, Settings, descriptors};
+use crate::gateway::{ClientListener, Current, Gateway, Lifecycle, Settings, descriptors};
 use crate::metrics::{self, Metrics};
 
 use bound::{Bound, Listening, Socket};
@@ -145,7 +145,7 @@ impl Prepared {
         say_pools(&config);
 
         let (close, closed) = watch::channel(false);
-        let clients = Clients::new(&server.configuration, gateway);
+        let clients = ClientListener::new(&server.configuration, gateway);
         let proxy = listening::Service::new("gateway".to_owned(), clients);
         server.add_service(Listening::new(proxy, bound, Some(closed)));
         server.add_service(keeper);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Request;
 use super::balancer::{Assignment, Balancer};
-use super::health::Standing;
+use super::health::HealthState;
 use super::policy::{self, Bound, Candidate, Policy};
 use super::prefix::Fingerprint;
 use super::roster::{Peer, PeerId, SLOTS_NOMINAL};
@@ -117,7 +117,7 @@ impl Balancer {
     /// What explains a choice better than the policy does.
     fn outranked(&self, why: Why, request: &Request, candidates: &[Candidate], chosen: PeerId, now: Duration) -> Why {
         match self.roster.get(chosen).map(|peer| peer.health.standing(now)) {
-            Some(Standing::Trial) => return Why::Trial,
+            Some(HealthState::Trial) => return Why::Trial,
             Some(standing) if is_dead(standing) => return Why::LastResort,
             _ => {}
         }
@@ -145,14 +145,14 @@ fn best<'p>(ranked: impl Iterator<Item = (&'p Peer, u8)>) -> Vec<Candidate> {
 }
 
 /// In which order those that can be asked are asked.
-fn alive(standing: Standing) -> Option<u8> {
+fn alive(standing: HealthState) -> Option<u8> {
     match standing {
-        Standing::Serves | Standing::Trial => Some(0),
-        Standing::Sleeping => Some(1),
+        HealthState::Serves | HealthState::Trial => Some(0),
+        HealthState::Sleeping => Some(1),
         _ => None,
     }
 }
 
-fn is_dead(standing: Standing) -> bool {
-    matches!(standing, Standing::Open(_) | Standing::Failed)
+fn is_dead(standing: HealthState) -> bool {
+    matches!(standing, HealthState::Open(_) | HealthState::Failed)
 }

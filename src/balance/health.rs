@@ -63,7 +63,7 @@ pub enum Failure {
 
 /// What can be asked of a peer now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum HealthState {
     Serves,
     /// One request, to see whether it is back.
     Trial,
@@ -97,16 +97,16 @@ pub struct Health {
 impl Health {
     /// What can be asked of it now, by what it said of itself, by its breaker, and by how long it asked to be left
     /// alone.
-    pub fn standing(&self, now: Duration) -> Standing {
+    pub fn standing(&self, now: Duration) -> HealthState {
         match (self.state, self.breaker.gate(now)) {
-            (State::Failed, _) => Standing::Failed,
-            (State::Loading, _) => Standing::Loading,
-            (_, Gate::Trying) => Standing::Trying,
-            (_, Gate::Open(until)) => Standing::Open(until.max(self.rests_until)),
-            _ if now < self.rests_until => Standing::Resting(self.rests_until),
-            (_, Gate::Due) => Standing::Trial,
-            (State::Sleeping, Gate::Closed) => Standing::Sleeping,
-            (State::Ready, Gate::Closed) => Standing::Serves,
+            (State::Failed, _) => HealthState::Failed,
+            (State::Loading, _) => HealthState::Loading,
+            (_, Gate::Trying) => HealthState::Trying,
+            (_, Gate::Open(until)) => HealthState::Open(until.max(self.rests_until)),
+            _ if now < self.rests_until => HealthState::Resting(self.rests_until),
+            (_, Gate::Due) => HealthState::Trial,
+            (State::Sleeping, Gate::Closed) => HealthState::Sleeping,
+            (State::Ready, Gate::Closed) => HealthState::Serves,
         }
     }
 
@@ -155,7 +155,7 @@ impl Health {
     }
 }
 
-impl Standing {
+impl HealthState {
     /// Every name that a standing can have.
     pub const NAMES: [&'static str; 8] =
         ["ready", "half-open", "sleeping", "loading", "resting", "trying", "open", "failed"];

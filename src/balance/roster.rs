@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::health::{Health, Standing, State};
+use super::health::{Health, HealthState, State};
 use super::prefix;
 
 /// What tells a peer from others: a hash of its name, the same on every replica.
@@ -64,7 +64,7 @@ pub struct Status {
     pub elsewhere: u32,
     /// Requests that it can have at once; none means no limit.
     pub capacity: Option<u32>,
-    pub standing: Standing,
+    pub standing: HealthState,
     /// Removed; it ends with its last request.
     pub leaving: bool,
 }

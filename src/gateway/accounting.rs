@@ -8,8 +8,8 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use crate::record::{Failure, Overheard, Transfer, access_log};
-use crate::upstream::{Listener, Pool};
+use crate::record::{AssemblyPace, Failure, Transfer, access_log};
+use crate::upstream::{AssemblyObserver, Pool};
 
 use super::context::Context;
 use super::fault::Fault;
@@ -17,7 +17,7 @@ use super::path::path;
 use super::reply::is_event_stream;
 use super::shared::Gateway;
 
-impl Listener for Overheard {
+impl AssemblyObserver for AssemblyPace {
     fn spoke(&self, spoken: u64, from: Instant) {
         self.read(spoken, from);
     }
@@ -69,7 +69,7 @@ impl Gateway {
     }
 
     /// Lets the stream that is put together next say how far it is.
-    pub(super) fn overhear(&self, context: &mut Context) -> Arc<dyn Listener> {
+    pub(super) fn overhear(&self, context: &mut Context) -> Arc<dyn AssemblyObserver> {
         let live = self.metrics.generated(context.record.pool_name(), context.record.peer_url());
         context.record.overhear(live)
     }

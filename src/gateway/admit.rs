@@ -21,11 +21,11 @@ use super::body::{Read, Upload};
 use super::context::Context;
 use super::conversation::converse;
 use super::fault::Fault;
+use super::keepalive::KeepAlive;
 use super::kept_stream::Conversation;
 use super::priority::priority;
 use super::route::Kind;
 use super::shared::Gateway;
-use super::waiting::Wait;
 use super::{affinity, headers};
 
 impl Gateway {
@@ -88,7 +88,7 @@ impl Gateway {
         context.plan = plan;
         context.record.dialect = context.plan.dialect().map(str::to_owned);
         converse(session, context, &pool);
-        context.wait = Wait::of(&context.plan, &settings.limits);
+        context.keepalive = KeepAlive::of(&context.plan, &settings.limits);
         context.body.upload = instead.map_or_else(|| body.unchanged(), Upload::Instead);
         Ok(())
     }

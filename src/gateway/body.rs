@@ -18,9 +18,9 @@ use pingora::proxy::Session;
 use crate::json::Extent;
 use crate::limits::Limits;
 
+use super::body_memory::{BodyMemory, Full, Reservation};
 use super::client::READ_BYTES_MAX;
 use super::fault::{Fault, Halt};
-use super::held::{Bodies, Full, Held};
 use super::nesting::Nesting;
 
 /// A length is a claim; only what has come gets memory beyond this.
@@ -91,14 +91,14 @@ pub struct RequestBody {
     /// How deep it nests, where it has not been read as a whole.
     pub nesting: Option<Nesting>,
     /// What it takes of the memory for all bodies.
-    pub held: Option<Held>,
+    pub held: Option<Reservation>,
     /// How long the client was waited for to send it.
     pub took: Duration,
 }
 
 impl RequestBody {
     /// Reads it, within the limits on its own size and depth and on the memory for all of them.
-    pub async fn read(&mut self, session: &mut Session, limits: &Limits, all: &Bodies) -> Result<Read, Halt> {
+    pub async fn read(&mut self, session: &mut Session, limits: &Limits, all: &BodyMemory) -> Result<Read, Halt> {
         let (bytes_max, all_bytes_max) = (limits.request_body_bytes_max, limits.bodies_bytes_max);
         let began = Instant::now();
         let held = self.held.get_or_insert_with(|| all.begin());

@@ -14,14 +14,14 @@ use crate::upstream::Expired;
 use super::addressed::Addressed;
 use super::attempt::{Attempt, Begun, Dispatch, Terms, Tries};
 use super::body::RequestBody;
-use super::client::Line;
+use super::client::ClientConnection;
 use super::fault::{Fault, Halt};
+use super::keepalive::{KeepAlive, SessionClient};
 use super::lifecycle::Busy;
 use super::route::{Route, ServerPath};
 use super::session::{has_answered, is_replayable};
 use super::settings::Settings;
 use super::shared::Gateway;
-use super::waiting::{SessionClient, Wait};
 
 /// One request.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Context {
     /// As they were when it began.
     pub settings: Arc<Settings>,
     /// Its connection.
-    pub line: Arc<Line>,
+    pub connection: Arc<ClientConnection>,
     /// `X-Request-Id`.
     pub id: String,
     pub route: Route,
@@ -39,7 +39,7 @@ pub struct Context {
     pub terms: Terms,
     pub tries: Tries,
     pub attempt: Attempt,
-    pub wait: Wait,
+    pub keepalive: KeepAlive,
     pub record: Record,
     pub fault: Option<Fault>,
     /// Taken at the first phase, given back when the request is over.
@@ -51,7 +51,7 @@ impl Context {
     pub fn new(settings: Arc<Settings>) -> Self {
         Self {
             settings,
-            line: Arc::default(),
+            connection: Arc::default(),
             id: String::new(),
             route: Route::default(),
             plan: Plan::default(),
@@ -60,7 +60,7 @@ impl Context {
             terms: Terms::default(),
             tries: Tries::default(),
             attempt: Attempt::default(),
-            wait: Wait::default(),
+            keepalive: KeepAlive::default(),
             record: Record::default(),
             fault: None,
             busy: None,
@@ -87,11 +87,11 @@ impl Context {
         gateway: &'a Gateway,
         session: &'a mut Session,
     ) -> (Dispatch<'a>, SessionClient<'a>) {
-        let Self { settings, id, record, terms, tries, attempt, wait, body, .. } = self;
+        let Self { settings, id, record, terms, tries, attempt, keepalive, body, .. } = self;
         let is_replayable = is_replayable(session);
         let is_first = tries.tried.is_empty();
         let limits = &settings.limits;
-        let client = SessionClient { session, wait, body, limits, bodies: &gateway.bodies, id, is_first };
+        let client = SessionClient { session, keepalive, body, limits, bodies: &gateway.bodies, id, is_first };
         (Dispatch { gateway, record, terms, tries, attempt, is_replayable }, client)
     }
 
@@ -103,7 +103,7 @@ impl Context {
 
     /// Whether the client has got anything of a server's answer, or one in its place.
     pub fn begun(&self, session: &Session) -> Begun {
-        if has_answered(session) && !self.wait.is_commented() { Begun::Yes } else { Begun::No }
+        if has_answered(session) && !self.keepalive.is_commented() { Begun::Yes } else { Begun::No }
     }
 
     /// Gives Pingora the error that ends the request.

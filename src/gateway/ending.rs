@@ -25,11 +25,11 @@ const LINGER_MAX: Duration = Duration::from_secs(2);
 impl Gateway {
     /// Ends a request that went wrong, and says with which status; also where the client has got another, or none.
     pub(super) async fn end(&self, session: &mut Session, e: &Error, context: &mut Context) -> u16 {
-        context.attempt.trial = None;
+        context.attempt.probation = None;
         let expired = context.expired();
         let (fault, cause) = match context.fault.take() {
             Some(fault) => (fault, String::new()),
-            None => match context.line.slipped() {
+            None => match context.connection.slipped() {
                 Some(slip) => (slip.fault(), String::new()),
                 None => (context.fault_of(e), format!(" ({})", Cause(e))),
             },
@@ -63,7 +63,7 @@ impl Gateway {
     /// Ends an answer that has begun.
     async fn end_answer(&self, session: &mut Session, context: &mut Context) {
         let event = || context.fault.as_ref().map_or_else(Bytes::new, Fault::event);
-        let (bytes, close) = if context.wait.is_commented() {
+        let (bytes, close) = if context.keepalive.is_commented() {
             (event(), Close::Properly)
         } else {
             let message = context.fault.as_ref().map_or_else(String::new, ToString::to_string);

@@ -1,5 +1,5 @@
 //! Graceful shutdown: whether requests are taken, how many it has, and how far a stop has come.
-//! Stops nothing by itself: the server says when, and each connection's `leash` does it.
+//! Stops nothing by itself: the server says when, and each connection's `shutdown_signal` does it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -20,17 +20,17 @@ use pingora::{Error, Result};
 use crate::balance::Outcome;
 use crate::upstream::Cause;
 
-use super::attempt::{self, Begun, Distrust, Explain, Receipt, Standing};
+use super::attempt::{self, Begun, Distrust, Explain, Receipt, WaitStatus};
 use super::body::End;
 use super::client::{Arrival, IDLE_SECONDS};
 use super::context::Context;
 use super::conversation::Resumed;
 use super::fault::Fault;
+use super::keepalive::OwnHead;
 use super::lifecycle::Busy;
 use super::nesting::Nesting;
 use super::route::{Kind, Route};
 use super::shared::Gateway;
-use super::waiting::OwnHead;
 use super::{headers, path, reply, session};
 
 #[async_trait]
@@ -48,9 +48,9 @@ impl ProxyHttp for Gateway {
     /// Called with each request, be it the first of its connection.
     fn on_connection_reuse(&self, _: &mut Session, context: &mut Box<Context>, arrival: Box<dyn Any + Send + Sync>) {
         if let Ok(arrival) = arrival.downcast::<Arrival>() {
-            (context.line, context.fault) = (arrival.line, arrival.fault);
+            (context.connection, context.fault) = (arrival.connection, arrival.fault);
         }
-        context.line.admit();
+        context.connection.admit();
     }
 
     async fn early_request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
@@ -95,7 +95,7 @@ impl ProxyHttp for Gateway {
     async fn upstream_peer(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Box<HttpPeer>> {
         context.record.attempted();
         let timeouts = context.terms.pool.as_ref().map(|pool| pool.config().timeouts).unwrap_or_default();
-        context.line.be_patient(timeouts.client_ms);
+        context.connection.be_patient(timeouts.client_ms);
         let (mut dispatch, mut client) = context.halves(self, session);
         let http_peer = dispatch.connect(&mut client).await;
         let http_peer = http_peer.map_err(|halt| context.halt(halt))?;
@@ -104,7 +104,7 @@ impl ProxyHttp for Gateway {
             // A client that stalls holds its server's slot too.
             session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
             let listener = context.plan.is_assembled().then(|| self.overhear(context));
-            if let Some(holding) = context.wait.holding(listener) {
+            if let Some(holding) = context.keepalive.holding(listener) {
                 watch.hold(holding);
             }
         }
@@ -172,10 +172,10 @@ impl ProxyHttp for Gateway {
         if response.status == 102
             && let Some(watch) = context.attempt.watch.as_ref().filter(|watch| watch.take_tick())
         {
-            let standing = Standing::Asked(watch.progress());
+            let standing = WaitStatus::Asked(watch.progress());
             let own =
                 OwnHead { request_id: &context.id, receipt: Some(Receipt::of(&context.record, &context.attempt)) };
-            return context.wait.comment(session, standing, own).await;
+            return context.keepalive.comment(session, standing, own).await;
         }
         context.note_answer(response);
         if response.status.is_informational() && response.status != 101 {
@@ -184,16 +184,16 @@ impl ProxyHttp for Gateway {
         let begun = context.begun(session);
         context.dispatch(self, session).judge_head(response, begun)?;
         context.body.release();
-        context.attempt.trial = None;
+        context.attempt.probation = None;
         // Whoever reads it, or wrote a head for it, goes by what it is.
-        if (context.plan.touches_answer() || context.wait.is_commented())
+        if (context.plan.touches_answer() || context.keepalive.is_commented())
             && context.attempt.watch.as_ref().is_some_and(|watch| watch.is_events())
         {
             response.insert_header("Content-Type", "text/event-stream")?;
         }
         headers::strip_hop_by_hop(response);
-        let comes_behind_comments = context.wait.is_commented();
-        context.wait.answered();
+        let comes_behind_comments = context.keepalive.is_commented();
+        context.keepalive.answered();
         if comes_behind_comments && !reply::is_plain_stream(response) {
             return context.refuse(response);
         }
@@ -239,7 +239,7 @@ impl ProxyHttp for Gateway {
             append(piece, rest);
             context.record.summed_up(summary);
             if let Some(sent) = context.attempt.sent.take() {
-                self.felled.answered(&sent);
+                self.quarantine.answered(&sent);
             }
             if let Some(mut claim) = claim {
                 claim.judge(Outcome::Served);
@@ -249,7 +249,7 @@ impl ProxyHttp for Gateway {
             match &context.attempt.watch {
                 Some(watch) if context.answer.is_done() => watch.stop(),
                 Some(watch) if context.answer.is_said() => watch.rest(),
-                _ if context.answer.takes_comments() => context.wait.fill_silence(piece),
+                _ if context.answer.takes_comments() => context.keepalive.fill_silence(piece),
                 _ => {}
             }
         }

@@ -17,7 +17,7 @@ pub fn terms(session: &mut Session, route: &Route) -> Terms {
     let is_upgrade = session.is_upgrade_req();
     let is_word = repeat == Repeat::Always || route.kind == Kind::BesideSlots;
     Terms {
-        need: if is_word && !is_upgrade { Need::Word } else { Need::Slot },
+        need: if is_word && !is_upgrade { Need::NoSlot } else { Need::Slot },
         repeat,
         is_upgrade,
         is_tunnel: asks_for_tunnel(session.req_header()),

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use crate::metrics::Metrics;
 
-use super::felling::Felled;
-use super::held::Bodies;
+use super::body_memory::BodyMemory;
 use super::lifecycle::Lifecycle;
+use super::quarantine::Quarantine;
 use super::settings::Current;
 
 /// The proxy.
@@ -20,8 +20,8 @@ pub struct Gateway {
     /// What has been said once about replies that could not be read.
     pub(super) said: Mutex<HashSet<String>>,
     /// What servers died of.
-    pub(super) felled: Felled,
-    pub(super) bodies: Bodies,
+    pub(super) quarantine: Quarantine,
+    pub(super) bodies: BodyMemory,
 }
 
 impl Gateway {
@@ -32,8 +32,8 @@ impl Gateway {
             metrics,
             lifecycle,
             said: Mutex::default(),
-            felled: Felled::default(),
-            bodies: Bodies::default(),
+            quarantine: Quarantine::default(),
+            bodies: BodyMemory::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::balance::Standing;
+use crate::balance::HealthState;
 
 use super::page::{Labels, Page};
 
@@ -35,7 +35,7 @@ pub struct PeerNow<'a> {
     pub elsewhere: u32,
     /// Requests that it may have at once, where that is known.
     pub slots: Option<u32>,
-    pub standing: Standing,
+    pub standing: HealthState,
     /// It gets no more requests, and ends with its last.
     pub is_leaving: bool,
 }
@@ -67,7 +67,7 @@ impl Now<'_> {
         self.peers.iter().for_each(|peer| metric.sample(&labels(peer), u8::from(!peer.standing.is_down())));
         let mut metric = page.gauge("toolgate_peer_state", "1 for the state that a server is in, 0 for every other.");
         for peer in &self.peers {
-            for state in Standing::NAMES {
+            for state in HealthState::NAMES {
                 metric.sample(&labels(peer).and("state", state), u8::from(state == peer.standing.name()));
             }
         }

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-pub use overheard::Overheard;
+pub use overheard::AssemblyPace;
 pub use pace::{GAPS, Pace, WORK};
 pub use terms::{Blame, Operation, Phase, Reading, Retry};
 
@@ -66,7 +66,7 @@ pub struct Record {
     pub reading: Option<Reading>,
     pub pace: Pace,
     /// The pace of an answer that is put together in its connection.
-    pub overheard: Option<Arc<Overheard>>,
+    pub overheard: Option<Arc<AssemblyPace>>,
     /// What was found in an answer that was read.
     pub summary: Option<Summary>,
     /// The status that the client got, or would have got.
@@ -178,10 +178,10 @@ impl Record {
     }
 
     /// The pace of the next answer is noted where it is put together. It tells `live` how far it is.
-    pub fn overhear(&mut self, live: Arc<Counter>) -> Arc<Overheard> {
+    pub fn overhear(&mut self, live: Arc<Counter>) -> Arc<AssemblyPace> {
         self.settle();
         self.pace.tell(live);
-        let overheard = Arc::new(Overheard::new(std::mem::take(&mut self.pace)));
+        let overheard = Arc::new(AssemblyPace::new(std::mem::take(&mut self.pace)));
         self.overheard = Some(Arc::clone(&overheard));
         overheard
     }

@@ -8,9 +8,9 @@ use super::Pace;
 
 /// The pace of one answer, shared with the connection that puts it together.
 #[derive(Debug)]
-pub struct Overheard(Mutex<Pace>);
+pub struct AssemblyPace(Mutex<Pace>);
 
-impl Overheard {
+impl AssemblyPace {
     pub(super) fn new(pace: Pace) -> Self {
         Self(Mutex::new(pace))
     }

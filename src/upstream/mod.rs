@@ -20,6 +20,6 @@ pub use wire::ask::Question;
 pub use wire::cause::{Cause, is_shortage};
 pub use wire::connection::Connection;
 pub use wire::endpoint::Endpoint;
-pub use wire::hold::{Holding, Listener, Ticks};
+pub use wire::hold::{AssemblyObserver, Heartbeat, Holding};
 pub use wire::opening::{Asker, Comments, Until};
 pub use wire::watch::{Expired, Watch};

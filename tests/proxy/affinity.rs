@@ -59,7 +59,7 @@ fn a_conversation_stays_where_its_prefix_is() {
 }
 
 #[test]
-fn whoever_asks_is_told_why() {
+fn the_explain_header_tells_why_a_server_was_chosen() {
     let (_boxes, pool) = boxes();
     let urls: Vec<_> = pool.peers.iter().map(|peer| peer.url.clone()).collect();
     let gateway = gateway_of(config(vec![pool]));

@@ -54,7 +54,7 @@ fn none() -> Vec<u8> {
 }
 
 #[test]
-fn a_box_that_others_fill_is_passed_over() {
+fn load_of_other_clients_counts() {
     let endless = Answer { looped: true, delay_ms: 1, ..Answer::text("tick ") };
     let busy = Mock::start("127.0.0.1:0", Script { slots: 1, ..Script::always(endless) }).unwrap();
     let free = Mock::start("127.0.0.1:0", Script { slots: 1, ..Script::always(Answer::text("free")) }).unwrap();

@@ -41,7 +41,7 @@ fn silent_address() -> SocketAddr {
 }
 
 #[test]
-fn a_host_that_says_nothing_is_given_up() {
+fn a_connect_timeout_gives_up_a_silent_host() {
     let mut silent = pool("default", vec![peer(silent_address())]);
     silent.timeouts.connect_ms = 50;
     let alone = gateway_of(config(vec![silent.clone()]));

@@ -68,7 +68,7 @@ fn chunked(path: &str, body: &str) -> String {
 }
 
 #[test]
-fn a_body_fells_two_boxes_at_most_however_often_it_is_sent() {
+fn a_body_crashes_two_servers_at_most_however_often_it_is_sent() {
     let large = UNREAD.replace("fatal", &format!("fatal{}", "x".repeat(200_000)));
     for request in [
         post(CHAT, TOOLS),
@@ -96,7 +96,7 @@ fn a_body_fells_two_boxes_at_most_however_often_it_is_sent() {
 }
 
 #[test]
-fn it_is_known_in_every_pool_and_after_a_reload() {
+fn the_quarantine_spans_pools_and_reloads() {
     let (first, second) = (Boxes::new(3, is_fatal), Boxes::new(3, is_fatal));
     let gateway = gateway_of(first.config("first"));
     assert_error(&ask(gateway.addr, post(CHAT, STREAMED)), 502, "request_fells_servers");
@@ -123,7 +123,7 @@ fn a_body_that_is_answered_was_not_what_boxes_died_of() {
 }
 
 #[test]
-fn what_asks_for_nothing_to_be_done_does_not_fell_them_all_either() {
+fn a_get_that_crashes_servers_is_stopped_too() {
     let boxes = Boxes::new(4, |request| request.first_line.contains("/fatal"));
     let gateway = gateway_of(boxes.config("default"));
     assert_eq!(ask(gateway.addr, get("/fatal")).status(), 502);
@@ -145,7 +145,7 @@ fn waiting_box() -> (Upstream, Receiver<String>, Sender<()>) {
 }
 
 #[test]
-fn those_that_a_box_took_with_it_go_on_one_by_one() {
+fn suspected_requests_are_retried_one_at_a_time() {
     let (first, at_first, stay) = waiting_box();
     let (second, at_second, go) = waiting_box();
     let mut peers = [first.address, second.address].map(peer);

@@ -100,7 +100,7 @@ fn a_box_that_loads_is_passed_over() {
 }
 
 #[test]
-fn a_box_that_asks_to_be_left_alone_is() {
+fn retry_after_of_a_server_is_honoured() {
     for (status, fields) in
         [("429 Too Many Requests", "Retry-After: 100\r\n"), ("503 Service Unavailable", "Retry-After: 100\r\n")]
     {
@@ -218,7 +218,7 @@ fn what_had_not_begun_at_a_box_that_died_runs_elsewhere() {
 
 /// A killed process closes its sockets one by one: the request's connection may go before the one that listens.
 #[test]
-fn a_box_that_takes_its_time_to_die_is_gone_all_the_same() {
+fn a_server_that_dies_slowly_still_fails_over() {
     let (good, _) = box_named("done");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

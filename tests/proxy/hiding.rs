@@ -71,7 +71,7 @@ fn models_may_be_read_and_not_changed() {
 }
 
 #[test]
-fn nobody_climbs_out_of_a_servers_folder() {
+fn path_traversal_out_of_a_prefix_is_refused() {
     let (upstream, requests) = Upstream::answering(|_| ok("seen"));
     let below = |prefix: &str| {
         let peer = Peer { prefix: prefix.to_owned(), ..peer(upstream.address) };

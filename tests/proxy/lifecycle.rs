@@ -177,7 +177,7 @@ fn a_signal_lets_the_last_answer_end_and_a_second_does_not() {
 }
 
 #[test]
-fn a_hangup_has_the_configuration_read_again_and_a_bad_one_changes_nothing() {
+fn sighup_reloads_the_configuration_and_a_bad_one_changes_nothing() {
     let (first, _first_seen) = Upstream::answering(|_| ok("first"));
     let (second, _second_seen) = Upstream::answering(|_| ok("second"));
     let file = format!("{}/lifecycle-hangup.yaml", env!("CARGO_TARGET_TMPDIR"));

@@ -73,7 +73,7 @@ impl House {
 }
 
 #[test]
-fn everybody_who_waits_is_served_one_after_the_other() {
+fn queued_requests_are_served_in_order() {
     let (house, first) = House::occupied(Queue::default());
     let large = format!("\"{}\"", "x".repeat(200_000));
     let requests = [post(CHAT, "{}"), post(CHAT, &large), post("/v1/completions", &large), post("/x", "")];
@@ -92,7 +92,7 @@ fn everybody_who_waits_is_served_one_after_the_other() {
 }
 
 #[test]
-fn the_urgent_go_first_and_the_header_goes_up_as_it_came() {
+fn the_priority_header_orders_the_queue_and_passes_through() {
     let plain = |n: u32| post(CHAT, &n.to_string());
     let urgent = |n: u32, value: &str| plain(n).replace("Host", &format!("Priority: {value}\r\nHost"));
     let requests = [plain(0), urgent(1, "u=5"), urgent(2, "u=nonsense"), urgent(3, "u=0, i"), urgent(4, "u=1")];
@@ -132,7 +132,7 @@ fn a_full_queue_says_when_to_come_again() {
 }
 
 #[test]
-fn no_more_wait_than_may() {
+fn a_full_queue_rejects_more_requests() {
     let (house, _first) = House::occupied(Queue { max: 1, ..Queue::default() });
     let address = house.gateway.addr;
     let (say, statuses) = mpsc::channel();
@@ -214,7 +214,7 @@ fn who_is_sent_back_by_a_box_that_loads_goes_first() {
 }
 
 #[test]
-fn what_asks_for_a_word_does_not_wait() {
+fn requests_that_take_no_slot_skip_the_queue() {
     let (house, _first) = House::occupied(Queue { max: 0, ..Queue::default() });
     for request in [get("/v1/models"), post("/tokenize", r#"{"content":"a"}"#)] {
         assert_eq!(ask(house.gateway.addr, request).status(), 200);

@@ -190,7 +190,7 @@ fn arguments_stream_as_they_are_written() {
 }
 
 #[test]
-fn what_cannot_be_read_passes_as_it_is() {
+fn unreadable_answers_pass_through() {
     let call = serde_json::to_string(&CALL.concat()).unwrap();
     for (head, body) in [
         ("HTTP/1.1 500 X\r\nContent-Type: application/json", call.as_str()),
@@ -389,7 +389,7 @@ fn a_call_comes_as_a_tool_call() {
 }
 
 #[test]
-fn after_the_one_call_that_counts_the_server_is_left() {
+fn the_server_is_disconnected_after_the_only_allowed_call() {
     let (say, left) = mpsc::channel();
     let say = Mutex::new(say);
     let upstream = Upstream::start(move |mut wire| {

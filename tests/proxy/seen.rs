@@ -178,7 +178,7 @@ fn a_stream_that_is_not_read_has_a_first_token() {
 }
 
 #[test]
-fn whoever_names_models_makes_no_labels() {
+fn model_names_of_clients_make_no_labels() {
     let (upstream, _requests) = Upstream::answering(|_| ok("{}"));
     let mut named_pool = pool("named", vec![peer(upstream.address)]);
     named_pool.models = models(&["named-model", "family-*"]);

@@ -98,7 +98,7 @@ fn a_client_that_reads_a_little_at_a_time_gets_it_all() {
 }
 
 #[test]
-fn an_upload_that_trickles_is_cut_and_its_place_is_free() {
+fn a_slow_upload_is_cut_and_frees_its_slot() {
     let limits = || Limits { upload_ms: 50, upload_bytes_per_second_min: 1_000_000_000, ..Limits::default() };
     for (path, framing, begun) in [
         ("/v1/completions", "Content-Length: 100", "{\"prompt\":"),

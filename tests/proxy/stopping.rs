@@ -23,7 +23,7 @@ fn written(name: &str, text: &str) -> String {
 }
 
 #[test]
-fn newcomers_are_served_in_the_pause_and_not_after_it() {
+fn new_requests_are_served_in_the_drain_pause_and_not_after_it() {
     let (upstream, _requests) = Upstream::answering(|_| ok("served"));
     let pools = format!("pools: [{{name: a, peers: 'http://{}'}}]", upstream.address);
     let server = "server: {drain_pause_ms: 600000, grace_seconds: 600}";
@@ -78,7 +78,7 @@ fn endless() -> (Upstream, mpsc::Receiver<()>) {
 }
 
 #[test]
-fn whoever_is_cut_is_told_so_and_leaves_a_line() {
+fn requests_cut_by_a_shutdown_get_an_error_and_a_log_line() {
     let (upstream, begun) = endless();
     let mut pool = pool("default", vec![peer(upstream.address)]);
     pool.peers[0].max_inflight = Some(5);
@@ -135,7 +135,7 @@ fn whoever_is_cut_is_told_so_and_leaves_a_line() {
 }
 
 #[test]
-fn what_is_half_sent_holds_nobody_up() {
+fn half_sent_requests_do_not_delay_a_shutdown() {
     let upstream = Upstream::start(|mut wire| {
         wire.request();
         wire.expect_close();

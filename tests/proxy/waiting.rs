@@ -162,7 +162,7 @@ fn without_comments(body: &str) -> String {
 }
 
 #[test]
-fn a_box_that_dies_before_its_first_word_is_not_noticed() {
+fn a_server_that_dies_before_its_first_event_fails_over_unseen() {
     let ping = chunk(":\n\n");
     for begun in [
         String::new(),
@@ -295,7 +295,7 @@ fn a_box_that_came_back_may_have_the_request_again() {
 }
 
 #[test]
-fn a_request_that_fells_boxes_does_not_fell_them_all() {
+fn a_request_that_crashes_servers_does_not_crash_them_all() {
     for failovers_max in [0, 1, 2] {
         let boxes: Vec<_> = (0..failovers_max + 2).map(|_| Puppet::new()).collect();
         let addresses: Vec<_> = boxes.iter().map(|puppet| puppet.address).collect();
@@ -313,7 +313,7 @@ fn a_request_that_fells_boxes_does_not_fell_them_all() {
 }
 
 #[test]
-fn what_has_begun_is_not_begun_again() {
+fn a_stream_that_has_begun_is_not_retried() {
     for body in [PLAIN, TOOLS] {
         let (first, (second, requests)) = (Puppet::new(), living());
         let gateway = gateway(&[first.address, second.address], |_| ());
@@ -383,7 +383,7 @@ impl House {
 }
 
 #[test]
-fn who_queues_hears_its_position() {
+fn a_queued_client_is_told_its_position() {
     let (house, mut first) = House::occupied(|_| ());
     let mut clients: Vec<_> = [PLAIN, TOOLS]
         .into_iter()
@@ -602,7 +602,7 @@ fn a_client_of_http_1_0_hears_comments_too() {
 }
 
 #[test]
-fn a_connection_is_kept_behind_comments() {
+fn a_connection_is_kept_alive_after_keepalive_comments() {
     let puppet = Puppet::new();
     let gateway = gateway(&[puppet.address], soon);
     let mut client = Wire::connect(gateway.addr);
@@ -674,7 +674,7 @@ fn prefill(processed: u32) -> String {
 }
 
 #[test]
-fn how_far_the_prompt_is_is_said_in_comments() {
+fn prefill_progress_is_told_in_comments() {
     let puppet = Puppet::new();
     let gateway = gateway(&[puppet.address], soon);
     let mut client = Wire::connect(gateway.addr);
@@ -735,7 +735,7 @@ fn text(text: &str) -> String {
 }
 
 #[test]
-fn who_waits_for_a_call_to_be_decided_hears_comments() {
+fn keepalive_comments_come_while_a_call_is_undecided() {
     let puppet = Puppet::new();
     let gateway = gateway(&[puppet.address], |pool| pool.keepalive_ms = Some(1));
     let mut client = Wire::connect(gateway.addr);
@@ -760,7 +760,7 @@ fn who_waits_for_a_call_to_be_decided_hears_comments() {
 }
 
 #[test]
-fn what_a_client_sends_ahead_is_answered_after_what_it_waits_for() {
+fn pipelined_requests_are_answered_in_order() {
     let next = post(CHAT, PLAIN);
     for (ahead, later) in [(next.as_str(), ""), ("", next.as_str()), next.split_at(5)] {
         let (house, mut first) = House::occupied(|_| ());

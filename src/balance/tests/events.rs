@@ -167,12 +167,12 @@ impl Caller {
             .pool
             .balancer
             .statuses(self.pool.now)
-            .find(|peer| !peer.leaving && peer.standing == Standing::Serves && peer.has_room());
+            .find(|peer| !peer.leaving && peer.standing == HealthState::Serves && peer.has_room());
         let idle = self.waiting.iter().find(|(_, request)| request.tried.is_empty());
         assert!(room.is_none() || idle.is_none(), "{room:?} has room and {idle:?} waits");
     }
 
-    fn takes(&mut self, assignment: Assignment, request: &Request, before: &[(PeerId, Standing)]) {
+    fn takes(&mut self, assignment: Assignment, request: &Request, before: &[(PeerId, HealthState)]) {
         let peer = assignment.peer();
         assert!(!request.tried.contains(&peer), "it has failed there");
         let status = self.pool.balancer.statuses(self.pool.now).find(|status| status.id == peer).unwrap();
@@ -181,12 +181,12 @@ impl Caller {
         assert!(status.capacity.is_none_or(|capacity| load <= capacity), "above capacity: {status:?}");
         let standing = before.iter().find(|(id, _)| *id == peer).unwrap().1;
         let is_trial = matches!(assignment.why(), Why::Trial | Why::LastResort);
-        assert_eq!(is_trial, matches!(standing, Standing::Trial | Standing::Open(_) | Standing::Failed));
-        let forbidden = matches!(standing, Standing::Trying | Standing::Resting(_) | Standing::Loading);
+        assert_eq!(is_trial, matches!(standing, HealthState::Trial | HealthState::Open(_) | HealthState::Failed));
+        let forbidden = matches!(standing, HealthState::Trying | HealthState::Resting(_) | HealthState::Loading);
         assert!(!forbidden, "a request at a peer that is {standing:?}");
         if assignment.why() == Why::LastResort {
             let others = before.iter().filter(|(id, _)| !request.tried.contains(id));
-            assert!(others.clone().all(|(_, standing)| matches!(standing, Standing::Open(_) | Standing::Failed)));
+            assert!(others.clone().all(|(_, standing)| matches!(standing, HealthState::Open(_) | HealthState::Failed)));
         }
         self.running.push(assignment);
     }
@@ -197,7 +197,7 @@ impl Caller {
         self.waiting.remove(at.expect("a ticket that does not wait")).1
     }
 
-    fn standings(&self) -> Vec<(PeerId, Standing)> {
+    fn standings(&self) -> Vec<(PeerId, HealthState)> {
         let here = self.pool.balancer.statuses(self.pool.now).filter(|peer| !peer.leaving);
         here.map(|peer| (peer.id, peer.standing)).collect()
     }

@@ -23,7 +23,7 @@ pub trait Client: Send {
     fn tell_at(&self) -> Option<Instant>;
 
     /// Tells it how its request stands. Fails when it has left.
-    async fn tell(&mut self, standing: Standing) -> Result<()>;
+    async fn tell(&mut self, standing: WaitStatus) -> Result<()>;
 
     /// The request's body, as far as it is known before it goes up. What is still to come is read for that, if
     /// `intake` says so.
@@ -43,21 +43,21 @@ pub enum Intake {
 
 /// How a request stands.
 #[derive(Clone, Copy, Debug)]
-pub enum Standing {
+pub enum WaitStatus {
     /// In the queue, with so many before it.
     Queued { before: Option<usize> },
     /// A server has it.
     Asked(Option<Progress>),
 }
 
-impl Standing {
+impl WaitStatus {
     /// As a comment of an event stream.
     pub fn comment(self) -> Bytes {
         Bytes::from(format!(": {self}\n\n"))
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for WaitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queued { before: Some(before) } => write!(f, "queued position={}", before + 1),

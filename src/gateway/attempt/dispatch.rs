@@ -40,7 +40,7 @@ impl Dispatch<'_> {
                 claim = self.place(client, &pool) => claim,
                 () = gateway.lifecycle.is_over() => Err(Fault::Stopping.into()),
             }?;
-            self.stand_trial(client, claim.peer().id()).await?;
+            self.wait_for_probation(client, claim.peer().id()).await?;
             self.record.chosen(claim.peer().url(), claim.why());
             self.attempt.others = receipt::others(&pool, claim.peer(), self.terms.explain);
             if let Some(conversation) = &self.terms.conversation {
@@ -50,7 +50,7 @@ impl Dispatch<'_> {
             match claim.http_peer(&connection).await {
                 Ok(http_peer) => {
                     self.attempt.claim = Some(claim);
-                    self.attempt.sent = Some(self.gateway.felled.sending());
+                    self.attempt.sent = Some(self.gateway.quarantine.sending());
                     return Ok(Box::new(http_peer));
                 }
                 Err(e) if is_shortage(&e) => return Err(Fault::NoDescriptors.into()),

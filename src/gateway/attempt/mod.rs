@@ -4,16 +4,16 @@
 mod client;
 mod dispatch;
 mod place;
+mod quarantine;
 mod receipt;
 mod retry;
-mod suspicion;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod tries;
 mod verdict;
 
-pub use client::{Client, Intake, Standing};
+pub use client::{Client, Intake, WaitStatus};
 pub use dispatch::Dispatch;
 pub use receipt::{Explain, Receipt};
 pub use retry::{Begun, learn};

@@ -8,7 +8,7 @@ use crate::gateway::fault::{Fault, Halt};
 use crate::record::Retry;
 use crate::upstream::{Claim, ClaimError, Fate, Placement, Pool, Queued};
 
-use super::client::{Client, Intake, Standing, wait_with};
+use super::client::{Client, Intake, WaitStatus, wait_with};
 use super::dispatch::Dispatch;
 
 impl Dispatch<'_> {
@@ -17,13 +17,13 @@ impl Dispatch<'_> {
         if let Some(claim) = self.tries.suspect.take() {
             self.suspect(client, pool, claim).await?;
         }
-        self.refuse_felling(client).await?;
+        self.refuse_poison(client).await?;
         if let Some(addressed) = &self.terms.addressed {
             let claim = self.terms.has_untried(&self.tries.tried).then(|| pool.claim_at(&addressed.peer));
             return claim.ok_or(Fault::Claim(ClaimError::Unreachable).into());
         }
         if self.terms.resumption.is_some() {
-            let claim = pool.claim_for_a_word(&self.tries.tried, self.terms.session);
+            let claim = pool.claim_without_slot(&self.tries.tried, self.terms.session);
             return claim.map_err(|e| Fault::Claim(e).into());
         }
         let mut queued = match pool.claim(self.request(), self.terms.need).await {
@@ -36,7 +36,7 @@ impl Dispatch<'_> {
         let claim = wait_in_queue(client, &mut queued).await?;
         self.record.dequeued();
         // Meanwhile a copy of it may have gone before.
-        self.refuse_felling(client).await?;
+        self.refuse_poison(client).await?;
         claim.map_err(|e| Fault::Claim(e).into())
     }
 
@@ -59,7 +59,8 @@ impl Dispatch<'_> {
             claim.judge(Outcome::Failed(Failure::Reset));
             return Err(Fault::Broken.into());
         }
-        let servers = self.attempt.sent.as_ref().map_or(0, |sent| self.gateway.felled.died(sent, claim.peer().id()));
+        let servers =
+            self.attempt.sent.as_ref().map_or(0, |sent| self.gateway.quarantine.died(sent, claim.peer().id()));
         let goes_on = if fate == Fate::Restarted && self.terms.may_return() && self.tries.may_hold(pool) {
             claim.judge(Outcome::Loading);
             true
@@ -87,6 +88,6 @@ async fn wait_in_queue(client: &mut dyn Client, queued: &mut Queued) -> Result<R
         if let Some(claim) = wait_with(client, queued.claim()).await? {
             return Ok(claim);
         }
-        client.tell(Standing::Queued { before: queued.position() }).await?;
+        client.tell(WaitStatus::Queued { before: queued.position() }).await?;
     }
 }

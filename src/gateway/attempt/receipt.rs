@@ -4,7 +4,7 @@
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use crate::balance::{Standing, Status};
+use crate::balance::{HealthState, Status};
 use crate::record::Record;
 use crate::upstream::{Peer, Pool};
 
@@ -75,9 +75,9 @@ fn how(status: &Status) -> String {
     let load = status.inflight.saturating_add(status.elsewhere);
     match (status.standing, status.capacity) {
         _ if status.leaving => "leaving".to_owned(),
-        (Standing::Serves, _) if !status.has_room() => "full".to_owned(),
-        (Standing::Serves, Some(capacity)) => format!("{load}/{capacity}"),
-        (Standing::Serves, None) => load.to_string(),
+        (HealthState::Serves, _) if !status.has_room() => "full".to_owned(),
+        (HealthState::Serves, Some(capacity)) => format!("{load}/{capacity}"),
+        (HealthState::Serves, None) => load.to_string(),
         (standing, _) => standing.name().to_owned(),
     }
 }
@@ -94,15 +94,15 @@ mod tests {
             inflight: 1,
             elsewhere: 2,
             capacity: Some(4),
-            standing: Standing::Serves,
+            standing: HealthState::Serves,
             leaving: false,
         };
         let table = [
             (serves, "3/4"),
             (Status { capacity: None, ..serves }, "3"),
             (Status { capacity: Some(3), ..serves }, "full"),
-            (Status { standing: Standing::Loading, capacity: Some(3), ..serves }, "loading"),
-            (Status { standing: Standing::Trying, ..serves }, "trying"),
+            (Status { standing: HealthState::Loading, capacity: Some(3), ..serves }, "loading"),
+            (Status { standing: HealthState::Trying, ..serves }, "trying"),
             (Status { leaving: true, ..serves }, "leaving"),
         ];
         for (status, expected) in table {

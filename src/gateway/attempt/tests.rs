@@ -9,7 +9,7 @@ use bytes::Bytes;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::Notify;
 
-use super::{Attempt, Client, Dispatch, Intake, Standing, Terms, Tries};
+use super::{Attempt, Client, Dispatch, Intake, Terms, Tries, WaitStatus};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::gateway::fault::{Fault, Halt};
@@ -39,7 +39,7 @@ impl Client for Listener {
         self.told.is_empty().then(Instant::now)
     }
 
-    async fn tell(&mut self, standing: Standing) -> Result<()> {
+    async fn tell(&mut self, standing: WaitStatus) -> Result<()> {
         self.told.push(standing.to_string());
         self.has_heard.notify_one();
         Ok(())

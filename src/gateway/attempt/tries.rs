@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::balance::PeerId;
-use crate::gateway::felling::{Sent, Trial};
+use crate::gateway::quarantine::{Probation, Sent};
 use crate::upstream::{Claim, Pool, Watch};
 
 /// The attempts so far.
@@ -35,7 +35,7 @@ pub struct Attempt {
     /// The body as it went to the peer.
     pub sent: Option<Sent>,
     /// That nobody else under suspicion is at the peer.
-    pub trial: Option<Trial>,
+    pub probation: Option<Probation>,
 }
 
 /// Whether a connection that others have used may be taken.
@@ -69,6 +69,6 @@ impl Attempt {
 
     /// The server's place and trial are given back; what is known of the attempt stays.
     pub(super) fn give_back(&mut self) {
-        (self.claim, self.trial) = (None, None);
+        (self.claim, self.probation) = (None, None);
     }
 }

@@ -2,14 +2,14 @@
 //! Knows no servers; the phases are handed one request after the other.
 
 mod chunks;
-mod connections;
+mod connection;
 pub mod descriptors;
 mod head;
-mod leash;
-mod line;
+mod listener;
 mod pace;
+mod shutdown_signal;
 mod socket;
 
-pub use connections::{Arrival, Clients, IDLE_SECONDS};
-pub use line::Line;
+pub use connection::ClientConnection;
+pub use listener::{Arrival, ClientListener, IDLE_SECONDS};
 pub use socket::READ_BYTES_MAX;

@@ -1,5 +1,5 @@
 //! Client socket: a client's connection as Pingora sees it: one request at a time, a little at a time, and not for
-//! ever. Answers nothing and reads no head; `clients` asks it for one, `head` says what it means.
+//! ever. Answers nothing and reads no head; `listener` asks it for one, `head` says what it means.
 //!
 //! Pingora keeps two things of a request for as long as its answer lasts: the buffer that it read the body into, as
 //! large as its largest read, and what `body` had it keep of the body's end. An agent's requests are tens of KiB and
@@ -28,10 +28,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::chunks::Chunks;
+use super::connection::{ClientConnection, Violation};
 use super::head::Framing;
-use super::leash::{Leash, Sent};
-use super::line::{Line, Slip};
 use super::pace::{Pace, Upload};
+use super::shutdown_signal::{Sent, ShutdownSignal};
 
 /// What one read from a client brings at most.
 pub const READ_BYTES_MAX: usize = 4096;
@@ -40,8 +40,8 @@ pub const READ_BYTES_MAX: usize = 4096;
 pub struct ClientSocket {
     /// Absent once it was given back.
     stream: Option<Stream>,
-    line: Arc<Line>,
-    leash: Leash,
+    connection: Arc<ClientConnection>,
+    shutdown_signal: ShutdownSignal,
     /// A head to be handed on.
     head: Bytes,
     /// What came behind what may be handed on.
@@ -69,11 +69,11 @@ struct Writing {
 
 impl ClientSocket {
     /// A connection between two requests: it hands nothing on until `begin`.
-    pub fn new(stream: Stream, line: Arc<Line>, leash: Leash) -> Self {
+    pub fn new(stream: Stream, connection: Arc<ClientConnection>, shutdown_signal: ShutdownSignal) -> Self {
         Self {
             stream: Some(stream),
-            line,
-            leash,
+            connection,
+            shutdown_signal,
             head: Bytes::new(),
             ahead: BytesMut::new(),
             gate: Gate::Length(0),
@@ -167,7 +167,7 @@ impl ClientSocket {
             }
             Gate::Chunks(chunks) => match chunks.push(sip.filled()) {
                 Ok(length) => length,
-                Err(_) => return Poll::Ready(Err(self.line.slip(Slip::BadChunk))),
+                Err(_) => return Poll::Ready(Err(self.connection.slip(Violation::BadChunk))),
             },
         };
         let (_, behind) = sip.filled().split_at(came);
@@ -189,7 +189,7 @@ impl ClientSocket {
                 Poll::Ready(read)
             }
             Poll::Pending if matches!(self.gate, Gate::Open) => Poll::Pending,
-            Poll::Pending => self.upload.poll_late(cx).map(|()| Err(self.line.slip(Slip::UploadLate))),
+            Poll::Pending => self.upload.poll_late(cx).map(|()| Err(self.connection.slip(Violation::UploadLate))),
         }
     }
 
@@ -199,16 +199,16 @@ impl ClientSocket {
         cx: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        self.line.check()?;
+        self.connection.check()?;
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
         if let Poll::Ready(written) = write(Pin::new(stream), cx) {
             self.writing = None;
             return Poll::Ready(written);
         }
-        if self.leash.poll_write(cx).is_ready() {
-            return Poll::Ready(Err(self.line.slip(Slip::Stopped)));
+        if self.shutdown_signal.poll_write(cx).is_ready() {
+            return Poll::Ready(Err(self.connection.slip(Violation::Stopped)));
         }
-        let Some(patience) = self.line.patience() else { return Poll::Pending };
+        let Some(patience) = self.connection.patience() else { return Poll::Pending };
         let taken = |stream: &Stream| Some(stream.get_socket_digest()?.tcp_info()?.tcpi_bytes_acked);
         let writing =
             self.writing.get_or_insert_with(|| Writing { taken: taken(stream), timer: Box::pin(sleep(patience)) });
@@ -216,7 +216,7 @@ impl ClientSocket {
             // Its kernel may take much before there is room for as much again.
             let now = taken(stream);
             if now == writing.taken {
-                return Poll::Ready(Err(self.line.slip(Slip::Stalled)));
+                return Poll::Ready(Err(self.connection.slip(Violation::Stalled)));
             }
             *writing = Writing { taken: now, timer: Box::pin(sleep(patience)) };
         }
@@ -231,7 +231,7 @@ fn count(bytes: usize) -> u64 {
 impl AsyncRead for ClientSocket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.line.check()?;
+        this.connection.check()?;
         // No room is no end.
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
@@ -247,13 +247,13 @@ impl AsyncRead for ClientSocket {
             return Poll::Ready(Ok(()));
         }
         if let Poll::Ready(read) = if this.is_closed() { this.poll_left(cx) } else { this.poll_body(cx, buf) } {
-            this.leash.came();
+            this.shutdown_signal.came();
             return Poll::Ready(read);
         }
         // Of what is open nobody knows where it ends.
         let is_whole = this.is_closed() || matches!(this.gate, Gate::Open);
-        ready!(this.leash.poll_read(if is_whole { Sent::Whole } else { Sent::Half }, cx));
-        Poll::Ready(Err(this.line.slip(Slip::Stopped)))
+        ready!(this.shutdown_signal.poll_read(if is_whole { Sent::Whole } else { Sent::Half }, cx));
+        Poll::Ready(Err(this.connection.slip(Violation::Stopped)))
     }
 }
 
@@ -261,7 +261,7 @@ impl AsyncWrite for ClientSocket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         // What Pingora says by itself of a head is not what the client is to hear.
-        if this.line.takes_back() {
+        if this.connection.takes_back() {
             return Poll::Ready(Ok(buf.len()));
         }
         this.poll_written(cx, |stream, cx| stream.poll_write(cx, buf))
@@ -277,7 +277,7 @@ impl AsyncWrite for ClientSocket {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match &mut this.stream {
-            Some(stream) if !this.line.is_taken_back() => Pin::new(stream).poll_shutdown(cx),
+            Some(stream) if !this.connection.is_taken_back() => Pin::new(stream).poll_shutdown(cx),
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -288,7 +288,7 @@ impl AsyncWrite for ClientSocket {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.line.takes_back() {
+        if this.connection.takes_back() {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
         this.poll_written(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
@@ -301,8 +301,8 @@ impl AsyncWrite for ClientSocket {
 
 impl Drop for ClientSocket {
     fn drop(&mut self) {
-        if self.line.is_taken_back() {
-            self.line.give_back(self.stream.take());
+        if self.connection.is_taken_back() {
+            self.connection.give_back(self.stream.take());
         }
     }
 }
@@ -316,7 +316,7 @@ impl fmt::Debug for ClientSocket {
 #[async_trait]
 impl Shutdown for ClientSocket {
     async fn shutdown(&mut self) {
-        if self.line.is_taken_back() {
+        if self.connection.is_taken_back() {
             return;
         }
         if let Some(stream) = &mut self.stream {

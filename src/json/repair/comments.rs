@@ -63,7 +63,7 @@ impl<P: Copy + Debug> Repair<P> {
             Commented::Not => return self.slash(back),
             Commented::Ended => {
                 self.state = back.state();
-                return if c == '/' { Next::Read } else { Next::Again };
+                return if c == '/' { Next::Read } else { Next::Pushback };
             }
         }
         Next::Read
@@ -94,7 +94,7 @@ impl<P: Copy + Debug> Repair<P> {
             }
             Token::Colon | Token::Comma => back.state(),
         };
-        Next::Again
+        Next::Pushback
     }
 }
 

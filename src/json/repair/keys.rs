@@ -48,7 +48,7 @@ impl<P: Copy + Debug> Repair<P> {
             }
             ':' => {
                 self.state = State::AfterKey;
-                Next::Again
+                Next::Pushback
             }
             c => {
                 self.state = State::KeyWord;
@@ -99,7 +99,7 @@ impl<P: Copy + Debug> Repair<P> {
                 self.gap = self.gap.chars().map(space).collect();
             }
             self.state = State::AfterKey;
-            return Next::Again;
+            return Next::Pushback;
         }
         if quoted::opens(c) && cx.words == Words::Unreadable && !self.key.is_empty() {
             // Its closing quote, without the other; or its value, without the colon.
@@ -108,7 +108,7 @@ impl<P: Copy + Debug> Repair<P> {
             }
             self.repaired = true;
             self.state = State::AfterKey;
-            return if self.gap.is_empty() { Next::Read } else { Next::Again };
+            return if self.gap.is_empty() { Next::Read } else { Next::Pushback };
         }
         if c == '=' && cx.words == Words::Strings && !self.key.is_empty() {
             self.gap.clear();
@@ -187,12 +187,12 @@ impl<P: Copy + Debug> Repair<P> {
         if late {
             return self.missing_value(c, cx, out);
         }
-        if none { Next::Again } else { Next::Read }
+        if none { Next::Pushback } else { Next::Read }
     }
 
     /// Whether the key is the first of an object that can be a word: `{1, 2}`.
     fn may_be_set(&self) -> bool {
-        let written = self.frames.iter().filter(|f| f.container != Container::Again).count();
+        let written = self.frames.iter().filter(|f| f.container != Container::Pushback).count();
         self.lead.starts_with('{') && written > 1
     }
 
@@ -206,7 +206,7 @@ impl<P: Copy + Debug> Repair<P> {
         self.malformed = true;
         if self.may_be_set() {
             let mut depth = 1;
-            while self.frames.pop().is_some_and(|f| f.container == Container::Again) {
+            while self.frames.pop().is_some_and(|f| f.container == Container::Pushback) {
                 depth += 1;
                 self.lead.insert(0, '{');
             }
@@ -222,7 +222,7 @@ impl<P: Copy + Debug> Repair<P> {
             out.push_str(":null");
             self.state = State::AfterValue;
         }
-        Next::Again
+        Next::Pushback
     }
 
     /// A key that is too long to keep is written with the rest of it as its value.

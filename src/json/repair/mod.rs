@@ -35,14 +35,13 @@
 //! | `quote` | what stands behind a quote | `gap` | `lookahead` |
 //! | `raw` | what stands behind a delimiter, or what may be one | `raw` | `raw_ahead` |
 //!
-//! What was read ahead goes to `again` and is read as if it came anew, so that cuts change nothing.
+//! What was read ahead goes to `pushback` and is read as if it came anew, so that cuts change nothing.
 //! What else is undecided is kept as it was written: an opener or a comma and the whitespace behind it in `lead`, a key
 //! until its colon, a word until its end, and in `maybe` a marker that may be none.
 //!
 //! Most of a long call is the inside of a string, in which nothing has to be decided. [`Repair::skim`] reads that
 //! without any of this, and says when it cannot.
 
-mod again;
 mod behind;
 mod closing;
 mod comments;
@@ -50,6 +49,7 @@ mod delimiter;
 mod keys;
 mod lookahead;
 mod markers;
+mod pushback;
 mod quote;
 mod quoted;
 mod raw;
@@ -67,11 +67,11 @@ mod tests;
 
 use std::fmt::Debug;
 
-use again::Again;
 pub use behind::Behind;
 use comments::Token;
 pub use comments::{Comment, Commented};
 use lookahead::Lookahead;
+use pushback::Pushback;
 use quoted::Quoted;
 use raw::Raw;
 use reading::Reading;
@@ -138,7 +138,7 @@ pub struct Repair<P> {
     look: Lookahead,
     /// What may stand behind a string that lacks its quote.
     tail: Tail,
-    again: Again,
+    again: Pushback,
     comment: Comment,
     word: String,
     /// Whether a quote or a comment's sign stands in `word`: then it is no literal, whatever else comes.
@@ -170,7 +170,7 @@ enum Container {
     Object,
     Array,
     /// An opener too many, inside an object: `{{"a": 1}}`.
-    Again,
+    Pushback,
 }
 
 /// What is being waited for.
@@ -226,7 +226,7 @@ enum Next {
     /// It was read.
     Read,
     /// The state changed and it is to be looked at again.
-    Again,
+    Pushback,
     /// The value ended before it.
     Ended,
     Unreadable,
@@ -245,7 +245,7 @@ impl<P: Copy + Debug> Repair<P> {
             gap: String::new(),
             look: Lookahead::default(),
             tail: Tail::default(),
-            again: Again::default(),
+            again: Pushback::default(),
             comment: Comment::default(),
             word: String::new(),
             word_quoted: false,

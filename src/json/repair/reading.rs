@@ -139,7 +139,7 @@ impl<P: Copy + Debug> Repair<P> {
                     return Reading::Ended;
                 }
                 Next::Unreadable => return Reading::Unreadable,
-                Next::Again => {}
+                Next::Pushback => {}
             }
         }
         debug_assert!(false, "no state takes {c:?}");

@@ -214,7 +214,7 @@ impl<P: Copy + Debug> Repair<P> {
     /// How many bytes of a tail are closers too many.
     fn surplus<T>(&self, tail: &str, cx: &Syntax<'_, T>) -> usize {
         let run = tail.len() - tail.trim_start_matches(|c: char| "}])".contains(c) || c.is_ascii_whitespace()).len();
-        let written = self.frames.iter().filter(|f| f.container != Container::Again).count();
+        let written = self.frames.iter().filter(|f| f.container != Container::Pushback).count();
         let open = written + usize::try_from(cx.outer).unwrap_or_default();
         let closers = tail.get(..run).unwrap_or_default().char_indices().filter(|(_, c)| !c.is_ascii_whitespace());
         let own = closers.clone().count().saturating_sub(open);

@@ -61,7 +61,7 @@ impl<P: Copy + Debug> Repair<P> {
     pub(super) fn open_value<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if self.frames.len() >= cx.depth_max {
             self.state = State::Word { depth: 0 };
-            return self.unreadable(cx.mode, Next::Again);
+            return self.unreadable(cx.mode, Next::Pushback);
         }
         self.begin_value(out);
         if c == '{' {
@@ -84,7 +84,7 @@ impl<P: Copy + Debug> Repair<P> {
                 State::Key
             }
             Container::Array => State::Value,
-            Container::Again => State::Key,
+            Container::Pushback => State::Key,
         };
     }
 
@@ -130,7 +130,7 @@ impl<P: Copy + Debug> Repair<P> {
             self.repaired = true;
             self.gap.clear();
             self.state = State::Value;
-            return Next::Again;
+            return Next::Pushback;
         }
         let opener = quoted::opens(c) && !self.gap.starts_with(',');
         if opener {
@@ -173,7 +173,7 @@ impl<P: Copy + Debug> Repair<P> {
             _ => {
                 self.repaired = true;
                 self.expect_next();
-                return Next::Again;
+                return Next::Pushback;
             }
         }
         Next::Read
@@ -273,7 +273,7 @@ impl<P: Copy + Debug> Repair<P> {
     pub(super) fn open_again(&mut self, closer: char) {
         self.repaired = true;
         let place = self.frames.last().map_or(self.place, |f| f.place);
-        self.frames.push(Frame { container: Container::Again, closer, place });
+        self.frames.push(Frame { container: Container::Pushback, closer, place });
     }
 
     /// Whether a list was just opened, if a value is awaited.
@@ -310,7 +310,7 @@ impl<P: Copy + Debug> Repair<P> {
     /// Closes the innermost container, without the comma that may be held.
     pub(super) fn close_top(&mut self, out: &mut String) {
         let container = self.frames.pop().map(|frame| frame.container);
-        if container == Some(Container::Again) {
+        if container == Some(Container::Pushback) {
             // What is held belongs to the object around it.
             self.state = if self.lead.is_empty() { State::AfterValue } else { State::Key };
             return;

@@ -136,7 +136,7 @@ impl<P: Copy + Debug> Repair<P> {
         if depth == 0 && self.ends_word(c) {
             out.push('"');
             self.value_ended();
-            return if self.state == State::Done { Next::Ended } else { Next::Again };
+            return if self.state == State::Done { Next::Ended } else { Next::Pushback };
         }
         escape_into(c.encode_utf8(&mut [0; 4]), out);
         self.state = State::LongWord { depth: nest(c, depth) };
@@ -193,7 +193,7 @@ impl<P: Copy + Debug> Repair<P> {
         word.clear();
         self.word = word;
         self.value_ended();
-        if self.state == State::Done { Next::Ended } else { Next::Again }
+        if self.state == State::Done { Next::Ended } else { Next::Pushback }
     }
 }
 

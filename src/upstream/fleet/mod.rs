@@ -4,10 +4,10 @@
 pub mod claim;
 mod dns;
 mod keep;
-mod lasting;
 mod members;
 pub mod peer;
 mod peers_file;
 mod places;
 pub mod pool;
+mod pool_state;
 pub mod pools;

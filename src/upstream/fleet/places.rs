@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::balance::{
-    Assignment, Balancer, Decision, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Standing, Status,
+    Assignment, Balancer, Decision, HealthState, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Status,
     Ticket, Why,
 };
 use crate::upstream::lock::lock;
@@ -87,7 +87,7 @@ impl Places {
     /// Nobody is asked any more how it is, so what was said last says nothing.
     pub fn trust_all(self: &Arc<Self>) {
         for status in self.statuses() {
-            if matches!(status.standing, Standing::Loading | Standing::Failed) {
+            if matches!(status.standing, HealthState::Loading | HealthState::Failed) {
                 self.asked(status.id, Report::default());
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::balance::{PeerId, Reason, Refusal, Request, Standing, Status};
+use crate::balance::{HealthState, PeerId, Reason, Refusal, Request, Status};
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
@@ -17,10 +17,10 @@ use crate::upstream::wire::ask::{self, Question};
 
 use super::claim::Claim;
 use super::dns::Resolve;
-use super::lasting::Lasting;
 use super::members::Changes;
 use super::peer::Peer;
 use super::places::{Entry, Place, Waiting};
+use super::pool_state::PoolState;
 
 /// What a family of models writes when nothing is known about it: models that were never trained for tools can be
 /// told this one.
@@ -34,7 +34,7 @@ const REASONING_MAX: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Pool {
     config: Arc<config::Pool>,
-    lasting: Arc<Lasting>,
+    lasting: Arc<PoolState>,
     probe: Arc<Probe>,
     dialects: Arc<Dialects>,
 }
@@ -46,7 +46,7 @@ pub enum Need {
     #[default]
     Slot,
     /// A word. It never waits, and may be one too many.
-    Word,
+    NoSlot,
 }
 
 /// What becomes of a request at once.
@@ -71,20 +71,20 @@ impl Pool {
     /// A pool that follows no other.
     pub(super) fn new(config: config::Pool, dialects: Arc<Dialects>) -> Self {
         let config = Arc::new(config);
-        let lasting = Arc::new(Lasting::new(&config));
+        let lasting = Arc::new(PoolState::new(&config));
         Self { config, lasting, probe: Arc::default(), dialects }
     }
 
     /// The pool that follows another of its name. Places, queue and what is known of the servers stay; who has come
     /// and who leaves is told.
-    pub(super) fn after(former: &Arc<Lasting>, config: config::Pool, dialects: Arc<Dialects>) -> (Self, Changes) {
+    pub(super) fn after(former: &Arc<PoolState>, config: config::Pool, dialects: Arc<Dialects>) -> (Self, Changes) {
         let config = Arc::new(config);
         let changes = former.adopt(&config);
         (Self { config, lasting: Arc::clone(former), probe: Arc::default(), dialects }, changes)
     }
 
     /// What the pool that follows takes over.
-    pub(super) fn lasting(&self) -> &Arc<Lasting> {
+    pub(super) fn lasting(&self) -> &Arc<PoolState> {
         &self.lasting
     }
 
@@ -129,15 +129,15 @@ impl Pool {
             (Entry::Waiting(waiting), Need::Slot) => Ok(Placement::Queued(Queued { pool: Arc::clone(self), waiting })),
             (Entry::Refused(Refusal { reason: Reason::Unreachable, .. }), _) => Err(ClaimError::Unreachable),
             (Entry::Refused(Refusal { retry_after, .. }), Need::Slot) => Err(ClaimError::Full { retry_after }),
-            (Entry::Waiting(_) | Entry::Refused(_), Need::Word) => {
-                self.claim_for_a_word(&tried, session).map(Placement::Claim)
+            (Entry::Waiting(_) | Entry::Refused(_), Need::NoSlot) => {
+                self.claim_without_slot(&tried, session).map(Placement::Claim)
             }
         }
     }
 
     /// A claim that takes no place: on the peer where a session is at home, else on one that is awake.
-    pub fn claim_for_a_word(&self, tried: &[PeerId], session: Option<u64>) -> Result<Claim, ClaimError> {
-        let peer = self.peer_for_a_word(tried, session).ok_or(ClaimError::Unreachable)?;
+    pub fn claim_without_slot(&self, tried: &[PeerId], session: Option<u64>) -> Result<Claim, ClaimError> {
+        let peer = self.peer_without_slot(tried, session).ok_or(ClaimError::Unreachable)?;
         Ok(Claim::uncounted(peer, self.config.timeouts))
     }
 
@@ -174,7 +174,7 @@ impl Pool {
     }
 
     /// Where a session is at home, else the first that is awake, else the first.
-    fn peer_for_a_word(&self, tried: &[PeerId], session: Option<u64>) -> Option<Arc<Peer>> {
+    fn peer_without_slot(&self, tried: &[PeerId], session: Option<u64>) -> Option<Arc<Peer>> {
         let home = session.and_then(|key| self.lasting.places.session(key));
         let statuses = self.lasting.places.statuses();
         let untried = || statuses.iter().filter(|status| !status.leaving && !tried.contains(&status.id));
@@ -202,7 +202,7 @@ impl Pool {
         let statuses = self.lasting.places.statuses();
         let has_failed = |peer: &Peer| {
             let known = statuses.iter().find(|status| status.id == peer.id());
-            known.is_some_and(|status| status.standing == Standing::Failed)
+            known.is_some_and(|status| status.standing == HealthState::Failed)
         };
         let all = self.lasting.places.peers();
         let living: Vec<_> = all.iter().filter(|peer| !has_failed(peer)).cloned().collect();

@@ -7,8 +7,8 @@ use crate::config;
 use crate::dialect::Dialects;
 
 use super::dns;
-use super::lasting::Lasting;
 use super::pool::Pool;
+use super::pool_state::PoolState;
 
 /// Every pool, in the order of the configuration.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Upstream {
     pools: Vec<Arc<Pool>>,
     /// What is left of those that are configured no more and have requests still, by name: one may be configured again
     /// before they have ended.
-    gone: Vec<(String, Weak<Lasting>)>,
+    gone: Vec<(String, Weak<PoolState>)>,
 }
 
 impl Upstream {
@@ -34,7 +34,7 @@ impl Upstream {
         let mut notes = Vec::new();
         let here = self.pools.iter().map(|pool| (pool.name().to_owned(), Arc::clone(pool.lasting())));
         let left = self.gone.iter().filter_map(|(name, lasting)| Some((name.clone(), lasting.upgrade()?)));
-        let known: Vec<(String, Arc<Lasting>)> = here.chain(left).collect();
+        let known: Vec<(String, Arc<PoolState>)> = here.chain(left).collect();
         let succeed = |config: &config::Pool| {
             let (config, dialects) = (config.clone(), Arc::clone(&dialects));
             let Some((_, former)) = known.iter().find(|(name, _)| *name == config.name) else {

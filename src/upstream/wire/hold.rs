@@ -26,20 +26,20 @@ pub struct Holding {
     pub api: Api,
     pub until: Until,
     /// For a client that is to hear something meanwhile.
-    pub ticks: Option<Ticks>,
+    pub ticks: Option<Heartbeat>,
     /// For an answer that is put together.
-    pub listener: Option<Arc<dyn Listener>>,
+    pub listener: Option<Arc<dyn AssemblyObserver>>,
 }
 
 /// Who is told how an answer grows that nobody sees before it is whole.
-pub trait Listener: fmt::Debug + Send + Sync {
+pub trait AssemblyObserver: fmt::Debug + Send + Sync {
     /// A piece that was read from then on has brought it to so many events in which the model said something.
     fn spoke(&self, spoken: u64, from: time::Instant);
 }
 
 /// When a client that waits is to hear something.
 #[derive(Clone, Copy, Debug)]
-pub struct Ticks {
+pub struct Heartbeat {
     pub next: Instant,
     pub every: Duration,
 }
@@ -48,8 +48,8 @@ pub struct Ticks {
 #[derive(Debug)]
 pub struct Hold {
     opening: Opening,
-    ticks: Option<Ticks>,
-    listener: Option<Arc<dyn Listener>>,
+    ticks: Option<Heartbeat>,
+    listener: Option<Arc<dyn AssemblyObserver>>,
     /// What is to be handed on.
     out: Bytes,
 }

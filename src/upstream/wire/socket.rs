@@ -265,7 +265,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use super::super::hold::{Holding, TICK, Ticks};
+    use super::super::hold::{Heartbeat, Holding, TICK};
     use super::super::opening::{Asker, Comments, Until};
     use super::*;
     use crate::api::Api;
@@ -275,7 +275,7 @@ mod tests {
     const WORDS: &[u8] = b"f\r\ndata: [DONE]\n\n!\r\n";
 
     /// A watched socket whose answer is held, and its server.
-    async fn held(ticks: Option<Ticks>) -> (WatchedSocket<TcpStream>, TcpStream) {
+    async fn held(ticks: Option<Heartbeat>) -> (WatchedSocket<TcpStream>, TcpStream) {
         let (client, server) = connected().await;
         (watched(client, ticks), server)
     }
@@ -286,7 +286,7 @@ mod tests {
         (client.unwrap(), server.unwrap().0)
     }
 
-    fn watched<T: Transport>(transport: T, ticks: Option<Ticks>) -> WatchedSocket<T> {
+    fn watched<T: Transport>(transport: T, ticks: Option<Heartbeat>) -> WatchedSocket<T> {
         let watch = Arc::new(Watch::new(Timeouts::default()));
         let until = Until::Spoken(Asker::Client, Comments::Servers);
         watch.hold(Holding { api: Api::OpenAi, until, ticks, listener: None });
@@ -296,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn ticks_come_first_and_everything_after_them() {
         let every = Duration::from_millis(1);
-        let (mut socket, mut server) = held(Some(Ticks { next: Instant::now(), every })).await;
+        let (mut socket, mut server) = held(Some(Heartbeat { next: Instant::now(), every })).await;
         let mut tick = vec![0; TICK.len()];
         for _ in 0..3 {
             // Byte by byte: whoever reads has as much room as he likes.
@@ -356,7 +356,7 @@ mod tests {
     async fn what_is_held_is_read_above_what_veils_it() {
         let (client, mut server) = connected().await;
         let every = Duration::from_millis(1);
-        let mut socket = watched(Veiled(client), Some(Ticks { next: Instant::now(), every }));
+        let mut socket = watched(Veiled(client), Some(Heartbeat { next: Instant::now(), every }));
         socket.write_all(b"GET").await.unwrap();
         let (mut asked, mut tick) = ([0; 3], vec![0; TICK.len()]);
         server.read_exact(&mut asked).await.unwrap();

@@ -7,9 +7,9 @@ const PACE: Pace = Pace { period: Duration::from_secs(60), bytes_per_second: 500
 
 fn socket() -> (DuplexStream, ClientSocket) {
     let (client, server) = duplex(1 << 16);
-    let line = Arc::new(Line::default());
-    line.admit();
-    (client, ClientSocket::new(Box::new(server), line, Leash::new(Arc::default())))
+    let connection = Arc::new(ClientConnection::default());
+    connection.admit();
+    (client, ClientSocket::new(Box::new(server), connection, ShutdownSignal::new(Arc::default())))
 }
 
 async fn lengths(socket: &mut ClientSocket) -> (Vec<u8>, Vec<usize>) {
@@ -56,7 +56,7 @@ async fn a_bad_chunk_ends_the_reading() {
     client.write_all(b"1b;a=\nb\r\n").await.unwrap();
     socket.begin(Bytes::new(), Framing::Chunked, PACE);
     assert!(socket.read(&mut [0; 100]).await.is_err());
-    assert_eq!(socket.line.slipped(), Some(Slip::BadChunk));
+    assert_eq!(socket.connection.slipped(), Some(Violation::BadChunk));
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,15 +82,15 @@ async fn an_upload_has_to_come_at_its_pace_in_each_period() {
             () = read => {}
         }
         assert_eq!(began.elapsed().as_secs(), cut, "{rate} bytes a second for {seconds} s");
-        assert_eq!(socket.line.slipped(), Some(Slip::UploadLate));
+        assert_eq!(socket.connection.slipped(), Some(Violation::UploadLate));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_is_given_up() {
     let (_client, mut socket) = socket();
-    socket.line.be_patient(Some(5_000));
+    socket.connection.be_patient(Some(5_000));
     let began = Instant::now();
     assert!(socket.write_all(&[b'x'; 1 << 20]).await.is_err());
-    assert_eq!((began.elapsed().as_secs(), socket.line.slipped()), (5, Some(Slip::Stalled)));
+    assert_eq!((began.elapsed().as_secs(), socket.connection.slipped()), (5, Some(Violation::Stalled)));
 }

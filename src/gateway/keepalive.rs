@@ -14,18 +14,18 @@ use pingora::{Error, Result};
 use crate::api::Api;
 use crate::limits::Limits;
 use crate::plan::{Delivery, Plan, Progress};
-use crate::upstream::{Asker, Comments, Holding, Listener, Ticks, Until};
+use crate::upstream::{Asker, AssemblyObserver, Comments, Heartbeat, Holding, Until};
 
-use super::attempt::{Client, Explain, Intake, Receipt, Standing};
+use super::attempt::{Client, Explain, Intake, Receipt, WaitStatus};
 use super::body::{Read, RequestBody, Upload};
+use super::body_memory::BodyMemory;
 use super::fault::Halt;
 use super::headers;
-use super::held::Bodies;
 use super::route::is_json;
 
 /// How a request waits for its answer.
 #[derive(Debug, Default)]
-pub struct Wait {
+pub struct KeepAlive {
     /// The API that the server is asked in.
     api: Api,
     /// Absent when the answer is shown as it comes.
@@ -49,7 +49,7 @@ enum Stage {
     Answer,
 }
 
-impl Wait {
+impl KeepAlive {
     /// The wait that a plan asks for, from now on.
     pub fn of(plan: &Plan, limits: &Limits) -> Self {
         let held = match plan.delivery {
@@ -71,8 +71,8 @@ impl Wait {
     }
 
     /// How the answer to the next try is held. `listener` is told how one grows that goes on whole.
-    pub fn holding(&self, listener: Option<Arc<dyn Listener>>) -> Option<Holding> {
-        let ticks = self.next().zip(self.every).map(|(next, every)| Ticks { next: next.into(), every });
+    pub fn holding(&self, listener: Option<Arc<dyn AssemblyObserver>>) -> Option<Holding> {
+        let ticks = self.next().zip(self.every).map(|(next, every)| Heartbeat { next: next.into(), every });
         let mut until = self.held.clone()?;
         if let Until::Spoken(_, comments) = &mut until
             && self.is_commented()
@@ -93,7 +93,7 @@ impl Wait {
     }
 
     /// Tells the client how its request stands, behind a head of the gateway's own. Fails when it has left.
-    pub async fn comment(&mut self, session: &mut Session, standing: Standing, own: OwnHead<'_>) -> Result<()> {
+    pub async fn comment(&mut self, session: &mut Session, standing: WaitStatus, own: OwnHead<'_>) -> Result<()> {
         if self.stage == Stage::Silence {
             let head = own.head(session)?;
             session.as_downstream_mut().set_ignore_info_resp(true);
@@ -117,7 +117,7 @@ impl Wait {
         let heard = *self.heard.get_or_insert(now);
         if now.saturating_duration_since(heard) >= every {
             self.heard = Some(now);
-            *piece = Some(Standing::Asked(None).comment());
+            *piece = Some(WaitStatus::Asked(None).comment());
         }
     }
 }
@@ -150,10 +150,10 @@ impl OwnHead<'_> {
 #[expect(missing_debug_implementations, reason = "Pingora's session has none")]
 pub struct SessionClient<'a> {
     pub session: &'a mut Session,
-    pub wait: &'a mut Wait,
+    pub keepalive: &'a mut KeepAlive,
     pub body: &'a mut RequestBody,
     pub limits: &'a Limits,
-    pub bodies: &'a Bodies,
+    pub bodies: &'a BodyMemory,
     pub id: &'a str,
     /// Whether nothing of the request has gone to a server yet.
     pub is_first: bool,
@@ -173,11 +173,11 @@ impl Client for SessionClient<'_> {
     }
 
     fn tell_at(&self) -> Option<Instant> {
-        self.wait.next()
+        self.keepalive.next()
     }
 
-    async fn tell(&mut self, standing: Standing) -> Result<()> {
-        self.wait.comment(self.session, standing, OwnHead { request_id: self.id, receipt: None }).await
+    async fn tell(&mut self, standing: WaitStatus) -> Result<()> {
+        self.keepalive.comment(self.session, standing, OwnHead { request_id: self.id, receipt: None }).await
     }
 
     async fn body(&mut self, intake: Intake) -> Result<Option<Bytes>, Halt> {

@@ -12,10 +12,10 @@ use crate::gateway::fault::Fault;
 
 /// One connection.
 #[derive(Debug, Default)]
-pub struct Line {
+pub struct ClientConnection {
     /// How long the client may take nothing of an answer, in milliseconds; 0 is for ever.
     patience_ms: AtomicU64,
-    /// What ended the connection, as a number of `Slip::ALL`, or none.
+    /// What ended the connection, as a number of `Violation::ALL`, or none.
     slip: AtomicU8,
     /// Whether the gateway has seen the current request.
     is_admitted: AtomicBool,
@@ -26,7 +26,7 @@ pub struct Line {
 
 /// What ended a connection: what its client did, but for the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slip {
+pub enum Violation {
     UploadLate,
     /// It took nothing of its answer.
     Stalled,
@@ -35,7 +35,7 @@ pub enum Slip {
     Stopped,
 }
 
-impl Line {
+impl ClientConnection {
     /// Another request is read; the gateway has not seen it yet.
     pub fn expect(&self) {
         self.is_admitted.store(false, Ordering::Release);
@@ -83,28 +83,28 @@ impl Line {
     }
 
     /// Notes it, and gives the error that ends the connection. The first counts.
-    pub fn slip(&self, slip: Slip) -> io::Error {
+    pub fn slip(&self, slip: Violation) -> io::Error {
         let _ = self.slip.compare_exchange(0, slip.number(), Ordering::AcqRel, Ordering::Acquire);
         io::Error::other(slip.fault().to_string())
     }
 
     /// What ended the connection first, if anything did.
-    pub fn slipped(&self) -> Option<Slip> {
+    pub fn slipped(&self) -> Option<Violation> {
         let number = self.slip.load(Ordering::Acquire);
-        Slip::ALL.into_iter().find(|slip| slip.number() == number)
+        Violation::ALL.into_iter().find(|slip| slip.number() == number)
     }
 
     /// Fails when the connection is ended.
     pub fn check(&self) -> io::Result<()> {
         match self.slipped() {
             // An answer to the others can still be written.
-            Some(Slip::Stalled) => Err(io::ErrorKind::TimedOut.into()),
+            Some(Violation::Stalled) => Err(io::ErrorKind::TimedOut.into()),
             _ => Ok(()),
         }
     }
 }
 
-impl Slip {
+impl Violation {
     const ALL: [Self; 4] = [Self::UploadLate, Self::Stalled, Self::BadChunk, Self::Stopped];
 
     fn number(self) -> u8 {

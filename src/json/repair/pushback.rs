@@ -3,13 +3,13 @@
 
 /// The text, from where it was not yet read again.
 #[derive(Debug, Default)]
-pub(super) struct Again {
+pub(super) struct Pushback {
     text: String,
     /// What stands before it was read; it is kept since most of it comes back.
     at: usize,
 }
 
-impl Again {
+impl Pushback {
     pub(super) fn is_empty(&self) -> bool {
         self.at == self.text.len()
     }

@@ -18,7 +18,7 @@ use crate::gateway::lifecycle::{Lifecycle, Stage};
 const HALF_SENT_MAX: Duration = Duration::from_secs(2);
 
 /// One connection's.
-pub struct Leash {
+pub struct ShutdownSignal {
     lifecycle: Arc<Lifecycle>,
     /// Whom the next step wakes, and the stage that it ends.
     waking: Option<(Waker, Stage, Pin<Box<OwnedNotified>>)>,
@@ -32,8 +32,8 @@ pub enum Sent {
     Whole,
 }
 
-impl Leash {
-    /// The leash of a connection that has just come.
+impl ShutdownSignal {
+    /// The shutdown_signal of a connection that has just come.
     pub fn new(lifecycle: Arc<Lifecycle>) -> Self {
         Self { lifecycle, waking: None, half_sent: None }
     }
@@ -83,9 +83,9 @@ impl Leash {
     }
 }
 
-impl fmt::Debug for Leash {
+impl fmt::Debug for ShutdownSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leash").finish_non_exhaustive()
+        f.debug_struct("ShutdownSignal").finish_non_exhaustive()
     }
 }
 
@@ -97,20 +97,20 @@ mod tests {
 
     use super::*;
 
-    fn leash() -> (Arc<Lifecycle>, Leash) {
+    fn shutdown_signal() -> (Arc<Lifecycle>, ShutdownSignal) {
         let lifecycle = Arc::new(Lifecycle::default());
-        (Arc::clone(&lifecycle), Leash::new(lifecycle))
+        (Arc::clone(&lifecycle), ShutdownSignal::new(lifecycle))
     }
 
-    fn poll(leash: &mut Leash, sent: Sent) -> Poll<()> {
-        leash.poll_read(sent, &mut Context::from_waker(Waker::noop()))
+    fn poll(shutdown_signal: &mut ShutdownSignal, sent: Sent) -> Poll<()> {
+        shutdown_signal.poll_read(sent, &mut Context::from_waker(Waker::noop()))
     }
 
     #[tokio::test]
     async fn a_cut_wakes_whoever_waits() {
         for sent in [Sent::Whole, Sent::Half] {
-            let (lifecycle, mut leash) = leash();
-            let reading = tokio::spawn(async move { poll_fn(|cx| leash.poll_read(sent, cx)).await });
+            let (lifecycle, mut shutdown_signal) = shutdown_signal();
+            let reading = tokio::spawn(async move { poll_fn(|cx| shutdown_signal.poll_read(sent, cx)).await });
             for step in [|_: &Lifecycle| {}, Lifecycle::drain] {
                 step(&lifecycle);
                 tokio::task::yield_now().await;
@@ -123,18 +123,21 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_half_sent_is_waited_for_while_it_comes() {
-        let (lifecycle, mut leash) = leash();
-        assert!(poll(&mut leash, Sent::Half).is_pending());
+        let (lifecycle, mut shutdown_signal) = shutdown_signal();
+        assert!(poll(&mut shutdown_signal, Sent::Half).is_pending());
         lifecycle.drain();
         for _ in 0..3 {
-            assert!(poll(&mut leash, Sent::Half).is_pending());
+            assert!(poll(&mut shutdown_signal, Sent::Half).is_pending());
             tokio::time::advance(HALF_SENT_MAX / 2).await;
-            assert!(poll(&mut leash, Sent::Half).is_pending() && poll(&mut leash, Sent::Whole).is_pending());
-            leash.came();
+            assert!(
+                poll(&mut shutdown_signal, Sent::Half).is_pending()
+                    && poll(&mut shutdown_signal, Sent::Whole).is_pending()
+            );
+            shutdown_signal.came();
         }
         let began = Instant::now();
-        poll_fn(|cx| leash.poll_read(Sent::Half, cx)).await;
+        poll_fn(|cx| shutdown_signal.poll_read(Sent::Half, cx)).await;
         assert_eq!(began.elapsed().as_secs(), HALF_SENT_MAX.as_secs());
-        assert!(leash.poll_write(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(shutdown_signal.poll_write(&mut Context::from_waker(Waker::noop())).is_pending());
     }
 }

@@ -16,7 +16,7 @@ const BODIES_MAX: usize = 1024;
 
 /// The bodies that servers died of.
 #[derive(Debug, Default)]
-pub struct Felled {
+pub struct PoisonBodies {
     bodies: HashMap<u64, Vec<Death>>,
 }
 
@@ -26,7 +26,7 @@ struct Death {
     at: Duration,
 }
 
-impl Felled {
+impl PoisonBodies {
     /// A server died that had had this body since `since`, before it answered. Tells how many died of it by now.
     pub fn died(&mut self, body: u64, peer: PeerId, since: Duration, now: Duration) -> u32 {
         self.forget(now);
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn deaths_are_counted_until_they_are_forgotten() {
         let (a, b) = (PeerId::of("a"), PeerId::of("b"));
-        let mut felled = Felled::default();
+        let mut felled = PoisonBodies::default();
         assert_eq!(felled.died(1, a, seconds(0), seconds(10)), 1);
         assert_eq!(felled.died(1, b, seconds(11), seconds(12)), 2);
         assert_eq!((felled.deaths(1, seconds(611)), felled.deaths(2, seconds(611))), (2, 0));
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn copies_that_died_with_one_server_are_one_death() {
         let a = PeerId::of("a");
-        let mut felled = Felled::default();
+        let mut felled = PoisonBodies::default();
         assert_eq!(felled.died(1, a, seconds(1), seconds(10)), 1);
         assert_eq!(felled.died(1, a, seconds(9), seconds(10)), 1);
         // It came back, and was asked again.
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn an_answer_acquits() {
-        let mut felled = Felled::default();
+        let mut felled = PoisonBodies::default();
         felled.died(1, PeerId::of("a"), seconds(0), seconds(1));
         felled.answered(1);
         assert_eq!(felled.deaths(1, seconds(1)), 0);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn only_so_many_are_remembered() {
         let a = PeerId::of("a");
-        let mut felled = Felled::default();
+        let mut felled = PoisonBodies::default();
         for body in 0..=1024 {
             felled.died(body, a, seconds(body), seconds(body / 100));
         }

@@ -23,11 +23,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::limits::Limits;
 
+use super::connection::ClientConnection;
 use super::descriptors;
 use super::head::{self, Framing, Head, Refused, Rest};
-use super::leash::Leash;
-use super::line::Line;
 use super::pace::Pace;
+use super::shutdown_signal::ShutdownSignal;
 use super::socket::ClientSocket;
 use crate::gateway::fault::Fault;
 use crate::gateway::lifecycle::Lifecycle;
@@ -40,7 +40,7 @@ pub const IDLE_SECONDS: u64 = 75;
 const FIRST_REQUEST_SECONDS: u64 = 60;
 
 /// The gateway, as what takes connections.
-pub struct Clients {
+pub struct ClientListener {
     proxy: Arc<HttpProxy<Gateway>>,
     current: Arc<Current>,
     lifecycle: Arc<Lifecycle>,
@@ -52,7 +52,7 @@ pub struct Clients {
 /// What comes with a request on its connection.
 #[derive(Debug)]
 pub struct Arrival {
-    pub line: Arc<Line>,
+    pub connection: Arc<ClientConnection>,
     /// Why it is refused, if it is.
     pub fault: Option<Fault>,
 }
@@ -65,7 +65,7 @@ enum Next {
     Gone,
 }
 
-impl Clients {
+impl ClientListener {
     /// Raises the limit of descriptors as far as the system lets it, and takes as many connections as there are then.
     /// Warns when the settings want more.
     pub fn new(conf: &Arc<ServerConf>, gateway: Gateway) -> Self {
@@ -78,8 +78,8 @@ impl Clients {
         Self { proxy, current, lifecycle, connections: AtomicUsize::new(0), connections_max }
     }
 
-    fn socket(&self, stream: Stream, line: &Arc<Line>) -> ClientSocket {
-        ClientSocket::new(stream, Arc::clone(line), Leash::new(Arc::clone(&self.lifecycle)))
+    fn socket(&self, stream: Stream, connection: &Arc<ClientConnection>) -> ClientSocket {
+        ClientSocket::new(stream, Arc::clone(connection), ShutdownSignal::new(Arc::clone(&self.lifecycle)))
     }
 
     /// One request on its way through Pingora. Answers with the connection if another may follow.
@@ -87,7 +87,7 @@ impl Clients {
         &self,
         mut socket: Box<ClientSocket>,
         next: Next,
-        line: &Arc<Line>,
+        connection: &Arc<ClientConnection>,
         shutdown: &ShutdownWatch,
     ) -> Option<Box<ClientSocket>> {
         let pace = pace(&self.current.settings().limits);
@@ -102,34 +102,34 @@ impl Clients {
             }
             Next::Gone => return None,
         }
-        line.expect();
+        connection.expect();
         let may_stay = !*shutdown.borrow();
         let mut session = ServerSession::new_http1(socket);
         session.set_keepalive(may_stay.then_some(IDLE_SECONDS));
-        session.set_connection_user_context(Some(Box::new(Arrival { line: Arc::clone(line), fault })));
+        session.set_connection_user_context(Some(Box::new(Arrival { connection: Arc::clone(connection), fault })));
         let (stream, _) = self.proxy.process_new_http(session, shutdown).await?.consume();
         let socket = stream.into_any().downcast::<ClientSocket>().ok()?;
         socket.is_between_requests().then_some(socket)
     }
 }
 
-impl fmt::Debug for Clients {
+impl fmt::Debug for ClientListener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Clients").finish_non_exhaustive()
+        f.debug_struct("ClientListener").finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl ServerApp for Clients {
+impl ServerApp for ClientListener {
     /// As Pingora does it for HTTP/1; that it can also do HTTP/2 would be 3 KiB more in each connection.
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let line = Arc::new(Line::default());
-        let mut socket = Box::new(self.socket(stream, &line));
+        let connection = Arc::new(ClientConnection::default());
+        let mut socket = Box::new(self.socket(stream, &connection));
         let _counted = Counted::new(&self.connections);
         let connections_max = self.current.settings().limits.connections_max.unwrap_or(self.connections_max);
         if self.connections.load(Ordering::Relaxed) > connections_max {
             let refused = Refused::new(Fault::TooManyConnections { connections_max }, b"");
-            self.request(socket, Next::Refused(refused, Rest::Ignored), &line, shutdown).await;
+            self.request(socket, Next::Refused(refused, Rest::Ignored), &connection, shutdown).await;
             return None;
         }
         let mut idle = FIRST_REQUEST_SECONDS;
@@ -143,15 +143,15 @@ impl ServerApp for Clients {
                     _ = shutdown.wait_for(|is_over| *is_over) => Next::Gone,
                 }
             };
-            if let Some(kept) = self.request(socket, next, &line, shutdown).await {
+            if let Some(kept) = self.request(socket, next, &connection, shutdown).await {
                 (socket, idle) = (kept, IDLE_SECONDS);
                 continue;
             }
             // A head that Pingora did not take.
-            let stream = line.take_back()?;
+            let stream = connection.take_back()?;
             let refused = Refused::new(Fault::BadRequest("its head is none".to_owned()), b"");
-            let socket = Box::new(self.socket(stream, &line));
-            self.request(socket, Next::Refused(refused, Rest::Heard), &line, shutdown).await;
+            let socket = Box::new(self.socket(stream, &connection));
+            self.request(socket, Next::Refused(refused, Rest::Heard), &connection, shutdown).await;
             return None;
         }
     }

@@ -23,7 +23,7 @@ const FIRST_CHECK_MAX: Duration = Duration::from_secs(2);
 
 /// Shared by the pools of one name, one after the other.
 #[derive(Debug)]
-pub struct Lasting {
+pub struct PoolState {
     pub places: Arc<Places>,
     members: Arc<Members>,
     /// Whether every name has been looked up, and every server asked how it is, if they are asked at all.
@@ -32,7 +32,7 @@ pub struct Lasting {
     keeping: Mutex<JoinSet<()>>,
 }
 
-impl Lasting {
+impl PoolState {
     /// Nobody is asked and no name is looked up before `keep`.
     pub fn new(config: &Arc<config::Pool>) -> Self {
         let places = Arc::new(Places::new(settings(&config.balancing)));

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The bytes of all bodies that are read before a server is chosen.
 #[derive(Clone, Debug, Default)]
-pub struct Bodies(Arc<AtomicUsize>);
+pub struct BodyMemory(Arc<AtomicUsize>);
 
 /// The bytes of one, given back when dropped.
 #[derive(Debug, Default)]
-pub struct Held {
-    all: Bodies,
+pub struct Reservation {
+    all: BodyMemory,
     bytes: usize,
 }
 
@@ -19,14 +19,14 @@ pub struct Held {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-impl Bodies {
+impl BodyMemory {
     /// For a body of which nothing has come yet.
-    pub fn begin(&self) -> Held {
-        Held { all: self.clone(), bytes: 0 }
+    pub fn begin(&self) -> Reservation {
+        Reservation { all: self.clone(), bytes: 0 }
     }
 }
 
-impl Held {
+impl Reservation {
     /// More of it has come.
     pub fn grow(&mut self, bytes: usize, bytes_max: usize) -> Result<(), Full> {
         let before = self.all.0.fetch_add(bytes, Ordering::Relaxed);
@@ -35,7 +35,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.all.0.fetch_sub(self.bytes, Ordering::Relaxed);
     }
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn what_one_gives_back_another_may_have() {
-        let bodies = Bodies::default();
+        let bodies = BodyMemory::default();
         let (mut first, mut second) = (bodies.begin(), bodies.begin());
         assert_eq!(first.grow(6, 10), Ok(()));
         assert_eq!((second.grow(4, 10), second.grow(1, 10)), (Ok(()), Err(Full)));

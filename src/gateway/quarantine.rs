@@ -16,18 +16,18 @@ use crate::balance::{self, PeerId};
 
 /// What is remembered of every pool's servers, whatever the configuration.
 #[derive(Debug)]
-pub struct Felled {
+pub struct Quarantine {
     /// Secret, so that no client can make a body that is taken for another's.
     hashing: RandomState,
     began: Instant,
-    bodies: Mutex<balance::Felled>,
+    bodies: Mutex<balance::PoisonBodies>,
     /// Where one that is under suspicion may be.
     trials: Mutex<HashMap<PeerId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// That a request under suspicion is the only one at its server that is not answered.
 #[derive(Debug)]
-pub struct Trial(#[expect(dead_code, reason = "it is held")] OwnedMutexGuard<()>);
+pub struct Probation(#[expect(dead_code, reason = "it is held")] OwnedMutexGuard<()>);
 
 /// What a body is known by. White space does not count: more of it may follow a body than was read of it.
 #[derive(Debug)]
@@ -46,13 +46,13 @@ pub struct Sent {
     since: Instant,
 }
 
-impl Default for Felled {
+impl Default for Quarantine {
     fn default() -> Self {
         Self { hashing: RandomState::new(), began: Instant::now(), bodies: Mutex::default(), trials: Mutex::default() }
     }
 }
 
-impl Felled {
+impl Quarantine {
     /// A body begins to go up.
     pub fn sending(&self) -> Sent {
         Sent { mark: self.mark(), since: Instant::now() }
@@ -73,13 +73,13 @@ impl Felled {
     }
 
     /// Waits until nobody else under suspicion is at this server unanswered.
-    pub async fn trial(&self, peer: PeerId) -> Trial {
+    pub async fn probation(&self, peer: PeerId) -> Probation {
         let trial = {
             let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
             trials.retain(|_, trial| Arc::strong_count(trial) > 1);
             Arc::clone(trials.entry(peer).or_default())
         };
-        Trial(trial.lock_owned().await)
+        Probation(trial.lock_owned().await)
     }
 
     /// Whether there are no such bodies.
@@ -99,7 +99,7 @@ impl Felled {
     }
 
     /// A panic elsewhere leaves these plain values whole.
-    fn lock(&self) -> MutexGuard<'_, balance::Felled> {
+    fn lock(&self) -> MutexGuard<'_, balance::PoisonBodies> {
         self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -138,9 +138,9 @@ mod tests {
 
     #[test]
     fn a_body_is_known_however_it_is_cut() {
-        let felled = Felled::default();
+        let quarantine = Quarantine::default();
         let key = |pieces: &[&str]| {
-            let mut sent = felled.sending();
+            let mut sent = quarantine.sending();
             pieces.iter().for_each(|piece| sent.push(piece.as_bytes()));
             sent.mark.key()
         };
