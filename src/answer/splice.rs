@@ -217,8 +217,6 @@ impl Splice {
                 choice.writer.begin();
                 return true;
             }
-            // What is made of an event is hardly longer than it.
-            out.made.reserve(event.raw.len() + 64);
             let mut pieces = self.pieces.iter().peekable();
             if let Some(Event::Text(text)) = pieces.next_if(|piece| matches!(piece, Event::Text(_))) {
                 let (before, behind) = choice.shape.around();
@@ -226,6 +224,10 @@ impl Splice {
                 json::escape_into(text, &mut self.scratch);
                 out.put([before, self.scratch.as_bytes(), behind]);
                 choice.writer.begin();
+            }
+            if pieces.peek().is_some() {
+                // What is made of an event is hardly longer than it.
+                out.made.reserve(event.raw.len() + 64);
             }
             for piece in pieces {
                 choice.writer.write(piece, self.reasoning, &mut self.writing, &mut out.made);

@@ -47,7 +47,7 @@ impl ChoiceWriter {
         for (key, value) in chunk.envelope() {
             let value = alias.filter(|_| key == "model" && json::inside(value).is_some()).unwrap_or(value);
             // These keys are plain words: nothing in them needs to be escaped.
-            let _ = write!(self.before_delta, "\"{key}\":{value},");
+            self.before_delta.extend(["\"", key, "\":", value, ","]);
         }
         let _ = write!(self.before_delta, "\"choices\":[{{\"index\":{index},\"delta\":");
         self.blank_line = if raw.ends_with(b"\r\n\r\n") { "\r\n\r\n" } else { "\n\n" };
