@@ -1,4 +1,4 @@
-//! Server-sent events: bytes to whole server-sent events, as the HTML standard frames them.
+//! Server-sent events: bytes to whole ones, as the HTML standard frames them.
 //! Reads no JSON and changes nothing: an event's raw bytes, its blank line included, are those that came in.
 //!
 //! Each byte is looked at once, however the input is cut.

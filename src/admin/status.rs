@@ -1,4 +1,4 @@
-//! Status page: what there is and how it goes, as JSON: for the page, and for whoever writes a better one.
+//! Status as JSON, what there is and how it goes: for the page, and for whoever writes a better one.
 //! docs/OPERATIONS.md says what each member means.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Model's name: where an answer says it, in those APIs too that pass through otherwise
-//! unread. Changes nothing.
+//! Model's name: where an answer says it, in those APIs too that pass through otherwise unread.
+//! Changes nothing.
 
 use crate::json::{Object, inside};
 

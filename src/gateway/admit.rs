@@ -1,5 +1,5 @@
-//! Admission of a request, before a server is chosen for it: its head is measured, its body
-//! read if it must be, its pool found, and its plan made.
+//! Admission of a request, before a server is chosen for it: its head is measured, its body read if it must be, its
+//! pool found, and its plan made.
 //! Decides nothing about its answer itself; `plan` does.
 
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Sticky sessions and prefix affinity: the session that a request's client
-//! names, and what its prompt begins with. Chooses no server; the pool does.
+//! Sticky sessions and prefix affinity: the session that a request's client names, and what its prompt begins with.
+//! Chooses no server; the pool does.
 
 use pingora::http::RequestHeader;
 

@@ -116,8 +116,8 @@ impl RequestBody {
             ReadError::Client(e) => Halt::Client(e),
         })?;
         if let Read::Whole(body) = &read {
-            self.follow(&body.bytes)?;
-            self.nesting = None;
+            // It is not counted again on its way up.
+            self.nesting.take().map_or(Ok(()), |mut nesting| nesting.follow_whole(&body.bytes))?;
         }
         Ok(read)
     }

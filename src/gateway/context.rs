@@ -89,7 +89,7 @@ impl Context {
     ) -> (Dispatch<'a>, SessionClient<'a>) {
         let Self { settings, id, record, terms, tries, attempt, keepalive, body, .. } = self;
         let is_replayable = is_replayable(session);
-        let is_first = tries.tried.is_empty();
+        let is_first = attempt.sent.is_none();
         let limits = &settings.limits;
         let client = SessionClient { session, keepalive, body, limits, bodies: &gateway.bodies, id, is_first };
         (Dispatch { gateway, record, terms, tries, attempt, is_replayable }, client)

@@ -1,5 +1,4 @@
-//! Resumable streams, served: what becomes of requests about streams that servers keep, and of those whose stream may
-//! be kept. What is asked is `kept_stream`'s.
+//! Requests about resumable streams, and those whose stream may be kept: what becomes of them. What is asked is `kept_stream`'s.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Failed requests: how a request ends that went wrong: with an error in the server's place, or with the end of an
+//! End of a request that failed: an error in the server's place, or with the end of an
 //! answer that has begun. What an error says is `fault`'s, what is left of an answer `answer`'s.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Header fields: the header fields that a proxy answers for; every other one goes through as it came.
+//! Header fields that a proxy answers for; every other one goes through as it came.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};

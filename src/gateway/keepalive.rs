@@ -1,5 +1,5 @@
-//! Keep-alive comments: what a client that asked for a stream hears until the first words of its answer: a head of the
-//! gateway's own, and comments that say how its request stands.
+//! Keep-alive comments: a client that asked for a stream hears, until the first words of its answer, a head of the
+//! gateway's own and how its request stands.
 //! Waits for nothing itself; whoever waits calls, and a connection whose answer is held ticks.
 
 use std::sync::Arc;

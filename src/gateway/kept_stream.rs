@@ -1,4 +1,4 @@
-//! Resumable streams: llama.cpp's streams that outlive their client: whoever sends `X-Conversation-Id` may leave and
+//! Resumable streams, llama.cpp's, which outlive their client: whoever sends `X-Conversation-Id` may leave and
 //! come back for the rest at `/v1/stream`, which only the server that has the stream can give.
 //! Says what is asked of them; keeps no stream, and reads none.
 

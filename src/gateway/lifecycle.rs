@@ -1,4 +1,4 @@
-//! Graceful shutdown: whether requests are taken, how many it has, and how far a stop has come.
+//! Stage of a graceful shutdown: whether requests are taken, how many there are, and how far a stop has come.
 //! Stops nothing by itself: the server says when, and each connection's `shutdown_signal` does it.
 
 use std::sync::Arc;

@@ -32,6 +32,11 @@ impl Nesting {
         Ok(())
     }
 
+    /// Takes in the body as a whole.
+    pub fn follow_whole(&mut self, body: &[u8]) -> Result<(), Fault> {
+        if Depth::is_surely_within(body, self.depth_max) { Ok(()) } else { self.follow(body) }
+    }
+
     /// The body goes up once more, from its start.
     pub fn restart(&mut self) {
         self.depth = Depth::default();

@@ -1,4 +1,4 @@
-//! Pingora phases: the gateway as Pingora's phases, each of them one call into the core or into `upstream`.
+//! Pingora's phases of a request: what the gateway does in each of them.
 //! Parses nothing and decides nothing about tools; `fault` alone knows statuses.
 //!
 //! A request's way: `request_filter` reads it if it must and chooses its pool, `upstream_peer` claims a peer,

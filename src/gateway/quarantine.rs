@@ -22,7 +22,7 @@ pub struct Quarantine {
     began: Instant,
     bodies: Mutex<balance::PoisonBodies>,
     /// Where one that is under suspicion may be.
-    trials: Mutex<HashMap<PeerId, Arc<tokio::sync::Mutex<()>>>>,
+    probations: Mutex<HashMap<PeerId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// That a request under suspicion is the only one at its server that is not answered.
@@ -48,7 +48,12 @@ pub struct Sent {
 
 impl Default for Quarantine {
     fn default() -> Self {
-        Self { hashing: RandomState::new(), began: Instant::now(), bodies: Mutex::default(), trials: Mutex::default() }
+        Self {
+            hashing: RandomState::new(),
+            began: Instant::now(),
+            bodies: Mutex::default(),
+            probations: Mutex::default(),
+        }
     }
 }
 
@@ -74,12 +79,12 @@ impl Quarantine {
 
     /// Waits until nobody else under suspicion is at this server unanswered.
     pub async fn probation(&self, peer: PeerId) -> Probation {
-        let trial = {
-            let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
-            trials.retain(|_, trial| Arc::strong_count(trial) > 1);
-            Arc::clone(trials.entry(peer).or_default())
+        let probation = {
+            let mut probations = self.probations.lock().unwrap_or_else(PoisonError::into_inner);
+            probations.retain(|_, probation| Arc::strong_count(probation) > 1);
+            Arc::clone(probations.entry(peer).or_default())
         };
-        Probation(trial.lock_owned().await)
+        Probation(probation.lock_owned().await)
     }
 
     /// Whether there are no such bodies.

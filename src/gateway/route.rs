@@ -43,7 +43,7 @@ pub enum Kind {
     Chat,
     /// JSON whose `model` chooses the pool, or may be an alias: read, and sent on as it came.
     Named,
-    /// A question beside a server's slots: streamed, unread, and never queued.
+    /// A question beside a server's slots: streamed, unread, and not queued.
     BesideSlots,
     /// Anything else: streamed, unread.
     Pass,

@@ -15,9 +15,9 @@ pub fn terms(session: &mut Session, route: &Route) -> Terms {
     let is_idle = matches!(session.req_header().method, Method::GET | Method::HEAD | Method::OPTIONS);
     let repeat = if is_idle && session.is_body_empty() { Repeat::Always } else { Repeat::Unbegun };
     let is_upgrade = session.is_upgrade_req();
-    let is_word = repeat == Repeat::Always || route.kind == Kind::BesideSlots;
+    let takes_no_slot = repeat == Repeat::Always || route.kind == Kind::BesideSlots;
     Terms {
-        need: if is_word && !is_upgrade { Need::NoSlot } else { Need::Slot },
+        need: if takes_no_slot && !is_upgrade { Need::NoSlot } else { Need::Slot },
         repeat,
         is_upgrade,
         is_tunnel: asks_for_tunnel(session.req_header()),

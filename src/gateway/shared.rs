@@ -1,4 +1,4 @@
-//! Shared state: what all requests share: the settings, the metrics, and what is remembered from one request to the
+//! Shared state of all requests: the settings, the metrics, and what is remembered from one request to the
 //! next. Does nothing with it.
 
 use std::collections::HashSet;

@@ -65,6 +65,12 @@ impl Depth {
         });
     }
 
+    /// Whether a whole text surely nests no deeper, because there is no more in it that opens anything, escaped or not.
+    /// Takes a fraction of the time that reading it takes.
+    pub fn is_surely_within(text: &[u8], depth_max: usize) -> bool {
+        text.iter().filter(|byte| matches!(byte, b'[' | b'{' | b'(' | b'\\')).count() <= depth_max
+    }
+
     /// The most brackets that were open at once so far.
     pub fn deepest(&self) -> usize {
         self.extent.deepest().max(self.deepest_inside)
@@ -209,6 +215,8 @@ mod tests {
             (r#"{"content":"(((((","guided_regex":"(((("}"#, 1),
         ];
         for (text, expected) in table {
+            assert!(!Depth::is_surely_within(text.as_bytes(), expected - 1), "{text}");
+            assert!(Depth::is_surely_within(text.as_bytes(), text.len()), "{text}");
             for cut in 0..=text.len() {
                 let (a, b) = text.as_bytes().split_at(cut);
                 let mut depth = Depth::default();

@@ -1,4 +1,4 @@
-//! Tokens: the tokens of a JSON text, and the text written anew with other white space.
+//! Tokens of a JSON text, and the text written anew with other white space.
 //! Takes the text to be JSON; of what is not, it makes something or other, and ends.
 
 use std::borrow::Cow;

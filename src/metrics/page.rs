@@ -1,4 +1,4 @@
-//! Prometheus text format: numbers to a page in Prometheus' text format.
+//! Prometheus' text format: numbers to a page.
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 //!
 //! Every metric is one block: what it is, then its samples. A metric that has no samples yet is there all the same, so

@@ -1,4 +1,4 @@
-//! Process metrics: the process as the system sees it, under the names that Prometheus' own client libraries use.
+//! Process metrics: what the system sees of the process, under the names that Prometheus' own client libraries use.
 //! Reads `/proc`; where there is none it says nothing.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! History: past calls and their results on the way up: as the dialect writes them, or for the server's own template.
+//! History, past calls and their results on the way up: as the dialect writes them, or for the server's own template.
 //! Either way their arguments are JSON objects, and the results of a turn stand in the order of its calls, since
 //! what writes no ids pairs them by their places.
 

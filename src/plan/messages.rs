@@ -1,4 +1,4 @@
-//! Messages: a conversation's messages: read no further than they must be, and put together for the way up.
+//! Messages of a conversation: read no further than they must be, and put together for the way up.
 //! Tools go to its head and what is to be said of the next answer to its end, so that each turn begins as the one
 //! before it did: servers keep what they have computed of a prompt, as far as the next one begins alike.
 //! What becomes of past calls is `history`'s.

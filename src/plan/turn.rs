@@ -1,4 +1,4 @@
-//! Turn: a message on its way up: the client's, or one that the rendering made, and what of it is written anew.
+//! Turn, a message on its way up: the client's, or one that the rendering made, and what of it is written anew.
 //! A message that nothing is done to keeps its bytes.
 
 use std::borrow::Cow;

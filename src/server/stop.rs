@@ -1,4 +1,4 @@
-//! Graceful shutdown: stops the gateway: not ready first, then closed to newcomers, then over when the last request
+//! Graceful shutdown: not ready first, then closed to newcomers, then over when the last request
 //! has gone or has had its time.
 //! Ends no request itself: `gateway` does, once it is told to.
 

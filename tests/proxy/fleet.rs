@@ -216,6 +216,37 @@ fn what_had_not_begun_at_a_box_that_died_runs_elsewhere() {
     died.recv_timeout(PATIENCE).unwrap();
 }
 
+/// What had gone up of a body goes up again, and then what the client sends on.
+#[test]
+fn a_failover_in_mid_upload_sends_the_whole_body() {
+    let (began, begins) = mpsc::channel();
+    let began = Mutex::new(began);
+    let good = Upstream::start(move |mut wire| {
+        let Some(head) = wire.head() else { return };
+        let _ = began.lock().unwrap().send(());
+        let length = head.field("content-length").unwrap().parse().unwrap();
+        let received = wire.sink(length);
+        wire.send(ok(&format!("{received} of {length}")));
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let dying = std::thread::spawn(move || {
+        let mut wire = Wire::new(listener.accept().unwrap().0);
+        drop(listener);
+        wire.head().unwrap();
+        wire.sink(20);
+    });
+    let gateway = gateway_of(config(vec![pool_of(&[address, good.address])]));
+    let request = post("/v1/completions", &"x".repeat(50));
+    let (first, rest) = request.split_at(request.len() - 30);
+    let mut client = Wire::connect(gateway.addr);
+    client.send(first);
+    dying.join().unwrap();
+    begins.recv_timeout(PATIENCE).unwrap();
+    client.send(rest);
+    assert_eq!(client.response().text(), "50 of 50");
+}
+
 /// A killed process closes its sockets one by one: the request's connection may go before the one that listens.
 #[test]
 fn a_server_that_dies_slowly_still_fails_over() {

@@ -110,7 +110,7 @@ impl<'a> Request<'a> {
 
     /// Whether it has anything to do with tools: it offers some, of whatever shape, or its conversation has called them.
     pub fn is_about_tools(&self) -> bool {
-        self.body.present("tools").is_some_and(|tools| tools != "[]") || self.has_called()
+        self.body.present("tools").is_some_and(|tools| !is_empty_list(tools)) || self.has_called()
     }
 
     /// Whether its conversation has called tools. Messages that surely tell of none are not taken apart for it.
@@ -199,6 +199,12 @@ impl<'a> Edits<'a> {
     pub fn set(&mut self, key: &'a str, written: impl Into<Cow<'a, str>>) {
         self.0.push((key, Edit::Set(written.into())));
     }
+}
+
+/// Whether a value is a list without elements, whatever blanks are in it.
+fn is_empty_list(value: &str) -> bool {
+    let inside = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inside.is_some_and(|inside| inside.trim_ascii().is_empty())
 }
 
 #[cfg(test)]

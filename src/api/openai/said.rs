@@ -1,5 +1,5 @@
-//! First events of a stream, before the model's first words: who speaks, or how far the server is
-//! with the prompt. Changes nothing and remembers nothing.
+//! First events of a stream, before the model's first words: who speaks, or how far the server is with the prompt.
+//! Changes nothing and remembers nothing.
 
 use super::chunk::{self, Chunk};
 use crate::api::{Progress, Said};

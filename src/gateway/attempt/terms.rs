@@ -1,5 +1,5 @@
 //! Terms of a request: where it may go, and how it is placed there.
-//! Set once, before its first attempt.
+//! Set before its first attempt, and by none of them.
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
-//! Shutdown of a client connection: ends a client's connection when the gateway stops: reading from it fails as if the
-//! client had left, which every phase
-//! of a request knows how to take. It can still be written to, so that the client is told.
+//! Shutdown of a client's connection when the gateway stops: reading from it fails as if the client had left, which
+//! every phase of a request knows how to take. It can still be written to, so that the client is told.
 //! Reads and writes nothing itself; `socket` does, and polls it while it waits.
 
 use std::fmt;
@@ -33,7 +32,7 @@ pub enum Sent {
 }
 
 impl ShutdownSignal {
-    /// The shutdown_signal of a connection that has just come.
+    /// The signal of a connection that has just come.
     pub fn new(lifecycle: Arc<Lifecycle>) -> Self {
         Self { lifecycle, waking: None, half_sent: None }
     }

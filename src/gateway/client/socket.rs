@@ -1,4 +1,4 @@
-//! Client socket: a client's connection as Pingora sees it: one request at a time, a little at a time, and not for
+//! Client socket, a client's connection as Pingora sees it: one request at a time, a little at a time, and not for
 //! ever. Answers nothing and reads no head; `listener` asks it for one, `head` says what it means.
 //!
 //! Pingora keeps two things of a request for as long as its answer lasts: the buffer that it read the body into, as

@@ -45,7 +45,7 @@ pub enum Need {
     /// One of its slots, for as long as it runs. It waits for one.
     #[default]
     Slot,
-    /// A word. It never waits, and may be one too many.
+    /// None: it is over soon, never waits, and may be one too many.
     NoSlot,
 }
 
