@@ -68,7 +68,15 @@ impl Depth {
     /// Whether a whole text surely nests no deeper, because there is no more in it that opens anything, escaped or not.
     /// Takes a fraction of the time that reading it takes.
     pub fn is_surely_within(text: &[u8], depth_max: usize) -> bool {
-        text.iter().filter(|byte| matches!(byte, b'[' | b'{' | b'(' | b'\\')).count() <= depth_max
+        let mut left = depth_max;
+        // So many that their number fits into a byte, which is what lets the compiler look at 16 at a time.
+        text.chunks(255).all(|part| {
+            let opens = |b: u8| (b == b'[') | (b == b'{') | (b == b'(') | (b == b'\\');
+            let openers = part.iter().fold(0_u8, |openers, &b| openers + u8::from(opens(b)));
+            let rest = left.checked_sub(usize::from(openers));
+            left = rest.unwrap_or(0);
+            rest.is_some()
+        })
     }
 
     /// The most brackets that were open at once so far.
