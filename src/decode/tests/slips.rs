@@ -40,3 +40,10 @@ t!(llama3_json_mended_before_a_value_is_certain, case("llama3-json"),
     "{\"type\": \"function\", \"function\": \"get_weather\", \"parameters\": {\"days\": 1}}"
         => r#"call get_weather / args {"days": 1} / end"#,
 );
+
+t!(what_a_stray_quote_made_a_key_is_read_again_as_it_was_written, case("llama3-json"),
+    "{\"name\": \"get_time\", \"parameters\": {\"e\": 2,\"};\\n(" => r#"call get_time / args {"e": 2} / end / text ";\\n(""#,
+    "{\"name\": \"get_time\", \"parameters\": {\"e\": 2,\"};\\b \\\\n" => r#"call get_time / args {"e": 2} / end / text ";\\b \\\\n""#,
+    "{\"name\": \"get_time\", \"parameters\": {\"a: \\\"x\\\\n\\\", \"b\": 1}}" => r#"call get_time / args {"a": "x\\n", "b": 1} / end"#,
+    "{\"name\": \"get_time\", \"parameters\": {\"a\\\": \\\"x\\\", \\\"b\\\": 1}}" => r#"call get_time / args {"a": "x", "b": 1} / end"#,
+);

@@ -7,7 +7,6 @@ use super::lookahead::{Guess, Lookahead, Seen};
 use super::quoted::{Role, in_word, last_solid, opens};
 use super::syntax::{Begins, Mode, Syntax, Types};
 use super::{Next, Repair, State};
-use crate::json::unescape_into;
 
 impl<P: Copy + Debug> Repair<P> {
     /// One more character behind a quote.
@@ -166,22 +165,28 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Whether the key begins with what stands between tokens: its quote is one too many.
     fn has_stray_quote(&self) -> bool {
-        let first = self.key.trim_start_matches("\\n").trim_start().chars().next();
+        let first = self.inside_key().trim_start_matches("\\n").trim_start().chars().next();
         first.is_none_or(|c| matches!(c, ',' | ':' | ';' | '{' | '}' | '[' | ']'))
+    }
+
+    /// What was written behind the quote that opened the key.
+    fn inside_key(&self) -> &str {
+        self.raw_key.get(self.quoted.open.len_utf8()..).unwrap_or_default()
     }
 
     /// Where the word that is the key ends, and where its colon stands.
     fn key_split(&self) -> Option<(usize, usize)> {
-        let word = self.key.find(|c: char| !in_word(c)).filter(|&at| at > 0)?;
-        let rest = self.key.get(word..)?;
-        // Whatever stands in its quote's place, as JSON writes it.
+        let key = self.inside_key();
+        let word = key.find(|c: char| !in_word(c)).filter(|&at| at > 0)?;
+        let rest = key.get(word..)?;
+        // Whatever stands in its quote's place, with or without a backslash before it.
         let wrong = rest.strip_prefix('\\').unwrap_or(rest);
         let behind = wrong.strip_prefix(|c: char| !in_word(c) && c != ':' && c != '/').unwrap_or(rest);
-        let colon = [rest, wrong.get(1..).unwrap_or_default(), behind]
+        let colon = [rest, wrong, wrong.get(1..).unwrap_or_default(), behind]
             .into_iter()
             .map(|rest| rest.trim_start_matches("\\n").trim_start())
             .find(|rest| rest.starts_with(':'))?;
-        Some((word, self.key.len() - colon.len()))
+        Some((word, key.len() - colon.len()))
     }
 
     /// The key ended before its colon, or was none; what was read behind that is read again, and then `c`.
@@ -197,22 +202,19 @@ impl<P: Copy + Debug> Repair<P> {
             Some((0, 0))
         } else if self.quoted.unsound {
             // Its first quote was no data after all.
-            self.key.find("\\\"").map(|quote| (quote, quote + 2))
+            let key = self.inside_key();
+            key.find('"').map(|quote| (key.get(..quote).unwrap_or_default().trim_end_matches('\\').len(), quote + 1))
         } else {
             self.key_split()
         };
         let Some((word, colon)) = split else { return false };
-        let mut value = String::new();
-        if unescape_into(self.key.get(colon..).unwrap_or_default(), &mut value).is_none() {
-            return false;
-        }
+        // Quotes that were escaped count like those behind them, which are not.
+        let value = self.inside_key().get(colon..).unwrap_or_default().replace("\\\"", "\"");
         self.repaired = true;
         self.key.truncate(word);
         self.gap.clear();
         self.state = if word == 0 { State::Key } else { State::AfterKey };
-        if word == 0 {
-            self.raw_key.clear();
-        }
+        self.raw_key.truncate(if word == 0 { 0 } else { self.quoted.open.len_utf8() + word });
         self.read_again(behind);
         self.read_again(&value);
         true

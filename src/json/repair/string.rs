@@ -40,6 +40,7 @@ impl<P: Copy + Debug> Repair<P> {
                 }
                 if let Some(plain) = rest.get(..run).filter(|plain| !plain.is_empty()) {
                     self.data(plain, out);
+                    self.keep_raw_key(plain);
                     at += run;
                     self.bound_key(cx, out);
                     continue;
@@ -74,6 +75,16 @@ impl<P: Copy + Debug> Repair<P> {
             }
         }
         self.special(c, out);
+        if self.state != State::Quote {
+            self.keep_raw_key(c.encode_utf8(&mut [0; 4]));
+        }
+    }
+
+    /// Keeps what stands in a key as it was written: where it turns out to be none it is read again.
+    fn keep_raw_key(&mut self, text: &str) {
+        if self.quoted.is_key() {
+            self.raw_key.push_str(text);
+        }
     }
 
     /// A call without quotes may begin behind the tail: then the string ends before that.
@@ -188,11 +199,7 @@ impl<P: Copy + Debug> Repair<P> {
 
     fn write_data(&mut self, text: &str, out: &mut String) {
         match self.quoted.role {
-            Role::Key => {
-                self.key.push_str(text);
-                self.raw_key.push_str(text);
-            }
-            Role::Item => self.key.push_str(text),
+            Role::Key | Role::Item => self.key.push_str(text),
             Role::Value => out.push_str(text),
         }
     }
@@ -346,6 +353,7 @@ impl<P: Copy + Debug> Repair<P> {
         escape_into(self.quoted.seen.encode_utf8(&mut [0; 4]), &mut data);
         self.end_high(out);
         self.write_data(&data, out);
+        self.keep_raw_key(self.quoted.seen.encode_utf8(&mut [0; 4]));
         self.quoted.quote_inside();
         self.state = if self.quoted.is_key() { State::KeyText } else { State::Text };
     }
