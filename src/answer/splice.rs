@@ -248,7 +248,9 @@ impl Splice {
         }
         let object = object(data);
         let Some(chunk) = object.as_ref().and_then(Chunk::of) else { return pass(event, alias, out) };
-        self.summary.tokens = chunk.tokens(self.choices_asked).or(self.summary.tokens);
+        if let Some(tokens) = chunk.tokens(self.choices_asked) {
+            self.summary.tokens = Some(tokens.or(self.summary.tokens.unwrap_or_default()));
+        }
         self.spoken += u64::from(chunk.speaks());
         if let Some(error) = chunk.error {
             return self.fail(event, error, alias, out);

@@ -1,6 +1,8 @@
 //! Tokens of an answer, as its server counts them, whichever API it says so in.
 //! Counts none itself: what is not said is not known.
 
+use std::time::Duration;
+
 /// What a server says of one answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
@@ -9,4 +11,19 @@ pub struct Tokens {
     /// Tokens of the prompt that the server still had in its cache.
     pub cached: Option<u64>,
     pub output: Option<u64>,
+    /// How long it took to read what was not cached.
+    pub prompt_time: Option<Duration>,
+}
+
+impl Tokens {
+    /// What was said here, and of the rest what was said there.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            input: self.input.or(other.input),
+            cached: self.cached.or(other.cached),
+            output: self.output.or(other.output),
+            prompt_time: self.prompt_time.or(other.prompt_time),
+        }
+    }
 }

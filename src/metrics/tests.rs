@@ -38,7 +38,7 @@ fn lines<'a>(page: &'a str, start: &str) -> Vec<&'a str> {
 #[test]
 fn a_request_shows_under_its_labels() {
     let metrics = metrics();
-    let tokens = Tokens { input: Some(10), cached: None, output: Some(3) };
+    let tokens = Tokens { input: Some(10), output: Some(3), ..Tokens::default() };
     let summary = Summary { calls: 4, repaired: 1, truncated: 1, tokens: Some(tokens), ..Summary::default() };
     metrics.finished(&Record { summary: Some(summary), dialect: Some("d".to_owned()), ..request("m", 200) });
     metrics.finished(&request("m", 500));

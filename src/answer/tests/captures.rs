@@ -1,5 +1,7 @@
 //! What real servers sent.
 
+use std::time::Duration;
+
 use super::*;
 
 macro_rules! captures {
@@ -115,13 +117,27 @@ fn a_whole_answer_with_a_call_as_text_has_a_call() {
 /// What each server says of its tokens, in whichever way it says it.
 #[test]
 fn tokens_are_what_the_server_says() {
-    let said = |input, cached, output| Some(Tokens { input: Some(input), cached, output: Some(output) });
+    let said =
+        |input, cached, output| Some(Tokens { input: Some(input), cached, output: Some(output), prompt_time: None });
+    let taking = |tokens: Option<Tokens>, micros| {
+        tokens.map(|tokens| Tokens { prompt_time: Some(Duration::from_micros(micros)), ..tokens })
+    };
     let two = Exchange { choices: 2, ..usual() };
     let without_usage = include_str!("../../../tests/captures/llamacpp-n2.sse").replace("\"usage\"", "\"other\"");
     let one = usual();
     let table = [
-        ("timings alone", &one, include_str!("../../../tests/captures/llamacpp-text.sse"), said(18, Some(17), 17)),
-        ("usage and timings", &one, include_str!("../../../tests/captures/llamacpp-usage.sse"), said(28, Some(27), 41)),
+        (
+            "timings alone",
+            &one,
+            include_str!("../../../tests/captures/llamacpp-text.sse"),
+            taking(said(18, Some(17), 17), 514),
+        ),
+        (
+            "usage and timings",
+            &one,
+            include_str!("../../../tests/captures/llamacpp-usage.sse"),
+            taking(said(28, Some(27), 41), 486),
+        ),
         ("in each event", &one, include_str!("../../../tests/captures/vllm-continuous-usage.sse"), said(18, None, 17)),
         // llama.cpp's usage is that of one choice, and so are its timings; the latter alone are not believed.
         ("of several choices", &two, include_str!("../../../tests/captures/llamacpp-n2.sse"), said(28, Some(27), 3)),

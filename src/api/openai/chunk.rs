@@ -87,10 +87,11 @@ impl<'a> Chunk<'a> {
             return None;
         }
         let usage = self.object.present("usage").and_then(usage::of_usage);
-        usage.or_else(|| {
-            let timings = self.object.present("timings").filter(|_| choices_asked == 1);
-            timings.and_then(usage::of_timings)
-        })
+        let timings = self.object.present("timings").filter(|_| choices_asked == 1).and_then(usage::of_timings);
+        match (usage, timings) {
+            (Some(usage), Some(timings)) => Some(usage.or(timings)),
+            (usage, timings) => usage.or(timings),
+        }
     }
 
     /// Whether the model said anything in this chunk.

@@ -1,6 +1,8 @@
 //! Usage: how many tokens the server says it read and wrote.
 //! Counts none itself.
 
+use std::time::Duration;
+
 use super::chunk::is_void;
 use crate::api::Tokens;
 use crate::json::Object;
@@ -13,6 +15,7 @@ pub(super) fn of_usage(raw: &str) -> Option<Tokens> {
         input: number(&usage, "prompt_tokens"),
         cached: details.and_then(|details| number(&details, "cached_tokens")),
         output: number(&usage, "completion_tokens"),
+        prompt_time: None,
     })
 }
 
@@ -22,7 +25,9 @@ pub(super) fn of_timings(raw: &str) -> Option<Tokens> {
     let timings = Object::parse(raw)?;
     let cached = number(&timings, "cache_n");
     let input = number(&timings, "prompt_n").map(|fresh| fresh.saturating_add(cached.unwrap_or(0)));
-    Some(Tokens { input, cached, output: number(&timings, "predicted_n") })
+    let ms: Option<f64> = timings.get("prompt_ms").and_then(|ms| ms.parse().ok());
+    let prompt_time = ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1_000.0).ok());
+    Some(Tokens { input, cached, output: number(&timings, "predicted_n"), prompt_time })
 }
 
 fn number(object: &Object<'_>, key: &str) -> Option<u64> {
@@ -35,7 +40,8 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_understood() {
-        let of = |input, cached, output| Some(Tokens { input, cached, output });
+        let of = |input, cached, output| Some(Tokens { input, cached, output, prompt_time: None });
+        let in_micros = |micros| Some(Duration::from_micros(micros));
         let usages = [
             (r#"{"prompt_tokens":28,"completion_tokens":41}"#, of(Some(28), None, Some(41))),
             (
@@ -50,7 +56,11 @@ mod tests {
             assert_eq!(of_usage(raw), expected, "{raw}");
         }
         let timings = [
-            (r#"{"cache_n":27,"prompt_n":1,"prompt_ms":0.4,"predicted_n":41}"#, of(Some(28), Some(27), Some(41))),
+            (
+                r#"{"cache_n":27,"prompt_n":1,"prompt_ms":0.4,"predicted_n":41}"#,
+                of(Some(28), Some(27), Some(41)).map(|tokens| Tokens { prompt_time: in_micros(400), ..tokens }),
+            ),
+            (r#"{"prompt_n":5,"prompt_ms":-1}"#, of(Some(5), None, None)),
             (r#"{"prompt_n":5,"predicted_n":2}"#, of(Some(5), None, Some(2))),
             (r#"{"prompt_n":18446744073709551615,"cache_n":9}"#, of(Some(u64::MAX), Some(9), None)),
             ("[]", None),

@@ -63,7 +63,10 @@ const FACTS: [Row; 37] = [
     ("finish_reason", |record| summary(record).finish_reason = Some(other()), &["finish"]),
     (
         "tokens",
-        |record| summary(record).tokens = Some(Tokens { input: Some(8), cached: Some(8), output: Some(8) }),
+        |record| {
+            summary(record).tokens =
+                Some(Tokens { input: Some(8), cached: Some(8), output: Some(8), prompt_time: None })
+        },
         &[
             "input_tokens",
             "cached_tokens",
@@ -107,7 +110,7 @@ fn left(began: Instant) -> Record {
         failure: failed(Blame::Left, "client_left"),
         ..request("m", 200)
     };
-    let tokens = Tokens { input: Some(3), cached: Some(1), output: Some(2) };
+    let tokens = Tokens { input: Some(3), cached: Some(1), output: Some(2), prompt_time: None };
     record.summed_up(Some(Summary { calls: 4, tokens: Some(tokens), ..Summary::default() }));
     record.pace.begin(|| began);
     record
