@@ -6,19 +6,22 @@
 //! a block that was cached although more was written widens the span; one that was not, narrows it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use super::policy::Candidate;
+use super::pace::Told;
 use super::prefix::Fingerprint;
 use super::recent::Recent;
 use super::roster::PeerId;
 
-/// What an answer says about its prompt: llama.cpp's `timings.cache_n`, OpenAI's
+/// What an answer says about its prompt: llama.cpp's `timings.cache_n` and `timings.prompt_ms`, OpenAI's
 /// `usage.prompt_tokens_details.cached_tokens`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reuse {
     pub cached_tokens: u64,
     /// All tokens of the prompt, the cached ones included.
     pub prompt_tokens: u64,
+    /// How long those took that were not cached.
+    pub took: Option<Duration>,
 }
 
 /// What was believed when a request was sent.
@@ -30,10 +33,38 @@ pub struct Belief {
     sent: u64,
     /// Blocks that were written there since.
     age: u64,
+    /// Blocks that it was believed to know, and whether it is the conversation's home.
+    known: u64,
+    place: Place,
+}
+
+/// Where a prompt goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Where its hash says that it is at home, so that other replicas send it there too.
+    Home,
+    Elsewhere,
+}
+
+impl Belief {
+    /// What an answer told, in blocks.
+    pub fn told(&self, reuse: Reuse) -> Told {
+        Told { fresh: self.blocks - self.cached(reuse), took: reuse.took }
+    }
+
+    fn cached(&self, reuse: Reuse) -> u64 {
+        let cached = u128::from(self.blocks) * u128::from(reuse.cached_tokens.min(reuse.prompt_tokens));
+        let cached = cached.checked_div(u128::from(reuse.prompt_tokens)).unwrap_or(0);
+        u64::try_from(cached).unwrap_or(u64::MAX)
+    }
 }
 
 /// Enough that a system prompt shared by everybody is known to be in several places; further peers are found by hash.
 const HOLDERS_MAX: usize = 8;
+
+const THOUSAND: u64 = 1_000;
+/// How many answers `shared` is an average of.
+const SHARED_OF: u64 = 20;
 
 /// What is known about the caches of a pool.
 #[derive(Clone, Debug)]
@@ -41,6 +72,8 @@ pub struct Affinity {
     holders: Recent<u64, Vec<Holder>>,
     sessions: Recent<u64, PeerId>,
     memories: HashMap<PeerId, Memory>,
+    /// How much of what nobody sent it from here the home of a conversation turns out to know, of a thousand.
+    shared: u64,
     /// Caches that have begun so far.
     lives: u64,
     blocks_max: u64,
@@ -73,6 +106,8 @@ impl Affinity {
             holders: Recent::new(blocks_max),
             sessions: Recent::new(sessions_max),
             memories: HashMap::new(),
+            // Other replicas are believed in until homes turn out to know nothing of them.
+            shared: THOUSAND,
             lives: 0,
             blocks_max: u64::try_from(blocks_max).unwrap_or(u64::MAX),
         }
@@ -88,28 +123,32 @@ impl Affinity {
         *self.sessions.touch(key, || peer) = peer;
     }
 
-    /// The longest beginning of a prompt, in blocks, that one `among` those is believed to know, and who does.
-    pub fn longest(&self, prompt: &Fingerprint, among: &[Candidate]) -> (usize, Vec<Candidate>) {
-        for (at, block) in prompt.blocks().iter().enumerate().rev() {
-            let knows = |candidate: &Candidate| {
-                let known = self.memories.get(&candidate.id).zip(self.age(*block, candidate.id));
-                known.is_some_and(|(memory, age)| age <= memory.span)
-            };
-            let holders: Vec<_> = among.iter().copied().filter(knows).collect();
-            if !holders.is_empty() {
-                return (at + 1, holders);
-            }
-        }
-        (0, Vec::new())
+    /// How many blocks of a prompt's beginning a peer is believed to know.
+    pub fn known(&self, prompt: &Fingerprint, peer: PeerId) -> usize {
+        let Some(memory) = self.memories.get(&peer) else { return 0 };
+        // Whoever was sent a block was sent those before it, and not longer ago.
+        prompt.blocks().partition_point(|block| self.age(*block, peer).is_some_and(|age| age <= memory.span))
+    }
+
+    /// How many blocks the home of a prompt is believed to know of which it was sent so many from here.
+    pub fn known_at_home(&self, prompt: &Fingerprint, known: usize) -> usize {
+        let others = prompt.blocks().len().saturating_sub(known);
+        known + others * usize::try_from(self.shared).unwrap_or(0) / usize::try_from(THOUSAND).unwrap_or(1)
+    }
+
+    /// How likely it is that other replicas send conversations to their homes: of a thousand.
+    pub fn shared(&self) -> u64 {
+        self.shared
     }
 
     /// A prompt is sent to a peer, which will then know it.
-    pub fn note(&mut self, prompt: &Fingerprint, peer: PeerId) -> Belief {
+    pub fn note(&mut self, prompt: &Fingerprint, peer: PeerId, place: Place) -> Belief {
         let blocks = prompt.blocks();
-        let last = blocks.iter().enumerate().rev().find_map(|(at, block)| Some((at + 1, self.age(*block, peer)?)));
-        let (sent, age) = last.unwrap_or((0, 0));
+        let sent = blocks.partition_point(|block| self.age(*block, peer).is_some());
+        let age = sent.checked_sub(1).and_then(|last| self.age(*blocks.get(last)?, peer)).unwrap_or(0);
         let count = |blocks: usize| u64::try_from(blocks).unwrap_or(u64::MAX);
-        let belief = Belief { blocks: count(blocks.len()), sent: count(sent), age };
+        let known = count(self.known(prompt, peer));
+        let belief = Belief { blocks: count(blocks.len()), sent: count(sent), age, known, place };
         let (lives, span) = (&mut self.lives, self.blocks_max);
         let memory = self.memories.entry(peer).or_insert_with(|| {
             *lives += 1;
@@ -128,19 +167,33 @@ impl Affinity {
 
     /// What became of a belief.
     pub fn learn(&mut self, belief: Belief, peer: PeerId, reuse: Reuse) {
-        let Some(memory) = self.memories.get_mut(&peer) else { return };
-        if belief.sent == 0 || reuse.prompt_tokens == 0 {
+        if reuse.prompt_tokens == 0 {
             return;
         }
-        let cached = u128::from(belief.blocks) * u128::from(reuse.cached_tokens) / u128::from(reuse.prompt_tokens);
+        let cached = belief.cached(reuse);
+        self.learn_of_others(belief, cached);
+        let Some(memory) = self.memories.get_mut(&peer).filter(|_| belief.sent > 0) else { return };
         // What it did not know after all was written again.
-        memory.written += belief.sent.saturating_sub(u64::try_from(cached).unwrap_or(u64::MAX));
+        memory.written += belief.sent.saturating_sub(cached);
         // Half is enough: templates drop old reasoning, and a block is never quite as many tokens as another.
-        if cached * 2 >= u128::from(belief.sent) {
+        if cached * 2 >= belief.sent {
             memory.span = memory.span.max(belief.age);
         } else if belief.age <= memory.span {
             // By a quarter only: two requests with one beginning at the same time find no cache either.
             memory.span = memory.span.saturating_sub((memory.span - belief.age) / 4 + 1);
+        }
+    }
+
+    /// An answer told nothing. What others sent is believed in only as long as answers show it.
+    pub fn untold(&mut self, belief: Belief) {
+        self.learn_of_others(belief, 0);
+    }
+
+    fn learn_of_others(&mut self, belief: Belief, cached: u64) {
+        let unknown = belief.blocks.saturating_sub(belief.known);
+        if belief.place == Place::Home && unknown > 1 {
+            let found = cached.saturating_sub(belief.known).min(unknown) * THOUSAND / unknown;
+            self.shared = (self.shared * (SHARED_OF - 1) + found) / SHARED_OF;
         }
     }
 
@@ -178,8 +231,8 @@ mod tests {
         let mut affinity = Affinity::new(16, 16);
         let peer = PeerId::of("a");
         for _ in 0..100 {
-            assert_eq!(affinity.note(&prompt, peer).sent, 0, "it knows what it was sent before it went");
-            assert_eq!(affinity.note(&prompt, peer).sent, 2);
+            assert_eq!(affinity.note(&prompt, peer, Place::Home).sent, 0, "it knows what it was sent before it went");
+            assert_eq!(affinity.note(&prompt, peer, Place::Home).sent, 2);
             affinity.forget(peer);
         }
         assert!(affinity.memories.is_empty());

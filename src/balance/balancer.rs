@@ -7,9 +7,11 @@ use std::time::Duration;
 use super::affinity::{Affinity, Belief, Reuse};
 use super::breaker::Kind;
 use super::choose::Options;
+use super::dispatch::{Choice, Dispatch};
 use super::health::{Failure, Outcome, State};
+use super::pace::{Reading, Served, Told};
 use super::policy::Turns;
-use super::queue::{Queue, Ticket, Waiting};
+use super::queue::{Hold, Queue, Ticket, Waiting};
 use super::random::Random;
 use super::roster::{Peer, PeerId, Report, Roster, Spec, Status};
 use super::why::Why;
@@ -20,13 +22,13 @@ use super::{Request, Settings};
 pub struct Balancer {
     pub(super) settings: Settings,
     pub(super) roster: Roster,
-    queue: Queue,
+    pub(super) queue: Queue,
     pub(super) affinity: Affinity,
     pub(super) turns: Turns,
     pub(super) random: Random,
     pub(super) claims: u64,
     /// How long a request takes, on average of the last few.
-    service: Duration,
+    pub(super) service: Duration,
 }
 
 /// A place at a peer. It is counted until it is released.
@@ -36,14 +38,20 @@ pub struct Assignment {
     pub(super) peer: PeerId,
     pub(super) why: Why,
     pub(super) kind: Kind,
-    pub(super) since: Duration,
+    pub(super) reading: Reading,
     pub(super) belief: Option<Belief>,
+    pub(super) told: Option<Told>,
 }
 
 impl Assignment {
     /// Where the request is to go.
     pub fn peer(&self) -> PeerId {
         self.peer
+    }
+
+    /// Whether its first token is still to come.
+    pub fn awaits_first_token(&self) -> bool {
+        self.reading.awaits_first_token()
     }
 
     /// What decided for that peer, for people.
@@ -131,20 +139,31 @@ impl Balancer {
 
     /// A place for a request, now or later. Who waits already and could go now goes first.
     pub fn claim(&mut self, request: Request, now: Duration) -> Decision {
-        let refuse = |reason, retry_after| Decision::Refuse(Refusal { reason, retry_after });
-        if !self.yields(&request, now)
-            && let Some(assignment) = self.assign(&request, now)
+        let may_wait = self.queue.len() < self.settings.queue_max;
+        let ticket = self.queue.enqueue(request, now, now.saturating_add(self.settings.wait_max));
+        if !may_wait {
+            // Nor for a better place.
+            self.hold(vec![(ticket, Hold { since: now, until: now })]);
+        }
+        let Dispatch { goes, holds, overtaken } = self.dispatch(now);
+        self.hold(holds);
+        if let Some((first, choice)) = goes.filter(|(first, _)| *first == ticket)
+            && let Some(assignment) = self.goes(first, choice, &overtaken, now)
         {
             return Decision::Go(assignment);
         }
-        if matches!(self.options(&request.tried, now), Options::Nobody) {
+        let refuse = |reason, retry_after| Decision::Refuse(Refusal { reason, retry_after });
+        let tried = self.queue.get(ticket).map(|waiting| &waiting.request.tried);
+        if tried.is_none_or(|tried| matches!(self.options(tried, now), Options::Nobody)) {
+            self.queue.take(ticket);
             return refuse(Reason::Unreachable, RETRY_AFTER_MIN);
         }
-        if self.queue.len() >= self.settings.queue_max {
+        if !may_wait {
+            self.queue.take(ticket);
             let reason = if self.settings.queue_max == 0 { Reason::Busy } else { Reason::QueueFull };
             return refuse(reason, self.retry_after());
         }
-        Decision::Wait(self.queue.enqueue(request, now.saturating_add(self.settings.wait_max)))
+        Decision::Wait(ticket)
     }
 
     /// The answer to a request has begun well. Without this a peer that is tried stays half open until the answer has
@@ -155,9 +174,17 @@ impl Balancer {
         }
     }
 
+    /// The first token of an answer has come.
+    pub fn first_token(&mut self, assignment: &mut Assignment, now: Duration) {
+        if let Some(peer) = self.roster.get_mut(assignment.peer) {
+            peer.pace.first_token(&mut assignment.reading, now);
+        }
+    }
+
     /// An answer told how much of its prompt was cached.
-    pub fn learn(&mut self, assignment: &Assignment, reuse: Reuse) {
+    pub fn learn(&mut self, assignment: &mut Assignment, reuse: Reuse) {
         if let Some(belief) = assignment.belief {
+            assignment.told = Some(belief.told(reuse));
             self.affinity.learn(belief, assignment.peer, reuse);
         }
     }
@@ -171,10 +198,14 @@ impl Balancer {
         debug_assert!(peer.inflight > 0, "a place that was never taken");
         peer.inflight = peer.inflight.saturating_sub(1);
         peer.health.ended(outcome, assignment.kind, now, &self.settings, &mut self.random);
+        let served = if outcome == Outcome::Served { Served::Yes } else { Served::No };
+        let stayed = peer.pace.end(assignment.reading, assignment.told, served, now);
         match outcome {
             Outcome::Served => {
-                let took = now.saturating_sub(assignment.since);
-                self.service = (self.service * 7).saturating_add(took) / 8;
+                self.service = (self.service * 7).saturating_add(stayed) / 8;
+                if let (Some(belief), None) = (assignment.belief, assignment.told) {
+                    self.affinity.untold(belief);
+                }
             }
             Outcome::Failed(Failure::Connect) | Outcome::Loading => self.affinity.emptied(assignment.peer),
             Outcome::Failed(_) | Outcome::Busy { .. } | Outcome::Unjudged => {}
@@ -182,25 +213,16 @@ impl Balancer {
         self.roster.sweep();
     }
 
-    /// Those that waited and have a place now, in the order in which they waited.
+    /// Those that waited and have a place now, in the order in which they go.
     pub fn next(&mut self, now: Duration) -> Vec<(Ticket, Assignment)> {
         let mut woken = Vec::new();
-        let mut is_blocked = false;
-        let mut last = None;
-        // Behind one that goes anywhere and cannot, nobody can who goes anywhere too.
-        while let Some(ticket) = self.queue.first_behind(last, |request| !is_blocked || !request.tried.is_empty())
-            && let Some(waiting) = self.queue.take(ticket)
-        {
-            last = Some(ticket);
-            match self.assign(&waiting.request, now) {
-                Some(assignment) => woken.push((ticket, assignment)),
-                None => {
-                    is_blocked |= waiting.request.tried.is_empty();
-                    self.queue.put_back(ticket, waiting);
-                }
-            }
+        loop {
+            let Dispatch { goes, holds, overtaken } = self.dispatch(now);
+            self.hold(holds);
+            let Some((ticket, choice)) = goes else { return woken };
+            let Some(assignment) = self.goes(ticket, choice, &overtaken, now) else { return woken };
+            woken.push((ticket, assignment));
         }
-        woken
     }
 
     /// Those that have waited too long, and those that have tried everybody who is left. They are out of the queue.
@@ -239,11 +261,12 @@ impl Balancer {
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
         let deadline = self.queue.first_deadline()?;
         // A moment that has passed unseen is no peer's next one.
-        if self.could_any_go(self.queue.all().map(|(_, waiting)| &waiting.request), now) {
+        if self.dispatch(now).goes.is_some() {
             return Some(now);
         }
         let returns = self.roster.here().filter_map(|peer| peer.health.standing(now).until());
-        Some(returns.fold(deadline, Duration::min))
+        let holds = self.queue.all().filter_map(|(_, waiting)| waiting.hold).map(|hold| hold.until);
+        Some(returns.chain(holds.filter(|until| *until > now)).fold(deadline, Duration::min))
     }
 
     /// When somebody who finds everything busy may ask again.
@@ -274,20 +297,30 @@ impl Balancer {
         self.roster.statuses(now)
     }
 
-    /// Whether somebody who has waited longer could go now.
-    fn yields(&self, request: &Request, now: Duration) -> bool {
-        self.could_any_go(self.queue.before(self.queue.place(request)), now)
+    /// A place for one that waits, before those.
+    fn goes(
+        &mut self,
+        ticket: Ticket,
+        choice: Option<Choice>,
+        overtaken: &[Ticket],
+        now: Duration,
+    ) -> Option<Assignment> {
+        let waiting = self.queue.take(ticket)?;
+        let assignment = self.assign(&waiting.request, choice, now);
+        debug_assert!(assignment.is_some(), "one that could go has no place");
+        for ticket in overtaken {
+            if let Some(waiting) = self.queue.get_mut(*ticket) {
+                waiting.overtaken += 1;
+            }
+        }
+        assignment
     }
 
-    /// Whether one of those that wait could go now; they come in their order.
-    fn could_any_go<'q>(&self, mut waiting: impl Iterator<Item = &'q Request>, now: Duration) -> bool {
-        let mut is_blocked = false;
-        waiting.any(|waiting| {
-            let goes_anywhere = waiting.tried.is_empty();
-            let could_go =
-                !(is_blocked && goes_anywhere) && matches!(self.options(&waiting.tried, now), Options::Now(..));
-            is_blocked |= goes_anywhere && !could_go;
-            could_go
-        })
+    fn hold(&mut self, holds: Vec<(Ticket, Hold)>) {
+        for (ticket, hold) in holds {
+            if let Some(waiting) = self.queue.get_mut(ticket) {
+                waiting.hold = Some(hold);
+            }
+        }
     }
 }

@@ -2,7 +2,8 @@
 //! Does no IO, reads no clock and wakes nobody: time is handed in, and so is the seed of its randomness.
 //!
 //! Three questions, three types. The `Roster` says who exists, each peer's `Health` whether it is
-//! alive, the [`Policy`] who is next. [`Balancer`] puts them together with a queue:
+//! alive, the [`Policy`] who is next. [`Balancer`] puts them together with a queue. With [`Policy::Prefix`] it estimates
+//! for each request when its first token could come from each peer, and who waits need not go in turn.
 //!
 //! ```text
 //!            claim                       release
@@ -39,7 +40,10 @@ mod affinity;
 mod balancer;
 mod breaker;
 mod choose;
+mod dispatch;
+mod estimate;
 mod health;
+mod pace;
 mod poison;
 mod policy;
 pub mod prefix;
@@ -71,6 +75,11 @@ pub struct Settings {
     pub queue_max: usize,
     /// How long a request waits at most.
     pub wait_max: Duration,
+    /// How often a request may be overtaken by one behind it that is answered sooner. With 0 it is first come, first
+    /// served.
+    pub overtaken_max: u32,
+    /// How long a request may decline free places for a better one. With 0 it declines none.
+    pub patience: Duration,
     /// How far a peer's share of the load may exceed the pool's mean, in percent of it, before a hash or a prefix
     /// that others know as well stops choosing it.
     pub load_percent_max: u32,
@@ -91,6 +100,8 @@ impl Default for Settings {
             policy: Policy::default(),
             queue_max: 1024,
             wait_max: Duration::from_secs(300),
+            overtaken_max: 32,
+            patience: Duration::from_secs(10),
             load_percent_max: 125,
             blocks_max: 1 << 16,
             sessions_max: 1 << 14,
@@ -114,4 +125,11 @@ pub struct Request {
     pub turn: Turn,
     /// Peers that have failed this request; it comes back.
     pub tried: Vec<PeerId>,
+}
+
+impl Request {
+    /// What its prompt begins with, where that takes any time to read.
+    fn long_prefix(&self) -> Option<&Fingerprint> {
+        self.prefix.as_ref().filter(|prefix| !prefix.blocks().is_empty())
+    }
 }

@@ -8,14 +8,15 @@ use super::roster::{Peer, PeerId};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
     /// The one with the smallest share of its places taken.
-    #[default]
     Slots,
     /// Each in its turn, by weight.
     RoundRobin,
     /// The less busy one of two that are drawn. Replicas that do not know of each other's requests do not all choose
     /// the same one.
     RandomTwo,
-    /// The one that has the beginning of the prompt in its cache.
+    /// The one whose first token is expected the soonest, by what it has of the prompt in its cache, how fast it reads
+    /// the rest, and when a place there becomes free.
+    #[default]
     Prefix,
 }
 
@@ -92,6 +93,11 @@ impl Bound {
 pub fn home(key: u64, candidates: &[Candidate], bound: Bound) -> Option<Candidate> {
     let allowed = candidates.iter().copied().filter(|candidate| bound.allows(candidate));
     allowed.max_by(|a, b| score(key, a).total_cmp(&score(key, b))).or_else(|| least_busy(candidates))
+}
+
+/// Where a key is at home whatever the loads are.
+pub fn favourite(key: u64, candidates: &[Candidate]) -> Option<Candidate> {
+    candidates.iter().copied().max_by(|a, b| score(key, a).total_cmp(&score(key, b)))
 }
 
 /// Each is the highest for its size's share of the keys (Schindelhauer, Schomaker: "Weighted distributed hash

@@ -1,8 +1,7 @@
-//! Queue: requests that wait for a place: first in, first out within a priority.
-//! Does not know what they wait for.
+//! Queue: requests that wait for a place, in the order in which they came within a priority.
+//! Does not know what they wait for, and who goes before whom all the same.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::time::Duration;
 
 use super::Request;
@@ -13,6 +12,17 @@ pub struct Ticket {
     priority: u8,
     turn: Turn,
     number: u64,
+}
+
+impl Ticket {
+    /// Lower goes first.
+    pub(super) fn priority(self) -> u8 {
+        self.priority
+    }
+
+    pub(super) fn turn(self) -> Turn {
+        self.turn
+    }
 }
 
 /// Whether a request has had a place before.
@@ -28,7 +38,19 @@ pub enum Turn {
 #[derive(Clone, Debug)]
 pub struct Waiting {
     pub request: Request,
+    pub since: Duration,
     pub deadline: Duration,
+    /// How often one behind it went first.
+    pub overtaken: u32,
+    /// It declines places, and for how long.
+    pub hold: Option<Hold>,
+}
+
+/// A request declines every place that is free, since a better one is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    pub since: Duration,
+    pub until: Duration,
 }
 
 /// The queue of one pool. Its caller keeps it bounded.
@@ -45,29 +67,34 @@ impl Queue {
     }
 
     /// The place that a request would have.
-    pub fn place(&self, request: &Request) -> Ticket {
+    fn place(&self, request: &Request) -> Ticket {
         let turn = if request.tried.is_empty() { request.turn } else { Turn::Again };
         Ticket { priority: request.priority, turn, number: self.issued }
     }
 
     /// Puts a request behind those that go before it. `deadline` is when it has waited for too long; the queue itself
     /// lets nobody go for that.
-    pub fn enqueue(&mut self, request: Request, deadline: Duration) -> Ticket {
+    pub fn enqueue(&mut self, request: Request, since: Duration, deadline: Duration) -> Ticket {
         let ticket = self.place(&request);
         self.issued += 1;
-        self.put_back(ticket, Waiting { request, deadline });
+        let former = self.waiting.insert(ticket, Waiting { request, since, deadline, overtaken: 0, hold: None });
+        debug_assert!(former.is_none(), "two requests with one ticket");
         ticket
+    }
+
+    /// One that waits.
+    pub fn get(&self, ticket: Ticket) -> Option<&Waiting> {
+        self.waiting.get(&ticket)
+    }
+
+    /// One that waits, to be changed.
+    pub fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Waiting> {
+        self.waiting.get_mut(&ticket)
     }
 
     /// Takes a request out, wherever it stands. `None` when it does not wait any more.
     pub fn take(&mut self, ticket: Ticket) -> Option<Waiting> {
         self.waiting.remove(&ticket)
-    }
-
-    /// At the place that it had.
-    pub fn put_back(&mut self, ticket: Ticket, waiting: Waiting) {
-        let former = self.waiting.insert(ticket, waiting);
-        debug_assert!(former.is_none(), "two requests with one ticket");
     }
 
     /// How many wait, by priority.
@@ -81,19 +108,7 @@ impl Queue {
 
     /// How many are before it.
     pub fn position(&self, ticket: Ticket) -> Option<usize> {
-        self.waiting.contains_key(&ticket).then(|| self.before(ticket).count())
-    }
-
-    /// The requests that go before that ticket, first in the queue first. The ticket need not be in it.
-    pub fn before(&self, ticket: Ticket) -> impl Iterator<Item = &Request> {
-        self.waiting.range(..ticket).map(|(_, waiting)| &waiting.request)
-    }
-
-    /// The first behind that ticket whose request fits.
-    pub fn first_behind(&self, last: Option<Ticket>, fits: impl Fn(&Request) -> bool) -> Option<Ticket> {
-        let begin = last.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut behind = self.waiting.range((begin, Bound::Unbounded));
-        behind.find(|(_, waiting)| fits(&waiting.request)).map(|(ticket, _)| *ticket)
+        self.waiting.contains_key(&ticket).then(|| self.waiting.range(..ticket).count())
     }
 
     /// All that wait, first in the queue first.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::health::{Health, HealthState, State};
+use super::pace::Pace;
 use super::prefix;
 
 /// What tells a peer from others: a hash of its name, the same on every replica.
@@ -85,6 +86,7 @@ pub struct Peer {
     pub id: PeerId,
     pub spec: Spec,
     pub health: Health,
+    pub pace: Pace,
     pub inflight: u32,
     /// The most that it had at once since it was last asked.
     inflight_max: u32,
@@ -107,6 +109,7 @@ impl Peer {
             id,
             spec,
             health: Health::default(),
+            pace: Pace::default(),
             inflight: 0,
             inflight_max: 0,
             taken_at: 0,

@@ -2,6 +2,7 @@
 //! Decides nothing.
 
 use std::fmt;
+use std::time::Duration;
 
 /// The reason of one choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +11,10 @@ pub enum Why {
     Session,
     /// It knows this many blocks of the prompt.
     Prefix { blocks: usize },
+    /// It knows the prompt's beginning, and was waited for although others had room.
+    Waited { time: Duration },
+    /// Its first token is expected the soonest.
+    Soonest,
     /// Nobody knows the session or the prompt; the hash says that it is at home there.
     Hash,
     /// The smallest share of its places was taken: this many of so many.
@@ -40,6 +45,8 @@ impl fmt::Display for Why {
             Self::Session => f.write_str("session"),
             Self::Prefix { blocks: 1 } => f.write_str("prefix 1 block"),
             Self::Prefix { blocks } => write!(f, "prefix {blocks} blocks"),
+            Self::Waited { time } => write!(f, "waited {:.1} s for its prefix", time.as_secs_f64()),
+            Self::Soonest => f.write_str("soonest first token"),
             Self::Hash => f.write_str("hash"),
             Self::LeastBusy { load, capacity } => f.write_str("least-busy").and_then(|()| share(f, load, capacity)),
             Self::RandomTwo { load, capacity } => f.write_str("random-two").and_then(|()| share(f, load, capacity)),
@@ -64,6 +71,7 @@ mod tests {
             (Why::RandomTwo { load: 1, capacity: None }, "random-two 1"),
             (Why::Prefix { blocks: 1 }, "prefix 1 block"),
             (Why::Prefix { blocks: 3 }, "prefix 3 blocks"),
+            (Why::Waited { time: Duration::from_millis(1240) }, "waited 1.2 s for its prefix"),
             (Why::OnlyOneAlive, "only one alive"),
             (Why::Failover { failed: 2 }, "failover 2"),
         ];

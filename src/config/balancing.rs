@@ -39,6 +39,10 @@ pub struct Queue {
     /// How many may wait; each holds its body and its client's connection.
     pub max: usize,
     pub timeout_ms: u64,
+    /// How often a request may be overtaken by one that came later and is answered sooner.
+    pub overtaken_max: u32,
+    /// How long a request may wait for the server that knows its prompt while others have room.
+    pub patience_ms: u64,
     /// The request header that says how urgent a request is, as RFC 9218 does; without one all are alike.
     pub priority_header: Option<String>,
 }
@@ -55,7 +59,13 @@ impl Queue {
 
 impl Default for Queue {
     fn default() -> Self {
-        Self { max: 1_024, timeout_ms: 300_000, priority_header: Some("Priority".into()) }
+        Self {
+            max: 1_024,
+            timeout_ms: 300_000,
+            overtaken_max: 32,
+            patience_ms: 10_000,
+            priority_header: Some("Priority".into()),
+        }
     }
 }
 
@@ -88,7 +98,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// A request that fells one server may fell the next one too. One more tells whether it was the request.
 const FAILOVERS_MAX: u32 = 1;
 
-pub(super) const QUEUE: &[&str] = &["max", "timeout_ms", "priority_header"];
+pub(super) const QUEUE: &[&str] = &["max", "timeout_ms", "overtaken_max", "patience_ms", "priority_header"];
 const POLICIES: &[(&str, Policy)] = &[
     ("slots", Policy::Slots),
     ("round-robin", Policy::RoundRobin),
@@ -96,6 +106,8 @@ const POLICIES: &[(&str, Policy)] = &[
     ("prefix", Policy::Prefix),
 ];
 const WAITING: RangeInclusive<usize> = 0..=1_000_000;
+const OVERTAKEN: RangeInclusive<u32> = 0..=1_000_000;
+const PATIENCE: RangeInclusive<u64> = 0..=3_600_000;
 const FAILOVERS: RangeInclusive<u32> = 0..=1_000;
 
 impl Reader<'_> {
@@ -105,6 +117,8 @@ impl Reader<'_> {
         if let Some(fields) = fields.find("queue").and_then(|node| self.fields(node, "queue", QUEUE)) {
             self.set(&fields, "max", WAITING, &mut balancing.queue.max);
             self.set(&fields, "timeout_ms", MILLISECONDS, &mut balancing.queue.timeout_ms);
+            self.set(&fields, "overtaken_max", OVERTAKEN, &mut balancing.queue.overtaken_max);
+            self.set(&fields, "patience_ms", PATIENCE, &mut balancing.queue.patience_ms);
             match fields.find_or_null("priority_header") {
                 None => {}
                 Some(Node { value: Value::Null, .. }) => balancing.queue.priority_header = None,

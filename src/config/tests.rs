@@ -216,13 +216,19 @@ fn every_key_of_balancing_is_read() {
     let of = |keys: &str| good(&format!("pools: [{{name: a, peers: http://h{keys}}}]")).pools[0].balancing.clone();
     let set = Balancing {
         policy: Policy::RandomTwo,
-        queue: Queue { max: 0, timeout_ms: 5, priority_header: Some("X-Urgency".into()) },
+        queue: Queue {
+            max: 0,
+            timeout_ms: 5,
+            overtaken_max: 0,
+            patience_ms: 0,
+            priority_header: Some("X-Urgency".into()),
+        },
         failovers_max: 0,
         checks: Checks::Never,
         session_header: "X-Chat".into(),
     };
     let keys = ", policy: random-two, failovers_max: 0, check_ms: null, session_header: X-Chat, \
-                queue: {max: 0, timeout_ms: 5, priority_header: X-Urgency}";
+                queue: {max: 0, timeout_ms: 5, overtaken_max: 0, patience_ms: 0, priority_header: X-Urgency}";
     assert_eq!((of(keys), of("")), (set, Balancing::default()));
     assert_eq!(of(", check_ms: 7").checks, Checks::Every { ms: 7 });
     let alike = of(", queue: {priority_header: null}").queue;

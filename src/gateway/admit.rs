@@ -68,7 +68,8 @@ impl Gateway {
         let pool = pool_for(&settings.upstream, context)?;
         direct(session, context, &pool);
         let chat = request.as_ref().filter(|_| is_chat);
-        if pool.config().balancing.policy == balance::Policy::Prefix {
+        // One server is chosen in any case, and its queue keeps its order.
+        if pool.config().balancing.policy == balance::Policy::Prefix && pool.peers().len() > 1 {
             context.terms.prefix = chat.and_then(affinity::fingerprint);
         }
         // Only who offers tools waits for what the servers say of their templates.

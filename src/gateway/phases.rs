@@ -232,6 +232,11 @@ impl ProxyHttp for Gateway {
             *piece = Some(out);
         }
         context.note_piece(piece.as_ref(), from);
+        if context.record.has_spoken()
+            && let Some(claim) = &mut context.attempt.claim
+        {
+            claim.first_token();
+        }
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
             let claim = context.attempt.claim.take();
@@ -243,7 +248,7 @@ impl ProxyHttp for Gateway {
             }
             if let Some(mut claim) = claim {
                 claim.judge(Outcome::Served);
-                attempt::learn(&claim, context.record.tokens());
+                attempt::learn(&mut claim, context.record.tokens());
             }
         } else {
             match &context.attempt.watch {

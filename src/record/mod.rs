@@ -243,6 +243,11 @@ impl Record {
         self.summary.as_ref().and_then(|summary| summary.tokens).unwrap_or_default()
     }
 
+    /// Whether the first words of a stream have come.
+    pub fn has_spoken(&self) -> bool {
+        self.pace.has_begun()
+    }
+
     /// From its head to the first word of its answer.
     pub fn first_token_after(&self) -> Option<Duration> {
         self.pace.first_after(self.began)

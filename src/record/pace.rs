@@ -81,6 +81,11 @@ impl Pace {
         }
     }
 
+    /// Whether the first words have come; of a stream that is not read, its first bytes.
+    pub fn has_begun(&self) -> bool {
+        self.first.is_some()
+    }
+
     /// How long after `began` the first words came; of a stream that is not read, its first bytes. `None` while nothing
     /// has.
     pub fn first_after(&self, began: Instant) -> Option<Duration> {

@@ -445,3 +445,28 @@ def test_a_stream_outlives_its_client_if_it_may(idle, tmp_path, policy):
             assert status == 200 and kept.startswith(b"data: ") and b'"finish_reason":"length"' in kept
             assert fleet.wire.request("DELETE", path)[0] == 204
         assert known(fleet) == []
+
+
+def test_more_agents_than_slots_read_a_third_less(idle, threads, tmp_path):
+    """Five agents to a slot, each with a conversation of its own that grows; only that policy knows whose cache has it."""
+    agents, turns = 5 * 2 * SLOTS, 4
+
+    def evaluated(policy):
+        """Prompt tokens that were in no cache."""
+        with contextlib.closing(Fleet(idle.boxes, tmp_path, policy=policy)) as fleet:
+
+            def talk(n):
+                system = f"You are agent {n} of {policy}. " + "Be brief. " * 300
+                messages, read = [{"role": "system", "content": system}], 0
+                for _ in range(turns):
+                    messages += ask("text")
+                    status, _, body = fleet.ask("text", messages=messages, max_tokens=8)
+                    assert status == 200, body
+                    read += body["timings"]["prompt_n"]
+                    messages.append(body["choices"][0]["message"])
+                return read
+
+            return sum(threads.map(talk, range(agents)))
+
+    by_slots, by_prefix = evaluated("slots"), evaluated("prefix")
+    assert 3 * by_prefix <= 2 * by_slots, (by_slots, by_prefix)

@@ -1,9 +1,12 @@
 //! What belongs together goes to the same server, and whoever asks is told why it went there.
 
-use toolgate::balance::Policy;
-use toolgate::config::Pool;
+use std::sync::Mutex;
+use std::sync::mpsc::{self, Sender};
 
-use crate::harness::{Upstream, ask, config, gateway_of, ok, peer, pool, post};
+use toolgate::balance::Policy;
+use toolgate::config::{Peer, Pool};
+
+use crate::harness::{PATIENCE, Upstream, Wire, ask, config, gateway_of, get, ok, peer, pool, post};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -71,4 +74,54 @@ fn the_explain_header_tells_why_a_server_was_chosen() {
         let answer = ask(gateway.addr, quiet);
         assert_eq!((answer.field("x-toolgate-peer"), answer.field("x-toolgate-why")), (None, None));
     }
+}
+
+/// A box with one place, which answers with its name when it is told to.
+fn slow_box(name: &'static str, seen: &Sender<&'static str>) -> (Upstream, Sender<()>) {
+    let (answer, now) = mpsc::channel::<()>();
+    let (seen, now) = (Mutex::new(seen.clone()), Mutex::new(now));
+    let upstream = Upstream::start(move |mut wire| {
+        while wire.request().is_some() {
+            seen.lock().unwrap().send(name).unwrap();
+            let _ = now.lock().unwrap().recv_timeout(PATIENCE);
+            if wire.try_send(ok(name)).is_err() {
+                return;
+            }
+        }
+    });
+    (upstream, answer)
+}
+
+#[test]
+fn a_full_server_that_knows_the_prompt_is_waited_for_and_the_reason_is_told() {
+    let (report, seen) = mpsc::channel();
+    let boxes = ["a", "b"].map(|name| slow_box(name, &report));
+    let peers = boxes.iter().map(|(upstream, _)| Peer { max_inflight: Some(1), ..peer(upstream.address) }).collect();
+    let gateway = gateway_of(config(vec![pool("default", peers)]));
+    // Some seconds to read, for all that is known.
+    let long = "You are a helpful assistant. ".repeat(4_000);
+    let request = post(CHAT, &format!(r#"{{"messages":[{{"role":"user","content":"{long}"}}]}}"#));
+    let send = |request: &str| {
+        let mut client = Wire::connect(gateway.addr);
+        client.send(request);
+        client
+    };
+    let mut first = send(&request);
+    let home = seen.recv_timeout(PATIENCE).unwrap();
+    let answer = &boxes[usize::from(home == "b")].1;
+    answer.send(()).unwrap();
+    assert_eq!(first.response().text(), home);
+
+    let mut second = send(&request);
+    assert_eq!(seen.recv_timeout(PATIENCE).unwrap(), home);
+    let mut third = send(&with(&request, "X-Toolgate-Explain: 1"));
+    let admin = gateway.admin_addr.unwrap();
+    while ask(admin, get("/status")).json()["pools"][0]["queue"]["waiting"] != 1 {}
+    answer.send(()).unwrap();
+    assert_eq!(second.response().text(), home);
+    assert_eq!(seen.recv_timeout(PATIENCE).unwrap(), home, "the other had room all the time");
+    answer.send(()).unwrap();
+    let told = third.response();
+    let why = told.field("x-toolgate-why").unwrap();
+    assert!(why.starts_with("waited ") && why.ends_with(" s for its prefix"), "{why}");
 }

@@ -26,10 +26,6 @@ fn session(name: &str) -> Request {
     Request { session: Some(prefix::key(name.as_bytes())), ..any() }
 }
 
-fn four(spec: Spec) -> [(&'static str, Spec); 4] {
-    ["a", "b", "c", "d"].map(|name| (name, spec))
-}
-
 #[test]
 fn a_conversation_stays_where_it_began() {
     let mut pool = Pool::policy(Policy::Prefix, &four(slots(4)));
@@ -46,13 +42,13 @@ fn a_conversation_stays_where_it_began() {
 }
 
 #[test]
-fn a_full_peer_is_not_waited_for() {
+fn a_full_peer_is_not_waited_for_when_reading_elsewhere_is_quicker() {
     let mut pool = Pool::policy(Policy::Prefix, &four(slots(1)));
     let first = pool.go(prompt((b's', 2), (0, 3)));
     let home = name(first.peer());
     let second = pool.go(prompt((b's', 2), (0, 3)));
     assert_ne!(name(second.peer()), home);
-    assert_eq!(second.why(), Why::Hash);
+    assert_eq!(second.why(), Why::Soonest);
     pool.end(first, Outcome::Served);
     pool.end(second, Outcome::Served);
     let third = pool.go(prompt((b's', 2), (0, 3)));
@@ -67,7 +63,8 @@ fn a_peer_without_slots_is_left_when_it_is_hot() {
         let peer = name(pool.go(prompt((b's', 2), (0, 3))).peer());
         loads["abcd".find(peer).unwrap()] += 1;
     }
-    assert!(loads.iter().all(|load| *load <= 100 * 125 / 400 + 1), "{loads:?}");
+    // Its home has at most twice its share.
+    assert!(loads.iter().all(|load| *load <= 100 * 200 / 400), "{loads:?}");
 }
 
 #[test]
@@ -164,9 +161,9 @@ fn a_cache_that_is_gone_is_not_believed_in() {
 
 /// One prompt at the only peer, and what its answer told of the cache.
 fn answered(pool: &mut Pool, conversation: (u8, u8), cached_tokens: u64) -> Why {
-    let assignment = pool.go(prompt((conversation.0, 4), (conversation.1, 4)));
+    let mut assignment = pool.go(prompt((conversation.0, 4), (conversation.1, 4)));
     let why = assignment.why();
-    pool.balancer.learn(&assignment, Reuse { cached_tokens, prompt_tokens: 100 });
+    pool.balancer.learn(&mut assignment, Reuse { cached_tokens, prompt_tokens: 100, took: None });
     pool.end(assignment, Outcome::Served);
     why
 }

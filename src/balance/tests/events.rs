@@ -1,5 +1,6 @@
 //! Random events in random order, and what must hold after each of them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -7,6 +8,7 @@ use proptest::prelude::*;
 use super::{Pool, id, slots};
 use crate::balance::*;
 
+const PATIENCE: Duration = Duration::from_millis(1_500);
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 #[derive(Clone, Debug)]
@@ -69,6 +71,8 @@ fn settings(policy: Policy) -> Settings {
         policy,
         queue_max: 8,
         wait_max: Duration::from_secs(10),
+        overtaken_max: 2,
+        patience: PATIENCE,
         blocks_max: 16,
         sessions_max: 2,
         failures_max: 3,
@@ -81,12 +85,14 @@ struct Caller {
     pool: Pool,
     running: Vec<Assignment>,
     waiting: Vec<(Ticket, Request)>,
+    /// How often each that waits was overtaken.
+    overtaken: HashMap<Ticket, u32>,
 }
 
 impl Caller {
     fn new(policy: Policy) -> Self {
         let pool = Pool::new(settings(policy), &[("a", slots(2)), ("b", slots(1)), ("c", Spec::default())]);
-        Self { pool, running: Vec::new(), waiting: Vec::new() }
+        Self { pool, running: Vec::new(), waiting: Vec::new(), overtaken: HashMap::new() }
     }
 
     fn happen(&mut self, event: Event) {
@@ -100,9 +106,12 @@ impl Caller {
                 self.pool.end(assignment, outcome);
             }
             Event::Began { which } if !self.running.is_empty() => {
-                let assignment = &self.running[which % self.running.len()];
+                let which = which % self.running.len();
+                let assignment = &mut self.running[which];
                 self.pool.balancer.began(assignment);
-                self.pool.balancer.learn(assignment, Reuse { cached_tokens: 1, prompt_tokens: 3 });
+                self.pool.balancer.first_token(assignment, now);
+                let took = Some(Duration::from_millis(5));
+                self.pool.balancer.learn(assignment, Reuse { cached_tokens: 1, prompt_tokens: 3, took });
             }
             Event::Leave { which } if !self.waiting.is_empty() => {
                 let (ticket, _) = self.waiting.remove(which % self.waiting.len());
@@ -134,11 +143,11 @@ impl Caller {
         let before = self.standings();
         match self.pool.claim(request.clone()) {
             Decision::Go(assignment) => {
-                let overtaken = self
-                    .waiting
-                    .iter()
-                    .find(|(_, waiting)| waiting.tried == request.tried && waiting.priority <= request.priority);
-                assert!(overtaken.is_none(), "{overtaken:?} waits and {request:?} goes");
+                let is_before = |ticket: &Ticket| {
+                    let turn = if request.tried.is_empty() { Turn::First } else { Turn::Again };
+                    (ticket.priority(), ticket.turn()) <= (request.priority, turn)
+                };
+                self.overtakes(&request, assignment.peer(), is_before);
                 self.takes(assignment, &request, &before);
             }
             Decision::Wait(ticket) => {
@@ -157,19 +166,37 @@ impl Caller {
         let before = self.standings();
         for (ticket, assignment) in self.pool.next() {
             let request = self.waits_no_more(ticket);
-            let overtaken =
-                self.waiting.iter().find(|(other, waiting)| waiting.tried == request.tried && *other < ticket);
-            assert!(overtaken.is_none(), "{overtaken:?} waits and {request:?} goes");
+            self.overtakes(&request, assignment.peer(), |other| *other < ticket);
             self.takes(assignment, &request, &before);
         }
-        // Nobody waits who could go anywhere while somebody serves and has room.
-        let room = self
-            .pool
-            .balancer
-            .statuses(self.pool.now)
-            .find(|peer| !peer.leaving && peer.standing == HealthState::Serves && peer.has_room());
-        let idle = self.waiting.iter().find(|(_, request)| request.tried.is_empty());
-        assert!(room.is_none() || idle.is_none(), "{room:?} has room and {idle:?} waits");
+        self.nobody_waits_in_vain();
+    }
+
+    /// A request goes to that peer, and those that stand before it do not: how often that may happen to each.
+    fn overtakes(&mut self, request: &Request, peer: PeerId, is_before: impl Fn(&Ticket) -> bool) {
+        let settings = &self.pool.balancer.settings;
+        let max = if settings.policy == Policy::Prefix { settings.overtaken_max } else { 0 };
+        for (ticket, waiting) in &self.waiting {
+            // Only of those that could go there, too.
+            if is_before(ticket) && !waiting.tried.contains(&peer) && waiting.tried == request.tried {
+                let count = self.overtaken.entry(*ticket).or_default();
+                *count += 1;
+                assert!(*count <= max, "{waiting:?} is overtaken {count} times");
+            }
+        }
+    }
+
+    /// Nobody waits who could go anywhere while somebody serves and has room, but for as long as patience allows.
+    fn nobody_waits_in_vain(&self) {
+        let Pool { balancer, now, .. } = &self.pool;
+        let serves = |peer: &Status| !peer.leaving && peer.standing == HealthState::Serves && peer.has_room();
+        let Some(room) = balancer.statuses(*now).find(serves) else { return };
+        for (ticket, request) in self.waiting.iter().filter(|(_, request)| request.tried.is_empty()) {
+            let hold = balancer.queue.get(*ticket).and_then(|waiting| waiting.hold);
+            let until = hold.map(|hold| hold.until).filter(|until| until > now);
+            assert!(until.is_some(), "{room:?} has room and {request:?} waits");
+            assert!(hold.is_some_and(|hold| hold.until <= hold.since + PATIENCE) && balancer.wake_at(*now) <= until);
+        }
     }
 
     fn takes(&mut self, assignment: Assignment, request: &Request, before: &[(PeerId, HealthState)]) {

@@ -3,6 +3,7 @@
 mod affinity;
 mod decisions;
 mod events;
+mod first_token;
 mod health;
 mod queue;
 
@@ -26,6 +27,10 @@ fn name(id: PeerId) -> &'static str {
 
 fn slots(slots: u32) -> Spec {
     Spec { max_inflight: Some(slots), ..Spec::default() }
+}
+
+fn four(spec: Spec) -> [(&'static str, Spec); 4] {
+    ["a", "b", "c", "d"].map(|name| (name, spec))
 }
 
 impl Pool {

@@ -128,8 +128,8 @@ impl Dispatch<'_> {
 }
 
 /// What an answer tells of the peer's cache.
-pub fn learn(claim: &Claim, tokens: Tokens) {
+pub fn learn(claim: &mut Claim, tokens: Tokens) {
     if let (Some(cached_tokens), Some(prompt_tokens)) = (tokens.cached, tokens.input) {
-        claim.learn(Reuse { cached_tokens, prompt_tokens });
+        claim.learn(Reuse { cached_tokens, prompt_tokens, took: tokens.prompt_time });
     }
 }

@@ -64,9 +64,16 @@ impl Claim {
         }
     }
 
+    /// The first token of the answer has come. Only the first word on it counts.
+    pub fn first_token(&mut self) {
+        if let Some(place) = &mut self.place {
+            place.first_token();
+        }
+    }
+
     /// The answer told how much of the prompt was cached.
-    pub fn learn(&self, reuse: Reuse) {
-        if let Some(place) = &self.place {
+    pub fn learn(&mut self, reuse: Reuse) {
+        if let Some(place) = &mut self.place {
             place.learn(reuse);
         }
     }

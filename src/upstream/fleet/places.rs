@@ -222,7 +222,7 @@ impl Places {
 #[derive(Debug)]
 pub struct Place {
     places: Arc<Places>,
-    assignment: Option<Assignment>,
+    assignment: Option<Box<Assignment>>,
     peer: PeerId,
     why: Why,
     /// `None` until there is a word on it.
@@ -232,7 +232,7 @@ pub struct Place {
 impl Place {
     fn new(places: &Arc<Places>, assignment: Assignment) -> Self {
         let (peer, why) = (assignment.peer(), assignment.why());
-        Self { places: Arc::clone(places), assignment: Some(assignment), peer, why, outcome: None }
+        Self { places: Arc::clone(places), assignment: Some(Box::new(assignment)), peer, why, outcome: None }
     }
 
     /// Where it is.
@@ -259,9 +259,16 @@ impl Place {
         }
     }
 
+    /// The first token of the answer has come. Only the first word on it counts.
+    pub fn first_token(&mut self) {
+        if let Some(assignment) = self.assignment.as_mut().filter(|assignment| assignment.awaits_first_token()) {
+            lock(&self.places.ledger).balancer.first_token(assignment, self.places.now());
+        }
+    }
+
     /// The answer told how much of the prompt was cached.
-    pub fn learn(&self, reuse: Reuse) {
-        if let Some(assignment) = &self.assignment {
+    pub fn learn(&mut self, reuse: Reuse) {
+        if let Some(assignment) = &mut self.assignment {
             lock(&self.places.ledger).balancer.learn(assignment, reuse);
         }
     }
@@ -273,7 +280,7 @@ impl Drop for Place {
             let places = &self.places;
             {
                 let ledger = &mut *lock(&places.ledger);
-                ledger.balancer.release(assignment, self.outcome.unwrap_or(Outcome::Unjudged), places.now());
+                ledger.balancer.release(*assignment, self.outcome.unwrap_or(Outcome::Unjudged), places.now());
                 if !ledger.balancer.knows(self.peer) {
                     ledger.known.remove(&self.peer);
                 }

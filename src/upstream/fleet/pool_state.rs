@@ -74,6 +74,8 @@ fn settings(balancing: &Balancing) -> Settings {
         policy: balancing.policy,
         queue_max: balancing.queue.max,
         wait_max: Duration::from_millis(balancing.queue.timeout_ms),
+        overtaken_max: balancing.queue.overtaken_max,
+        patience: Duration::from_millis(balancing.queue.patience_ms),
         ..Settings::default()
     }
 }

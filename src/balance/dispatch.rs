@@ -1,0 +1,174 @@
+//! Dispatch of those that wait: who goes next, and where. Where a prompt's beginning counts, whoever can be answered the
+//! soonest goes first, and a request may wait for a full peer that knows its prompt while others have room.
+//!
+//! Both are bounded. Nobody is overtaken more often than the settings allow: whoever was goes before all that are
+//! behind it. And nobody declines a place for longer than the reading there would take, and the settings allow.
+
+use std::time::Duration;
+
+use super::Request;
+use super::balancer::Balancer;
+use super::choose::{Candidates, Options, least_busy};
+use super::estimate::{Ahead, Estimate, cheapest};
+use super::policy::Policy;
+use super::queue::{Hold, Ticket, Turn, Waiting};
+use super::roster::PeerId;
+use super::why::Why;
+
+/// Who goes next, and what follows for the others.
+#[derive(Debug, Default)]
+pub struct Dispatch {
+    pub goes: Option<(Ticket, Option<Choice>)>,
+    /// Those that decline every place that is free, since now and until when.
+    pub holds: Vec<(Ticket, Hold)>,
+    /// Those before it that could have gone as well.
+    pub overtaken: Vec<Ticket>,
+}
+
+/// A peer, and why that one.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    pub peer: PeerId,
+    pub why: Why,
+}
+
+/// What a request would take now.
+struct Offer {
+    choice: Choice,
+    reading: Duration,
+    /// A full peer at which its first token would still come sooner, and by how much.
+    sooner: Option<(PeerId, Duration)>,
+}
+
+/// One that could go now.
+struct Runner {
+    ticket: Ticket,
+    choice: Choice,
+    rank: Duration,
+}
+
+/// So many of those that wait are looked at, so that a long queue does not cost more than a short one.
+const LOOKED_AT_MAX: usize = 256;
+/// What a second of waiting counts for, in tenths of a second of reading.
+const AGING_TENTHS: u32 = 3;
+/// Less of a prompt than this, in percent, is not worth being told of.
+const MATCH_PERCENT_MIN: usize = 50;
+
+impl Balancer {
+    /// Who of those that wait goes next. Changes nothing.
+    pub(super) fn dispatch(&self, now: Duration) -> Dispatch {
+        let anywhere = self.options(&[], now);
+        match self.settings.policy {
+            Policy::Prefix => self.soonest(&anywhere, now),
+            Policy::Slots | Policy::RoundRobin | Policy::RandomTwo => {
+                let goes = self.queue.all().map(|(ticket, waiting)| (ticket, &waiting.request.tried));
+                let goes = goes.filter(|(_, tried)| {
+                    let own;
+                    let options = if tried.is_empty() {
+                        &anywhere
+                    } else {
+                        own = self.options(tried, now);
+                        &own
+                    };
+                    matches!(options, Options::Now(_))
+                });
+                Dispatch { goes: goes.map(|(ticket, _)| (ticket, None)).next(), ..Dispatch::default() }
+            }
+        }
+    }
+
+    fn soonest(&self, anywhere: &Options, now: Duration) -> Dispatch {
+        let (mut holds, mut could_go) = (Vec::new(), Vec::new());
+        let mut ahead = Ahead::default();
+        let mut best: Option<Runner> = None;
+        // The first that was overtaken often enough: whoever is behind it goes after it.
+        let mut due: Option<Runner> = None;
+        for (ticket, waiting) in self.queue.all().take(LOOKED_AT_MAX) {
+            let own;
+            let options = if waiting.request.tried.is_empty() {
+                anywhere
+            } else {
+                own = self.options(&waiting.request.tried, now);
+                &own
+            };
+            let Options::Now(candidates) = options else { continue };
+            if best.as_ref().is_some_and(|best| best.ticket.priority() != ticket.priority()) {
+                break;
+            }
+            let Some(offer) = self.offer(&waiting.request, candidates, &ahead, now) else { continue };
+            could_go.push(ticket);
+            let rank = offer.reading.saturating_add(waiting.since * AGING_TENTHS / 10);
+            let runner = Runner { ticket, rank, choice: waited(offer.choice, waiting, now) };
+            let is_due = !self.may_be_overtaken(ticket, waiting);
+            if let Some((peer, gain)) = offer.sooner {
+                let new = || Hold { since: now, until: now.saturating_add(gain.min(self.settings.patience)) };
+                let hold = waiting.hold.unwrap_or_else(new);
+                if now < hold.until {
+                    ahead.add(peer);
+                    holds.push((ticket, hold));
+                    if is_due && due.is_none() {
+                        due = Some(runner);
+                    }
+                    continue;
+                }
+            }
+            if best.as_ref().is_none_or(|best| runner.rank < best.rank) {
+                best = Some(runner);
+            }
+            if is_due || due.is_some() {
+                break;
+            }
+        }
+        let Some(best) = best else { return Dispatch { holds, ..Dispatch::default() } };
+        let next = due.filter(|due| due.ticket < best.ticket).unwrap_or(best);
+        could_go.retain(|ticket| *ticket < next.ticket);
+        Dispatch { goes: Some((next.ticket, Some(next.choice))), holds, overtaken: could_go }
+    }
+
+    /// The best place that a request can have now, and whether it is worth waiting for a better one.
+    fn offer(&self, request: &Request, candidates: &Candidates, ahead: &Ahead, now: Duration) -> Option<Offer> {
+        let named = request.session.and_then(|key| self.by_session(key, &candidates.room));
+        if request.long_prefix().is_none() {
+            let choice = named.or_else(|| least_busy(&candidates.room))?;
+            return Some(Offer { choice, reading: Duration::ZERO, sooner: None });
+        }
+        let estimates = self.estimates(request, &candidates.room, &candidates.full, ahead, now);
+        let has_room = |estimate: &&Estimate| candidates.room.iter().any(|peer| peer.id == estimate.peer.id);
+        let free = cheapest(estimates.iter().filter(has_room))?;
+        let choice =
+            named.unwrap_or_else(|| Choice { peer: free.peer.id, why: self.reason(request, free, candidates) });
+        let taken = estimates.iter().find(|estimate| estimate.peer.id == choice.peer)?;
+        // A session that has its place has nothing to wait for.
+        let is_open = choice.why != Why::Session;
+        let best = cheapest(estimates.iter()).filter(|best| is_open && !has_room(best));
+        let sooner = best.and_then(|best| {
+            let gain = taken.first_token.checked_sub(best.first_token)?;
+            Some((best.peer.id, gain)).filter(|_| !gain.is_zero())
+        });
+        Some(Offer { choice, reading: taken.reading, sooner })
+    }
+
+    fn reason(&self, request: &Request, chosen: &Estimate, candidates: &Candidates) -> Why {
+        let blocks = request.long_prefix().map_or(0, |prefix| prefix.blocks().len());
+        if chosen.known > 0 && chosen.known * 100 >= blocks * MATCH_PERCENT_MIN {
+            return Why::Prefix { blocks: chosen.known };
+        }
+        let all: Vec<_> = candidates.room.iter().chain(&candidates.full).copied().collect();
+        if self.home(request, &all) == Some(chosen.peer.id) { Why::Hash } else { Why::Soonest }
+    }
+
+    /// Whoever has had its turn already, or was overtaken often enough, is not overtaken.
+    fn may_be_overtaken(&self, ticket: Ticket, waiting: &Waiting) -> bool {
+        ticket.turn() == Turn::First && waiting.overtaken < self.settings.overtaken_max
+    }
+}
+
+/// Why a request goes where it does, if it declined other places for that.
+fn waited(choice: Choice, waiting: &Waiting, now: Duration) -> Choice {
+    match (choice.why, waiting.hold) {
+        (Why::Prefix { .. }, Some(hold)) if hold.since < now => {
+            Choice { why: Why::Waited { time: now.saturating_sub(hold.since) }, ..choice }
+        }
+        _ => choice,
+    }
+}

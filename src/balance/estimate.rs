@@ -1,0 +1,143 @@
+//! Estimate of a request's first token at each peer: when a place there is free, and how long its prompt takes to read.
+//! Compares peers; whether a request waits for one that is full is decided elsewhere.
+
+use std::time::Duration;
+
+use super::Request;
+use super::affinity::Place;
+use super::balancer::Balancer;
+use super::pace::{Pace, times};
+use super::policy::{self, Bound, Candidate};
+use super::roster::{Peer, PeerId};
+
+/// What a request can expect at one peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    pub peer: Candidate,
+    /// Blocks of its prompt that the peer is believed to know.
+    pub known: usize,
+    /// How long the others take to read there.
+    pub reading: Duration,
+    /// From now to its first token.
+    pub first_token: Duration,
+    /// The same, and what speaks against the peer beyond this request.
+    cost: Duration,
+}
+
+/// How many of those that are before a request wait for a place at a certain peer.
+#[derive(Clone, Debug, Default)]
+pub struct Ahead(Vec<(PeerId, u32)>);
+
+impl Ahead {
+    /// One more waits for this one.
+    pub fn add(&mut self, peer: PeerId) {
+        match self.0.iter_mut().find(|(known, _)| *known == peer) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((peer, 1)),
+        }
+    }
+
+    fn of(&self, peer: PeerId) -> u32 {
+        self.0.iter().find(|(known, _)| *known == peer).map_or(0, |(_, count)| *count)
+    }
+}
+
+/// What a block takes to read at a peer before any was seen reading: 2,500 tokens a second.
+const BLOCK_AT_FIRST: Duration = Duration::from_millis(100);
+/// What the home of a conversation may cost more than another peer, so that its later turns, here and at other
+/// replicas, are looked for where they are: in any case, and as far as replicas are seen to share their homes.
+const HOME: Duration = Duration::from_millis(300);
+const HOME_SHARED: Duration = Duration::from_secs(8);
+/// How much a home's load may exceed the pool's mean, in percent of it.
+const HOME_LOAD_PERCENT_MAX: u32 = 200;
+
+impl Balancer {
+    /// What a request can expect at each of those, of which some have room and some have none.
+    pub(super) fn estimates(
+        &self,
+        request: &Request,
+        room: &[Candidate],
+        full: &[Candidate],
+        ahead: &Ahead,
+        now: Duration,
+    ) -> Vec<Estimate> {
+        let all: Vec<_> = room.iter().chain(full).copied().collect();
+        let home = self.home(request, &all);
+        let estimate = |at: usize, peer: &Candidate| {
+            let is_full = at >= room.len();
+            self.estimate(request, *peer, home, is_full.then(|| ahead.of(peer.id)), now)
+        };
+        all.iter().enumerate().filter_map(|(at, peer)| estimate(at, peer)).collect()
+    }
+
+    /// `before` is how many wait for a place there; none where there is room.
+    fn estimate(
+        &self,
+        request: &Request,
+        candidate: Candidate,
+        home: Option<PeerId>,
+        before: Option<u32>,
+        now: Duration,
+    ) -> Option<Estimate> {
+        let peer = self.roster.get(candidate.id)?;
+        // Where a session is at home its client says that all of it is known.
+        let is_told = request.session.is_some_and(|key| self.affinity.session(key) == Some(candidate.id));
+        let (known, fresh) = if is_told { (0, 0) } else { self.knowledge(request, candidate.id, home) };
+        let reading = times(self.block(peer), fresh);
+        let stay = self.stay(peer);
+        let until_free = before.map_or(Duration::ZERO, |before| {
+            // Requests are of all ages, so the next one ends a little sooner than each in its turn.
+            stay * 3 / 4 / peer.capacity().unwrap_or(1) * before.saturating_add(1)
+        });
+        let first_token = until_free.max(peer.pace.delay(now)).saturating_add(reading);
+        // The more it has, the slower it writes.
+        let load = u64::from(candidate.load).saturating_add(1);
+        let slowed = times(stay * 3 / 10, load) / u32::try_from(candidate.size).unwrap_or(u32::MAX).max(1);
+        let shared = HOME_SHARED * u32::try_from(self.affinity.shared()).unwrap_or(0) / 1_000;
+        let away = if home == Some(candidate.id) { Duration::ZERO } else { HOME + shared };
+        let cost = first_token.saturating_add(slowed).saturating_add(away);
+        Some(Estimate { peer: candidate, known, reading, first_token, cost })
+    }
+
+    /// How many blocks of its prompt a peer is known to know, and how many it is believed to have to read.
+    pub(super) fn knowledge(&self, request: &Request, peer: PeerId, home: Option<PeerId>) -> (usize, u64) {
+        let Some(prefix) = &request.prefix else { return (0, 0) };
+        let blocks = prefix.blocks().len();
+        let known = self.affinity.known(prefix, peer);
+        let believed = if home == Some(peer) { self.affinity.known_at_home(prefix, known) } else { known };
+        (known, u64::try_from(blocks.saturating_sub(believed)).unwrap_or(u64::MAX))
+    }
+
+    /// Where a conversation is at home among those, unless that has far more than its share already.
+    pub(super) fn home(&self, request: &Request, among: &[Candidate]) -> Option<PeerId> {
+        let home = policy::favourite(request.long_prefix()?.anchor(), among)?;
+        Bound::over(among, HOME_LOAD_PERCENT_MAX).allows(&home).then_some(home.id)
+    }
+
+    /// Where a prompt goes that is sent to this peer.
+    pub(super) fn place_of(peer: PeerId, home: Option<PeerId>) -> Place {
+        if home == Some(peer) { Place::Home } else { Place::Elsewhere }
+    }
+
+    /// How long a peer reads a block; one that was not seen reading yet reads as the others do.
+    pub(super) fn block(&self, peer: &Peer) -> Duration {
+        peer.pace.block().or_else(|| self.mean(Pace::block)).unwrap_or(BLOCK_AT_FIRST)
+    }
+
+    /// How long a request keeps its place at a peer.
+    fn stay(&self, peer: &Peer) -> Duration {
+        peer.pace.stay().or_else(|| self.mean(Pace::stay)).unwrap_or(self.service)
+    }
+
+    /// The mean of what was seen of the peers.
+    fn mean(&self, of: impl Fn(&Pace) -> Option<Duration>) -> Option<Duration> {
+        let seen = self.roster.here().filter_map(|peer| of(&peer.pace));
+        let (sum, count) = seen.fold((Duration::ZERO, 0), |(sum, count), time| (time.saturating_add(sum), count + 1));
+        sum.checked_div(count)
+    }
+}
+
+/// The one that costs the least; among equals the one that was not taken for longest.
+pub fn cheapest<'e>(estimates: impl Iterator<Item = &'e Estimate>) -> Option<&'e Estimate> {
+    estimates.min_by_key(|estimate| (estimate.cost, estimate.peer.taken_at))
+}
