@@ -135,6 +135,7 @@ macro_rules! t {
 
 mod closers;
 mod headers;
+mod limits;
 mod literal;
 mod openers;
 mod positions;
@@ -371,11 +372,6 @@ t!(json_envelope, case("json-envelope"),
     "x {\"tool_ca" => r#"text "x {\"tool_ca""#,
     "{\"other\": 1} and some text" => r#"text "{\"other\": 1} and some text""#,
     "{\"tool_call\": {\"name\": \"f\", \"arguments\": {\"x\":" => r#"text "{\"tool_call\": {\"name\": \"f\", \"arguments\": {\"x\":""#,
-);
-
-t!(limits_make_text, Case { limits: Limits { pending_bytes_max: 24, ..Limits::default() }, ..case("hermes") },
-    "<tool_call>{\"ignored\": \"é long one\", \"name\": \"get_time\"}</tool_call>!"
-        => r#"text "<tool_call>{\"ignored\": \"é long one\", \"name\": \"get_time\"}</tool_call>!""#,
 );
 
 #[test]

@@ -4,7 +4,7 @@ use super::header::Header;
 use super::lead::{Lead, Step};
 use super::reasoning::Thought;
 use super::{Decoder, Origin, Pending, Stage, State, context, to_u64};
-use crate::decode::call::{Call, Named, Patience, Verdict, Wrapped};
+use crate::decode::call::{Call, Named, Patience, Verdict, Wrapped, within};
 use crate::decode::outside::Awaited;
 use crate::decode::payload::Payload;
 use crate::decode::{Calls, Event};
@@ -123,19 +123,21 @@ impl Decoder {
             return self.step_lead(text, sink);
         }
         let kept = pending.stage == Stage::Kept;
-        let value_bytes_max = self.limits.value_bytes_max;
-        let room = if kept {
-            self.limits.pending_bytes_max.saturating_sub(pending.raw.len())
-        } else if pending.call.leftover.len() > value_bytes_max {
+        let (value_bytes_max, leftover) = (self.limits.value_bytes_max, pending.call.leftover.len());
+        if !kept && leftover > value_bytes_max {
             // So much has no place in the arguments that the call ends here.
             let cx = context(&self.settings, &self.limits, Patience::Mend, pending.wrapped);
             pending.payload.close(&cx, &mut pending.call);
             return (0, self.complete(sink));
-        } else {
-            let first = text.chars().next().map_or(0, char::len_utf8);
-            value_bytes_max.saturating_sub(pending.call.leftover.len()).max(first)
-        };
-        let piece = text.get(..floor_char_boundary(text, room)).unwrap_or_default();
+        }
+        // Letter by letter, so that it is too much at the same letter however the text is cut.
+        let first = text.chars().next().map_or(0, char::len_utf8);
+        let spare = if leftover == 0 { value_bytes_max.saturating_sub(pending.payload.held()) } else { 0 };
+        let mut room = spare.max(first);
+        if kept {
+            room = room.min(self.limits.pending_bytes_max.saturating_sub(pending.raw.len()));
+        }
+        let piece = within(text, room);
         if piece.is_empty() {
             // The limit: text, unless a call in reasoning is past its commit point and only long.
             if pending.call.ready {
@@ -289,12 +291,4 @@ fn flush(call: &mut Call, sink: &mut impl FnMut(Event<'_>)) {
         sink(Event::Arguments(&call.arguments));
         call.arguments.clear();
     }
-}
-
-/// The last place in `text` at or before `at` where it can be cut.
-fn floor_char_boundary(text: &str, at: usize) -> usize {
-    if at >= text.len() {
-        return text.len();
-    }
-    (0..=at).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0)
 }

@@ -316,7 +316,7 @@ impl Reader {
     /// The call ends here, whatever is open.
     pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
         match &mut self.state {
-            State::Value(open) => call.leftover.push_str(&open.ends.take_held()),
+            State::Value(open) => call.leftover.push_str(&open.ends.take_held(&self.form)),
             State::Object(repair) => {
                 let syntax = json_syntax(&Untyped, call.mode(cx), cx);
                 repair.close(&syntax, &mut call.arguments);
@@ -358,7 +358,7 @@ impl Reader {
     /// Bytes read and not yet decided.
     pub(super) fn held(&self) -> usize {
         let value = match &self.state {
-            State::Value(open) => open.value.held() + open.ends.held(),
+            State::Value(open) => open.value.held() + open.ends.held(&self.form),
             State::Object(repair) => repair.held(),
             _ => 0,
         };

@@ -24,7 +24,7 @@ use crate::scan::Cursor;
 use crate::schema::Tool;
 
 use super::hold::{Hold, Place, Stage, Worth};
-use crate::decode::call::Context;
+use crate::decode::call::{Context, within};
 
 /// What ends a value.
 #[derive(Debug, PartialEq, Eq)]
@@ -125,7 +125,8 @@ impl Ends {
             return self.name(text, around, data);
         }
         let table = &around.form.value;
-        let mut rest = text;
+        let mut rest = self.within_limit(text, around);
+        let given = rest.len();
         if self.begun == Begun::No {
             // The newline may be the dialect's own, and it may begin a closer with one before it.
             self.begun = Begun::Line;
@@ -141,7 +142,7 @@ impl Ends {
         }
         self.take(step.released, data);
         self.take(step.text, data);
-        let read = text.len() - step.rest.len();
+        let read = given - step.rest.len();
         let end = step.found.and_then(|found| {
             let mark = table.role(found)?;
             self.marker(mark, table.markers.text(found), data)
@@ -154,6 +155,16 @@ impl Ends {
             self.refute(data);
         }
         (read, end)
+    }
+
+    /// As much of `text` as what is held has room for, so that it is over the limit at the same character however the
+    /// text is cut.
+    fn within_limit<'t>(&self, text: &'t str, around: &Around<'_>) -> &'t str {
+        let Some(hold) = &self.hold else { return text };
+        let held = hold.text.len() + around.form.value.markers.held(self.cursor).len();
+        let first = text.chars().next().map_or(0, char::len_utf8);
+        let room = around.cx.limits.pending_bytes_max.saturating_sub(held).max(first);
+        within(text, room)
     }
 
     /// More of what is being read: held behind a possible end, else the value's.
@@ -347,14 +358,17 @@ impl Ends {
     }
 
     /// Everything that is held.
-    pub(super) fn take_held(&mut self) -> String {
-        let word = self.naming.take().map_or_else(String::new, |(_, word)| word);
-        self.hold.take().map_or_else(String::new, |hold| hold.text) + &word
+    pub(super) fn take_held(&mut self, form: &Tagged) -> String {
+        let mut text = self.hold.take().map_or_else(String::new, |hold| hold.text);
+        text.push_str(&self.naming.take().map_or_else(String::new, |(_, word)| word));
+        text.push_str(form.value.markers.held(self.cursor));
+        text
     }
 
     /// Bytes that are held.
-    pub(super) fn held(&self) -> usize {
+    pub(super) fn held(&self, form: &Tagged) -> usize {
         let word = self.naming.as_ref().map_or(0, |(_, word)| word.len());
-        self.hold.as_ref().map_or(0, |hold| hold.text.len()) + word
+        let marker = form.value.markers.held(self.cursor).len();
+        self.hold.as_ref().map_or(0, |hold| hold.text.len()) + word + marker
     }
 }
