@@ -227,6 +227,9 @@ t!(hermes_forgotten_closers, case("hermes"),
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": \"ab\"}" => r#"call get_time / args {"x": "ab"} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": [\"ab\"" => r#"call get_time / args {"x": ["ab"]} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": \"ab" => r#"call get_time / args {"x": "ab / cut"#,
+    // In an argument beside the others.
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"days\": 1}, \"city\": \"Ro" => r#"call get_weather / args {"days": 1,"city":"Ro / cut"#,
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": {}, \"list\": [1" => r#"call get_weather / args {"list":[1 / cut"#,
 );
 
 t!(reasoning, case("hermes"),

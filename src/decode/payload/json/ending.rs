@@ -32,13 +32,15 @@ impl Reader {
             Finished::Value if self.is_whole() && ended == Ended::ByItself => Completion::Complete,
             Finished::Value => Completion::Cut,
         };
+        let in_argument = matches!(&self.state, State::Member { place: Place::Arguments, .. });
         if completion == Completion::Complete {
-            if matches!(&self.state, State::Member { place: Place::Arguments, .. }) {
+            if in_argument {
                 self.close_member(cx, call);
             }
             call.leftover.push_str(&std::mem::take(&mut self.since));
         }
-        if completion == Completion::Complete || self.is_whole() {
+        // An argument that was cut off is the last of a prefix.
+        if completion == Completion::Complete || (self.is_whole() && !in_argument) {
             self.end_arguments(cx, call);
         }
         call.repaired |= completion == Completion::Complete;
