@@ -46,4 +46,12 @@ t!(what_a_stray_quote_made_a_key_is_read_again_as_it_was_written, case("llama3-j
     "{\"name\": \"get_time\", \"parameters\": {\"e\": 2,\"};\\b \\\\n" => r#"call get_time / args {"e": 2} / end / text ";\\b \\\\n""#,
     "{\"name\": \"get_time\", \"parameters\": {\"a: \\\"x\\\\n\\\", \"b\": 1}}" => r#"call get_time / args {"a": "x\\n", "b": 1} / end"#,
     "{\"name\": \"get_time\", \"parameters\": {\"a\\\": \\\"x\\\", \\\"b\\\": 1}}" => r#"call get_time / args {"a": "x", "b": 1} / end"#,
+    // Quotes that were escaped count like others, and behind the call they stand as they were written.
+    "{\"name\": \"get_time\", \"parameters\": {\"e\": 2,\"}; \\\"so\\\"" => r#"call get_time / args {"e": 2} / end / text "; \\\"so\\\"""#,
+    "{\"name\": \"get_time\", \"parameters\": {\"e\": 2,\"f: \\\"x\\\"}}; \\\"so\\\""
+        => r#"call get_time / args {"e": 2,"f": "x"} / end / text "; \\\"so\\\"""#,
+    // The key is written out in fewer bytes.
+    "{\"name\": \"get_time\", \"parameters\": {\"e\": 2,\"\\ud800\"é" => "call get_time / args {\"e\": 2,\"\u{fffd}\":null / cut",
+    "{\"name\": \"get_time\", \"parameters\": {\"e\": 2,\"a\\\\\"é: 1}}"
+        => r#"call get_time / args {"e": 2,"a\\":null,"é": 1} / end"#,
 );

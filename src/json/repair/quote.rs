@@ -201,23 +201,32 @@ impl<P: Copy + Debug> Repair<P> {
         let split = if self.has_stray_quote() {
             Some((0, 0))
         } else if self.quoted.unsound {
-            // Its first quote was no data after all.
-            let key = self.inside_key();
-            key.find('"').map(|quote| (key.get(..quote).unwrap_or_default().trim_end_matches('\\').len(), quote + 1))
+            self.first_quote()
         } else {
             self.key_split()
         };
         let Some((word, colon)) = split else { return false };
-        // Quotes that were escaped count like those behind them, which are not.
-        let value = self.inside_key().get(colon..).unwrap_or_default().replace("\\\"", "\"");
+        let value = self.inside_key().get(colon..).unwrap_or_default().to_string();
         self.repaired = true;
-        self.key.truncate(word);
+        // The same place in the key as it is written out, where quotes are escaped.
+        let end = if self.quoted.unsound { self.key.find("\\\"").unwrap_or(word) } else { word };
+        self.key.truncate(if word == 0 { 0 } else { end });
         self.gap.clear();
         self.state = if word == 0 { State::Key } else { State::AfterKey };
         self.raw_key.truncate(if word == 0 { 0 } else { self.quoted.open.len_utf8() + word });
         self.read_again(behind);
-        self.read_again(&value);
+        // Quotes that were escaped count like those behind them, which are not.
+        self.again.put_back_escaped(&value);
         true
+    }
+
+    /// Where the key ends if its first quote was no data after all, and what is behind that quote.
+    fn first_quote(&self) -> Option<(usize, usize)> {
+        let key = self.inside_key();
+        let quote = key.find('"')?;
+        let word = key.get(..quote)?;
+        let backslashes = word.len() - word.trim_end_matches('\\').len();
+        Some((quote - backslashes % 2, quote + 1))
     }
 
     /// Has `text` read before everything that is still to come.

@@ -70,7 +70,7 @@ impl<P: Copy + Debug> Repair<P> {
     /// Reads some of what was read ahead.
     #[inline(never)]
     fn run_again<T: Types<Place = P>>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> Reading {
-        if self.reads_runs() {
+        if self.reads_runs() && !self.again.is_escaped() {
             let mut again = std::mem::take(&mut self.again);
             let run = self.run(again.rest(), cx, out);
             again.skip(run);
