@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toolgate::decode::{Event, Reasoning};
+use toolgate::json::unescape_into;
 
 use super::decode::Case;
 
@@ -174,8 +175,12 @@ impl<'a> Ledger<'a> {
             let block = before.trim_ascii_end();
             self.reasoning.iter().any(|marker| block.ends_with(marker.as_bytes()))
         };
+        // End tokens before a block wait as whitespace does.
         let before_block = || {
-            let block = rest.trim_ascii_start();
+            let mut block = rest.trim_ascii_start();
+            while let Some(next) = self.end_tokens.iter().find_map(|token| block.strip_prefix(token.as_bytes())) {
+                block = next.trim_ascii_start();
+            }
             self.reasoning.iter().any(|marker| block.starts_with(marker.as_bytes()))
         };
         let behind_token = || self.end_tokens.iter().any(|token| before.trim_ascii_end().ends_with(token.as_bytes()));
@@ -190,8 +195,16 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// Whether the characters of `text` stand in `source`, in their order.
+/// Whether the characters of `text` stand in `source`, in their order, perhaps in a string that escapes them.
 fn is_scattered(text: &str, source: &str) -> bool {
-    let mut source = source.chars();
-    text.chars().all(|c| source.any(|other| other == c))
+    let mut readable = String::new();
+    for (at, c) in source.char_indices() {
+        readable.push(c);
+        let lengths = [2, 6, 12].into_iter().filter(|_| c == '\\');
+        for escape in lengths.filter_map(|len| source.get(at..at + len)) {
+            let _ = unescape_into(escape, &mut readable);
+        }
+    }
+    let mut readable = readable.chars();
+    text.chars().all(|c| readable.any(|other| other == c))
 }
