@@ -170,6 +170,10 @@ t!(hermes, case("hermes"),
 t!(arguments_elsewhere, case("hermes"),
     "<tool_call>{\"name\": \"get_weather\", \"args\": {\"city\": \"Rome\"}}</tool_call>" => r#"call get_weather / args {"city": "Rome"} / end"#,
     "<tool_call>{\"Name\": \"get_weather\", \"Function_Args\": \"{\\\"city\\\": 1}\"}</tool_call>" => r#"call get_weather / args {"city": 1} / end"#,
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": \"{\\\"days\\\": 1}\", \"city\": \"Rome\"}</tool_call>"
+        => r#"call get_weather / args {"days": 1,"city":"Rome"} / end"#,
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": \"{} so\", \"city\": \"Rome\"}</tool_call>"
+        => r#"call get_weather / args {"city":"Rome"} / end / text "so""#,
     "<tool_call>{\"payload\": {\"city\": \"Rome\"}, \"name\": \"get_weather\", \"id\": \"c1\"}</tool_call>"
         => r#"call get_weather / args {"city": "Rome"} / end"#,
     "<tool_call>{\"name\": \"get_weather\", \"city\": \"Rome\", \"days\": 2}</tool_call>" => r#"call get_weather / args {"city":"Rome","days":2} / end"#,

@@ -64,7 +64,6 @@ impl Reader {
                 State::Text { repair, .. } if repair.is_done() && ended == Ended::ByItself => {
                     self.again = self.tail.clear();
                     self.state = State::AfterValue;
-                    self.hold_brace(call);
                     match self.read_again(cx, call) {
                         Verdict::Complete(_) => return Finished::Call,
                         _ => continue,

@@ -98,6 +98,9 @@ impl Reader {
 
     /// The arguments' own end was read: their last brace waits for members that belong to them.
     pub(super) fn hold_brace(&mut self, call: &mut Call) {
+        if self.is_whole() {
+            return;
+        }
         // None at all mean that there are none.
         if matches!(call.arguments.trim(), "null" | "\"\"" | "[]" | "[ ]") {
             call.arguments = "{}".into();

@@ -84,10 +84,12 @@ impl Reader {
             call.repaired |= !tail.is_empty();
             again = again.or_else(|| goes_on.then_some(tail)).map(|again| format!("{again}{quote}"));
         }
+        if repair.is_done() {
+            self.hold_brace(call);
+        }
         if ended || again.is_some() {
             self.again = again.unwrap_or_default();
             self.state = State::AfterValue;
-            self.hold_brace(call);
         }
         Ok(read)
     }
