@@ -130,3 +130,12 @@ t!(closers_that_begin_as_a_list_ends, bracketed(),
     "<tool_call>{\"name\": \"get_time\", \"more\": [1]<x" => r#"text "<tool_call>{\"name\": \"get_time\", \"more\": [1]<x""#,
     "<tool_call>{\"arguments\": [1]<, \"name\": \"get_time\"}" => r#"text "<tool_call>{\"arguments\": [1]<, \"name\": \"get_time\"}""#,
 );
+
+t!(a_closer_cut_short_behind_a_call_goes_with_it, case("qwen3-coder"),
+    "<function=bash><parameter=command>a</parameter>\n</function>\n</tool" => r#"call bash / args {"command":"a"} / end"#,
+    "<function=bash><parameter=command>a</parameter>\n</func" => r#"call bash / args {"command":"a"} / end"#,
+    // Behind something else it is text, and so is an opener.
+    "<function=bash><parameter=command>a</parameter>\n<tool_call></para" => r#"call bash / args {"command":"a"} / end / text "\n<tool_call></para""#,
+    "<function=bash><parameter=command>a</parameter>\n<tool_call><p" => r#"call bash / args {"command":"a"} / end / text "\n<tool_call><p""#,
+    "<function=bash><parameter=command>a</parameter>\n<tool" => r#"call bash / args {"command":"a"} / end / text "\n<tool""#,
+);

@@ -351,10 +351,12 @@ impl Ends {
             data(held);
             return None;
         }
-        // A marker cut short behind the call is dropped with it.
-        let more = if self.stage() == Some(Stage::Run) && naming.is_none() { String::new() } else { held.to_string() };
+        // A closer cut short right behind the call is dropped with it.
+        let closers = [&around.form.spec.value_close, &around.form.spec.close];
+        let is_closer = closers.iter().any(|closer| closer.starts_with(held.trim_ascii_start()));
+        let more = if is_closer && hold.is_some_and(Hold::is_bare) { "" } else { held };
         let word = naming.map_or_else(String::new, |(_, word)| word);
-        Some(self.end_call(&(word + &more)))
+        Some(self.end_call(&(word + more)))
     }
 
     /// Everything that is held.

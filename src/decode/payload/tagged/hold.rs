@@ -83,6 +83,11 @@ impl Hold {
         self.text.split_off(self.markup.min(self.text.len()))
     }
 
+    /// Whether nothing but whitespace stands behind the markup.
+    pub(super) fn is_bare(&self) -> bool {
+        self.text.get(self.markup..).unwrap_or_default().trim_ascii().is_empty()
+    }
+
     /// What the markers are worth now that text follows them.
     pub(super) fn worth(&self) -> Worth {
         if self.value && self.wrapper && !self.is_quoted && self.place != Place::Astray {
