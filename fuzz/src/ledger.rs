@@ -99,9 +99,10 @@ impl<'a> Ledger<'a> {
             match entry {
                 Entry::Emitted(text) => {
                     let mut places = self.follow(&text);
-                    if places.is_empty() && self.has_reasoned(read) {
-                        places = self.follow(self.without_waiting(&text));
+                    if self.has_reasoned(read) {
+                        places.extend(self.follow(self.without_waiting(&text)));
                     }
+                    places.retain(|&place| place <= read);
                     if let Some(call) = self.call.take().filter(|call| is_scattered(&text, &self.text[call.clone()])) {
                         // What had no place in the arguments comes after them, and the call may have ended before
                         // the letter that showed it.
