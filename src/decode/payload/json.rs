@@ -35,7 +35,7 @@ pub(in crate::decode) struct Reader {
     depth: u32,
     /// The key or name being read, as it was written.
     word: String,
-    /// The same with its quotes, where it may turn out to be no key but text behind the arguments.
+    /// All of a key as it was written, and what stands behind it: where it turns out to be none, it is text.
     since: String,
     /// What the current value is; known with its first character.
     meaning: Meaning,
@@ -197,6 +197,7 @@ impl Reader {
                 Next::CompleteBefore => return self.complete(at, cx, call),
                 Next::Reject if call.mode(cx) == Mode::Total => {
                     // The arguments are there; what follows them is no markup.
+                    self.leave_key(call);
                     self.maybe.pop();
                     call.leftover.push_str(&self.maybe);
                     return self.complete(at, cx, call);
@@ -248,6 +249,7 @@ impl Reader {
         } else if matches!(&self.state, State::Member { place: Place::Arguments, .. }) {
             self.close_member(cx, call);
         }
+        self.leave_key(call);
         self.end_arguments(cx, call);
         call.ready = true;
         Verdict::Complete(read)
@@ -279,8 +281,7 @@ impl Reader {
             }
             State::FirstKey | State::Key => self.key(c),
             State::KeyText { .. } => self.key_text(c, cx, call),
-            State::KeyWord => self.key_word(c),
-            State::Colon if c.is_ascii_whitespace() => Next::Read,
+            State::KeyWord => self.key_word(c, cx, call),
             State::Colon => self.colon(c, cx, call),
             State::Value => self.value(c, cx, call),
             State::TextStart { quote } => {

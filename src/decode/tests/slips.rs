@@ -55,3 +55,14 @@ t!(what_a_stray_quote_made_a_key_is_read_again_as_it_was_written, case("llama3-j
     "{\"name\": \"get_time\", \"parameters\": {\"e\": 2,\"a\\\\\"é: 1}}"
         => r#"call get_time / args {"e": 2,"a\\":null,"é": 1} / end"#,
 );
+
+t!(what_looks_like_a_key_and_has_no_colon_is_text, case("hermes"),
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": {}, hello  there</tool_call>" => r#"call get_time / args {} / end / text "hello  there""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": {}, \"hello\"  there</tool_call>"
+        => r#"call get_time / args {} / end / text "\"hello\"  there""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": {}, hello</tool_call>" => r#"call get_time / args {} / end / text "hello""#,
+    "<tool_call>{\"name\": \"get_time\", hello</tool_call>" => r#"call get_time / args {} / end / text "hello""#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": {}, \"hel" => r#"call get_time / args {} / end / text "\"hel""#,
+    // It lacks a quote, and what is its value then goes on behind the call.
+    "<tool_call>{\"name\": \"get_time\", \"a: {}}{\"\tb" => r#"call get_time / args {} / end / text "{\"\tb""#,
+);

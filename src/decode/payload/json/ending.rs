@@ -37,7 +37,7 @@ impl Reader {
             if in_argument {
                 self.close_member(cx, call);
             }
-            call.leftover.push_str(&std::mem::take(&mut self.since));
+            self.leave_key(call);
         }
         // An argument that was cut off is the last of a prefix.
         if completion == Completion::Complete || (self.is_whole() && !in_argument) {

@@ -29,50 +29,57 @@ impl Reader {
     }
 
     fn begin_key(&mut self, c: char, quote: char) -> Next {
-        if self.is_whole() {
-            self.since.push(c);
-        }
+        self.since.push(c);
         self.state = State::KeyText { quote, escaped: Escaped::No };
         Next::Read
     }
 
     /// One more character of a key between quotes.
     pub(super) fn key_text(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
-        if self.since.len() > SINCE_BYTES_MAX {
+        if self.is_no_key() {
             return self.no_key(cx, call);
         }
         let State::KeyText { quote, escaped } = &mut self.state else { return Next::Reject };
-        if !self.since.is_empty() {
-            self.since.push(c);
-        }
+        self.since.push(c);
         if *escaped == Escaped::No && c == *quote {
             self.state = State::Colon;
             return Next::Read;
         }
         *escaped = if c == '\\' && *escaped == Escaped::No { Escaped::Yes } else { Escaped::No };
-        self.key_character(c);
+        self.word.push(c);
         Next::Read
     }
 
     /// One more character of a key without quotes.
-    pub(super) fn key_word(&mut self, c: char) -> Next {
+    pub(super) fn key_word(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
+        if self.is_no_key() {
+            return self.no_key(cx, call);
+        }
         if c == '_' || c == '-' || c.is_alphanumeric() {
-            self.key_character(c);
+            self.since.push(c);
+            self.word.push(c);
             return Next::Read;
         }
         self.state = State::Colon;
         // Its closing quote, without the other.
-        if c == '"' { Next::Read } else { Next::Again }
+        if c != '"' {
+            return Next::Again;
+        }
+        self.since.push(c);
+        Next::Read
     }
 
-    fn key_character(&mut self, c: char) {
-        if self.word.len() < KEY_BYTES_MAX {
-            self.word.push(c);
-        }
+    /// Whether what is read behind the arguments is too long for a key.
+    fn is_no_key(&self) -> bool {
+        self.is_whole() && self.since.len() > SINCE_BYTES_MAX
     }
 
     /// The colon behind a key, whose meaning is known then.
     pub(super) fn colon(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
+        if c.is_ascii_whitespace() && !self.is_no_key() {
+            self.since.push(c);
+            return Next::Read;
+        }
         if c == ':' {
             self.since.clear();
             self.meaning = self.meaning(cx, call);
@@ -82,11 +89,14 @@ impl Reader {
         if let Some((key, rest)) = lacks_quote(&self.word) {
             // Its closing quote was forgotten; the one that was found belongs to its value.
             call.repaired = true;
-            self.again = format!("{rest}\"{c}");
+            let written = self.since.trim_ascii_end();
+            let quote = written.char_indices().next_back().map_or(0, |(at, _)| at);
+            self.again = format!("{rest}{}{c}", self.since.get(quote..).unwrap_or_default());
+            self.since.clear();
             self.word = key.to_string();
             return Next::Read;
         }
-        if self.is_whole() && !self.since.is_empty() { self.no_key(cx, call) } else { Next::Reject }
+        if self.is_whole() { self.no_key(cx, call) } else { Next::Reject }
     }
 
     /// What looked like a key behind the arguments is text.
@@ -103,6 +113,12 @@ impl Reader {
         call.malformed = true;
         call.leftover.push_str(&since);
         Next::Again
+    }
+
+    /// The call ends in what looked like a key: that is text.
+    pub(super) fn leave_key(&mut self, call: &mut Call) {
+        call.malformed |= !self.since.is_empty();
+        call.leftover.push_str(&std::mem::take(&mut self.since));
     }
 
     /// What the value of the current key may be.
@@ -242,7 +258,5 @@ const ARGUMENTS: [&str; 16] = [
     "argument",
 ];
 
-/// A longer key is none that means something, and is not kept.
-const KEY_BYTES_MAX: usize = 256;
 /// What looks like a key behind the arguments and is longer is none.
 const SINCE_BYTES_MAX: usize = 1024;
