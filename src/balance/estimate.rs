@@ -42,6 +42,15 @@ impl Ahead {
     }
 }
 
+/// What an estimate goes by beside request and peer.
+struct Terms {
+    home: Option<PeerId>,
+    usual: u64,
+    /// How many wait for a place there; none where there is room.
+    before: Option<u32>,
+    now: Duration,
+}
+
 /// What a block takes to read at a peer before any was seen reading: 2,500 tokens a second.
 const BLOCK_AT_FIRST: Duration = Duration::from_millis(100);
 /// What the home of a conversation may cost more than another peer, so that its later turns, here and at other
@@ -63,22 +72,17 @@ impl Balancer {
     ) -> Vec<Estimate> {
         let all: Vec<_> = room.iter().chain(full).copied().collect();
         let home = self.home(request, &all);
+        let usual = usual_load(&all);
         let estimate = |at: usize, peer: &Candidate| {
             let is_full = at >= room.len();
-            self.estimate(request, *peer, home, is_full.then(|| ahead.of(peer.id)), now)
+            let terms = Terms { home, usual, before: is_full.then(|| ahead.of(peer.id)), now };
+            self.estimate(request, *peer, &terms)
         };
         all.iter().enumerate().filter_map(|(at, peer)| estimate(at, peer)).collect()
     }
 
-    /// `before` is how many wait for a place there; none where there is room.
-    fn estimate(
-        &self,
-        request: &Request,
-        candidate: Candidate,
-        home: Option<PeerId>,
-        before: Option<u32>,
-        now: Duration,
-    ) -> Option<Estimate> {
+    fn estimate(&self, request: &Request, candidate: Candidate, terms: &Terms) -> Option<Estimate> {
+        let Terms { home, usual, before, now } = *terms;
         let peer = self.roster.get(candidate.id)?;
         // Where a session is at home its client says that all of it is known.
         let is_told = request.session.is_some_and(|key| self.affinity.session(key) == Some(candidate.id));
@@ -92,7 +96,8 @@ impl Balancer {
         let first_token = until_free.max(peer.pace.delay(now)).saturating_add(reading);
         // The more it has, the slower it writes.
         let load = u64::from(candidate.load).saturating_add(1);
-        let slowed = times(stay * 3 / 10, load) / u32::try_from(candidate.size).unwrap_or(u32::MAX).max(1);
+        let size = if candidate.capacity.is_none() { candidate.size.saturating_mul(usual) } else { candidate.size };
+        let slowed = times(stay * 3 / 10, load) / u32::try_from(size).unwrap_or(u32::MAX).max(1);
         let shared = HOME_SHARED * u32::try_from(self.affinity.shared()).unwrap_or(0) / 1_000;
         let away = if home == Some(candidate.id) { Duration::ZERO } else { HOME + shared };
         let cost = first_token.saturating_add(slowed).saturating_add(away);
@@ -135,6 +140,13 @@ impl Balancer {
         let (sum, count) = seen.fold((Duration::ZERO, 0), |(sum, count), time| (time.saturating_add(sum), count + 1));
         sum.checked_div(count)
     }
+}
+
+/// What those without a limit are used to have, in times of what they count for: at least 1.
+fn usual_load(peers: &[Candidate]) -> u64 {
+    let unlimited = || peers.iter().filter(|peer| peer.capacity.is_none());
+    let load: u64 = unlimited().map(|peer| u64::from(peer.load)).sum();
+    load.checked_div(unlimited().map(|peer| peer.size).fold(0, u64::saturating_add)).unwrap_or(0).max(1)
 }
 
 /// The one that costs the least; among equals the one that was not taken for longest.

@@ -257,6 +257,20 @@ fn a_prompt_that_is_being_read_delays_the_next() {
     assert_ne!(first.peer(), second.peer());
 }
 
+#[test]
+fn a_busy_peer_without_slots_keeps_its_conversations_until_it_has_far_more_than_the_other() {
+    for (there, elsewhere, stays) in [(50, 50, true), (58, 42, true), (95, 5, false)] {
+        let mut pool = Pool::new(Settings::default(), &[("a", Spec::default()), ("b", Spec::default())]);
+        let home = answer(&mut pool, prompt(1, 40), 20 * SECOND);
+        for name in ["a", "b"] {
+            let load = if name == home { there } else { elsewhere };
+            pool.asked(name, Report { work: Work::Told(load), ..Report::default() });
+        }
+        let chosen = name(pool.go(prompt(1, 40)).peer());
+        assert_eq!(chosen == home, stays, "{there} there, {elsewhere} elsewhere");
+    }
+}
+
 /// What many answers tell of prompts that are at home and were never sent from here.
 fn homes_know(pool: &mut Pool, cached_tokens: u64) {
     for conversation in 0..100 {
