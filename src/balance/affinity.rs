@@ -35,12 +35,12 @@ pub struct Belief {
     age: u64,
     /// Blocks that it was believed to know, and whether it is the conversation's home.
     known: u64,
-    place: Place,
+    sent_to: SentTo,
 }
 
-/// Where a prompt goes.
+/// Where a prompt is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum SentTo {
     /// Where its hash says that it is at home, so that other replicas send it there too.
     Home,
     Elsewhere,
@@ -59,9 +59,6 @@ impl Belief {
     }
 }
 
-/// Enough that a system prompt shared by everybody is known to be in several places; further peers are found by hash.
-const HOLDERS_MAX: usize = 8;
-
 const THOUSAND: u64 = 1_000;
 /// How many answers `shared` is an average of.
 const SHARED_OF: u64 = 20;
@@ -74,6 +71,8 @@ pub struct Affinity {
     memories: HashMap<PeerId, Memory>,
     /// How much of what nobody sent it from here the home of a conversation turns out to know, of a thousand.
     shared: u64,
+    /// Whether any answer has told what was cached.
+    is_told: bool,
     /// Caches that have begun so far.
     lives: u64,
     blocks_max: u64,
@@ -108,6 +107,7 @@ impl Affinity {
             memories: HashMap::new(),
             // Other replicas are believed in until homes turn out to know nothing of them.
             shared: THOUSAND,
+            is_told: false,
             lives: 0,
             blocks_max: u64::try_from(blocks_max).unwrap_or(u64::MAX),
         }
@@ -126,14 +126,12 @@ impl Affinity {
     /// How many blocks of a prompt's beginning a peer is believed to know.
     pub fn known(&self, prompt: &Fingerprint, peer: PeerId) -> usize {
         let Some(memory) = self.memories.get(&peer) else { return 0 };
+        let knows = |block: &u64| self.age(*block, peer).is_some_and(|age| age <= memory.span);
+        if !prompt.blocks().first().is_some_and(knows) {
+            return 0;
+        }
         // Whoever was sent a block was sent those before it, and not longer ago.
-        prompt.blocks().partition_point(|block| self.age(*block, peer).is_some_and(|age| age <= memory.span))
-    }
-
-    /// How many blocks the home of a prompt is believed to know of which it was sent so many from here.
-    pub fn known_at_home(&self, prompt: &Fingerprint, known: usize) -> usize {
-        let others = prompt.blocks().len().saturating_sub(known);
-        known + others * usize::try_from(self.shared).unwrap_or(0) / usize::try_from(THOUSAND).unwrap_or(1)
+        prompt.blocks().partition_point(knows)
     }
 
     /// How likely it is that other replicas send conversations to their homes: of a thousand.
@@ -142,13 +140,13 @@ impl Affinity {
     }
 
     /// A prompt is sent to a peer, which will then know it.
-    pub fn note(&mut self, prompt: &Fingerprint, peer: PeerId, place: Place) -> Belief {
+    pub fn note(&mut self, prompt: &Fingerprint, peer: PeerId, sent_to: SentTo) -> Belief {
         let blocks = prompt.blocks();
         let sent = blocks.partition_point(|block| self.age(*block, peer).is_some());
         let age = sent.checked_sub(1).and_then(|last| self.age(*blocks.get(last)?, peer)).unwrap_or(0);
         let count = |blocks: usize| u64::try_from(blocks).unwrap_or(u64::MAX);
         let known = count(self.known(prompt, peer));
-        let belief = Belief { blocks: count(blocks.len()), sent: count(sent), age, known, place };
+        let belief = Belief { blocks: count(blocks.len()), sent: count(sent), age, known, sent_to };
         let (lives, span) = (&mut self.lives, self.blocks_max);
         let memory = self.memories.entry(peer).or_insert_with(|| {
             *lives += 1;
@@ -156,11 +154,12 @@ impl Affinity {
         });
         memory.written += belief.blocks - belief.sent;
         let holder = Holder { peer, life: memory.life, at: memory.written };
+        let lives = &self.memories;
         for block in blocks {
             let holders = self.holders.touch(*block, Vec::new);
-            holders.retain(|holder| holder.peer != peer);
+            let is_alive = |other: &Holder| lives.get(&other.peer).is_some_and(|memory| memory.life == other.life);
+            holders.retain(|other| other.peer != peer && is_alive(other));
             holders.insert(0, holder);
-            holders.truncate(HOLDERS_MAX);
         }
         belief
     }
@@ -171,6 +170,7 @@ impl Affinity {
             return;
         }
         let cached = belief.cached(reuse);
+        self.is_told = true;
         self.learn_of_others(belief, cached);
         let Some(memory) = self.memories.get_mut(&peer).filter(|_| belief.sent > 0) else { return };
         // What it did not know after all was written again.
@@ -184,14 +184,16 @@ impl Affinity {
         }
     }
 
-    /// An answer told nothing. What others sent is believed in only as long as answers show it.
+    /// An answer told nothing. Where none does, what others may have sent is not believed in.
     pub fn untold(&mut self, belief: Belief) {
-        self.learn_of_others(belief, 0);
+        if !self.is_told {
+            self.learn_of_others(belief, 0);
+        }
     }
 
     fn learn_of_others(&mut self, belief: Belief, cached: u64) {
         let unknown = belief.blocks.saturating_sub(belief.known);
-        if belief.place == Place::Home && unknown > 1 {
+        if belief.sent_to == SentTo::Home && unknown > 1 {
             let found = cached.saturating_sub(belief.known).min(unknown) * THOUSAND / unknown;
             self.shared = (self.shared * (SHARED_OF - 1) + found) / SHARED_OF;
         }
@@ -231,8 +233,8 @@ mod tests {
         let mut affinity = Affinity::new(16, 16);
         let peer = PeerId::of("a");
         for _ in 0..100 {
-            assert_eq!(affinity.note(&prompt, peer, Place::Home).sent, 0, "it knows what it was sent before it went");
-            assert_eq!(affinity.note(&prompt, peer, Place::Home).sent, 2);
+            assert_eq!(affinity.note(&prompt, peer, SentTo::Home).sent, 0, "it knows what it was sent before it went");
+            assert_eq!(affinity.note(&prompt, peer, SentTo::Home).sent, 2);
             affinity.forget(peer);
         }
         assert!(affinity.memories.is_empty());

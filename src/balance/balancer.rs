@@ -9,9 +9,9 @@ use super::breaker::Kind;
 use super::choose::Options;
 use super::dispatch::{Choice, Dispatch};
 use super::health::{Failure, Outcome, State};
-use super::pace::{Reading, Served, Told};
+use super::pace::{Reading, Served, Sight, Told};
 use super::policy::Turns;
-use super::queue::{Hold, Queue, Ticket, Waiting};
+use super::queue::{Hold, Patience, Queue, Ticket, Waiting};
 use super::random::Random;
 use super::roster::{Peer, PeerId, Report, Roster, Spec, Status};
 use super::why::Why;
@@ -140,11 +140,9 @@ impl Balancer {
     /// A place for a request, now or later. Who waits already and could go now goes first.
     pub fn claim(&mut self, request: Request, now: Duration) -> Decision {
         let may_wait = self.queue.len() < self.settings.queue_max;
-        let ticket = self.queue.enqueue(request, now, now.saturating_add(self.settings.wait_max));
-        if !may_wait {
-            // Nor for a better place.
-            self.hold(vec![(ticket, Hold { since: now, until: now })]);
-        }
+        // Who may not wait may not wait for a better place either.
+        let patience = if may_wait { Patience::Some } else { Patience::None };
+        let ticket = self.queue.enqueue(request, now, now.saturating_add(self.settings.wait_max), patience);
         let Dispatch { goes, holds, overtaken } = self.dispatch(now);
         self.hold(holds);
         if let Some((first, choice)) = goes.filter(|(first, _)| *first == ticket)
@@ -174,10 +172,10 @@ impl Balancer {
         }
     }
 
-    /// The first token of an answer has come.
-    pub fn first_token(&mut self, assignment: &mut Assignment, now: Duration) {
+    /// The first token of an answer has come, or something that may be it.
+    pub fn first_token(&mut self, assignment: &mut Assignment, sight: Sight, now: Duration) {
         if let Some(peer) = self.roster.get_mut(assignment.peer) {
-            peer.pace.first_token(&mut assignment.reading, now);
+            peer.pace.first_token(&mut assignment.reading, sight, now);
         }
     }
 
@@ -261,7 +259,9 @@ impl Balancer {
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
         let deadline = self.queue.first_deadline()?;
         // A moment that has passed unseen is no peer's next one.
-        if self.dispatch(now).goes.is_some() {
+        let Dispatch { goes, holds, .. } = self.dispatch(now);
+        let is_new = |(ticket, hold): &(Ticket, Hold)| self.queue.get(*ticket).is_none_or(|w| w.hold != Some(*hold));
+        if goes.is_some() || holds.iter().any(is_new) {
             return Some(now);
         }
         let returns = self.roster.here().filter_map(|peer| peer.health.standing(now).until());

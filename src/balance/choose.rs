@@ -59,13 +59,13 @@ impl Balancer {
         let why = self.outranked(why, request, &room, chosen, now);
         let all: Vec<_> = room.into_iter().chain(full).collect();
         let home = self.home(request, &all);
-        let (_, fresh) = self.knowledge(request, chosen, home);
-        let block = self.block(self.roster.get(chosen)?);
+        let (_, fresh) = self.knowledge(request, chosen);
+        let block = self.block(self.roster.get(chosen)?, now);
         if let Some(key) = request.session {
             self.affinity.note_session(key, chosen);
         }
         let prefix = request.prefix.as_ref().filter(|_| self.settings.policy == Policy::Prefix);
-        let belief = prefix.map(|prefix| self.affinity.note(prefix, chosen, Self::place_of(chosen, home)));
+        let belief = prefix.map(|prefix| self.affinity.note(prefix, chosen, Self::sent_to(chosen, home)));
         let peer = self.roster.get_mut(chosen)?;
         self.claims += 1;
         peer.taken_at = self.claims;

@@ -11,7 +11,7 @@ use super::balancer::Balancer;
 use super::choose::{Candidates, Options, least_busy};
 use super::estimate::{Ahead, Estimate, cheapest};
 use super::policy::Policy;
-use super::queue::{Hold, Ticket, Turn, Waiting};
+use super::queue::{Hold, Patience, Ticket, Turn, Waiting};
 use super::roster::PeerId;
 use super::why::Why;
 
@@ -35,9 +35,19 @@ pub struct Choice {
 /// What a request would take now.
 struct Offer {
     choice: Choice,
-    reading: Duration,
-    /// A full peer at which its first token would still come sooner, and by how much.
-    sooner: Option<(PeerId, Duration)>,
+    /// How long its prompt takes to read there; `None` when that is not known.
+    reading: Option<Duration>,
+    /// A full peer at which its first token would still come sooner.
+    sooner: Option<Sooner>,
+}
+
+/// A full peer that is worth waiting for.
+#[derive(Clone, Copy)]
+struct Sooner {
+    peer: PeerId,
+    /// How much sooner, and until when at most it is waited for.
+    gain: Duration,
+    until_free: Duration,
 }
 
 /// One that could go now.
@@ -47,8 +57,8 @@ struct Runner {
     rank: Duration,
 }
 
-/// So many of those that wait are looked at, so that a long queue does not cost more than a short one.
-const LOOKED_AT_MAX: usize = 256;
+/// So many of those that could go are compared, so that a long queue does not cost more than a short one.
+const COMPARED_MAX: u32 = 64;
 /// What a second of waiting counts for, in tenths of a second of reading.
 const AGING_TENTHS: u32 = 3;
 /// Less of a prompt than this, in percent, is not worth being told of.
@@ -83,7 +93,8 @@ impl Balancer {
         let mut best: Option<Runner> = None;
         // The first that was overtaken often enough: whoever is behind it goes after it.
         let mut due: Option<Runner> = None;
-        for (ticket, waiting) in self.queue.all().take(LOOKED_AT_MAX) {
+        let mut compared = 0;
+        for (ticket, waiting) in self.queue.all() {
             let own;
             let options = if waiting.request.tried.is_empty() {
                 anywhere
@@ -97,25 +108,24 @@ impl Balancer {
             }
             let Some(offer) = self.offer(&waiting.request, candidates, &ahead, now) else { continue };
             could_go.push(ticket);
-            let rank = offer.reading.saturating_add(waiting.since * AGING_TENTHS / 10);
+            let rank = offer.reading.unwrap_or_default().saturating_add(waiting.since * AGING_TENTHS / 10);
             let runner = Runner { ticket, rank, choice: waited(offer.choice, waiting, now) };
-            let is_due = !self.may_be_overtaken(ticket, waiting);
-            if let Some((peer, gain)) = offer.sooner {
-                let new = || Hold { since: now, until: now.saturating_add(gain.min(self.settings.patience)) };
-                let hold = waiting.hold.unwrap_or_else(new);
-                if now < hold.until {
-                    ahead.add(peer);
-                    holds.push((ticket, hold));
-                    if is_due && due.is_none() {
-                        due = Some(runner);
-                    }
-                    continue;
+            let is_due = !self.may_be_overtaken(ticket, waiting, now);
+            if let Some(hold) = offer.sooner.and_then(|sooner| self.hold_for(waiting, sooner, now)) {
+                ahead.add(hold.peer);
+                holds.push((ticket, hold));
+                if is_due && due.is_none() {
+                    due = Some(runner);
                 }
+                continue;
             }
-            if best.as_ref().is_none_or(|best| runner.rank < best.rank) {
+            // Of which nothing is known, that overtakes nobody.
+            let overtakes = |best: &Runner| offer.reading.is_some() && runner.rank < best.rank;
+            if best.as_ref().is_none_or(overtakes) {
                 best = Some(runner);
             }
-            if is_due || due.is_some() {
+            compared += 1;
+            if is_due || due.is_some() || compared == COMPARED_MAX {
                 break;
             }
         }
@@ -130,7 +140,8 @@ impl Balancer {
         let named = request.session.and_then(|key| self.by_session(key, &candidates.room));
         if request.long_prefix().is_none() {
             let choice = named.or_else(|| least_busy(&candidates.room))?;
-            return Some(Offer { choice, reading: Duration::ZERO, sooner: None });
+            let reading = request.prefix.as_ref().map(|_| Duration::ZERO);
+            return Some(Offer { choice, reading, sooner: None });
         }
         let estimates = self.estimates(request, &candidates.room, &candidates.full, ahead, now);
         let has_room = |estimate: &&Estimate| candidates.room.iter().any(|peer| peer.id == estimate.peer.id);
@@ -142,10 +153,10 @@ impl Balancer {
         let is_open = choice.why != Why::Session;
         let best = cheapest(estimates.iter()).filter(|best| is_open && !has_room(best));
         let sooner = best.and_then(|best| {
-            let gain = taken.first_token.checked_sub(best.first_token)?;
-            Some((best.peer.id, gain)).filter(|_| !gain.is_zero())
+            let gain = taken.first_token.checked_sub(best.first_token).filter(|gain| !gain.is_zero())?;
+            Some(Sooner { peer: best.peer.id, gain, until_free: best.until_free })
         });
-        Some(Offer { choice, reading: taken.reading, sooner })
+        Some(Offer { choice, reading: Some(taken.reading), sooner })
     }
 
     fn reason(&self, request: &Request, chosen: &Estimate, candidates: &Candidates) -> Why {
@@ -157,17 +168,32 @@ impl Balancer {
         if self.home(request, &all) == Some(chosen.peer.id) { Why::Hash } else { Why::Soonest }
     }
 
-    /// Whoever has had its turn already, or was overtaken often enough, is not overtaken.
-    fn may_be_overtaken(&self, ticket: Ticket, waiting: &Waiting) -> bool {
-        ticket.turn() == Turn::First && waiting.overtaken < self.settings.overtaken_max
+    /// How a request waits for a better place, if it does: only where that is expected before its patience ends.
+    fn hold_for(&self, waiting: &Waiting, sooner: Sooner, now: Duration) -> Option<Hold> {
+        let Sooner { peer, gain, until_free } = sooner;
+        let patience = gain.min(self.settings.patience);
+        let new = || {
+            let is_worth_it = waiting.patience == Patience::Some && until_free <= patience;
+            is_worth_it.then(|| Hold { peer, since: now, until: now.saturating_add(patience) })
+        };
+        let hold = waiting.hold.map(|hold| Hold { peer, ..hold }).or_else(new);
+        hold.filter(|hold| now < hold.until)
+    }
+
+    /// Whoever has had its turn already, was overtaken often enough, or has waited for half of its time is not
+    /// overtaken.
+    fn may_be_overtaken(&self, ticket: Ticket, waiting: &Waiting, now: Duration) -> bool {
+        let half = waiting.deadline.saturating_sub(waiting.since) / 2;
+        let is_young = now.saturating_sub(waiting.since) < half;
+        ticket.turn() == Turn::First && waiting.overtaken < self.settings.overtaken_max && is_young
     }
 }
 
 /// Why a request goes where it does, if it declined other places for that.
 fn waited(choice: Choice, waiting: &Waiting, now: Duration) -> Choice {
     match (choice.why, waiting.hold) {
-        (Why::Prefix { .. }, Some(hold)) if hold.since < now => {
-            Choice { why: Why::Waited { time: now.saturating_sub(hold.since) }, ..choice }
+        (Why::Prefix { .. }, Some(hold)) if hold.since < now && hold.peer == choice.peer => {
+            Choice { why: Why::Waited { time: now.min(hold.until).saturating_sub(hold.since) }, ..choice }
         }
         _ => choice,
     }

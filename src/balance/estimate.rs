@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Request;
-use super::affinity::Place;
+use super::affinity::SentTo;
 use super::balancer::Balancer;
 use super::pace::{Pace, times};
 use super::policy::{self, Bound, Candidate};
@@ -18,6 +18,8 @@ pub struct Estimate {
     pub known: usize,
     /// How long the others take to read there.
     pub reading: Duration,
+    /// From now to a place there.
+    pub until_free: Duration,
     /// From now to its first token.
     pub first_token: Duration,
     /// The same, and what speaks against the peer beyond this request.
@@ -54,11 +56,13 @@ struct Terms {
 /// What a block takes to read at a peer before any was seen reading: 2,500 tokens a second.
 const BLOCK_AT_FIRST: Duration = Duration::from_millis(100);
 /// What the home of a conversation may cost more than another peer, so that its later turns, here and at other
-/// replicas, are looked for where they are: in any case, and as far as replicas are seen to share their homes.
+/// replicas, are looked for where they are: in any case, and as far as replicas are seen to share their homes. The
+/// latter is no more than so many turns would read.
 const HOME: Duration = Duration::from_millis(300);
-const HOME_SHARED: Duration = Duration::from_secs(8);
+const HOME_SHARED: Duration = Duration::from_secs(12);
+const HOME_TURNS: u32 = 4;
 /// How much a home's load may exceed the pool's mean, in percent of it.
-const HOME_LOAD_PERCENT_MAX: u32 = 200;
+const HOME_LOAD_PERCENT_MAX: u32 = 250;
 
 impl Balancer {
     /// What a request can expect at each of those, of which some have room and some have none.
@@ -86,9 +90,9 @@ impl Balancer {
         let peer = self.roster.get(candidate.id)?;
         // Where a session is at home its client says that all of it is known.
         let is_told = request.session.is_some_and(|key| self.affinity.session(key) == Some(candidate.id));
-        let (known, fresh) = if is_told { (0, 0) } else { self.knowledge(request, candidate.id, home) };
-        let reading = times(self.block(peer), fresh);
-        let stay = self.stay(peer);
+        let (known, fresh) = if is_told { (0, 0) } else { self.knowledge(request, candidate.id) };
+        let reading = times(self.block(peer, now), fresh);
+        let stay = self.stay(peer, now);
         let until_free = before.map_or(Duration::ZERO, |before| {
             // Requests are of all ages, so the next one ends a little sooner than each in its turn.
             stay * 3 / 4 / peer.capacity().unwrap_or(1) * before.saturating_add(1)
@@ -98,19 +102,19 @@ impl Balancer {
         let load = u64::from(candidate.load).saturating_add(1);
         let size = if candidate.capacity.is_none() { candidate.size.saturating_mul(usual) } else { candidate.size };
         let slowed = times(stay * 3 / 10, load) / u32::try_from(size).unwrap_or(u32::MAX).max(1);
-        let shared = HOME_SHARED * u32::try_from(self.affinity.shared()).unwrap_or(0) / 1_000;
+        let prompt = request.prefix.as_ref().map_or(0, |prefix| prefix.blocks().len());
+        let turns = times(self.block(peer, now), u64::try_from(prompt).unwrap_or(u64::MAX)).saturating_mul(HOME_TURNS);
+        let shared = HOME_SHARED.min(turns) * u32::try_from(self.affinity.shared()).unwrap_or(0) / 1_000;
         let away = if home == Some(candidate.id) { Duration::ZERO } else { HOME + shared };
         let cost = first_token.saturating_add(slowed).saturating_add(away);
-        Some(Estimate { peer: candidate, known, reading, first_token, cost })
+        Some(Estimate { peer: candidate, known, reading, until_free, first_token, cost })
     }
 
-    /// How many blocks of its prompt a peer is known to know, and how many it is believed to have to read.
-    pub(super) fn knowledge(&self, request: &Request, peer: PeerId, home: Option<PeerId>) -> (usize, u64) {
+    /// How many blocks of its prompt a peer is believed to know, and how many it has to read.
+    pub(super) fn knowledge(&self, request: &Request, peer: PeerId) -> (usize, u64) {
         let Some(prefix) = &request.prefix else { return (0, 0) };
-        let blocks = prefix.blocks().len();
         let known = self.affinity.known(prefix, peer);
-        let believed = if home == Some(peer) { self.affinity.known_at_home(prefix, known) } else { known };
-        (known, u64::try_from(blocks.saturating_sub(believed)).unwrap_or(u64::MAX))
+        (known, u64::try_from(prefix.blocks().len().saturating_sub(known)).unwrap_or(u64::MAX))
     }
 
     /// Where a conversation is at home among those, unless that has far more than its share already.
@@ -119,19 +123,21 @@ impl Balancer {
         Bound::over(among, HOME_LOAD_PERCENT_MAX).allows(&home).then_some(home.id)
     }
 
-    /// Where a prompt goes that is sent to this peer.
-    pub(super) fn place_of(peer: PeerId, home: Option<PeerId>) -> Place {
-        if home == Some(peer) { Place::Home } else { Place::Elsewhere }
+    /// What a peer is that a prompt is sent to.
+    pub(super) fn sent_to(peer: PeerId, home: Option<PeerId>) -> SentTo {
+        if home == Some(peer) { SentTo::Home } else { SentTo::Elsewhere }
     }
 
     /// How long a peer reads a block; one that was not seen reading yet reads as the others do.
-    pub(super) fn block(&self, peer: &Peer) -> Duration {
-        peer.pace.block().or_else(|| self.mean(Pace::block)).unwrap_or(BLOCK_AT_FIRST)
+    pub(super) fn block(&self, peer: &Peer, now: Duration) -> Duration {
+        let mean = self.mean(|pace| pace.seen().0);
+        peer.pace.block(mean, now).or(mean).unwrap_or(BLOCK_AT_FIRST)
     }
 
     /// How long a request keeps its place at a peer.
-    fn stay(&self, peer: &Peer) -> Duration {
-        peer.pace.stay().or_else(|| self.mean(Pace::stay)).unwrap_or(self.service)
+    fn stay(&self, peer: &Peer, now: Duration) -> Duration {
+        let mean = self.mean(|pace| pace.seen().1);
+        peer.pace.stay(mean, now).or(mean).unwrap_or(self.service)
     }
 
     /// The mean of what was seen of the peers.

@@ -60,6 +60,7 @@ use std::time::Duration;
 pub use self::affinity::Reuse;
 pub use self::balancer::{Assignment, Balancer, Decision, Reason, Refusal};
 pub use self::health::{Failure, HealthState, Outcome, State};
+pub use self::pace::Sight;
 pub use self::poison::PoisonBodies;
 pub use self::policy::Policy;
 pub use self::prefix::Fingerprint;
@@ -80,8 +81,8 @@ pub struct Settings {
     pub overtaken_max: u32,
     /// How long a request may decline free places for a better one. With 0 it declines none.
     pub patience: Duration,
-    /// How far a peer's share of the load may exceed the pool's mean, in percent of it, before a hash or a prefix
-    /// that others know as well stops choosing it.
+    /// How far a peer's share of the load may exceed the pool's mean, in percent of it, before the hash of a session
+    /// stops choosing it.
     pub load_percent_max: u32,
     /// Blocks of text whose place is remembered; without a limit every conversation ever seen would be.
     pub blocks_max: usize,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Request;
+use super::roster::PeerId;
 
 /// One request's place in the queue. Those of a lower priority number are first, then those whose turn has been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,13 +43,24 @@ pub struct Waiting {
     pub deadline: Duration,
     /// How often one behind it went first.
     pub overtaken: u32,
+    /// Whether it may decline a place at all.
+    pub patience: Patience,
     /// It declines places, and for how long.
     pub hold: Option<Hold>,
+}
+
+/// Whether a request may wait for a better place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    Some,
+    None,
 }
 
 /// A request declines every place that is free, since a better one is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
+    /// Where that is expected.
+    pub peer: PeerId,
     pub since: Duration,
     pub until: Duration,
 }
@@ -74,10 +86,11 @@ impl Queue {
 
     /// Puts a request behind those that go before it. `deadline` is when it has waited for too long; the queue itself
     /// lets nobody go for that.
-    pub fn enqueue(&mut self, request: Request, since: Duration, deadline: Duration) -> Ticket {
+    pub fn enqueue(&mut self, request: Request, since: Duration, deadline: Duration, patience: Patience) -> Ticket {
         let ticket = self.place(&request);
         self.issued += 1;
-        let former = self.waiting.insert(ticket, Waiting { request, since, deadline, overtaken: 0, hold: None });
+        let former =
+            self.waiting.insert(ticket, Waiting { request, since, deadline, overtaken: 0, patience, hold: None });
         debug_assert!(former.is_none(), "two requests with one ticket");
         ticket
     }

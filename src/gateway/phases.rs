@@ -17,7 +17,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
-use crate::balance::Outcome;
+use crate::balance::{Outcome, Sight};
 use crate::upstream::Cause;
 
 use super::attempt::{self, Begun, Distrust, Explain, Receipt, WaitStatus};
@@ -235,7 +235,7 @@ impl ProxyHttp for Gateway {
         if context.record.has_spoken()
             && let Some(claim) = &mut context.attempt.claim
         {
-            claim.first_token();
+            claim.first_token(if from.is_some() { Sight::Word } else { Sight::Bytes });
         }
         if end_of_stream {
             // The server is done with it, even if the client takes its time.

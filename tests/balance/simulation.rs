@@ -6,8 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use toolgate::balance::{
-    Assignment, Balancer, Decision, Outcome, PeerId, Policy, Report, Request, Reuse, Settings, Spec, State, Ticket,
-    Work,
+    Assignment, Balancer, Decision, Outcome, PeerId, Policy, Report, Request, Reuse, Settings, Sight, Spec, State,
+    Ticket, Work,
 };
 
 use crate::boxes::{Machine, Make, Run};
@@ -257,7 +257,7 @@ impl Simulation {
         let now = self.time();
         let Job { replica, assignment, .. } = &mut self.jobs[job];
         if let Some(assignment) = assignment {
-            self.replicas[*replica].first_token(assignment, now);
+            self.replicas[*replica].first_token(assignment, Sight::Word, now);
         }
     }
 

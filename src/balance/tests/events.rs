@@ -109,7 +109,7 @@ impl Caller {
                 let which = which % self.running.len();
                 let assignment = &mut self.running[which];
                 self.pool.balancer.began(assignment);
-                self.pool.balancer.first_token(assignment, now);
+                self.pool.balancer.first_token(assignment, Sight::Word, now);
                 let took = Some(Duration::from_millis(5));
                 self.pool.balancer.learn(assignment, Reuse { cached_tokens: 1, prompt_tokens: 3, took });
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pingora::upstreams::peer::HttpPeer;
 
-use crate::balance::{Failure, Outcome, Reuse, Why};
+use crate::balance::{Failure, Outcome, Reuse, Sight, Why};
 use crate::config::Timeouts;
 use crate::upstream::wire::ask::{self, AskError, Question};
 use crate::upstream::wire::connection::Connection;
@@ -64,10 +64,10 @@ impl Claim {
         }
     }
 
-    /// The first token of the answer has come. Only the first word on it counts.
-    pub fn first_token(&mut self) {
+    /// The first token of the answer has come, or something that may be it. Only the first word on it counts.
+    pub fn first_token(&mut self, sight: Sight) {
         if let Some(place) = &mut self.place {
-            place.first_token();
+            place.first_token(sight);
         }
     }
 

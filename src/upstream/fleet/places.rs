@@ -17,8 +17,8 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::balance::{
-    Assignment, Balancer, Decision, HealthState, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Status,
-    Ticket, Why,
+    Assignment, Balancer, Decision, HealthState, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Sight,
+    Status, Ticket, Why,
 };
 use crate::upstream::lock::lock;
 
@@ -259,10 +259,12 @@ impl Place {
         }
     }
 
-    /// The first token of the answer has come. Only the first word on it counts.
-    pub fn first_token(&mut self) {
+    /// The first token of the answer has come, or something that may be it. Only the first word on it counts.
+    pub fn first_token(&mut self, sight: Sight) {
         if let Some(assignment) = self.assignment.as_mut().filter(|assignment| assignment.awaits_first_token()) {
-            lock(&self.places.ledger).balancer.first_token(assignment, self.places.now());
+            lock(&self.places.ledger).balancer.first_token(assignment, sight, self.places.now());
+            // Who waited for another peer may rather come here now.
+            self.places.moved.notify_one();
         }
     }
 
