@@ -246,9 +246,8 @@ impl Reader {
         } else if let State::Text { repair, .. } = &mut self.state {
             repair.close(&json_syntax(&Untyped, Mode::Total, cx), &mut call.arguments);
             call.note(repair);
-        } else if matches!(&self.state, State::Member { place: Place::Arguments, .. }) {
-            self.close_member(cx, call);
         }
+        self.close_member(cx, call);
         self.leave_key(call);
         self.end_arguments(cx, call);
         call.ready = true;

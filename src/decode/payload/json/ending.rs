@@ -56,10 +56,8 @@ impl Reader {
             let mut nowhere = String::new();
             let (repair, out) = match &mut self.state {
                 State::Arguments(repair) => (repair, &mut call.arguments),
-                State::Member { repair, place: Place::Arguments } => (repair, &mut call.arguments),
-                State::Member { repair, place: Place::Nowhere } => (repair, &mut nowhere),
-                State::Member { repair, place: Place::Kept } => {
-                    (repair, self.kept.last_mut().map_or(&mut nowhere, |kept| &mut kept.value))
+                State::Member { repair, place } => {
+                    (repair, place.out(&mut self.kept, &mut call.arguments, &mut nowhere))
                 }
                 State::Text { repair, .. } if repair.is_done() && ended == Ended::ByItself => {
                     self.again = self.tail.clear();

@@ -28,6 +28,22 @@ pub(super) enum Place {
     Nowhere,
 }
 
+impl Place {
+    /// Where such a value is written.
+    pub(super) fn out<'o>(
+        self,
+        kept: &'o mut [Kept],
+        arguments: &'o mut String,
+        nowhere: &'o mut String,
+    ) -> &'o mut String {
+        match (self, kept.last_mut()) {
+            (Self::Kept, Some(kept)) => &mut kept.value,
+            (Self::Arguments, _) => arguments,
+            (Self::Kept | Self::Nowhere, _) => nowhere,
+        }
+    }
+}
+
 impl Reader {
     /// Whether the arguments are read, but perhaps for their last brace.
     pub(super) fn is_whole(&self) -> bool {
@@ -85,13 +101,14 @@ impl Reader {
         call.arguments.push(':');
     }
 
-    /// The object ended in the midst of an argument.
+    /// The object ended in the midst of a member.
     pub(super) fn close_member(&mut self, cx: &Context<'_>, call: &mut Call) {
         let next = NextCall { spec: &self.spec, cx };
         let syntax = syntax(&next, self.depth, Mode::Total);
-        if let State::Member { repair, .. } = &mut self.state {
-            repair.close(&syntax, &mut call.arguments);
-            call.again.push_str(&repair.take_rest());
+        let State::Member { repair, place } = &mut self.state else { return };
+        repair.close(&syntax, place.out(&mut self.kept, &mut call.arguments, &mut String::new()));
+        call.again.push_str(&repair.take_rest());
+        if *place != Place::Nowhere {
             call.note(repair);
         }
     }

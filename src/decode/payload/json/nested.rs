@@ -45,11 +45,7 @@ impl Reader {
         let syntax = syntax(&next, self.depth, call.mode(cx));
         let State::Member { repair, place } = &mut self.state else { return Ok(0) };
         let mut nowhere = String::new();
-        let out = match place {
-            Place::Kept => self.kept.last_mut().map_or(&mut nowhere, |kept| &mut kept.value),
-            Place::Arguments => &mut call.arguments,
-            Place::Nowhere => &mut nowhere,
-        };
+        let out = place.out(&mut self.kept, &mut call.arguments, &mut nowhere);
         let progress = repair.push(text, &syntax, out);
         call.examined += repair.take_examined();
         if *place != Place::Nowhere {
