@@ -66,3 +66,12 @@ t!(what_looks_like_a_key_and_has_no_colon_is_text, case("hermes"),
     // It lacks a quote, and what is its value then goes on behind the call.
     "<tool_call>{\"name\": \"get_time\", \"a: {}}{\"\tb" => r#"call get_time / args {} / end / text "{\"\tb""#,
 );
+
+t!(what_was_read_behind_a_member_is_read_again, case("llama3-json"),
+    "<|python_tag|>{\"name\": \"bash\", \"x\": {\"a\": ”””<|python_end|>\"b" => r#"call bash / args {"a": "”"} / end / text "\"b""#,
+);
+
+t!(blanks_behind_a_closer_that_a_string_may_lack_its_quote_before, case("hermes"),
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"a}\n}" => r#"call get_weather / args {"city": "a"} / end"#,
+    "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"a}\u{c}" => r#"call get_weather / args {"city": "a"} / end"#,
+);

@@ -189,7 +189,8 @@ pub(super) fn stands(text: &str, at: usize, behind: &Behind) -> Stands {
             b'}' | b']' => closed = true,
             b'{' if !closed => return Stands::Data(to),
             b',' | b')' | b';' | b'{' | b' ' => {}
-            b'"' | b'\'' | 0xe2 | b'\n' | b'\r' | b'\t' => return Stands::Unclear,
+            b'"' | b'\'' | 0xe2 => return Stands::Unclear,
+            byte if byte.is_ascii_whitespace() => return Stands::Unclear,
             _ => return Stands::Data(to),
         }
         to += 1;
