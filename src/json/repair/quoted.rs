@@ -114,7 +114,11 @@ impl Quoted {
         for c in text.chars() {
             match c {
                 '{' | '[' => self.embedded = self.embedded.saturating_add(1),
-                '}' | ']' => self.embedded = self.embedded.saturating_sub(1),
+                '}' | ']' if self.embedded == 1 => {
+                    self.embedded = 0;
+                    return;
+                }
+                '}' | ']' => self.embedded -= 1,
                 _ => {}
             }
         }
