@@ -4,8 +4,11 @@
 #[path = "../fuzz/src/lib.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod fuzz;
+#[allow(dead_code, reason = "other tests use the rest")]
+mod support;
 
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 /// Bytes, most of which stand for fragments.
 fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
@@ -18,11 +21,32 @@ fn input(most: usize) -> impl Strategy<Value = Vec<u8>> {
     (any::<[u8; 4]>(), bytes(most)).prop_map(|(choice, rest)| [&choice[..], &rest].concat())
 }
 
+/// A part of an answer of the goldens, in which a few bytes are others.
+fn edited() -> impl Strategy<Value = Vec<u8>> {
+    let answers: Vec<Vec<u8>> = support::goldens().into_iter().map(|golden| golden.text.into_bytes()).collect();
+    let edit = (any::<Index>(), 0..12_usize, bytes(4));
+    let part = (prop::sample::select(answers), any::<Index>(), 20..200_usize);
+    (any::<[u8; 4]>(), part, prop::collection::vec(edit, 1..8)).prop_map(|(choice, (answer, from, len), edits)| {
+        let from = from.index(answer.len());
+        let mut text = answer[from..answer.len().min(from + len)].to_vec();
+        for (at, gone, come) in edits {
+            let at = at.index(text.len() + 1);
+            text.splice(at..text.len().min(at + gone), come);
+        }
+        [&choice[..], &text].concat()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn decode(data in input(24)) {
+        fuzz::decode::holds(&data);
+    }
+
+    #[test]
+    fn decode_edited(data in edited()) {
         fuzz::decode::holds(&data);
     }
 
