@@ -231,6 +231,9 @@ t!(hermes_forgotten_closers, case("hermes"),
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": \"ab\"}" => r#"call get_time / args {"x": "ab"} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": [\"ab\"" => r#"call get_time / args {"x": ["ab"]} / end"#,
     "<tool_call>{\"name\": \"get_time\", \"arguments\": {\"x\": \"ab" => r#"call get_time / args {"x": "ab / cut"#,
+    // In arguments that are a string, behind what could have been a closer, and its quote.
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": \"{\\\"x\\\": \\\"a<\\\"" => r#"call get_time / args {"x": "a<" / cut"#,
+    "<tool_call>{\"name\": \"get_time\", \"arguments\": \"{\\\"x\\\": \\\"a<" => r#"call get_time / args {"x": "a< / cut"#,
     // In an argument beside the others.
     "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"days\": 1}, \"city\": \"Ro" => r#"call get_weather / args {"days": 1,"city":"Ro / cut"#,
     "<tool_call>{\"name\": \"get_weather\", \"arguments\": {}, \"list\": [1" => r#"call get_weather / args {"list":[1 / cut"#,

@@ -4,6 +4,7 @@
 use crate::json::repair::{Completion, Ended};
 
 use super::members::Place;
+use super::nested::inner_syntax;
 use super::next::NextCall;
 use super::{Reader, State, syntax};
 use crate::decode::call::{Call, Context, Verdict};
@@ -67,7 +68,11 @@ impl Reader {
                         _ => continue,
                     }
                 }
-                State::Text { .. } | State::TextStart { .. } => return Finished::Cut,
+                State::Text { repair, .. } => {
+                    repair.finish(Ended::Cut, &inner_syntax(call.mode(cx), &next), &mut call.arguments);
+                    return Finished::Cut;
+                }
+                State::TextStart { .. } => return Finished::Cut,
                 _ => return Finished::Value,
             };
             let completion = repair.finish(ended, &syntax, out);

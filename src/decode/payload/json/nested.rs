@@ -153,7 +153,7 @@ fn behind_inner(tail: &mut Tail, text: &str, cx: &Context<'_>, call: &mut Call) 
 }
 
 /// Inside a string no closer counts, but behind another that lacks its end.
-fn inner_syntax<'a>(mode: Mode, next: &'a NextCall<'a>) -> Syntax<'a, Untyped> {
+pub(super) fn inner_syntax<'a>(mode: Mode, next: &'a NextCall<'a>) -> Syntax<'a, Untyped> {
     let syntax = json_syntax(&Untyped, mode, next.cx);
     Syntax { closers: &[], first_bytes: &FirstBytes::NONE, calls: Some(next), ..syntax }
 }
