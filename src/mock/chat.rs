@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::http::{Connection, Reply, Request};
+use super::model::Model;
 use super::pages::{CONTEXT_TOKENS, FINGERPRINT, unix_seconds};
 use super::script::{Answer, Conversation};
 use super::stream::{Ending, Prefilling, Stream};
-use super::{After, Mock, write};
+use super::{After, write};
 
 #[derive(Deserialize)]
 struct Body {
@@ -44,7 +45,7 @@ struct Message {
     tool_calls: Value,
 }
 
-impl Mock {
+impl Model {
     /// Answers one chat request. `number` makes its id.
     pub(super) async fn chat(&self, connection: &mut Connection, request: &Request, number: u64) -> io::Result<After> {
         let (answer, body) = match self.find(request) {

@@ -57,6 +57,11 @@ impl Reply {
         let error = serde_json::json!({ "error": { "code": status, "message": message, "type": kind } });
         Self { status, content_type: JSON, body: error.to_string() }
     }
+
+    /// The error for a page that there is not.
+    pub fn not_found() -> Self {
+        Self::error(404, "not_found_error", "File Not Found")
+    }
 }
 
 impl Request {

@@ -7,6 +7,7 @@
 mod chat;
 mod http;
 mod machine;
+mod model;
 mod pages;
 mod script;
 mod stream;
@@ -24,7 +25,7 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use http::{Connection, Reply, Request};
-use machine::Machine;
+use model::Model;
 pub use script::{Answer, Failure, Script, ScriptError, When};
 
 /// A mock that serves until it is stopped or dropped.
@@ -38,8 +39,7 @@ pub struct Running {
 /// The scripted upstream.
 #[derive(Debug)]
 pub struct Mock {
-    script: Script,
-    machine: Machine,
+    model: Model,
     served: AtomicU64,
 }
 
@@ -52,8 +52,7 @@ impl Mock {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         // Its clock begins here: it may have to load.
-        let machine = Machine::new(&script);
-        let mock = Arc::new(Self { script, machine, served: AtomicU64::new(0) });
+        let mock = Arc::new(Self { model: Model::new(script), served: AtomicU64::new(0) });
         let thread = std::thread::Builder::new().name("mock".into()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
@@ -102,25 +101,7 @@ impl Mock {
 
     async fn answer(&self, connection: &mut Connection, request: &Request) -> io::Result<After> {
         let number = self.served.fetch_add(1, Ordering::Relaxed);
-        if self.machine.is_loading() {
-            let reply = Reply::error(503, "unavailable_error", "Loading model");
-            return write(connection, request, &reply).await;
-        }
-        if !AWAKE_OR_NOT.contains(&request.path()) {
-            tokio::select! {
-                () = self.machine.wake() => {}
-                () = connection.gone() => return Ok(After::Close),
-            }
-        }
-        let reply = match (request.method.as_str(), request.path()) {
-            ("POST", "/v1/chat/completions" | "/chat/completions") => {
-                return self.chat(connection, request, number).await;
-            }
-            ("GET" | "HEAD", path) => self.page(path),
-            _ => None,
-        };
-        let reply = reply.unwrap_or_else(|| Reply::error(404, "not_found_error", "File Not Found"));
-        write(connection, request, &reply).await
+        self.model.answer(connection, request, number).await
     }
 }
 
@@ -165,9 +146,6 @@ async fn write(connection: &mut Connection, request: &Request, reply: &Reply) ->
     connection.write_reply(request, reply).await?;
     Ok(After::Keep)
 }
-
-/// The pages that a sleeping server answers without waking.
-const AWAKE_OR_NOT: [&str; 6] = ["/health", "/metrics", "/models", "/props", "/v1/health", "/v1/models"];
 
 /// What becomes of the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,13 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::Mock;
 use super::http::Reply;
+use super::model::Model;
 
 /// The context that a slot has, in tokens; an answer ends there at the latest.
 pub(super) const CONTEXT_TOKENS: u32 = 16_384;
 
-impl Mock {
+impl Model {
     pub(super) fn page(&self, path: &str) -> Option<Reply> {
         let page = match path {
             "/metrics" => return Some(Reply::text(self.metrics())),
