@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::http::{Connection, Reply, Request};
+use super::machine::Machine;
 use super::model::Model;
 use super::pages::{CONTEXT_TOKENS, FINGERPRINT, unix_seconds};
 use super::script::{Answer, Conversation};
@@ -62,9 +63,10 @@ impl Model {
         let lease = tokio::select! {
             lease = self.machine.claim(&prompt, choices) => lease,
             () = connection.gone() => return Ok(After::Close),
+            () = self.machine.killed() => return write(connection, request, &Reply::cut_off()).await,
         };
         let prefill = Prefill::new(prompt.len(), lease.cached_bytes, self.script.prefill_tokens_per_second);
-        let generation = Generation::new(answer, &body, choices, prefill);
+        let generation = Generation::new(answer, &body, choices, prefill, &self.machine);
         lease.remember(&generation.said());
         log::debug!("mock: {} {} 200, answer {:?}", request.method, request.path(), answer.when);
         let id = format!("chatcmpl-{number:032}");
@@ -85,14 +87,15 @@ impl Model {
         id: &str,
     ) -> io::Result<After> {
         let mut content = String::new();
-        if generation.prefill(connection).await {
-            return Ok(After::Close);
-        }
-        while let Some(token) = generation.next() {
+        let mut pause = generation.prefill(connection).await;
+        while let (Pause::Over, Some(token)) = (pause, generation.next()) {
             content.push_str(token);
-            if generation.pause(connection).await {
-                return Ok(After::Close);
-            }
+            pause = generation.pause(connection).await;
+        }
+        match pause {
+            Pause::Over => {}
+            Pause::Left => return Ok(After::Close),
+            Pause::Killed => return write(connection, request, &Reply::cut_off()).await,
         }
         let finish = generation.finish_reason();
         let message = json!({ "role": "assistant", "content": content });
@@ -169,6 +172,17 @@ pub(super) struct Generation<'a> {
     pub written: usize,
     prefill: Prefill,
     started: Instant,
+    machine: &'a Machine,
+}
+
+/// How a wait in an answer ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pause {
+    Over,
+    /// The client has left.
+    Left,
+    /// The server was killed.
+    Killed,
 }
 
 /// The reading of a prompt, in tokens.
@@ -193,7 +207,7 @@ impl Prefill {
 }
 
 impl<'a> Generation<'a> {
-    fn new(answer: &'a Answer, body: &Body, choices: u32, prefill: Prefill) -> Self {
+    fn new(answer: &'a Answer, body: &Body, choices: u32, prefill: Prefill, machine: &'a Machine) -> Self {
         let context = i64::from(CONTEXT_TOKENS);
         let limit = body.max_completion_tokens.or(body.max_tokens).filter(|limit| (0..context).contains(limit));
         Self {
@@ -204,6 +218,7 @@ impl<'a> Generation<'a> {
             written: 0,
             prefill,
             started: Instant::now(),
+            machine,
         }
     }
 
@@ -252,14 +267,13 @@ impl<'a> Generation<'a> {
         format!("assistant\n{}", self.tokens.concat())
     }
 
-    /// Waits for the time that reading the prompt takes, and says whether the client left meanwhile.
-    pub async fn prefill(&mut self, connection: &mut Connection) -> bool {
-        while self.is_reading() {
-            if self.read_batch(connection).await {
-                return true;
-            }
+    /// Waits for the time that reading the prompt takes.
+    pub async fn prefill(&mut self, connection: &mut Connection) -> Pause {
+        let mut pause = Pause::Over;
+        while pause == Pause::Over && self.is_reading() {
+            pause = self.read_batch(connection).await;
         }
-        false
+        pause
     }
 
     /// Whether some of the prompt is still to be read.
@@ -267,15 +281,15 @@ impl<'a> Generation<'a> {
         self.prefill.read < self.prefill.prompt
     }
 
-    /// Waits for the time that one batch of the prompt takes, and says whether the client left meanwhile.
-    pub async fn read_batch(&mut self, connection: &mut Connection) -> bool {
+    /// Waits for the time that one batch of the prompt takes.
+    pub async fn read_batch(&mut self, connection: &mut Connection) -> Pause {
         let Prefill { prompt, cached, read, takes } = self.prefill;
         let batch = BATCH_TOKENS.min(prompt - read);
         let tokens = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let left = wait(takes * tokens(batch) / tokens(prompt - cached), connection).await;
+        let pause = self.wait(takes * tokens(batch) / tokens(prompt - cached), connection).await;
         self.prefill.read += batch;
         self.started = Instant::now();
-        left
+        pause
     }
 
     /// llama.cpp's `prompt_progress` object: tokens, and the milliseconds that the read ones took.
@@ -287,20 +301,20 @@ impl<'a> Generation<'a> {
         json!({ "total": prompt, "cache": cached, "processed": read, "time_ms": ms })
     }
 
-    /// Waits for the time of one token, and says whether the client left meanwhile.
-    pub async fn pause(&self, connection: &mut Connection) -> bool {
-        wait(Duration::from_millis(self.answer.delay_ms), connection).await
+    /// Waits for the time of one token.
+    pub async fn pause(&self, connection: &mut Connection) -> Pause {
+        self.wait(Duration::from_millis(self.answer.delay_ms), connection).await
     }
-}
 
-/// Waits, and says whether the client left meanwhile.
-async fn wait(time: Duration, connection: &mut Connection) -> bool {
-    if time.is_zero() {
-        return false;
-    }
-    tokio::select! {
-        () = tokio::time::sleep(time) => false,
-        () = connection.gone() => true,
+    async fn wait(&self, time: Duration, connection: &mut Connection) -> Pause {
+        if time.is_zero() {
+            return Pause::Over;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(time) => Pause::Over,
+            () = connection.gone() => Pause::Left,
+            () = self.machine.killed() => Pause::Killed,
+        }
     }
 }
 

@@ -58,6 +58,20 @@ impl Reply {
         Self { status, content_type: JSON, body: error.to_string() }
     }
 
+    /// What a router says of a child that it cannot reach.
+    pub fn unreachable() -> Self {
+        Self::plain(500, "proxy error: Could not establish connection")
+    }
+
+    /// What a router says of a child that went before it answered.
+    pub fn cut_off() -> Self {
+        Self::plain(500, "proxy error: Failed to read connection")
+    }
+
+    fn plain(status: u16, text: &str) -> Self {
+        Self { status, content_type: "text/plain; charset=utf-8", body: text.into() }
+    }
+
     /// The error for a page that there is not.
     pub fn not_found() -> Self {
         Self::error(404, "not_found_error", "File Not Found")
@@ -68,6 +82,13 @@ impl Request {
     /// The target without its query.
     pub fn path(&self) -> &str {
         self.target.split('?').next().unwrap_or_default()
+    }
+
+    /// A parameter of the target's query, percent-decoded.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let (_, query) = self.target.split_once('?')?;
+        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| decode(value))
     }
 }
 
@@ -207,6 +228,18 @@ async fn read_line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Strin
     let line = line.strip_suffix(b"\n").ok_or_else(|| invalid("a line does not end"))?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     String::from_utf8(line.to_vec()).map_err(|_| invalid("a line is not UTF-8"))
+}
+
+/// A part of a query as it was before it was percent-encoded; what is no code stays as it is.
+fn decode(text: &str) -> String {
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let code = piece.get(..2).and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(code.unwrap_or(b'%'));
+        bytes.extend_from_slice(piece.get(if code.is_some() { 2 } else { 0 }..).unwrap_or_default().as_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn invalid(message: &'static str) -> io::Error {

@@ -1,4 +1,4 @@
-//! The played server's slots, what each has in its cache, and whether it is loading or asleep.
+//! The played server's slots, what each has in its cache, and whether it is loading, asleep or killed.
 //! Speaks no HTTP and writes no answers.
 
 use std::cmp::Reverse;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::script::Script;
@@ -20,7 +20,8 @@ pub(super) struct Machine {
     loading: Duration,
     ready_at: Instant,
     sleeps_after: Option<Duration>,
-    rest: Mutex<Rest>,
+    rest: watch::Sender<Rest>,
+    killed: watch::Sender<bool>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -32,7 +33,7 @@ struct Slot {
     turn: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Rest {
     /// The end of the last work.
     since: Instant,
@@ -62,7 +63,8 @@ impl Machine {
             loading,
             ready_at: now + loading,
             sleeps_after: script.sleep_after_ms.map(Duration::from_millis),
-            rest: Mutex::new(Rest { since: now + loading, awake_at: now }),
+            rest: watch::Sender::new(Rest { since: now + loading, awake_at: now }),
+            killed: watch::Sender::new(false),
         }
     }
 
@@ -71,24 +73,67 @@ impl Machine {
         Instant::now() < self.ready_at
     }
 
+    /// Returns when its model is loaded.
+    pub async fn ready(&self) {
+        tokio::time::sleep_until(self.ready_at).await;
+    }
+
     /// Whether it has had nothing to do for so long that it sleeps; the next request has to wake it.
     pub fn is_sleeping(&self) -> bool {
         let is_idle = self.deferred() == 0 && self.processing() == 0;
-        is_idle && self.sleeps_after.is_some_and(|after| lock(&self.rest).since.elapsed() >= after)
+        is_idle && self.sleeps_at().is_some_and(|at| at <= Instant::now())
+    }
+
+    /// When it falls asleep, if it has nothing to do until then.
+    fn sleeps_at(&self) -> Option<Instant> {
+        let Rest { since, awake_at } = *self.rest.borrow();
+        self.sleeps_after.map(|after| since.max(awake_at) + after)
     }
 
     /// Returns when it is awake: a sleeping one loads its model first.
     pub async fn wake(&self) {
-        let is_sleeping = self.is_sleeping();
-        let awake_at = {
-            let mut rest = lock(&self.rest);
-            rest.since = Instant::now();
-            if is_sleeping {
-                rest.awake_at = rest.since + self.loading;
-            }
-            rest.awake_at
-        };
+        let since = Instant::now();
+        let awake_at = if self.is_sleeping() { since + self.loading } else { self.rest.borrow().awake_at };
+        self.rest.send_replace(Rest { since, awake_at });
         tokio::time::sleep_until(awake_at).await;
+    }
+
+    /// Returns when it has fallen asleep.
+    pub async fn slept(&self) {
+        let mut rest = self.rest.subscribe();
+        while !self.is_sleeping() {
+            let now = Instant::now();
+            // One that is busy falls asleep some time after its last work, whose end is told.
+            match self.sleeps_at().filter(|at| *at > now) {
+                Some(at) => tokio::select! {
+                    () = tokio::time::sleep_until(at) => {}
+                    _ = rest.changed() => {}
+                },
+                None => _ = rest.changed().await,
+            }
+        }
+    }
+
+    /// Returns when it has woken.
+    pub async fn woken(&self) {
+        let mut rest = self.rest.subscribe();
+        if self.is_sleeping() {
+            // Only what has woken changes it, though it may be asleep again by the time this is polled.
+            let _ = rest.changed().await;
+        }
+        let awake_at = rest.borrow().awake_at;
+        tokio::time::sleep_until(awake_at).await;
+    }
+
+    /// Ends it, whatever it does.
+    pub fn kill(&self) {
+        self.killed.send_replace(true);
+    }
+
+    /// Returns when it was killed.
+    pub async fn killed(&self) {
+        // Its own sender lives as long as it does.
+        let _ = self.killed.subscribe().wait_for(|killed| *killed).await;
     }
 
     /// Takes so many slots, the first that with the most of the prompt in its cache; when that is less than a tenth of
@@ -150,7 +195,7 @@ impl Drop for Lease<'_> {
                 slot.is_busy = false;
             }
         }
-        lock(&self.machine.rest).since = Instant::now();
+        self.machine.rest.send_modify(|rest| rest.since = Instant::now());
     }
 }
 

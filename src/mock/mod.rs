@@ -1,4 +1,5 @@
-//! A scripted upstream shaped like llama-server, so that a gateway can be tried without a model.
+//! A scripted upstream shaped like llama-server, alone or as a router of many models, so that a gateway can be tried
+//! without a model.
 //! It runs no model and reads no tools: a script says what it writes, piece by piece.
 //!
 //! One thread runs it, with a runtime of its own; a connection is a task.
@@ -9,6 +10,7 @@ mod http;
 mod machine;
 mod model;
 mod pages;
+mod router;
 mod script;
 mod stream;
 #[cfg(test)]
@@ -26,7 +28,8 @@ use tokio::sync::oneshot;
 
 use http::{Connection, Reply, Request};
 use model::Model;
-pub use script::{Answer, Failure, Script, ScriptError, When};
+use router::Router;
+pub use script::{Answer, Failure, ModelScript, Script, ScriptError, Vice, When};
 
 /// A mock that serves until it is stopped or dropped.
 #[derive(Debug)]
@@ -39,8 +42,14 @@ pub struct Running {
 /// The scripted upstream.
 #[derive(Debug)]
 pub struct Mock {
-    model: Model,
+    played: Played,
     served: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Played {
+    Model(Box<Model>),
+    Router(Arc<Router>),
 }
 
 impl Mock {
@@ -52,7 +61,11 @@ impl Mock {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         // Its clock begins here: it may have to load.
-        let mock = Arc::new(Self { model: Model::new(script), served: AtomicU64::new(0) });
+        let played = match &script.models {
+            Some(models) => Played::Router(Arc::new(Router::new(&script, models))),
+            None => Played::Model(Box::new(Model::new(script))),
+        };
+        let mock = Arc::new(Self { played, served: AtomicU64::new(0) });
         let thread = std::thread::Builder::new().name("mock".into()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
@@ -101,7 +114,10 @@ impl Mock {
 
     async fn answer(&self, connection: &mut Connection, request: &Request) -> io::Result<After> {
         let number = self.served.fetch_add(1, Ordering::Relaxed);
-        self.model.answer(connection, request, number).await
+        match &self.played {
+            Played::Model(model) => model.answer(connection, request, number).await,
+            Played::Router(router) => router.answer(connection, request, number).await,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! Knows nothing of HTTP.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use serde::Deserialize;
@@ -30,6 +31,53 @@ pub struct Script {
     pub chat_template: String,
     /// The first answer whose conditions hold is given.
     pub answers: Vec<Answer>,
+    /// The models of a router, by their names; absent, it is a server of one model.
+    #[serde(default)]
+    pub models: Option<BTreeMap<String, ModelScript>>,
+    /// How many of a router's models are in memory at a time; 0 is as many as there are.
+    #[serde(default = "default_places")]
+    pub places: usize,
+    /// What a router does for another model when every place is taken.
+    #[serde(default)]
+    pub vice: Vice,
+    /// How long a router's model may go on with its answers once it has to go.
+    #[serde(default = "default_stop_timeout_ms")]
+    pub stop_timeout_ms: u64,
+    /// How long a router's model takes to be gone after its last answer.
+    #[serde(default)]
+    pub exit_ms: u64,
+}
+
+/// What is a router's model's own; what it leaves out is as the script says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelScript {
+    /// Other names by which it is asked for.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Whether it falls over at the end of its load.
+    #[serde(default)]
+    pub fails: bool,
+    pub slots: Option<u16>,
+    pub prefill_tokens_per_second: Option<NonZeroU32>,
+    pub loading_ms: Option<u64>,
+    pub sleep_after_ms: Option<u64>,
+    pub chat_template: Option<String>,
+    pub answers: Option<Vec<Answer>>,
+}
+
+/// What a router does for another model when every place is taken.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Vice {
+    /// It waits until an idle model can go, first come by model, and loses nobody.
+    #[default]
+    None,
+    /// The model that was started first goes, busy or loading or not, as in llama-server's build b10068.
+    Evicts,
+    /// Busy models are spared, as in build b10434; but the queue is looked at only as an answer ends, so that it stands
+    /// still after a load that fails or that nobody waits for any more.
+    Stalls,
 }
 
 /// One answer and how it is written.
@@ -95,6 +143,8 @@ pub enum ScriptError {
     Yaml(#[from] serde_saphyr::Error),
     #[error("the script has `slots: 0`, so it would never answer")]
     NoSlots,
+    #[error("the script has two models that go by `{0}`")]
+    TwoOfAName(String),
 }
 
 /// A conversation, as far as conditions look at it.
@@ -113,7 +163,21 @@ impl Script {
     /// Reads a script.
     pub fn from_yaml(yaml: &str) -> Result<Self, ScriptError> {
         let script: Self = serde_saphyr::from_str(yaml)?;
-        if script.slots == 0 { Err(ScriptError::NoSlots) } else { Ok(script) }
+        script.check()?;
+        Ok(script)
+    }
+
+    fn check(&self) -> Result<(), ScriptError> {
+        let models = || self.models.iter().flatten();
+        if self.slots == 0 || models().any(|(_, model)| model.slots == Some(0)) {
+            return Err(ScriptError::NoSlots);
+        }
+        let mut names = BTreeSet::new();
+        let mut all = models().flat_map(|(name, model)| model.aliases.iter().chain([name]));
+        match all.find(|name| !names.insert(*name)) {
+            Some(name) => Err(ScriptError::TwoOfAName(name.clone())),
+            None => Ok(()),
+        }
     }
 
     /// A script of one answer for every conversation.
@@ -126,6 +190,26 @@ impl Script {
             sleep_after_ms: None,
             chat_template: String::new(),
             answers: vec![answer],
+            models: None,
+            places: default_places(),
+            vice: Vice::None,
+            stop_timeout_ms: default_stop_timeout_ms(),
+            exit_ms: 0,
+        }
+    }
+
+    /// The script of one of a router's models, as of a server that serves it alone.
+    pub(super) fn of_model(&self, name: &str, model: &ModelScript) -> Self {
+        Self {
+            model: name.to_owned(),
+            slots: model.slots.unwrap_or(self.slots),
+            prefill_tokens_per_second: model.prefill_tokens_per_second.or(self.prefill_tokens_per_second),
+            loading_ms: model.loading_ms.unwrap_or(self.loading_ms),
+            sleep_after_ms: model.sleep_after_ms.or(self.sleep_after_ms),
+            chat_template: model.chat_template.as_ref().unwrap_or(&self.chat_template).clone(),
+            answers: model.answers.as_ref().unwrap_or(&self.answers).clone(),
+            models: None,
+            ..*self
         }
     }
 
@@ -186,6 +270,15 @@ fn default_model() -> String {
 
 fn default_slots() -> u16 {
     4
+}
+
+/// As llama-server's `--models-max`.
+fn default_places() -> usize {
+    4
+}
+
+fn default_stop_timeout_ms() -> u64 {
+    100
 }
 
 fn default_kind() -> String {

@@ -6,7 +6,7 @@ use std::io;
 use serde_json::Value;
 
 use super::After;
-use super::chat::Generation;
+use super::chat::{Generation, Pause};
 use super::http::{Connection, Reply};
 use super::pages::{FINGERPRINT, unix_seconds};
 
@@ -59,13 +59,21 @@ impl<'a, 'b> Stream<'a, 'b> {
         let answer = self.generation.answer;
         self.connection.write_stream_head().await?;
         self.write_progress(prefilling).await?;
-        while self.generation.is_reading() {
-            if self.generation.read_batch(self.connection).await {
-                return Ok(After::Close);
-            }
-            self.write_progress(prefilling).await?;
-        }
+        let mut pause = Pause::Over;
         loop {
+            match pause {
+                Pause::Over => {}
+                Pause::Left => return Ok(After::Close),
+                // Whoever stands before it ends the body, as if all had been said.
+                Pause::Killed => break,
+            }
+            if self.generation.is_reading() {
+                pause = self.generation.read_batch(self.connection).await;
+                if pause == Pause::Over {
+                    self.write_progress(prefilling).await?;
+                }
+                continue;
+            }
             let written = self.generation.written;
             if answer.die_after == Some(written) {
                 return Ok(After::Close);
@@ -86,9 +94,7 @@ impl<'a, 'b> Stream<'a, 'b> {
                 let event = self.event(index, "null", &delta, "");
                 self.connection.write_chunk(&(role + &event)).await?;
             }
-            if self.generation.pause(self.connection).await {
-                return Ok(After::Close);
-            }
+            pause = self.generation.pause(self.connection).await;
         }
         self.connection.write_chunk("").await?;
         Ok(After::Close)

@@ -23,7 +23,7 @@ fn start() -> Running {
 }
 
 /// Sends a request and reads until the server closes.
-fn exchange(mock: &Running, request: &str) -> String {
+pub(super) fn exchange(mock: &Running, request: &str) -> String {
     let mut stream = TcpStream::connect(mock.addr()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -32,7 +32,7 @@ fn exchange(mock: &Running, request: &str) -> String {
     String::from_utf8(reply).unwrap()
 }
 
-fn get(mock: &Running, path: &str) -> String {
+pub(super) fn get(mock: &Running, path: &str) -> String {
     exchange(mock, &format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"))
 }
 
@@ -48,12 +48,12 @@ fn post(mock: &Running, body: &str) -> String {
     )
 }
 
-fn body(reply: &str) -> &str {
+pub(super) fn body(reply: &str) -> &str {
     reply.split_once("\r\n\r\n").unwrap().1
 }
 
 /// The HTTP chunks of a stream.
-fn chunks(reply: &str) -> Vec<String> {
+pub(super) fn chunks(reply: &str) -> Vec<String> {
     let mut rest = body(reply);
     let mut chunks = Vec::new();
     while let Some((size, data)) = rest.split_once("\r\n") {
@@ -357,6 +357,9 @@ fn scripts_are_checked() {
         ("slots: 0\nanswers: []", "the script has `slots: 0`, so it would never answer"),
         ("answers: [{ txt: x }]", "txt"),
         ("model: x", "answers"),
+        ("answers: []\nmodels: { a: { slots: 0 } }", "`slots: 0`"),
+        ("answers: []\nmodels: { a: {}, b: { aliases: [a] } }", "the script has two models that go by `a`"),
+        ("answers: []\nvice: greed", "greed"),
     ] {
         let error = Script::from_yaml(yaml).unwrap_err().to_string();
         assert!(error.contains(message), "{error}");

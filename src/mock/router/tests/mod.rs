@@ -1,0 +1,4 @@
+//! The router: what its table decides, and what it says on sockets.
+
+mod sockets;
+mod vices;
