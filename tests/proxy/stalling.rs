@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
+use std::time::Instant;
 
 use toolgate::config::{Config, Pool};
 use toolgate::limits::Limits;
@@ -165,7 +166,22 @@ impl Program {
         let mut lines = BufReader::new(program.0.stderr.take().unwrap()).lines().map(Result::unwrap);
         let line = lines.find(|line| line.contains("listening on ")).unwrap();
         std::thread::spawn(move || lines.for_each(drop));
+        program.expect_thread("Server");
         (program, line.rsplit(' ').next().unwrap().parse().unwrap())
+    }
+}
+
+impl Program {
+    /// Returns when it has a thread of that name. Pingora's own is the last to begin, and needs descriptors, too.
+    fn expect_thread(&self, name: &str) {
+        let names = || {
+            let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).unwrap().flatten();
+            threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("comm")).ok())
+        };
+        let patience = Instant::now() + PATIENCE;
+        while !names().any(|known| known.trim_end() == name) {
+            assert!(Instant::now() < patience, "{:?}", names().collect::<Vec<_>>());
+        }
     }
 }
 
