@@ -71,20 +71,24 @@ impl Balancer {
         match self.settings.policy {
             Policy::Prefix => self.soonest(&anywhere, now),
             Policy::Slots | Policy::RoundRobin | Policy::RandomTwo => {
-                let goes = self.queue.all().map(|(ticket, waiting)| (ticket, &waiting.request.tried));
-                let goes = goes.filter(|(_, tried)| {
-                    let own;
-                    let options = if tried.is_empty() {
-                        &anywhere
-                    } else {
-                        own = self.options(tried, now);
-                        &own
-                    };
-                    matches!(options, Options::Now(_))
-                });
-                Dispatch { goes: goes.map(|(ticket, _)| (ticket, None)).next(), ..Dispatch::default() }
+                let can_go =
+                    |waiting: &Waiting| matches!(self.options_of(waiting, &anywhere, &mut None, now), Options::Now(_));
+                let first = self.queue.all().find(|(_, waiting)| can_go(waiting));
+                Dispatch { goes: first.map(|(ticket, _)| (ticket, None)), ..Dispatch::default() }
             }
         }
+    }
+
+    /// Who could take one that waits: as `anywhere` says, unless some have failed it.
+    fn options_of<'o>(
+        &self,
+        waiting: &Waiting,
+        anywhere: &'o Options,
+        own: &'o mut Option<Options>,
+        now: Duration,
+    ) -> &'o Options {
+        let tried = &waiting.request.tried;
+        if tried.is_empty() { anywhere } else { own.insert(self.options(tried, now)) }
     }
 
     fn soonest(&self, anywhere: &Options, now: Duration) -> Dispatch {
@@ -95,14 +99,8 @@ impl Balancer {
         let mut due: Option<Runner> = None;
         let mut compared = 0;
         for (ticket, waiting) in self.queue.all() {
-            let own;
-            let options = if waiting.request.tried.is_empty() {
-                anywhere
-            } else {
-                own = self.options(&waiting.request.tried, now);
-                &own
-            };
-            let Options::Now(candidates) = options else { continue };
+            let mut own = None;
+            let Options::Now(candidates) = self.options_of(waiting, anywhere, &mut own, now) else { continue };
             if best.as_ref().is_some_and(|best| best.ticket.priority() != ticket.priority()) {
                 break;
             }

@@ -91,7 +91,8 @@ impl Balancer {
         // Where a session is at home its client says that all of it is known.
         let is_told = request.session.is_some_and(|key| self.affinity.session(key) == Some(candidate.id));
         let (known, fresh) = if is_told { (0, 0) } else { self.knowledge(request, candidate.id) };
-        let reading = times(self.block(peer, now), fresh);
+        let block = self.block(peer, now);
+        let reading = times(block, fresh);
         let stay = self.stay(peer, now);
         let until_free = before.map_or(Duration::ZERO, |before| {
             // Requests are of all ages, so the next one ends a little sooner than each in its turn.
@@ -103,7 +104,7 @@ impl Balancer {
         let size = if candidate.capacity.is_none() { candidate.size.saturating_mul(usual) } else { candidate.size };
         let slowed = times(stay * 3 / 10, load) / u32::try_from(size).unwrap_or(u32::MAX).max(1);
         let prompt = request.prefix.as_ref().map_or(0, |prefix| prefix.blocks().len());
-        let turns = times(self.block(peer, now), u64::try_from(prompt).unwrap_or(u64::MAX)).saturating_mul(HOME_TURNS);
+        let turns = times(block, u64::try_from(prompt).unwrap_or(u64::MAX)).saturating_mul(HOME_TURNS);
         let shared = HOME_SHARED.min(turns) * u32::try_from(self.affinity.shared()).unwrap_or(0) / 1_000;
         let away = if home == Some(candidate.id) { Duration::ZERO } else { HOME + shared };
         let cost = first_token.saturating_add(slowed).saturating_add(away);
