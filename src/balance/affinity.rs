@@ -1,7 +1,7 @@
 //! Prefix cache affinity: who has what in its cache, by the blocks that went to each peer, and whether it is seen to
 //! remember them. Believes what was sent until the answers tell otherwise, and chooses nobody.
 //!
-//! How long a server remembers depends on its slots and its memory, and none says. So each peer has a *span*: how
+//! How long a server remembers depends on its slots and its memory, and none says. So each seat has a *span*: how
 //! many blocks may be written to it before one that is not used again counts as forgotten. The answers correct it:
 //! a block that was cached although more was written widens the span; one that was not, narrows it.
 
@@ -12,6 +12,7 @@ use super::pace::Told;
 use super::prefix::Fingerprint;
 use super::recent::Recent;
 use super::roster::PeerId;
+use super::seat::SeatId;
 
 /// What an answer says about its prompt: llama.cpp's `timings.cache_n` and `timings.prompt_ms`, OpenAI's
 /// `usage.prompt_tokens_details.cached_tokens`.
@@ -68,7 +69,7 @@ const SHARED_OF: u64 = 20;
 pub struct Affinity {
     holders: Recent<u64, Vec<Holder>>,
     sessions: Recent<u64, PeerId>,
-    memories: HashMap<PeerId, Memory>,
+    memories: HashMap<SeatId, Memory>,
     /// How much of what nobody sent it from here the home of a conversation turns out to know, of a thousand.
     shared: u64,
     /// Whether any answer has told what was cached.
@@ -78,16 +79,16 @@ pub struct Affinity {
     blocks_max: u64,
 }
 
-/// A peer to which a block was sent.
+/// A seat to which a block was sent.
 #[derive(Clone, Copy, Debug)]
 struct Holder {
-    peer: PeerId,
+    seat: SeatId,
     /// In which life of its cache, and what had been written there by then.
     life: u64,
     at: u64,
 }
 
-/// What one peer is thought to remember.
+/// What one seat is thought to remember.
 #[derive(Clone, Copy, Debug)]
 struct Memory {
     /// Another number each time that the cache begins empty: what was sent in a former life is gone.
@@ -123,10 +124,10 @@ impl Affinity {
         *self.sessions.touch(key, || peer) = peer;
     }
 
-    /// How many blocks of a prompt's beginning a peer is believed to know.
-    pub fn known(&self, prompt: &Fingerprint, peer: PeerId) -> usize {
-        let Some(memory) = self.memories.get(&peer) else { return 0 };
-        let knows = |block: &u64| self.age(*block, peer).is_some_and(|age| age <= memory.span);
+    /// How many blocks of a prompt's beginning a seat is believed to know.
+    pub fn known(&self, prompt: &Fingerprint, seat: SeatId) -> usize {
+        let Some(memory) = self.memories.get(&seat) else { return 0 };
+        let knows = |block: &u64| self.age(*block, seat).is_some_and(|age| age <= memory.span);
         if !prompt.blocks().first().is_some_and(knows) {
             return 0;
         }
@@ -139,40 +140,40 @@ impl Affinity {
         self.shared
     }
 
-    /// A prompt is sent to a peer, which will then know it.
-    pub fn note(&mut self, prompt: &Fingerprint, peer: PeerId, sent_to: SentTo) -> Belief {
+    /// A prompt is sent to a seat, which will then know it.
+    pub fn note(&mut self, prompt: &Fingerprint, seat: SeatId, sent_to: SentTo) -> Belief {
         let blocks = prompt.blocks();
-        let sent = blocks.partition_point(|block| self.age(*block, peer).is_some());
-        let age = sent.checked_sub(1).and_then(|last| self.age(*blocks.get(last)?, peer)).unwrap_or(0);
+        let sent = blocks.partition_point(|block| self.age(*block, seat).is_some());
+        let age = sent.checked_sub(1).and_then(|last| self.age(*blocks.get(last)?, seat)).unwrap_or(0);
         let count = |blocks: usize| u64::try_from(blocks).unwrap_or(u64::MAX);
-        let known = count(self.known(prompt, peer));
+        let known = count(self.known(prompt, seat));
         let belief = Belief { blocks: count(blocks.len()), sent: count(sent), age, known, sent_to };
         let (lives, span) = (&mut self.lives, self.blocks_max);
-        let memory = self.memories.entry(peer).or_insert_with(|| {
+        let memory = self.memories.entry(seat).or_insert_with(|| {
             *lives += 1;
             Memory { life: *lives, written: 0, span }
         });
         memory.written += belief.blocks - belief.sent;
-        let holder = Holder { peer, life: memory.life, at: memory.written };
+        let holder = Holder { seat, life: memory.life, at: memory.written };
         let lives = &self.memories;
         for block in blocks {
             let holders = self.holders.touch(*block, Vec::new);
-            let is_alive = |other: &Holder| lives.get(&other.peer).is_some_and(|memory| memory.life == other.life);
-            holders.retain(|other| other.peer != peer && is_alive(other));
+            let is_alive = |other: &Holder| lives.get(&other.seat).is_some_and(|memory| memory.life == other.life);
+            holders.retain(|other| other.seat != seat && is_alive(other));
             holders.insert(0, holder);
         }
         belief
     }
 
     /// What became of a belief.
-    pub fn learn(&mut self, belief: Belief, peer: PeerId, reuse: Reuse) {
+    pub fn learn(&mut self, belief: Belief, seat: SeatId, reuse: Reuse) {
         if reuse.prompt_tokens == 0 {
             return;
         }
         let cached = belief.cached(reuse);
         self.is_told = true;
         self.learn_of_others(belief, cached);
-        let Some(memory) = self.memories.get_mut(&peer).filter(|_| belief.sent > 0) else { return };
+        let Some(memory) = self.memories.get_mut(&seat).filter(|_| belief.sent > 0) else { return };
         // What it did not know after all was written again.
         memory.written += belief.sent.saturating_sub(cached);
         // Half is enough: templates drop old reasoning, and a block is never quite as many tokens as another.
@@ -200,22 +201,22 @@ impl Affinity {
     }
 
     /// Its cache is gone. How long it remembers stays as it was seen to be.
-    pub fn emptied(&mut self, peer: PeerId) {
-        if let Some(memory) = self.memories.get_mut(&peer) {
+    pub fn emptied(&mut self, seat: SeatId) {
+        if let Some(memory) = self.memories.get_mut(&seat) {
             self.lives += 1;
             memory.life = self.lives;
         }
     }
 
     /// It does not exist any more; if it comes back, it begins anew.
-    pub fn forget(&mut self, peer: PeerId) {
-        self.memories.remove(&peer);
+    pub fn forget(&mut self, seat: SeatId) {
+        self.memories.remove(&seat);
     }
 
-    /// What was written to a peer since it was sent a block; `None` when it was not, or has lost it.
-    fn age(&self, block: u64, peer: PeerId) -> Option<u64> {
-        let holder = self.holders.peek(block)?.iter().find(|holder| holder.peer == peer)?;
-        let memory = self.memories.get(&peer).filter(|memory| memory.life == holder.life)?;
+    /// What was written to a seat since it was sent a block; `None` when it was not, or has lost it.
+    fn age(&self, block: u64, seat: SeatId) -> Option<u64> {
+        let holder = self.holders.peek(block)?.iter().find(|holder| holder.seat == seat)?;
+        let memory = self.memories.get(&seat).filter(|memory| memory.life == holder.life)?;
         Some(memory.written.saturating_sub(holder.at))
     }
 }
@@ -223,6 +224,7 @@ impl Affinity {
 #[cfg(test)]
 mod tests {
     use super::super::prefix::{BLOCK_BYTES, Hasher};
+    use super::super::seat::Want;
     use super::*;
 
     #[test]
@@ -231,11 +233,11 @@ mod tests {
         hasher.part(&[0; 2 * BLOCK_BYTES]);
         let prompt = hasher.finish();
         let mut affinity = Affinity::new(16, 16);
-        let peer = PeerId::of("a");
+        let seat = SeatId::of(PeerId::of("a"), Want::Any);
         for _ in 0..100 {
-            assert_eq!(affinity.note(&prompt, peer, SentTo::Home).sent, 0, "it knows what it was sent before it went");
-            assert_eq!(affinity.note(&prompt, peer, SentTo::Home).sent, 2);
-            affinity.forget(peer);
+            assert_eq!(affinity.note(&prompt, seat, SentTo::Home).sent, 0, "it knows what it was sent before it went");
+            assert_eq!(affinity.note(&prompt, seat, SentTo::Home).sent, 2);
+            affinity.forget(seat);
         }
         assert!(affinity.memories.is_empty());
         assert_eq!(affinity.holders.len(), 2);

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::affinity::{Affinity, Belief, Reuse};
-use super::breaker::Kind;
 use super::choose::Options;
+use super::demand::Demand;
 use super::dispatch::{Choice, Dispatch};
-use super::health::{Failure, Outcome, State};
+use super::health::{Failure, Judge, Outcome, State};
+use super::models::Catalog;
 use super::pace::{Reading, Served, Sight, Told};
 use super::policy::Turns;
 use super::queue::{Hold, Patience, Queue, Ticket, Waiting};
 use super::random::Random;
-use super::roster::{Peer, PeerId, Report, Roster, Spec, Status};
+use super::roster::{Kinds, Peer, PeerId, Report, Roster, Spec, Status};
+use super::seat::{SeatId, Want};
+use super::swap::Change;
 use super::why::Why;
 use super::{Request, Settings};
 
@@ -26,6 +29,7 @@ pub struct Balancer {
     pub(super) affinity: Affinity,
     pub(super) turns: Turns,
     pub(super) random: Random,
+    pub(super) demand: Demand,
     pub(super) claims: u64,
     /// How long a request takes, on average of the last few.
     pub(super) service: Duration,
@@ -36,8 +40,11 @@ pub struct Balancer {
 #[must_use = "a place that is not released is lost"]
 pub struct Assignment {
     pub(super) peer: PeerId,
+    /// What it wanted there, and the seat that it has for that.
+    pub(super) want: Want,
+    pub(super) seat: SeatId,
     pub(super) why: Why,
-    pub(super) kind: Kind,
+    pub(super) kinds: Kinds,
     pub(super) reading: Reading,
     pub(super) belief: Option<Belief>,
     pub(super) told: Option<Told>,
@@ -56,7 +63,7 @@ impl Assignment {
 
     /// What decided for that peer, for people.
     pub fn why(&self) -> Why {
-        self.why
+        self.why.clone()
     }
 }
 
@@ -83,6 +90,8 @@ pub enum Reason {
     QueueFull,
     #[error("no server of the pool can be reached")]
     Unreachable,
+    #[error("no server of the pool can load the model")]
+    Unloadable,
 }
 
 /// A guess until the first request has ended.
@@ -100,6 +109,7 @@ impl Balancer {
             queue: Queue::default(),
             turns: Turns::default(),
             random: Random::new(seed),
+            demand: Demand::default(),
             claims: 0,
             service: SERVICE_AT_FIRST,
         }
@@ -115,8 +125,10 @@ impl Balancer {
     /// any more get nothing new and end with their last request.
     pub fn set_peers(&mut self, peers: impl IntoIterator<Item = (PeerId, Spec)>) {
         for gone in self.roster.set(peers) {
-            self.affinity.forget(gone);
-            self.turns.forget(gone);
+            for seat in gone.seats() {
+                self.affinity.forget(seat.id);
+            }
+            self.turns.forget(gone.id);
         }
     }
 
@@ -133,13 +145,28 @@ impl Balancer {
             peer.asked(report, now);
         }
         if matches!(report.state, State::Loading | State::Sleeping) {
-            self.affinity.emptied(peer);
+            self.emptied(peer);
         }
+    }
+
+    /// A peer told which models it has, or that it has no choice of them. What has become of each is returned.
+    pub fn catalog(&mut self, id: PeerId, catalog: Option<&Catalog>, now: Duration) -> Vec<Change> {
+        let Some(peer) = self.roster.get_mut(id) else { return Vec::new() };
+        let Some(catalog) = catalog else {
+            peer.has_one_model();
+            return Vec::new();
+        };
+        peer.has_many_models();
+        let told = peer.models_mut().map(|models| models.told(id, catalog, now)).unwrap_or_default();
+        told.into_iter().filter_map(|(model, event)| self.follow(id, model, event, now)).collect()
     }
 
     /// A place for a request, now or later. Who waits already and could go now goes first.
     pub fn claim(&mut self, request: Request, now: Duration) -> Decision {
         let may_wait = self.queue.len() < self.settings.queue_max;
+        if let Want::Model(model) = self.roster.want(request.model) {
+            self.demand.note(model, now);
+        }
         // Who may not wait may not wait for a better place either.
         let patience = if may_wait { Patience::Some } else { Patience::None };
         let ticket = self.queue.enqueue(request, now, now.saturating_add(self.settings.wait_max), patience);
@@ -151,10 +178,10 @@ impl Balancer {
             return Decision::Go(assignment);
         }
         let refuse = |reason, retry_after| Decision::Refuse(Refusal { reason, retry_after });
-        let tried = self.queue.get(ticket).map(|waiting| &waiting.request.tried);
-        if tried.is_none_or(|tried| matches!(self.options(tried, now), Options::Nobody)) {
+        let hopeless = self.queue.get(ticket).map(|waiting| self.hopeless(&waiting.request, now));
+        if let Some(reason) = hopeless.unwrap_or(Some(Reason::Unreachable)) {
             self.queue.take(ticket);
-            return refuse(Reason::Unreachable, RETRY_AFTER_MIN);
+            return refuse(reason, RETRY_AFTER_MIN);
         }
         if !may_wait {
             self.queue.take(ticket);
@@ -168,14 +195,15 @@ impl Balancer {
     /// ended.
     pub fn began(&mut self, assignment: &Assignment) {
         if let Some(peer) = self.roster.get_mut(assignment.peer) {
-            peer.health.began(assignment.kind);
+            peer.began(assignment.want, assignment.kinds);
         }
     }
 
     /// The first token of an answer has come, or something that may be it.
     pub fn first_token(&mut self, assignment: &mut Assignment, sight: Sight, now: Duration) {
-        if let Some(peer) = self.roster.get_mut(assignment.peer) {
-            peer.pace.first_token(&mut assignment.reading, sight, now);
+        let seat = self.roster.get_mut(assignment.peer).and_then(|peer| peer.seat_mut(assignment.want));
+        if let Some(seat) = seat {
+            seat.pace.first_token(&mut assignment.reading, sight, now);
         }
     }
 
@@ -183,7 +211,7 @@ impl Balancer {
     pub fn learn(&mut self, assignment: &mut Assignment, reuse: Reuse) {
         if let Some(belief) = assignment.belief {
             assignment.told = Some(belief.told(reuse));
-            self.affinity.learn(belief, assignment.peer, reuse);
+            self.affinity.learn(belief, assignment.seat, reuse);
         }
     }
 
@@ -193,11 +221,14 @@ impl Balancer {
             debug_assert!(false, "a place at a peer that does not exist");
             return;
         };
-        debug_assert!(peer.inflight > 0, "a place that was never taken");
-        peer.inflight = peer.inflight.saturating_sub(1);
-        peer.health.ended(outcome, assignment.kind, now, &self.settings, &mut self.random);
+        let mut judge = Judge { settings: &self.settings, random: &mut self.random, now };
+        peer.ended(assignment.want, outcome, assignment.kinds, &mut judge);
         let served = if outcome == Outcome::Served { Served::Yes } else { Served::No };
-        let stayed = peer.pace.end(assignment.reading, assignment.told, served, now);
+        let Some(seat) = peer.seat_mut(assignment.want) else {
+            debug_assert!(false, "a place at a model that does not exist");
+            return;
+        };
+        let stayed = seat.leave(|pace| pace.end(assignment.reading, assignment.told, served, now));
         match outcome {
             Outcome::Served => {
                 self.service = (self.service * 7).saturating_add(stayed) / 8;
@@ -205,7 +236,8 @@ impl Balancer {
                     self.affinity.untold(belief);
                 }
             }
-            Outcome::Failed(Failure::Connect) | Outcome::Loading => self.affinity.emptied(assignment.peer),
+            Outcome::Failed(Failure::Connect) => self.emptied(assignment.peer),
+            Outcome::Loading => self.affinity.emptied(assignment.seat),
             Outcome::Failed(_) | Outcome::Busy { .. } | Outcome::Unjudged => {}
         }
         self.roster.sweep();
@@ -223,16 +255,36 @@ impl Balancer {
         }
     }
 
-    /// Those that have waited too long, and those that have tried everybody who is left. They are out of the queue.
-    pub fn expire(&mut self, now: Duration) -> Vec<Ticket> {
-        let is_hopeless = |tried: &[PeerId]| !tried.is_empty() && matches!(self.options(tried, now), Options::Nobody);
-        let is_over = |waiting: &Waiting| waiting.deadline <= now || is_hopeless(&waiting.request.tried);
-        let over: Vec<_> =
-            self.queue.all().filter_map(|(ticket, waiting)| is_over(waiting).then_some(ticket)).collect();
-        for ticket in &over {
+    /// Those that have waited too long, and those whom nobody who is left can serve, each with the reason. They are out
+    /// of the queue.
+    pub fn expire(&mut self, now: Duration) -> Vec<(Ticket, Reason)> {
+        let why = |waiting: &Waiting| {
+            let is_late = (waiting.deadline <= now).then_some(Reason::Busy);
+            let may_be_hopeless = !waiting.request.tried.is_empty() || waiting.request.model.is_some();
+            is_late.or_else(|| self.hopeless(&waiting.request, now).filter(|_| may_be_hopeless))
+        };
+        let over = self.queue.all().filter_map(|(ticket, waiting)| Some((ticket, why(waiting)?)));
+        let over: Vec<_> = over.collect();
+        for (ticket, _) in &over {
             self.queue.take(*ticket);
         }
         over
+    }
+
+    /// Why there will be no place for a request, if there will be none.
+    fn hopeless(&self, request: &Request, now: Duration) -> Option<Reason> {
+        match self.options(self.roster.want(request.model), &request.tried, now) {
+            Options::Nobody => Some(Reason::Unreachable),
+            Options::Unloadable => Some(Reason::Unloadable),
+            Options::Now(_) | Options::Later => None,
+        }
+    }
+
+    /// All that a peer had in its caches is gone.
+    fn emptied(&mut self, peer: PeerId) {
+        for seat in self.roster.get(peer).into_iter().flat_map(Peer::seats) {
+            self.affinity.emptied(seat.id);
+        }
     }
 
     /// A request does not wait any more, because its client left.
@@ -257,21 +309,22 @@ impl Balancer {
 
     /// When `expire` and `next` may have something to say by time alone.
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
-        let deadline = self.queue.first_deadline()?;
+        let loads_at = self.loads_at(now);
+        let Some(deadline) = self.queue.first_deadline() else { return loads_at };
         // A moment that has passed unseen is no peer's next one.
         let Dispatch { goes, holds, .. } = self.dispatch(now);
         let is_new = |(ticket, hold): &(Ticket, Hold)| self.queue.get(*ticket).is_none_or(|w| w.hold != Some(*hold));
         if goes.is_some() || holds.iter().any(is_new) {
             return Some(now);
         }
-        let returns = self.roster.here().filter_map(|peer| peer.health.standing(now).until());
+        let returns = self.roster.here().flat_map(|peer| peer.returns(now));
         let holds = self.queue.all().filter_map(|(_, waiting)| waiting.hold).map(|hold| hold.until);
-        Some(returns.chain(holds.filter(|until| *until > now)).fold(deadline, Duration::min))
+        Some(returns.chain(holds.filter(|until| *until > now)).chain(loads_at).fold(deadline, Duration::min))
     }
 
     /// When somebody who finds everything busy may ask again.
     pub fn retry_after(&self) -> Duration {
-        let places = self.roster.here().map(Peer::size).fold(0, u64::saturating_add);
+        let places = self.roster.here().map(Peer::places).fold(0, u64::saturating_add);
         let ahead = u32::try_from(self.queue.len()).unwrap_or(u32::MAX).saturating_add(1);
         let places = u32::try_from(places).unwrap_or(u32::MAX).max(1);
         (self.service.saturating_mul(ahead) / places).clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
@@ -306,7 +359,7 @@ impl Balancer {
         now: Duration,
     ) -> Option<Assignment> {
         let waiting = self.queue.take(ticket)?;
-        let assignment = self.assign(&waiting.request, choice, now);
+        let assignment = self.assign(&waiting, choice, now);
         debug_assert!(assignment.is_some(), "one that could go has no place");
         for ticket in overtaken {
             if let Some(waiting) = self.queue.get_mut(*ticket) {

@@ -1,14 +1,18 @@
 //! Choice of a peer for a request: who could take it, and the place that it gets there.
 //! Who is before whom, and where the first token comes the soonest, is decided elsewhere.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Request;
 use super::balancer::{Assignment, Balancer};
 use super::dispatch::Choice;
 use super::health::HealthState;
+use super::models::Arrival;
 use super::policy::{self, Bound, Candidate, Policy};
+use super::queue::Waiting;
 use super::roster::{Peer, PeerId};
+use super::seat::{Seat, Want};
 use super::why::Why;
 
 /// Who could take a request now.
@@ -19,60 +23,69 @@ pub enum Options {
     Later,
     /// There is nobody whom it has not tried.
     Nobody,
+    /// Its model does not load anywhere.
+    Unloadable,
 }
 
 /// Those that are not worse than the best that has room: by tier, and in a tier those that are awake before those that
 /// sleep.
 pub struct Candidates {
+    pub want: Want,
     pub room: Vec<Candidate>,
     /// Those that could take it but have no room now.
     pub full: Vec<Candidate>,
 }
 
+/// A peer, its seat for a request, and how both stand.
+type Asked<'p> = (&'p Peer, &'p Seat, HealthState);
+
 impl Balancer {
     /// Who could take a request, best ranks only.
     /// Who is thought to be dead is taken only when there is nobody else at all, not even to wait for: a breaker
     /// spares requests a bad peer where there is a better one, and must not refuse them where there is none.
-    pub(super) fn options(&self, tried: &[PeerId], now: Duration) -> Options {
+    pub(super) fn options(&self, want: Want, tried: &[PeerId], now: Duration) -> Options {
         let untried = || {
-            let peers = self.roster.here().filter(|peer| !tried.contains(&peer.id));
-            peers.map(|peer| (peer, peer.health.standing(now)))
+            let seats = self.roster.seats(want).filter(|(peer, _)| !tried.contains(&peer.id));
+            seats.map(|(peer, seat)| (peer, seat, peer.standing(want, now)))
         };
         if untried().next().is_none() {
             return if self.roster.here().next().is_some() { Options::Nobody } else { Options::Later };
         }
-        let living = best(untried().filter_map(|(peer, standing)| Some((peer, alive(standing)?))));
+        let living = best(want, untried().filter_map(|asked| Some((asked, alive(asked.2)?))));
         if !living.room.is_empty() {
             return Options::Now(living);
         }
-        if untried().any(|(_, standing)| !is_dead(standing)) {
-            return Options::Later;
+        let rests = |peer: &Peer| peer.has_failed_to_load(want, now);
+        let mut not_dead = untried().filter(|(_, _, standing)| !is_dead(*standing)).peekable();
+        if not_dead.peek().is_some() {
+            return if not_dead.all(|(peer, ..)| rests(peer)) { Options::Unloadable } else { Options::Later };
         }
-        let dead = best(untried().map(|(peer, _)| (peer, 0)));
+        let dead = best(want, untried().map(|asked| (asked, 0)));
         if dead.room.is_empty() { Options::Later } else { Options::Now(dead) }
     }
 
     /// A place for one that waited or has just come. `choice` is where it goes, if that was decided.
-    pub(super) fn assign(&mut self, request: &Request, choice: Option<Choice>, now: Duration) -> Option<Assignment> {
-        let Options::Now(Candidates { room, full }) = self.options(&request.tried, now) else { return None };
+    pub(super) fn assign(&mut self, waiting: &Waiting, choice: Option<Choice>, now: Duration) -> Option<Assignment> {
+        let request = &waiting.request;
+        let want = self.roster.want(request.model);
+        let Options::Now(Candidates { room, full, .. }) = self.options(want, &request.tried, now) else { return None };
         let Choice { peer: chosen, why } = choice.or_else(|| self.choose(request, &room))?;
-        let why = self.outranked(why, request, &room, chosen, now);
+        let why = self.arrived(waiting, chosen).unwrap_or_else(|| self.outranked(why, request, &room, chosen, now));
         let all: Vec<_> = room.into_iter().chain(full).collect();
         let home = self.home(request, &all);
-        let (_, fresh) = self.knowledge(request, chosen);
-        let block = self.block(self.roster.get(chosen)?, now);
+        let seat = self.roster.get(chosen)?.seat(want)?;
+        let (_, fresh) = self.knowledge(request, seat.id);
+        let (block, seat) = (self.block(seat, want, now), seat.id);
         if let Some(key) = request.session {
             self.affinity.note_session(key, chosen);
         }
         let prefix = request.prefix.as_ref().filter(|_| self.settings.policy == Policy::Prefix);
-        let belief = prefix.map(|prefix| self.affinity.note(prefix, chosen, Self::sent_to(chosen, home)));
-        let peer = self.roster.get_mut(chosen)?;
+        let belief = prefix.map(|prefix| self.affinity.note(prefix, seat, Self::sent_to(chosen, home)));
         self.claims += 1;
-        peer.taken_at = self.claims;
-        peer.take();
-        let kind = peer.health.begin(now);
-        let reading = peer.pace.begin(fresh, block, now);
-        Some(Assignment { peer: chosen, why, kind, reading, belief, told: None })
+        let peer = self.roster.get_mut(chosen)?;
+        let kinds = peer.begin(want, self.claims, now);
+        let reading = peer.seat_mut(want)?.pace.begin(fresh, block, now);
+        Some(Assignment { peer: chosen, want, seat, why, kinds, reading, belief, told: None })
     }
 
     fn choose(&mut self, request: &Request, candidates: &[Candidate]) -> Option<Choice> {
@@ -102,9 +115,23 @@ impl Balancer {
         Some(Choice { peer: home.id, why: Why::Hash })
     }
 
+    /// How the model came that a request has waited for.
+    fn arrived(&self, waiting: &Waiting, chosen: PeerId) -> Option<Why> {
+        let Want::Model(model) = self.roster.want(waiting.request.model) else { return None };
+        let model = self.roster.get(chosen)?.models()?.get(model)?;
+        let has_waited = waiting.since < model.since && waiting.request.tried.is_empty();
+        has_waited.then(|| match &model.arrival {
+            _ if model.is_used => Why::Loading,
+            Arrival::FreePlace => Why::FreePlace,
+            Arrival::SwappedOut(out) => Why::SwappedOut { model: Arc::clone(out) },
+            Arrival::Elsewise => Why::Loading,
+        })
+    }
+
     /// What explains a choice better than the policy does.
     fn outranked(&self, why: Why, request: &Request, candidates: &[Candidate], chosen: PeerId, now: Duration) -> Why {
-        match self.roster.get(chosen).map(|peer| peer.health.standing(now)) {
+        let want = self.roster.want(request.model);
+        match self.roster.get(chosen).map(|peer| peer.standing(want, now)) {
             Some(HealthState::Trial) => return Why::Trial,
             Some(standing) if is_dead(standing) => return Why::LastResort,
             _ => {}
@@ -116,8 +143,12 @@ impl Balancer {
             Why::Session | Why::Prefix { .. } | Why::Waited { .. } => why,
             _ if candidates.len() > 1 => why,
             _ => {
-                let is_alive = |peer: &&Peer| alive(peer.health.standing(now)).is_some();
-                if self.roster.here().filter(is_alive).count() > 1 { Why::OnlyOneFree } else { Why::OnlyOneAlive }
+                let is_alive = |(peer, _): &(&Peer, &Seat)| alive(peer.standing(want, now)).is_some();
+                match (self.roster.seats(want).filter(is_alive).count(), want) {
+                    (2.., _) => Why::OnlyOneFree,
+                    (_, Want::Any) => Why::OnlyOneAlive,
+                    (_, Want::Model(_)) => Why::Loaded,
+                }
             }
         }
     }
@@ -130,15 +161,18 @@ pub fn least_busy(candidates: &[Candidate]) -> Option<Choice> {
 }
 
 /// Those of the first tier, and of the first rank in it, that have room, and those of no worse one that have none.
-fn best<'p>(ranked: impl Iterator<Item = (&'p Peer, u8)>) -> Candidates {
-    let ranked: Vec<_> = ranked.map(|(peer, rank)| ((peer.spec.tier, rank), peer)).collect();
-    let first = ranked.iter().filter(|(_, peer)| peer.has_room()).map(|(rank, _)| *rank).min();
-    let of = |fits: &dyn Fn((u8, u8), &Peer) -> bool| {
-        ranked.iter().filter(|(rank, peer)| fits(*rank, peer)).map(|(_, peer)| Candidate::from(*peer)).collect()
+fn best<'p>(want: Want, ranked: impl Iterator<Item = (Asked<'p>, u8)>) -> Candidates {
+    let ranked: Vec<_> = ranked.map(|((peer, seat, _), rank)| ((peer.spec.tier, rank), peer, seat)).collect();
+    let has_room = |peer: &Peer, seat: &Seat| peer.has_room(seat);
+    let first = ranked.iter().filter(|(_, peer, seat)| has_room(peer, seat)).map(|(rank, ..)| *rank).min();
+    let of = |fits: &dyn Fn((u8, u8), bool) -> bool| {
+        let fitting = ranked.iter().filter(|(rank, peer, seat)| fits(*rank, has_room(peer, seat)));
+        fitting.map(|(_, peer, seat)| Candidate::new(peer, seat)).collect()
     };
     Candidates {
-        room: of(&|rank, peer| Some(rank) == first && peer.has_room()),
-        full: of(&|rank, peer| Some(rank) <= first && !peer.has_room()),
+        want,
+        room: of(&|rank, has_room| Some(rank) == first && has_room),
+        full: of(&|rank, has_room| Some(rank) <= first && !has_room),
     }
 }
 

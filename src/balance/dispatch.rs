@@ -13,6 +13,7 @@ use super::estimate::{Ahead, Estimate, cheapest};
 use super::policy::Policy;
 use super::queue::{Hold, Patience, Ticket, Turn, Waiting};
 use super::roster::PeerId;
+use super::seat::{SeatId, Want};
 use super::why::Why;
 
 /// Who goes next, and what follows for the others.
@@ -26,7 +27,7 @@ pub struct Dispatch {
 }
 
 /// A peer, and why that one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Choice {
     pub peer: PeerId,
     pub why: Why,
@@ -45,6 +46,7 @@ struct Offer {
 #[derive(Clone, Copy)]
 struct Sooner {
     peer: PeerId,
+    seat: SeatId,
     /// How much sooner, and until when at most it is waited for.
     gain: Duration,
     until_free: Duration,
@@ -64,34 +66,50 @@ const AGING_TENTHS: u32 = 3;
 /// Less of a prompt than this, in percent, is not worth being told of.
 const MATCH_PERCENT_MIN: usize = 50;
 
+/// Who could take those that nobody has failed yet, by what they want.
+#[derive(Default)]
+struct Known(Vec<(Want, Options)>);
+
+impl Known {
+    /// Who could take one that waits.
+    fn of<'o>(
+        &'o mut self,
+        balancer: &Balancer,
+        waiting: &Waiting,
+        own: &'o mut Option<Options>,
+        now: Duration,
+    ) -> &'o Options {
+        let Request { model, tried, .. } = &waiting.request;
+        let want = balancer.roster.want(*model);
+        if !tried.is_empty() {
+            return own.insert(balancer.options(want, tried, now));
+        }
+        match self.0.iter().position(|(known, _)| *known == want) {
+            Some(at) => self.0.get(at).map_or(&Options::Later, |(_, options)| options),
+            None => {
+                self.0.push((want, balancer.options(want, &[], now)));
+                self.0.last().map_or(&Options::Later, |(_, options)| options)
+            }
+        }
+    }
+}
+
 impl Balancer {
     /// Who of those that wait goes next. Changes nothing.
     pub(super) fn dispatch(&self, now: Duration) -> Dispatch {
-        let anywhere = self.options(&[], now);
         match self.settings.policy {
-            Policy::Prefix => self.soonest(&anywhere, now),
+            Policy::Prefix => self.soonest(now),
             Policy::Slots | Policy::RoundRobin | Policy::RandomTwo => {
-                let can_go =
-                    |waiting: &Waiting| matches!(self.options_of(waiting, &anywhere, &mut None, now), Options::Now(_));
+                let mut known = Known::default();
+                let mut can_go = |waiting: &Waiting| matches!(known.of(self, waiting, &mut None, now), Options::Now(_));
                 let first = self.queue.all().find(|(_, waiting)| can_go(waiting));
                 Dispatch { goes: first.map(|(ticket, _)| (ticket, None)), ..Dispatch::default() }
             }
         }
     }
 
-    /// Who could take one that waits: as `anywhere` says, unless some have failed it.
-    fn options_of<'o>(
-        &self,
-        waiting: &Waiting,
-        anywhere: &'o Options,
-        own: &'o mut Option<Options>,
-        now: Duration,
-    ) -> &'o Options {
-        let tried = &waiting.request.tried;
-        if tried.is_empty() { anywhere } else { own.insert(self.options(tried, now)) }
-    }
-
-    fn soonest(&self, anywhere: &Options, now: Duration) -> Dispatch {
+    fn soonest(&self, now: Duration) -> Dispatch {
+        let mut known = Known::default();
         let (mut holds, mut could_go) = (Vec::new(), Vec::new());
         let mut ahead = Ahead::default();
         let mut best: Option<Runner> = None;
@@ -100,7 +118,7 @@ impl Balancer {
         let mut compared = 0;
         for (ticket, waiting) in self.queue.all() {
             let mut own = None;
-            let Options::Now(candidates) = self.options_of(waiting, anywhere, &mut own, now) else { continue };
+            let Options::Now(candidates) = known.of(self, waiting, &mut own, now) else { continue };
             if best.as_ref().is_some_and(|best| best.ticket.priority() != ticket.priority()) {
                 break;
             }
@@ -109,8 +127,9 @@ impl Balancer {
             let rank = offer.reading.unwrap_or_default().saturating_add(waiting.since * AGING_TENTHS / 10);
             let runner = Runner { ticket, rank, choice: waited(offer.choice, waiting, now) };
             let is_due = !self.may_be_overtaken(ticket, waiting, now);
-            if let Some(hold) = offer.sooner.and_then(|sooner| self.hold_for(waiting, sooner, now)) {
-                ahead.add(hold.peer);
+            let hold = offer.sooner.and_then(|sooner| Some((sooner.seat, self.hold_for(waiting, sooner, now)?)));
+            if let Some((seat, hold)) = hold {
+                ahead.add(seat);
                 holds.push((ticket, hold));
                 if is_due && due.is_none() {
                     due = Some(runner);
@@ -141,7 +160,7 @@ impl Balancer {
             let reading = request.prefix.as_ref().map(|_| Duration::ZERO);
             return Some(Offer { choice, reading, sooner: None });
         }
-        let estimates = self.estimates(request, &candidates.room, &candidates.full, ahead, now);
+        let estimates = self.estimates(request, candidates, ahead, now);
         let has_room = |estimate: &&Estimate| candidates.room.iter().any(|peer| peer.id == estimate.peer.id);
         let free = cheapest(estimates.iter().filter(has_room))?;
         let choice =
@@ -152,7 +171,7 @@ impl Balancer {
         let best = cheapest(estimates.iter()).filter(|best| is_open && !has_room(best));
         let sooner = best.and_then(|best| {
             let gain = taken.first_token.checked_sub(best.first_token).filter(|gain| !gain.is_zero())?;
-            Some(Sooner { peer: best.peer.id, gain, until_free: best.until_free })
+            Some(Sooner { peer: best.peer.id, seat: best.seat, gain, until_free: best.until_free })
         });
         Some(Offer { choice, reading: Some(taken.reading), sooner })
     }
@@ -168,7 +187,7 @@ impl Balancer {
 
     /// How a request waits for a better place, if it does: only where that is expected before its patience ends.
     fn hold_for(&self, waiting: &Waiting, sooner: Sooner, now: Duration) -> Option<Hold> {
-        let Sooner { peer, gain, until_free } = sooner;
+        let Sooner { peer, gain, until_free, .. } = sooner;
         let patience = gain.min(self.settings.patience);
         let new = || {
             let is_worth_it = waiting.patience == Patience::Some && until_free <= patience;
@@ -189,7 +208,7 @@ impl Balancer {
 
 /// Why a request goes where it does, if it declined other places for that.
 fn waited(choice: Choice, waiting: &Waiting, now: Duration) -> Choice {
-    match (choice.why, waiting.hold) {
+    match (&choice.why, waiting.hold) {
         (Why::Prefix { .. }, Some(hold)) if hold.since < now && hold.peer == choice.peer => {
             Choice { why: Why::Waited { time: now.min(hold.until).saturating_sub(hold.since) }, ..choice }
         }

@@ -6,14 +6,17 @@ use std::time::Duration;
 use super::Request;
 use super::affinity::SentTo;
 use super::balancer::Balancer;
-use super::pace::{Pace, times};
+use super::choose::Candidates;
+use super::pace::{Pace, mean, times};
 use super::policy::{self, Bound, Candidate};
-use super::roster::{Peer, PeerId};
+use super::roster::PeerId;
+use super::seat::{Seat, SeatId, Want};
 
 /// What a request can expect at one peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
     pub peer: Candidate,
+    pub seat: SeatId,
     /// Blocks of its prompt that the peer is believed to know.
     pub known: usize,
     /// How long the others take to read there.
@@ -26,30 +29,31 @@ pub struct Estimate {
     cost: Duration,
 }
 
-/// How many of those that are before a request wait for a place at a certain peer.
+/// How many of those that are before a request wait for a certain seat.
 #[derive(Clone, Debug, Default)]
-pub struct Ahead(Vec<(PeerId, u32)>);
+pub struct Ahead(Vec<(SeatId, u32)>);
 
 impl Ahead {
     /// One more waits for this one.
-    pub fn add(&mut self, peer: PeerId) {
-        match self.0.iter_mut().find(|(known, _)| *known == peer) {
+    pub fn add(&mut self, seat: SeatId) {
+        match self.0.iter_mut().find(|(known, _)| *known == seat) {
             Some((_, count)) => *count += 1,
-            None => self.0.push((peer, 1)),
+            None => self.0.push((seat, 1)),
         }
     }
 
-    fn of(&self, peer: PeerId) -> u32 {
-        self.0.iter().find(|(known, _)| *known == peer).map_or(0, |(_, count)| *count)
+    fn of(&self, seat: SeatId) -> u32 {
+        self.0.iter().find(|(known, _)| *known == seat).map_or(0, |(_, count)| *count)
     }
 }
 
 /// What an estimate goes by beside request and peer.
-struct Terms {
+struct Terms<'a> {
     home: Option<PeerId>,
     usual: u64,
-    /// How many wait for a place there; none where there is room.
-    before: Option<u32>,
+    want: Want,
+    /// Who waits for a place there; none where there is room.
+    ahead: Option<&'a Ahead>,
     now: Duration,
 }
 
@@ -69,8 +73,7 @@ impl Balancer {
     pub(super) fn estimates(
         &self,
         request: &Request,
-        room: &[Candidate],
-        full: &[Candidate],
+        Candidates { want, room, full }: &Candidates,
         ahead: &Ahead,
         now: Duration,
     ) -> Vec<Estimate> {
@@ -78,27 +81,27 @@ impl Balancer {
         let home = self.home(request, &all);
         let usual = usual_load(&all);
         let estimate = |at: usize, peer: &Candidate| {
-            let is_full = at >= room.len();
-            let terms = Terms { home, usual, before: is_full.then(|| ahead.of(peer.id)), now };
-            self.estimate(request, *peer, &terms)
+            let ahead = Some(ahead).filter(|_| at >= room.len());
+            self.estimate(request, *peer, &Terms { home, usual, want: *want, ahead, now })
         };
         all.iter().enumerate().filter_map(|(at, peer)| estimate(at, peer)).collect()
     }
 
-    fn estimate(&self, request: &Request, candidate: Candidate, terms: &Terms) -> Option<Estimate> {
-        let Terms { home, usual, before, now } = *terms;
+    fn estimate(&self, request: &Request, candidate: Candidate, terms: &Terms<'_>) -> Option<Estimate> {
+        let Terms { home, usual, want, ahead, now } = *terms;
         let peer = self.roster.get(candidate.id)?;
+        let seat = peer.seat(want)?;
         // Where a session is at home its client says that all of it is known.
         let is_told = request.session.is_some_and(|key| self.affinity.session(key) == Some(candidate.id));
-        let (known, fresh) = if is_told { (0, 0) } else { self.knowledge(request, candidate.id) };
-        let block = self.block(peer, now);
+        let (known, fresh) = if is_told { (0, 0) } else { self.knowledge(request, seat.id) };
+        let block = self.block(seat, want, now);
         let reading = times(block, fresh);
-        let stay = self.stay(peer, now);
-        let until_free = before.map_or(Duration::ZERO, |before| {
+        let stay = self.stay(seat, want, now);
+        let until_free = ahead.map_or(Duration::ZERO, |ahead| {
             // Requests are of all ages, so the next one ends a little sooner than each in its turn.
-            stay * 3 / 4 / peer.capacity().unwrap_or(1) * before.saturating_add(1)
+            stay * 3 / 4 / peer.capacity(seat).unwrap_or(1) * ahead.of(seat.id).saturating_add(1)
         });
-        let first_token = until_free.max(peer.pace.delay(now)).saturating_add(reading);
+        let first_token = until_free.max(seat.pace.delay(now)).saturating_add(reading);
         // The more it has, the slower it writes.
         let load = u64::from(candidate.load).saturating_add(1);
         let size = if candidate.capacity.is_none() { candidate.size.saturating_mul(usual) } else { candidate.size };
@@ -108,13 +111,13 @@ impl Balancer {
         let shared = HOME_SHARED.min(turns) * u32::try_from(self.affinity.shared()).unwrap_or(0) / 1_000;
         let away = if home == Some(candidate.id) { Duration::ZERO } else { HOME + shared };
         let cost = first_token.saturating_add(slowed).saturating_add(away);
-        Some(Estimate { peer: candidate, known, reading, until_free, first_token, cost })
+        Some(Estimate { peer: candidate, seat: seat.id, known, reading, until_free, first_token, cost })
     }
 
     /// How many blocks of its prompt a peer is believed to know, and how many it has to read.
-    pub(super) fn knowledge(&self, request: &Request, peer: PeerId) -> (usize, u64) {
+    pub(super) fn knowledge(&self, request: &Request, seat: SeatId) -> (usize, u64) {
         let Some(prefix) = &request.prefix else { return (0, 0) };
-        let known = self.affinity.known(prefix, peer);
+        let known = self.affinity.known(prefix, seat);
         (known, u64::try_from(prefix.blocks().len().saturating_sub(known)).unwrap_or(u64::MAX))
     }
 
@@ -129,23 +132,26 @@ impl Balancer {
         if home == Some(peer) { SentTo::Home } else { SentTo::Elsewhere }
     }
 
-    /// How long a peer reads a block; one that was not seen reading yet reads as the others do.
-    pub(super) fn block(&self, peer: &Peer, now: Duration) -> Duration {
-        let mean = self.mean(|pace| pace.seen().0);
-        peer.pace.block(mean, now).or(mean).unwrap_or(BLOCK_AT_FIRST)
+    /// How long a seat reads a block; one that was not seen reading yet reads as the others do.
+    pub(super) fn block(&self, seat: &Seat, want: Want, now: Duration) -> Duration {
+        let mean = self.mean(want, |pace| pace.seen().0);
+        seat.pace.block(mean, now).or(mean).unwrap_or(BLOCK_AT_FIRST)
     }
 
-    /// How long a request keeps its place at a peer.
-    fn stay(&self, peer: &Peer, now: Duration) -> Duration {
-        let mean = self.mean(|pace| pace.seen().1);
-        peer.pace.stay(mean, now).or(mean).unwrap_or(self.service)
+    /// How long a request keeps its place at a seat.
+    fn stay(&self, seat: &Seat, want: Want, now: Duration) -> Duration {
+        let mean = self.mean(want, |pace| pace.seen().1);
+        seat.pace.stay(mean, now).or(mean).unwrap_or(self.service)
     }
 
-    /// The mean of what was seen of the peers.
-    fn mean(&self, of: impl Fn(&Pace) -> Option<Duration>) -> Option<Duration> {
-        let seen = self.roster.here().filter_map(|peer| of(&peer.pace));
-        let (sum, count) = seen.fold((Duration::ZERO, 0), |(sum, count), time| (time.saturating_add(sum), count + 1));
-        sum.checked_div(count)
+    /// How long a request for this keeps its place.
+    pub(super) fn stay_with(&self, want: Want) -> Duration {
+        self.mean(want, |pace| pace.seen().1).unwrap_or(self.service)
+    }
+
+    /// The mean of what was seen of the seats that have this.
+    fn mean(&self, want: Want, of: impl Fn(&Pace) -> Option<Duration>) -> Option<Duration> {
+        mean(self.roster.seats(want).filter_map(|(_, seat)| of(&seat.pace)))
     }
 }
 

@@ -86,7 +86,14 @@ const REST_DEFAULT: Duration = Duration::from_secs(1);
 /// Longer rests are a mistake or an attack.
 const REST_MAX: Duration = Duration::from_secs(300);
 
-/// One peer's health.
+/// What an outcome is judged by.
+pub struct Judge<'a> {
+    pub settings: &'a Settings,
+    pub random: &'a mut Random,
+    pub now: Duration,
+}
+
+/// The health of one peer, or of one model at a peer that has many.
 #[derive(Clone, Debug, Default)]
 pub struct Health {
     state: State,
@@ -138,10 +145,11 @@ impl Health {
 
     /// A request has ended. Tells the breaker, and lets the peer rest if it is loading or asked to be left alone: for
     /// as long as it asked, for a second if it did not say, and never for longer than five minutes.
-    pub fn ended(&mut self, outcome: Outcome, kind: Kind, now: Duration, settings: &Settings, random: &mut Random) {
+    pub fn ended(&mut self, outcome: Outcome, kind: Kind, judge: &mut Judge<'_>) {
+        let now = judge.now;
         match outcome {
             Outcome::Served => self.breaker.succeeded(kind),
-            Outcome::Failed(failure) => self.breaker.failed(failure, kind, now, settings, random),
+            Outcome::Failed(failure) => self.breaker.failed(failure, kind, now, judge.settings, judge.random),
             Outcome::Unjudged | Outcome::Loading | Outcome::Busy { .. } => self.breaker.undecided(kind, now),
         }
         let rest = match outcome {

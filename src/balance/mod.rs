@@ -40,9 +40,12 @@ mod affinity;
 mod balancer;
 mod breaker;
 mod choose;
+mod demand;
 mod dispatch;
 mod estimate;
 mod health;
+mod loads;
+mod models;
 mod pace;
 mod poison;
 mod policy;
@@ -51,6 +54,8 @@ mod queue;
 mod random;
 mod recent;
 mod roster;
+mod seat;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -60,12 +65,15 @@ use std::time::Duration;
 pub use self::affinity::Reuse;
 pub use self::balancer::{Assignment, Balancer, Decision, Reason, Refusal};
 pub use self::health::{Failure, HealthState, Outcome, State};
+pub use self::models::{Arrival, Catalog, ModelReport, ModelState};
 pub use self::pace::Sight;
 pub use self::poison::PoisonBodies;
 pub use self::policy::Policy;
 pub use self::prefix::Fingerprint;
 pub use self::queue::{Ticket, Turn};
 pub use self::roster::{PeerId, Report, Spec, Status, Work};
+pub use self::seat::ModelId;
+pub use self::swap::{Action, Answer, Change, ChangeKind, Departure, Order};
 pub use self::why::Why;
 
 /// How a pool is balanced.
@@ -118,6 +126,8 @@ impl Default for Settings {
 pub struct Request {
     /// Lower goes first.
     pub priority: u8,
+    /// The model that it names, which matters to peers that have several.
+    pub model: Option<ModelId>,
     /// The client's own word on what belongs together, hashed by [`prefix::key`]. Outranks the prefix.
     pub session: Option<u64>,
     /// What the prompt begins with; only [`Policy::Prefix`] reads it.

@@ -171,6 +171,12 @@ pub enum Served {
     No,
 }
 
+/// The mean of some times; `None` when there are none.
+pub fn mean(times: impl Iterator<Item = Duration>) -> Option<Duration> {
+    let (sum, count) = times.fold((Duration::ZERO, 0), |(sum, count), time| (time.saturating_add(sum), count + 1));
+    sum.checked_div(count)
+}
+
 /// So many times as long.
 pub fn times(duration: Duration, count: u64) -> Duration {
     duration.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))

@@ -3,6 +3,7 @@
 
 use super::random::{Random, mix};
 use super::roster::{Peer, PeerId};
+use super::seat::Seat;
 
 /// How a peer is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,13 +32,13 @@ pub struct Candidate {
     pub taken_at: u64,
 }
 
-impl From<&Peer> for Candidate {
-    fn from(peer: &Peer) -> Self {
-        Self { id: peer.id, load: peer.load(), capacity: peer.capacity(), size: peer.size(), taken_at: peer.taken_at }
-    }
-}
-
 impl Candidate {
+    /// A peer with the seat that would be taken there.
+    pub fn new(peer: &Peer, seat: &Seat) -> Self {
+        let (capacity, size) = (peer.capacity(seat), peer.size(seat));
+        Self { id: peer.id, load: seat.load(), capacity, size, taken_at: seat.taken_at }
+    }
+
     /// Orders by the share that would be taken with one request more; among equals the one that waited longest.
     fn busier(&self, other: &Self) -> std::cmp::Ordering {
         let share = |a: &Self, b: &Self| (u128::from(a.load) + 1) * u128::from(b.size);

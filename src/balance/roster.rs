@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use super::health::{Health, HealthState, State};
-use super::pace::Pace;
+use super::breaker::Kind;
+use super::health::{Failure, Health, HealthState, Judge, Outcome, State};
+use super::models::{Model, Models};
 use super::prefix;
+use super::seat::{ModelId, Seat, SeatId, Want};
 
 /// What tells a peer from others: a hash of its name, the same on every replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,15 +88,17 @@ pub struct Peer {
     pub id: PeerId,
     pub spec: Spec,
     pub health: Health,
-    pub pace: Pace,
-    pub inflight: u32,
-    /// The most that it had at once since it was last asked.
-    inflight_max: u32,
-    /// When it was last taken, in claims: among equals the one that waited longest is next.
-    pub taken_at: u64,
-    slots: Option<u32>,
-    elsewhere: u32,
+    seats: Seats,
     presence: Presence,
+}
+
+/// What runs at a peer.
+#[derive(Clone, Debug)]
+enum Seats {
+    /// One model, and any name fits it.
+    One(Seat),
+    /// Models that it loads and unloads.
+    Many(Box<Models>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,68 +109,201 @@ enum Presence {
 
 impl Peer {
     fn new(id: PeerId, spec: Spec) -> Self {
-        Self {
-            id,
-            spec,
-            health: Health::default(),
-            pace: Pace::default(),
-            inflight: 0,
-            inflight_max: 0,
-            taken_at: 0,
-            slots: None,
-            elsewhere: 0,
-            presence: Presence::Here,
+        let seats = Seats::One(Seat::new(SeatId::of(id, Want::Any)));
+        Self { id, spec, health: Health::default(), seats, presence: Presence::Here }
+    }
+
+    /// Its models, if it loads and unloads some.
+    pub fn models(&self) -> Option<&Models> {
+        if let Seats::Many(models) = &self.seats { Some(models) } else { None }
+    }
+
+    /// The same, to be changed.
+    pub fn models_mut(&mut self) -> Option<&mut Models> {
+        if let Seats::Many(models) = &mut self.seats { Some(models) } else { None }
+    }
+
+    /// It turned out to load and unload models.
+    pub fn has_many_models(&mut self) {
+        if let Seats::One(seat) = &self.seats {
+            self.seats = Seats::Many(Box::new(Models::new(seat.clone())));
         }
     }
 
-    /// Requests that it can have at once; none means no limit.
-    pub fn capacity(&self) -> Option<u32> {
-        self.spec.max_inflight.or(self.slots).map(|capacity| capacity.max(1))
+    /// It turned out to run one model. What it has of others is counted there.
+    pub fn has_one_model(&mut self) {
+        if let Seats::Many(models) = &self.seats {
+            let mut seat = models.other.clone();
+            seat.inflight = models.seats().map(|seat| seat.inflight).fold(0, u32::saturating_add);
+            self.seats = Seats::One(seat);
+        }
     }
 
-    /// Requests that it has, ours and others'.
-    pub fn load(&self) -> u32 {
-        self.inflight.saturating_add(self.elsewhere)
+    /// Where a request for this goes here, be it loaded or not; `None` when the peer does not have it at all.
+    pub fn seat(&self, want: Want) -> Option<&Seat> {
+        match (&self.seats, want) {
+            (Seats::One(seat), _) => Some(seat),
+            (Seats::Many(models), Want::Any) => Some(&models.other),
+            (Seats::Many(models), Want::Model(model)) => models.get(model).map(|model| &model.seat),
+        }
     }
 
-    /// Whether it can take one request more, by what is known of its places.
-    pub fn has_room(&self) -> bool {
-        self.capacity().is_none_or(|capacity| self.load() < capacity)
+    /// The same, to be changed.
+    pub fn seat_mut(&mut self, want: Want) -> Option<&mut Seat> {
+        match (&mut self.seats, want) {
+            (Seats::One(seat), _) => Some(seat),
+            (Seats::Many(models), Want::Any) => Some(&mut models.other),
+            (Seats::Many(models), Want::Model(model)) => models.get_mut(model).map(|model| &mut model.seat),
+        }
     }
 
-    /// What it counts for beside others.
-    pub fn size(&self) -> u64 {
-        u64::from(self.capacity().unwrap_or(SLOTS_NOMINAL)) * u64::from(self.spec.weight.max(1))
+    /// All of its seats.
+    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
+        let (one, many) = match &self.seats {
+            Seats::One(seat) => (Some(seat), None),
+            Seats::Many(models) => (None, Some(models.seats())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
     }
 
-    /// A request of ours goes there.
-    pub fn take(&mut self) {
-        self.inflight += 1;
-        self.inflight_max = self.inflight_max.max(self.inflight);
+    /// How it stands for a request that wants this: its own health, and that of the model there.
+    pub fn standing(&self, want: Want, now: Duration) -> HealthState {
+        let own = self.health.standing(now);
+        let (Seats::Many(models), Want::Model(model)) = (&self.seats, want) else { return own };
+        let Some(model) = models.get(model).filter(|_| own.is_awake()) else { return own };
+        if models.swap.is_some_and(|swap| swap.closes(model.id)) {
+            return HealthState::Loading;
+        }
+        match (own, model.standing(now)) {
+            (HealthState::Trial, HealthState::Serves) => HealthState::Trial,
+            (_, standing) => standing,
+        }
     }
 
-    /// It is about to be asked what it works on: from here on the most requests of ours are counted that it can have
-    /// seen.
+    /// Whether what is wanted was to be loaded here and failed, so lately that it is left alone.
+    pub fn has_failed_to_load(&self, want: Want, now: Duration) -> bool {
+        let (Want::Model(model), Some(models)) = (want, self.models()) else { return false };
+        models.get(model).is_some_and(|model| !model.state.is_in_memory() && model.rests(now))
+    }
+
+    /// Requests that a seat can have at once; none means no limit.
+    pub fn capacity(&self, seat: &Seat) -> Option<u32> {
+        self.spec.max_inflight.or(seat.slots).map(|capacity| capacity.max(1))
+    }
+
+    /// Requests of ours that it has.
+    pub fn inflight(&self) -> u32 {
+        self.seats().map(|seat| seat.inflight).fold(0, u32::saturating_add)
+    }
+
+    /// Requests of others that it has.
+    fn elsewhere(&self) -> u32 {
+        self.seats().map(|seat| seat.elsewhere).fold(0, u32::saturating_add)
+    }
+
+    /// Whether a seat can take one request more, by what is known of its places.
+    pub fn has_room(&self, seat: &Seat) -> bool {
+        let most = self.spec.max_inflight.filter(|_| self.models().is_some());
+        self.capacity(seat).is_none_or(|capacity| seat.load() < capacity)
+            && most.is_none_or(|most| self.inflight() < most.max(1))
+    }
+
+    /// What a seat counts for beside others.
+    pub fn size(&self, seat: &Seat) -> u64 {
+        u64::from(self.capacity(seat).unwrap_or(SLOTS_NOMINAL)) * u64::from(self.spec.weight.max(1))
+    }
+
+    /// What it counts for beside others, with all that it has loaded.
+    pub fn places(&self) -> u64 {
+        match &self.seats {
+            Seats::One(seat) => self.size(seat),
+            Seats::Many(models) => {
+                let here = models.list.iter().filter(|model| model.state.is_here());
+                here.map(|model| self.size(&model.seat)).fold(0, u64::saturating_add)
+            }
+        }
+    }
+
+    /// When it, or a model there, is to be asked again.
+    pub fn returns(&self, now: Duration) -> impl Iterator<Item = Duration> {
+        let models = self.models().into_iter().flat_map(move |models| &models.list);
+        let of_models = models.filter_map(move |model| model.health.standing(now).until());
+        self.health.standing(now).until().into_iter().chain(of_models)
+    }
+
+    /// Requests that it can have at once with what is loaded; none means no limit.
+    fn capacity_now(&self) -> Option<u32> {
+        match &self.seats {
+            Seats::One(seat) => self.capacity(seat),
+            Seats::Many(models) => {
+                let here = || models.list.iter().filter(|model| model.state.is_here());
+                let told: Option<Vec<_>> = here().map(|model| self.capacity(&model.seat)).collect();
+                self.spec.max_inflight.or_else(|| told.map(|told| told.into_iter().fold(0, u32::saturating_add)))
+            }
+        }
+    }
+
+    /// It is about to be asked how it is.
     pub fn asking(&mut self) {
-        self.inflight_max = self.inflight;
+        if let Some(seat) = self.seat_mut(Want::Any) {
+            seat.asking();
+        }
     }
 
-    /// Between the question and the answer requests of ours may have come and gone, and nobody knows which of them the
-    /// peer has counted. Taking all of them for counted errs by a request too many at the peer; the other way
-    /// round, ours would be somebody else's and keep a place that nobody uses.
+    /// It was asked how it is.
     pub fn asked(&mut self, report: Report, now: Duration) {
         self.health.asked(report.state, now);
-        self.slots = report.slots.or(self.slots);
-        self.elsewhere = match report.work {
-            Work::Untold => 0,
-            Work::Unasked => self.elsewhere,
-            Work::Told(requests) => requests.saturating_sub(self.inflight_max),
+        if let Seats::One(seat) = &mut self.seats {
+            seat.slots = report.slots.or(seat.slots);
+            seat.asked(report.work);
+        }
+    }
+
+    /// A request for this is about to go there.
+    pub fn begin(&mut self, want: Want, claims: u64, now: Duration) -> Kinds {
+        if let Some(seat) = self.seat_mut(want) {
+            seat.take(claims);
+        }
+        let of_model = self.model_mut(want).map(|model| model.begin(now));
+        Kinds { of_peer: self.health.begin(now), of_model }
+    }
+
+    /// An answer has begun well.
+    pub fn began(&mut self, want: Want, kinds: Kinds) {
+        self.health.began(kinds.of_peer);
+        if let (Some(model), Some(kind)) = (self.model_mut(want), kinds.of_model) {
+            model.health.began(kind);
+        }
+    }
+
+    /// A request has ended. Of a peer with many models only a connection that it did not take is its own fault.
+    pub fn ended(&mut self, want: Want, outcome: Outcome, kinds: Kinds, judge: &mut Judge<'_>) {
+        let of_peer = match (outcome, kinds.of_model) {
+            (Outcome::Failed(Failure::Connect) | Outcome::Unjudged, _) | (_, None) => outcome,
+            (_, Some(_)) => Outcome::Served,
         };
+        self.health.ended(of_peer, kinds.of_peer, judge);
+        let of_model = if outcome == Outcome::Failed(Failure::Connect) { Outcome::Unjudged } else { outcome };
+        if let (Some(model), Some(kind)) = (self.model_mut(want), kinds.of_model) {
+            model.health.ended(of_model, kind, judge);
+        }
+    }
+
+    fn model_mut(&mut self, want: Want) -> Option<&mut Model> {
+        let Want::Model(model) = want else { return None };
+        self.models_mut()?.get_mut(model)
     }
 
     fn is_here(&self) -> bool {
         self.presence == Presence::Here
     }
+}
+
+/// Whether a request is one that tries a peer, or the model there.
+#[derive(Clone, Copy, Debug)]
+pub struct Kinds {
+    of_peer: Kind,
+    of_model: Option<Kind>,
 }
 
 /// The peers, in the order in which they were named.
@@ -177,8 +314,8 @@ pub struct Roster {
 
 impl Roster {
     /// Exactly these exist. Who was known keeps its counts and its health; who is not named any more gets no new
-    /// request and ends with its last one. The ids of those that are gone are returned.
-    pub fn set(&mut self, named: impl IntoIterator<Item = (PeerId, Spec)>) -> Vec<PeerId> {
+    /// request and ends with its last one. Those that are gone are returned.
+    pub fn set(&mut self, named: impl IntoIterator<Item = (PeerId, Spec)>) -> Vec<Peer> {
         let mut former = std::mem::take(&mut self.peers);
         for (id, spec) in named {
             if self.get(id).is_some() {
@@ -188,8 +325,8 @@ impl Roster {
             let peer = known.unwrap_or_else(|| Peer::new(id, spec));
             self.peers.push(Peer { spec, presence: Presence::Here, ..peer });
         }
-        let gone = former.iter().map(|peer| peer.id).collect();
-        let busy = former.into_iter().filter(|peer| peer.inflight > 0);
+        let gone = former.clone();
+        let busy = former.into_iter().filter(|peer| peer.inflight() > 0);
         self.peers.extend(busy.map(|peer| Peer { presence: Presence::Leaving, ..peer }));
         gone
     }
@@ -197,6 +334,30 @@ impl Roster {
     /// Those that may get requests.
     pub fn here(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter().filter(|peer| peer.is_here())
+    }
+
+    /// The same, to be changed.
+    pub fn here_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.peers.iter_mut().filter(|peer| peer.is_here())
+    }
+
+    /// Whether any peer loads and unloads models.
+    pub fn has_models(&self) -> bool {
+        self.here().any(|peer| peer.models().is_some())
+    }
+
+    /// What a request for a model of this name wants: that model where some peer has it, else whatever runs.
+    pub fn want(&self, model: Option<ModelId>) -> Want {
+        let known = |peer: &Peer| Some(peer.models()?.get(model?)?.id);
+        self.here().find_map(known).map_or(Want::Any, Want::Model)
+    }
+
+    /// Those that have what is wanted, each with its seat. What no peer of many models has goes to one of them only if
+    /// there is no other.
+    pub fn seats(&self, want: Want) -> impl Iterator<Item = (&Peer, &Seat)> {
+        let is_open = want != Want::Any || !self.here().any(|peer| peer.models().is_none());
+        let may_have = move |peer: &&Peer| is_open || peer.models().is_none();
+        self.here().filter(may_have).filter_map(move |peer| Some((peer, peer.seat(want)?)))
     }
 
     /// Those that leave are among them.
@@ -211,16 +372,16 @@ impl Roster {
 
     /// Ends those that leave and have no request any more.
     pub fn sweep(&mut self) {
-        self.peers.retain(|peer| peer.is_here() || peer.inflight > 0);
+        self.peers.retain(|peer| peer.is_here() || peer.inflight() > 0);
     }
 
     /// How each stands, in the order in which they were named; those that leave come last.
     pub fn statuses(&self, now: Duration) -> impl Iterator<Item = Status> {
         self.peers.iter().map(move |peer| Status {
             id: peer.id,
-            inflight: peer.inflight,
-            elsewhere: peer.elsewhere,
-            capacity: peer.capacity(),
+            inflight: peer.inflight(),
+            elsewhere: peer.elsewhere(),
+            capacity: peer.capacity_now(),
             standing: peer.health.standing(now),
             leaving: !peer.is_here(),
         })

@@ -2,10 +2,11 @@
 //! Decides nothing.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The reason of one choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
     /// Its client named a session that is at home there.
     Session,
@@ -23,6 +24,14 @@ pub enum Why {
     RandomTwo { load: u32, capacity: Option<u32> },
     /// It was its turn.
     Turn,
+    /// No other had the model loaded.
+    Loaded,
+    /// It was waited for while its model was loaded for somebody else.
+    Loading,
+    /// Its model was loaded into a free place.
+    FreePlace,
+    /// Its model was loaded in the place of that one.
+    SwappedOut { model: Arc<str> },
     /// No other was alive.
     OnlyOneAlive,
     /// No other had room.
@@ -51,6 +60,10 @@ impl fmt::Display for Why {
             Self::LeastBusy { load, capacity } => f.write_str("least-busy").and_then(|()| share(f, load, capacity)),
             Self::RandomTwo { load, capacity } => f.write_str("random-two").and_then(|()| share(f, load, capacity)),
             Self::Turn => f.write_str("turn"),
+            Self::Loaded => f.write_str("loaded"),
+            Self::Loading => f.write_str("loading"),
+            Self::FreePlace => f.write_str("free place"),
+            Self::SwappedOut { model } => write!(f, "swapped out {model}"),
             Self::OnlyOneAlive => f.write_str("only one alive"),
             Self::OnlyOneFree => f.write_str("only one free"),
             Self::Trial => f.write_str("trial"),
@@ -72,6 +85,7 @@ mod tests {
             (Why::Prefix { blocks: 1 }, "prefix 1 block"),
             (Why::Prefix { blocks: 3 }, "prefix 3 blocks"),
             (Why::Waited { time: Duration::from_millis(1240) }, "waited 1.2 s for its prefix"),
+            (Why::SwappedOut { model: "qwen".into() }, "swapped out qwen"),
             (Why::OnlyOneAlive, "only one alive"),
             (Why::Failover { failed: 2 }, "failover 2"),
         ];

@@ -150,7 +150,7 @@ impl Fault {
             // Never sent; what nginx writes into its log for this.
             Self::ClientLeft | Self::Stalled => 499,
             Self::Claim(ClaimError::Full { .. }) => 429,
-            Self::Claim(ClaimError::Late { .. }) => 503,
+            Self::Claim(ClaimError::Late { .. } | ClaimError::Unloadable(_)) => 503,
             Self::TooManyConnections { .. } | Self::BodiesFull { .. } | Self::NoDescriptors | Self::Stopping => 503,
             Self::Refused(status @ 400..=599) => *status,
             Self::Refused(_) => 502,
@@ -198,6 +198,7 @@ impl Fault {
             Self::Stalled => "client_stalled",
             Self::Claim(ClaimError::Full { .. }) => "queue_full",
             Self::Claim(ClaimError::Late { .. }) => "queue_timeout",
+            Self::Claim(ClaimError::Unloadable(_)) => "model_failed_to_load",
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable => "upstream_unreachable",
             Self::ConnectLate | Self::Late(_) => "upstream_timeout",
             Self::Assemble(AssembleError::AnswerTooLarge(_) | AssembleError::EventTooLarge(_)) => "answer_too_large",

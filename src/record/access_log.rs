@@ -38,7 +38,7 @@ pub fn line(record: &Record) -> String {
     line.text("dialect", record.dialect.as_deref());
     line.number("request_bytes", Some(record.request_bytes));
     line.number("bytes", Some(record.answer_bytes));
-    line.text("why", record.why.map(|why| why.to_string()).as_deref());
+    line.text("why", record.why.as_ref().map(ToString::to_string).as_deref());
     line.number("queue_ms", millis(record.queue_wait.unwrap_or_default()));
     line.number("retries", Some(u64::from(record.retries)));
     line.number("first_byte_ms", record.first_byte_after.and_then(millis));

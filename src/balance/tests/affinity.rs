@@ -202,5 +202,5 @@ fn what_was_not_cached_after_all_is_written_again() {
     for _ in 0..80 {
         whys = (0..20).map(|conversation| answered(&mut pool, (conversation, conversation), 0)).collect();
     }
-    assert_eq!(whys, [Why::OnlyOneFree; 20]);
+    assert_eq!(whys, [const { Why::OnlyOneFree }; 20]);
 }

@@ -119,7 +119,7 @@ impl Caller {
             }
             Event::Next => self.next(),
             Event::Expire => {
-                for ticket in self.pool.balancer.expire(now) {
+                for (ticket, _) in self.pool.balancer.expire(now) {
                     self.waits_no_more(ticket);
                 }
             }
@@ -157,6 +157,7 @@ impl Caller {
             Decision::Refuse(refusal) => match refusal.reason {
                 Reason::QueueFull => assert!(self.waiting.len() >= self.pool.balancer.settings.queue_max),
                 Reason::Unreachable => assert!(before.iter().all(|(peer, _)| request.tried.contains(peer))),
+                Reason::Unloadable => panic!("nobody loads models"),
                 Reason::Busy => assert_eq!(self.pool.balancer.settings.queue_max, 0),
             },
         }
@@ -265,7 +266,8 @@ fn request(priority: u8, tried: u8, conversation: u8, session: Option<u8>) -> Re
     let mut hasher = prefix::Hasher::default();
     hasher.part(&vec![conversation; usize::from(conversation) * prefix::BLOCK_BYTES]);
     let tried = NAMES.iter().enumerate().filter(|(at, _)| tried & 1 << at != 0).map(|(_, name)| id(name)).collect();
-    Request { priority, session: session.map(u64::from), prefix: Some(hasher.finish()), turn: Turn::First, tried }
+    let session = session.map(u64::from);
+    Request { priority, session, prefix: Some(hasher.finish()), tried, ..Request::default() }
 }
 
 proptest! {

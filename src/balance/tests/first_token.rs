@@ -296,14 +296,15 @@ fn replicas_share_homes_only_where_answers_show_it() {
         let mut pool = Pool::new(Settings::default(), &four(slots(4)));
         homes_know(&mut pool, cached_tokens);
         // Half of it is known where it is not at home.
-        let candidates: Vec<_> = pool.balancer.roster.here().map(Candidate::from).collect();
+        let candidates: Vec<_> =
+            pool.balancer.roster.seats(Want::Any).map(|(peer, seat)| Candidate::new(peer, seat)).collect();
         let home = |request: &Request| {
             name(policy::favourite(request.prefix.as_ref().unwrap().anchor(), &candidates).unwrap().id)
         };
         let at_home = (100..200).filter(|conversation| {
             let short = prompt(*conversation, 40);
             let away = NAMES.into_iter().find(|name| *name != home(&short)).unwrap();
-            pool.balancer.affinity.note(short.prefix.as_ref().unwrap(), id(away), SentTo::Elsewhere);
+            pool.balancer.affinity.note(short.prefix.as_ref().unwrap(), seat(away), SentTo::Elsewhere);
             let assignment = pool.go(prompt(*conversation, 80));
             let is_home = name(assignment.peer()) == home(&short);
             pool.end(assignment, Outcome::Unjudged);
@@ -333,11 +334,11 @@ fn a_prompt_is_known_where_it_was_sent_however_many_know_its_beginning() {
     let mut pool = Pool::new(Settings::default(), &four(slots(4)));
     let (mine, other) = (fingerprint(&[(1, 60), (2, 20)]), fingerprint(&[(1, 60), (3, 20)]));
     let affinity = &mut pool.balancer.affinity;
-    affinity.note(&mine, id("a"), SentTo::Elsewhere);
+    affinity.note(&mine, seat("a"), SentTo::Elsewhere);
     for peer in 0..20 {
-        affinity.note(&other, PeerId::of(&peer.to_string()), SentTo::Elsewhere);
+        affinity.note(&other, seat(&peer.to_string()), SentTo::Elsewhere);
     }
-    assert_eq!((affinity.known(&mine, id("a")), affinity.known(&other, id("a"))), (80, 60));
+    assert_eq!((affinity.known(&mine, seat("a")), affinity.known(&other, seat("a"))), (80, 60));
 }
 
 #[test]
@@ -426,7 +427,7 @@ fn servers_that_tell_nothing_are_measured_by_what_was_sent_there() {
         pool.pass(SECOND);
         pool.end(assignment, Outcome::Served);
     }
-    let blocks: Vec<_> = pool.balancer.roster.here().filter_map(|peer| peer.pace.seen().0).collect();
+    let blocks: Vec<_> = pool.balancer.roster.seats(Want::Any).filter_map(|(_, seat)| seat.pace.seen().0).collect();
     assert_eq!(blocks, [Duration::from_millis(100); 2]);
     assert!((200..208).all(|conversation| matches!(pool.claim(prompt(conversation, 80)), Decision::Go(_))));
 }

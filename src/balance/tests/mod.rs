@@ -9,6 +9,7 @@ mod queue;
 
 use std::time::Duration;
 
+use super::seat::{SeatId, Want};
 use super::*;
 
 /// A pool whose peers are called `a`, `b`, `c`, …
@@ -19,6 +20,11 @@ struct Pool {
 
 fn id(name: &str) -> PeerId {
     PeerId::of(name)
+}
+
+/// The seat of a peer that has one.
+fn seat(name: &str) -> SeatId {
+    SeatId::of(id(name), Want::Any)
 }
 
 fn name(id: PeerId) -> &'static str {

@@ -69,7 +69,7 @@ fn a_queue_is_bounded_in_number_and_time() {
     assert_eq!(pool.shown(any()), "QueueFull 30s");
     assert_eq!(pool.balancer.wake_at(pool.now), Some(Duration::from_secs(30)));
     assert_eq!(pool.balancer.expire(Duration::from_secs(29)), []);
-    assert_eq!(pool.balancer.expire(Duration::from_secs(30)), [first]);
+    assert_eq!(pool.balancer.expire(Duration::from_secs(30)), [(first, Reason::Busy)]);
     assert_eq!(pool.balancer.expire(Duration::from_secs(30)), []);
     assert_eq!(pool.balancer.position(second), Some(0));
     pool.balancer.leave(second);
@@ -97,7 +97,7 @@ fn who_has_tried_everybody_who_is_left_waits_no_more() {
     let anywhere = pool.wait(any());
     assert_eq!(pool.balancer.expire(pool.now), []);
     pool.balancer.set_peers([(id("a"), slots(1))]);
-    assert_eq!(pool.balancer.expire(pool.now), [only_b]);
+    assert_eq!(pool.balancer.expire(pool.now), [(only_b, Reason::Unreachable)]);
     // Where nobody is, somebody may come.
     let only_b = pool.wait(after(&["x"]));
     pool.balancer.set_peers([]);

@@ -41,7 +41,7 @@ impl Dispatch<'_> {
                 () = gateway.lifecycle.is_over() => Err(Fault::Stopping.into()),
             }?;
             self.wait_for_probation(client, claim.peer().id()).await?;
-            self.record.chosen(claim.peer().url(), claim.why());
+            self.record.chosen(claim.peer().url(), claim.why().cloned());
             self.attempt.others = receipt::others(&pool, claim.peer(), self.terms.explain);
             if let Some(conversation) = &self.terms.conversation {
                 pool.settle_session(conversation.key, claim.peer().id());

@@ -10,6 +10,7 @@ use crate::upstream::{Claim, ClaimError, Fate, Placement, Pool, Queued};
 
 use super::client::{Client, Intake, WaitStatus, wait_with};
 use super::dispatch::Dispatch;
+use super::terms::Terms;
 
 impl Dispatch<'_> {
     /// A place at the next peer. Waits in the pool's queue if it must, as long as the client does.
@@ -44,7 +45,8 @@ impl Dispatch<'_> {
     fn request(&self) -> Request {
         let (prefix, tried) = (self.terms.prefix.clone(), self.tries.tried.clone());
         let turn = if self.tries.held_since.is_some() { Turn::Again } else { Turn::First };
-        Request { priority: self.terms.priority, session: self.terms.session, prefix, turn, tried }
+        let Terms { priority, model, session, .. } = *self.terms;
+        Request { priority, model, session, prefix, turn, tried }
     }
 
     /// A peer broke off before it answered. Returns when the request may be sent again, because the peer cannot be at

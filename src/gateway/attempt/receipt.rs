@@ -47,7 +47,7 @@ impl<'a> Receipt<'a> {
         if explain == Explain::No {
             return Ok(());
         }
-        let (peer, why) = (self.record.peer.as_deref(), self.record.why.map(|why| why.to_string()));
+        let (peer, why) = (self.record.peer.as_deref(), self.record.why.as_ref().map(ToString::to_string));
         let told = [("X-Toolgate-Peer", peer), ("X-Toolgate-Why", why.as_deref()), ("X-Toolgate-Others", self.others)];
         for (name, value) in told {
             if let Some(value) = value {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::balance::{Fingerprint, PeerId};
+use crate::balance::{Fingerprint, ModelId, PeerId};
 use crate::gateway::addressed::Addressed;
 use crate::gateway::kept_stream::{Conversation, Resumption};
 use crate::upstream::{Need, Pool};
@@ -20,6 +20,8 @@ pub struct Terms {
     pub resumption: Option<Resumption>,
     /// The conversation whose stream the server keeps for the client.
     pub conversation: Option<Conversation>,
+    /// The model that the request names, where its body was read.
+    pub model: Option<ModelId>,
     /// The session that the client named, and what the prompt begins with.
     pub session: Option<u64>,
     pub prefix: Option<Fingerprint>,

@@ -40,7 +40,7 @@ impl Claim {
     }
 
     /// Why this peer, where it was chosen.
-    pub fn why(&self) -> Option<Why> {
+    pub fn why(&self) -> Option<&Why> {
         self.place.as_ref().map(Place::why)
     }
 

@@ -17,8 +17,8 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::balance::{
-    Assignment, Balancer, Decision, HealthState, Outcome, PeerId, Refusal, Report, Request, Reuse, Settings, Sight,
-    Status, Ticket, Why,
+    Assignment, Balancer, Decision, HealthState, ModelId, Outcome, PeerId, Reason, Refusal, Report, Request, Reuse,
+    Settings, Sight, Status, Ticket, Why,
 };
 use crate::upstream::lock::lock;
 
@@ -39,7 +39,7 @@ pub struct Places {
 #[derive(Debug)]
 struct Ledger {
     balancer: Balancer,
-    waiting: HashMap<Ticket, oneshot::Sender<Place>>,
+    waiting: HashMap<Ticket, oneshot::Sender<Result<Place, Reason>>>,
     /// Those that may get requests, and those that leave.
     known: HashMap<PeerId, Arc<Peer>>,
 }
@@ -146,6 +146,13 @@ impl Places {
         statuses.filter_map(|status| Some((Arc::clone(ledger.known.get(&status.id)?), status))).collect()
     }
 
+    /// Where a model does not load, each with what the box said of it.
+    pub fn failures(&self, model: ModelId) -> Vec<(Arc<Peer>, Option<Arc<str>>)> {
+        let ledger = lock(&self.ledger);
+        let failures = ledger.balancer.failures(model, self.now());
+        failures.into_iter().filter_map(|(peer, word)| Some((Arc::clone(ledger.known.get(&peer)?), word))).collect()
+    }
+
     /// Requests that wait.
     pub fn waiting(&self) -> usize {
         lock(&self.ledger).balancer.waiting()
@@ -198,9 +205,10 @@ impl Places {
         let given: Vec<_> = {
             let ledger = &mut *lock(&self.ledger);
             let now = self.now();
-            for ticket in ledger.balancer.expire(now) {
-                // Without its sender it learns that there was no place.
-                ledger.waiting.remove(&ticket);
+            for (ticket, reason) in ledger.balancer.expire(now) {
+                if let Some(give) = ledger.waiting.remove(&ticket) {
+                    let _ = give.send(Err(reason));
+                }
             }
             let woken = ledger.balancer.next(now);
             woken
@@ -211,7 +219,7 @@ impl Places {
         // Outside the lock: a place that nobody takes is dropped here, and comes back through it.
         for (give, place) in given {
             if let Some(give) = give {
-                let _ = give.send(place);
+                let _ = give.send(Ok(place));
             }
         }
         self.moved.notify_one();
@@ -241,8 +249,8 @@ impl Place {
     }
 
     /// Why there.
-    pub fn why(&self) -> Why {
-        self.why
+    pub fn why(&self) -> &Why {
+        &self.why
     }
 
     /// What became of the request, for when the place is given back. The first word counts: what follows a failure
@@ -297,13 +305,13 @@ impl Drop for Place {
 pub struct Waiting {
     places: Arc<Places>,
     ticket: Ticket,
-    given: oneshot::Receiver<Place>,
+    given: oneshot::Receiver<Result<Place, Reason>>,
 }
 
 impl Waiting {
-    /// The place, once there is one; `None` when that took too long.
-    pub async fn place(&mut self) -> Option<Place> {
-        (&mut self.given).await.ok()
+    /// The place, once there is one, or why there will be none.
+    pub async fn place(&mut self) -> Result<Place, Reason> {
+        (&mut self.given).await.unwrap_or(Err(Reason::Busy))
     }
 
     /// How many are before it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::balance::{HealthState, PeerId, Reason, Refusal, Request, Status};
+use crate::balance::{HealthState, ModelId, PeerId, Reason, Refusal, Request, Status};
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
@@ -57,7 +57,7 @@ pub enum Placement {
 }
 
 /// Why no peer was claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
     #[error("every server of the pool is busy, and so many requests wait that no more may")]
     Full { retry_after: Duration },
@@ -65,6 +65,9 @@ pub enum ClaimError {
     Late { retry_after: Duration },
     #[error("no server of the pool can be reached")]
     Unreachable,
+    /// Who says what of it.
+    #[error("the model does not load{0}")]
+    Unloadable(String),
 }
 
 impl Pool {
@@ -123,11 +126,15 @@ impl Pool {
     /// A place at the best peer, or in the queue.
     pub async fn claim(self: &Arc<Self>, request: Request, need: Need) -> Result<Placement, ClaimError> {
         self.lasting.learn().await;
-        let (tried, session) = (request.tried.clone(), request.session);
+        let (tried, session, model) = (request.tried.clone(), request.session, request.model);
         match (self.lasting.places.enter(request), need) {
             (Entry::Place(place), _) => self.claimed(place).map(Placement::Claim),
-            (Entry::Waiting(waiting), Need::Slot) => Ok(Placement::Queued(Queued { pool: Arc::clone(self), waiting })),
-            (Entry::Refused(Refusal { reason: Reason::Unreachable, .. }), _) => Err(ClaimError::Unreachable),
+            (Entry::Waiting(waiting), Need::Slot) => {
+                Ok(Placement::Queued(Queued { pool: Arc::clone(self), model, waiting }))
+            }
+            (Entry::Refused(Refusal { reason: reason @ (Reason::Unreachable | Reason::Unloadable), .. }), _) => {
+                Err(self.late(reason, model))
+            }
             (Entry::Refused(Refusal { retry_after, .. }), Need::Slot) => Err(ClaimError::Full { retry_after }),
             (Entry::Waiting(_) | Entry::Refused(_), Need::NoSlot) => {
                 self.claim_without_slot(&tried, session).map(Placement::Claim)
@@ -183,6 +190,26 @@ impl Pool {
             .or_else(|| untried().find(|status| status.standing.is_awake()))
             .or_else(|| untried().next())?;
         self.lasting.places.peer(chosen.id)
+    }
+
+    /// Why a request that waited has no place.
+    fn late(&self, reason: Reason, model: Option<ModelId>) -> ClaimError {
+        match reason {
+            Reason::Unreachable => ClaimError::Unreachable,
+            Reason::Unloadable => ClaimError::Unloadable(self.failures(model)),
+            Reason::Busy | Reason::QueueFull => ClaimError::Late { retry_after: self.lasting.places.retry_after() },
+        }
+    }
+
+    /// Where a model does not load, in words behind a sentence.
+    fn failures(&self, model: Option<ModelId>) -> String {
+        let failures = model.map(|model| self.lasting.places.failures(model)).unwrap_or_default();
+        let told = failures.iter().map(|(peer, word)| match word {
+            Some(word) => format!("{} ({word})", peer.name()),
+            None => peer.name().to_owned(),
+        });
+        let told: Vec<_> = told.collect();
+        if told.is_empty() { String::new() } else { format!(" at {}", told.join(", ")) }
     }
 
     fn claimed(&self, place: Place) -> Result<Claim, ClaimError> {
@@ -255,6 +282,7 @@ impl Pool {
 #[derive(Debug)]
 pub struct Queued {
     pool: Arc<Pool>,
+    model: Option<ModelId>,
     waiting: Waiting,
 }
 
@@ -262,8 +290,8 @@ impl Queued {
     /// The place, once it is this request's turn.
     pub async fn claim(&mut self) -> Result<Claim, ClaimError> {
         match self.waiting.place().await {
-            Some(place) => self.pool.claimed(place),
-            None => Err(ClaimError::Late { retry_after: self.pool.lasting.places.retry_after() }),
+            Ok(place) => self.pool.claimed(place),
+            Err(reason) => Err(self.pool.late(reason, self.model)),
         }
     }
 

@@ -61,7 +61,7 @@ async fn a_wait_ends_in_time() {
     let keeper = Arc::clone(&places);
     let keeper = tokio::spawn(async move { keeper.keep_time().await });
     let Entry::Waiting(mut second) = enter(&places) else { panic!() };
-    assert!(second.place().await.is_none());
+    assert!(second.place().await.is_err());
     assert_eq!(places.waiting(), 0);
     keeper.abort();
 }
@@ -144,7 +144,7 @@ proptest! {
                 Event::Leave(_) => {}
                 Event::Take => waiting.retain_mut(|entry| match entry.given.try_recv() {
                     Ok(place) => {
-                        running.push(place);
+                        running.push(place.expect("somebody waits for it"));
                         false
                     }
                     Err(_) => true,

@@ -1,0 +1,276 @@
+//! Loads of models: which is loaded where for those that wait, and which makes room for it.
+//! Places no request: who waits for a model is placed once it is there. How a swap goes is `swap`'s.
+//!
+//! A model that is loaded or loading somewhere is waited for there. One that is nowhere gets a free place, else that of
+//! one that is idle and not waited for and has stayed for as long as it took to load; of those the least wanted. Who
+//! has waited for three loads gets the place of one that is waited for, too. Another copy is loaded where that is
+//! sooner than waiting, and nobody wants the one that makes room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::balancer::Balancer;
+use super::models::{Model, ModelState, Models};
+use super::pace::mean;
+use super::policy::{self, Candidate};
+use super::roster::{Peer, PeerId};
+use super::seat::{ModelId, Want};
+use super::swap::{Departure, Order, Step, Swap};
+
+/// What a load takes before any was seen.
+const LOAD_AT_FIRST: Duration = Duration::from_secs(20);
+/// Who has waited for so many loads of its model gets the place of one that is wanted.
+const PATIENCE_LOADS: u32 = 3;
+
+/// A model that requests wait for.
+struct Wanted<'q> {
+    model: ModelId,
+    /// Since when the first of them waits, how many do, and who has failed the first.
+    since: Duration,
+    waiting: u32,
+    tried: &'q [PeerId],
+}
+
+/// A model that may make room.
+struct Victim<'b> {
+    peer: &'b Peer,
+    model: &'b Model,
+    copies: usize,
+    demand: f64,
+}
+
+impl Balancer {
+    /// What boxes are to do now, for those that wait. Each order is to be answered with `answered`, and what comes of
+    /// it is told with `catalog`.
+    pub fn orders(&mut self, now: Duration) -> Vec<Order> {
+        if !self.roster.has_models() {
+            return Vec::new();
+        }
+        let wanted: Vec<_> = self.wanted(now).iter().map(|wanted| wanted.model).collect();
+        for models in self.roster.here_mut().filter_map(Peer::models_mut) {
+            models.give_up(|model| wanted.contains(&model), now);
+        }
+        // Each one changes what the next may do, and there is one at a time on a box.
+        for _ in 0..self.roster.here().count() {
+            let Some((peer, swap)) = self.swap_due(now) else { break };
+            if let Some(models) = self.roster.get_mut(peer).and_then(Peer::models_mut) {
+                models.swap = Some(swap);
+            }
+        }
+        let order = |peer: &mut Peer| {
+            let id = peer.id;
+            peer.models_mut()?.next_order(id, now)
+        };
+        self.roster.here_mut().filter_map(order).collect()
+    }
+
+    /// How long a model takes to load: as was seen, of this model or else of any.
+    pub fn load_time(&self, model: ModelId) -> Duration {
+        let all = || self.roster.here().filter_map(Peer::models).flat_map(|models| &models.list);
+        let of_it = mean(all().filter(|other| other.is(model)).filter_map(Model::load_time));
+        of_it.or_else(|| mean(all().filter_map(Model::load_time))).unwrap_or(LOAD_AT_FIRST)
+    }
+
+    /// Where a model does not load, each with what the box said of it.
+    pub fn failures(&self, model: ModelId, now: Duration) -> Vec<(PeerId, Option<Arc<str>>)> {
+        let failed = self.boxes().filter_map(|(peer, models)| Some((peer.id, models.get(model)?)));
+        let failed = failed.filter(|(_, model)| model.rests(now));
+        failed.map(|(peer, model)| (peer, model.failure.clone())).collect()
+    }
+
+    /// When the passing of time alone may begin or end a swap.
+    pub(super) fn loads_at(&self, now: Duration) -> Option<Duration> {
+        if !self.roster.has_models() {
+            return None;
+        }
+        let wanted = self.wanted(now);
+        let hungry = wanted.iter().map(|one| one.since.saturating_add(self.patience(one.model)));
+        let boxes = || self.roster.here().filter_map(Peer::models);
+        let limits = boxes().filter_map(|models| models.swap?.limit());
+        let of_boxes = boxes().flat_map(|models| {
+            let stays = |model: &Model| model.since.saturating_add(self.load_time_of(model));
+            let each = models.list.iter().flat_map(move |model| [model.rests_until, stays(model)]);
+            each.chain([models.rests_until])
+        });
+        let of_boxes = of_boxes.filter(|_| !wanted.is_empty());
+        hungry.chain(limits).chain(of_boxes).filter(|moment| *moment > now).min()
+    }
+
+    fn patience(&self, model: ModelId) -> Duration {
+        self.load_time(model).saturating_mul(PATIENCE_LOADS)
+    }
+
+    fn load_time_of(&self, model: &Model) -> Duration {
+        model.load_time().unwrap_or_else(|| self.load_time(model.id))
+    }
+
+    /// The models that are waited for, by their first request. Who declines a place waits for none.
+    fn wanted(&self, now: Duration) -> Vec<Wanted<'_>> {
+        let mut wanted: Vec<Wanted<'_>> = Vec::new();
+        for (_, waiting) in self.queue.all() {
+            let Want::Model(model) = self.roster.want(waiting.request.model) else { continue };
+            if waiting.hold.is_some_and(|hold| now < hold.until) {
+                continue;
+            }
+            match wanted.iter_mut().find(|known| known.model == model) {
+                Some(known) => {
+                    known.waiting += 1;
+                    known.since = known.since.min(waiting.since);
+                }
+                None => {
+                    let tried = &waiting.request.tried;
+                    wanted.push(Wanted { model, since: waiting.since, waiting: 1, tried });
+                }
+            }
+        }
+        wanted
+    }
+
+    /// The next swap to begin, and where.
+    fn swap_due(&self, now: Duration) -> Option<(PeerId, Swap)> {
+        let wanted = self.wanted(now);
+        wanted.iter().find_map(|one| {
+            let (mut slots, mut is_coming) = (0_u64, false);
+            for (peer, models) in self.boxes().filter(|(peer, _)| !one.tried.contains(&peer.id)) {
+                let Some(model) = models.get(one.model) else { continue };
+                if !peer.health.standing(now).is_awake() {
+                    continue;
+                }
+                let is_ordered = models.swap.is_some_and(|swap| swap.model == model.id);
+                is_coming |= is_ordered || model.state == ModelState::Loading;
+                if peer.standing(Want::Model(one.model), now).is_awake() {
+                    slots = slots.saturating_add(peer.size(&model.seat));
+                }
+            }
+            match slots {
+                _ if is_coming => None,
+                0 => self.first_copy(one, &wanted, now),
+                slots => self.another_copy(one, slots, &wanted, now),
+            }
+        })
+    }
+
+    fn first_copy(&self, one: &Wanted<'_>, wanted: &[Wanted<'_>], now: Duration) -> Option<(PeerId, Swap)> {
+        let boxes = self.boxes_for(one, now);
+        let is_hungry = now.saturating_sub(one.since) >= self.patience(one.model);
+        let idle = || {
+            let may_go = |model: &Model| is_idle(model, wanted) && (is_hungry || self.has_stayed(model, now));
+            let victim = self.least_wanted(&boxes, may_go, now)?;
+            Some(victim.makes_room_for(one.model, Departure::Idle, Step::Unload, now))
+        };
+        let starved = || {
+            let victims = self.victims(&boxes, |_| is_hungry, now);
+            let victim = victims.into_iter().min_by_key(|victim| waiting_for(victim.model, wanted))?;
+            Some(victim.makes_room_for(one.model, Departure::Hunger, Step::Drain, now))
+        };
+        free_place(one.model, &boxes, now).or_else(idle).or_else(starved)
+    }
+
+    /// Where those that wait for a model would wait for longer than another copy takes to load.
+    fn another_copy(
+        &self,
+        one: &Wanted<'_>,
+        slots: u64,
+        wanted: &[Wanted<'_>],
+        now: Duration,
+    ) -> Option<(PeerId, Swap)> {
+        let wait = self.stay_with(Want::Model(one.model)).saturating_mul(one.waiting);
+        if wait / u32::try_from(slots).unwrap_or(u32::MAX).max(1) <= self.load_time(one.model) {
+            return None;
+        }
+        let boxes = self.boxes_for(one, now);
+        free_place(one.model, &boxes, now).or_else(|| {
+            let may_go = |model: &Model| {
+                is_idle(model, wanted) && self.has_stayed(model, now) && self.demand.is_none(model.id, now)
+            };
+            let victim = self.least_wanted(&boxes, may_go, now)?;
+            Some(victim.makes_room_for(one.model, Departure::Idle, Step::Unload, now))
+        })
+    }
+
+    fn boxes(&self) -> impl Iterator<Item = (&Peer, &Models)> {
+        self.roster.here().filter_map(|peer| Some((peer, peer.models()?)))
+    }
+
+    /// Where a model that is waited for could be loaded, of the first tier that has such boxes.
+    fn boxes_for(&self, wanted: &Wanted<'_>, now: Duration) -> Vec<(&Peer, &Models)> {
+        let could_load = |(peer, models): &(&Peer, &Models)| {
+            let is_loadable = |model: &Model| !model.state.is_in_memory() && !model.rests(now);
+            peer.health.standing(now).is_awake()
+                && !wanted.tried.contains(&peer.id)
+                && models.swap.is_none()
+                && models.rests_until <= now
+                && models.get(wanted.model).is_some_and(is_loadable)
+        };
+        let boxes: Vec<_> = self.boxes().filter(could_load).collect();
+        let tier = boxes.iter().map(|(peer, _)| peer.spec.tier).min();
+        boxes.into_iter().filter(|(peer, _)| Some(peer.spec.tier) == tier).collect()
+    }
+
+    fn victims<'b>(
+        &self,
+        boxes: &[(&'b Peer, &'b Models)],
+        may_go: impl Fn(&Model) -> bool,
+        now: Duration,
+    ) -> Vec<Victim<'b>> {
+        let all = boxes.iter().flat_map(|(peer, models)| models.list.iter().map(move |model| (*peer, model)));
+        let can_go = all.filter(|(_, model)| model.state.is_here() && may_go(model));
+        let victim = |(peer, model): (&'b Peer, &'b Model)| Victim {
+            peer,
+            model,
+            copies: self.copies(model.id, now),
+            demand: self.demand.of(model.id, now),
+        };
+        can_go.map(victim).collect()
+    }
+
+    /// Of which there is another copy; then by demand; then the one that was not used for longest.
+    fn least_wanted<'b>(
+        &self,
+        boxes: &[(&'b Peer, &'b Models)],
+        may_go: impl Fn(&Model) -> bool,
+        now: Duration,
+    ) -> Option<Victim<'b>> {
+        let victims = self.victims(boxes, may_go, now);
+        victims.into_iter().min_by(|a, b| {
+            let is_last = |victim: &Victim<'_>| victim.copies < 2;
+            let used = |victim: &Victim<'_>| victim.model.seat.taken_at;
+            is_last(a).cmp(&is_last(b)).then(a.demand.total_cmp(&b.demand)).then(used(a).cmp(&used(b)))
+        })
+    }
+
+    fn copies(&self, model: ModelId, now: Duration) -> usize {
+        let has_it = |(peer, models): &(&Peer, &Models)| {
+            peer.health.standing(now).is_awake() && models.get(model).is_some_and(|model| model.state.is_here())
+        };
+        self.boxes().filter(has_it).count()
+    }
+
+    /// Whether it was there for as long as it took to load.
+    fn has_stayed(&self, model: &Model, now: Duration) -> bool {
+        now.saturating_sub(model.since) >= self.load_time_of(model)
+    }
+}
+
+impl Victim<'_> {
+    fn makes_room_for(&self, model: ModelId, why: Departure, step: Step, now: Duration) -> (PeerId, Swap) {
+        (self.peer.id, Swap { victim: Some((self.model.id, why)), model, step, since: now })
+    }
+}
+
+/// Where replicas that see the same free places load it, too.
+fn free_place(model: ModelId, boxes: &[(&Peer, &Models)], now: Duration) -> Option<(PeerId, Swap)> {
+    let free = boxes.iter().filter(|(_, models)| models.has_place());
+    let free: Vec<_> = free.map(|(peer, models)| Candidate::new(peer, &models.other)).collect();
+    let peer = policy::favourite(model.key(), &free)?.id;
+    Some((peer, Swap { victim: None, model, step: Step::Load, since: now }))
+}
+
+/// Whether nobody has it, and nobody waits for it.
+fn is_idle(model: &Model, wanted: &[Wanted<'_>]) -> bool {
+    model.seat.load() == 0 && waiting_for(model, wanted) == 0
+}
+
+fn waiting_for(model: &Model, wanted: &[Wanted<'_>]) -> u32 {
+    wanted.iter().find(|one| model.is(one.model)).map_or(0, |one| one.waiting)
+}

@@ -1,0 +1,297 @@
+//! Models of a box that has more of them on its disk than in its memory: which are loaded, and how many can be.
+//! Decides nothing: which is loaded for whom is `swap`'s to say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::breaker::Kind;
+use super::health::{Health, HealthState};
+use super::roster::PeerId;
+use super::seat::{ModelId, Seat, SeatId, Want};
+use super::swap::Swap;
+
+/// What a box tells of its models.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// How many can be loaded at once; none when it does not say.
+    pub places: Option<u32>,
+    pub models: Vec<ModelReport>,
+}
+
+/// What a box tells of one model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelReport {
+    pub name: Arc<str>,
+    pub aliases: Vec<Arc<str>>,
+    pub state: ModelState,
+    /// Requests that it can have at once; none leaves what was known.
+    pub slots: Option<u32>,
+    /// Its size in bytes, where that is told.
+    pub bytes: Option<u64>,
+    /// What the box says of its last failure.
+    pub failure: Option<Arc<str>>,
+}
+
+/// How a model is at a box.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModelState {
+    #[default]
+    Unloaded,
+    /// It was to be loaded and has failed.
+    Failed,
+    Loading,
+    Loaded,
+    /// In memory as a process, and woken by the next request.
+    Sleeping,
+    /// It is being unloaded.
+    Stopping,
+}
+
+impl ModelState {
+    /// Every name that a state can have.
+    pub const NAMES: [&'static str; 6] = ["unloaded", "failed", "loading", "loaded", "sleeping", "stopping"];
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unloaded => "unloaded",
+            Self::Failed => "failed",
+            Self::Loading => "loading",
+            Self::Loaded => "loaded",
+            Self::Sleeping => "sleeping",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    /// Whether requests can go to it.
+    pub fn is_here(self) -> bool {
+        matches!(self, Self::Loaded | Self::Sleeping)
+    }
+
+    /// Whether it takes a place in memory.
+    pub fn is_in_memory(self) -> bool {
+        !matches!(self, Self::Unloaded | Self::Failed)
+    }
+}
+
+/// How a model came to be where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// There was a place for it.
+    FreePlace,
+    /// In the place of that one.
+    SwappedOut(Arc<str>),
+    /// Somebody else loaded it, or it was there from the beginning.
+    Elsewise,
+}
+
+/// One model at one box.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub id: ModelId,
+    pub name: Arc<str>,
+    aliases: Vec<ModelId>,
+    pub state: ModelState,
+    /// Since when it is in that state.
+    pub since: Duration,
+    pub arrival: Arrival,
+    /// Whether it was asked for since it arrived.
+    pub is_used: bool,
+    pub seat: Seat,
+    pub health: Health,
+    /// How long it took to load, on average of the last few.
+    load_time: Option<Duration>,
+    bytes: Option<u64>,
+    pub failure: Option<Arc<str>>,
+    /// It failed to load, so often in a row, and is left alone until then.
+    failures: u32,
+    pub rests_until: Duration,
+}
+
+/// What has become of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    Arrived {
+        took: Option<Duration>,
+    },
+    Gone,
+    Failed,
+    /// It is as it was, or on its way.
+    Nothing,
+}
+
+/// The models of one box.
+#[derive(Clone, Debug)]
+pub struct Models {
+    places: Option<u32>,
+    /// The most that were ever in memory at once.
+    places_seen: usize,
+    /// For requests that name no model of the box's.
+    pub other: Seat,
+    pub list: Vec<Model>,
+    pub swap: Option<Swap>,
+    /// Nothing is loaded or unloaded before.
+    pub rests_until: Duration,
+}
+
+/// A model that failed to load is left alone for so long at first, for twice as long each time, and at most for so
+/// long.
+const REST_MIN: Duration = Duration::from_secs(60);
+const REST_MAX: Duration = Duration::from_secs(3_600);
+/// What a second of loading reads at first, in bytes: what a disk reads.
+const READS: u64 = 1_000_000_000;
+
+impl Model {
+    fn new(peer: PeerId, report: &ModelReport, now: Duration) -> Self {
+        let id = ModelId::of(&report.name);
+        Self {
+            id,
+            name: Arc::clone(&report.name),
+            aliases: Vec::new(),
+            // What failed before it was known here may be tried again.
+            state: if report.state == ModelState::Failed { ModelState::Unloaded } else { report.state },
+            since: now,
+            arrival: Arrival::Elsewise,
+            is_used: false,
+            seat: Seat::new(SeatId::of(peer, Want::Model(id))),
+            health: Health::default(),
+            load_time: None,
+            bytes: None,
+            failure: None,
+            failures: 0,
+            rests_until: Duration::ZERO,
+        }
+    }
+
+    /// Whether it goes by this name.
+    pub fn is(&self, model: ModelId) -> bool {
+        self.id == model || self.aliases.contains(&model)
+    }
+
+    /// How long it takes to load, as far as that was seen here, or its size says.
+    pub fn load_time(&self) -> Option<Duration> {
+        self.load_time.or_else(|| self.bytes.map(|bytes| Duration::from_secs((bytes / READS).max(1))))
+    }
+
+    /// Its box told how it is.
+    pub fn told(&mut self, report: &ModelReport, now: Duration) -> Event {
+        self.aliases = report.aliases.iter().map(|name| ModelId::of(name)).collect();
+        self.seat.slots = report.slots.or(self.seat.slots);
+        self.bytes = report.bytes.or(self.bytes);
+        self.failure.clone_from(&report.failure);
+        self.becomes(report.state, now)
+    }
+
+    /// It is in this state now.
+    pub fn becomes(&mut self, state: ModelState, now: Duration) -> Event {
+        let (before, since) = (self.state, self.since);
+        if before != state {
+            (self.state, self.since) = (state, now);
+        }
+        match (before, state) {
+            (_, ModelState::Loaded | ModelState::Sleeping) if !before.is_here() => {
+                let took = (before == ModelState::Loading).then(|| now.saturating_sub(since));
+                if let Some(took) = took {
+                    self.load_time = Some(self.load_time.map_or(took, |mean| mean.saturating_add(took) / 2));
+                }
+                (self.failures, self.rests_until, self.is_used) = (0, Duration::ZERO, false);
+                (self.health, self.arrival) = (Health::default(), Arrival::Elsewise);
+                Event::Arrived { took }
+            }
+            (ModelState::Loading, ModelState::Failed) => {
+                self.fails(now);
+                Event::Failed
+            }
+            (ModelState::Unloaded | ModelState::Failed, ModelState::Failed | ModelState::Unloaded) => Event::Nothing,
+            (_, ModelState::Unloaded | ModelState::Failed) => Event::Gone,
+            _ => Event::Nothing,
+        }
+    }
+
+    /// It does not load, and is left alone for a while.
+    pub fn fails(&mut self, now: Duration) {
+        let rest = REST_MIN.saturating_mul(2_u32.saturating_pow(self.failures.min(16))).min(REST_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.rests_until = now.saturating_add(rest);
+        (self.state, self.since) = (ModelState::Failed, now);
+    }
+
+    /// Whether it is left alone, since it does not load.
+    pub fn rests(&self, now: Duration) -> bool {
+        now < self.rests_until
+    }
+
+    /// How it stands at a box that is well.
+    pub fn standing(&self, now: Duration) -> HealthState {
+        match (self.state, self.health.standing(now)) {
+            (ModelState::Loaded, standing) => standing,
+            (ModelState::Sleeping, HealthState::Serves) => HealthState::Sleeping,
+            (ModelState::Sleeping, standing) => standing,
+            _ => HealthState::Loading,
+        }
+    }
+
+    /// A request is about to go there.
+    pub fn begin(&mut self, now: Duration) -> Kind {
+        self.is_used = true;
+        self.health.begin(now)
+    }
+}
+
+impl Models {
+    /// Of a box that was not known to have any. What was counted there before is counted still.
+    pub fn new(other: Seat) -> Self {
+        Self { places: None, places_seen: 0, other, list: Vec::new(), swap: None, rests_until: Duration::ZERO }
+    }
+
+    /// The box told all of its models. One that it does not name any more is gone once its last request has ended.
+    pub fn told(&mut self, peer: PeerId, catalog: &Catalog, now: Duration) -> Vec<(ModelId, Event)> {
+        self.places = catalog.places;
+        let names = |model: &Model| catalog.models.iter().any(|report| ModelId::of(&report.name) == model.id);
+        self.list.retain(|model| names(model) || model.seat.inflight > 0);
+        for model in self.list.iter_mut().filter(|model| !names(model)) {
+            model.becomes(ModelState::Unloaded, now);
+        }
+        let told = catalog.models.iter().map(|report| self.model_told(peer, report, now)).collect();
+        let here = self.list.iter().filter(|model| model.state.is_in_memory()).count();
+        self.places_seen = self.places_seen.max(here);
+        told
+    }
+
+    fn model_told(&mut self, peer: PeerId, report: &ModelReport, now: Duration) -> (ModelId, Event) {
+        let id = ModelId::of(&report.name);
+        if !self.list.iter().any(|model| model.id == id) {
+            self.list.push(Model::new(peer, report, now));
+        }
+        let event = self.get_mut(id).map(|model| model.told(report, now));
+        (id, event.unwrap_or(Event::Nothing))
+    }
+
+    /// The model of this name.
+    pub fn get(&self, model: ModelId) -> Option<&Model> {
+        self.list.iter().find(|known| known.is(model))
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, model: ModelId) -> Option<&mut Model> {
+        self.list.iter_mut().find(|known| known.is(model))
+    }
+
+    /// How many can be loaded at once: as it says, else the most that were ever seen.
+    pub fn places(&self) -> usize {
+        match self.places {
+            Some(places) => usize::try_from(places).unwrap_or(usize::MAX),
+            None => self.places_seen.max(1),
+        }
+    }
+
+    /// Whether one more can be loaded beside those that are.
+    pub fn has_place(&self) -> bool {
+        self.list.iter().filter(|model| model.state.is_in_memory()).count() < self.places()
+    }
+
+    /// All seats.
+    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.list.iter().map(|model| &model.seat).chain([&self.other])
+    }
+}

@@ -1,0 +1,271 @@
+//! Swap of one model for another at a box, in steps: the requests of the one that has to go end, it is unloaded, it is
+//! gone, the other is loaded, it is there. Each step is ordered and then awaited, and a box has one swap at a time.
+//! Which model is loaded where, and which makes room, is `loads`' to say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::balancer::Balancer;
+use super::models::{Arrival, Event, ModelState, Models};
+use super::roster::{Peer, PeerId};
+use super::seat::ModelId;
+
+/// A swap at one box.
+#[derive(Clone, Copy, Debug)]
+pub struct Swap {
+    /// Who makes room, and why that one; nobody where there is a free place.
+    pub victim: Option<(ModelId, Departure)>,
+    pub model: ModelId,
+    pub step: Step,
+    /// Since when it is at that step.
+    pub since: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nobody new goes to the victim, and its last requests end.
+    Drain,
+    /// The victim is to be unloaded, and has been ordered to be.
+    Unload,
+    Unloading,
+    /// The model is to be loaded, and has been ordered to be.
+    Load,
+    Loading,
+}
+
+/// What a box is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub peer: PeerId,
+    pub action: Action,
+    pub model: ModelId,
+    /// The model's name at that box.
+    pub name: Arc<str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Load,
+    Unload,
+}
+
+/// What a box said to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It does it; what comes of it is told by the model's state.
+    Taken,
+    /// Not now: the model has requests of others, or every place is taken.
+    Busy,
+    /// It will not.
+    Refused,
+    /// It was not reached, or did not say.
+    Silent,
+}
+
+/// A model that came, went, or did not come; for the log and the metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub peer: PeerId,
+    pub name: Arc<str>,
+    pub kind: ChangeKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// How long that took, where it was seen from its beginning.
+    Loaded {
+        took: Option<Duration>,
+        arrival: Arrival,
+    },
+    Unloaded {
+        why: Departure,
+    },
+    Failed,
+}
+
+/// Why a model was unloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Departure {
+    /// It was idle, and another was wanted.
+    Idle,
+    /// It was wanted, and another for longer.
+    Hunger,
+    /// Somebody else did it, or it fell.
+    Elsewise,
+}
+
+impl Departure {
+    /// Every name that a reason can have.
+    pub const NAMES: [&'static str; 3] = ["idle", "hunger", "elsewise"];
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Hunger => "hunger",
+            Self::Elsewise => "elsewise",
+        }
+    }
+}
+
+/// After an order that came to nothing a box is left alone for so long.
+const REST: Duration = Duration::from_secs(1);
+/// An unload takes no longer; llama.cpp kills what does not stop within ten seconds.
+const UNLOAD_MAX: Duration = Duration::from_secs(60);
+/// So long after it was taken an order to load must show.
+const LOAD_SHOWS: Duration = Duration::from_secs(10);
+
+impl Step {
+    /// How long it can last before it has come to nothing.
+    fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Unloading => Some(UNLOAD_MAX),
+            Self::Loading => Some(LOAD_SHOWS),
+            Self::Drain | Self::Unload | Self::Load => None,
+        }
+    }
+}
+
+impl Swap {
+    /// When it has come to nothing, unless something changes.
+    pub fn limit(&self) -> Option<Duration> {
+        self.step.limit().map(|limit| self.since.saturating_add(limit))
+    }
+
+    /// Whether a model is on its way out, so that nobody new goes there.
+    pub fn closes(&self, model: ModelId) -> bool {
+        matches!(self.step, Step::Drain | Step::Unload | Step::Unloading)
+            && self.victim.is_some_and(|(victim, _)| victim == model)
+    }
+
+    fn at(self, step: Step, now: Duration) -> Self {
+        Self { step, since: now, ..self }
+    }
+}
+
+impl Models {
+    /// Ends a swap that nobody wants any more, and one that comes to nothing.
+    pub fn give_up(&mut self, is_wanted: impl Fn(ModelId) -> bool, now: Duration) {
+        let Some(swap) = self.swap else { return };
+        let is_late = swap.limit().is_some_and(|limit| limit <= now);
+        match swap.step {
+            Step::Drain | Step::Unload | Step::Load if !is_wanted(swap.model) => self.swap = None,
+            Step::Unloading if is_late => self.rest(now),
+            Step::Loading if is_late => {
+                let model = self.get_mut(swap.model);
+                if let Some(model) = model.filter(|model| model.state != ModelState::Loading) {
+                    model.fails(now);
+                    self.swap = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the swap's next step asks of the box, if that can be taken now.
+    pub fn next_order(&mut self, peer: PeerId, now: Duration) -> Option<Order> {
+        let swap = self.swap.as_mut()?;
+        if swap.step == Step::Drain {
+            let victim = swap.victim.and_then(|(victim, _)| self.list.iter().find(|model| model.id == victim));
+            if victim.is_none_or(|victim| victim.seat.inflight == 0) {
+                *swap = swap.at(Step::Unload, now);
+            }
+        }
+        let (action, model, step) = match (swap.step, swap.victim) {
+            (Step::Unload, Some((victim, _))) => (Action::Unload, victim, Step::Unloading),
+            (Step::Unload, None) | (Step::Load, _) => (Action::Load, swap.model, Step::Loading),
+            (Step::Drain | Step::Unloading | Step::Loading, _) => return None,
+        };
+        *swap = swap.at(step, now);
+        let name = Arc::clone(&self.get(model)?.name);
+        Some(Order { peer, action, model, name })
+    }
+
+    /// What the box said to an order.
+    pub fn answered(&mut self, order: &Order, answer: Answer, now: Duration) {
+        let step = match order.action {
+            Action::Unload => Step::Unloading,
+            Action::Load => Step::Loading,
+        };
+        if self.swap.is_none_or(|swap| swap.step != step) {
+            return;
+        }
+        let model = self.list.iter_mut().find(|model| model.id == order.model);
+        match (order.action, answer) {
+            (Action::Load, Answer::Taken) => {
+                if let Some(model) = model.filter(|model| !model.state.is_in_memory()) {
+                    model.becomes(ModelState::Loading, now);
+                }
+            }
+            // Whether it is gone its state says.
+            (Action::Unload, Answer::Taken | Answer::Refused) => {}
+            (_, Answer::Busy | Answer::Silent) => self.rest(now),
+            (Action::Load, Answer::Refused) => {
+                if let Some(model) = model {
+                    model.fails(now);
+                }
+                self.swap = None;
+            }
+        }
+    }
+
+    /// A model has arrived, or is gone: what that is to the swap. Says how one came that it brought, or why it took
+    /// away one that is gone.
+    fn follow(&mut self, id: ModelId, event: Event, now: Duration) -> (Arrival, Departure) {
+        let Some(swap) = self.swap else { return (Arrival::Elsewise, Departure::Elsewise) };
+        let victim = swap.victim.and_then(|(victim, _)| Some(Arc::clone(&self.get(victim)?.name)));
+        match (swap.step, swap.victim, event) {
+            (Step::Loading, _, Event::Arrived { .. }) if swap.model == id => {
+                self.swap = None;
+                (victim.map_or(Arrival::FreePlace, Arrival::SwappedOut), Departure::Elsewise)
+            }
+            (Step::Loading, _, Event::Failed | Event::Gone) if swap.model == id => {
+                self.swap = None;
+                (Arrival::Elsewise, Departure::Elsewise)
+            }
+            (Step::Drain | Step::Unload | Step::Unloading, Some((victim, why)), Event::Gone) if victim == id => {
+                self.swap = Some(swap.at(Step::Load, now));
+                (Arrival::Elsewise, if swap.step == Step::Unloading { why } else { Departure::Elsewise })
+            }
+            // It has come by itself.
+            (Step::Drain | Step::Unload, _, Event::Arrived { .. }) if swap.model == id => {
+                self.swap = None;
+                (Arrival::Elsewise, Departure::Elsewise)
+            }
+            _ => (Arrival::Elsewise, Departure::Elsewise),
+        }
+    }
+
+    fn rest(&mut self, now: Duration) {
+        self.swap = None;
+        self.rests_until = now.saturating_add(REST);
+    }
+}
+
+impl Balancer {
+    /// What a box said to an order.
+    pub fn answered(&mut self, order: &Order, answer: Answer, now: Duration) {
+        if let Some(models) = self.roster.get_mut(order.peer).and_then(Peer::models_mut) {
+            models.answered(order, answer, now);
+        }
+    }
+
+    /// What has become of a model has this for the swap at its box, and for what is known of its cache.
+    pub(super) fn follow(&mut self, peer: PeerId, id: ModelId, event: Event, now: Duration) -> Option<Change> {
+        let models = self.roster.get_mut(peer)?.models_mut()?;
+        let (arrival, why) = models.follow(id, event, now);
+        let model = models.get_mut(id)?;
+        let kind = match event {
+            Event::Nothing => return None,
+            Event::Failed => ChangeKind::Failed,
+            Event::Gone => ChangeKind::Unloaded { why },
+            Event::Arrived { took } => {
+                model.arrival = arrival.clone();
+                ChangeKind::Loaded { took, arrival }
+            }
+        };
+        let (name, cache) = (Arc::clone(&model.name), model.seat.id);
+        self.affinity.emptied(cache);
+        Some(Change { peer, name, kind })
+    }
+}
