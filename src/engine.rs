@@ -5,7 +5,11 @@
 //! Sources: llama.cpp's `tools/server/README.md`, vLLM's `docs/design/metrics.md`, SGLang's
 //! `docs/references/production_metrics.md`, Ollama's `docs/api.md`.
 
+mod models;
+
 use std::time::Duration;
+
+pub use models::{Call, CatalogForm, ModelPages};
 
 /// The kind of server behind a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +35,10 @@ pub struct Row {
     pub loading: Option<Loading>,
     /// Where it tells of itself.
     pub properties: Option<Page>,
+    /// What the `Server` header of its answers says; absent where that says nothing of the engine.
+    pub signature: Option<&'static str>,
+    /// Where it tells of its models, if it loads and unloads them; whether one does its properties say.
+    pub models: Option<&'static ModelPages>,
     /// Where it tells how many requests it has.
     pub metrics: Option<Metrics>,
     /// What a request with tools needs so that a call reaches us as the text that the model wrote.
@@ -61,7 +69,8 @@ pub struct Page {
 /// How a page is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// An object with `total_slots`, `is_sleeping` and `chat_template`.
+    /// An object with `total_slots`, `is_sleeping` and `chat_template`; or with `role` and `max_instances`, where the
+    /// server has several models.
     Props,
 }
 
@@ -88,6 +97,8 @@ const OPENAI: Row = Row {
     health: None,
     loading: None,
     properties: None,
+    signature: None,
+    models: None,
     metrics: None,
     needs: Needs { inject: &[], parse: &[] },
     keeps_streams: false,
@@ -100,6 +111,8 @@ const LLAMA_CPP: Row = Row {
     health: Some("/health"),
     loading: Some(Loading { status: 503, says: "Loading model" }),
     properties: Some(Page { path: "/props", form: Form::Props }),
+    signature: Some("llama.cpp"),
+    models: Some(&models::ROUTER),
     metrics: Some(Metrics {
         path: "/metrics",
         gauges: &["llamacpp:requests_processing", "llamacpp:requests_deferred"],

@@ -2,6 +2,7 @@
 //! Decides who gets a place and counts the places; how a request reaches its peer is not its business.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::affinity::{Affinity, Belief, Reuse};
@@ -9,13 +10,13 @@ use super::choose::Options;
 use super::demand::Demand;
 use super::dispatch::{Choice, Dispatch};
 use super::health::{Failure, Judge, Outcome, State};
-use super::models::Catalog;
+use super::models::{Catalog, ModelState};
 use super::pace::{Reading, Served, Sight, Told};
 use super::policy::Turns;
 use super::queue::{Hold, Patience, Queue, Ticket, Waiting};
 use super::random::Random;
 use super::roster::{Kinds, Peer, PeerId, Report, Roster, Spec, Status};
-use super::seat::{SeatId, Want};
+use super::seat::{ModelId, SeatId, Want};
 use super::swap::Change;
 use super::why::Why;
 use super::{Request, Settings};
@@ -59,6 +60,11 @@ impl Assignment {
     /// Whether its first token is still to come.
     pub fn awaits_first_token(&self) -> bool {
         self.reading.awaits_first_token()
+    }
+
+    /// The model that it is for, where the peer has several.
+    pub fn model(&self) -> Option<ModelId> {
+        if let Want::Model(model) = self.want { Some(model) } else { None }
     }
 
     /// What decided for that peer, for people.
@@ -159,6 +165,26 @@ impl Balancer {
         peer.has_many_models();
         let told = peer.models_mut().map(|models| models.told(id, catalog, now)).unwrap_or_default();
         told.into_iter().filter_map(|(model, event)| self.follow(id, model, event, now)).collect()
+    }
+
+    /// The model that goes by this name at any peer that loads and unloads models.
+    pub fn model(&self, name: ModelId) -> Option<ModelId> {
+        if let Want::Model(model) = self.roster.want(Some(name)) { Some(model) } else { None }
+    }
+
+    /// The name of a model at a peer.
+    pub fn model_name(&self, peer: PeerId, model: ModelId) -> Option<Arc<str>> {
+        self.roster.get(peer)?.models()?.get(model).map(|model| Arc::clone(&model.name))
+    }
+
+    /// How a model is at a peer.
+    pub fn model_state(&self, peer: PeerId, model: ModelId) -> Option<ModelState> {
+        Some(self.roster.get(peer)?.models()?.get(model)?.state)
+    }
+
+    /// Whether any peer loads and unloads models.
+    pub fn has_models(&self) -> bool {
+        self.roster.has_models()
     }
 
     /// A place for a request, now or later. Who waits already and could go now goes first.

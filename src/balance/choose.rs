@@ -83,6 +83,8 @@ impl Balancer {
         let belief = prefix.map(|prefix| self.affinity.note(prefix, seat, Self::sent_to(chosen, home)));
         self.claims += 1;
         let peer = self.roster.get_mut(chosen)?;
+        // Where there is one model, it does not matter which was wanted.
+        let want = if peer.models().is_some() { want } else { Want::Any };
         let kinds = peer.begin(want, self.claims, now);
         let reading = peer.seat_mut(want)?.pace.begin(fresh, block, now);
         Some(Assignment { peer: chosen, want, seat, why, kinds, reading, belief, told: None })

@@ -13,6 +13,7 @@ use super::balancer::Balancer;
 use super::models::{Model, ModelState, Models};
 use super::pace::mean;
 use super::policy::{self, Candidate};
+use super::queue::Ticket;
 use super::roster::{Peer, PeerId};
 use super::seat::{ModelId, Want};
 use super::swap::{Departure, Order, Step, Swap};
@@ -21,6 +22,25 @@ use super::swap::{Departure, Order, Step, Swap};
 const LOAD_AT_FIRST: Duration = Duration::from_secs(20);
 /// Who has waited for so many loads of its model gets the place of one that is wanted.
 const PATIENCE_LOADS: u32 = 3;
+
+/// How it stands with a model that a request waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    pub model: Arc<str>,
+    /// Where it is about to be, if it is.
+    pub loading: Option<Loading>,
+    /// How many wait for it that are before that request.
+    pub before: usize,
+}
+
+/// A load that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loading {
+    pub peer: PeerId,
+    /// For how long, and how long it is expected to take, without the unloading before.
+    pub since: Duration,
+    pub takes: Duration,
+}
 
 /// A model that requests wait for.
 struct Wanted<'q> {
@@ -69,6 +89,31 @@ impl Balancer {
         let all = || self.roster.here().filter_map(Peer::models).flat_map(|models| &models.list);
         let of_it = mean(all().filter(|other| other.is(model)).filter_map(Model::load_time));
         of_it.or_else(|| mean(all().filter_map(Model::load_time))).unwrap_or(LOAD_AT_FIRST)
+    }
+
+    /// How it stands with the model that a request waits for; `None` where it waits for no model, or that is there.
+    pub fn awaited(&self, ticket: Ticket, now: Duration) -> Option<Awaited> {
+        let request = &self.queue.get(ticket)?.request;
+        let Want::Model(wanted) = self.roster.want(request.model) else { return None };
+        let (mut name, mut loading) = (None, None);
+        for (peer, models) in self.boxes() {
+            let Some(model) = models.get(wanted) else { continue };
+            if peer.standing(Want::Model(wanted), now).is_awake() {
+                return None;
+            }
+            name = name.or(Some(&model.name));
+            let since = match models.swap {
+                Some(swap) if swap.model == model.id => Some(swap.began),
+                _ => (model.state == ModelState::Loading).then_some(model.since),
+            };
+            loading = loading.or_else(|| {
+                let takes = self.load_time_of(model);
+                Some(Loading { peer: peer.id, since: now.saturating_sub(since?), takes })
+            });
+        }
+        let before = self.queue.all().take_while(|(other, _)| *other < ticket);
+        let before = before.filter(|(_, other)| self.roster.want(other.request.model) == Want::Model(wanted)).count();
+        Some(Awaited { model: Arc::clone(name?), loading, before })
     }
 
     /// Where a model does not load, each with what the box said of it.
@@ -254,7 +299,7 @@ impl Balancer {
 
 impl Victim<'_> {
     fn makes_room_for(&self, model: ModelId, why: Departure, step: Step, now: Duration) -> (PeerId, Swap) {
-        (self.peer.id, Swap { victim: Some((self.model.id, why)), model, step, since: now })
+        (self.peer.id, Swap { victim: Some((self.model.id, why)), model, step, since: now, began: now })
     }
 }
 
@@ -263,7 +308,7 @@ fn free_place(model: ModelId, boxes: &[(&Peer, &Models)], now: Duration) -> Opti
     let free = boxes.iter().filter(|(_, models)| models.has_place());
     let free: Vec<_> = free.map(|(peer, models)| Candidate::new(peer, &models.other)).collect();
     let peer = policy::favourite(model.key(), &free)?.id;
-    Some((peer, Swap { victim: None, model, step: Step::Load, since: now }))
+    Some((peer, Swap { victim: None, model, step: Step::Load, since: now, began: now }))
 }
 
 /// Whether nobody has it, and nobody waits for it.

@@ -65,6 +65,7 @@ use std::time::Duration;
 pub use self::affinity::Reuse;
 pub use self::balancer::{Assignment, Balancer, Decision, Reason, Refusal};
 pub use self::health::{Failure, HealthState, Outcome, State};
+pub use self::loads::{Awaited, Loading};
 pub use self::models::{Arrival, Catalog, ModelReport, ModelState};
 pub use self::pace::Sight;
 pub use self::poison::PoisonBodies;

@@ -17,8 +17,9 @@ pub struct Swap {
     pub victim: Option<(ModelId, Departure)>,
     pub model: ModelId,
     pub step: Step,
-    /// Since when it is at that step.
+    /// Since when it is at that step, and since when it goes on.
     pub since: Duration,
+    pub began: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Order {
     pub model: ModelId,
     /// The model's name at that box.
     pub name: Arc<str>,
+    /// Whether the model can be asked what it works on without being woken.
+    pub is_awake: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,8 +180,9 @@ impl Models {
             (Step::Drain | Step::Unloading | Step::Loading, _) => return None,
         };
         *swap = swap.at(step, now);
-        let name = Arc::clone(&self.get(model)?.name);
-        Some(Order { peer, action, model, name })
+        let known = self.get(model)?;
+        let (name, is_awake) = (Arc::clone(&known.name), known.state == ModelState::Loaded);
+        Some(Order { peer, action, model, name, is_awake })
     }
 
     /// What the box said to an order.

@@ -10,7 +10,7 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
 use crate::api::openai::Request;
-use crate::balance;
+use crate::balance::{self, ModelId};
 use crate::config::Queue;
 use crate::engine::ToolsMode;
 use crate::plan::{self, Head, Operation, Page, Plan, Planned, Policy, ResponseFormat, Tools};
@@ -18,7 +18,7 @@ use crate::record;
 use crate::upstream::{Family, Pool, Upstream};
 
 use super::body::{Read, Upload};
-use super::context::Context;
+use super::context::{Context, Draft};
 use super::conversation::converse;
 use super::fault::Fault;
 use super::keepalive::KeepAlive;
@@ -63,6 +63,7 @@ impl Gateway {
         let named = request.as_ref().and_then(Request::model);
         let behind = named.as_deref().and_then(|name| settings.view.behind(name));
         let model = behind.or(named.as_deref());
+        context.terms.model = model.map(ModelId::of);
         context.plan.model = model.map(Into::into);
         context.record.model.clone_from(&context.plan.model);
         let pool = pool_for(&settings.upstream, context)?;
@@ -75,6 +76,9 @@ impl Gateway {
         // Only who offers tools waits for what the servers say of their templates.
         let is_written = chat.is_some_and(Request::is_about_tools) && pool.config().tools.mode() != ToolsMode::Native;
         let family = if is_written { pool.family(model).await } else { None };
+        if is_written && pool.awaits_template(model) {
+            context.draft = Some(Draft { head, body: body.bytes.clone(), alias_for: behind.map(str::to_owned) });
+        }
         let policy = policy(&pool, family);
         let planned = match request {
             Some(request) => Plan::of(head, request, behind, &policy, &settings.limits),
@@ -91,6 +95,20 @@ impl Gateway {
         converse(session, context, &pool);
         context.keepalive = KeepAlive::of(&context.plan, &settings.limits);
         context.body.upload = instead.map_or_else(|| body.unchanged(), Upload::Instead);
+        Ok(())
+    }
+
+    /// Plans a request anew that was planned before it was known how its model writes.
+    pub(super) async fn plan_again(&self, context: &mut Context) -> Result<()> {
+        let (Some(draft), Some(pool)) = (context.draft.take(), context.terms.pool.clone()) else { return Ok(()) };
+        let Some(request) = Request::read(&draft.body) else { return Ok(()) };
+        let policy = policy(&pool, pool.family(context.plan.model.as_deref()).await);
+        let settings = Arc::clone(&context.settings);
+        let planned = Plan::of(draft.head, request, draft.alias_for.as_deref(), &policy, &settings.limits);
+        let Planned { plan, body } = planned.map_err(|e| context.fail(Fault::Request(e)))?;
+        context.plan = plan;
+        context.record.dialect = context.plan.dialect().map(str::to_owned);
+        context.body.upload = Upload::Instead(body.unwrap_or(draft.body));
         Ok(())
     }
 

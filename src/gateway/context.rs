@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use crate::answer::Pipeline;
-use crate::plan::Plan;
+use crate::plan::{Head, Plan};
 use crate::record::Record;
 use crate::upstream::Expired;
 
@@ -35,6 +36,8 @@ pub struct Context {
     pub route: Route,
     pub plan: Plan,
     pub body: RequestBody,
+    /// What it is planned of once more, when its model is there.
+    pub draft: Option<Draft>,
     pub answer: Pipeline,
     pub terms: Terms,
     pub tries: Tries,
@@ -44,6 +47,15 @@ pub struct Context {
     pub fault: Option<Fault>,
     /// Taken at the first phase, given back when the request is over.
     pub busy: Option<Busy>,
+}
+
+/// What a plan is made of.
+#[derive(Debug)]
+pub struct Draft {
+    pub head: Head,
+    pub body: Bytes,
+    /// The model behind the alias that it names, if it does.
+    pub alias_for: Option<String>,
 }
 
 impl Context {
@@ -56,6 +68,7 @@ impl Context {
             route: Route::default(),
             plan: Plan::default(),
             body: RequestBody::default(),
+            draft: None,
             answer: Pipeline::default(),
             terms: Terms::default(),
             tries: Tries::default(),

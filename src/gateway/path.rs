@@ -131,6 +131,21 @@ fn hexadecimal(digits: &[u8]) -> Option<u32> {
     u32::from_str_radix(digits, 16).ok()
 }
 
+/// Puts a parameter before those that a request's query has: servers go by the first of a name.
+pub fn add_query(request: &mut RequestHeader, parameter: &str) -> pingora::Result<()> {
+    let target = request.raw_path();
+    let (path, query) = match target.iter().position(|byte| *byte == b'?') {
+        Some(at) => (target.get(..at).unwrap_or(target), target.get(at + 1..).unwrap_or_default()),
+        None => (target, &b""[..]),
+    };
+    let mut with = [path, b"?", parameter.as_bytes()].concat();
+    if !query.is_empty() {
+        with.push(b'&');
+        with.extend_from_slice(query);
+    }
+    request.set_raw_path(&with)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

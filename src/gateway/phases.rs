@@ -99,6 +99,7 @@ impl ProxyHttp for Gateway {
         let (mut dispatch, mut client) = context.halves(self, session);
         let http_peer = dispatch.connect(&mut client).await;
         let http_peer = http_peer.map_err(|halt| context.halt(halt))?;
+        self.plan_again(context).await?;
         context.record.asked(context.body.took);
         if let Some(watch) = context.attempt.watch.clone() {
             // A client that stalls holds its server's slot too.
@@ -129,6 +130,9 @@ impl ProxyHttp for Gateway {
             return Err(context.fail(Fault::Hidden("..")));
         }
         headers::address_request(request, claim.peer().endpoint(), session, &context.id)?;
+        if let Some(guard) = context.terms.guard(claim.peer()) {
+            path::add_query(request, guard)?;
+        }
         if context.attempt.watch.is_some() {
             request.insert_header("Connection", "close")?;
         }
@@ -182,6 +186,7 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         let begun = context.begun(session);
+        context.dispatch(self, session).judge_presence(response, begun).await?;
         context.dispatch(self, session).judge_head(response, begun)?;
         context.body.release();
         context.attempt.probation = None;

@@ -110,6 +110,10 @@ fn kind(request: &RequestHeader, settings: &Settings) -> Kind {
 /// What a request is that goes to whatever server is next.
 fn of_path(request: &RequestHeader, settings: &Settings) -> Kind {
     let path = path(request);
+    if request.method == Method::POST && !is_compressed(request) && is_json(request) && settings.loads_models() {
+        // What runs beside a model's slots has to wait for the model all the same.
+        return if CHAT.iter().any(|chat| chat.as_bytes() == path) { Kind::Chat } else { Kind::Named };
+    }
     if BESIDE.iter().any(|page| page.as_bytes() == path) {
         Kind::BesideSlots
     } else if request.method != Method::POST || is_compressed(request) {

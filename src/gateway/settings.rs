@@ -49,6 +49,11 @@ impl Settings {
         self.upstream.pools().len() > 1 || !self.view.aliases.is_empty()
     }
 
+    /// Whether any server loads the model that a request names, wherever it names it.
+    pub(super) fn loads_models(&self) -> bool {
+        self.upstream.pools().iter().any(|pool| pool.has_models())
+    }
+
     /// The pools whose servers keep streams for clients that come back.
     pub(super) fn keepers(&self) -> Vec<Arc<Pool>> {
         self.upstream.pools().iter().filter(|pool| keeps(pool)).cloned().collect()

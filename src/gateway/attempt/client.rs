@@ -3,7 +3,8 @@
 //! A session of Pingora's is one; so is whatever makes requests of its own.
 
 use std::fmt;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -42,17 +43,21 @@ pub enum Intake {
 }
 
 /// How a request stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum WaitStatus {
     /// In the queue, with so many before it.
     Queued { before: Option<usize> },
+    /// Its model is not loaded; so many are before it that want the same.
+    Awaiting { model: Arc<str>, before: usize },
+    /// Its model is being loaded at that server, and how long that takes is a guess.
+    Loading { model: Arc<str>, peer: String, since: Duration, takes: Duration },
     /// A server has it.
     Asked(Option<Progress>),
 }
 
 impl WaitStatus {
     /// As a comment of an event stream.
-    pub fn comment(self) -> Bytes {
+    pub fn comment(&self) -> Bytes {
         Bytes::from(format!(": {self}\n\n"))
     }
 }
@@ -61,6 +66,11 @@ impl fmt::Display for WaitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queued { before: Some(before) } => write!(f, "queued position={}", before + 1),
+            Self::Awaiting { model, before } => write!(f, "waiting model={} position={}", word(model), before + 1),
+            Self::Loading { model, peer, since, takes } => {
+                let (model, peer) = (word(model), word(peer));
+                write!(f, "loading model={model} box={peer} seconds={} of about {}", since.as_secs(), takes.as_secs())
+            }
             Self::Asked(Some(Progress { processed, total })) => {
                 write!(f, "prefill processed={processed} total={total}")
             }
@@ -69,9 +79,23 @@ impl fmt::Display for WaitStatus {
     }
 }
 
+/// A name as one word of a comment, which is one line.
+fn word(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() || c.is_whitespace() { '_' } else { c }).collect()
+}
+
 /// Waits for something as long as the client does. `None` when the client is to be told first how its request stands.
 pub(super) async fn wait_with<T>(client: &mut dyn Client, something: impl Future<Output = T>) -> Result<Option<T>> {
     let tell_at = client.tell_at();
+    wait_until(client, tell_at, something).await
+}
+
+/// The same, until the client is to be told at this moment.
+pub(super) async fn wait_until<T>(
+    client: &mut dyn Client,
+    tell_at: Option<Instant>,
+    something: impl Future<Output = T>,
+) -> Result<Option<T>> {
     tokio::select! {
         done = something => Ok(Some(done)),
         e = client.left() => Err(e),

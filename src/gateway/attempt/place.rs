@@ -2,13 +2,14 @@
 //! Who is next is the pool's to say.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::balance::{Failure, Outcome, Request, Turn};
+use crate::balance::{Awaited, Failure, Loading, Outcome, Request, Turn};
 use crate::gateway::fault::{Fault, Halt};
 use crate::record::Retry;
 use crate::upstream::{Claim, ClaimError, Fate, Placement, Pool, Queued};
 
-use super::client::{Client, Intake, WaitStatus, wait_with};
+use super::client::{Client, Intake, WaitStatus, wait_until};
 use super::dispatch::Dispatch;
 use super::terms::Terms;
 
@@ -86,10 +87,30 @@ impl Dispatch<'_> {
 
 /// Waits until the request has its place, or was there for too long.
 async fn wait_in_queue(client: &mut dyn Client, queued: &mut Queued) -> Result<Result<Claim, ClaimError>, Halt> {
+    // Who waits for a model may have to do so for long, and hears of it soon.
+    let mut soon = queued.awaited().map(|_| Instant::now() + LOADING_TOLD_AFTER);
     loop {
-        if let Some(claim) = wait_with(client, queued.claim()).await? {
+        let tell_at = client.tell_at().map(|at| soon.map_or(at, |soon| at.min(soon)));
+        if let Some(claim) = wait_until(client, tell_at, queued.claim()).await? {
             return Ok(claim);
         }
-        client.tell(WaitStatus::Queued { before: queued.position() }).await?;
+        client.tell(standing(queued)).await?;
+        soon = None;
     }
 }
+
+/// How a request in the queue stands.
+fn standing(queued: &Queued) -> WaitStatus {
+    let Some((Awaited { model, loading, before }, peer)) = queued.awaited() else {
+        return WaitStatus::Queued { before: queued.position() };
+    };
+    match loading.zip(peer) {
+        Some((Loading { since, takes, .. }, peer)) => {
+            WaitStatus::Loading { model, peer: peer.name().to_owned(), since, takes }
+        }
+        None => WaitStatus::Awaiting { model, before },
+    }
+}
+
+/// When the client of a request whose model is not loaded hears of it first.
+const LOADING_TOLD_AFTER: Duration = Duration::from_millis(1_500);

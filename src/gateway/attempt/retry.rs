@@ -5,7 +5,7 @@ use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::api::Tokens;
-use crate::balance::{Failure, Outcome, Reuse};
+use crate::balance::{Failure, ModelState, Outcome, Reuse};
 use crate::gateway::fault::Fault;
 use crate::record::Retry;
 use crate::upstream::{Cause, Claim, Need};
@@ -26,12 +26,40 @@ pub enum Begun {
 }
 
 impl Dispatch<'_> {
+    /// The head of an answer has come: whether it is because its model was taken away meanwhile. Fails when it is, and
+    /// the request is to be placed again.
+    pub async fn judge_presence(&mut self, response: &ResponseHeader, begun: Begun) -> Result<(), Box<Error>> {
+        let is_suspect = matches!(response.status.as_u16(), 400 | 500..) && begun == Begun::No && self.is_replayable;
+        let claim = self.attempt.claim.as_ref().filter(|_| is_suspect);
+        let Some((pool, claim, model)) =
+            self.terms.pool.clone().zip(claim).and_then(|(pool, claim)| Some((pool, claim, claim.model()?)))
+        else {
+            return Ok(());
+        };
+        match pool.doubted(claim.peer(), model).await {
+            ModelState::Loaded | ModelState::Sleeping => return Ok(()),
+            // It may have fallen under this request.
+            ModelState::Failed if self.tries.failovers >= self.terms.failovers_max() => return Ok(()),
+            ModelState::Failed => self.tries.failovers += 1,
+            ModelState::Unloaded | ModelState::Loading | ModelState::Stopping => {}
+        }
+        if !self.tries.may_hold(&pool) {
+            return Ok(());
+        }
+        let what = format!("{} does not have the model any more", claim.peer().url());
+        self.retry(Retry::NotReady);
+        Err(Error::explain(ELSEWHERE, what))
+    }
+
     /// The head of an answer has come: what it says of its peer. Fails when another peer, or the same one later, is to
     /// answer instead.
     pub fn judge_head(&mut self, response: &ResponseHeader, begun: Begun) -> Result<(), Box<Error>> {
         let (Some(pool), Some(mut claim)) = (self.terms.pool.clone(), self.attempt.claim.take()) else {
             return Ok(());
         };
+        if verdict::shows(response, pool.config().engine) {
+            claim.peer().meet();
+        }
         if let Some(resumption) = self.terms.resumption
             && resumption.goes_on_elsewhere(response.status.as_u16())
         {

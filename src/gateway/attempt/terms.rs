@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::balance::{Fingerprint, ModelId, PeerId};
 use crate::gateway::addressed::Addressed;
 use crate::gateway::kept_stream::{Conversation, Resumption};
-use crate::upstream::{Need, Pool};
+use crate::upstream::{Need, Peer, Pool};
 
 use super::receipt::Explain;
 
@@ -52,6 +52,12 @@ impl Terms {
             Some(addressed) => !tried.contains(&addressed.peer.id()),
             None => self.pool.as_ref().is_some_and(|pool| pool.has_untried(tried)),
         }
+    }
+
+    /// What keeps a server from loading a model for it: which is loaded where is the pool's to say.
+    pub fn guard(&self, peer: &Peer) -> Option<&'static str> {
+        let pool = self.pool.as_ref().filter(|_| self.addressed.is_none() && peer.has_models())?;
+        Some(pool.config().engine.row().models?.guard)
     }
 
     /// How many servers may break off under it before it is given up.

@@ -20,6 +20,12 @@ pub fn blame_peer(fault: &Fault, expired: Option<Expired>) -> Outcome {
     }
 }
 
+/// Whether an answer's head shows that its server is of this engine.
+pub(super) fn shows(response: &ResponseHeader, engine: Engine) -> bool {
+    let server = response.headers.get("server").map(|value| value.as_bytes());
+    server.is_some() && server == engine.row().signature.map(str::as_bytes)
+}
+
 /// What an answer's head says of its peer; `None` when it began well. A 4xx is the client's own doing.
 pub(super) fn of_head(response: &ResponseHeader, engine: Engine) -> Option<Outcome> {
     let after = response.headers.get("retry-after");

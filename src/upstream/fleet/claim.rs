@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pingora::upstreams::peer::HttpPeer;
 
-use crate::balance::{Failure, Outcome, Reuse, Sight, Why};
+use crate::balance::{Failure, ModelId, Outcome, Reuse, Sight, Why};
 use crate::config::Timeouts;
 use crate::upstream::wire::ask::{self, AskError, Question};
 use crate::upstream::wire::connection::Connection;
@@ -37,6 +37,11 @@ impl Claim {
     /// The peer that is claimed.
     pub fn peer(&self) -> &Arc<Peer> {
         &self.peer
+    }
+
+    /// The model that it is for, where the peer has several.
+    pub fn model(&self) -> Option<ModelId> {
+        self.place.as_ref().and_then(Place::model)
     }
 
     /// Why this peer, where it was chosen.

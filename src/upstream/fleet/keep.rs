@@ -3,18 +3,22 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::balance::{PeerId, State, Status};
+use crate::balance::{Action, Answer, Order, PeerId, State, Status};
 use crate::config;
-use crate::upstream::health::check;
+use crate::upstream::health::check::{self, Interest, Runs};
+use crate::upstream::wire::ask;
 
 use super::dns::{self, Resolve};
 use super::members::Members;
+use super::models;
+use super::orders;
 use super::peer::Peer;
 use super::peers_file;
 use super::places::Places;
@@ -22,6 +26,9 @@ use super::places::Places;
 /// A server that requests may be waiting for is asked again this soon. llama.cpp does not notice who leaves a whole
 /// answer while it is asked for its metrics more often.
 const PAUSE_WHEN_WANTED: Duration = Duration::from_secs(1);
+
+/// How often a box is asked for its models that does not tell of changes.
+const PAUSE_UNTOLD: Duration = Duration::from_secs(1);
 
 /// Keeps one pool by one configuration.
 #[derive(Debug)]
@@ -38,30 +45,36 @@ impl Keeper {
     pub async fn keep(self: Arc<Self>, resolver: Arc<dyn Resolve>) {
         let ask = async {
             self.members.looked_up().await;
-            match check::pause(&self.config) {
-                Some(pause) => Arc::clone(&self).keep_asking(pause).await,
-                None => {
+            let interest = check::interest(&self.config);
+            match interest {
+                Interest::None => {
                     self.places.trust_all();
                     self.is_known.send_replace(true);
                 }
+                Interest::Models(_) => {
+                    self.places.trust_all();
+                    Arc::clone(&self).keep_asking(interest).await;
+                }
+                Interest::Health(_) => Arc::clone(&self).keep_asking(interest).await,
             }
         };
         tokio::join!(
             self.places.keep_time(),
             dns::keep(&self.config.name, &self.members, &resolver),
             peers_file::watch(&self.config, &self.members),
+            Arc::clone(&self).keep_ordering(),
             ask,
         );
     }
 
-    async fn keep_asking(self: Arc<Self>, pause: Duration) {
+    async fn keep_asking(self: Arc<Self>, interest: Interest) {
         let mut changes = self.places.changes();
         let mut asked = Arc::clone(&changes.borrow_and_update());
         let mut asking = JoinSet::new();
         // Nothing is sent: it closes when everybody has been asked once.
         let (first, mut all_first) = mpsc::channel(1);
         for peer in asked.iter() {
-            asking.spawn(Arc::clone(&self).follow(Arc::clone(peer), pause, Some(first.clone())));
+            asking.spawn(Arc::clone(&self).follow(Arc::clone(peer), interest, Some(first.clone())));
         }
         drop(first);
         let first_round = async {
@@ -74,7 +87,7 @@ impl Keeper {
                 let peers = Arc::clone(&changes.borrow_and_update());
                 let is_new = |peer: &&Arc<Peer>| !asked.iter().any(|other| Arc::ptr_eq(other, peer));
                 for peer in peers.iter().filter(is_new) {
-                    asking.spawn(Arc::clone(&self).follow(Arc::clone(peer), pause, None));
+                    asking.spawn(Arc::clone(&self).follow(Arc::clone(peer), interest, None));
                 }
                 asked = peers;
                 while asking.try_join_next().is_some() {}
@@ -84,16 +97,27 @@ impl Keeper {
     }
 
     /// Asks one server, until it is none of the pool's any more.
-    async fn follow(self: Arc<Self>, peer: Arc<Peer>, pause: Duration, first: Option<mpsc::Sender<Infallible>>) {
+    async fn follow(self: Arc<Self>, peer: Arc<Peer>, interest: Interest, first: Option<mpsc::Sender<Infallible>>) {
         let mut changes = self.places.changes();
         let leaves = changes.wait_for(|peers| !peers.iter().any(|other| Arc::ptr_eq(other, &peer)));
         let asks = async {
-            self.ask(&peer).await;
-            drop(first);
+            let mut first = first;
+            if matches!(interest, Interest::Models(_)) {
+                first = None;
+                self.meet(&peer).await;
+            }
             loop {
-                let is_urgent = self.is_wanted_soon(peer.id());
-                sleep(if is_urgent { pause.min(PAUSE_WHEN_WANTED) } else { pause }).await;
-                self.ask(&peer).await;
+                let (found, returns) = (self.ask(&peer, interest).await, peer.endpoint().returns());
+                drop(first.take());
+                match (found, interest) {
+                    (Found::Models, _) => self.follow_models(&peer, interest).await,
+                    (Found::OneModel, Interest::Models(_)) => {
+                        while peer.endpoint().returns() == returns {
+                            self.meet(&peer).await;
+                        }
+                    }
+                    (Found::OneModel | Found::Nothing, _) => sleep(self.pause(&peer, interest)).await,
+                }
             }
         };
         tokio::select! {
@@ -102,12 +126,99 @@ impl Keeper {
         }
     }
 
-    async fn ask(&self, peer: &Arc<Peer>) {
+    /// Waits until a request has been answered by what it was configured as. One server without others is asked
+    /// nothing before: it gets what its clients send and no more, unless it turns out to have several models.
+    async fn meet(&self, peer: &Peer) {
+        peer.met.notified().await;
+    }
+
+    fn pause(&self, peer: &Peer, interest: Interest) -> Duration {
+        let pause = interest.pause();
+        if self.is_wanted_soon(peer.id()) { pause.min(PAUSE_WHEN_WANTED) } else { pause }
+    }
+
+    /// Follows the models of a box until it is time to ask how it is: each time that it tells of a change, and each
+    /// second while it does not.
+    async fn follow_models(&self, peer: &Arc<Peer>, interest: Interest) {
+        let events = self.config.engine.row().models.and_then(|pages| pages.events);
+        let is_told = AtomicBool::new(false);
+        let listen = async {
+            let Some(path) = events else { return };
+            let ring = |_| {
+                is_told.store(true, Ordering::Relaxed);
+                peer.bell.notify_one();
+            };
+            if let Err(e) = ask::follow(peer.endpoint(), path, self.config.timeouts, ring).await {
+                log::debug!("pool {}: {}: {path}: {e}", self.config.name, peer.url());
+            }
+        };
+        let ask = async {
+            loop {
+                let is_complete = self.ask_models(peer).await;
+                let waits = is_told.load(Ordering::Relaxed) && is_complete;
+                let pause = if waits { Duration::MAX } else { PAUSE_UNTOLD };
+                let _ = timeout(pause, peer.bell.notified()).await;
+            }
+        };
+        let listens = async {
+            listen.await;
+            is_told.store(false, Ordering::Relaxed);
+            peer.bell.notify_one();
+            std::future::pending().await
+        };
+        tokio::select! {
+            () = listens => {}
+            () = ask => {}
+            () = sleep(self.pause(peer, interest)) => {}
+        }
+    }
+
+    /// Says whether each model that is loaded has told of itself.
+    async fn ask_models(&self, peer: &Arc<Peer>) -> bool {
+        let mut history = peer.history.lock().await;
+        models::ask(&self.config, &self.places, peer, &mut history).await;
+        !history.known.inventory.is_incomplete()
+    }
+
+    /// Has the orders carried out that the balancer gives.
+    async fn keep_ordering(self: Arc<Self>) {
+        let mut running = JoinSet::new();
+        loop {
+            for order in self.places.orders().await {
+                running.spawn(Arc::clone(&self).carry_out(order));
+            }
+            while running.try_join_next().is_some() {}
+        }
+    }
+
+    async fn carry_out(self: Arc<Self>, order: Order) {
+        let (Some(peer), Some(pages)) = (self.places.peer(order.peer), self.config.engine.row().models) else { return };
+        // What is asked meanwhile would be told of the time before.
+        let mut history = peer.history.lock().await;
+        let answer = orders::carry_out(&order, peer.endpoint(), pages, self.config.timeouts).await;
+        if answer == Answer::Taken {
+            log::info!("pool {}: {} {} {}", self.config.name, peer.url(), doing(order.action), order.name);
+        }
+        self.places.answered(&order, answer);
+        models::ask(&self.config, &self.places, &peer, &mut history).await;
+    }
+
+    async fn ask(&self, peer: &Arc<Peer>, interest: Interest) -> Found {
         let mut history = peer.history.lock().await;
         self.places.asking(peer.id());
-        let check = check::check(peer.endpoint(), self.config.engine, self.config.timeouts, &mut history.load).await;
+        let Keeper { config, .. } = self;
+        let (check, runs) = check::check(peer.endpoint(), config.engine, config.timeouts, &mut history.known).await;
+        let has_models = models::tell(config, &self.places, peer, &runs, &history) || history.known.places.is_some();
+        let found = match &runs {
+            _ if has_models => Found::Models,
+            Runs::One => Found::OneModel,
+            Runs::Untold | Runs::Many(_) => Found::Nothing,
+        };
+        if found != Found::Models && matches!(interest, Interest::Models(_)) {
+            return found;
+        }
         let before = history.state();
-        let Some(report) = history.add(check) else { return };
+        let Some(report) = history.add(check) else { return found };
         if report.state == State::Failed {
             peer.endpoint().unreachable();
         }
@@ -115,6 +226,7 @@ impl Keeper {
             log::info!("pool {}: {} is {}", self.config.name, peer.url(), state.name());
         }
         self.places.asked(peer.id(), report);
+        found
     }
 
     /// Whether a server is one that requests may be waiting for: because it is not ready, or because others use it.
@@ -122,5 +234,20 @@ impl Keeper {
         let status = self.places.statuses().into_iter().find(|status| status.id == id);
         let is_shared = |status: &Status| status.elsewhere > 0 && self.places.waiting() > 0;
         status.is_none_or(|status| !status.standing.is_awake() || is_shared(&status))
+    }
+}
+
+/// What a server was found to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    OneModel,
+    Models,
+}
+
+fn doing(action: Action) -> &'static str {
+    match action {
+        Action::Load => "loads",
+        Action::Unload => "unloads",
     }
 }

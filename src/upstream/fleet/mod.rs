@@ -5,6 +5,8 @@ pub mod claim;
 mod dns;
 mod keep;
 mod members;
+mod models;
+mod orders;
 pub mod peer;
 mod peers_file;
 mod places;

@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::balance::{
-    Assignment, Balancer, Decision, HealthState, ModelId, Outcome, PeerId, Reason, Refusal, Report, Request, Reuse,
-    Settings, Sight, Status, Ticket, Why,
+    Answer, Assignment, Awaited, Balancer, Catalog, Change, Decision, HealthState, ModelId, ModelState, Order, Outcome,
+    PeerId, Reason, Refusal, Report, Request, Reuse, Settings, Sight, Status, Ticket, Why,
 };
 use crate::upstream::lock::lock;
 
@@ -32,6 +33,10 @@ pub struct Places {
     ledger: Mutex<Ledger>,
     /// Rung when the next moment at which time alone changes something may have moved.
     moved: Notify,
+    /// Rung when there are orders for boxes.
+    ordered: Notify,
+    /// Whether any peer loads and unloads models.
+    has_models: AtomicBool,
     /// Those that may get requests, in the order in which they were named.
     peers: watch::Sender<Arc<[Arc<Peer>]>>,
 }
@@ -40,6 +45,8 @@ pub struct Places {
 struct Ledger {
     balancer: Balancer,
     waiting: HashMap<Ticket, oneshot::Sender<Result<Place, Reason>>>,
+    /// What boxes are to do, and nobody has told them yet.
+    orders: Vec<Order>,
     /// Those that may get requests, and those that leave.
     known: HashMap<PeerId, Arc<Peer>>,
 }
@@ -56,9 +63,16 @@ impl Places {
     /// Places at nobody yet.
     pub fn new(settings: Settings) -> Self {
         let balancer = Balancer::new(settings, RandomState::new().hash_one(0));
-        let ledger = Ledger { balancer, waiting: HashMap::new(), known: HashMap::new() };
+        let ledger = Ledger { balancer, waiting: HashMap::new(), orders: Vec::new(), known: HashMap::new() };
         let (peers, _) = watch::channel(Arc::default());
-        Self { began: Instant::now(), ledger: Mutex::new(ledger), moved: Notify::new(), peers }
+        Self {
+            began: Instant::now(),
+            ledger: Mutex::new(ledger),
+            moved: Notify::new(),
+            ordered: Notify::new(),
+            has_models: AtomicBool::default(),
+            peers,
+        }
     }
 
     /// Exactly these peers exist. Of those that are new this much is assumed until they are asked.
@@ -117,6 +131,7 @@ impl Places {
             Decision::Wait(ticket) => {
                 let (give, given) = oneshot::channel();
                 ledger.waiting.insert(ticket, give);
+                self.order(ledger);
                 self.moved.notify_one();
                 Entry::Waiting(Waiting { places: Arc::clone(self), ticket, given })
             }
@@ -131,6 +146,55 @@ impl Places {
     /// A peer told how it is.
     pub fn asked(self: &Arc<Self>, peer: PeerId, report: Report) {
         lock(&self.ledger).balancer.asked(peer, report, self.now());
+        self.settle();
+    }
+
+    /// A peer told which models it has, or that it has no choice of them. What has become of each is returned.
+    pub fn catalog(self: &Arc<Self>, peer: PeerId, catalog: Option<&Catalog>) -> Vec<Change> {
+        let changes = {
+            let balancer = &mut lock(&self.ledger).balancer;
+            let changes = balancer.catalog(peer, catalog, self.now());
+            self.has_models.store(balancer.has_models(), Ordering::Relaxed);
+            changes
+        };
+        self.settle();
+        changes
+    }
+
+    /// The model that goes by this name at any peer that loads and unloads models.
+    pub fn model(&self, name: ModelId) -> Option<ModelId> {
+        if self.has_models() { lock(&self.ledger).balancer.model(name) } else { None }
+    }
+
+    /// The name of a model at a peer.
+    pub fn model_name(&self, peer: PeerId, model: ModelId) -> Option<Arc<str>> {
+        lock(&self.ledger).balancer.model_name(peer, model)
+    }
+
+    /// How a model is at a peer.
+    pub fn model_state(&self, peer: PeerId, model: ModelId) -> Option<ModelState> {
+        lock(&self.ledger).balancer.model_state(peer, model)
+    }
+
+    /// Whether any peer loads and unloads models.
+    pub fn has_models(&self) -> bool {
+        self.has_models.load(Ordering::Relaxed)
+    }
+
+    /// What boxes are to do from now on; waits until there is something. Each order is to be `answered`.
+    pub async fn orders(&self) -> Vec<Order> {
+        loop {
+            let orders = std::mem::take(&mut lock(&self.ledger).orders);
+            if !orders.is_empty() {
+                return orders;
+            }
+            self.ordered.notified().await;
+        }
+    }
+
+    /// What a box said to an order.
+    pub fn answered(self: &Arc<Self>, order: &Order, answer: Answer) {
+        lock(&self.ledger).balancer.answered(order, answer, self.now());
         self.settle();
     }
 
@@ -200,6 +264,13 @@ impl Places {
         self.began.elapsed()
     }
 
+    fn order(&self, ledger: &mut Ledger) {
+        ledger.orders.extend(ledger.balancer.orders(self.now()));
+        if !ledger.orders.is_empty() {
+            self.ordered.notify_one();
+        }
+    }
+
     /// Wakes those who need wait no more. One who has left meanwhile gives the place back, which wakes the next.
     fn settle(self: &Arc<Self>) {
         let given: Vec<_> = {
@@ -211,6 +282,7 @@ impl Places {
                 }
             }
             let woken = ledger.balancer.next(now);
+            self.order(ledger);
             woken
                 .into_iter()
                 .map(|(ticket, assignment)| (ledger.waiting.remove(&ticket), Place::new(self, assignment)))
@@ -232,6 +304,7 @@ pub struct Place {
     places: Arc<Places>,
     assignment: Option<Box<Assignment>>,
     peer: PeerId,
+    model: Option<ModelId>,
     why: Why,
     /// `None` until there is a word on it.
     outcome: Option<Outcome>,
@@ -239,13 +312,18 @@ pub struct Place {
 
 impl Place {
     fn new(places: &Arc<Places>, assignment: Assignment) -> Self {
-        let (peer, why) = (assignment.peer(), assignment.why());
-        Self { places: Arc::clone(places), assignment: Some(Box::new(assignment)), peer, why, outcome: None }
+        let (peer, model, why) = (assignment.peer(), assignment.model(), assignment.why());
+        Self { places: Arc::clone(places), assignment: Some(Box::new(assignment)), peer, model, why, outcome: None }
     }
 
     /// Where it is.
     pub fn peer(&self) -> PeerId {
         self.peer
+    }
+
+    /// The model that it is for, where the peer has several.
+    pub fn model(&self) -> Option<ModelId> {
+        self.model
     }
 
     /// Why there.
@@ -317,6 +395,15 @@ impl Waiting {
     /// How many are before it.
     pub fn position(&self) -> Option<usize> {
         lock(&self.places.ledger).balancer.position(self.ticket)
+    }
+
+    /// How it stands with the model that it waits for, and the peer that loads it, if one does; `None` where it waits
+    /// for no model.
+    pub fn awaited(&self) -> Option<(Awaited, Option<Arc<Peer>>)> {
+        let ledger = lock(&self.places.ledger);
+        let awaited = ledger.balancer.awaited(self.ticket, self.places.now())?;
+        let peer = awaited.loading.and_then(|loading| ledger.known.get(&loading.peer).cloned());
+        Some((awaited, peer))
     }
 }
 

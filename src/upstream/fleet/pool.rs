@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::balance::{HealthState, ModelId, PeerId, Reason, Refusal, Request, Status};
+use crate::balance::{Awaited, HealthState, ModelId, ModelState, PeerId, Reason, Refusal, Request, Status};
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
@@ -18,6 +18,7 @@ use crate::upstream::wire::ask::{self, Question};
 use super::claim::Claim;
 use super::dns::Resolve;
 use super::members::Changes;
+use super::models;
 use super::peer::Peer;
 use super::places::{Entry, Place, Waiting};
 use super::pool_state::PoolState;
@@ -244,9 +245,9 @@ impl Pool {
     pub async fn family(&self, model: Option<&str>) -> Option<Family> {
         let config = &self.config;
         let found = match &config.dialect {
-            DialectChoice::Auto => self.probed().await,
+            DialectChoice::Auto => self.found(model).await,
             DialectChoice::Named(dialect) if is_open(dialect, config.reasoning) => {
-                timeout(REASONING_MAX, self.probed()).await.unwrap_or_default()
+                timeout(REASONING_MAX, self.found(model)).await.unwrap_or_default()
             }
             DialectChoice::Named(_) => None,
         };
@@ -260,6 +261,49 @@ impl Pool {
             _ => config.reasoning,
         };
         Some(Family { dialect: Arc::clone(dialect), reasoning })
+    }
+
+    /// Whether how a model writes will be known only once it is loaded.
+    pub fn awaits_template(&self, model: Option<&str>) -> bool {
+        let is_open = match &self.config.dialect {
+            DialectChoice::Auto => true,
+            DialectChoice::Named(dialect) => is_open(dialect, self.config.reasoning),
+        };
+        let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
+        is_open && id.is_some_and(|id| self.templates(id).is_empty())
+    }
+
+    /// Whether its servers load and unload models.
+    pub fn has_models(&self) -> bool {
+        self.lasting.places.has_models()
+    }
+
+    /// Asks a server again how a model is that did not answer well there.
+    pub async fn doubted(&self, peer: &Arc<Peer>, model: ModelId) -> ModelState {
+        let places = &self.lasting.places;
+        let mut history = peer.history.lock().await;
+        if let Some(name) = places.model_name(peer.id(), model) {
+            history.known.inventory.doubt(&name);
+        }
+        models::ask(&self.config, places, peer, &mut history).await;
+        // Who follows it asks again.
+        peer.bell.notify_one();
+        places.model_state(peer.id(), model).unwrap_or_default()
+    }
+
+    fn templates(&self, model: ModelId) -> Vec<(String, Arc<str>)> {
+        let peers = self.lasting.places.peers();
+        peers.iter().filter_map(|peer| Some((peer.url().to_owned(), peer.template(model)?))).collect()
+    }
+
+    /// What the templates show of a model, or else of the servers.
+    async fn found(&self, model: Option<&str>) -> Option<Family> {
+        if !self.has_models() {
+            return self.probed().await;
+        }
+        let name = model?;
+        let id = self.lasting.places.model(ModelId::of(name))?;
+        self.probe.family_of(&self.config, (id, name), &self.templates(id), &self.dialects)
     }
 
     /// What the servers' templates show. Goes on to ask them when nobody waits for it any more.
@@ -298,6 +342,12 @@ impl Queued {
     /// How many are before it.
     pub fn position(&self) -> Option<usize> {
         self.waiting.position()
+    }
+
+    /// How it stands with the model that it waits for, and who loads it, if anybody does; `None` where it waits for no
+    /// model.
+    pub fn awaited(&self) -> Option<(Awaited, Option<Arc<Peer>>)> {
+        self.waiting.awaited()
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::balance::Settings;
 use crate::config::{self, Balancing};
-use crate::upstream::health::check::pause;
+use crate::upstream::health::check::{Interest, interest};
 use crate::upstream::lock::lock;
 
 use super::dns::Resolve;
@@ -37,7 +37,7 @@ impl PoolState {
     pub fn new(config: &Arc<config::Pool>) -> Self {
         let places = Arc::new(Places::new(settings(&config.balancing)));
         let members = Arc::new(Members::new(config, Arc::clone(&places)));
-        let is_known = pause(config).is_none() && config.entries().names.is_empty();
+        let is_known = !matches!(interest(config), Interest::Health(_)) && config.entries().names.is_empty();
         Self { places, members, is_known: watch::Sender::new(is_known), keeping: Mutex::default() }
     }
 

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::balance::{Report, State};
-use crate::config;
+use crate::balance::{Catalog, Report, State, Work};
+use crate::config::{self, Checks};
 use crate::engine::Engine;
 use crate::upstream::wire::ask::{self, AskError};
 use crate::upstream::wire::endpoint::Endpoint;
 
+use super::catalog::Inventory;
 use super::load::Load;
 use super::properties;
 
@@ -25,43 +26,109 @@ pub enum Check {
     Unasked,
 }
 
-/// The pause between two questions to the same server, if any are asked.
-pub fn pause(pool: &config::Pool) -> Option<Duration> {
-    pool.engine.row().health?;
-    pool.pause()
+/// What a server has turned out to run.
+#[derive(Clone, Debug)]
+pub enum Runs {
+    /// It was not asked, or did not say.
+    Untold,
+    One,
+    Many(Catalog),
+}
+
+/// What the checks of a server have shown beside its state.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// What its page of metrics has shown.
+    load: Load,
+    pub inventory: Inventory,
+    /// How many models it can have loaded at once, if it has several.
+    pub places: Option<u32>,
+}
+
+/// What servers of a pool are asked, and how often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    None,
+    /// Which models they have, if they have several. One that has one model is not asked again.
+    Models(Duration),
+    /// How they are, too.
+    Health(Duration),
+}
+
+impl Interest {
+    /// The pause between two questions to the same server.
+    pub fn pause(self) -> Duration {
+        match self {
+            Self::None => Duration::MAX,
+            Self::Models(pause) | Self::Health(pause) => pause,
+        }
+    }
+}
+
+/// What the servers of a pool are asked. One without others is asked for its models alone: how it is its requests see.
+pub fn interest(pool: &config::Pool) -> Interest {
+    let row = pool.engine.row();
+    match (row.health, pool.pause()) {
+        (Some(_), Some(pause)) => Interest::Health(pause),
+        (Some(_), None) if row.models.is_some() && pool.balancing.checks != Checks::Never => Interest::Models(PAUSE),
+        _ => Interest::None,
+    }
 }
 
 /// What is assumed of a server at first. One that can be asked gets no request before it has been: it may be loading,
 /// and with its slots unknown it would get everybody who waits.
 pub fn assumed(pool: &config::Pool) -> State {
-    if pause(pool).is_some() { State::Loading } else { State::Ready }
+    if matches!(interest(pool), Interest::Health(_)) { State::Loading } else { State::Ready }
 }
 
-/// Asks one server. `load` is what its last checks have shown of its load.
-pub async fn check(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts, load: &mut Load) -> Check {
-    let Some(path) = engine.row().health else { return Check::Told(Report::default()) };
+/// How often a server without others is asked for its models.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Asks one server. `known` is what its last checks have shown.
+pub async fn check(
+    endpoint: &Arc<Endpoint>,
+    engine: Engine,
+    timeouts: config::Timeouts,
+    known: &mut Known,
+) -> (Check, Runs) {
+    let Some(path) = engine.row().health else { return (Check::Told(Report::default()), Runs::One) };
     let health = match ask::page(endpoint, path, None, timeouts).await {
         Ok(page) => page,
-        Err(AskError::Late) => return Check::Silent,
-        Err(e) if e.is_shortage() => return Check::Unasked,
+        Err(AskError::Late) => return (Check::Silent, Runs::Untold),
+        Err(e) if e.is_shortage() => return (Check::Unasked, Runs::Untold),
         Err(e) => {
             log::debug!("{}: {path}: {e}", endpoint.url());
-            return Check::Refused;
+            return (Check::Refused, Runs::Untold);
         }
     };
     let state = state(engine, health.status);
     if state != State::Ready {
-        return Check::Told(Report { state, ..Report::default() });
+        return (Check::Told(Report { state, ..Report::default() }), Runs::Untold);
     }
-    let (report, work) = tokio::join!(properties(endpoint, engine, timeouts), load.ask(endpoint, engine, timeouts));
-    Check::Told(Report { work, ..report })
+    let properties = engine.row().properties.as_ref();
+    let page = async { ask::page(endpoint, properties?.path, None, timeouts).await.ok() };
+    let load = async {
+        // A server of several models has no load of its own to tell.
+        if known.places.is_some() { Work::Untold } else { known.load.ask(endpoint, engine, timeouts).await }
+    };
+    let (page, work) = tokio::join!(page, load);
+    let Some((properties, page)) = properties.zip(page) else {
+        return (Check::Told(Report { work, ..Report::default() }), Runs::Untold);
+    };
+    let report = Report { work, ..properties::report(properties.form, &page) };
+    known.places = properties::places(properties.form, &page);
+    let runs = match (known.places, engine.row().models) {
+        (Some(_), Some(_)) => models(endpoint, engine, timeouts, known).await,
+        _ => Runs::One,
+    };
+    (Check::Told(report), runs)
 }
 
-/// What a server that serves tells of itself.
-async fn properties(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts) -> Report {
-    let Some(properties) = &engine.row().properties else { return Report::default() };
-    let page = ask::page(endpoint, properties.path, None, timeouts).await;
-    page.map_or_else(|_| Report::default(), |page| properties::report(properties.form, &page))
+/// Asks a server that has several models how each of them is.
+pub async fn models(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts, known: &mut Known) -> Runs {
+    let Some(pages) = engine.row().models else { return Runs::One };
+    let catalog = known.inventory.ask(endpoint, pages, known.places, timeouts).await;
+    catalog.map_or(Runs::Untold, Runs::Many)
 }
 
 /// How a server is by the status of its health page.

@@ -3,8 +3,7 @@
 
 use crate::balance::{Report, State};
 
-use super::check::Check;
-use super::load::Load;
+use super::check::{Check, Known};
 
 /// A server that is merely busy may be silent once or twice.
 const SILENCES_MAX: u32 = 3;
@@ -14,8 +13,8 @@ const SILENCES_MAX: u32 = 3;
 pub struct History {
     state: Option<State>,
     silences: u32,
-    /// What its page of metrics has shown.
-    pub load: Load,
+    /// What they have shown beside its state.
+    pub known: Known,
 }
 
 impl History {

@@ -1,6 +1,7 @@
 //! Health checks and probes of servers: what they tell of themselves.
 //! Decides nothing of what follows; `balance` does.
 
+pub mod catalog;
 pub mod check;
 pub mod fate;
 pub mod history;

@@ -3,16 +3,19 @@
 //! Once a pool, when it is first needed, and again when a server has come, left or come back: the models may be others
 //! then.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use crate::balance::ModelId;
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
 use crate::engine::Page;
+use crate::upstream::lock::lock;
 use crate::upstream::wire::ask::{self, Question};
 use crate::upstream::wire::endpoint::Endpoint;
 
@@ -32,6 +35,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Probe {
     last: Mutex<Option<Finding>>,
+    models: std::sync::Mutex<HashMap<ModelId, FamilyOf>>,
+}
+
+/// What the templates of one model show.
+#[derive(Debug)]
+struct FamilyOf {
+    templates: Vec<Arc<str>>,
+    family: Option<Family>,
 }
 
 #[derive(Debug)]
@@ -77,6 +88,31 @@ impl Probe {
     }
 }
 
+impl Probe {
+    /// The family that the templates of one model show, each with its server's URL. A model of one name is one model.
+    pub fn family_of(
+        &self,
+        pool: &config::Pool,
+        (id, name): (ModelId, &str),
+        templates: &[(String, Arc<str>)],
+        dialects: &Dialects,
+    ) -> Option<Family> {
+        let mut models = lock(&self.models);
+        let is_same = |known: &&FamilyOf| known.templates.iter().eq(templates.iter().map(|(_, template)| template));
+        if let Some(known) = models.get(&id).filter(is_same) {
+            return known.family.clone();
+        }
+        let family = agree(pool, templates, dialects);
+        if let Some(family) = &family {
+            let (dialect, reasoning) = (family.dialect.name(), family.reasoning.name());
+            log::info!("pool {}: {name}: the chat template says dialect {dialect}, reasoning {reasoning}", pool.name);
+        }
+        let templates = templates.iter().map(|(_, template)| Arc::clone(template)).collect();
+        models.insert(id, FamilyOf { templates, family: family.clone() });
+        family
+    }
+}
+
 impl Finding {
     /// Whether these are still the servers that it was found of, none of them has come back since, and one of them
     /// answered, or could not be expected to by now.
@@ -91,12 +127,12 @@ impl Finding {
 }
 
 /// The templates of the servers that answer in time, each with its server's URL.
-async fn templates(pool: &config::Pool, page: &Page, endpoints: &[Arc<Endpoint>]) -> Vec<(String, String)> {
+async fn templates(pool: &config::Pool, page: &Page, endpoints: &[Arc<Endpoint>]) -> Vec<(String, Arc<str>)> {
     let mut templates = Vec::new();
     let pages = ask::all(pool, endpoints.iter(), &Question::page(page.path), None).await;
     for (endpoint, body) in endpoints.iter().zip(pages).filter_map(|(endpoint, body)| Some((endpoint, body?))) {
         match properties::chat_template(page.form, &body) {
-            Ok(template) => templates.push((endpoint.url().to_owned(), template)),
+            Ok(template) => templates.push((endpoint.url().to_owned(), template.into())),
             Err(e) => log::warn!("pool {}: `{}` of {} has no chat template: {e}", pool.name, page.path, endpoint.url()),
         }
     }
@@ -104,7 +140,7 @@ async fn templates(pool: &config::Pool, page: &Page, endpoints: &[Arc<Endpoint>]
 }
 
 /// The family of the first server that has a known one; says so when another differs. A dialect that was named stays.
-fn agree(pool: &config::Pool, templates: &[(String, String)], dialects: &Dialects) -> Option<Family> {
+fn agree(pool: &config::Pool, templates: &[(String, Arc<str>)], dialects: &Dialects) -> Option<Family> {
     let known = |template: &str| {
         let dialect = match &pool.dialect {
             DialectChoice::Named(dialect) => dialect,

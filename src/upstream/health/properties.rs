@@ -16,6 +16,14 @@ pub fn report(form: Form, page: &Reply) -> Report {
     Report { state, slots: props.total_slots.filter(|slots| *slots > 0), work: Work::Untold }
 }
 
+/// How many models it can have loaded at once, where it has several; `None` where it has one.
+pub fn places(form: Form, page: &Reply) -> Option<u32> {
+    let Form::Props = form;
+    let props: Router = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten()?;
+    let places = props.max_instances.filter(|places| *places > 0).unwrap_or(u32::MAX);
+    (props.role == "router").then_some(places)
+}
+
 /// The chat template of its model.
 pub fn chat_template(form: Form, body: &[u8]) -> serde_json::Result<String> {
     let Form::Props = form;
@@ -27,6 +35,13 @@ struct Slots {
     total_slots: Option<u32>,
     #[serde(default)]
     is_sleeping: bool,
+}
+
+#[derive(Deserialize)]
+struct Router {
+    role: String,
+    /// With 0 as many as fit.
+    max_instances: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +66,19 @@ mod tests {
         for (status, body, state, slots) in table {
             let told = report(Form::Props, &Reply { status, body: body.into() });
             assert_eq!((told.state, told.slots), (state, slots), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_server_of_several_models_says_so() {
+        for (body, expected) in [
+            (r#"{"role":"router","max_instances":2}"#, Some(2)),
+            (r#"{"role":"router","max_instances":0}"#, Some(u32::MAX)),
+            (r#"{"role":"model","max_instances":2,"total_slots":4}"#, None),
+            (r#"{"total_slots":4}"#, None),
+            ("<html>", None),
+        ] {
+            assert_eq!(places(Form::Props, &Reply { status: 200, body: body.into() }), expected, "{body}");
         }
     }
 

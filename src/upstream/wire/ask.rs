@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pingora::connectors::http::Connector;
 use pingora::http::{Method, RequestHeader};
+use pingora::protocols::http::client::HttpSession;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -33,6 +34,11 @@ pub struct Question {
 }
 
 impl Question {
+    /// That gives an order, in JSON.
+    pub fn order(path: &str, body: String) -> Self {
+        Self { method: Method::POST, path: path.to_owned(), body: body.into() }
+    }
+
     /// For a page.
     pub fn page(path: &str) -> Self {
         Self { method: Method::GET, path: path.to_owned(), body: Bytes::new() }
@@ -121,12 +127,55 @@ pub async fn ask(
     timeout(ANSWER_MAX, exchange(endpoint, question, authorization, timeouts)).await.unwrap_or(Err(AskError::Late))
 }
 
+/// Tells of each piece of an answer that goes on for ever. Returns when it has ended, or does not begin in time; a
+/// status other than 200 ends it at once.
+pub async fn follow(
+    endpoint: &Arc<Endpoint>,
+    path: &str,
+    timeouts: config::Timeouts,
+    mut piece: impl FnMut(Bytes),
+) -> Result<(), AskError> {
+    let opened = timeout(ANSWER_MAX, open(endpoint, &Question::page(path), None, timeouts)).await;
+    let mut session = opened.unwrap_or(Err(AskError::Late))?;
+    if status(&session) != 200 {
+        return Ok(());
+    }
+    // Whoever listens learns first that it does.
+    piece(Bytes::new());
+    while let Some(bytes) = session.read_response_body().await? {
+        piece(bytes);
+    }
+    Ok(())
+}
+
 async fn exchange(
     endpoint: &Arc<Endpoint>,
     question: &Question,
     authorization: Option<String>,
     timeouts: config::Timeouts,
 ) -> Result<Reply, AskError> {
+    let mut session = open(endpoint, question, authorization, timeouts).await?;
+    let mut body = Vec::new();
+    while let Some(bytes) = session.read_response_body().await? {
+        if body.len() + bytes.len() > PAGE_BYTES_MAX {
+            return Err(AskError::TooLarge);
+        }
+        body.extend_from_slice(&bytes);
+    }
+    Ok(Reply { status: status(&session), body })
+}
+
+fn status(session: &HttpSession) -> u16 {
+    session.response_header().map_or(0, |header| header.status.as_u16())
+}
+
+/// Sends a question, and reads the head of its answer.
+async fn open(
+    endpoint: &Arc<Endpoint>,
+    question: &Question,
+    authorization: Option<String>,
+    timeouts: config::Timeouts,
+) -> Result<HttpSession, AskError> {
     let connection = Connection::Own(Arc::new(Watch::new(timeouts)));
     let http_peer = connection.to(endpoint, timeouts).await?;
     let connector: Connector = Connector::new(None);
@@ -148,13 +197,5 @@ async fn exchange(
     }
     session.finish_request_body().await?;
     session.read_response_header().await?;
-    let status = session.response_header().map_or(0, |header| header.status.as_u16());
-    let mut body = Vec::new();
-    while let Some(bytes) = session.read_response_body().await? {
-        if body.len() + bytes.len() > PAGE_BYTES_MAX {
-            return Err(AskError::TooLarge);
-        }
-        body.extend_from_slice(&bytes);
-    }
-    Ok(Reply { status, body })
+    Ok(session)
 }

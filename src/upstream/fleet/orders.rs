@@ -1,0 +1,76 @@
+//! Orders to boxes: a model to be loaded or unloaded there, as the balancer wants it for those that wait.
+//! Decides nothing; what becomes of an order is seen in the states of the box's models.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::balance::{Action, Answer, Order};
+use crate::config;
+use crate::engine::{Call, ModelPages};
+use crate::upstream::health::catalog::{escaped, quoted};
+use crate::upstream::wire::ask::{self, AskError, Question, Reply};
+use crate::upstream::wire::endpoint::Endpoint;
+
+/// Has it carried out. A model that has requests of others is not unloaded.
+pub async fn carry_out(
+    order: &Order,
+    endpoint: &Arc<Endpoint>,
+    pages: &ModelPages,
+    timeouts: config::Timeouts,
+) -> Answer {
+    if order.action == Action::Unload && order.is_awake && is_busy(order, endpoint, pages, timeouts).await {
+        return Answer::Busy;
+    }
+    let call = match order.action {
+        Action::Load => &pages.load,
+        Action::Unload => &pages.unload,
+    };
+    let reply = ask::ask(endpoint, &question(call, &order.name), None, timeouts).await;
+    let answer = answer(&reply);
+    match (&answer, &reply) {
+        (Answer::Taken, _) => {}
+        (_, Ok(Reply { status, body })) => log::info!(
+            "{}: `{}` of {} was answered {status}: {}",
+            endpoint.url(),
+            call.path,
+            order.name,
+            String::from_utf8_lossy(body.get(..200).unwrap_or(body)).trim()
+        ),
+        (_, Err(e)) => log::info!("{}: `{}` of {}: {e}", endpoint.url(), call.path, order.name),
+    }
+    answer
+}
+
+fn question(call: &Call, model: &str) -> Question {
+    Question::order(call.path, call.body.replace("{model}", &quoted(model)))
+}
+
+/// What an answer means. A model that is as it was to be is refused, and its state says so.
+fn answer(reply: &Result<Reply, AskError>) -> Answer {
+    match reply {
+        Ok(Reply { status: 200..300, .. }) => Answer::Taken,
+        Ok(Reply { status: 400, body }) if says(body, "already") || says(body, "not running") => Answer::Taken,
+        Ok(Reply { status: 500.., .. }) => Answer::Busy,
+        Ok(_) => Answer::Refused,
+        Err(_) => Answer::Silent,
+    }
+}
+
+fn says(body: &[u8], words: &str) -> bool {
+    body.windows(words.len()).any(|part| part == words.as_bytes())
+}
+
+/// Whether a model works on something, be it for whom it may. One that does not tell is taken for idle.
+async fn is_busy(order: &Order, endpoint: &Arc<Endpoint>, pages: &ModelPages, timeouts: config::Timeouts) -> bool {
+    let path = pages.slots.replace("{model}", &escaped(&order.name));
+    let page = ask::page(endpoint, &path, None, timeouts).await.ok().filter(|page| page.status == 200);
+    let slots: Option<Vec<Slot>> = page.and_then(|page| serde_json::from_slice(&page.body).ok());
+    slots.is_some_and(|slots| slots.iter().any(|slot| slot.is_processing))
+}
+
+#[derive(Deserialize)]
+struct Slot {
+    #[serde(default)]
+    is_processing: bool,
+}
