@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::affinity::{Affinity, Belief, Reuse};
-use super::choose::Options;
+use super::choose::Known;
 use super::demand::Demand;
 use super::dispatch::{Choice, Dispatch};
 use super::health::{Failure, Judge, Outcome, State};
@@ -204,8 +204,8 @@ impl Balancer {
             return Decision::Go(assignment);
         }
         let refuse = |reason, retry_after| Decision::Refuse(Refusal { reason, retry_after });
-        let hopeless = self.queue.get(ticket).map(|waiting| self.hopeless(&waiting.request, now));
-        if let Some(reason) = hopeless.unwrap_or(Some(Reason::Unreachable)) {
+        let hopeless = |waiting: &Waiting| Known::new(self, now).of(&waiting.request, &mut None).hopeless();
+        if let Some(reason) = self.queue.get(ticket).map_or(Some(Reason::Unreachable), hopeless) {
             self.queue.take(ticket);
             return refuse(reason, RETRY_AFTER_MIN);
         }
@@ -284,10 +284,14 @@ impl Balancer {
     /// Those that have waited too long, and those whom nobody who is left can serve, each with the reason. They are out
     /// of the queue.
     pub fn expire(&mut self, now: Duration) -> Vec<(Ticket, Reason)> {
-        let why = |waiting: &Waiting| {
-            let is_late = (waiting.deadline <= now).then_some(Reason::Busy);
-            let may_be_hopeless = !waiting.request.tried.is_empty() || waiting.request.model.is_some();
-            is_late.or_else(|| self.hopeless(&waiting.request, now).filter(|_| may_be_hopeless))
+        let mut known = Known::new(self, now);
+        let mut hopeless = |request: &Request| {
+            // Where it matters neither who has failed it nor what it wants, somebody may come.
+            let may_be = !request.tried.is_empty() || known.want(request.model) != Want::Any;
+            may_be.then(|| known.of(request, &mut None).hopeless()).flatten()
+        };
+        let mut why = |waiting: &Waiting| {
+            if waiting.deadline <= now { Some(Reason::Busy) } else { hopeless(&waiting.request) }
         };
         let over = self.queue.all().filter_map(|(ticket, waiting)| Some((ticket, why(waiting)?)));
         let over: Vec<_> = over.collect();
@@ -295,15 +299,6 @@ impl Balancer {
             self.queue.take(*ticket);
         }
         over
-    }
-
-    /// Why there will be no place for a request, if there will be none.
-    fn hopeless(&self, request: &Request, now: Duration) -> Option<Reason> {
-        match self.options(self.roster.want(request.model), &request.tried, now) {
-            Options::Nobody => Some(Reason::Unreachable),
-            Options::Unloadable => Some(Reason::Unloadable),
-            Options::Now(_) | Options::Later => None,
-        }
     }
 
     /// All that a peer had in its caches is gone.

@@ -1,18 +1,19 @@
 //! Choice of a peer for a request: who could take it, and the place that it gets there.
 //! Who is before whom, and where the first token comes the soonest, is decided elsewhere.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Request;
-use super::balancer::{Assignment, Balancer};
+use super::balancer::{Assignment, Balancer, Reason};
 use super::dispatch::Choice;
 use super::health::HealthState;
 use super::models::Arrival;
 use super::policy::{self, Bound, Candidate, Policy};
 use super::queue::Waiting;
 use super::roster::{Peer, PeerId};
-use super::seat::{Seat, Want};
+use super::seat::{ModelId, Seat, Want};
 use super::why::Why;
 
 /// Who could take a request now.
@@ -36,8 +37,57 @@ pub struct Candidates {
     pub full: Vec<Candidate>,
 }
 
+/// Who could take each of those that wait. It is the same for all that want the same and that nobody has failed, so
+/// that a long queue asks once.
+pub struct Known<'b> {
+    balancer: &'b Balancer,
+    now: Duration,
+    /// What a name stands for. Where no peer has a choice of models none matters, and the map stays empty.
+    wants: Option<HashMap<ModelId, Want>>,
+    options: Vec<(Want, Options)>,
+}
+
+impl<'b> Known<'b> {
+    /// As they stand now.
+    pub fn new(balancer: &'b Balancer, now: Duration) -> Self {
+        let wants = balancer.roster.has_models().then(HashMap::new);
+        Self { balancer, now, wants, options: Vec::new() }
+    }
+
+    /// What a request wants.
+    pub fn want(&mut self, model: Option<ModelId>) -> Want {
+        let (Some(wants), Some(name)) = (&mut self.wants, model) else { return Want::Any };
+        *wants.entry(name).or_insert_with(|| self.balancer.roster.want(model))
+    }
+
+    /// Who could take a request. `own` is where the answer is put that holds for no other.
+    pub fn of<'o>(&'o mut self, request: &Request, own: &'o mut Option<Options>) -> &'o Options {
+        let want = self.want(request.model);
+        if !request.tried.is_empty() {
+            return own.insert(self.balancer.options(want, &request.tried, self.now));
+        }
+        let known = self.options.iter().position(|(known, _)| *known == want);
+        let at = known.unwrap_or_else(|| {
+            self.options.push((want, self.balancer.options(want, &[], self.now)));
+            self.options.len() - 1
+        });
+        self.options.get(at).map_or(&Options::Later, |(_, options)| options)
+    }
+}
+
 /// A peer, its seat for a request, and how both stand.
 type Asked<'p> = (&'p Peer, &'p Seat, HealthState);
+
+impl Options {
+    /// Why there will be no place, if there will be none.
+    pub fn hopeless(&self) -> Option<Reason> {
+        match self {
+            Self::Nobody => Some(Reason::Unreachable),
+            Self::Unloadable => Some(Reason::Unloadable),
+            Self::Now(_) | Self::Later => None,
+        }
+    }
+}
 
 impl Balancer {
     /// Who could take a request, best ranks only.
@@ -75,7 +125,7 @@ impl Balancer {
         let home = self.home(request, &all);
         let seat = self.roster.get(chosen)?.seat(want)?;
         let (_, fresh) = self.knowledge(request, seat.id);
-        let (block, seat) = (self.block(seat, want, now), seat.id);
+        let (block, seat) = (self.block(seat, self.usual_block(want), now), seat.id);
         if let Some(key) = request.session {
             self.affinity.note_session(key, chosen);
         }
@@ -164,12 +214,12 @@ pub fn least_busy(candidates: &[Candidate]) -> Option<Choice> {
 
 /// Those of the first tier, and of the first rank in it, that have room, and those of no worse one that have none.
 fn best<'p>(want: Want, ranked: impl Iterator<Item = (Asked<'p>, u8)>) -> Candidates {
-    let ranked: Vec<_> = ranked.map(|((peer, seat, _), rank)| ((peer.spec.tier, rank), peer, seat)).collect();
-    let has_room = |peer: &Peer, seat: &Seat| peer.has_room(seat);
-    let first = ranked.iter().filter(|(_, peer, seat)| has_room(peer, seat)).map(|(rank, ..)| *rank).min();
+    let ranked: Vec<_> =
+        ranked.map(|((peer, seat, _), rank)| ((peer.spec.tier, rank), peer.has_room(seat), peer, seat)).collect();
+    let first = ranked.iter().filter(|(_, has_room, ..)| *has_room).map(|(rank, ..)| *rank).min();
     let of = |fits: &dyn Fn((u8, u8), bool) -> bool| {
-        let fitting = ranked.iter().filter(|(rank, peer, seat)| fits(*rank, has_room(peer, seat)));
-        fitting.map(|(_, peer, seat)| Candidate::new(peer, seat)).collect()
+        let fitting = ranked.iter().filter(|(rank, has_room, ..)| fits(*rank, *has_room));
+        fitting.map(|(_, _, peer, seat)| Candidate::new(peer, seat)).collect()
     };
     Candidates {
         want,

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use super::Request;
 use super::balancer::Balancer;
-use super::choose::{Candidates, Options, least_busy};
+use super::choose::{Candidates, Known, Options, least_busy};
 use super::estimate::{Ahead, Estimate, cheapest};
 use super::policy::Policy;
 use super::queue::{Hold, Patience, Ticket, Turn, Waiting};
 use super::roster::PeerId;
-use super::seat::{SeatId, Want};
+use super::seat::SeatId;
 use super::why::Why;
 
 /// Who goes next, and what follows for the others.
@@ -66,50 +66,22 @@ const AGING_TENTHS: u32 = 3;
 /// Less of a prompt than this, in percent, is not worth being told of.
 const MATCH_PERCENT_MIN: usize = 50;
 
-/// Who could take those that nobody has failed yet, by what they want.
-#[derive(Default)]
-struct Known(Vec<(Want, Options)>);
-
-impl Known {
-    /// Who could take one that waits.
-    fn of<'o>(
-        &'o mut self,
-        balancer: &Balancer,
-        waiting: &Waiting,
-        own: &'o mut Option<Options>,
-        now: Duration,
-    ) -> &'o Options {
-        let Request { model, tried, .. } = &waiting.request;
-        let want = balancer.roster.want(*model);
-        if !tried.is_empty() {
-            return own.insert(balancer.options(want, tried, now));
-        }
-        match self.0.iter().position(|(known, _)| *known == want) {
-            Some(at) => self.0.get(at).map_or(&Options::Later, |(_, options)| options),
-            None => {
-                self.0.push((want, balancer.options(want, &[], now)));
-                self.0.last().map_or(&Options::Later, |(_, options)| options)
-            }
-        }
-    }
-}
-
 impl Balancer {
     /// Who of those that wait goes next. Changes nothing.
     pub(super) fn dispatch(&self, now: Duration) -> Dispatch {
         match self.settings.policy {
             Policy::Prefix => self.soonest(now),
             Policy::Slots | Policy::RoundRobin | Policy::RandomTwo => {
-                let mut known = Known::default();
-                let mut can_go = |waiting: &Waiting| matches!(known.of(self, waiting, &mut None, now), Options::Now(_));
-                let first = self.queue.all().find(|(_, waiting)| can_go(waiting));
+                let mut known = Known::new(self, now);
+                let mut can_go = |request: &Request| matches!(known.of(request, &mut None), Options::Now(_));
+                let first = self.queue.all().find(|(_, waiting)| can_go(&waiting.request));
                 Dispatch { goes: first.map(|(ticket, _)| (ticket, None)), ..Dispatch::default() }
             }
         }
     }
 
     fn soonest(&self, now: Duration) -> Dispatch {
-        let mut known = Known::default();
+        let mut known = Known::new(self, now);
         let (mut holds, mut could_go) = (Vec::new(), Vec::new());
         let mut ahead = Ahead::default();
         let mut best: Option<Runner> = None;
@@ -118,7 +90,7 @@ impl Balancer {
         let mut compared = 0;
         for (ticket, waiting) in self.queue.all() {
             let mut own = None;
-            let Options::Now(candidates) = known.of(self, waiting, &mut own, now) else { continue };
+            let Options::Now(candidates) = known.of(&waiting.request, &mut own) else { continue };
             if best.as_ref().is_some_and(|best| best.ticket.priority() != ticket.priority()) {
                 break;
             }

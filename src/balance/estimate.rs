@@ -52,6 +52,9 @@ struct Terms<'a> {
     home: Option<PeerId>,
     usual: u64,
     want: Want,
+    /// How long seats that have this read a block, and keep a request.
+    block: Option<Duration>,
+    stay: Option<Duration>,
     /// Who waits for a place there; none where there is room.
     ahead: Option<&'a Ahead>,
     now: Duration,
@@ -80,23 +83,24 @@ impl Balancer {
         let all: Vec<_> = room.iter().chain(full).copied().collect();
         let home = self.home(request, &all);
         let usual = usual_load(&all);
+        let (block, stay) = (self.usual_block(*want), self.usual_stay(*want));
         let estimate = |at: usize, peer: &Candidate| {
             let ahead = Some(ahead).filter(|_| at >= room.len());
-            self.estimate(request, *peer, &Terms { home, usual, want: *want, ahead, now })
+            self.estimate(request, *peer, &Terms { home, usual, want: *want, block, stay, ahead, now })
         };
         all.iter().enumerate().filter_map(|(at, peer)| estimate(at, peer)).collect()
     }
 
     fn estimate(&self, request: &Request, candidate: Candidate, terms: &Terms<'_>) -> Option<Estimate> {
-        let Terms { home, usual, want, ahead, now } = *terms;
+        let Terms { home, usual, want, ahead, now, .. } = *terms;
         let peer = self.roster.get(candidate.id)?;
         let seat = peer.seat(want)?;
         // Where a session is at home its client says that all of it is known.
         let is_told = request.session.is_some_and(|key| self.affinity.session(key) == Some(candidate.id));
         let (known, fresh) = if is_told { (0, 0) } else { self.knowledge(request, seat.id) };
-        let block = self.block(seat, want, now);
+        let block = self.block(seat, terms.block, now);
         let reading = times(block, fresh);
-        let stay = self.stay(seat, want, now);
+        let stay = seat.pace.stay(terms.stay, now).or(terms.stay).unwrap_or(self.service);
         let until_free = ahead.map_or(Duration::ZERO, |ahead| {
             // Requests are of all ages, so the next one ends a little sooner than each in its turn.
             stay * 3 / 4 / peer.capacity(seat).unwrap_or(1) * ahead.of(seat.id).saturating_add(1)
@@ -132,21 +136,19 @@ impl Balancer {
         if home == Some(peer) { SentTo::Home } else { SentTo::Elsewhere }
     }
 
-    /// How long a seat reads a block; one that was not seen reading yet reads as the others do.
-    pub(super) fn block(&self, seat: &Seat, want: Want, now: Duration) -> Duration {
-        let mean = self.mean(want, |pace| pace.seen().0);
-        seat.pace.block(mean, now).or(mean).unwrap_or(BLOCK_AT_FIRST)
+    /// How long a seat reads a block; one that was not seen reading yet reads as usual.
+    pub(super) fn block(&self, seat: &Seat, usual: Option<Duration>, now: Duration) -> Duration {
+        seat.pace.block(usual, now).or(usual).unwrap_or(BLOCK_AT_FIRST)
     }
 
-    /// How long a request keeps its place at a seat.
-    fn stay(&self, seat: &Seat, want: Want, now: Duration) -> Duration {
-        let mean = self.mean(want, |pace| pace.seen().1);
-        seat.pace.stay(mean, now).or(mean).unwrap_or(self.service)
+    /// How long those that have this read a block.
+    pub(super) fn usual_block(&self, want: Want) -> Option<Duration> {
+        self.mean(want, |pace| pace.seen().0)
     }
 
     /// How long a request for this keeps its place.
-    pub(super) fn stay_with(&self, want: Want) -> Duration {
-        self.mean(want, |pace| pace.seen().1).unwrap_or(self.service)
+    pub(super) fn usual_stay(&self, want: Want) -> Option<Duration> {
+        self.mean(want, |pace| pace.seen().1)
     }
 
     /// The mean of what was seen of the seats that have this.

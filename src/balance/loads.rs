@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::balancer::Balancer;
+use super::choose::Known;
 use super::models::{Model, ModelState, Models};
 use super::pace::mean;
 use super::policy::{self, Candidate};
@@ -43,12 +44,32 @@ pub struct Loading {
 }
 
 /// A model that requests wait for.
-struct Wanted<'q> {
+struct Wanted {
     model: ModelId,
     /// Since when the first of them waits, how many do, and who has failed the first.
     since: Duration,
     waiting: u32,
-    tried: &'q [PeerId],
+    tried: Vec<PeerId>,
+}
+
+/// Whether a model is on its way to a box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Coming {
+    Nowhere,
+    /// Once the requests of the one that makes room have ended, whenever that is.
+    Drained,
+    UnderWay,
+}
+
+impl Coming {
+    fn at(model: &Model, models: &Models) -> Self {
+        match models.swap.filter(|swap| swap.model == model.id) {
+            _ if model.state == ModelState::Loading => Self::UnderWay,
+            Some(Swap { step: Step::Drain, .. }) => Self::Drained,
+            Some(_) => Self::UnderWay,
+            None => Self::Nowhere,
+        }
+    }
 }
 
 /// A model that may make room.
@@ -66,13 +87,16 @@ impl Balancer {
         if !self.roster.has_models() {
             return Vec::new();
         }
-        let wanted: Vec<_> = self.wanted(now).iter().map(|wanted| wanted.model).collect();
+        let wanted = self.wanted(now);
         for models in self.roster.here_mut().filter_map(Peer::models_mut) {
-            models.give_up(|model| wanted.contains(&model), now);
+            models.give_up(|model| wanted.iter().any(|one| one.model == model), now);
         }
         // Each one changes what the next may do, and there is one at a time on a box.
         for _ in 0..self.roster.here().count() {
-            let Some((peer, swap)) = self.swap_due(now) else { break };
+            let Some((peer, swap)) = self.swap_due(&wanted, now) else { break };
+            for models in self.roster.here_mut().filter_map(Peer::models_mut) {
+                models.drains_no_more_for(swap.model);
+            }
             if let Some(models) = self.roster.get_mut(peer).and_then(Peer::models_mut) {
                 models.swap = Some(swap);
             }
@@ -134,7 +158,7 @@ impl Balancer {
         let limits = boxes().filter_map(|models| models.swap?.limit());
         let of_boxes = boxes().flat_map(|models| {
             let stays = |model: &Model| model.since.saturating_add(self.load_time_of(model));
-            let each = models.list.iter().flat_map(move |model| [model.rests_until, stays(model)]);
+            let each = models.list.iter().flat_map(move |model| [model.rests_until, model.held_until, stays(model)]);
             each.chain([models.rests_until])
         });
         let of_boxes = of_boxes.filter(|_| !wanted.is_empty());
@@ -150,10 +174,11 @@ impl Balancer {
     }
 
     /// The models that are waited for, by their first request. Who declines a place waits for none.
-    fn wanted(&self, now: Duration) -> Vec<Wanted<'_>> {
-        let mut wanted: Vec<Wanted<'_>> = Vec::new();
+    fn wanted(&self, now: Duration) -> Vec<Wanted> {
+        let mut known = Known::new(self, now);
+        let mut wanted: Vec<Wanted> = Vec::new();
         for (_, waiting) in self.queue.all() {
-            let Want::Model(model) = self.roster.want(waiting.request.model) else { continue };
+            let Want::Model(model) = known.want(waiting.request.model) else { continue };
             if waiting.hold.is_some_and(|hold| now < hold.until) {
                 continue;
             }
@@ -163,7 +188,7 @@ impl Balancer {
                     known.since = known.since.min(waiting.since);
                 }
                 None => {
-                    let tried = &waiting.request.tried;
+                    let tried = waiting.request.tried.clone();
                     wanted.push(Wanted { model, since: waiting.since, waiting: 1, tried });
                 }
             }
@@ -172,39 +197,38 @@ impl Balancer {
     }
 
     /// The next swap to begin, and where.
-    fn swap_due(&self, now: Duration) -> Option<(PeerId, Swap)> {
-        let wanted = self.wanted(now);
+    fn swap_due(&self, wanted: &[Wanted], now: Duration) -> Option<(PeerId, Swap)> {
         wanted.iter().find_map(|one| {
-            let (mut slots, mut is_coming) = (0_u64, false);
+            let (mut slots, mut coming) = (0_u64, Coming::Nowhere);
             for (peer, models) in self.boxes().filter(|(peer, _)| !one.tried.contains(&peer.id)) {
                 let Some(model) = models.get(one.model) else { continue };
                 if !peer.health.standing(now).is_awake() {
                     continue;
                 }
-                let is_ordered = models.swap.is_some_and(|swap| swap.model == model.id);
-                is_coming |= is_ordered || model.state == ModelState::Loading;
+                coming = coming.max(Coming::at(model, models));
                 if peer.standing(Want::Model(one.model), now).is_awake() {
                     slots = slots.saturating_add(peer.size(&model.seat));
                 }
             }
             match slots {
-                _ if is_coming => None,
-                0 => self.first_copy(one, &wanted, now),
-                slots => self.another_copy(one, slots, &wanted, now),
+                _ if coming == Coming::UnderWay => None,
+                0 => self.first_copy(one, coming, wanted, now),
+                slots => self.another_copy(one, slots, wanted, now),
             }
         })
     }
 
-    fn first_copy(&self, one: &Wanted<'_>, wanted: &[Wanted<'_>], now: Duration) -> Option<(PeerId, Swap)> {
+    /// While a box drains for it, it goes all the same where it can be sooner.
+    fn first_copy(&self, one: &Wanted, coming: Coming, wanted: &[Wanted], now: Duration) -> Option<(PeerId, Swap)> {
         let boxes = self.boxes_for(one, now);
         let is_hungry = now.saturating_sub(one.since) >= self.patience(one.model);
         let idle = || {
-            let may_go = |model: &Model| is_idle(model, wanted) && (is_hungry || self.has_stayed(model, now));
+            let may_go = |model: &Model| is_idle(model, wanted, now) && (is_hungry || self.has_stayed(model, now));
             let victim = self.least_wanted(&boxes, may_go, now)?;
             Some(victim.makes_room_for(one.model, Departure::Idle, Step::Unload, now))
         };
         let starved = || {
-            let victims = self.victims(&boxes, |_| is_hungry, now);
+            let victims = self.victims(&boxes, |_| is_hungry && coming == Coming::Nowhere, now);
             let victim = victims.into_iter().min_by_key(|victim| waiting_for(victim.model, wanted))?;
             Some(victim.makes_room_for(one.model, Departure::Hunger, Step::Drain, now))
         };
@@ -212,21 +236,15 @@ impl Balancer {
     }
 
     /// Where those that wait for a model would wait for longer than another copy takes to load.
-    fn another_copy(
-        &self,
-        one: &Wanted<'_>,
-        slots: u64,
-        wanted: &[Wanted<'_>],
-        now: Duration,
-    ) -> Option<(PeerId, Swap)> {
-        let wait = self.stay_with(Want::Model(one.model)).saturating_mul(one.waiting);
+    fn another_copy(&self, one: &Wanted, slots: u64, wanted: &[Wanted], now: Duration) -> Option<(PeerId, Swap)> {
+        let wait = self.usual_stay(Want::Model(one.model)).unwrap_or(self.service).saturating_mul(one.waiting);
         if wait / u32::try_from(slots).unwrap_or(u32::MAX).max(1) <= self.load_time(one.model) {
             return None;
         }
         let boxes = self.boxes_for(one, now);
         free_place(one.model, &boxes, now).or_else(|| {
             let may_go = |model: &Model| {
-                is_idle(model, wanted) && self.has_stayed(model, now) && self.demand.is_none(model.id, now)
+                is_idle(model, wanted, now) && self.has_stayed(model, now) && self.demand.is_none(model.id, now)
             };
             let victim = self.least_wanted(&boxes, may_go, now)?;
             Some(victim.makes_room_for(one.model, Departure::Idle, Step::Unload, now))
@@ -238,7 +256,7 @@ impl Balancer {
     }
 
     /// Where a model that is waited for could be loaded, of the first tier that has such boxes.
-    fn boxes_for(&self, wanted: &Wanted<'_>, now: Duration) -> Vec<(&Peer, &Models)> {
+    fn boxes_for(&self, wanted: &Wanted, now: Duration) -> Vec<(&Peer, &Models)> {
         let could_load = |(peer, models): &(&Peer, &Models)| {
             let is_loadable = |model: &Model| !model.state.is_in_memory() && !model.rests(now);
             peer.health.standing(now).is_awake()
@@ -312,10 +330,10 @@ fn free_place(model: ModelId, boxes: &[(&Peer, &Models)], now: Duration) -> Opti
 }
 
 /// Whether nobody has it, and nobody waits for it.
-fn is_idle(model: &Model, wanted: &[Wanted<'_>]) -> bool {
-    model.seat.load() == 0 && waiting_for(model, wanted) == 0
+fn is_idle(model: &Model, wanted: &[Wanted], now: Duration) -> bool {
+    model.seat.load() == 0 && !model.is_held(now) && waiting_for(model, wanted) == 0
 }
 
-fn waiting_for(model: &Model, wanted: &[Wanted<'_>]) -> u32 {
+fn waiting_for(model: &Model, wanted: &[Wanted]) -> u32 {
     wanted.iter().find(|one| model.is(one.model)).map_or(0, |one| one.waiting)
 }

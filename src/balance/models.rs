@@ -106,6 +106,8 @@ pub struct Model {
     /// It failed to load, so often in a row, and is left alone until then.
     failures: u32,
     pub rests_until: Duration,
+    /// Others have requests there, as its box said, and it makes no room before then.
+    pub held_until: Duration,
 }
 
 /// What has become of a model.
@@ -160,6 +162,7 @@ impl Model {
             failure: None,
             failures: 0,
             rests_until: Duration::ZERO,
+            held_until: Duration::ZERO,
         }
     }
 
@@ -219,6 +222,11 @@ impl Model {
     /// Whether it is left alone, since it does not load.
     pub fn rests(&self, now: Duration) -> bool {
         now < self.rests_until
+    }
+
+    /// Whether others have it.
+    pub fn is_held(&self, now: Duration) -> bool {
+        now < self.held_until
     }
 
     /// How it stands at a box that is well.

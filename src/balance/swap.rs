@@ -165,12 +165,17 @@ impl Models {
         }
     }
 
+    /// Its model comes to another box sooner.
+    pub fn drains_no_more_for(&mut self, model: ModelId) {
+        self.swap = self.swap.filter(|swap| swap.step != Step::Drain || swap.model != model);
+    }
+
     /// What the swap's next step asks of the box, if that can be taken now.
     pub fn next_order(&mut self, peer: PeerId, now: Duration) -> Option<Order> {
         let swap = self.swap.as_mut()?;
         if swap.step == Step::Drain {
             let victim = swap.victim.and_then(|(victim, _)| self.list.iter().find(|model| model.id == victim));
-            if victim.is_none_or(|victim| victim.seat.inflight == 0) {
+            if victim.is_none_or(|victim| victim.seat.inflight == 0 && !victim.is_held(now)) {
                 *swap = swap.at(Step::Unload, now);
             }
         }
@@ -191,9 +196,7 @@ impl Models {
             Action::Unload => Step::Unloading,
             Action::Load => Step::Loading,
         };
-        if self.swap.is_none_or(|swap| swap.step != step) {
-            return;
-        }
+        let Some(swap) = self.swap.filter(|swap| swap.step == step) else { return };
         let model = self.list.iter_mut().find(|model| model.id == order.model);
         match (order.action, answer) {
             (Action::Load, Answer::Taken) => {
@@ -203,6 +206,14 @@ impl Models {
             }
             // Whether it is gone its state says.
             (Action::Unload, Answer::Taken | Answer::Refused) => {}
+            // Whoever is hungry waits until those have ended, too; for another there may be another victim.
+            (Action::Unload, Answer::Busy) => {
+                if let Some(model) = model {
+                    model.held_until = now.saturating_add(REST);
+                }
+                let is_hungry = swap.victim.is_some_and(|(_, why)| why == Departure::Hunger);
+                self.swap = is_hungry.then(|| swap.at(Step::Drain, now));
+            }
             (_, Answer::Busy | Answer::Silent) => self.rest(now),
             (Action::Load, Answer::Refused) => {
                 if let Some(model) = model {
