@@ -140,6 +140,7 @@ pub struct Models {
 /// long.
 const REST_MIN: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(3_600);
+const RETRY: Duration = Duration::from_secs(1);
 /// What a second of loading reads at first, in bytes: what a disk reads.
 const READS: u64 = 1_000_000_000;
 
@@ -213,15 +214,23 @@ impl Model {
 
     /// It does not load, and is left alone for a while.
     pub fn fails(&mut self, now: Duration) {
-        let rest = REST_MIN.saturating_mul(2_u32.saturating_pow(self.failures.min(16))).min(REST_MAX);
+        // One that did load here may have been stopped by somebody, which looks the same: it is tried once more soon.
+        let in_a_row = self.failures.checked_sub(u32::from(self.load_time.is_some()));
+        let rest = in_a_row
+            .map_or(RETRY, |failures| REST_MIN.saturating_mul(2_u32.saturating_pow(failures.min(16))).min(REST_MAX));
         self.failures = self.failures.saturating_add(1);
         self.rests_until = now.saturating_add(rest);
         (self.state, self.since) = (ModelState::Failed, now);
     }
 
-    /// Whether it is left alone, since it does not load.
+    /// Whether it is left alone, since it did not load.
     pub fn rests(&self, now: Duration) -> bool {
         now < self.rests_until
+    }
+
+    /// Whether that is because it does not load, and not because it was kept from it once.
+    pub fn has_failed(&self, now: Duration) -> bool {
+        self.rests(now) && self.failures > u32::from(self.load_time.is_some())
     }
 
     /// Whether others have it.

@@ -183,7 +183,7 @@ impl Peer {
     /// Whether what is wanted was to be loaded here and failed, so lately that it is left alone.
     pub fn has_failed_to_load(&self, want: Want, now: Duration) -> bool {
         let (Want::Model(model), Some(models)) = (want, self.models()) else { return false };
-        models.get(model).is_some_and(|model| !model.state.is_in_memory() && model.rests(now))
+        models.get(model).is_some_and(|model| !model.state.is_in_memory() && model.has_failed(now))
     }
 
     /// Requests that a seat can have at once; none means no limit.

@@ -14,7 +14,7 @@ use pingora::{Error, Result};
 use crate::api::Api;
 use crate::limits::Limits;
 use crate::plan::{Delivery, Plan, Progress};
-use crate::upstream::{Asker, AssemblyObserver, Comments, Heartbeat, Holding, Until};
+use crate::upstream::{Asker, AssemblyObserver, Comments, Heartbeat, Holding, Until, Wordless};
 
 use super::attempt::{Client, Explain, Intake, Receipt, WaitStatus};
 use super::body::{Read, RequestBody, Upload};
@@ -71,7 +71,7 @@ impl KeepAlive {
     }
 
     /// How the answer to the next try is held. `listener` is told how one grows that goes on whole.
-    pub fn holding(&self, listener: Option<Arc<dyn AssemblyObserver>>) -> Option<Holding> {
+    pub fn holding(&self, listener: Option<Arc<dyn AssemblyObserver>>, wordless: Wordless) -> Option<Holding> {
         let ticks = self.next().zip(self.every).map(|(next, every)| Heartbeat { next: next.into(), every });
         let mut until = self.held.clone()?;
         if let Until::Spoken(_, comments) = &mut until
@@ -79,7 +79,7 @@ impl KeepAlive {
         {
             *comments = Comments::Gateways;
         }
-        Some(Holding { api: self.api, until, ticks, listener })
+        Some(Holding { api: self.api, until, wordless, ticks, listener })
     }
 
     /// Whether the client has got a head and no answer.

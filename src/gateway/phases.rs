@@ -18,7 +18,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
 use crate::balance::{Outcome, Sight};
-use crate::upstream::Cause;
+use crate::upstream::{Cause, Claim, Wordless};
 
 use super::attempt::{self, Begun, Distrust, Explain, Receipt, WaitStatus};
 use super::body::End;
@@ -105,7 +105,9 @@ impl ProxyHttp for Gateway {
             // A client that stalls holds its server's slot too.
             session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
             let listener = context.plan.is_assembled().then(|| self.overhear(context));
-            if let Some(holding) = context.keepalive.holding(listener) {
+            let model = context.attempt.claim.as_ref().and_then(Claim::model);
+            let wordless = if model.is_some() { Wordless::Failed } else { Wordless::Shown };
+            if let Some(holding) = context.keepalive.holding(listener, wordless) {
                 watch.hold(holding);
             }
         }

@@ -21,5 +21,5 @@ pub use wire::cause::{Cause, is_shortage};
 pub use wire::connection::Connection;
 pub use wire::endpoint::Endpoint;
 pub use wire::hold::{AssemblyObserver, Heartbeat, Holding};
-pub use wire::opening::{Asker, Comments, Until};
+pub use wire::opening::{Asker, Comments, Until, Wordless};
 pub use wire::watch::{Expired, Watch};

@@ -54,7 +54,7 @@ impl Dispatch<'_> {
     /// it any more.
     async fn suspect(&mut self, client: &mut dyn Client, pool: &Pool, mut claim: Claim) -> Result<(), Halt> {
         let fate = tokio::select! {
-            fate = pool.fate(claim.peer()) => fate,
+            fate = pool.fate(claim.peer(), claim.model()) => fate,
             e = client.left() => return Err(e.into()),
         };
         log::warn!("pool {}: {} broke off before it answered; {}", pool.name(), claim.peer().url(), fate.name());
@@ -64,13 +64,15 @@ impl Dispatch<'_> {
         }
         let servers =
             self.attempt.sent.as_ref().map_or(0, |sent| self.gateway.quarantine.died(sent, claim.peer().id()));
-        let goes_on = if fate == Fate::Restarted && self.terms.may_return() && self.tries.may_hold(pool) {
-            claim.judge(Outcome::Loading);
-            true
-        } else {
-            self.tries.give_up(claim);
-            self.terms.addressed.is_none() && self.terms.has_untried(&self.tries.tried)
-        };
+        let goes_on =
+            if matches!(fate, Fate::Restarted | Fate::Unloaded) && self.terms.may_return() && self.tries.may_hold(pool)
+            {
+                claim.judge(Outcome::Loading);
+                true
+            } else {
+                self.tries.give_up(claim);
+                self.terms.addressed.is_none() && self.terms.has_untried(&self.tries.tried)
+            };
         let failovers_max = self.terms.failovers_max();
         if servers > failovers_max {
             log::warn!("{}: {servers} servers died of this request, no other gets it", self.record.id);

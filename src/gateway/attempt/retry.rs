@@ -5,6 +5,7 @@ use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use crate::api::Tokens;
+use crate::api::openai::AssembleError;
 use crate::balance::{Failure, ModelState, Outcome, Reuse};
 use crate::gateway::fault::Fault;
 use crate::record::Retry;
@@ -118,7 +119,13 @@ impl Dispatch<'_> {
         if e.etype() == &ELSEWHERE {
             return true;
         }
-        let is_broken = e.esource() == &ErrorSource::Upstream && matches!(fault, Fault::Broken);
+        let model = self.attempt.claim.as_ref().and_then(Claim::model);
+        let is_broken = match fault {
+            Fault::Broken => e.esource() == &ErrorSource::Upstream,
+            // Of a model that died a server that lives ends the answer.
+            Fault::Assemble(AssembleError::Incomplete) => model.is_some(),
+            _ => false,
+        };
         if !is_broken || begun == Begun::Yes {
             return false;
         }

@@ -159,9 +159,13 @@ impl Pool {
         self.lasting.places.settle_session(session, peer);
     }
 
-    /// What became of a peer whose connection broke before it answered.
-    pub async fn fate(&self, peer: &Arc<Peer>) -> Fate {
-        fate::fate(peer.endpoint(), self.config.engine, self.config.timeouts).await
+    /// What became of a peer whose connection broke before it answered, and of the model there that had the request.
+    pub async fn fate(&self, peer: &Arc<Peer>, model: Option<ModelId>) -> Fate {
+        let fate = fate::fate(peer.endpoint(), self.config.engine, self.config.timeouts).await;
+        match model {
+            Some(model) if fate == Fate::Lives && !self.doubted(peer, model).await.is_here() => Fate::Unloaded,
+            _ => fate,
+        }
     }
 
     /// A claim on one peer, be it full or thought dead: whoever asks for it by name has a reason.

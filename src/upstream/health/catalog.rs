@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::balance::{Catalog, ModelReport, ModelState};
 use crate::config;
@@ -27,14 +29,14 @@ struct Told {
     is_known: bool,
     /// Whether it did before, and has gone silent.
     is_doubted: bool,
-    /// How often it did not answer then.
-    silences: u32,
+    /// Since when it does not answer then.
+    silent_since: Option<Instant>,
     slots: Option<u32>,
     template: Option<Arc<str>>,
 }
 
-/// A model that is loaded and does not tell of itself is not waited for any longer.
-const SILENCES_MAX: u32 = 5;
+/// A model that was loaded and has not told of itself yet is not waited for any longer.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 impl Inventory {
     /// What the box tells now; `None` when it does not answer, or not as it should. `places` is how many models can be
@@ -52,7 +54,7 @@ impl Inventory {
         for model in &mut models {
             let told = self.models.entry(model.name.to_string()).or_default();
             if !model.state.is_here() {
-                (told.is_known, told.is_doubted, told.silences) = (false, false, 0);
+                (told.is_known, told.is_doubted, told.silent_since) = (false, false, None);
             } else if !told.is_known {
                 let path = pages.properties.replace("{model}", &escaped(&model.name));
                 told.properties(ask::page(endpoint, &path, None, timeouts).await.ok().as_ref());
@@ -69,13 +71,13 @@ impl Inventory {
     /// A model that should be loaded did not answer: it is to tell of itself again.
     pub fn doubt(&mut self, name: &str) {
         if let Some(told) = self.models.get_mut(name) {
-            (told.is_doubted, told.is_known, told.silences) = (true, false, 0);
+            (told.is_doubted, told.is_known) = (true, false);
         }
     }
 
     /// Whether any is to tell of itself still.
     pub fn is_incomplete(&self) -> bool {
-        self.models.values().any(|told| told.silences > 0 && !told.is_known)
+        self.models.values().any(|told| told.silent_since.is_some())
     }
 
     /// The chat templates of those that were loaded once, by name.
@@ -88,7 +90,7 @@ impl Told {
     fn properties(&mut self, page: Option<&Reply>) {
         match page.filter(|page| page.status == 200) {
             Some(page) => {
-                (self.is_known, self.is_doubted) = (true, false);
+                (self.is_known, self.is_doubted, self.silent_since) = (true, false, None);
                 self.slots = properties::report(Form::Props, page).slots;
                 let template = properties::chat_template(Form::Props, &page.body).ok();
                 if template.as_deref() != self.template.as_deref() {
@@ -96,8 +98,11 @@ impl Told {
                 }
             }
             None => {
-                self.silences += 1;
-                self.is_known = self.silences >= SILENCES_MAX;
+                let since = *self.silent_since.get_or_insert_with(Instant::now);
+                // Of one that was well it is known that it can.
+                if !self.is_doubted && since.elapsed() >= SILENCE_MAX {
+                    (self.is_known, self.silent_since) = (true, None);
+                }
             }
         }
     }

@@ -21,6 +21,8 @@ pub enum Fate {
     Lives,
     /// It has begun anew, and loads its model.
     Restarted,
+    /// It lives, and does not have the model any more.
+    Unloaded,
     Gone,
 }
 
@@ -30,6 +32,7 @@ impl Fate {
         match self {
             Self::Lives => "it lives, and may still be at it",
             Self::Restarted => "it has begun anew",
+            Self::Unloaded => "its model is not there any more",
             Self::Gone => "it is gone",
         }
     }

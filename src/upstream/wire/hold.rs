@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::api::openai::AssembleError;
 use crate::api::{Api, Progress};
 
-use super::opening::{End, Opening, Until};
+use super::opening::{End, Opening, Until, Wordless};
 
 /// A head of our own that Pingora takes for the server's. It comes to the gateway's phases where a session is at hand,
 /// and goes no further.
@@ -25,6 +25,7 @@ pub struct Holding {
     /// The API that the server was asked in.
     pub api: Api,
     pub until: Until,
+    pub wordless: Wordless,
     /// For a client that is to hear something meanwhile.
     pub ticks: Option<Heartbeat>,
     /// For an answer that is put together.
@@ -57,8 +58,8 @@ pub struct Hold {
 impl Hold {
     /// Of which nothing has come.
     pub fn new(holding: Holding) -> Self {
-        let Holding { api, until, ticks, listener } = holding;
-        Self { opening: Opening::new(api, until), ticks, listener, out: Bytes::new() }
+        let Holding { api, until, wordless, ticks, listener } = holding;
+        Self { opening: Opening::new(api, until, wordless), ticks, listener, out: Bytes::new() }
     }
 
     /// Takes what the server sent.

@@ -33,6 +33,16 @@ pub enum Until {
     Whole { choices: usize, limits: Limits },
 }
 
+/// What becomes of an event stream that is held, and ends as it should without having said anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wordless {
+    /// It is shown as it came.
+    #[default]
+    Shown,
+    /// It has failed: before a model that died stands a server that lives, and ends its answer.
+    Failed,
+}
+
 /// Who asked a server how far it is with a prompt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Asker {
@@ -56,6 +66,7 @@ pub enum Comments {
 pub struct Opening {
     api: Api,
     until: Until,
+    wordless: Wordless,
     /// Heads that have come.
     head: BytesMut,
     /// Where the last of them begins.
@@ -116,10 +127,11 @@ pub enum End {
 
 impl Opening {
     /// Of which nothing has come.
-    pub fn new(api: Api, until: Until) -> Self {
+    pub fn new(api: Api, until: Until, wordless: Wordless) -> Self {
         Self {
             api,
             until,
+            wordless,
             head: BytesMut::new(),
             began: 0,
             body: None,
@@ -239,9 +251,18 @@ impl Opening {
             (Piece::Data(data), _) => self.read_data(data),
             (Piece::Last, Stage::Whole(_)) => Flow::Make,
             (Piece::Broken, Stage::Whole(_)) => Flow::Fail(AssembleError::Incomplete),
-            (Piece::Last | Piece::Broken, _) => Flow::Open,
+            (Piece::Last, _) => self.over(),
+            (Piece::Broken, _) => Flow::Open,
         };
         (length, flow)
+    }
+
+    /// The answer has ended, and is held still.
+    fn over(&self) -> Flow {
+        match self.stage {
+            Stage::Speech(_) if self.wordless == Wordless::Failed => Flow::Fail(AssembleError::Incomplete),
+            _ => Flow::Open,
+        }
     }
 
     fn read_data(&mut self, data: &[u8]) -> Flow {
@@ -272,7 +293,7 @@ impl Opening {
             Stage::Head { .. } | Stage::Open | Stage::Made => Flow::Open,
         };
         // Nothing follows that could be waited for.
-        if is_over && matches!(flow, Flow::On) { Flow::Open } else { flow }
+        if is_over && matches!(flow, Flow::On) { self.over() } else { flow }
     }
 
     /// Reads a line of a head, or the beginning of one.

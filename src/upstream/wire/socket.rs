@@ -266,7 +266,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::super::hold::{Heartbeat, Holding, TICK};
-    use super::super::opening::{Asker, Comments, Until};
+    use super::super::opening::{Asker, Comments, Until, Wordless};
     use super::*;
     use crate::api::Api;
     use crate::config::Timeouts;
@@ -289,7 +289,7 @@ mod tests {
     fn watched<T: Transport>(transport: T, ticks: Option<Heartbeat>) -> WatchedSocket<T> {
         let watch = Arc::new(Watch::new(Timeouts::default()));
         let until = Until::Spoken(Asker::Client, Comments::Servers);
-        watch.hold(Holding { api: Api::OpenAi, until, ticks, listener: None });
+        watch.hold(Holding { api: Api::OpenAi, until, wordless: Wordless::Shown, ticks, listener: None });
         WatchedSocket::new(transport, watch)
     }
 
