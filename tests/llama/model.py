@@ -3,6 +3,10 @@
 No trained weights are involved: the output matrix is a table from each token to the next.
 Every token of every text is unique in the vocabulary, so the newest token alone decides what follows.
 The model's chat template looks for [[NAME]] in the messages and ends the prompt with the token that begins NAME.
+
+    model.py FILE                 everything in `SCRIPTS` and `LOOPS`
+    model.py FILE MODEL           what MODEL of `FAMILIES` says
+    model.py FILE MODEL LAYERS WIDTH   the same, slowly: so many layers with so wide a middle, which add nothing
 """
 
 import random
@@ -11,7 +15,7 @@ import sys
 import gguf
 import numpy as np
 
-from scripts import LOOPS, SCRIPTS
+from scripts import FAMILIES, LOOPS, SCRIPTS, SIGNS, loops_of, scripts_of
 
 WIDTH = 64
 CONTEXT = 65536
@@ -64,17 +68,17 @@ class Vocabulary:
         return found
 
 
-def chat_template(names):
+def chat_template(names, sign):
     """ChatML, then the token that begins the text which the last marker names.
 
-    Its comment is what a gateway knows the dialect by; the template itself reads no tools.
+    The sign in its comment is what a gateway knows the dialect by; the template itself reads no tools.
     """
     pick = "".join(
         "{%- if '[[NAME]]' in m.content %}{%- set last.name = 'NAME' %}{%- endif %}".replace("NAME", name)
         for name in names
     )
     return (
-        "{#- <tool_call> #}{%- set last = namespace(name='text') %}"
+        "{#- " + sign + " #}{%- set last = namespace(name='text') %}"
         "{%- for m in messages %}{{- '" + START + "' + m.role + '\\n' }}"
         "{%- if m.content %}{{- m.content }}" + pick + "{%- endif %}"
         "{{- '" + END + "\\n' }}{%- endfor %}"
@@ -82,7 +86,7 @@ def chat_template(names):
     )
 
 
-def make(path):
+def make(path, name, scripts, loops, sign, layers=1, middle=WIDTH):
     rng = random.Random(1)
     vocabulary = Vocabulary()
     # The format wants at least one merge.
@@ -92,12 +96,12 @@ def make(path):
     end = vocabulary.add(END, gguf.TokenType.CONTROL)
 
     follows = []
-    for name, text in SCRIPTS.items():
-        chain = [vocabulary.script(name), *vocabulary.tokens(text, rng), end]
+    for script, text in scripts.items():
+        chain = [vocabulary.script(script), *vocabulary.tokens(text, rng), end]
         follows += zip(chain, chain[1:])
-    for name, (beginning, rest) in LOOPS.items():
+    for script, (beginning, rest) in loops.items():
         loop = vocabulary.tokens(rest, rng)
-        chain = [vocabulary.script(name), *vocabulary.tokens(beginning, rng), *loop, loop[0]]
+        chain = [vocabulary.script(script), *vocabulary.tokens(beginning, rng), *loop, loop[0]]
         follows += zip(chain, chain[1:])
 
     count = len(vocabulary.texts)
@@ -113,11 +117,11 @@ def make(path):
         output[following] = GAIN / np.sqrt(WIDTH) * embedding[token]
 
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_name("toolgate-scripted")
+    writer.add_name(name)
     writer.add_context_length(CONTEXT)
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(1)
-    writer.add_feed_forward_length(WIDTH)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(middle)
     writer.add_head_count(1)
     writer.add_head_count_kv(1)
     writer.add_rope_dimension_count(WIDTH)
@@ -133,18 +137,22 @@ def make(path):
     writer.add_eos_token_id(end)
     writer.add_eot_token_id(end)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(chat_template([*SCRIPTS, *LOOPS]))
+    writer.add_chat_template(chat_template([*scripts, *loops], sign))
 
     square = np.zeros((WIDTH, WIDTH), np.float32)
     ones = np.ones(WIDTH, np.float32)
     writer.add_tensor("token_embd.weight", embedding)
     writer.add_tensor("output_norm.weight", ones)
     writer.add_tensor("output.weight", output)
-    # The one block adds nothing, so the hidden state is the newest token's embedding.
-    for norm in ("attn_norm", "ffn_norm"):
-        writer.add_tensor(f"blk.0.{norm}.weight", ones)
-    for matrix in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
-        writer.add_tensor(f"blk.0.{matrix}.weight", square)
+    # A block adds nothing, so the hidden state is the newest token's embedding.
+    for layer in range(layers):
+        for norm in ("attn_norm", "ffn_norm"):
+            writer.add_tensor(f"blk.{layer}.{norm}.weight", ones)
+        for matrix in ("attn_q", "attn_k", "attn_v", "attn_output"):
+            writer.add_tensor(f"blk.{layer}.{matrix}.weight", square)
+        for matrix in ("ffn_gate", "ffn_up"):
+            writer.add_tensor(f"blk.{layer}.{matrix}.weight", np.zeros((middle, WIDTH), np.float32))
+        writer.add_tensor(f"blk.{layer}.ffn_down.weight", np.zeros((WIDTH, middle), np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -152,4 +160,9 @@ def make(path):
 
 
 if __name__ == "__main__":
-    make(sys.argv[1])
+    path, *of = sys.argv[1:]
+    if of:
+        model, *size = of
+        make(path, model, scripts_of(model), loops_of(model), SIGNS[FAMILIES[model]], *map(int, size))
+    else:
+        make(path, "toolgate-scripted", SCRIPTS, LOOPS, SIGNS["hermes"])

@@ -48,3 +48,19 @@ LOOPS = {
     "loop": ("Listen: ", "tick tock over and over again, "),
     "endless": ('<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris, ', "and again, "),
 }
+
+# The models of a box that has several, and the family whose calls each writes. What one says no other does.
+FAMILIES = {"alpha": "hermes", "beta": "llama3-json", "gamma": "gemma4"}
+
+
+def scripts_of(model):
+    """What a model says that is one of several."""
+    return {"text": f"It is {model} who speaks.", "call": CALLS[FAMILIES[model]].replace(CITY, f"{model} town")}
+
+
+def loops_of(model):
+    return {"loop": (f"Listen to {model}: ", f"{model} goes on and over, ")}
+
+
+# What a family's chat template holds, by which the gateway knows it.
+SIGNS = {"hermes": "<tool_call>", "llama3-json": "<|python_tag|>", "gemma4": "<|tool_call>call:"}
