@@ -32,8 +32,8 @@ __attribute__((constructor)) static void load_slowly(void) {
 }
 """
 
-# A child that is told to end has ten seconds, which is the default, for the answers that it writes.
-COMMON = {"parallel": SLOTS, "ctx-size": SLOTS * 8192, "threads": 1, "n-gpu-layers": 0, "device": "none"}
+# A child that is told to end writes nothing more, and is killed after `stop-timeout` seconds if it has answers to write.
+COMMON = {"parallel": SLOTS, "ctx-size": SLOTS * 8192, "threads": 1, "stop-timeout": 1, "n-gpu-layers": 0, "device": "none"}
 
 
 class Models:
