@@ -8,7 +8,7 @@ use super::breaker::Kind;
 use super::health::{Health, HealthState};
 use super::roster::PeerId;
 use super::seat::{ModelId, Seat, SeatId, Want};
-use super::swap::Swap;
+use super::swap::{Step, Swap};
 
 /// What a box tells of its models.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -177,24 +177,26 @@ impl Model {
         self.load_time.or_else(|| self.bytes.map(|bytes| Duration::from_secs((bytes / READS).max(1))))
     }
 
-    /// Its box told how it is.
-    pub fn told(&mut self, report: &ModelReport, now: Duration) -> Event {
+    /// Its box told how it is. `ordered` is when that was told to load it, if it was.
+    fn told(&mut self, report: &ModelReport, ordered: Option<Duration>, now: Duration) -> Event {
         self.aliases = report.aliases.iter().map(|name| ModelId::of(name)).collect();
         self.seat.slots = report.slots.or(self.seat.slots);
         self.bytes = report.bytes.or(self.bytes);
         self.failure.clone_from(&report.failure);
-        self.becomes(report.state, now)
+        self.becomes(report.state, ordered, now)
     }
 
     /// It is in this state now.
-    pub fn becomes(&mut self, state: ModelState, now: Duration) -> Event {
+    fn becomes(&mut self, state: ModelState, ordered: Option<Duration>, now: Duration) -> Event {
         let (before, since) = (self.state, self.since);
         if before != state {
             (self.state, self.since) = (state, now);
         }
         match (before, state) {
             (_, ModelState::Loaded | ModelState::Sleeping) if !before.is_here() => {
-                let took = (before == ModelState::Loading).then(|| now.saturating_sub(since));
+                // What loads fast may never be seen to.
+                let began = (before == ModelState::Loading).then_some(since).or(ordered);
+                let took = began.map(|began| now.saturating_sub(began));
                 if let Some(took) = took {
                     self.load_time = Some(self.load_time.map_or(took, |mean| mean.saturating_add(took) / 2));
                 }
@@ -203,6 +205,11 @@ impl Model {
                 Event::Arrived { took }
             }
             (ModelState::Loading, ModelState::Failed) => {
+                self.fails(now);
+                Event::Failed
+            }
+            // The same, but too fast to be seen loading. One that had failed before may not have been asked since.
+            (ModelState::Unloaded, ModelState::Failed) if ordered.is_some() => {
                 self.fails(now);
                 Event::Failed
             }
@@ -267,7 +274,7 @@ impl Models {
         let names = |model: &Model| catalog.models.iter().any(|report| ModelId::of(&report.name) == model.id);
         self.list.retain(|model| names(model) || model.seat.inflight > 0);
         for model in self.list.iter_mut().filter(|model| !names(model)) {
-            model.becomes(ModelState::Unloaded, now);
+            model.becomes(ModelState::Unloaded, None, now);
         }
         let told = catalog.models.iter().map(|report| self.model_told(peer, report, now)).collect();
         let here = self.list.iter().filter(|model| model.state.is_in_memory()).count();
@@ -280,7 +287,9 @@ impl Models {
         if !self.list.iter().any(|model| model.id == id) {
             self.list.push(Model::new(peer, report, now));
         }
-        let event = self.get_mut(id).map(|model| model.told(report, now));
+        let swap = self.swap.filter(|swap| swap.step == Step::Loading && swap.model == id);
+        let ordered = swap.map(|swap| swap.since);
+        let event = self.get_mut(id).map(|model| model.told(report, ordered, now));
         (id, event.unwrap_or(Event::Nothing))
     }
 

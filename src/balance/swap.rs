@@ -199,13 +199,8 @@ impl Models {
         let Some(swap) = self.swap.filter(|swap| swap.step == step) else { return };
         let model = self.list.iter_mut().find(|model| model.id == order.model);
         match (order.action, answer) {
-            (Action::Load, Answer::Taken) => {
-                if let Some(model) = model.filter(|model| !model.state.is_in_memory()) {
-                    model.becomes(ModelState::Loading, now);
-                }
-            }
-            // Whether it is gone its state says.
-            (Action::Unload, Answer::Taken | Answer::Refused) => {}
+            // Whether it comes, or is gone, its state says: what was told meanwhile may have been asked before.
+            (Action::Load | Action::Unload, Answer::Taken) | (Action::Unload, Answer::Refused) => {}
             // Whoever is hungry waits until those have ended, too; for another there may be another victim.
             (Action::Unload, Answer::Busy) => {
                 if let Some(model) = model {

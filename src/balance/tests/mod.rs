@@ -5,6 +5,7 @@ mod decisions;
 mod events;
 mod first_token;
 mod health;
+mod models;
 mod queue;
 
 use std::time::Duration;

@@ -1,0 +1,296 @@
+//! Boxes of many models: what is loaded where for whom, step by step, and what makes room.
+
+use super::*;
+
+const LOAD: Duration = Duration::from_secs(20);
+const SECOND: Duration = Duration::from_secs(1);
+const ALL: [&str; 4] = ["x", "y", "z", "w"];
+
+fn wants(model: &str) -> Request {
+    Request { model: Some(ModelId::of(model)), ..any() }
+}
+
+/// What a box tells: how these of its four models are; the others are not loaded.
+fn catalog(places: u32, states: &[(&str, ModelState)]) -> Catalog {
+    let state = |model: &str| {
+        let named = states.iter().find(|(known, _)| *known == model);
+        named.map_or(ModelState::Unloaded, |(_, state)| *state)
+    };
+    let report = |model: &str| ModelReport {
+        name: model.into(),
+        aliases: Vec::new(),
+        state: state(model),
+        slots: Some(1),
+        bytes: None,
+        failure: (state(model) == ModelState::Failed).then(|| "exit code 1".into()),
+    };
+    Catalog { places: Some(places), models: ALL.iter().map(|model| report(model)).collect() }
+}
+
+/// Boxes of one place and models of one slot, with these models loaded long ago.
+fn boxes(loaded: &[(&str, &str)]) -> Pool {
+    let mut pool =
+        Pool::policy(Policy::Slots, &loaded.iter().map(|(peer, _)| (*peer, Spec::default())).collect::<Vec<_>>());
+    for (peer, model) in loaded {
+        tell(&mut pool, peer, &[(model, ModelState::Loaded)]);
+    }
+    pool.pass(LOAD);
+    pool
+}
+
+fn tell(pool: &mut Pool, peer: &str, states: &[(&str, ModelState)]) -> Vec<Change> {
+    pool.balancer.catalog(id(peer), Some(&catalog(1, states)), pool.now)
+}
+
+/// What boxes are told to do, each of which they take.
+fn orders(pool: &mut Pool) -> Vec<String> {
+    answered(pool, Answer::Taken)
+}
+
+fn answered(pool: &mut Pool, answer: Answer) -> Vec<String> {
+    let orders = pool.balancer.orders(pool.now);
+    orders.iter().for_each(|order| pool.balancer.answered(order, answer, pool.now));
+    let shown = |order: &Order| format!("{}: {:?} {}", name(order.peer), order.action, order.name);
+    orders.iter().map(shown).collect()
+}
+
+fn woken(pool: &mut Pool) -> Vec<String> {
+    let woken = pool.next();
+    woken.iter().map(|(_, assignment)| format!("{}: {}", name(assignment.peer()), assignment.why())).collect()
+}
+
+const NOTHING: [&str; 0] = [];
+
+#[test]
+fn a_request_goes_where_its_model_is_loaded() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y"), ("c", "x")]);
+    assert_eq!(pool.shown(wants("y")), "b: loaded");
+    assert_eq!(pool.shown(wants("X")), "a: least-busy 0/1");
+    assert_eq!(pool.shown(wants("x")), "c: only one free");
+    assert_eq!(orders(&mut pool), NOTHING);
+}
+
+#[test]
+fn it_waits_where_its_model_is_full_or_loading() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    let held = pool.go(wants("x"));
+    let _waits = pool.wait(wants("x"));
+    assert_eq!(orders(&mut pool), NOTHING, "that model is there, and a request takes no longer than a load");
+    pool.end(held, Outcome::Served);
+    assert_eq!(woken(&mut pool), ["a: loaded"]);
+    tell(&mut pool, "b", &[("z", ModelState::Loading)]);
+    let _waits = pool.wait(wants("z"));
+    pool.pass(LOAD);
+    assert_eq!(orders(&mut pool), NOTHING, "it is on its way");
+    tell(&mut pool, "b", &[("z", ModelState::Loaded)]);
+    assert_eq!(woken(&mut pool), ["b: loading"]);
+}
+
+#[test]
+fn a_model_that_is_nowhere_gets_a_free_place() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y"), ("c", "z")]);
+    tell(&mut pool, "b", &[]);
+    tell(&mut pool, "c", &[]);
+    let _waits = pool.wait(wants("w"));
+    // Which of both is the hash's to say, and every replica comes to the same.
+    let ordered = orders(&mut pool);
+    assert!(ordered == ["b: Load w"] || ordered == ["c: Load w"], "{ordered:?}");
+    assert_eq!(orders(&mut pool), NOTHING);
+    let peer = if ordered == ["b: Load w"] { "b" } else { "c" };
+    pool.pass(LOAD);
+    let changes = tell(&mut pool, peer, &[("w", ModelState::Loaded)]);
+    assert_eq!(changes[0].kind, ChangeKind::Loaded { took: Some(LOAD), arrival: Arrival::FreePlace });
+    assert_eq!(woken(&mut pool), [format!("{peer}: free place")]);
+}
+
+#[test]
+fn an_idle_model_that_nobody_waits_for_makes_room_once_it_has_stayed() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    let at_x = pool.go(wants("x"));
+    tell(&mut pool, "b", &[]);
+    tell(&mut pool, "b", &[("y", ModelState::Loaded)]);
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), NOTHING, "one has a request, and the other has just come");
+    assert_eq!(pool.balancer.wake_at(pool.now), Some(pool.now + LOAD));
+    pool.pass(LOAD);
+    assert_eq!(orders(&mut pool), ["b: Unload y"]);
+    assert_eq!(pool.shown(wants("y")), "wait", "it is on its way out");
+    assert_eq!(orders(&mut pool), NOTHING, "one swap at a time");
+    let changes = tell(&mut pool, "b", &[]);
+    assert_eq!(changes[0].kind, ChangeKind::Unloaded { why: Departure::Idle });
+    assert_eq!(orders(&mut pool), ["b: Load z"]);
+    pool.pass(LOAD);
+    tell(&mut pool, "b", &[("z", ModelState::Loaded)]);
+    assert_eq!(woken(&mut pool), ["b: swapped out y"]);
+    pool.end(at_x, Outcome::Served);
+}
+
+#[test]
+fn the_least_wanted_makes_room_and_a_copy_before_the_last_one() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    for model in ["y", "y", "x"] {
+        pool.run(wants(model), Outcome::Served);
+    }
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), ["a: Unload x"]);
+    let mut pool = boxes(&[("a", "x"), ("b", "y"), ("c", "y")]);
+    for model in ["y", "y", "x"] {
+        pool.run(wants(model), Outcome::Served);
+    }
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), ["b: Unload y"], "the one that was used for the last time longer ago");
+}
+
+#[test]
+fn who_is_hungry_gets_the_place_of_a_wanted_one() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    let (at_x, at_y) = (pool.go(wants("x")), pool.go(wants("y")));
+    let hungry = pool.wait(wants("z"));
+    pool.pass(LOAD);
+    let _waits = [pool.wait(wants("x")), pool.wait(wants("x")), pool.wait(wants("y"))];
+    pool.pass(LOAD * 2 - SECOND);
+    assert_eq!(orders(&mut pool), NOTHING);
+    assert_eq!(pool.balancer.wake_at(pool.now), Some(pool.now + SECOND));
+    pool.pass(SECOND);
+    assert_eq!(orders(&mut pool), NOTHING, "the last request of the model with the fewest that wait goes on");
+    pool.end(at_x, Outcome::Served);
+    assert_eq!(woken(&mut pool), ["a: loaded"], "the other one serves on");
+    pool.end(at_y, Outcome::Served);
+    assert_eq!(woken(&mut pool), NOTHING, "nobody new goes there");
+    assert_eq!(orders(&mut pool), ["b: Unload y"]);
+    let changes = tell(&mut pool, "b", &[]);
+    assert_eq!(changes[0].kind, ChangeKind::Unloaded { why: Departure::Hunger });
+    assert_eq!(orders(&mut pool), ["b: Load z"]);
+    assert_eq!(pool.balancer.position(hungry), Some(0));
+}
+
+#[test]
+fn a_box_that_drains_keeps_no_other_from_being_sooner() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    let (at_x, at_y) = (pool.go(wants("x")), pool.go(wants("y")));
+    let _hungry = pool.wait(wants("z"));
+    let _waits = pool.wait(wants("x"));
+    pool.pass(LOAD * 3);
+    assert_eq!(orders(&mut pool), NOTHING, "the other one drains");
+    // Its place is held, but the one that is waited for is served and idle first.
+    pool.end(at_x, Outcome::Served);
+    let woken = pool.next();
+    assert_eq!(woken.len(), 1);
+    pool.balancer.release(woken.into_iter().next().unwrap().1, Outcome::Served, pool.now);
+    assert_eq!(orders(&mut pool), ["a: Unload x"]);
+    assert_eq!(pool.shown(wants("y")), "wait", "it has its one request still");
+    pool.end(at_y, Outcome::Served);
+    assert_eq!(super::models::woken(&mut pool), ["b: loaded"], "it drains no more");
+}
+
+#[test]
+fn another_copy_comes_where_waiting_takes_longer_than_a_load() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    let held = pool.go(wants("x"));
+    // Ten seconds a request, by what is known at first.
+    let _waits = [pool.wait(wants("x")), pool.wait(wants("x"))];
+    assert_eq!(orders(&mut pool), NOTHING);
+    let _waits = pool.wait(wants("x"));
+    assert_eq!(orders(&mut pool), ["b: Unload y"]);
+    pool.end(held, Outcome::Served);
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    pool.run(wants("y"), Outcome::Served);
+    let _held = pool.go(wants("x"));
+    let _waits = [pool.wait(wants("x")), pool.wait(wants("x")), pool.wait(wants("x"))];
+    assert_eq!(orders(&mut pool), NOTHING, "somebody wants the other one of late");
+}
+
+#[test]
+fn a_model_that_does_not_load_is_left_alone_for_twice_as_long_each_time() {
+    let mut pool = boxes(&[("a", "x")]);
+    let minute = Duration::from_secs(60);
+    for rest in [minute, minute * 2, minute * 4] {
+        let ticket = pool.wait(wants("z"));
+        assert_eq!(orders(&mut pool), ["a: Unload x"]);
+        tell(&mut pool, "a", if rest > minute { &[("z", ModelState::Failed)] } else { &[] });
+        assert_eq!(orders(&mut pool), ["a: Load z"]);
+        if rest > minute {
+            // It has failed before, so that only this tells that it is tried again.
+            tell(&mut pool, "a", &[("z", ModelState::Failed)]);
+            tell(&mut pool, "a", &[("z", ModelState::Loading)]);
+        }
+        pool.pass(SECOND);
+        let changes = tell(&mut pool, "a", &[("z", ModelState::Failed)]);
+        assert_eq!(changes[0].kind, ChangeKind::Failed);
+        assert_eq!(pool.balancer.expire(pool.now), [(ticket, Reason::Unloadable)]);
+        assert_eq!(pool.shown(wants("z")), "Unloadable 1s");
+        let word = pool.balancer.failures(ModelId::of("z"), pool.now);
+        assert_eq!(word, [(id("a"), Some("exit code 1".into()))]);
+        tell(&mut pool, "a", &[("x", ModelState::Loaded), ("z", ModelState::Failed)]);
+        assert_eq!(pool.run(wants("x"), Outcome::Served), "a", "the box is well");
+        pool.pass(rest - SECOND);
+        assert_eq!(pool.shown(wants("z")), "Unloadable 1s");
+        pool.pass(SECOND);
+    }
+}
+
+#[test]
+fn what_a_box_says_to_an_order() {
+    // What it says to the order to unload, and when it is told again.
+    for (answer, again) in [(Answer::Busy, Some(SECOND)), (Answer::Silent, Some(SECOND)), (Answer::Taken, None)] {
+        let mut pool = boxes(&[("a", "x")]);
+        let _waits = pool.wait(wants("z"));
+        assert_eq!(answered(&mut pool, answer), ["a: Unload x"]);
+        assert_eq!(orders(&mut pool), NOTHING, "{answer:?}");
+        let again = again.unwrap_or(Duration::from_secs(60));
+        assert_eq!(pool.balancer.wake_at(pool.now), Some(pool.now + again), "{answer:?}");
+        pool.pass(again);
+        let ordered = orders(&mut pool);
+        assert_eq!(ordered.is_empty(), answer == Answer::Taken, "{answer:?}: {ordered:?}");
+        pool.pass(SECOND);
+        assert_eq!(orders(&mut pool).is_empty(), answer != Answer::Taken, "{answer:?}");
+    }
+    // To the order to load: one that never shows has failed.
+    for (answer, fails_after) in [(Answer::Refused, Duration::ZERO), (Answer::Taken, Duration::from_secs(10))] {
+        let mut pool = boxes(&[("a", "x")]);
+        tell(&mut pool, "a", &[]);
+        let ticket = pool.wait(wants("z"));
+        assert_eq!(answered(&mut pool, answer), ["a: Load z"]);
+        tell(&mut pool, "a", &[]);
+        pool.pass(fails_after);
+        assert_eq!(orders(&mut pool), NOTHING);
+        assert_eq!(pool.balancer.expire(pool.now), [(ticket, Reason::Unloadable)], "{answer:?}");
+    }
+}
+
+#[test]
+fn what_was_asked_before_an_order_takes_nothing_back() {
+    let mut pool = boxes(&[("a", "x")]);
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), ["a: Unload x"]);
+    tell(&mut pool, "a", &[("x", ModelState::Loaded)]);
+    assert_eq!(orders(&mut pool), NOTHING);
+    tell(&mut pool, "a", &[]);
+    assert_eq!(orders(&mut pool), ["a: Load z"]);
+    tell(&mut pool, "a", &[]);
+    assert_eq!(orders(&mut pool), NOTHING);
+    pool.pass(SECOND);
+    // A load that nobody saw took as long as it was waited for.
+    let changes = tell(&mut pool, "a", &[("z", ModelState::Loaded)]);
+    assert_eq!(changes[0].kind, ChangeKind::Loaded { took: Some(SECOND), arrival: Arrival::SwappedOut("x".into()) });
+}
+
+#[test]
+fn a_model_that_others_have_is_passed_over() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    pool.run(wants("y"), Outcome::Served);
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(answered(&mut pool, Answer::Busy), ["a: Unload x"]);
+    assert_eq!(orders(&mut pool), ["b: Unload y"]);
+    // The hungry wait for the end of what others have.
+    let mut pool = boxes(&[("a", "x")]);
+    let held = pool.go(wants("x"));
+    let _waits = [pool.wait(wants("z")), pool.wait(wants("x"))];
+    pool.pass(LOAD * 3);
+    assert_eq!(orders(&mut pool), NOTHING);
+    pool.end(held, Outcome::Served);
+    assert_eq!(answered(&mut pool, Answer::Busy), ["a: Unload x"]);
+    assert_eq!(woken(&mut pool), NOTHING, "nobody new goes there meanwhile");
+    pool.pass(SECOND);
+    assert_eq!(orders(&mut pool), ["a: Unload x"]);
+}
