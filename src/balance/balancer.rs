@@ -164,7 +164,11 @@ impl Balancer {
         };
         peer.has_many_models();
         let told = peer.models_mut().map(|models| models.told(id, catalog, now)).unwrap_or_default();
-        told.into_iter().filter_map(|(model, event)| self.follow(id, model, event, now)).collect()
+        let changes = told.into_iter().filter_map(|(model, event)| self.follow(id, model, event, now)).collect();
+        if let Some(models) = self.roster.get_mut(id).and_then(Peer::models_mut) {
+            models.forget_unnamed(catalog);
+        }
+        changes
     }
 
     /// The model that goes by this name at any peer that loads and unloads models.
@@ -284,6 +288,7 @@ impl Balancer {
     /// Those that have waited too long, and those whom nobody who is left can serve, each with the reason. They are out
     /// of the queue.
     pub fn expire(&mut self, now: Duration) -> Vec<(Ticket, Reason)> {
+        self.lapse(now);
         let mut known = Known::new(self, now);
         let mut hopeless = |request: &Request| {
             // Where it matters neither who has failed it nor what it wants, somebody may come.
@@ -298,6 +303,7 @@ impl Balancer {
         for (ticket, _) in &over {
             self.queue.take(*ticket);
         }
+        self.give_up(now);
         over
     }
 

@@ -120,7 +120,8 @@ impl Balancer {
         let want = self.roster.want(request.model);
         let Options::Now(Candidates { room, full, .. }) = self.options(want, &request.tried, now) else { return None };
         let Choice { peer: chosen, why } = choice.or_else(|| self.choose(request, &room))?;
-        let why = self.arrived(waiting, chosen).unwrap_or_else(|| self.outranked(why, request, &room, chosen, now));
+        let why =
+            self.arrived(waiting, chosen, now).unwrap_or_else(|| self.outranked(why, request, &room, chosen, now));
         let all: Vec<_> = room.into_iter().chain(full).collect();
         let home = self.home(request, &all);
         let seat = self.roster.get(chosen)?.seat(want)?;
@@ -168,9 +169,10 @@ impl Balancer {
     }
 
     /// How the model came that a request has waited for.
-    fn arrived(&self, waiting: &Waiting, chosen: PeerId) -> Option<Why> {
-        let Want::Model(model) = self.roster.want(waiting.request.model) else { return None };
-        let model = self.roster.get(chosen)?.models()?.get(model)?;
+    fn arrived(&self, waiting: &Waiting, chosen: PeerId, now: Duration) -> Option<Why> {
+        let want @ Want::Model(model) = self.roster.want(waiting.request.model) else { return None };
+        let peer = self.roster.get(chosen).filter(|peer| peer.standing(want, now).is_awake())?;
+        let model = peer.models()?.get(model)?;
         let has_waited = waiting.since < model.since && waiting.request.tried.is_empty();
         has_waited.then(|| match &model.arrival {
             _ if model.is_used => Why::Loading,

@@ -88,9 +88,6 @@ impl Balancer {
             return Vec::new();
         }
         let wanted = self.wanted(now);
-        for models in self.roster.here_mut().filter_map(Peer::models_mut) {
-            models.give_up(|model| wanted.iter().any(|one| one.model == model), now);
-        }
         // Each one changes what the next may do, and there is one at a time on a box.
         for _ in 0..self.roster.here().count() {
             let Some((peer, swap)) = self.swap_due(&wanted, now) else { break };
@@ -106,6 +103,20 @@ impl Balancer {
             peer.models_mut()?.next_order(id, now)
         };
         self.roster.here_mut().filter_map(order).collect()
+    }
+
+    /// Ends the swaps that have come to nothing.
+    pub(super) fn lapse(&mut self, now: Duration) {
+        self.roster.here_mut().filter_map(Peer::models_mut).for_each(|models| models.lapse(now));
+    }
+
+    /// Ends the swaps that nobody waits for any more.
+    pub(super) fn give_up(&mut self, now: Duration) {
+        if self.roster.here().filter_map(Peer::models).any(|models| models.swap.is_some()) {
+            let wanted = self.wanted(now);
+            let is_wanted = |model| wanted.iter().any(|one| one.model == model);
+            self.roster.here_mut().filter_map(Peer::models_mut).for_each(|models| models.give_up(is_wanted));
+        }
     }
 
     /// How long a model takes to load: as was seen, of this model or else of any.

@@ -16,7 +16,8 @@
 //!
 //! The law: every [`Assignment`] is given to [`Balancer::release`] once, whatever became of its request; it cannot be
 //! copied. Every [`Ticket`] ends once: in `next`, `leave` or `expire`. After each call that changes something, and at
-//! [`Balancer::wake_at`], the caller calls `expire` and `next` and wakes whom they name.
+//! [`Balancer::wake_at`], the caller calls `expire` and `next` and wakes whom they name, and then `orders`, each of which
+//! is answered.
 //!
 //! `now` is a duration since a moment of the caller's choice and never runs backwards.
 //!

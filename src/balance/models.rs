@@ -18,6 +18,12 @@ pub struct Catalog {
     pub models: Vec<ModelReport>,
 }
 
+impl Catalog {
+    fn names(&self, model: ModelId) -> bool {
+        self.models.iter().any(|report| ModelId::of(&report.name) == model)
+    }
+}
+
 /// What a box tells of one model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelReport {
@@ -268,18 +274,22 @@ impl Models {
         Self { places: None, places_seen: 0, other, list: Vec::new(), swap: None, rests_until: Duration::ZERO }
     }
 
-    /// The box told all of its models. One that it does not name any more is gone once its last request has ended.
+    /// The box told all of its models. What it does not name is not loaded any more.
     pub fn told(&mut self, peer: PeerId, catalog: &Catalog, now: Duration) -> Vec<(ModelId, Event)> {
         self.places = catalog.places;
-        let names = |model: &Model| catalog.models.iter().any(|report| ModelId::of(&report.name) == model.id);
-        self.list.retain(|model| names(model) || model.seat.inflight > 0);
-        for model in self.list.iter_mut().filter(|model| !names(model)) {
-            model.becomes(ModelState::Unloaded, None, now);
-        }
-        let told = catalog.models.iter().map(|report| self.model_told(peer, report, now)).collect();
+        let unnamed = self.list.iter_mut().filter(|model| !catalog.names(model.id));
+        let mut told: Vec<_> =
+            unnamed.map(|model| (model.id, model.becomes(ModelState::Unloaded, None, now))).collect();
+        told.extend(catalog.models.iter().map(|report| self.model_told(peer, report, now)));
         let here = self.list.iter().filter(|model| model.state.is_in_memory()).count();
         self.places_seen = self.places_seen.max(here);
         told
+    }
+
+    /// What it does not name is forgotten once its last request has ended, and is not loaded for anybody.
+    pub fn forget_unnamed(&mut self, catalog: &Catalog) {
+        self.list.retain(|model| catalog.names(model.id) || model.seat.inflight > 0);
+        self.swap = self.swap.filter(|swap| catalog.names(swap.model));
     }
 
     fn model_told(&mut self, peer: PeerId, report: &ModelReport, now: Duration) -> (ModelId, Event) {

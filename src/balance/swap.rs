@@ -147,22 +147,23 @@ impl Swap {
 }
 
 impl Models {
-    /// Ends a swap that nobody wants any more, and one that comes to nothing.
-    pub fn give_up(&mut self, is_wanted: impl Fn(ModelId) -> bool, now: Duration) {
-        let Some(swap) = self.swap else { return };
-        let is_late = swap.limit().is_some_and(|limit| limit <= now);
-        match swap.step {
-            Step::Drain | Step::Unload | Step::Load if !is_wanted(swap.model) => self.swap = None,
-            Step::Unloading if is_late => self.rest(now),
-            Step::Loading if is_late => {
-                let model = self.get_mut(swap.model);
-                if let Some(model) = model.filter(|model| model.state != ModelState::Loading) {
-                    model.fails(now);
-                    self.swap = None;
-                }
-            }
-            _ => {}
+    /// Ends a swap that has come to nothing.
+    pub fn lapse(&mut self, now: Duration) {
+        let Some(swap) = self.swap.filter(|swap| swap.limit().is_some_and(|limit| limit <= now)) else { return };
+        if swap.step != Step::Loading {
+            return self.rest(now);
         }
+        let model = self.get_mut(swap.model).filter(|model| model.state != ModelState::Loading);
+        if let Some(model) = model {
+            model.fails(now);
+            self.swap = None;
+        }
+    }
+
+    /// Ends a swap that nobody wants any more, unless its order is out already.
+    pub fn give_up(&mut self, is_wanted: impl Fn(ModelId) -> bool) {
+        let is_out = |swap: &Swap| matches!(swap.step, Step::Unloading | Step::Loading);
+        self.swap = self.swap.filter(|swap| is_out(swap) || is_wanted(swap.model));
     }
 
     /// Its model comes to another box sooner.

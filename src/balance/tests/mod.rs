@@ -7,6 +7,7 @@ mod first_token;
 mod health;
 mod models;
 mod queue;
+mod swaps;
 
 use std::time::Duration;
 
