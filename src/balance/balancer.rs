@@ -259,6 +259,7 @@ impl Balancer {
             return;
         };
         let stayed = seat.leave(|pace| pace.end(assignment.reading, assignment.told, served, now));
+        peer.left(assignment.want, now);
         match outcome {
             Outcome::Served => {
                 self.service = (self.service * 7).saturating_add(stayed) / 8;

@@ -2,8 +2,8 @@
 //! Places no request: who waits for a model is placed once it is there. How a swap goes is `swap`'s.
 //!
 //! A model that is loaded or loading somewhere is waited for there. One that is nowhere gets a free place, else that of
-//! one that is idle and not waited for and has stayed for as long as it took to load; of those the least wanted. Who
-//! has waited for three loads gets the place of one that is waited for, too. Another copy is loaded where that is
+//! one that is idle and not waited for and has stayed for as long as it took to load, or has let those that wait wait as
+//! long, together; of those the least wanted. Who has waited for three loads gets the place of one that is waited for, too. Another copy is loaded where that is
 //! sooner than waiting, and nobody wants the one that makes room.
 
 use std::sync::Arc;
@@ -48,7 +48,7 @@ struct Wanted {
     model: ModelId,
     /// Since when the first of them waits, how many do, and who has failed the first.
     since: Duration,
-    waiting: u32,
+    sinces: Vec<Duration>,
     tried: Vec<PeerId>,
 }
 
@@ -138,7 +138,7 @@ impl Balancer {
             }
             name = name.or(Some(&model.name));
             let since = match models.swap {
-                Some(swap) if swap.model == model.id => Some(swap.began),
+                Some(swap) if swap.model == model.id && swap.step != Step::Drain => Some(swap.began),
                 _ => (model.state == ModelState::Loading).then_some(model.since),
             };
             loading = loading.or_else(|| {
@@ -168,9 +168,12 @@ impl Balancer {
         let boxes = || self.roster.here().filter_map(Peer::models);
         let limits = boxes().filter_map(|models| models.swap?.limit());
         let of_boxes = boxes().flat_map(|models| {
-            let stays = |model: &Model| model.since.saturating_add(self.load_time_of(model));
-            let each = models.list.iter().flat_map(move |model| [model.rests_until, model.held_until, stays(model)]);
-            each.chain([models.rests_until])
+            let stays = models.list.iter().filter(|model| model.state.is_here()).flat_map(|model| {
+                let load_time = self.load_time_of(model);
+                wanted.iter().map(move |one| one.outweighs(model, load_time))
+            });
+            let rests = models.list.iter().flat_map(|model| [model.rests_until, model.held_until]);
+            stays.chain(rests).chain([models.rests_until])
         });
         let of_boxes = of_boxes.filter(|_| !wanted.is_empty());
         hungry.chain(limits).chain(of_boxes).filter(|moment| *moment > now).min()
@@ -195,12 +198,12 @@ impl Balancer {
             }
             match wanted.iter_mut().find(|known| known.model == model) {
                 Some(known) => {
-                    known.waiting += 1;
+                    known.sinces.push(waiting.since);
                     known.since = known.since.min(waiting.since);
                 }
                 None => {
                     let tried = waiting.request.tried.clone();
-                    wanted.push(Wanted { model, since: waiting.since, waiting: 1, tried });
+                    wanted.push(Wanted { model, since: waiting.since, sinces: vec![waiting.since], tried });
                 }
             }
         }
@@ -234,7 +237,7 @@ impl Balancer {
         let boxes = self.boxes_for(one, now);
         let is_hungry = now.saturating_sub(one.since) >= self.patience(one.model);
         let idle = || {
-            let may_go = |model: &Model| is_idle(model, wanted, now) && (is_hungry || self.has_stayed(model, now));
+            let may_go = |model: &Model| is_idle(model, wanted, now) && (is_hungry || self.has_stayed(model, one, now));
             let victim = self.least_wanted(&boxes, may_go, now)?;
             Some(victim.makes_room_for(one.model, Departure::Idle, Step::Unload, now))
         };
@@ -248,14 +251,14 @@ impl Balancer {
 
     /// Where those that wait for a model would wait for longer than another copy takes to load.
     fn another_copy(&self, one: &Wanted, slots: u64, wanted: &[Wanted], now: Duration) -> Option<(PeerId, Swap)> {
-        let wait = self.usual_stay(Want::Model(one.model)).unwrap_or(self.service).saturating_mul(one.waiting);
+        let wait = self.usual_stay(Want::Model(one.model)).unwrap_or(self.service).saturating_mul(one.waiting());
         if wait / u32::try_from(slots).unwrap_or(u32::MAX).max(1) <= self.load_time(one.model) {
             return None;
         }
         let boxes = self.boxes_for(one, now);
         free_place(one.model, &boxes, now).or_else(|| {
             let may_go = |model: &Model| {
-                is_idle(model, wanted, now) && self.has_stayed(model, now) && self.demand.is_none(model.id, now)
+                is_idle(model, wanted, now) && self.has_stayed(model, one, now) && self.demand.is_none(model.id, now)
             };
             let victim = self.least_wanted(&boxes, may_go, now)?;
             Some(victim.makes_room_for(one.model, Departure::Idle, Step::Unload, now))
@@ -320,9 +323,25 @@ impl Balancer {
         self.boxes().filter(has_it).count()
     }
 
-    /// Whether it was there for as long as it took to load.
-    fn has_stayed(&self, model: &Model, now: Duration) -> bool {
-        now.saturating_sub(model.since) >= self.load_time_of(model)
+    /// Whether it was there for long enough to make room.
+    fn has_stayed(&self, model: &Model, wanted: &Wanted, now: Duration) -> bool {
+        wanted.outweighs(model, self.load_time_of(model)) <= now
+    }
+}
+
+impl Wanted {
+    fn waiting(&self) -> u32 {
+        u32::try_from(self.sinces.len()).unwrap_or(u32::MAX)
+    }
+
+    /// When another model that is there makes room for this: once it has stayed for as long as it took to load, or those
+    /// that wait for this have, while nobody had it, together waited for as long.
+    fn outweighs(&self, model: &Model, load_time: Duration) -> Duration {
+        let stays = model.since.saturating_add(load_time);
+        let Some(idle) = model.idle_since() else { return stays };
+        let begun = self.sinces.iter().map(|since| since.saturating_sub(idle));
+        let begun = begun.fold(Duration::ZERO, Duration::saturating_add);
+        stays.min(idle.saturating_add(load_time.saturating_add(begun) / self.waiting().max(1)))
     }
 }
 
@@ -346,5 +365,5 @@ fn is_idle(model: &Model, wanted: &[Wanted], now: Duration) -> bool {
 }
 
 fn waiting_for(model: &Model, wanted: &[Wanted]) -> u32 {
-    wanted.iter().find(|one| model.is(one.model)).map_or(0, |one| one.waiting)
+    wanted.iter().find(|one| model.is(one.model)).map_or(0, Wanted::waiting)
 }

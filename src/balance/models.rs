@@ -103,6 +103,9 @@ pub struct Model {
     pub arrival: Arrival,
     /// Whether it was asked for since it arrived.
     pub is_used: bool,
+    /// Since when nobody has it, where somebody had; and for how long nobody did between two requests, usually.
+    idle_since: Option<Duration>,
+    gap: Option<Duration>,
     pub seat: Seat,
     pub health: Health,
     /// How long it took to load, on average of the last few.
@@ -162,6 +165,8 @@ impl Model {
             since: now,
             arrival: Arrival::Elsewise,
             is_used: false,
+            idle_since: None,
+            gap: None,
             seat: Seat::new(SeatId::of(peer, Want::Model(id))),
             health: Health::default(),
             load_time: None,
@@ -207,6 +212,7 @@ impl Model {
                     self.load_time = Some(self.load_time.map_or(took, |mean| mean.saturating_add(took) / 2));
                 }
                 (self.failures, self.rests_until, self.is_used) = (0, Duration::ZERO, false);
+                self.idle_since = None;
                 (self.health, self.arrival) = (Health::default(), Arrival::Elsewise);
                 Event::Arrived { took }
             }
@@ -236,6 +242,18 @@ impl Model {
         (self.state, self.since) = (ModelState::Failed, now);
     }
 
+    /// A request has left it.
+    pub fn ended(&mut self, now: Duration) {
+        if self.seat.inflight == 0 {
+            self.idle_since = Some(now);
+        }
+    }
+
+    /// Since when nobody has it, where somebody had since it came.
+    pub fn idle_since(&self) -> Option<Duration> {
+        self.idle_since
+    }
+
     /// Whether it is left alone, since it did not load.
     pub fn rests(&self, now: Duration) -> bool {
         now < self.rests_until
@@ -263,6 +281,9 @@ impl Model {
 
     /// A request is about to go there.
     pub fn begin(&mut self, now: Duration) -> Kind {
+        if let Some(gap) = self.idle_since.take().map(|since| now.saturating_sub(since)) {
+            self.gap = Some(self.gap.map_or(gap, |mean| mean.saturating_mul(3).saturating_add(gap) / 4));
+        }
         self.is_used = true;
         self.health.begin(now)
     }

@@ -268,6 +268,13 @@ impl Peer {
         Kinds { of_peer: self.health.begin(now), of_model }
     }
 
+    /// A request has left it.
+    pub fn left(&mut self, want: Want, now: Duration) {
+        if let Some(model) = self.model_mut(want) {
+            model.ended(now);
+        }
+    }
+
     /// An answer has begun well.
     pub fn began(&mut self, want: Want, kinds: Kinds) {
         self.health.began(kinds.of_peer);

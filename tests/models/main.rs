@@ -62,11 +62,11 @@ fn scenes() -> Vec<(Scene, Aim)> {
     let fashion = Scene { name: "the first, and a model gives way to a new one", models: 7, ..base() };
     let broken = Make { broken: Some(2), ..ONE };
     vec![
-        (base(), Aim { worst: 65., ..aim(280., 12., 50.) }),
+        (base(), Aim { worst: 69., ..aim(280., 12., 50.) }),
         (Scene { pattern: Pattern::Single { every: SECOND }, ..roomy }, aim(10., 0.8, 16.)),
         (crowded(), aim(440., 7.6, 37.)),
-        (Scene { pattern: Pattern::Single { every: SECOND * 10 / 3 }, ..small }, aim(132., 14.7, 60.)),
-        (Scene { pattern: Pattern::Single { every: SECOND * 5 / 2 }, make: long, ..slow }, aim(85., 75., 235.)),
+        (Scene { pattern: Pattern::Single { every: SECOND * 10 / 3 }, ..small }, aim(134., 14.7, 60.)),
+        (Scene { pattern: Pattern::Single { every: SECOND * 5 / 2 }, make: long, ..slow }, aim(88., 75., 235.)),
         (talks, Aim { took: 640., ..aim(40., 7., 50.) }),
         (Scene { pattern: conversations(4, Deal::InTurn), ..pair }, Aim { took: 1_240., ..aim(25., 26., 110.) }),
         (Scene { pattern: Pattern::Fashion { every: 2 * SECOND }, ..fashion }, aim(280., 12., 50.)),

@@ -126,6 +126,22 @@ fn an_idle_model_that_nobody_waits_for_makes_room_once_it_has_stayed() {
 }
 
 #[test]
+fn it_makes_room_sooner_the_more_are_waiting_while_nobody_has_it() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    let _at_x = pool.go(wants("x"));
+    tell(&mut pool, "b", &[]);
+    tell(&mut pool, "b", &[("y", ModelState::Loaded)]);
+    let at_y = pool.go(wants("y"));
+    let _waits: Vec<_> = (0..4).map(|_| pool.wait(wants("z"))).collect();
+    pool.pass(LOAD / 2);
+    pool.end(at_y, Outcome::Served);
+    assert_eq!(orders(&mut pool), NOTHING, "nobody has lost anything by it yet");
+    assert_eq!(pool.balancer.wake_at(pool.now), Some(pool.now + LOAD / 4));
+    pool.pass(LOAD / 4);
+    assert_eq!(orders(&mut pool), ["b: Unload y"]);
+}
+
+#[test]
 fn the_least_wanted_makes_room_and_a_copy_before_the_last_one() {
     let mut pool = boxes(&[("a", "x"), ("b", "y")]);
     for model in ["y", "y", "x"] {
