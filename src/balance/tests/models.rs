@@ -256,6 +256,7 @@ fn what_a_box_says_to_an_order() {
         let again = again.unwrap_or(Duration::from_secs(60));
         assert_eq!(pool.balancer.wake_at(pool.now), Some(pool.now + again), "{answer:?}");
         pool.pass(again);
+        assert_eq!(pool.balancer.expire(pool.now), []);
         let ordered = orders(&mut pool);
         assert_eq!(ordered.is_empty(), answer == Answer::Taken, "{answer:?}: {ordered:?}");
         pool.pass(SECOND);
@@ -268,8 +269,8 @@ fn what_a_box_says_to_an_order() {
         let ticket = pool.wait(wants("z"));
         assert_eq!(answered(&mut pool, answer), ["a: Load z"]);
         tell(&mut pool, "a", &[]);
-        pool.pass(fails_after);
         assert_eq!(orders(&mut pool), NOTHING);
+        pool.pass(fails_after);
         assert_eq!(pool.balancer.expire(pool.now), [(ticket, Reason::Unloadable)], "{answer:?}");
     }
 }
