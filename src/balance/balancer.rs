@@ -44,6 +44,8 @@ pub struct Assignment {
     /// What it wanted there, and the seat that it has for that.
     pub(super) want: Want,
     pub(super) seat: SeatId,
+    /// How often its model had come by then.
+    pub(super) arrivals: u32,
     pub(super) why: Why,
     pub(super) kinds: Kinds,
     pub(super) reading: Reading,
@@ -181,9 +183,11 @@ impl Balancer {
         self.roster.get(peer)?.models()?.get(model).map(|model| Arc::clone(&model.name))
     }
 
-    /// How a model is at a peer.
-    pub fn model_state(&self, peer: PeerId, model: ModelId) -> Option<ModelState> {
-        Some(self.roster.get(peer)?.models()?.get(model)?.state)
+    /// How the model is that a place is for; `None` when it has gone since and come back.
+    pub fn model_state(&self, assignment: &Assignment) -> Option<ModelState> {
+        let model = self.roster.get(assignment.peer).and_then(|peer| peer.model(assignment.want));
+        let (state, arrivals) = model.map_or_else(Default::default, |model| (model.state, model.arrivals));
+        (arrivals == assignment.arrivals || !state.is_here()).then_some(state)
     }
 
     /// Whether any peer loads and unloads models.

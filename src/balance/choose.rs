@@ -138,7 +138,8 @@ impl Balancer {
         let want = if peer.models().is_some() { want } else { Want::Any };
         let kinds = peer.begin(want, self.claims, now);
         let reading = peer.seat_mut(want)?.pace.begin(fresh, block, now);
-        Some(Assignment { peer: chosen, want, seat, why, kinds, reading, belief, told: None })
+        let arrivals = peer.model(want).map_or(0, |model| model.arrivals);
+        Some(Assignment { peer: chosen, want, seat, arrivals, why, kinds, reading, belief, told: None })
     }
 
     fn choose(&mut self, request: &Request, candidates: &[Candidate]) -> Option<Choice> {

@@ -101,6 +101,8 @@ pub struct Model {
     /// Since when it is in that state.
     pub since: Duration,
     pub arrival: Arrival,
+    /// How often it came.
+    pub arrivals: u32,
     /// Whether it was asked for since it arrived.
     pub is_used: bool,
     /// Since when nobody has it, where somebody had; and for how long nobody did between two requests, usually.
@@ -164,6 +166,7 @@ impl Model {
             state: if report.state == ModelState::Failed { ModelState::Unloaded } else { report.state },
             since: now,
             arrival: Arrival::Elsewise,
+            arrivals: 0,
             is_used: false,
             idle_since: None,
             gap: None,
@@ -214,6 +217,7 @@ impl Model {
                 (self.failures, self.rests_until, self.is_used) = (0, Duration::ZERO, false);
                 self.idle_since = None;
                 (self.health, self.arrival) = (Health::default(), Arrival::Elsewise);
+                self.arrivals = self.arrivals.wrapping_add(1);
                 Event::Arrived { took }
             }
             (ModelState::Loading, ModelState::Failed) => {

@@ -296,12 +296,19 @@ impl Peer {
         }
     }
 
+    /// The model that is wanted, if it has several and that among them.
+    pub fn model(&self, want: Want) -> Option<&Model> {
+        let Want::Model(model) = want else { return None };
+        self.models()?.get(model)
+    }
+
     fn model_mut(&mut self, want: Want) -> Option<&mut Model> {
         let Want::Model(model) = want else { return None };
         self.models_mut()?.get_mut(model)
     }
 
-    fn is_here(&self) -> bool {
+    /// Whether it may get requests; else it leaves.
+    pub fn is_here(&self) -> bool {
         self.presence == Presence::Here
     }
 }

@@ -54,7 +54,7 @@ impl Dispatch<'_> {
     /// it any more.
     async fn suspect(&mut self, client: &mut dyn Client, pool: &Pool, mut claim: Claim) -> Result<(), Halt> {
         let fate = tokio::select! {
-            fate = pool.fate(claim.peer(), claim.model()) => fate,
+            fate = pool.fate(&claim) => fate,
             e = client.left() => return Err(e.into()),
         };
         log::warn!("pool {}: {} broke off before it answered; {}", pool.name(), claim.peer().url(), fate.name());

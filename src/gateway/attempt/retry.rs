@@ -37,12 +37,14 @@ impl Dispatch<'_> {
         else {
             return Ok(());
         };
-        match pool.doubted(claim.peer(), model).await {
-            ModelState::Loaded | ModelState::Sleeping => return Ok(()),
+        match pool.doubted(claim, model).await {
+            Some(ModelState::Loaded | ModelState::Sleeping) => return Ok(()),
+            Some(ModelState::Unloaded | ModelState::Stopping) => {}
+            // Who is refused because a model is not there has not begun.
+            _ if response.status == 400 => {}
             // It may have fallen under this request.
-            ModelState::Failed if self.tries.failovers >= self.terms.failovers_max() => return Ok(()),
-            ModelState::Failed => self.tries.failovers += 1,
-            ModelState::Unloaded | ModelState::Loading | ModelState::Stopping => {}
+            _ if self.tries.failovers >= self.terms.failovers_max() => return Ok(()),
+            _ => self.tries.failovers += 1,
         }
         if !self.tries.may_hold(&pool) {
             return Ok(());

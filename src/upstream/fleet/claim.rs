@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pingora::upstreams::peer::HttpPeer;
 
-use crate::balance::{Failure, ModelId, Outcome, Reuse, Sight, Why};
+use crate::balance::{Failure, ModelId, ModelState, Outcome, Reuse, Sight, Why};
 use crate::config::Timeouts;
 use crate::upstream::wire::ask::{self, AskError, Question};
 use crate::upstream::wire::connection::Connection;
@@ -42,6 +42,11 @@ impl Claim {
     /// The model that it is for, where the peer has several.
     pub fn model(&self) -> Option<ModelId> {
         self.place.as_ref().and_then(Place::model)
+    }
+
+    /// How that model is; `None` when it has gone since and come back.
+    pub fn model_state(&self) -> Option<ModelState> {
+        self.place.as_ref().and_then(Place::model_state)
     }
 
     /// Why this peer, where it was chosen.

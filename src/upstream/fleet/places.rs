@@ -171,11 +171,6 @@ impl Places {
         lock(&self.ledger).balancer.model_name(peer, model)
     }
 
-    /// How a model is at a peer.
-    pub fn model_state(&self, peer: PeerId, model: ModelId) -> Option<ModelState> {
-        lock(&self.ledger).balancer.model_state(peer, model)
-    }
-
     /// Whether any peer loads and unloads models.
     pub fn has_models(&self) -> bool {
         self.has_models.load(Ordering::Relaxed)
@@ -324,6 +319,11 @@ impl Place {
     /// The model that it is for, where the peer has several.
     pub fn model(&self) -> Option<ModelId> {
         self.model
+    }
+
+    /// How that model is; `None` when it has gone since and come back.
+    pub fn model_state(&self) -> Option<ModelState> {
+        lock(&self.places.ledger).balancer.model_state(self.assignment.as_ref()?)
     }
 
     /// Why there.

@@ -160,10 +160,13 @@ impl Pool {
     }
 
     /// What became of a peer whose connection broke before it answered, and of the model there that had the request.
-    pub async fn fate(&self, peer: &Arc<Peer>, model: Option<ModelId>) -> Fate {
-        let fate = fate::fate(peer.endpoint(), self.config.engine, self.config.timeouts).await;
-        match model {
-            Some(model) if fate == Fate::Lives && !self.doubted(peer, model).await.is_here() => Fate::Unloaded,
+    pub async fn fate(&self, claim: &Claim) -> Fate {
+        let fate = fate::fate(claim.peer().endpoint(), self.config.engine, self.config.timeouts).await;
+        match claim.model() {
+            Some(model) if fate == Fate::Lives => {
+                let state = self.doubted(claim, model).await;
+                if state.is_some_and(ModelState::is_here) { Fate::Lives } else { Fate::Unloaded }
+            }
             _ => fate,
         }
     }
@@ -248,9 +251,13 @@ impl Pool {
     /// template decides, then the model's name. Takes 2 s at most. `None` only when there is no dialect at all.
     pub async fn family(&self, model: Option<&str>) -> Option<Family> {
         let config = &self.config;
+        if self.asks_for_templates() {
+            // Only then it is known who has several models.
+            self.lasting.learn().await;
+        }
         let found = match &config.dialect {
             DialectChoice::Auto => self.found(model).await,
-            DialectChoice::Named(dialect) if is_open(dialect, config.reasoning) => {
+            DialectChoice::Named(_) if self.asks_for_templates() => {
                 timeout(REASONING_MAX, self.found(model)).await.unwrap_or_default()
             }
             DialectChoice::Named(_) => None,
@@ -269,12 +276,16 @@ impl Pool {
 
     /// Whether how a model writes will be known only once it is loaded.
     pub fn awaits_template(&self, model: Option<&str>) -> bool {
-        let is_open = match &self.config.dialect {
+        let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
+        self.asks_for_templates() && id.is_some_and(|id| self.templates(id).is_empty())
+    }
+
+    /// Whether the configuration leaves open what a chat template says.
+    fn asks_for_templates(&self) -> bool {
+        match &self.config.dialect {
             DialectChoice::Auto => true,
             DialectChoice::Named(dialect) => is_open(dialect, self.config.reasoning),
-        };
-        let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
-        is_open && id.is_some_and(|id| self.templates(id).is_empty())
+        }
     }
 
     /// Whether its servers load and unload models.
@@ -282,9 +293,10 @@ impl Pool {
         self.lasting.places.has_models()
     }
 
-    /// Asks a server again how a model is that did not answer well there.
-    pub async fn doubted(&self, peer: &Arc<Peer>, model: ModelId) -> ModelState {
-        let places = &self.lasting.places;
+    /// Asks a server again how the model is that a request has gone to and that did not answer well; `None` when it has
+    /// gone since and come back.
+    pub async fn doubted(&self, claim: &Claim, model: ModelId) -> Option<ModelState> {
+        let (places, peer) = (&self.lasting.places, claim.peer());
         let mut history = peer.history.lock().await;
         if let Some(name) = places.model_name(peer.id(), model) {
             history.known.inventory.doubt(&name);
@@ -292,7 +304,7 @@ impl Pool {
         models::ask(&self.config, places, peer, &mut history).await;
         // Who follows it asks again.
         peer.bell.notify_one();
-        places.model_state(peer.id(), model).unwrap_or_default()
+        claim.model_state()
     }
 
     fn templates(&self, model: ModelId) -> Vec<(String, Arc<str>)> {
