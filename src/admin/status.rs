@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use crate::balance::SeatStatus;
 use crate::config::DialectChoice;
 use crate::gateway::Lifecycle;
 use crate::metrics::{self, Incident, Metrics, Now, PeerNow, PoolNow, Totals};
-use crate::upstream::{Pool, Upstream};
+use crate::upstream::{Pool, Standing, Upstream};
 
 /// What is so now.
 pub fn now<'a>(upstream: &'a Upstream, lifecycle: &Lifecycle) -> Now<'a> {
@@ -63,7 +64,7 @@ fn pool_status(
         .filter(|peer| peer.pool == pool.name())
         .map(|peer| {
             let total = totals.get(&(peer.pool.to_owned(), peer.url.clone())).copied().unwrap_or_default();
-            json!({
+            let mut status = json!({
                 "name": peer.name,
                 "url": peer.url,
                 "also_in": also_in(peer),
@@ -78,7 +79,11 @@ fn pool_status(
                 "input_tokens": total.input_tokens,
                 "output_tokens": total.output_tokens,
                 "generated": metrics.generated(peer.pool, &peer.url).value(),
-            })
+            });
+            if let Some(status) = status.as_object_mut().filter(|_| !peer.seats.is_empty()) {
+                status.insert("models".to_owned(), peer.seats.iter().map(seat).collect());
+            }
+            status
         })
         .collect();
     json!({
@@ -97,6 +102,21 @@ fn pool_status(
     })
 }
 
+/// A model at a server that has several.
+fn seat(seat: &SeatStatus) -> Value {
+    json!({
+        "name": &*seat.name,
+        "state": seat.state.name(),
+        "since": seat.age.as_secs(),
+        "failure": seat.failure.as_deref(),
+        "in_flight": seat.status.inflight,
+        "elsewhere": seat.status.elsewhere,
+        "slots": seat.status.capacity,
+        "waiting": seat.waiting,
+        "load_seconds": seat.load_time.map(|time| time.as_secs_f64()),
+    })
+}
+
 fn incident(incident: &Incident) -> Value {
     json!({
         "at": seconds(incident.at),
@@ -109,7 +129,7 @@ fn incident(incident: &Incident) -> Value {
 }
 
 fn peers(pool: &Pool) -> impl Iterator<Item = PeerNow<'_>> {
-    pool.standings().into_iter().map(|(peer, status)| PeerNow {
+    pool.standings().into_iter().map(|Standing { peer, status, seats }| PeerNow {
         pool: pool.name(),
         name: peer.name().to_owned(),
         url: peer.url().to_owned(),
@@ -118,6 +138,7 @@ fn peers(pool: &Pool) -> impl Iterator<Item = PeerNow<'_>> {
         slots: status.capacity,
         standing: status.standing,
         is_leaving: status.leaving,
+        seats,
     })
 }
 

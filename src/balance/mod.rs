@@ -56,6 +56,7 @@ mod random;
 mod recent;
 mod roster;
 mod seat;
+mod seats;
 mod swap;
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,7 @@ pub use self::prefix::Fingerprint;
 pub use self::queue::{Ticket, Turn};
 pub use self::roster::{PeerId, Report, Spec, Status, Work};
 pub use self::seat::ModelId;
+pub use self::seats::SeatStatus;
 pub use self::swap::{Action, Answer, Change, ChangeKind, Departure, Order};
 pub use self::why::Why;
 

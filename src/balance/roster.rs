@@ -345,6 +345,11 @@ impl Roster {
         gone
     }
 
+    /// Those that may get requests, and those that leave.
+    pub fn all(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.iter()
+    }
+
     /// Those that may get requests.
     pub fn here(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter().filter(|peer| peer.is_here())

@@ -25,7 +25,7 @@ impl ModelId {
 }
 
 /// What a request wants of a peer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Want {
     /// Whatever runs there.
     #[default]

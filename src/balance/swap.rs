@@ -80,8 +80,10 @@ pub enum ChangeKind {
         took: Option<Duration>,
         arrival: Arrival,
     },
+    /// Which model it made room for, where it was unloaded for one.
     Unloaded {
         why: Departure,
+        room_for: Option<Arc<str>>,
     },
     Failed,
 }
@@ -264,12 +266,13 @@ impl Balancer {
     /// What has become of a model has this for the swap at its box, and for what is known of its cache.
     pub(super) fn follow(&mut self, peer: PeerId, id: ModelId, event: Event, now: Duration) -> Option<Change> {
         let models = self.roster.get_mut(peer)?.models_mut()?;
+        let wanted = models.swap.and_then(|swap| Some(Arc::clone(&models.get(swap.model)?.name)));
         let (arrival, why) = models.follow(id, event, now);
         let model = models.get_mut(id)?;
         let kind = match event {
             Event::Nothing => return None,
             Event::Failed => ChangeKind::Failed,
-            Event::Gone => ChangeKind::Unloaded { why },
+            Event::Gone => ChangeKind::Unloaded { why, room_for: wanted.filter(|_| why != Departure::Elsewise) },
             Event::Arrived { took } => {
                 model.arrival = arrival.clone();
                 ChangeKind::Loaded { took, arrival }

@@ -29,6 +29,7 @@ pub use recent::{Incident, Recent, Whose};
 pub use reloads::Reloads;
 
 use crate::answer::Summary;
+use crate::balance::{Change, ChangeKind};
 use crate::instruments::{Counter, Histogram, Scale, Unit};
 use crate::record::{Blame, Record, Retry, WORK};
 
@@ -61,6 +62,9 @@ pub struct Metrics {
     retries: Family<Counter>,
     cancellations: Family<Counter>,
     failures: Family<Counter>,
+    loads: Family<Counter>,
+    load_time: Family<Histogram>,
+    evictions: Family<Counter>,
     pub recent: Recent,
     pub reloads: Reloads,
 }
@@ -93,6 +97,9 @@ impl Metrics {
             retries: Family::default(),
             cancellations: Family::default(),
             failures: Family::default(),
+            loads: Family::default(),
+            load_time: Family::default(),
+            evictions: Family::default(),
             recent: Recent::default(),
             reloads: Reloads::default(),
         }
@@ -134,6 +141,21 @@ impl Metrics {
         count(&self.retries, Labels::of(&[("pool", record.pool_name()), ("reason", why.name())]));
     }
 
+    /// A model has come, or has gone, or did not come.
+    pub fn model_changed(&self, pool: &str, change: &Change) {
+        let labels = Labels::of(&[("pool", pool), ("model", &self.models.listed(&change.name))]);
+        match &change.kind {
+            ChangeKind::Loaded { took, .. } => {
+                count(&self.loads, labels.and("result", "loaded"));
+                if let Some(took) = took {
+                    self.load_time.at(labels, || Histogram::new(&DURATIONS)).observe_duration(*took);
+                }
+            }
+            ChangeKind::Failed => count(&self.loads, labels.and("result", "failed")),
+            ChangeKind::Unloaded { why, .. } => count(&self.evictions, labels.and("reason", why.name())),
+        }
+    }
+
     /// Where the streams of a peer say how far they are.
     pub fn generated(&self, pool: &str, peer: &str) -> Arc<Counter> {
         self.generated.at(Labels::of(&[("pool", pool), ("peer", self.peers.label(peer, PEERS_MAX))]), Counter::default)
@@ -168,7 +190,7 @@ impl Metrics {
         page.gauge("process_start_time_seconds", "When it was started.").sample(&none, started.as_secs());
         self.reloads.write(&mut page);
         process::write(&mut page);
-        now.write(&mut page);
+        now.write(&self.models, &mut page);
         series::write(&self.requests.all(), &mut page);
         self.write_families(&mut page);
         page.finish()
@@ -244,6 +266,8 @@ impl Metrics {
                 &self.cancellations,
             ),
             ("toolgate_failures_total", "Requests that failed, by whose fault it was.", &self.failures),
+            ("toolgate_model_loads_total", "Loads of models, by what came of them.", &self.loads),
+            ("toolgate_evictions_total", "Models that were unloaded, by why.", &self.evictions),
         ];
         for (name, help, family) in counters {
             let mut metric = page.counter(name, help);
@@ -267,6 +291,7 @@ impl Metrics {
                 "How long requests waited for a place that could not have one at once, by priority.",
                 &self.queue_wait,
             ),
+            ("toolgate_model_load_seconds", "How long models took to load.", &self.load_time),
         ];
         for (name, help, family) in histograms {
             let mut metric = page.histogram(name, help);

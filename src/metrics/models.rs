@@ -9,6 +9,8 @@ use super::names::Names;
 
 /// Longer names are a mistake or an attack.
 const NAME_BYTES_MAX: usize = 128;
+/// Servers that load and unload models list all that lie on their disks.
+const LISTED_MAX: usize = 100;
 
 /// The names that are known.
 #[derive(Debug, Default)]
@@ -30,15 +32,24 @@ impl Models {
         *self.configured.write().unwrap_or_else(PoisonError::into_inner) = configured;
     }
 
-    /// The label for a model. A new name is learnt when a server has answered for it, if it may be.
+    /// The label for a model that a request names. A new name is learnt when a server has answered for it, if it may
+    /// be.
     pub fn label<'a>(&self, model: &'a str, code: u16) -> Cow<'a, str> {
+        self.known(model, |configured| if (200..300).contains(&code) { configured.learnt_max } else { 0 })
+    }
+
+    /// The label for a model that a server lists. That is nobody's invention, so it is learnt, as one of so many.
+    pub fn listed<'a>(&self, model: &'a str) -> Cow<'a, str> {
+        self.known(model, |configured| configured.learnt_max.max(LISTED_MAX))
+    }
+
+    fn known<'a>(&self, model: &'a str, learnt_max: impl FnOnce(&Configured) -> usize) -> Cow<'a, str> {
         let configured = self.configured.read().unwrap_or_else(PoisonError::into_inner);
         let name = model.to_lowercase();
         if configured.names.contains(&name) {
             return Cow::Owned(name);
         }
-        let is_answered = (200..300).contains(&code) && model.len() <= NAME_BYTES_MAX;
-        let learnt_max = if is_answered { configured.learnt_max } else { 0 };
+        let learnt_max = if model.len() <= NAME_BYTES_MAX { learnt_max(&configured) } else { 0 };
         Cow::Borrowed(self.learnt.label(model, learnt_max))
     }
 }
@@ -67,5 +78,19 @@ mod tests {
         models.configure(["other-name".to_owned()], 0);
         let labels = ["real", "configured", "Other-Name"].map(|model| models.label(model, 200));
         assert_eq!(labels, ["real", OTHER, "other-name"]);
+    }
+
+    #[test]
+    fn what_servers_list_is_learnt_and_only_so_much_of_it() {
+        let models = Models::default();
+        models.configure(["configured".to_owned()], 0);
+        assert_eq!(models.label("real", 200), OTHER);
+        assert_eq!([models.listed("real"), models.listed("Configured")], ["real", "configured"]);
+        assert_eq!(models.label("real", 404), "real");
+        for at in 1..LISTED_MAX {
+            let name = format!("model-{at}");
+            assert_eq!(models.listed(&name), name);
+        }
+        assert_eq!([models.listed("one-more"), models.listed(&"long".repeat(NAME_BYTES_MAX))], [OTHER, OTHER]);
     }
 }

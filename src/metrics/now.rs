@@ -1,10 +1,11 @@
 //! Gauges: what is so at the moment, and how it is written.
 //! Counts nothing: whoever knows it hands it in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::balance::HealthState;
+use crate::balance::{HealthState, ModelState, SeatStatus};
 
+use super::models::Models;
 use super::page::{Labels, Page};
 
 /// What is so now, and is therefore not counted: whoever knows it hands it in.
@@ -38,11 +39,18 @@ pub struct PeerNow<'a> {
     pub standing: HealthState,
     /// It gets no more requests, and ends with its last.
     pub is_leaving: bool,
+    /// Its models, if it loads and unloads them.
+    pub seats: Vec<SeatStatus>,
 }
 
 impl Now<'_> {
-    /// Writes every metric of what is so now.
-    pub fn write(&self, page: &mut Page) {
+    /// Writes every metric of what is so now. `names` says which models have a label of their own.
+    pub fn write(&self, names: &Models, page: &mut Page) {
+        self.write_requests(page);
+        self.write_models(names, page);
+    }
+
+    fn write_requests(&self, page: &mut Page) {
         let mut metric = page.gauge("toolgate_requests_in_flight", "Requests in the gateway.");
         metric.sample(&Labels::default(), self.in_flight);
         let mut metric =
@@ -71,5 +79,31 @@ impl Now<'_> {
                 metric.sample(&labels(peer).and("state", state), u8::from(state == peer.standing.name()));
             }
         }
+    }
+
+    fn write_models(&self, names: &Models, page: &mut Page) {
+        let (mut states, mut waiting) = (BTreeMap::new(), BTreeMap::new());
+        let mut counted = BTreeSet::new();
+        for (peer, seat) in self.peers.iter().flat_map(|peer| peer.seats.iter().map(move |seat| (peer, seat))) {
+            let labels = Labels::of(&[("pool", peer.pool), ("model", &names.listed(&seat.name))]);
+            let seats: &mut BTreeMap<_, u32> = states.entry(labels.clone()).or_default();
+            // What a server that is down has loaded is not known.
+            if !peer.standing.is_down() {
+                *seats.entry(seat.state.name()).or_default() += 1;
+            }
+            // Who waits for a model waits for it at every server.
+            let waiting: &mut usize = waiting.entry(labels).or_default();
+            if counted.insert((peer.pool, seat.model)) {
+                *waiting += seat.waiting;
+            }
+        }
+        let mut metric = page.gauge("toolgate_model_seats", "Servers at which a model is in each state.");
+        for (labels, seats) in &states {
+            for state in ModelState::NAMES {
+                metric.sample(&labels.and("state", state), seats.get(state).copied().unwrap_or_default());
+            }
+        }
+        let mut metric = page.gauge("toolgate_model_waiting", "Requests that wait for a model.");
+        waiting.iter().for_each(|(labels, waiting)| metric.sample(labels, waiting));
     }
 }

@@ -8,9 +8,11 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::sync::watch;
 
+use crate::balance::Change;
 use crate::config::{Config, Server};
 use crate::gateway::Current;
 use crate::metrics::Metrics;
+use crate::upstream::ModelObserver;
 
 /// Keeps the pools for as long as the gateway runs, and has them followed by those of newer configurations.
 pub(super) struct Keeper {
@@ -32,7 +34,7 @@ impl Keeper {
     }
 
     async fn keep(&self) {
-        self.current.settings().upstream.keep();
+        self.current.settings().upstream.keep(&self.metrics);
         let mut configs = self.configs.clone();
         while configs.changed().await.is_ok() {
             let config = configs.borrow_and_update().clone();
@@ -46,7 +48,7 @@ impl Keeper {
 
     fn adopt(&self, config: &Config) {
         let (settings, notes) = self.current.settings().succeed(config);
-        settings.upstream.keep();
+        settings.upstream.keep(&self.metrics);
         self.current.replace(settings);
         self.metrics.models.configure(config.models(), config.limits.metrics_models_max);
         self.metrics.reloads.good();
@@ -66,6 +68,12 @@ impl BackgroundService for Keeper {
             // An error means that the server has gone.
             _ = shutdown.wait_for(|is_over| *is_over) => {}
         }
+    }
+}
+
+impl ModelObserver for Metrics {
+    fn model_changed(&self, pool: &str, change: &Change) {
+        Self::model_changed(self, pool, change);
     }
 }
 

@@ -11,7 +11,9 @@ mod lock;
 mod wire;
 
 pub use fleet::claim::Claim;
+pub use fleet::observer::ModelObserver;
 pub use fleet::peer::Peer;
+pub use fleet::places::Standing;
 pub use fleet::pool::{ClaimError, Need, Placement, Pool, Queued};
 pub use fleet::pools::Upstream;
 pub use health::fate::Fate;

@@ -94,3 +94,31 @@ def test_the_page_keeps_what_clients_do_wrong_apart(house, tmp_path):
     failures, refusals = page_of(admin, tmp_path / "wrong").split("Last requests that were refused")
     assert "400" in refusals
     assert "400" not in failures.split("Last failures")[1]
+
+
+def test_the_page_shows_the_models_of_a_box(tmp_path):
+    script = tmp_path / "script.yaml"
+    script.write_text(
+        "places: 2\nslots: 3\nanswers: [{text: hi}]\n"
+        "models: {alpha: {}, beta: {fails: true}, <b>gamma</b>: {}, delta: {loading_ms: 3600000}}\n"
+    )
+    port = free_port()
+    wire = Wire(f"http://127.0.0.1:{port}")
+    # Of two servers each is asked how it is.
+    urls = [wire.url, wire.url.replace("127.0.0.1", "localhost")]
+    pool = {"name": "boxes", "peers": [{"url": url, "name": f"box-{at}"} for at, url in enumerate(urls, 1)]}
+    ask = [{"role": "user", "content": "hi"}]
+    with contextlib.ExitStack() as running:
+        mock = Process([TOOLGATE, "mock", "--script", str(script), "--listen", f"127.0.0.1:{port}"], tmp_path / "mock")
+        running.callback(mock.stop)
+        mock.wait_for("the mock", wire.answers)
+        server, gateway, admin = start_gateway(tmp_path, {"pools": [pool]})
+        running.callback(server.stop)
+        assert gateway.chat(model="alpha", messages=ask)[0] == 200
+        assert gateway.chat(model="beta", messages=ask)[0] == 503
+        running.enter_context(contextlib.closing(gateway.begin(model="delta", messages=ask, stream=True)))
+        seats = lambda: admin.get("/status")["pools"][0]["peers"][0]["models"]
+        wait_until(lambda: "loading" in [seat["state"] for seat in seats()])
+        text = page_of(admin, tmp_path / "boxes")
+    shown = r"box-1 .*<b>gamma</b> alpha 0 of 3 beta failed: exit code 1 delta loading, \d+ s.* · 1 waiting"
+    assert re.search(shown, text)

@@ -9,6 +9,7 @@ use toolgate::config::Checks;
 use toolgate::server::Running;
 
 use crate::access::{line_of, named};
+use crate::boxes::{a_box, body, pool_of};
 use crate::harness::{
     PATIENCE, Upstream, Wire, ask, config, dead_address, gateway_of, get, models, ok, peer, pool, post,
 };
@@ -145,6 +146,22 @@ fn expected_in_the_end(url: &str) -> Vec<Expected<'_>> {
     ]
 }
 
+/// Of a box with one place, when `alpha` was loaded and then `beta` in its place, and `broken` failed to.
+fn expected_of_models() -> Vec<Expected<'static>> {
+    let of = |model| vec![("pool", "boxes"), ("model", model)];
+    let with = |model, label| [&of(model)[..], &[label]].concat();
+    vec![
+        ("toolgate_model_loads_total", with("alpha", ("result", "loaded")), 1.0),
+        ("toolgate_model_loads_total", with("broken", ("result", "failed")), 1.0),
+        ("toolgate_model_load_seconds", of("beta"), 1.0),
+        ("toolgate_evictions_total", with("alpha", ("reason", "idle")), 1.0),
+        ("toolgate_model_seats", with("beta", ("state", "unloaded")), 1.0),
+        ("toolgate_model_seats", with("beta", ("state", "loaded")), 0.0),
+        ("toolgate_model_seats", with("broken", ("state", "failed")), 1.0),
+        ("toolgate_model_waiting", of("slow"), 0.0),
+    ]
+}
+
 #[test]
 fn everything_that_is_counted_says_what_happened() {
     let (guested, seen, answer) = box_with_a_guest();
@@ -153,7 +170,10 @@ fn everything_that_is_counted_says_what_happened() {
     (big.models, big.balancing.checks) = (models(&["m"]), Checks::Every { ms: 86_400_000 });
     let mut flaky = pool("flaky", vec![peer(dead_address()), peer(plain.address)]);
     flaky.models = models(&["f"]);
-    let gateway = gateway_of(config(vec![big, flaky]));
+    let many = a_box("");
+    let mut boxes = pool_of(&[many.addr()]);
+    boxes.models = models(&["alpha", "beta", "broken"]);
+    let gateway = gateway_of(config(vec![big, flaky, boxes]));
     let url = format!("http://{}", guested.address);
     let mut first = send(&gateway, &chat("series-1", "hello"));
     seen.recv_timeout(PATIENCE).unwrap();
@@ -176,9 +196,12 @@ fn everything_that_is_counted_says_what_happened() {
     for id in ["series-4", "series-5"] {
         assert_eq!(ask(gateway.addr, named(id, post(CHAT, r#"{"model":"f","messages":[]}"#))).status(), 200);
     }
+    for (model, status) in [("alpha", 200), ("beta", 200), ("broken", 503)] {
+        assert_eq!(ask(gateway.addr, post(CHAT, &body(model, false))).status(), status);
+    }
     (1..=5).for_each(|n| drop(line_of(&format!("series-{n}"))));
     let page = metrics(&gateway);
-    let then = expected_in_the_end(&url);
+    let then = [expected_in_the_end(&url), expected_of_models()].concat();
     check(&page, &then);
     for (kind, sum) in [("input", 80.0), ("output", 50.0)] {
         let tokens = page.sum("gen_ai_client_token_usage_sum", &[("peer", &url), ("gen_ai_token_type", kind)]);

@@ -7,6 +7,7 @@ mod first_token;
 mod health;
 mod models;
 mod queue;
+mod seats;
 mod swaps;
 
 use std::time::Duration;

@@ -117,7 +117,7 @@ fn an_idle_model_that_nobody_waits_for_makes_room_once_it_has_stayed() {
     assert_eq!(pool.shown(wants("y")), "wait", "it is on its way out");
     assert_eq!(orders(&mut pool), NOTHING, "one swap at a time");
     let changes = tell(&mut pool, "b", &[]);
-    assert_eq!(changes[0].kind, ChangeKind::Unloaded { why: Departure::Idle });
+    assert_eq!(changes[0].kind, ChangeKind::Unloaded { why: Departure::Idle, room_for: Some("z".into()) });
     assert_eq!(orders(&mut pool), ["b: Load z"]);
     pool.pass(LOAD);
     tell(&mut pool, "b", &[("z", ModelState::Loaded)]);
@@ -175,7 +175,7 @@ fn who_is_hungry_gets_the_place_of_a_wanted_one() {
     assert_eq!(woken(&mut pool), NOTHING, "nobody new goes there");
     assert_eq!(orders(&mut pool), ["b: Unload y"]);
     let changes = tell(&mut pool, "b", &[]);
-    assert_eq!(changes[0].kind, ChangeKind::Unloaded { why: Departure::Hunger });
+    assert_eq!(changes[0].kind, ChangeKind::Unloaded { why: Departure::Hunger, room_for: Some("z".into()) });
     assert_eq!(orders(&mut pool), ["b: Load z"]);
     assert_eq!(pool.balancer.position(hungry), Some(0));
 }

@@ -42,7 +42,7 @@ impl Dispatch<'_> {
             }?;
             self.wait_for_probation(client, claim.peer().id()).await?;
             self.record.chosen(claim.peer().url(), claim.why().cloned());
-            self.attempt.others = receipt::others(&pool, claim.peer(), self.terms.explain);
+            self.attempt.others = receipt::others(&pool, &claim, self.terms.explain);
             if let Some(conversation) = &self.terms.conversation {
                 pool.settle_session(conversation.key, claim.peer().id());
             }

@@ -4,9 +4,9 @@
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
-use crate::balance::{HealthState, Status};
+use crate::balance::{HealthState, ModelId, SeatStatus, Status};
 use crate::record::Record;
-use crate::upstream::{Peer, Pool};
+use crate::upstream::{Claim, Pool};
 
 use super::tries::Attempt;
 
@@ -58,16 +58,32 @@ impl<'a> Receipt<'a> {
     }
 }
 
-/// How the pool's other servers stand, each by its name, if that was asked for.
-pub(super) fn others(pool: &Pool, chosen: &Peer, explain: Explain) -> Option<String> {
+/// How the pool's other servers stand, each by its name, if that was asked for. Of servers of several models that is
+/// how they stand with the one that is asked for.
+pub(super) fn others(pool: &Pool, claim: &Claim, explain: Explain) -> Option<String> {
     if explain == Explain::No {
         return None;
     }
     let standings = pool.standings();
-    let others = standings.iter().filter(|(peer, _)| peer.id() != chosen.id()).take(OTHERS_MAX);
-    let told: Vec<_> = others.map(|(peer, status)| format!("{}={}", peer.name(), how(status))).collect();
+    let others = standings.iter().filter(|other| other.peer.id() != claim.peer().id()).take(OTHERS_MAX);
+    let told = others.map(|other| {
+        let stands = how_with(&other.status, &other.seats, claim.model());
+        format!("{}={stands}", other.peer.name())
+    });
+    let told: Vec<_> = told.collect();
     // A name may hold what a header must not.
     (!told.is_empty()).then(|| told.join(", ").replace(char::is_control, " "))
+}
+
+/// What spoke against a server for this model, or how busy it was with it.
+fn how_with(server: &Status, seats: &[SeatStatus], model: Option<ModelId>) -> String {
+    let is_well = server.standing.is_awake() && !server.leaving;
+    let Some(model) = model.filter(|_| is_well && !seats.is_empty()) else { return how(server) };
+    match seats.iter().find(|seat| seat.model == model) {
+        Some(seat) if seat.state.is_here() => how(&seat.status),
+        Some(seat) => seat.state.name().to_owned(),
+        None => "absent".to_owned(),
+    }
 }
 
 /// What spoke against a server, or how busy it was.
@@ -84,8 +100,10 @@ fn how(status: &Status) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::balance::PeerId;
+    use crate::balance::{ModelState, PeerId};
 
     #[test]
     fn what_spoke_against_a_server_is_said() {
@@ -108,5 +126,53 @@ mod tests {
         for (status, expected) in table {
             assert_eq!(how(&status), expected);
         }
+    }
+
+    #[test]
+    fn what_spoke_against_a_server_is_said_of_the_model_that_is_asked_for() {
+        let server = Status {
+            id: PeerId::of("a"),
+            inflight: 4,
+            elsewhere: 0,
+            capacity: Some(4),
+            standing: HealthState::Serves,
+            leaving: false,
+        };
+        let seat = |name: &str, state: ModelState, inflight: u32, standing: HealthState| SeatStatus {
+            model: ModelId::of(name),
+            name: name.into(),
+            state,
+            age: Duration::ZERO,
+            load_time: None,
+            failure: None,
+            waiting: 0,
+            status: Status { inflight, standing, ..server },
+        };
+        let seats = [
+            seat("full", ModelState::Loaded, 4, HealthState::Serves),
+            seat("busy", ModelState::Loaded, 2, HealthState::Serves),
+            seat("ill", ModelState::Loaded, 0, HealthState::Trying),
+            seat("away", ModelState::Unloaded, 0, HealthState::Loading),
+            seat("coming", ModelState::Loading, 0, HealthState::Loading),
+            seat("going", ModelState::Stopping, 1, HealthState::Loading),
+            seat("asleep", ModelState::Sleeping, 0, HealthState::Sleeping),
+        ];
+        let table = [
+            ("full", "full"),
+            ("busy", "2/4"),
+            ("ill", "trying"),
+            ("away", "unloaded"),
+            ("coming", "loading"),
+            ("going", "stopping"),
+            ("asleep", "sleeping"),
+            ("other", "absent"),
+        ];
+        for (name, expected) in table {
+            assert_eq!(how_with(&server, &seats, Some(ModelId::of(name))), expected, "{name}");
+        }
+        let dead = Status { standing: HealthState::Failed, ..server };
+        assert_eq!(how_with(&dead, &seats, Some(ModelId::of("busy"))), "failed");
+        assert_eq!(how_with(&server, &seats, None), "full");
+        assert_eq!(how_with(&server, &[], Some(ModelId::of("busy"))), "full");
     }
 }

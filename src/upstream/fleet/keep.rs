@@ -195,9 +195,12 @@ impl Keeper {
         let (Some(peer), Some(pages)) = (self.places.peer(order.peer), self.config.engine.row().models) else { return };
         // What is asked meanwhile would be told of the time before.
         let mut history = peer.history.lock().await;
-        let answer = orders::carry_out(&order, peer.endpoint(), pages, self.config.timeouts).await;
+        let (answer, objection) = orders::carry_out(&order, peer.endpoint(), pages, self.config.timeouts).await;
         if answer == Answer::Taken {
             log::info!("pool {}: {} {} {}", self.config.name, peer.url(), doing(order.action), order.name);
+        }
+        if let Some(objection) = peer.objects(objection) {
+            log::info!("pool {}: {}: {objection}", self.config.name, peer.url());
         }
         self.places.answered(&order, answer);
         models::ask(&self.config, &self.places, &peer, &mut history).await;

@@ -12,15 +12,16 @@ use crate::upstream::health::catalog::{escaped, quoted};
 use crate::upstream::wire::ask::{self, AskError, Question, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
 
-/// Has it carried out. A model that has requests of others is not unloaded.
+/// Has it carried out. A model that has requests of others is not unloaded. What the box has against it is said in
+/// words.
 pub async fn carry_out(
     order: &Order,
     endpoint: &Arc<Endpoint>,
     pages: &ModelPages,
     timeouts: config::Timeouts,
-) -> Answer {
+) -> (Answer, Option<String>) {
     if order.action == Action::Unload && order.is_awake && is_busy(order, endpoint, pages, timeouts).await {
-        return Answer::Busy;
+        return (Answer::Busy, Some(format!("{} has requests of others and is not unloaded", order.name)));
     }
     let call = match order.action {
         Action::Load => &pages.load,
@@ -28,18 +29,15 @@ pub async fn carry_out(
     };
     let reply = ask::ask(endpoint, &question(call, &order.name), None, timeouts).await;
     let answer = answer(&reply);
-    match (&answer, &reply) {
-        (Answer::Taken, _) => {}
-        (_, Ok(Reply { status, body })) => log::info!(
-            "{}: `{}` of {} was answered {status}: {}",
-            endpoint.url(),
-            call.path,
-            order.name,
-            String::from_utf8_lossy(body.get(..200).unwrap_or(body)).trim()
-        ),
-        (_, Err(e)) => log::info!("{}: `{}` of {}: {e}", endpoint.url(), call.path, order.name),
-    }
-    answer
+    let objection = match (&answer, &reply) {
+        (Answer::Taken, _) => None,
+        (_, Ok(Reply { status, body })) => {
+            let said = String::from_utf8_lossy(body.get(..200).unwrap_or(body)).trim().to_owned();
+            Some(format!("`{}` of {} was answered {status}: {said}", call.path, order.name))
+        }
+        (_, Err(e)) => Some(format!("`{}` of {}: {e}", call.path, order.name)),
+    };
+    (answer, objection)
 }
 
 fn question(call: &Call, model: &str) -> Question {

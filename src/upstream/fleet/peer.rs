@@ -26,6 +26,8 @@ pub struct Peer {
     /// Rung when it may have something new to tell of its models.
     pub(super) bell: Notify,
     has_models: AtomicBool,
+    /// What it has against the last order.
+    objection: std::sync::Mutex<Option<String>>,
     /// The chat templates of its models, as far as they were loaded once.
     templates: std::sync::Mutex<HashMap<ModelId, Arc<str>>>,
 }
@@ -42,6 +44,7 @@ impl Peer {
             met: Notify::new(),
             bell: Notify::new(),
             has_models: AtomicBool::default(),
+            objection: std::sync::Mutex::default(),
             templates: std::sync::Mutex::default(),
         }
     }
@@ -93,8 +96,39 @@ impl Peer {
         *lock(&self.templates) = templates.map(|(name, template)| (ModelId::of(name), Arc::clone(template))).collect();
     }
 
+    /// It has this against an order, or nothing. Answers what it did not say the last time: an order that comes to
+    /// nothing is given again each second.
+    pub(super) fn objects(&self, objection: Option<String>) -> Option<String> {
+        let mut last = lock(&self.objection);
+        let is_new = *last != objection;
+        last.clone_from(&objection);
+        objection.filter(|_| is_new)
+    }
+
     /// What the balancer is told of it.
     pub(super) fn spec(&self) -> Spec {
         Spec { weight: self.config.weight, tier: self.config.priority, max_inflight: self.config.max_inflight }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_objection_is_said_once_until_an_order_is_taken() {
+        let config = config::Config::from_upstreams(&["http://127.0.0.1:1".to_owned()], &[], Some("hermes")).unwrap();
+        let peer = Peer::new(config.pools[0].peers[0].clone());
+        for (objection, said) in [
+            (Some("full"), true),
+            (Some("full"), false),
+            (Some("busy"), true),
+            (Some("full"), true),
+            (None, false),
+            (Some("full"), true),
+        ] {
+            let answer = peer.objects(objection.map(str::to_owned));
+            assert_eq!(answer.as_deref(), objection.filter(|_| said));
+        }
     }
 }

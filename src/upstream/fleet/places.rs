@@ -11,7 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch};
@@ -19,10 +19,11 @@ use tokio::time::Instant;
 
 use crate::balance::{
     Answer, Assignment, Awaited, Balancer, Catalog, Change, Decision, HealthState, ModelId, ModelState, Order, Outcome,
-    PeerId, Reason, Refusal, Report, Request, Reuse, Settings, Sight, Status, Ticket, Why,
+    PeerId, Reason, Refusal, Report, Request, Reuse, SeatStatus, Settings, Sight, Status, Ticket, Why,
 };
 use crate::upstream::lock::lock;
 
+use super::observer::ModelObserver;
 use super::peer::Peer;
 
 /// Who has a place, and who waits for one.
@@ -37,6 +38,8 @@ pub struct Places {
     ordered: Notify,
     /// Whether any peer loads and unloads models.
     has_models: AtomicBool,
+    /// Told what becomes of models, from when the pool is kept.
+    observer: OnceLock<Arc<dyn ModelObserver>>,
     /// Those that may get requests, in the order in which they were named.
     peers: watch::Sender<Arc<[Arc<Peer>]>>,
 }
@@ -49,6 +52,14 @@ struct Ledger {
     orders: Vec<Order>,
     /// Those that may get requests, and those that leave.
     known: HashMap<PeerId, Arc<Peer>>,
+}
+
+/// How a peer stands, and each of its models, if it has several.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub peer: Arc<Peer>,
+    pub status: Status,
+    pub seats: Vec<SeatStatus>,
 }
 
 /// What becomes of a request at once.
@@ -71,8 +82,19 @@ impl Places {
             moved: Notify::new(),
             ordered: Notify::new(),
             has_models: AtomicBool::default(),
+            observer: OnceLock::new(),
             peers,
         }
+    }
+
+    /// What becomes of models is told to this observer from here on; it stays the one.
+    pub fn observe(&self, observer: Arc<dyn ModelObserver>) {
+        let _ = self.observer.set(observer);
+    }
+
+    /// Told what becomes of models, if there is one.
+    pub fn observer(&self) -> Option<&dyn ModelObserver> {
+        self.observer.get().map(Arc::as_ref)
     }
 
     /// Exactly these peers exist. Of those that are new this much is assumed until they are asked.
@@ -199,10 +221,18 @@ impl Places {
     }
 
     /// How each stands that has requests or may get some.
-    pub fn standings(&self) -> Vec<(Arc<Peer>, Status)> {
+    pub fn standings(&self) -> Vec<Standing> {
         let ledger = lock(&self.ledger);
-        let statuses = ledger.balancer.statuses(self.now());
-        statuses.filter_map(|status| Some((Arc::clone(ledger.known.get(&status.id)?), status))).collect()
+        let now = self.now();
+        let mut seats: HashMap<PeerId, Vec<SeatStatus>> = HashMap::new();
+        for seat in ledger.balancer.seats(now) {
+            seats.entry(seat.status.id).or_default().push(seat);
+        }
+        let mut standing = |status: Status| {
+            let peer = Arc::clone(ledger.known.get(&status.id)?);
+            Some(Standing { peer, status, seats: seats.remove(&status.id).unwrap_or_default() })
+        };
+        ledger.balancer.statuses(now).filter_map(&mut standing).collect()
     }
 
     /// Where a model does not load, each with what the box said of it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::balance::{Awaited, HealthState, ModelId, ModelState, PeerId, Reason, Refusal, Request, Status};
+use crate::balance::{Awaited, HealthState, ModelId, ModelState, PeerId, Reason, Refusal, Request};
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
@@ -19,8 +19,9 @@ use super::claim::Claim;
 use super::dns::Resolve;
 use super::members::Changes;
 use super::models;
+use super::observer::ModelObserver;
 use super::peer::Peer;
-use super::places::{Entry, Place, Waiting};
+use super::places::{Entry, Place, Standing, Waiting};
 use super::pool_state::PoolState;
 
 /// What a family of models writes when nothing is known about it: models that were never trained for tools can be
@@ -93,8 +94,8 @@ impl Pool {
     }
 
     /// Keeps the pool for as long as anybody has it, whether it is configured still or not.
-    pub(super) fn keep(&self, resolver: Arc<dyn Resolve>) {
-        self.lasting.keep(&self.config, resolver);
+    pub(super) fn keep(&self, resolver: Arc<dyn Resolve>, observer: Arc<dyn ModelObserver>) {
+        self.lasting.keep(&self.config, resolver, observer);
     }
 
     /// What the configuration says of it.
@@ -113,7 +114,7 @@ impl Pool {
     }
 
     /// How each peer stands, for people. Those that leave are among them until their last request has ended.
-    pub fn standings(&self) -> Vec<(Arc<Peer>, Status)> {
+    pub fn standings(&self) -> Vec<Standing> {
         self.lasting.places.standings()
     }
 

@@ -16,6 +16,7 @@ use crate::upstream::lock::lock;
 use super::dns::Resolve;
 use super::keep::Keeper;
 use super::members::{Changes, Members};
+use super::observer::ModelObserver;
 use super::places::Places;
 
 /// What the first requests wait at most to learn how the servers are.
@@ -48,7 +49,9 @@ impl PoolState {
     }
 
     /// Keeps it from here on, by this configuration and no other: its time, who the servers are, and how they are.
-    pub fn keep(&self, config: &Arc<config::Pool>, resolver: Arc<dyn Resolve>) {
+    /// `observer` is told what becomes of their models.
+    pub fn keep(&self, config: &Arc<config::Pool>, resolver: Arc<dyn Resolve>, observer: Arc<dyn ModelObserver>) {
+        self.places.observe(observer);
         let keeper = Keeper {
             config: Arc::clone(config),
             places: Arc::clone(&self.places),

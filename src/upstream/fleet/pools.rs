@@ -7,6 +7,7 @@ use crate::config;
 use crate::dialect::Dialects;
 
 use super::dns;
+use super::observer::ModelObserver;
 use super::pool::Pool;
 use super::pool_state::PoolState;
 
@@ -72,10 +73,10 @@ impl Upstream {
         takers().find(|pool| !pool.config().models.is_empty()).or_else(|| takers().next())
     }
 
-    /// Keeps every pool from here on, and for as long as anybody has it.
-    pub fn keep(&self) {
+    /// Keeps every pool from here on, and for as long as anybody has it. `observer` is told what becomes of models.
+    pub fn keep<M: ModelObserver + 'static>(&self, observer: &Arc<M>) {
         for pool in &self.pools {
-            pool.keep(Arc::new(dns::System));
+            pool.keep(Arc::new(dns::System), Arc::<M>::clone(observer));
         }
     }
 

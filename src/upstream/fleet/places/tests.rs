@@ -68,7 +68,7 @@ async fn a_wait_ends_in_time() {
 
 fn standings(places: &Places) -> Vec<String> {
     let standings = places.standings().into_iter();
-    standings.map(|(peer, status)| format!("{} {} {}", peer.name(), status.inflight, status.leaving)).collect()
+    standings.map(|one| format!("{} {} {}", one.peer.name(), one.status.inflight, one.status.leaving)).collect()
 }
 
 #[tokio::test]

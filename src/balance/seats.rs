@@ -1,0 +1,69 @@
+//! Report on seats: how each model stands at a peer that has several, for people.
+//! Decides nothing.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::balancer::Balancer;
+use super::models::{Model, ModelState, Models};
+use super::roster::{Peer, Status};
+use super::seat::{ModelId, Want};
+use super::swap::Step;
+
+/// How a model stands at one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatStatus {
+    pub model: ModelId,
+    pub name: Arc<str>,
+    pub state: ModelState,
+    /// For how long it is in that state.
+    pub age: Duration,
+    /// How long a load takes there, as was seen, or as its size says.
+    pub load_time: Option<Duration>,
+    /// What the peer says of its last failure.
+    pub failure: Option<Arc<str>>,
+    /// Requests that wait for the model, wherever they will find it.
+    pub waiting: usize,
+    /// As of a peer that has nothing but this model.
+    pub status: Status,
+}
+
+impl Balancer {
+    /// How the models of all peers stand that have several, each peer's in the order in which it lists them.
+    pub fn seats(&self, now: Duration) -> Vec<SeatStatus> {
+        let boxes = || self.roster.all().filter_map(|peer| Some((peer, peer.models()?)));
+        if boxes().next().is_none() {
+            return Vec::new();
+        }
+        let mut waiting: HashMap<Want, usize> = HashMap::new();
+        for (_, one) in self.queue.all() {
+            *waiting.entry(self.roster.want(one.request.model)).or_default() += 1;
+        }
+        let seats = boxes().flat_map(|(peer, models)| models.list.iter().map(move |model| (peer, models, model)));
+        let status = |(peer, models, model): (&Peer, &Models, &Model)| SeatStatus {
+            model: model.id,
+            name: Arc::clone(&model.name),
+            state: state(models, model),
+            age: now.saturating_sub(model.since),
+            load_time: model.load_time(),
+            failure: model.failure.clone().filter(|_| model.state == ModelState::Failed),
+            waiting: waiting.get(&Want::Model(model.id)).copied().unwrap_or_default(),
+            status: Status {
+                id: peer.id,
+                inflight: model.seat.inflight,
+                elsewhere: model.seat.elsewhere,
+                capacity: peer.capacity(&model.seat),
+                standing: peer.standing(Want::Model(model.id), now),
+                leaving: !peer.is_here(),
+            },
+        };
+        seats.map(status).collect()
+    }
+}
+
+/// A peer may list one that it unloads as if it stayed.
+fn state(models: &Models, model: &Model) -> ModelState {
+    let is_unloaded = models.swap.is_some_and(|swap| swap.step == Step::Unloading && swap.closes(model.id));
+    if is_unloaded && model.state.is_here() { ModelState::Stopping } else { model.state }
+}
