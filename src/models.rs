@@ -36,12 +36,36 @@ pub struct Models {
     entries: Vec<Entry>,
 }
 
+/// How a model stands at those servers that load and unload it, together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Presence {
+    pub state: State,
+    /// At how many it is loaded.
+    pub boxes: usize,
+    /// Requests that it can have at once there; none when some do not say.
+    pub slots: Option<u32>,
+}
+
+/// The best of a model's states at several servers, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    Loaded,
+    /// The next request wakes it.
+    Sleeping,
+    Loading,
+    Unloaded,
+    /// It was to be loaded and has failed, wherever it could be.
+    Failed,
+}
+
 /// One model.
 #[derive(Debug)]
 pub struct Entry {
     pub id: String,
     /// How its calls are written, where they are read.
     pub dialect: Option<String>,
+    /// Absent where its servers run it and no other.
+    pub presence: Option<Presence>,
     pool: String,
     /// As its server wrote it, but for what is private, and for the id of one that goes by another name.
     raw: String,
@@ -84,6 +108,7 @@ impl Models {
             engine: entry.engine,
             tools: entry.tools,
             dialect: entry.dialect.clone(),
+            presence: entry.presence,
             alias_of: Some(entry.id.clone()),
         };
         self.entries.retain(|other| !same(&other.id, name));
@@ -121,6 +146,7 @@ impl Models {
         self.entries.push(Entry {
             id: id.to_owned(),
             dialect: None,
+            presence: None,
             pool: group.pool.clone(),
             raw,
             peers: vec![peer.to_owned()],
@@ -144,7 +170,7 @@ impl Entry {
         let mut about = String::new();
         let _ = write!(
             about,
-            r#"{{"pool":{},"peers":[{}],"engine":"{}","tools":"{}","dialect":{},"alias_of":{}}}"#,
+            r#"{{"pool":{},"peers":[{}],"engine":"{}","tools":"{}","dialect":{},"alias_of":{}"#,
             text(&self.pool),
             peers.join(","),
             self.engine,
@@ -152,8 +178,37 @@ impl Entry {
             optional(&self.dialect),
             optional(&self.alias_of),
         );
+        let status = self.presence.map(|presence| {
+            let Presence { state, boxes, slots } = presence;
+            let slots = slots.map_or_else(|| "null".to_owned(), |slots| slots.to_string());
+            let _ = write!(about, r#","state":"{}","boxes":{boxes},"slots":{slots}"#, state.name());
+            // What one server wrote there holds for that one.
+            ("status", Edit::Set(state.status().into()))
+        });
+        about.push('}');
         let object = Object::parse(&self.raw).unwrap_or_else(Object::empty);
-        object.edited(&[("toolgate", Edit::Set(about.into()))])
+        let edits: Vec<_> = status.into_iter().chain([("toolgate", Edit::Set(about.into()))]).collect();
+        object.edited(&edits)
+    }
+}
+
+impl State {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::Sleeping => "sleeping",
+            Self::Loading => "loading",
+            Self::Unloaded => "unloaded",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// As llama.cpp's router writes it, to whom a failure is a kind of being unloaded.
+    fn status(self) -> String {
+        match self {
+            Self::Failed => r#"{"value":"unloaded","failed":true}"#.to_owned(),
+            state => format!(r#"{{"value":"{}"}}"#, state.name()),
+        }
     }
 }
 
@@ -248,5 +303,39 @@ mod tests {
             entry("other"),
             raw.replace("f.gguf", "other").replace("null }", &format!("null,{}", about("\"named\"")))
         );
+    }
+
+    #[test]
+    fn an_entry_says_how_the_model_stands_at_all_servers_and_nothing_of_their_machines() {
+        // As llama.cpp's router lists it.
+        let raw = r#"{"id":"qwen","aliases":["q"],"tags":[],"object":"model","owned_by":"llamacpp","created":1764318000,"status":{"value":"unloaded","args":["/app/llama-server","--host","127.0.0.1","--alias","qwen","--model","/srv/qwen.gguf","--api-key","k"],"preset":"[qwen]\nmodel = /srv/qwen.gguf\n","exit_code":1,"failed":true},"architecture":{"input_modalities":["text"],"output_modalities":["text"]},"source":"preset","path":"/srv/qwen.gguf","can_remove":false}"#;
+        let of = |presence| {
+            let mut models = Models::default();
+            models.add(&group("p", &[], &[("1", raw)]), |_| true)[0].presence = Some(presence);
+            models.alias("gpt", "qwen");
+            models
+        };
+        let table = [
+            (State::Loaded, 2, Some(8), r#"{"value":"loaded"}"#, r#""state":"loaded","boxes":2,"slots":8"#),
+            (State::Sleeping, 1, None, r#"{"value":"sleeping"}"#, r#""state":"sleeping","boxes":1,"slots":null"#),
+            (State::Loading, 0, Some(0), r#"{"value":"loading"}"#, r#""state":"loading","boxes":0,"slots":0"#),
+            (State::Unloaded, 0, Some(0), r#"{"value":"unloaded"}"#, r#""state":"unloaded","boxes":0,"slots":0"#),
+            (
+                State::Failed,
+                0,
+                Some(0),
+                r#"{"value":"unloaded","failed":true}"#,
+                r#""state":"failed","boxes":0,"slots":0"#,
+            ),
+        ];
+        for (state, boxes, slots, status, about) in table {
+            let models = of(Presence { state, boxes, slots });
+            for (id, alias) in [("qwen", "null"), ("gpt", r#""qwen""#)] {
+                let expected = format!(
+                    r#"{{"id":"{id}","aliases":["q"],"tags":[],"object":"model","owned_by":"llamacpp","created":1764318000,"status":{status},"architecture":{{"input_modalities":["text"],"output_modalities":["text"]}},"source":"preset","can_remove":false,"toolgate":{{"pool":"p","peers":["1"],"engine":"llama.cpp","tools":"inject","dialect":null,"alias_of":{alias},{about}}}}}"#
+                );
+                assert_eq!(models.find(id).unwrap().to_json(), expected);
+            }
+        }
     }
 }

@@ -9,9 +9,10 @@ use pingora::http::{Method, ResponseHeader};
 use pingora::proxy::Session;
 use tokio::task::JoinSet;
 
+use crate::balance::{ModelId, ModelState, SeatStatus};
 use crate::engine::ToolsMode;
-use crate::models::{Entry, Group, Listed, Models};
-use crate::upstream::{ClaimError, Pool};
+use crate::models::{Entry, Group, Listed, Models, Presence, State};
+use crate::upstream::{ClaimError, Pool, Standing};
 
 use super::context::Context;
 use super::fault::Fault;
@@ -83,8 +84,10 @@ impl Settings {
         for (_, group, pool) in groups {
             // An id that leads elsewhere when it is asked for is not this pool's to offer.
             let runs = |id: &str| !several || self.upstream.running(id).is_some_and(|other| Arc::ptr_eq(other, &pool));
+            let standings = pool.standings();
             for entry in models.add(&group, runs) {
                 entry.dialect = dialect(&pool, entry).await;
+                entry.presence = presence(&standings, &entry.id);
             }
         }
         for alias in &self.view.aliases {
@@ -118,4 +121,24 @@ async fn dialect(pool: &Pool, entry: &Entry) -> Option<String> {
         return None;
     }
     Some(pool.family(Some(&entry.id)).await?.dialect.name().to_owned())
+}
+
+/// How a model stands at the servers of its pool that load and unload models; `None` when none of them has it.
+fn presence(standings: &[Standing], id: &str) -> Option<Presence> {
+    let living = standings.iter().filter(|one| one.status.standing.is_awake() && !one.status.leaving);
+    let seats = living.flat_map(|one| &one.seats).filter(|seat| seat.model == ModelId::of(id));
+    let seats: Vec<_> = seats.collect();
+    let state = |seat: &&SeatStatus| match seat.state {
+        ModelState::Loaded => State::Loaded,
+        ModelState::Sleeping => State::Sleeping,
+        ModelState::Loading => State::Loading,
+        ModelState::Unloaded | ModelState::Stopping => State::Unloaded,
+        ModelState::Failed => State::Failed,
+    };
+    let here = || seats.iter().filter(|seat| seat.state.is_here());
+    Some(Presence {
+        state: seats.iter().map(state).min()?,
+        boxes: here().count(),
+        slots: here().map(|seat| seat.status.capacity).sum(),
+    })
 }

@@ -38,10 +38,11 @@ impl Settings {
         (settings, notes)
     }
 
-    /// Whether the list of models is made here. With one server it is that server's own answer.
+    /// Whether the list of models is made here. With one server that has one model it is that server's own answer.
     pub(super) fn lists_models(&self) -> bool {
         let peers: usize = self.upstream.pools().iter().map(|pool| pool.peers().len()).sum();
-        self.view.models_list == ModelsList::Merge && (peers > 1 || !self.view.aliases.is_empty())
+        self.view.models_list == ModelsList::Merge
+            && (peers > 1 || self.loads_models() || !self.view.aliases.is_empty())
     }
 
     /// Whether it makes a difference which model a request names: there are several pools, or aliases.

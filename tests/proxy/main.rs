@@ -31,6 +31,7 @@ mod prometheus;
 mod queue;
 mod reload;
 mod rewriting;
+mod seats;
 mod seen;
 mod series;
 mod soak;
