@@ -105,9 +105,8 @@ pub struct Model {
     pub arrivals: u32,
     /// Whether it was asked for since it arrived.
     pub is_used: bool,
-    /// Since when nobody has it, where somebody had; and for how long nobody did between two requests, usually.
+    /// Since when nobody has it, where somebody had since it came.
     idle_since: Option<Duration>,
-    gap: Option<Duration>,
     pub seat: Seat,
     pub health: Health,
     /// How long it took to load, on average of the last few.
@@ -169,7 +168,6 @@ impl Model {
             arrivals: 0,
             is_used: false,
             idle_since: None,
-            gap: None,
             seat: Seat::new(SeatId::of(peer, Want::Model(id))),
             health: Health::default(),
             load_time: None,
@@ -285,10 +283,7 @@ impl Model {
 
     /// A request is about to go there.
     pub fn begin(&mut self, now: Duration) -> Kind {
-        if let Some(gap) = self.idle_since.take().map(|since| now.saturating_sub(since)) {
-            self.gap = Some(self.gap.map_or(gap, |mean| mean.saturating_mul(3).saturating_add(gap) / 4));
-        }
-        self.is_used = true;
+        (self.idle_since, self.is_used) = (None, true);
         self.health.begin(now)
     }
 }
