@@ -12,8 +12,7 @@ mod wire;
 
 pub use fleet::claim::Claim;
 pub use fleet::observer::ModelObserver;
-pub use fleet::peer::Peer;
-pub use fleet::places::Standing;
+pub use fleet::peer::{Peer, Standing};
 pub use fleet::pool::{ClaimError, Need, Placement, Pool, Queued};
 pub use fleet::pools::Upstream;
 pub use health::fate::Fate;

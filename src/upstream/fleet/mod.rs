@@ -10,7 +10,7 @@ pub mod observer;
 mod orders;
 pub mod peer;
 mod peers_file;
-pub mod places;
+mod places;
 pub mod pool;
 mod pool_state;
 pub mod pools;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, Notify};
 
-use crate::balance::{ModelId, PeerId, Spec};
+use crate::balance::{ModelId, PeerId, SeatStatus, Spec, Status};
 use crate::config;
 use crate::upstream::health::history::History;
 use crate::upstream::lock::lock;
@@ -30,6 +30,14 @@ pub struct Peer {
     objection: std::sync::Mutex<Option<String>>,
     /// The chat templates of its models, as far as they were loaded once.
     templates: std::sync::Mutex<HashMap<ModelId, Arc<str>>>,
+}
+
+/// How a peer stands, and each of its models, if it has several.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    pub peer: Arc<Peer>,
+    pub status: Status,
+    pub seats: Vec<SeatStatus>,
 }
 
 impl Peer {

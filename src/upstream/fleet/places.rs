@@ -19,12 +19,12 @@ use tokio::time::Instant;
 
 use crate::balance::{
     Answer, Assignment, Awaited, Balancer, Catalog, Change, Decision, HealthState, ModelId, ModelState, Order, Outcome,
-    PeerId, Reason, Refusal, Report, Request, Reuse, SeatStatus, Settings, Sight, Status, Ticket, Why,
+    PeerId, Reason, Refusal, Report, Request, Reuse, Settings, Sight, Status, Ticket, Why,
 };
 use crate::upstream::lock::lock;
 
 use super::observer::ModelObserver;
-use super::peer::Peer;
+use super::peer::{Peer, Standing};
 
 /// Who has a place, and who waits for one.
 #[derive(Debug)]
@@ -52,14 +52,6 @@ struct Ledger {
     orders: Vec<Order>,
     /// Those that may get requests, and those that leave.
     known: HashMap<PeerId, Arc<Peer>>,
-}
-
-/// How a peer stands, and each of its models, if it has several.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    pub peer: Arc<Peer>,
-    pub status: Status,
-    pub seats: Vec<SeatStatus>,
 }
 
 /// What becomes of a request at once.
@@ -224,15 +216,13 @@ impl Places {
     pub fn standings(&self) -> Vec<Standing> {
         let ledger = lock(&self.ledger);
         let now = self.now();
-        let mut seats: HashMap<PeerId, Vec<SeatStatus>> = HashMap::new();
-        for seat in ledger.balancer.seats(now) {
-            seats.entry(seat.status.id).or_default().push(seat);
-        }
-        let mut standing = |status: Status| {
+        let seats = ledger.balancer.seats(now);
+        let standing = |status: Status| {
             let peer = Arc::clone(ledger.known.get(&status.id)?);
-            Some(Standing { peer, status, seats: seats.remove(&status.id).unwrap_or_default() })
+            let seats = seats.iter().filter(|seat| seat.status.id == status.id).cloned().collect();
+            Some(Standing { peer, status, seats })
         };
-        ledger.balancer.statuses(now).filter_map(&mut standing).collect()
+        ledger.balancer.statuses(now).filter_map(standing).collect()
     }
 
     /// Where a model does not load, each with what the box said of it.

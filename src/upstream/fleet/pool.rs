@@ -20,8 +20,8 @@ use super::dns::Resolve;
 use super::members::Changes;
 use super::models;
 use super::observer::ModelObserver;
-use super::peer::Peer;
-use super::places::{Entry, Place, Standing, Waiting};
+use super::peer::{Peer, Standing};
+use super::places::{Entry, Place, Waiting};
 use super::pool_state::PoolState;
 
 /// What a family of models writes when nothing is known about it: models that were never trained for tools can be
