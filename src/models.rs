@@ -140,6 +140,9 @@ impl Models {
         if let Some(known) = self.entries.iter_mut().find(|entry| entry.id == id) {
             if known.pool == group.pool && !known.peers.iter().any(|other| other == peer) {
                 known.peers.push(peer.to_owned());
+                if !is_described(&known.raw) && is_described(&raw) {
+                    known.raw = raw;
+                }
             }
             return;
         }
@@ -212,6 +215,11 @@ impl State {
     }
 }
 
+/// Whether an entry says what the model is like: llama.cpp knows it only of one that is loaded.
+fn is_described(raw: &str) -> bool {
+    Object::parse(raw).is_some_and(|entry| entry.get("meta").is_some_and(|meta| meta != "null"))
+}
+
 /// The entries of a list that have an id, each with its text.
 fn entries(body: &[u8]) -> Vec<(String, String)> {
     let list = std::str::from_utf8(body).ok().and_then(Object::parse);
@@ -281,6 +289,20 @@ mod tests {
         let list: serde_json::Value = serde_json::from_str(&models.to_json()).unwrap();
         assert_eq!((&list["object"], list["data"].as_array().map(Vec::len)), (&"list".into(), Some(6)));
         assert_eq!(list["data"][0]["toolgate"]["dialect"], "d");
+    }
+
+    #[test]
+    fn an_entry_is_of_a_server_that_knows_what_the_model_is_like() {
+        let mut models = Models::default();
+        let lists = [
+            ("1", r#"{"id":"a","x":1}"#),
+            ("2", r#"{"id":"a","x":2,"meta":null}"#),
+            ("3", r#"{"id":"a","meta":{}}"#),
+            ("4", r#"{"id":"a","x":4,"meta":{}}"#),
+        ];
+        models.add(&group("p", &[], &lists), |_| true);
+        assert_eq!(rows(&models), ["a: p at 1 2 3 4"]);
+        assert!(models.find("a").unwrap().to_json().starts_with(r#"{"id":"a","meta":{},"toolgate""#));
     }
 
     #[test]

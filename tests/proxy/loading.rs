@@ -121,6 +121,18 @@ fn a_model_that_somebody_unloads_is_loaded_again_for_those_who_want_it() {
     });
 }
 
+/// Its box lists it as if it stayed, until its last answer has ended.
+#[test]
+fn who_meets_a_model_that_is_being_stopped_waits_until_it_is_loaded_again() {
+    let house = House::with(vec![a_box("stop_timeout_ms: 300")], |_| {});
+    let mut cut = house.begun("endless");
+    house.press(0, "unload", "endless");
+    let mut placed_again = house.begun("endless");
+    assert!(placed_again.next_chunk().is_some_and(|chunk| !chunk.is_empty()));
+    while cut.next_chunk().is_some_and(|chunk| !chunk.is_empty()) {}
+    assert_eq!(house.counted("toolgate_model_loads_total", "endless", ("result", "loaded")), 2.0);
+}
+
 #[test]
 fn an_unknown_model_is_the_boxes_to_refuse() {
     let house = House::of(2);
