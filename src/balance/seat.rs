@@ -8,14 +8,14 @@ use super::prefix;
 use super::random::mix;
 use super::roster::{PeerId, Work};
 
-/// What tells a model from others: a hash of its name without regard to case, the same on every replica.
+/// What tells a model from others: a hash of its name, to the letter as boxes take it, the same on every replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ModelId(u64);
 
 impl ModelId {
     /// Of a model's name, or another name that it goes by.
     pub fn of(name: &str) -> Self {
-        Self(prefix::key(name.to_lowercase().as_bytes()))
+        Self(prefix::key(name.as_bytes()))
     }
 
     /// For rendezvous hashing.

@@ -188,7 +188,8 @@ impl ProxyHttp for Gateway {
             return Ok(());
         }
         let begun = context.begun(session);
-        context.dispatch(self, session).judge_presence(response, begun).await?;
+        let presence = context.dispatch(self, session).judge_presence(response, begun).await;
+        presence.map_err(|halt| context.halt(halt))?;
         context.dispatch(self, session).judge_head(response, begun)?;
         context.body.release();
         context.attempt.probation = None;

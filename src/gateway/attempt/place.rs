@@ -62,8 +62,8 @@ impl Dispatch<'_> {
             claim.judge(Outcome::Failed(Failure::Reset));
             return Err(Fault::Broken.into());
         }
-        let servers =
-            self.attempt.sent.as_ref().map_or(0, |sent| self.gateway.quarantine.died(sent, claim.peer().id()));
+        let sent = self.attempt.sent.as_ref().filter(|_| fate != Fate::Unloaded);
+        let servers = sent.map_or(0, |sent| self.gateway.quarantine.died(sent, claim.peer().id()));
         let goes_on =
             if matches!(fate, Fate::Restarted | Fate::Unloaded) && self.terms.may_return() && self.tries.may_hold(pool)
             {

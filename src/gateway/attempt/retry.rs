@@ -7,7 +7,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use crate::api::Tokens;
 use crate::api::openai::AssembleError;
 use crate::balance::{Failure, ModelState, Outcome, Reuse};
-use crate::gateway::fault::Fault;
+use crate::gateway::fault::{Fault, Halt};
 use crate::record::Retry;
 use crate::upstream::{Cause, Claim, Need};
 
@@ -29,7 +29,7 @@ pub enum Begun {
 impl Dispatch<'_> {
     /// The head of an answer has come: whether it is because its model was taken away meanwhile. Fails when it is, and
     /// the request is to be placed again.
-    pub async fn judge_presence(&mut self, response: &ResponseHeader, begun: Begun) -> Result<(), Box<Error>> {
+    pub async fn judge_presence(&mut self, response: &ResponseHeader, begun: Begun) -> Result<(), Halt> {
         let is_suspect = matches!(response.status.as_u16(), 400 | 500..) && begun == Begun::No && self.is_replayable;
         let claim = self.attempt.claim.as_ref().filter(|_| is_suspect);
         let Some((pool, claim, model)) =
@@ -43,7 +43,7 @@ impl Dispatch<'_> {
             // Who is refused because a model is not there has not begun.
             _ if response.status == 400 => {}
             // It may have fallen under this request.
-            _ if self.tries.failovers >= self.terms.failovers_max() => return Ok(()),
+            _ if self.tries.failovers >= self.terms.failovers_max() => return Err(Fault::Broken.into()),
             _ => self.tries.failovers += 1,
         }
         if !self.tries.may_hold(&pool) {
@@ -51,7 +51,7 @@ impl Dispatch<'_> {
         }
         let what = format!("{} does not have the model any more", claim.peer().url());
         self.retry(Retry::NotReady);
-        Err(Error::explain(ELSEWHERE, what))
+        Err(Error::explain(ELSEWHERE, what).into())
     }
 
     /// The head of an answer has come: what it says of its peer. Fails when another peer, or the same one later, is to
