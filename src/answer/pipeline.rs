@@ -149,6 +149,15 @@ impl Pipeline {
         (out.freeze(), is_read.then_some(summary))
     }
 
+    /// What is to follow an unread stream that ends as it should and in the middle of an event: of a model that died a
+    /// server that lives ends the answer.
+    pub fn unfinished(&self) -> Option<Bytes> {
+        match &self.body {
+            Body::Stream(stream) if !stream.is_read() && self.subject == Subject::Generation => stream.unfinished(),
+            _ => None,
+        }
+    }
+
     /// The upstream died with the answer begun: lets go of everything held, and says so where that can be said: as
     /// `message` in a stream that is read, as `event` in one that is not.
     pub fn fail(&mut self, message: &str, event: impl FnOnce() -> Bytes) -> (Bytes, Close, Option<Summary>) {

@@ -149,6 +149,12 @@ impl StreamRewriter {
         self.end(upstream_error(message), out)
     }
 
+    /// What says that an answer whose text is not read has ended in the middle of an event, if it has.
+    pub fn unfinished(&self) -> Option<Bytes> {
+        let Framing::Through(tail) = &self.framing else { return None };
+        (!tail.is_between_events()).then(|| Bytes::from(format!("\n\n{}", UNFINISHED.event())))
+    }
+
     /// The upstream died, and no text is read: an event may say so where the last one has ended.
     pub fn break_off(mut self, event: impl FnOnce() -> Bytes, out: &mut BytesMut) -> Close {
         let is_between_events = match &self.framing {

@@ -17,7 +17,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
-use crate::balance::{Outcome, Sight};
+use crate::balance::{Failure, Outcome, Sight};
 use crate::upstream::{Cause, Claim, Wordless};
 
 use super::attempt::{self, Begun, Distrust, Explain, Receipt, WaitStatus};
@@ -248,14 +248,17 @@ impl ProxyHttp for Gateway {
         if end_of_stream {
             // The server is done with it, even if the client takes its time.
             let claim = context.attempt.claim.take();
+            let of_model = claim.as_ref().and_then(Claim::model);
+            let unfinished = of_model.and_then(|_| context.answer.unfinished());
             let (rest, summary) = context.answer.finish();
             append(piece, rest);
+            append(piece, unfinished.clone().unwrap_or_default());
             context.record.summed_up(summary);
             if let Some(sent) = context.attempt.sent.take() {
                 self.quarantine.answered(&sent);
             }
             if let Some(mut claim) = claim {
-                claim.judge(Outcome::Served);
+                claim.judge(unfinished.map_or(Outcome::Served, |_| Outcome::Failed(Failure::Reset)));
                 attempt::learn(&mut claim, context.record.tokens());
             }
         } else {

@@ -1,6 +1,8 @@
 //! Streams that end badly, are too large, or are no chat at all.
 
 use super::*;
+use crate::answer::{Head, Pipeline, Subject};
+use crate::plan::Plan;
 
 const UNFINISHED: &str = "data: {\"error\":{\"message\":\"the upstream ended its answer without a finish reason\",\"type\":\"server_error\",\"param\":null,\"code\":\"upstream_incomplete\"}}\n\n";
 const DIED: &str = "data: {\"error\":{\"message\":\"connection reset\",\"type\":\"server_error\",\"param\":null,\"code\":\"upstream_error\"}}\n\n";
@@ -192,4 +194,20 @@ fn choices_over_the_limit_end_the_reading() {
         [text("a"), made(r#"{"content":"<tool"}"#), other, text("_call>"), finish("stop"), DONE.into()].concat();
     assert_eq!(out, expected);
     assert!(summary.bailed_out);
+}
+
+#[test]
+fn an_unread_stream_that_ends_in_an_event_has_more_to_say_and_no_other() {
+    let unread = |pieces: &[&str], subject: Subject| {
+        let head = Head { status: 200, content_type: b"text/event-stream", content_encoding: None, has_length: false };
+        let mut pipeline = Pipeline::new(&head, subject, &Plan::default(), &Limits::default()).unwrap();
+        pieces.iter().for_each(|piece| {
+            pipeline.push(Bytes::copy_from_slice(piece.as_bytes())).unwrap();
+        });
+        pipeline.unfinished()
+    };
+    let died = ["data: {\"choices\":[]}\n\n", "\n\nproxy error: Failed to read connection"];
+    assert_eq!(unread(&died, Subject::Generation).as_deref(), Some(format!("\n\n{UNFINISHED}").as_bytes()));
+    assert_eq!(unread(&died, Subject::Other), None);
+    assert_eq!(unread(&[&text("a"), DONE], Subject::Generation), None);
 }

@@ -65,7 +65,7 @@ const NOTHING: [&str; 0] = [];
 fn a_request_goes_where_its_model_is_loaded() {
     let mut pool = boxes(&[("a", "x"), ("b", "y"), ("c", "x")]);
     assert_eq!(pool.shown(wants("y")), "b: loaded");
-    assert_eq!(pool.shown(wants("X")), "a: least-busy 0/1");
+    assert_eq!(pool.shown(wants("x")), "a: least-busy 0/1");
     assert_eq!(pool.shown(wants("x")), "c: only one free");
     assert_eq!(orders(&mut pool), NOTHING);
 }
