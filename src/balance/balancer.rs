@@ -308,7 +308,6 @@ impl Balancer {
         for (ticket, _) in &over {
             self.queue.take(*ticket);
         }
-        self.give_up(now);
         over
     }
 

@@ -105,10 +105,15 @@ impl Balancer {
         if !living.room.is_empty() {
             return Options::Now(living);
         }
-        let rests = |peer: &Peer| peer.has_failed_to_load(want, now);
-        let mut not_dead = untried().filter(|(_, _, standing)| !is_dead(*standing)).peekable();
-        if not_dead.peek().is_some() {
-            return if not_dead.all(|(peer, ..)| rests(peer)) { Options::Unloadable } else { Options::Later };
+        let rests = |(peer, ..): &Asked<'_>| peer.has_failed_to_load(want, now);
+        let not_dead = || untried().filter(|(_, _, standing)| !is_dead(*standing));
+        // Who is being tried may turn out to be up, and is not known to be.
+        let any_up = untried().any(|(_, _, standing)| !standing.is_down());
+        if any_up && not_dead().all(|asked| rests(&asked)) || untried().all(|asked| rests(&asked)) {
+            return Options::Unloadable;
+        }
+        if not_dead().next().is_some() {
+            return Options::Later;
         }
         let dead = best(want, untried().map(|asked| (asked, 0)));
         if dead.room.is_empty() { Options::Later } else { Options::Now(dead) }

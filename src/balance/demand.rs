@@ -33,7 +33,13 @@ impl Demand {
 
     /// Whether hardly anybody asked for it of late.
     pub fn is_none(&self, model: ModelId, now: Duration) -> bool {
-        self.of(model, now) < NONE
+        self.none_at(model) <= now
+    }
+
+    /// When hardly anybody will have asked for it of late.
+    pub fn none_at(&self, model: ModelId) -> Duration {
+        let Some((count, at)) = self.0.get(&model) else { return Duration::ZERO };
+        at.saturating_add(MEMORY.mul_f64((count / NONE).ln().max(0.)))
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! A model that is loaded or loading somewhere is waited for there. One that is nowhere gets a free place, else that of
 //! one that is idle and not waited for and has stayed for as long as it took to load, or has let those that wait wait as
-//! long, together; of those the least wanted. Who has waited for three loads gets the place of one that is waited for, too. Another copy is loaded where that is
-//! sooner than waiting, and nobody wants the one that makes room.
+//! long, together; of those the least wanted. Who has waited for three loads gets the place of one that is waited for,
+//! too. Another copy is loaded where that is sooner than waiting, and nobody wants the one that makes room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +88,9 @@ impl Balancer {
             return Vec::new();
         }
         let wanted = self.wanted(now);
+        for models in self.roster.here_mut().filter_map(Peer::models_mut) {
+            models.give_up(|model| wanted.iter().any(|one| one.model == model));
+        }
         // Each one changes what the next may do, and there is one at a time on a box.
         for _ in 0..self.roster.here().count() {
             let Some((peer, swap)) = self.swap_due(&wanted, now) else { break };
@@ -108,15 +111,6 @@ impl Balancer {
     /// Ends the swaps that have come to nothing.
     pub(super) fn lapse(&mut self, now: Duration) {
         self.roster.here_mut().filter_map(Peer::models_mut).for_each(|models| models.lapse(now));
-    }
-
-    /// Ends the swaps that nobody waits for any more.
-    pub(super) fn give_up(&mut self, now: Duration) {
-        if self.roster.here().filter_map(Peer::models).any(|models| models.swap.is_some()) {
-            let wanted = self.wanted(now);
-            let is_wanted = |model| wanted.iter().any(|one| one.model == model);
-            self.roster.here_mut().filter_map(Peer::models_mut).for_each(|models| models.give_up(is_wanted));
-        }
     }
 
     /// How long a model takes to load: as was seen, of this model or else of any.
@@ -172,7 +166,10 @@ impl Balancer {
                 let load_time = self.load_time_of(model);
                 wanted.iter().map(move |one| one.outweighs(model, load_time))
             });
-            let rests = models.list.iter().flat_map(|model| [model.rests_until, model.held_until]);
+            let rests = models
+                .list
+                .iter()
+                .flat_map(|model| [model.rests_until, model.held_until, self.demand.none_at(model.id)]);
             stays.chain(rests).chain([models.rests_until])
         });
         let of_boxes = of_boxes.filter(|_| !wanted.is_empty());

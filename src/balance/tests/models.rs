@@ -311,3 +311,36 @@ fn a_model_that_others_have_is_passed_over() {
     pool.pass(SECOND);
     assert_eq!(orders(&mut pool), ["a: Unload x"]);
 }
+
+#[test]
+fn a_swap_ends_with_what_it_is_for() {
+    let without_z = || Catalog { places: Some(1), models: catalog(1, &[]).models.into_iter().take(2).collect() };
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    let at_y = pool.go(wants("y"));
+    let ticket = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), ["a: Unload x"]);
+    tell(&mut pool, "a", &[]);
+    assert_eq!(orders(&mut pool), ["a: Load z"]);
+    // Its box has that model no more, and the other one is asked as soon as it can be.
+    pool.balancer.catalog(id("a"), Some(&without_z()), pool.now);
+    pool.end(at_y, Outcome::Served);
+    assert_eq!(orders(&mut pool), ["b: Unload y"]);
+    assert_eq!(pool.balancer.position(ticket), Some(0));
+}
+
+#[test]
+fn one_that_is_tried_does_not_make_a_model_one_that_loads_nowhere() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    tell(&mut pool, "a", &[]);
+    let at_b = pool.go(wants("y"));
+    pool.end(at_b, Outcome::Failed(Failure::Connect));
+    let ticket = pool.wait(wants("z"));
+    assert_eq!(answered(&mut pool, Answer::Refused), ["a: Load z"]);
+    pool.pass(SECOND * 2);
+    let tries = pool.go(wants("y"));
+    assert_eq!(tries.why(), Why::Trial);
+    assert_eq!(pool.balancer.expire(pool.now), [], "the box that is tried may have it");
+    pool.end(tries, Outcome::Served);
+    assert_eq!(orders(&mut pool), ["b: Unload y"]);
+    assert_eq!(pool.balancer.position(ticket), Some(0));
+}
