@@ -63,11 +63,11 @@ impl Gateway {
         let named = request.as_ref().and_then(Request::model);
         let behind = named.as_deref().and_then(|name| settings.view.behind(name));
         let model = behind.or(named.as_deref());
-        context.terms.model = model.map(ModelId::of);
         context.plan.model = model.map(Into::into);
         context.record.model.clone_from(&context.plan.model);
         let pool = pool_for(&settings.upstream, context)?;
         direct(session, context, &pool);
+        context.terms.model = model.filter(|_| pool.has_queue()).map(ModelId::of);
         let chat = request.as_ref().filter(|_| is_chat);
         // One server is chosen in any case, and its queue keeps its order.
         if pool.config().balancing.policy == balance::Policy::Prefix && pool.peers().len() > 1 {

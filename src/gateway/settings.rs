@@ -52,7 +52,7 @@ impl Settings {
 
     /// Whether any server loads the model that a request names, wherever it names it.
     pub(super) fn loads_models(&self) -> bool {
-        self.upstream.pools().iter().any(|pool| pool.has_models())
+        self.upstream.pools().iter().any(|pool| pool.loads_models())
     }
 
     /// The pools whose servers keep streams for clients that come back.

@@ -25,6 +25,15 @@ fn a_request_waits_until_its_model_is_loaded() {
 }
 
 #[test]
+fn where_nobody_may_wait_boxes_load_what_they_are_asked_for() {
+    let queue = Queue { max: 0, ..Queue::default() };
+    let house = House::with(vec![a_box("")], |config| config.pools[0].balancing.queue = queue);
+    for model in ["alpha", "beta"] {
+        assert_eq!(said(&house.ask(model)), format!("I am {model}."));
+    }
+}
+
+#[test]
 fn a_client_hears_of_the_load_that_it_waits_for() {
     let house = House::of(1);
     let mut client = house.stream("slow");

@@ -56,7 +56,8 @@ impl Terms {
 
     /// What keeps a server from loading a model for it: which is loaded where is the pool's to say.
     pub fn guard(&self, peer: &Peer) -> Option<&'static str> {
-        let pool = self.pool.as_ref().filter(|_| self.addressed.is_none() && peer.has_models())?;
+        let is_asked = self.addressed.is_none() && peer.has_models();
+        let pool = self.pool.as_ref().filter(|pool| is_asked && pool.loads_models())?;
         Some(pool.config().engine.row().models?.guard)
     }
 

@@ -289,6 +289,17 @@ impl Pool {
         }
     }
 
+    /// Whether it says which models its servers load. Where nobody may wait, not even for that, it does not, and they
+    /// load what they are asked for.
+    pub fn loads_models(&self) -> bool {
+        self.has_models() && self.has_queue()
+    }
+
+    /// Whether anybody may wait.
+    pub fn has_queue(&self) -> bool {
+        self.config.balancing.queue.max > 0
+    }
+
     /// Whether its servers load and unload models.
     pub fn has_models(&self) -> bool {
         self.lasting.places.has_models()
