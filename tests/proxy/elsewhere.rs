@@ -53,6 +53,23 @@ fn none() -> Vec<u8> {
     b"HTTP/1.1 501 Not Implemented\r\nContent-Length: 2\r\n\r\n{}".to_vec()
 }
 
+/// llama.cpp's is woken by the question.
+#[test]
+fn a_server_that_sleeps_is_not_asked_for_its_load() {
+    let (sleeper, requests) = Upstream::answering(|request| match request.first_line.as_str() {
+        "GET /props HTTP/1.1" => ok(r#"{"total_slots":1,"is_sleeping":true}"#),
+        _ => ok("{}"),
+    });
+    let other = Mock::start("127.0.0.1:0", Script::always(Answer::text("free"))).unwrap();
+    let _gateway = gateway(Engine::LlamaCpp, Checks::Every { ms: 10 }, &[sleeper.address, other.addr()]);
+    let lines = requests.iter().map(|request| request.first_line);
+    let until_the_third_check = lines.scan(0, |checks, line| {
+        *checks += usize::from(line == "GET /props HTTP/1.1");
+        (*checks < 3).then_some(line)
+    });
+    assert!(until_the_third_check.into_iter().all(|line| line != "GET /metrics HTTP/1.1"));
+}
+
 #[test]
 fn load_of_other_clients_counts() {
     let endless = Answer { looped: true, delay_ms: 1, ..Answer::text("tick ") };

@@ -106,22 +106,28 @@ pub async fn check(
         return (Check::Told(Report { state, ..Report::default() }), Runs::Untold);
     }
     let properties = engine.row().properties.as_ref();
-    let page = async { ask::page(endpoint, properties?.path, None, timeouts).await.ok() };
-    let load = async {
-        // A server of several models has no load of its own to tell.
-        if known.places.is_some() { Work::Untold } else { known.load.ask(endpoint, engine, timeouts).await }
+    let page = match properties {
+        Some(properties) => ask::page(endpoint, properties.path, None, timeouts).await.ok(),
+        None => None,
     };
-    let (page, work) = tokio::join!(page, load);
-    let Some((properties, page)) = properties.zip(page) else {
-        return (Check::Told(Report { work, ..Report::default() }), Runs::Untold);
+    let told = properties.zip(page);
+    let report = told.as_ref().map_or_else(Report::default, |(of, page)| properties::report(of.form, page));
+    let places = told.as_ref().and_then(|(of, page)| properties::places(of.form, page));
+    let runs = match (&told, places, engine.row().models) {
+        (None, ..) => Runs::Untold,
+        (Some(_), Some(_), Some(_)) => {
+            known.places = places;
+            models(endpoint, engine, timeouts, known).await
+        }
+        (Some(_), ..) => {
+            known.places = None;
+            Runs::One
+        }
     };
-    let report = Report { work, ..properties::report(properties.form, &page) };
-    known.places = properties::places(properties.form, &page);
-    let runs = match (known.places, engine.row().models) {
-        (Some(_), Some(_)) => models(endpoint, engine, timeouts, known).await,
-        _ => Runs::One,
-    };
-    (Check::Told(report), runs)
+    // One of several models has no load of its own to tell, and one that sleeps would be woken.
+    let tells_load = known.places.is_none() && report.state != State::Sleeping;
+    let work = if tells_load { known.load.ask(endpoint, engine, timeouts).await } else { Work::Untold };
+    (Check::Told(Report { work, ..report }), runs)
 }
 
 /// Asks a server that has several models how each of them is.
