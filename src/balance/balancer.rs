@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::affinity::{Affinity, Belief, Reuse};
-use super::choose::Known;
+use super::choose::{Known, Options};
 use super::demand::Demand;
 use super::dispatch::{Choice, Dispatch};
 use super::health::{Failure, Judge, Outcome, State};
@@ -178,6 +178,11 @@ impl Balancer {
         if let Want::Model(model) = self.roster.want(Some(name)) { Some(model) } else { None }
     }
 
+    /// Whether a peer besides those could take a request for this model now.
+    pub fn has_another(&self, model: Option<ModelId>, tried: &[PeerId], now: Duration) -> bool {
+        matches!(self.options(self.roster.want(model), tried, now), Options::Now(_))
+    }
+
     /// The name of a model at a peer.
     pub fn model_name(&self, peer: PeerId, model: ModelId) -> Option<Arc<str>> {
         self.roster.get(peer)?.models()?.get(model).map(|model| Arc::clone(&model.name))
@@ -258,7 +263,7 @@ impl Balancer {
         let mut judge = Judge { settings: &self.settings, random: &mut self.random, now };
         peer.ended(assignment.want, outcome, assignment.kinds, &mut judge);
         let served = if outcome == Outcome::Served { Served::Yes } else { Served::No };
-        let Some(seat) = peer.seat_mut(assignment.want) else {
+        let Some(seat) = peer.taken_seat_mut(assignment.want) else {
             debug_assert!(false, "a place at a model that does not exist");
             return;
         };

@@ -43,6 +43,10 @@ pub struct Loading {
     pub takes: Duration,
 }
 
+/// What loads for so many times as long as usual is looked for elsewhere.
+const LATE_LOADS: u32 = 4;
+const LATE_MIN: Duration = Duration::from_secs(60);
+
 /// A model that requests wait for.
 struct Wanted {
     model: ModelId,
@@ -62,9 +66,17 @@ enum Coming {
 }
 
 impl Coming {
-    fn at(model: &Model, models: &Models) -> Self {
+    /// One that loads for far longer than it should may never come.
+    fn at(model: &Model, models: &Models, late_after: Duration, now: Duration) -> Self {
+        let is_late = now.saturating_sub(model.since) >= late_after;
         match models.swap.filter(|swap| swap.model == model.id) {
-            _ if model.state == ModelState::Loading => Self::UnderWay,
+            _ if model.state == ModelState::Loading => {
+                if is_late {
+                    Self::Nowhere
+                } else {
+                    Self::UnderWay
+                }
+            }
             Some(Swap { step: Step::Drain, .. }) => Self::Drained,
             Some(_) => Self::UnderWay,
             None => Self::Nowhere,
@@ -166,14 +178,21 @@ impl Balancer {
                 let load_time = self.load_time_of(model);
                 wanted.iter().map(move |one| one.outweighs(model, load_time))
             });
+            let late = models.list.iter().filter(|model| model.state == ModelState::Loading);
+            let late = late.map(|model| model.since.saturating_add(self.late_after(model)));
             let rests = models
                 .list
                 .iter()
                 .flat_map(|model| [model.rests_until, model.held_until, self.demand.none_at(model.id)]);
-            stays.chain(rests).chain([models.rests_until])
+            stays.chain(rests).chain(late).chain([models.rests_until])
         });
         let of_boxes = of_boxes.filter(|_| !wanted.is_empty());
         hungry.chain(limits).chain(of_boxes).filter(|moment| *moment > now).min()
+    }
+
+    /// When a load is not expected to end any more.
+    fn late_after(&self, model: &Model) -> Duration {
+        self.load_time_of(model).saturating_mul(LATE_LOADS).max(LATE_MIN)
     }
 
     fn patience(&self, model: ModelId) -> Duration {
@@ -197,6 +216,8 @@ impl Balancer {
                 Some(known) => {
                     known.sinces.push(waiting.since);
                     known.since = known.since.min(waiting.since);
+                    // Who came back is not to keep the others from where it failed.
+                    known.tried.retain(|peer| waiting.request.tried.contains(peer));
                 }
                 None => {
                     let tried = waiting.request.tried.clone();
@@ -216,7 +237,7 @@ impl Balancer {
                 if !peer.health.standing(now).is_awake() {
                     continue;
                 }
-                coming = coming.max(Coming::at(model, models));
+                coming = coming.max(Coming::at(model, models, self.late_after(model), now));
                 if peer.standing(Want::Model(one.model), now).is_awake() {
                     slots = slots.saturating_add(peer.size(&model.seat));
                 }
@@ -344,7 +365,10 @@ impl Wanted {
 
 impl Victim<'_> {
     fn makes_room_for(&self, model: ModelId, why: Departure, step: Step, now: Duration) -> (PeerId, Swap) {
-        (self.peer.id, Swap { victim: Some((self.model.id, why)), model, step, since: now, began: now })
+        (
+            self.peer.id,
+            Swap { victim: Some((self.model.id, why)), model, step, is_taken: false, since: now, began: now },
+        )
     }
 }
 
@@ -353,7 +377,7 @@ fn free_place(model: ModelId, boxes: &[(&Peer, &Models)], now: Duration) -> Opti
     let free = boxes.iter().filter(|(_, models)| models.has_place());
     let free: Vec<_> = free.map(|(peer, models)| Candidate::new(peer, &models.other)).collect();
     let peer = policy::favourite(model.key(), &free)?.id;
-    Some((peer, Swap { victim: None, model, step: Step::Load, since: now, began: now }))
+    Some((peer, Swap { victim: None, model, step: Step::Load, is_taken: false, since: now, began: now }))
 }
 
 /// Whether nobody has it, and nobody waits for it.

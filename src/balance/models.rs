@@ -223,7 +223,9 @@ impl Model {
                 Event::Failed
             }
             // The same, but too fast to be seen loading. One that had failed before may not have been asked since.
-            (ModelState::Unloaded, ModelState::Failed) if ordered.is_some() => {
+            (ModelState::Loading, ModelState::Unloaded) | (ModelState::Unloaded, ModelState::Failed)
+                if ordered.is_some() =>
+            {
                 self.fails(now);
                 Event::Failed
             }

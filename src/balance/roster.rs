@@ -8,6 +8,7 @@ use super::health::{Failure, Health, HealthState, Judge, Outcome, State};
 use super::models::{Model, Models};
 use super::prefix;
 use super::seat::{ModelId, Seat, SeatId, Want};
+use super::swap::{Step, Swap};
 
 /// What tells a peer from others: a hash of its name, the same on every replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -157,6 +158,13 @@ impl Peer {
         }
     }
 
+    /// The seat that a request has which wanted this: where its peer has turned from one model to several since, or back,
+    /// it is counted with all else.
+    pub fn taken_seat_mut(&mut self, want: Want) -> Option<&mut Seat> {
+        let is_counted = self.seat(want).is_some_and(|seat| seat.inflight > 0);
+        self.seat_mut(if is_counted { want } else { Want::Any })
+    }
+
     /// All of its seats.
     pub fn seats(&self) -> impl Iterator<Item = &Seat> {
         let (one, many) = match &self.seats {
@@ -171,7 +179,9 @@ impl Peer {
         let own = self.health.standing(now);
         let (Seats::Many(models), Want::Model(model)) = (&self.seats, want) else { return own };
         let Some(model) = models.get(model).filter(|_| own.is_awake()) else { return own };
-        if models.swap.is_some_and(|swap| swap.closes(model.id)) {
+        // While others have it in any case, it is not closed to our own.
+        let is_shared = |swap: &Swap| swap.step == Step::Drain && model.is_held(now);
+        if models.swap.is_some_and(|swap| swap.closes(model.id) && !is_shared(&swap)) {
             return HealthState::Loading;
         }
         match (own, model.standing(now)) {

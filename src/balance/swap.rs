@@ -17,6 +17,8 @@ pub struct Swap {
     pub victim: Option<(ModelId, Departure)>,
     pub model: ModelId,
     pub step: Step,
+    /// Whether its box has taken the order of that step.
+    pub is_taken: bool,
     /// Since when it is at that step, and since when it goes on.
     pub since: Duration,
     pub began: Duration,
@@ -44,6 +46,8 @@ pub struct Order {
     pub name: Arc<str>,
     /// Whether the model can be asked what it works on without being woken.
     pub is_awake: bool,
+    /// When it was given: an order of a swap that has come to nothing is no other's.
+    pub given: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +119,8 @@ impl Departure {
 
 /// After an order that came to nothing a box is left alone for so long.
 const REST: Duration = Duration::from_secs(1);
+/// An order is answered sooner, be it by nobody.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// An unload takes no longer; llama.cpp kills what does not stop within ten seconds.
 const UNLOAD_MAX: Duration = Duration::from_secs(60);
 /// So long after it was taken an order to load must show.
@@ -134,17 +140,21 @@ impl Step {
 impl Swap {
     /// When it has come to nothing, unless something changes.
     pub fn limit(&self) -> Option<Duration> {
-        self.step.limit().map(|limit| self.since.saturating_add(limit))
+        let limit = self.step.limit()?;
+        Some(self.since.saturating_add(if self.is_taken { limit } else { ANSWER_MAX }))
     }
 
     /// Whether a model is on its way out, so that nobody new goes there.
     pub fn closes(&self, model: ModelId) -> bool {
-        matches!(self.step, Step::Drain | Step::Unload | Step::Unloading)
-            && self.victim.is_some_and(|(victim, _)| victim == model)
+        matches!(self.step, Step::Drain | Step::Unload | Step::Unloading) && self.is_victim(model)
+    }
+
+    fn is_victim(&self, model: ModelId) -> bool {
+        self.victim.is_some_and(|(victim, _)| victim == model)
     }
 
     fn at(self, step: Step, now: Duration) -> Self {
-        Self { step, since: now, ..self }
+        Self { step, is_taken: false, since: now, ..self }
     }
 }
 
@@ -152,7 +162,7 @@ impl Models {
     /// Ends a swap that has come to nothing.
     pub fn lapse(&mut self, now: Duration) {
         let Some(swap) = self.swap.filter(|swap| swap.limit().is_some_and(|limit| limit <= now)) else { return };
-        if swap.step != Step::Loading {
+        if swap.step != Step::Loading || !swap.is_taken {
             return self.rest(now);
         }
         let model = self.get_mut(swap.model).filter(|model| model.state != ModelState::Loading);
@@ -190,20 +200,27 @@ impl Models {
         *swap = swap.at(step, now);
         let known = self.get(model)?;
         let (name, is_awake) = (Arc::clone(&known.name), known.state == ModelState::Loaded);
-        Some(Order { peer, action, model, name, is_awake })
+        Some(Order { peer, action, model, name, is_awake, given: now })
     }
 
-    /// What the box said to an order.
-    pub fn answered(&mut self, order: &Order, answer: Answer, now: Duration) {
+    /// Whether an order is that of the swap's step still, and nobody has answered it.
+    fn awaits(&self, order: &Order) -> bool {
         let step = match order.action {
             Action::Unload => Step::Unloading,
             Action::Load => Step::Loading,
         };
-        let Some(swap) = self.swap.filter(|swap| swap.step == step) else { return };
+        self.swap.is_some_and(|swap| swap.step == step && swap.since == order.given && !swap.is_taken)
+    }
+
+    /// What the box said to an order.
+    pub fn answered(&mut self, order: &Order, answer: Answer, now: Duration) {
+        let Some(swap) = self.swap.filter(|_| self.awaits(order)) else { return };
         let model = self.list.iter_mut().find(|model| model.id == order.model);
         match (order.action, answer) {
             // Whether it comes, or is gone, its state says: what was told meanwhile may have been asked before.
-            (Action::Load | Action::Unload, Answer::Taken) | (Action::Unload, Answer::Refused) => {}
+            (Action::Load | Action::Unload, Answer::Taken) | (Action::Unload, Answer::Refused) => {
+                self.swap = Some(Swap { is_taken: true, since: now, ..swap });
+            }
             // Whoever is hungry waits until those have ended, too; for another there may be another victim.
             (Action::Unload, Answer::Busy) => {
                 if let Some(model) = model {
@@ -256,6 +273,11 @@ impl Models {
 }
 
 impl Balancer {
+    /// Whether an order is to be carried out still: its swap may have come to nothing.
+    pub fn awaits(&self, order: &Order) -> bool {
+        self.roster.get(order.peer).and_then(Peer::models).is_some_and(|models| models.awaits(order))
+    }
+
     /// What a box said to an order.
     pub fn answered(&mut self, order: &Order, answer: Answer, now: Duration) {
         if let Some(models) = self.roster.get_mut(order.peer).and_then(Peer::models_mut) {

@@ -110,8 +110,9 @@ fn kind(request: &RequestHeader, settings: &Settings) -> Kind {
 /// What a request is that goes to whatever server is next.
 fn of_path(request: &RequestHeader, settings: &Settings) -> Kind {
     let path = path(request);
-    if request.method == Method::POST && !is_compressed(request) && is_json(request) && settings.loads_models() {
-        // What runs beside a model's slots has to wait for the model all the same.
+    let may_name = request.method == Method::POST && !is_compressed(request) && !is_form(request);
+    if may_name && settings.loads_models() {
+        // What runs beside a model's slots has to wait for the model all the same, and servers go by no type.
         return if CHAT.iter().any(|chat| chat.as_bytes() == path) { Kind::Chat } else { Kind::Named };
     }
     if BESIDE.iter().any(|page| page.as_bytes() == path) {
@@ -163,6 +164,12 @@ fn operation(request: &RequestHeader) -> Operation {
 fn is_compressed(request: &RequestHeader) -> bool {
     let encoding = request.headers.get("content-encoding");
     encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Whether its body is of several parts, as files are sent.
+fn is_form(request: &RequestHeader) -> bool {
+    let content_type = request.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes());
+    content_type.to_ascii_lowercase().starts_with(b"multipart/")
 }
 
 /// Whether its body is JSON, as it says.

@@ -13,7 +13,7 @@ mod wire;
 pub use fleet::claim::Claim;
 pub use fleet::observer::ModelObserver;
 pub use fleet::peer::{Peer, Standing};
-pub use fleet::pool::{ClaimError, Need, Placement, Pool, Queued};
+pub use fleet::pool::{ClaimError, Doubt, Need, Placement, Pool, Queued};
 pub use fleet::pools::Upstream;
 pub use health::fate::Fate;
 pub use health::probe::Family;

@@ -307,9 +307,40 @@ fn a_model_that_others_have_is_passed_over() {
     assert_eq!(orders(&mut pool), NOTHING);
     pool.end(held, Outcome::Served);
     assert_eq!(answered(&mut pool, Answer::Busy), ["a: Unload x"]);
-    assert_eq!(woken(&mut pool), NOTHING, "nobody new goes there meanwhile");
+    // What others keep there in any case may have ours too, until it is asked again.
+    let shares = pool.next().remove(0).1;
     pool.pass(SECOND);
+    assert_eq!((pool.shown(wants("x")), orders(&mut pool)), ("wait".to_owned(), Vec::new()));
+    pool.end(shares, Outcome::Served);
     assert_eq!(orders(&mut pool), ["a: Unload x"]);
+}
+
+#[test]
+fn the_answer_to_an_order_that_came_to_nothing_is_no_other_swaps() {
+    let mut pool = boxes(&[("a", "x")]);
+    tell(&mut pool, "a", &[]);
+    let ticket = pool.wait(wants("z"));
+    let late = pool.balancer.orders(pool.now).remove(0);
+    assert!(pool.balancer.awaits(&late));
+    pool.pass(Duration::from_secs(60));
+    assert_eq!(pool.balancer.expire(pool.now), []);
+    pool.balancer.leave(ticket);
+    pool.pass(SECOND);
+    let _waits = pool.wait(wants("y"));
+    let next = pool.balancer.orders(pool.now).remove(0);
+    assert_eq!((&*late.name, &*next.name), ("z", "y"));
+    pool.balancer.answered(&late, Answer::Refused, pool.now);
+    assert!(!pool.balancer.awaits(&late) && pool.balancer.awaits(&next));
+}
+
+#[test]
+fn a_model_that_loads_for_ever_is_looked_for_elsewhere() {
+    let mut pool = boxes(&[("a", "x"), ("b", "y")]);
+    tell(&mut pool, "a", &[("z", ModelState::Loading)]);
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), NOTHING);
+    pool.pass(LOAD * 4);
+    assert_eq!(orders(&mut pool), ["b: Unload y"]);
 }
 
 #[test]

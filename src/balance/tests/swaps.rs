@@ -9,7 +9,7 @@ use super::{Pool, id, name};
 use crate::balance::models::Models;
 use crate::balance::roster::Peer;
 use crate::balance::seat::Want;
-use crate::balance::swap::Swap;
+use crate::balance::swap::{Step, Swap};
 use crate::balance::*;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -199,7 +199,9 @@ impl World {
         if let (Want::Model(wanted), true) = (assignment.want, assignment.why() != Why::LastResort) {
             let models = peer.models().unwrap();
             assert!(models.get(wanted).unwrap().state.is_here(), "a request where its model is not");
-            assert!(models.swap.is_none_or(|swap| !swap.closes(wanted)), "a request to one that is on its way out");
+            let is_held = models.get(wanted).unwrap().is_held(self.pool.now);
+            let closes = |swap: Swap| swap.closes(wanted) && !(swap.step == Step::Drain && is_held);
+            assert!(!models.swap.is_some_and(closes), "a request to one that is on its way out");
         }
         self.running.push(assignment);
     }

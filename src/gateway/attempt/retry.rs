@@ -9,7 +9,7 @@ use crate::api::openai::AssembleError;
 use crate::balance::{Failure, ModelState, Outcome, Reuse};
 use crate::gateway::fault::{Fault, Halt};
 use crate::record::Retry;
-use crate::upstream::{Cause, Claim, Need};
+use crate::upstream::{Cause, Claim, Doubt, Need};
 
 use super::dispatch::Dispatch;
 use super::terms::Repeat;
@@ -37,7 +37,8 @@ impl Dispatch<'_> {
         else {
             return Ok(());
         };
-        match pool.doubted(claim, model).await {
+        let doubt = if response.status == 400 { Doubt::Gone } else { Doubt::Stopping };
+        match pool.doubted(claim, model, doubt).await {
             Some(ModelState::Loaded | ModelState::Sleeping) => return Ok(()),
             Some(ModelState::Unloaded | ModelState::Stopping) => {}
             // Who is refused because a model is not there has not begun.
@@ -89,7 +90,7 @@ impl Dispatch<'_> {
                 Outcome::Loading => self.tries.may_hold(&pool),
                 Outcome::Busy { .. } if self.terms.addressed.is_none() => {
                     self.tries.tried.push(claim.peer().id());
-                    let goes = pool.has_another(&self.tries.tried);
+                    let goes = pool.has_another(self.terms.model, &self.tries.tried);
                     if !goes {
                         self.tries.tried.pop();
                     }

@@ -27,6 +27,8 @@ use super::places::Places;
 /// answer while it is asked for its metrics more often.
 const PAUSE_WHEN_WANTED: Duration = Duration::from_secs(1);
 
+/// What a box tells in a moment is asked for once.
+const PAUSE_TOLD: Duration = Duration::from_millis(50);
 /// How often a box is asked for its models that does not tell of changes.
 const PAUSE_UNTOLD: Duration = Duration::from_secs(1);
 
@@ -49,6 +51,8 @@ impl Keeper {
             match interest {
                 Interest::None => {
                     self.places.trust_all();
+                    // Nobody would see what is loaded.
+                    self.forget_models();
                     self.is_known.send_replace(true);
                 }
                 Interest::Models(_) => {
@@ -65,6 +69,13 @@ impl Keeper {
             Arc::clone(&self).keep_ordering(),
             ask,
         );
+    }
+
+    fn forget_models(&self) {
+        for peer in self.places.peers().iter() {
+            peer.has_told(None::<std::iter::Empty<_>>);
+            self.places.catalog(peer.id(), None);
+        }
     }
 
     async fn keep_asking(self: Arc<Self>, interest: Interest) {
@@ -158,6 +169,8 @@ impl Keeper {
                 let waits = is_told.load(Ordering::Relaxed) && is_complete;
                 let pause = if waits { Duration::MAX } else { PAUSE_UNTOLD };
                 let _ = timeout(pause, peer.bell.notified()).await;
+                // A load tells of each step that it takes.
+                sleep(PAUSE_TOLD).await;
             }
         };
         let listens = async {
@@ -182,19 +195,23 @@ impl Keeper {
 
     /// Has the orders carried out that the balancer gives.
     async fn keep_ordering(self: Arc<Self>) {
-        let mut running = JoinSet::new();
         loop {
             for order in self.places.orders().await {
-                running.spawn(Arc::clone(&self).carry_out(order));
+                // It goes on to its end when another configuration holds meanwhile: who waits, waits for that.
+                tokio::spawn(Arc::clone(&self).carry_out(order));
             }
-            while running.try_join_next().is_some() {}
         }
     }
 
     async fn carry_out(self: Arc<Self>, order: Order) {
-        let (Some(peer), Some(pages)) = (self.places.peer(order.peer), self.config.engine.row().models) else { return };
+        let (Some(peer), Some(pages)) = (self.places.peer(order.peer), self.config.engine.row().models) else {
+            return self.places.answered(&order, Answer::Silent);
+        };
         // What is asked meanwhile would be told of the time before.
         let mut history = peer.history.lock().await;
+        if !self.places.awaits(&order) {
+            return;
+        }
         let (answer, objection) = orders::carry_out(&order, peer.endpoint(), pages, self.config.timeouts).await;
         if answer == Answer::Taken {
             log::info!("pool {}: {} {} {}", self.config.name, peer.url(), doing(order.action), order.name);
@@ -218,6 +235,10 @@ impl Keeper {
             Runs::Untold | Runs::Many(_) => Found::Nothing,
         };
         if found != Found::Models && matches!(interest, Interest::Models(_)) {
+            return found;
+        }
+        if found == Found::Models && !peer.has_models() {
+            // Before its models are known it would get requests for any.
             return found;
         }
         let before = history.state();

@@ -59,12 +59,18 @@ fn says(body: &[u8], words: &str) -> bool {
     body.windows(words.len()).any(|part| part == words.as_bytes())
 }
 
-/// Whether a model works on something, be it for whom it may. One that does not tell is taken for idle.
+/// Whether a model works on something, be it for whom it may. One that has no such page is taken for idle, and one that
+/// is late for busy: in the middle of a long batch it is.
 async fn is_busy(order: &Order, endpoint: &Arc<Endpoint>, pages: &ModelPages, timeouts: config::Timeouts) -> bool {
     let path = pages.slots.replace("{model}", &escaped(&order.name));
-    let page = ask::page(endpoint, &path, None, timeouts).await.ok().filter(|page| page.status == 200);
-    let slots: Option<Vec<Slot>> = page.and_then(|page| serde_json::from_slice(&page.body).ok());
-    slots.is_some_and(|slots| slots.iter().any(|slot| slot.is_processing))
+    match ask::page(endpoint, &path, None, timeouts).await {
+        Ok(Reply { status: 200, body }) => {
+            let slots: Vec<Slot> = serde_json::from_slice(&body).unwrap_or_default();
+            slots.iter().any(|slot| slot.is_processing)
+        }
+        Ok(Reply { status, .. }) => status >= 500 && status != 501,
+        Err(_) => true,
+    }
 }
 
 #[derive(Deserialize)]

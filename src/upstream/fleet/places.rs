@@ -101,6 +101,7 @@ impl Places {
             }
             let Ledger { balancer, known, .. } = ledger;
             known.retain(|id, _| balancer.knows(*id));
+            self.has_models.store(balancer.has_models(), Ordering::Relaxed);
             self.peers.send_replace(peers);
         }
         self.settle();
@@ -180,6 +181,11 @@ impl Places {
         if self.has_models() { lock(&self.ledger).balancer.model(name) } else { None }
     }
 
+    /// Whether a peer besides those could take a request for this model now.
+    pub fn has_another(&self, model: Option<ModelId>, tried: &[PeerId]) -> bool {
+        lock(&self.ledger).balancer.has_another(model, tried, self.now())
+    }
+
     /// The name of a model at a peer.
     pub fn model_name(&self, peer: PeerId, model: ModelId) -> Option<Arc<str>> {
         lock(&self.ledger).balancer.model_name(peer, model)
@@ -199,6 +205,11 @@ impl Places {
             }
             self.ordered.notified().await;
         }
+    }
+
+    /// Whether an order is to be carried out still.
+    pub fn awaits(&self, order: &Order) -> bool {
+        lock(&self.ledger).balancer.awaits(order)
     }
 
     /// What a box said to an order.

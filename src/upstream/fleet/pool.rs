@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::balance::{Awaited, HealthState, ModelId, ModelState, PeerId, Reason, Refusal, Request};
 use crate::config::{self, DialectChoice};
@@ -49,6 +49,15 @@ pub enum Need {
     Slot,
     /// None: it is over soon, never waits, and may be one too many.
     NoSlot,
+}
+
+/// Why a model is asked for again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It may be gone; the list of its box tells.
+    Gone,
+    /// It may be about to stop too, and is listed as if it were not.
+    Stopping,
 }
 
 /// What becomes of a request at once.
@@ -165,7 +174,7 @@ impl Pool {
         let fate = fate::fate(claim.peer().endpoint(), self.config.engine, self.config.timeouts).await;
         match claim.model() {
             Some(model) if fate == Fate::Lives => {
-                let state = self.doubted(claim, model).await;
+                let state = self.doubted(claim, model, Doubt::Stopping).await;
                 if state.is_some_and(ModelState::is_here) { Fate::Lives } else { Fate::Unloaded }
             }
             _ => fate,
@@ -182,11 +191,9 @@ impl Pool {
         self.lasting.places.peers().iter().any(|peer| !tried.contains(&peer.id()))
     }
 
-    /// Whether another peer than those could take a request now.
-    pub fn has_another(&self, tried: &[PeerId]) -> bool {
-        self.lasting.places.statuses().iter().any(|status| {
-            status.has_room() && !status.leaving && status.standing.is_awake() && !tried.contains(&status.id)
-        })
+    /// Whether another peer than those could take a request for this model now.
+    pub fn has_another(&self, model: Option<ModelId>, tried: &[PeerId]) -> bool {
+        self.lasting.places.has_another(model, tried)
     }
 
     /// Where a session is at home, else the first that is awake, else the first.
@@ -307,13 +314,17 @@ impl Pool {
 
     /// Asks a server again how the model is that a request has gone to and that did not answer well; `None` when it has
     /// gone since and come back.
-    pub async fn doubted(&self, claim: &Claim, model: ModelId) -> Option<ModelState> {
+    pub async fn doubted(&self, claim: &Claim, model: ModelId, doubt: Doubt) -> Option<ModelState> {
         let (places, peer) = (&self.lasting.places, claim.peer());
+        let since = Instant::now();
         let mut history = peer.history.lock().await;
-        if let Some(name) = places.model_name(peer.id(), model) {
-            history.known.inventory.doubt(&name);
+        // What was asked meanwhile for another request holds for this one, too.
+        if history.known.inventory.asked_at() < Some(since) {
+            if let Some(name) = places.model_name(peer.id(), model).filter(|_| doubt == Doubt::Stopping) {
+                history.known.inventory.doubt(&name);
+            }
+            models::ask(&self.config, places, peer, &mut history).await;
         }
-        models::ask(&self.config, places, peer, &mut history).await;
         // Who follows it asks again.
         peer.bell.notify_one();
         claim.model_state()

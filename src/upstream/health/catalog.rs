@@ -12,7 +12,7 @@ use crate::balance::{Catalog, ModelReport, ModelState};
 use crate::config;
 use crate::engine::{CatalogForm, Form, ModelPages};
 use crate::json;
-use crate::upstream::wire::ask::{self, Reply};
+use crate::upstream::wire::ask::{self, AskError, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
 
 use super::properties;
@@ -21,6 +21,8 @@ use super::properties;
 #[derive(Debug, Default)]
 pub struct Inventory {
     models: HashMap<String, Told>,
+    /// When the box was last asked.
+    asked_at: Option<Instant>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -48,6 +50,7 @@ impl Inventory {
         places: Option<u32>,
         timeouts: config::Timeouts,
     ) -> Option<Catalog> {
+        self.asked_at = Some(Instant::now());
         let page = ask::page(endpoint, pages.list, None, timeouts).await.ok()?;
         let mut models = list(pages.form, &page)?;
         self.models.retain(|name, _| models.iter().any(|model| *model.name == **name));
@@ -57,7 +60,7 @@ impl Inventory {
                 (told.is_known, told.is_doubted, told.silent_since) = (false, false, None);
             } else if !told.is_known {
                 let path = pages.properties.replace("{model}", &escaped(&model.name));
-                told.properties(ask::page(endpoint, &path, None, timeouts).await.ok().as_ref());
+                told.properties(ask::page(endpoint, &path, None, timeouts).await);
             }
             if model.state.is_here() && !told.is_known {
                 // One that is being stopped is listed as if it were not.
@@ -75,6 +78,11 @@ impl Inventory {
         }
     }
 
+    /// When the box was last asked.
+    pub fn asked_at(&self) -> Option<Instant> {
+        self.asked_at
+    }
+
     /// Whether any is to tell of itself still.
     pub fn is_incomplete(&self) -> bool {
         self.models.values().any(|told| told.silent_since.is_some())
@@ -87,17 +95,19 @@ impl Inventory {
 }
 
 impl Told {
-    fn properties(&mut self, page: Option<&Reply>) {
-        match page.filter(|page| page.status == 200) {
-            Some(page) => {
+    fn properties(&mut self, page: Result<Reply, AskError>) {
+        match page {
+            Ok(page) if page.status == 200 => {
                 (self.is_known, self.is_doubted, self.silent_since) = (true, false, None);
-                self.slots = properties::report(Form::Props, page).slots;
+                self.slots = properties::report(Form::Props, &page).slots;
                 let template = properties::chat_template(Form::Props, &page.body).ok();
                 if template.as_deref() != self.template.as_deref() {
                     self.template = template.map(Into::into);
                 }
             }
-            None => {
+            // One that was well and is late is only busy.
+            Err(_) if self.is_doubted => (self.is_known, self.is_doubted) = (true, false),
+            Ok(_) | Err(_) => {
                 let since = *self.silent_since.get_or_insert_with(Instant::now);
                 // Of one that was well it is known that it can.
                 if !self.is_doubted && since.elapsed() >= SILENCE_MAX {
@@ -112,12 +122,14 @@ impl Told {
 fn list(form: CatalogForm, page: &Reply) -> Option<Vec<ModelReport>> {
     let CatalogForm::Router = form;
     let list: List = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten()?;
-    Some(list.data.into_iter().map(Entry::report).collect())
+    // One that cannot be read is left out.
+    let entries = list.data.into_iter().filter_map(|entry| serde_json::from_value::<Entry>(entry).ok());
+    Some(entries.map(Entry::report).collect())
 }
 
 #[derive(Deserialize)]
 struct List {
-    data: Vec<Entry>,
+    data: Vec<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -193,7 +205,7 @@ mod tests {
             {"id":"c","status":{"value":"loading"}},
             {"id":"d","status":{"value":"sleeping"}},
             {"id":"e","status":{"value":"downloading"}},
-            {"id":"f"}
+            {"id":"f"}, {"status":{"value":"loaded"}}, {"id":"g","status":null}, 7
         ]}"#;
         let models = list(CatalogForm::Router, &Reply { status: 200, body: body.to_vec() }).unwrap();
         let shown = |model: &ModelReport| {

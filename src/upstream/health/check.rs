@@ -12,7 +12,7 @@ use crate::upstream::wire::endpoint::Endpoint;
 
 use super::catalog::Inventory;
 use super::load::Load;
-use super::properties;
+use super::properties::{self, Unread};
 
 /// What a check showed.
 #[derive(Clone, Copy, Debug)]
@@ -112,14 +112,16 @@ pub async fn check(
     };
     let told = properties.zip(page);
     let report = told.as_ref().map_or_else(Report::default, |(of, page)| properties::report(of.form, page));
-    let places = told.as_ref().and_then(|(of, page)| properties::places(of.form, page));
-    let runs = match (&told, places, engine.row().models) {
-        (None, ..) => Runs::Untold,
-        (Some(_), Some(_), Some(_)) => {
-            known.places = places;
+    let places = told.as_ref().map(|(of, page)| properties::places(of.form, page));
+    let runs = match (places, engine.row().models) {
+        (None, _) => Runs::Untold,
+        // One page that is bad does not make one model of many.
+        (Some(Err(Unread)), _) if known.places.is_some() => Runs::Untold,
+        (Some(Ok(Some(places))), Some(_)) => {
+            known.places = Some(places);
             models(endpoint, engine, timeouts, known).await
         }
-        (Some(_), ..) => {
+        (Some(_), _) => {
             known.places = None;
             Runs::One
         }

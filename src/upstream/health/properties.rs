@@ -16,13 +16,19 @@ pub fn report(form: Form, page: &Reply) -> Report {
     Report { state, slots: props.total_slots.filter(|slots| *slots > 0), work: Work::Untold }
 }
 
-/// How many models it can have loaded at once, where it has several; `None` where it has one.
-pub fn places(form: Form, page: &Reply) -> Option<u32> {
+/// How many models it can have loaded at once, where it has several; `None` where it has one. `Err` when the page cannot
+/// be read.
+pub fn places(form: Form, page: &Reply) -> Result<Option<u32>, Unread> {
     let Form::Props = form;
-    let props: Router = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten()?;
+    let props: Option<Role> = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten();
+    let props = props.ok_or(Unread)?;
     let places = props.max_instances.filter(|places| *places > 0).unwrap_or(u32::MAX);
-    (props.role == "router").then_some(places)
+    Ok((props.role == "router").then_some(places))
 }
+
+/// A page that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread;
 
 /// The chat template of its model.
 pub fn chat_template(form: Form, body: &[u8]) -> serde_json::Result<String> {
@@ -38,7 +44,8 @@ struct Slots {
 }
 
 #[derive(Deserialize)]
-struct Router {
+struct Role {
+    #[serde(default)]
     role: String,
     /// With 0 as many as fit.
     max_instances: Option<u32>,
@@ -72,11 +79,11 @@ mod tests {
     #[test]
     fn a_server_of_several_models_says_so() {
         for (body, expected) in [
-            (r#"{"role":"router","max_instances":2}"#, Some(2)),
-            (r#"{"role":"router","max_instances":0}"#, Some(u32::MAX)),
-            (r#"{"role":"model","max_instances":2,"total_slots":4}"#, None),
-            (r#"{"total_slots":4}"#, None),
-            ("<html>", None),
+            (r#"{"role":"router","max_instances":2}"#, Ok(Some(2))),
+            (r#"{"role":"router","max_instances":0}"#, Ok(Some(u32::MAX))),
+            (r#"{"role":"model","max_instances":2,"total_slots":4}"#, Ok(None)),
+            (r#"{"total_slots":4}"#, Ok(None)),
+            ("<html>", Err(Unread)),
         ] {
             assert_eq!(places(Form::Props, &Reply { status: 200, body: body.into() }), expected, "{body}");
         }

@@ -20,8 +20,8 @@ use super::watch::Watch;
 
 /// What is waited for one server. A request may be waiting too, for its first token or for a list.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
-/// Templates of 20 KiB are usual, and lists of some hundred models; an answer over this is none.
-const PAGE_BYTES_MAX: usize = 1 << 20;
+/// Templates of 20 KiB are usual, and lists of some hundred models with their command lines; an answer over this is none.
+const PAGE_BYTES_MAX: usize = 8 << 20;
 
 /// What a server is asked.
 #[derive(Clone, Debug)]
