@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::balancer::Balancer;
 use super::choose::Known;
-use super::models::{Model, ModelState, Models};
+use super::models::{Model, ModelState, Models, Place};
 use super::pace::mean;
 use super::policy::{self, Candidate};
 use super::queue::Ticket;
@@ -264,7 +264,8 @@ impl Balancer {
             let victim = victims.into_iter().min_by_key(|victim| waiting_for(victim.model, wanted))?;
             Some(victim.makes_room_for(one.model, Departure::Hunger, Step::Drain, now))
         };
-        free_place(one.model, &boxes, now).or_else(idle).or_else(starved)
+        let place = |place| place_at(place, one.model, &boxes, now);
+        place(Place::Free).or_else(|| place(Place::Perhaps)).or_else(idle).or_else(starved)
     }
 
     /// Where those that wait for a model would wait for longer than another copy takes to load.
@@ -274,7 +275,7 @@ impl Balancer {
             return None;
         }
         let boxes = self.boxes_for(one, now);
-        free_place(one.model, &boxes, now).or_else(|| {
+        place_at(Place::Free, one.model, &boxes, now).or_else(|| {
             let may_go = |model: &Model| {
                 is_idle(model, wanted, now) && self.has_stayed(model, one, now) && self.demand.is_none(model.id, now)
             };
@@ -372,9 +373,9 @@ impl Victim<'_> {
     }
 }
 
-/// Where replicas that see the same free places load it, too.
-fn free_place(model: ModelId, boxes: &[(&Peer, &Models)], now: Duration) -> Option<(PeerId, Swap)> {
-    let free = boxes.iter().filter(|(_, models)| models.has_place());
+/// Where replicas that see the same places load it, too.
+fn place_at(place: Place, model: ModelId, boxes: &[(&Peer, &Models)], now: Duration) -> Option<(PeerId, Swap)> {
+    let free = boxes.iter().filter(|(_, models)| models.place() == place);
     let free: Vec<_> = free.map(|(peer, models)| Candidate::new(peer, &models.other)).collect();
     let peer = policy::favourite(model.key(), &free)?.id;
     Some((peer, Swap { victim: None, model, step: Step::Load, is_taken: false, since: now, began: now }))

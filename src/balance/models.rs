@@ -132,12 +132,29 @@ pub enum Event {
     Nothing,
 }
 
+/// Whether a box has a place for one more model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Free,
+    /// It does not say; if it has none, it makes room.
+    Perhaps,
+    Taken,
+}
+
+/// What is known of how many can be loaded at once at a box that does not say it. Such a box makes room by itself, of
+/// models that nobody has: so it is tried whether one more can be.
+#[derive(Clone, Copy, Debug)]
+enum Room {
+    ForOneMore,
+    /// So many were there when it made room, at that time.
+    For(usize, Duration),
+}
+
 /// The models of one box.
 #[derive(Clone, Debug)]
 pub struct Models {
     places: Option<u32>,
-    /// The most that were ever in memory at once.
-    places_seen: usize,
+    room: Room,
     /// For requests that name no model of the box's.
     pub other: Seat,
     pub list: Vec<Model>,
@@ -151,6 +168,9 @@ pub struct Models {
 const REST_MIN: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(3_600);
 const RETRY: Duration = Duration::from_secs(1);
+/// So long after a box made room it is tried again whether one more can be loaded: models differ in size, and one that
+/// went then may have gone by itself.
+const ROOM_HOLDS: Duration = Duration::from_secs(600);
 /// What a second of loading reads at first, in bytes: what a disk reads.
 const READS: u64 = 1_000_000_000;
 
@@ -290,10 +310,21 @@ impl Model {
     }
 }
 
+impl Room {
+    /// `made` is how many are there, where room was made for the last of them.
+    fn after(self, made: Option<usize>, now: Duration) -> Self {
+        match (made, self) {
+            (Some(places), _) => Self::For(places, now),
+            (None, Self::For(_, at)) if now.saturating_sub(at) >= ROOM_HOLDS => Self::ForOneMore,
+            (None, known) => known,
+        }
+    }
+}
+
 impl Models {
     /// Of a box that was not known to have any. What was counted there before is counted still.
     pub fn new(other: Seat) -> Self {
-        Self { places: None, places_seen: 0, other, list: Vec::new(), swap: None, rests_until: Duration::ZERO }
+        Self { places: None, room: Room::ForOneMore, other, list: Vec::new(), swap: None, rests_until: Duration::ZERO }
     }
 
     /// The box told all of its models. What it does not name is not loaded any more.
@@ -303,8 +334,9 @@ impl Models {
         let mut told: Vec<_> =
             unnamed.map(|model| (model.id, model.becomes(ModelState::Unloaded, None, now))).collect();
         told.extend(catalog.models.iter().map(|report| self.model_told(peer, report, now)));
-        let here = self.list.iter().filter(|model| model.state.is_in_memory()).count();
-        self.places_seen = self.places_seen.max(here);
+        let others_went = |swap: &Swap| told.iter().any(|(id, event)| *event == Event::Gone && *id != swap.model);
+        let makes_room = self.swap.is_some_and(|swap| swap.step == Step::Loading && others_went(&swap));
+        self.room = self.room.after(makes_room.then(|| self.in_memory()), now);
         told
     }
 
@@ -335,17 +367,25 @@ impl Models {
         self.list.iter_mut().find(|known| known.is(model))
     }
 
-    /// How many can be loaded at once: as it says, else the most that were ever seen.
-    pub fn places(&self) -> usize {
-        match self.places {
-            Some(places) => usize::try_from(places).unwrap_or(usize::MAX),
-            None => self.places_seen.max(1),
-        }
+    /// Whether one more can be loaded beside those that are.
+    pub fn place(&self) -> Place {
+        let here = self.in_memory();
+        let places = match (self.places, self.room) {
+            (Some(places), _) => usize::try_from(places).unwrap_or(usize::MAX),
+            (None, Room::For(places, _)) => places,
+            // It would wait for one that is busy.
+            (None, Room::ForOneMore) if self.has_idle() => return Place::Perhaps,
+            (None, Room::ForOneMore) => 1,
+        };
+        if here < places { Place::Free } else { Place::Taken }
     }
 
-    /// Whether one more can be loaded beside those that are.
-    pub fn has_place(&self) -> bool {
-        self.list.iter().filter(|model| model.state.is_in_memory()).count() < self.places()
+    fn has_idle(&self) -> bool {
+        self.list.iter().any(|model| model.state.is_here() && model.seat.load() == 0)
+    }
+
+    fn in_memory(&self) -> usize {
+        self.list.iter().filter(|model| model.state.is_in_memory()).count()
     }
 
     /// All seats.

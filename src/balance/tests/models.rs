@@ -375,3 +375,67 @@ fn one_that_is_tried_does_not_make_a_model_one_that_loads_nowhere() {
     assert_eq!(orders(&mut pool), ["b: Unload y"]);
     assert_eq!(pool.balancer.position(ticket), Some(0));
 }
+
+/// The same of a box that does not say how many models it can have loaded.
+fn tell_untold(pool: &mut Pool, peer: &str, states: &[(&str, ModelState)]) {
+    pool.pass(SECOND);
+    let untold = Catalog { places: None, ..catalog(1, states) };
+    pool.balancer.catalog(id(peer), Some(&untold), pool.now);
+}
+
+/// Who is woken, and is answered at once.
+fn served(pool: &mut Pool) -> Vec<String> {
+    let woken = pool.next();
+    let shown =
+        woken.iter().map(|(_, assignment)| format!("{}: {}", name(assignment.peer()), assignment.why())).collect();
+    woken.into_iter().for_each(|(_, assignment)| pool.end(assignment, Outcome::Served));
+    shown
+}
+
+#[test]
+fn a_box_that_does_not_tell_its_places_is_tried_until_it_makes_room() {
+    const HERE: ModelState = ModelState::Loaded;
+    let mut pool = Pool::policy(Policy::Slots, &[("a", Spec::default())]);
+    tell_untold(&mut pool, "a", &[]);
+    for (wanted, there) in [("x", vec![("x", HERE)]), ("y", vec![("x", HERE), ("y", HERE)])] {
+        let _waits = pool.wait(wants(wanted));
+        assert_eq!(orders(&mut pool), [format!("a: Load {wanted}")], "it may have room for one more");
+        tell_untold(&mut pool, "a", &there);
+        assert_eq!(served(&mut pool), ["a: free place"]);
+    }
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), ["a: Load z"]);
+    tell_untold(&mut pool, "a", &[("y", HERE), ("z", HERE)]);
+    assert_eq!(served(&mut pool), ["a: free place"]);
+    // It had room for two. So one is chosen that makes room, once it has stayed.
+    let _waits = pool.wait(wants("x"));
+    pool.pass(LOAD);
+    let ordered = orders(&mut pool);
+    assert!(matches!(ordered[..], [ref one] if one.starts_with("a: Unload")), "{ordered:?}");
+    // Some time later it may have more again.
+    let mut pool = Pool::policy(Policy::Slots, &[("a", Spec::default())]);
+    tell_untold(&mut pool, "a", &[("x", HERE)]);
+    let _waits = pool.wait(wants("y"));
+    assert_eq!(orders(&mut pool), ["a: Load y"]);
+    tell_untold(&mut pool, "a", &[("y", HERE)]);
+    served(&mut pool);
+    pool.pass(Duration::from_secs(600));
+    tell_untold(&mut pool, "a", &[("y", HERE)]);
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), ["a: Load z"]);
+}
+
+#[test]
+fn a_box_that_may_have_no_room_is_spared_while_all_of_it_is_busy_or_another_has_room() {
+    const HERE: ModelState = ModelState::Loaded;
+    let mut pool = Pool::policy(Policy::Slots, &[("a", Spec::default()), ("b", Spec::default())]);
+    tell_untold(&mut pool, "a", &[("x", HERE)]);
+    tell_untold(&mut pool, "b", &[]);
+    let _waits = pool.wait(wants("y"));
+    assert_eq!(orders(&mut pool), ["b: Load y"]);
+    tell_untold(&mut pool, "b", &[("y", HERE)]);
+    assert_eq!(served(&mut pool), ["b: free place"]);
+    let _busy = [pool.go(wants("x")), pool.go(wants("y"))];
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), NOTHING, "the place would be had once they have ended");
+}
