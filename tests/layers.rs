@@ -69,12 +69,15 @@ const MODELS: [&str; 22] = [
 ];
 
 /// Words that contain a model's name and mean something else.
-const NOT_MODELS: [(&str, &str); 6] = [
+const NOT_MODELS: [(&str, &str); 9] = [
     ("llama.cpp", "an engine"),
     ("llamacpp", "an engine"),
     ("llama-cpp", "an engine"),
     ("llama_cpp", "an engine"),
     ("llama-server", "an engine's program"),
+    ("llama-swap", "an engine"),
+    ("llama_swap", "an engine"),
+    ("llamaswap", "an engine"),
     ("ollama", "an engine"),
 ];
 

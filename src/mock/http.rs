@@ -68,7 +68,8 @@ impl Reply {
         Self::plain(500, "proxy error: Failed to read connection")
     }
 
-    fn plain(status: u16, text: &str) -> Self {
+    /// Plain text.
+    pub fn plain(status: u16, text: &str) -> Self {
         Self { status, content_type: "text/plain; charset=utf-8", body: text.into() }
     }
 
@@ -230,8 +231,8 @@ async fn read_line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Strin
     String::from_utf8(line.to_vec()).map_err(|_| invalid("a line is not UTF-8"))
 }
 
-/// A part of a query as it was before it was percent-encoded; what is no code stays as it is.
-fn decode(text: &str) -> String {
+/// A part of a target as it was before it was percent-encoded; what is no code stays as it is.
+pub(super) fn decode(text: &str) -> String {
     let mut pieces = text.split('%');
     let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
     for piece in pieces {

@@ -29,7 +29,7 @@ use tokio::sync::oneshot;
 use http::{Connection, Reply, Request};
 use model::Model;
 use router::Router;
-pub use script::{Answer, Failure, ModelScript, Script, ScriptError, Vice, When};
+pub use script::{Answer, Failure, ModelScript, Pages, Script, ScriptError, Vice, When};
 
 /// A mock that serves until it is stopped or dropped.
 #[derive(Debug)]

@@ -37,6 +37,9 @@ pub struct Script {
     /// How many of a router's models are in memory at a time; 0 is as many as there are.
     #[serde(default = "default_places")]
     pub places: usize,
+    /// Whose pages a router has.
+    #[serde(default)]
+    pub pages: Pages,
     /// What a router does for another model when every place is taken.
     #[serde(default)]
     pub vice: Vice,
@@ -64,6 +67,18 @@ pub struct ModelScript {
     pub sleep_after_ms: Option<u64>,
     pub chat_template: Option<String>,
     pub answers: Option<Vec<Answer>>,
+}
+
+/// Whose pages a router has.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub enum Pages {
+    #[default]
+    #[serde(rename = "llama.cpp")]
+    LlamaCpp,
+    #[serde(rename = "llama-swap")]
+    LlamaSwap,
+    #[serde(rename = "ollama")]
+    Ollama,
 }
 
 /// What a router does for another model when every place is taken.
@@ -192,6 +207,7 @@ impl Script {
             answers: vec![answer],
             models: None,
             places: default_places(),
+            pages: Pages::LlamaCpp,
             vice: Vice::None,
             stop_timeout_ms: default_stop_timeout_ms(),
             exit_ms: 0,

@@ -1,9 +1,12 @@
-//! The mock as a box of many models: llama-server started without one, which loads a model when it is asked for.
+//! The mock as a box of many models: llama-server started without one, llama-swap or Ollama, which load a model when it
+//! is asked for.
 //! Answers nothing of a model's own; what makes room for what is the table's to say.
 //!
-//! Pages and wording are those of builds b10068 and b10434.
+//! llama-server's pages and wording are those of builds b10068 and b10434.
 
 mod entry;
+mod llama_swap;
+mod ollama;
 mod pages;
 mod table;
 #[cfg(test)]
@@ -20,7 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use super::http::{Connection, Reply, Request};
 use super::model::Model;
-use super::script::{ModelScript, Script};
+use super::script::{ModelScript, Pages, Script};
 use super::{After, write};
 use entry::Admission;
 use table::{Effect, Refusal, Table};
@@ -32,6 +35,7 @@ pub(super) struct Router {
     changed: watch::Sender<()>,
     /// What `/models/sse` says.
     events: broadcast::Sender<String>,
+    pages: Pages,
     stop_timeout: Duration,
     exit: Duration,
 }
@@ -43,6 +47,7 @@ impl Router {
             table: Mutex::new(Table::new(script, models)),
             changed: watch::Sender::new(()),
             events: broadcast::Sender::new(EVENTS_KEPT),
+            pages: script.pages,
             stop_timeout: Duration::from_millis(script.stop_timeout_ms),
             exit: Duration::from_millis(script.exit_ms),
         }
@@ -50,6 +55,19 @@ impl Router {
 
     /// Answers one request, or has it answered by the model that it is for.
     pub async fn answer(
+        self: &Arc<Self>,
+        connection: &mut Connection,
+        request: &Request,
+        number: u64,
+    ) -> io::Result<After> {
+        match self.pages {
+            Pages::LlamaCpp => self.answer_as_llama_cpp(connection, request, number).await,
+            Pages::LlamaSwap => llama_swap::answer(self, connection, request, number).await,
+            Pages::Ollama => ollama::answer(self, connection, request, number).await,
+        }
+    }
+
+    async fn answer_as_llama_cpp(
         self: &Arc<Self>,
         connection: &mut Connection,
         request: &Request,
@@ -136,6 +154,15 @@ impl Router {
                 _ = changed.changed() => {}
                 () = connection.gone() => return None,
             }
+        }
+    }
+
+    /// Returns when a model is not in memory.
+    async fn gone(&self, at: usize) {
+        let mut changed = self.changed.subscribe();
+        while self.table().entries().get(at).is_some_and(|entry| entry.state.model().is_some()) {
+            // Its own sender lives as long as it does.
+            _ = changed.changed().await;
         }
     }
 

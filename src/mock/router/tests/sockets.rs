@@ -24,11 +24,11 @@ models:
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\n";
 
-fn start(keys: &str) -> Running {
+pub(super) fn start(keys: &str) -> Running {
     Mock::start("127.0.0.1:0", Script::from_yaml(&format!("{MODELS}\n{keys}")).unwrap()).unwrap()
 }
 
-fn request(path: &str, body: &Value) -> String {
+pub(super) fn request(path: &str, body: &Value) -> String {
     let body = body.to_string();
     let length = body.len();
     format!("POST {path} HTTP/1.1\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
