@@ -3,19 +3,22 @@
 //! engine; so another engine is another row, and a reader only where its pages have a form of their own.
 //!
 //! Sources: llama.cpp's `tools/server/README.md`, vLLM's `docs/design/metrics.md`, SGLang's
-//! `docs/references/production_metrics.md`, Ollama's `docs/api.md`.
+//! `docs/references/production_metrics.md`, Ollama's `docs/api.md` and `server/sched.go`, llama-swap's
+//! `internal/server/api.go`.
 
 mod models;
 
 use std::time::Duration;
 
-pub use models::{Call, CatalogForm, ModelPages};
+pub use models::{Answered, Call, CatalogForm, Listing, ModelPages, Sign};
 
 /// The kind of server behind a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
     #[default]
     LlamaCpp,
+    /// Starts and stops servers, one a model; as a rule llama.cpp's.
+    LlamaSwap,
     Vllm,
     Sglang,
     Ollama,
@@ -37,7 +40,7 @@ pub struct Row {
     pub properties: Option<Page>,
     /// What the `Server` header of its answers says; absent where that says nothing of the engine.
     pub signature: Option<&'static str>,
-    /// Where it tells of its models, if it loads and unloads them; whether one does its properties say.
+    /// Where it tells of its models, if it loads and unloads them.
     pub models: Option<&'static ModelPages>,
     /// Where it tells how many requests it has.
     pub metrics: Option<Metrics>,
@@ -130,6 +133,19 @@ const LLAMA_CPP: Row = Row {
     misses_leavers: true,
 };
 
+/// What answers is a server behind it, llama.cpp's as a rule, and what a request needs is that one's; others pass over
+/// members that they do not know.
+const LLAMA_SWAP: Row = Row {
+    name: "llama-swap",
+    loading: None,
+    properties: None,
+    models: Some(&models::LLAMA_SWAP),
+    metrics: None,
+    // The page for the rest of a stream names no model, so llama-swap does not know whose it is.
+    keeps_streams: false,
+    ..LLAMA_CPP
+};
+
 const VLLM: Row = Row {
     name: "vllm",
     health: Some("/health"),
@@ -158,19 +174,20 @@ const SGLANG: Row = Row {
     ..OPENAI
 };
 
-const OLLAMA: Row = Row { name: "ollama", health: Some("/api/version"), ..OPENAI };
+const OLLAMA: Row = Row { name: "ollama", health: Some("/api/version"), models: Some(&models::OLLAMA), ..OPENAI };
 
 /// Markers are special tokens, which these strip by default.
 const SPECIAL_TOKENS: (&str, &str) = ("skip_special_tokens", "false");
 
 impl Engine {
     /// In the order in which people are told of them.
-    pub const ALL: [Self; 5] = [Self::LlamaCpp, Self::Vllm, Self::Sglang, Self::Ollama, Self::OpenAi];
+    pub const ALL: [Self; 6] = [Self::LlamaCpp, Self::LlamaSwap, Self::Vllm, Self::Sglang, Self::Ollama, Self::OpenAi];
 
     /// All that is known of it.
     pub const fn row(self) -> &'static Row {
         match self {
             Self::LlamaCpp => &LLAMA_CPP,
+            Self::LlamaSwap => &LLAMA_SWAP,
             Self::Vllm => &VLLM,
             Self::Sglang => &SGLANG,
             Self::Ollama => &OLLAMA,
@@ -242,6 +259,22 @@ mod tests {
             for (key, value) in [ToolsMode::Inject, ToolsMode::Parse].into_iter().flat_map(|mode| row.needs.of(mode)) {
                 assert!(serde_json::from_str::<serde_json::Value>(value).is_ok(), "{}: {key}", row.name);
             }
+        }
+    }
+
+    #[test]
+    fn a_model_is_named_wherever_one_is_asked_for_or_ordered() {
+        for pages in Engine::ALL.into_iter().filter_map(|engine| engine.row().models) {
+            let lists = [Some(&pages.list), pages.in_memory.as_ref()].into_iter().flatten().map(|listing| listing.path);
+            let of_one = [pages.properties, pages.slots].into_iter().flatten();
+            let all = lists.chain(of_one.clone()).chain([pages.load.path, pages.unload.path]).chain(pages.events);
+            assert!(all.chain(pages.unloaded.iter().copied()).all(|path| path.starts_with('/')), "{pages:?}");
+            let calls =
+                [&pages.load, &pages.unload].map(|call| format!("{}{}", call.path, call.body.unwrap_or_default()));
+            let named = of_one.map(str::to_owned).chain(calls);
+            assert!({ named }.all(|text| text.matches("{model}").count() == 1), "{pages:?}");
+            // A box that says its places says them among its properties.
+            assert!(pages.sign == Sign::Engine || pages.in_memory.is_none(), "{pages:?}");
         }
     }
 

@@ -318,8 +318,8 @@ t.yaml:1:61: unknown tools mode `on` (known: auto, inject, parse, native)
 t.yaml:1:76: reasoning policy is a word, not a list (known: auto, off, open)
 t.yaml:1:95: unknown unknown_tools policy `drop` (known: text, pass)"),
     ("pools: [{name: a, peers: http://h, assemble: true}]", "t.yaml:1:46: unknown assemble policy `true` (known: tools, all, off)"),
-    ("pools: [{name: a, peers: http://h, engine: vllm, assemble: all}]", "t.yaml:1:60: assemble is for llama.cpp (other servers notice when a client leaves)"),
-    ("pools: [{name: a, peers: http://h, engine: vllm, progress: tools}]", "t.yaml:1:60: progress is for llama.cpp (other servers do not tell how far they are)"),
+    ("pools: [{name: a, peers: http://h, engine: vllm, assemble: all}]", "t.yaml:1:60: assemble is for llama.cpp, llama-swap (other servers notice when a client leaves)"),
+    ("pools: [{name: a, peers: http://h, engine: vllm, progress: tools}]", "t.yaml:1:60: progress is for llama.cpp, llama-swap (other servers do not tell how far they are)"),
     ("pools: [{name: a, peers: http://h, timeouts: {connect_ms: 5s, idle_ms: 0, total: 1}}]", "\
 t.yaml:1:59: connect_ms is a whole number, not `5s` (from 1 to 86400000; the unit stands in the key)
 t.yaml:1:72: idle_ms is out of range: 0 (from 1 to 86400000)

@@ -144,8 +144,11 @@ const fn all(path: &'static str) -> Page {
 
 /// Pages of llama-server that run something on its machine, show other clients' prompts, or change what everybody gets.
 /// Its `server.cpp` and `server-http.cpp` have them; by `/predict`, where it is on, all the others can be asked for.
-const PAGES: [Page; 11] = [
+/// llama-swap's show command lines and all that its servers say, and unload models.
+const PAGES: [Page; 15] = [
+    all("/api/models/unload"),
     all("/cors-proxy"),
+    all("/logs"),
     all("/lora-adapters"),
     all("/metrics"),
     Page { path: "/models", hides: Hides::Changes },
@@ -154,6 +157,8 @@ const PAGES: [Page; 11] = [
     all("/models/unload"),
     all("/predict"),
     all("/props"),
+    all("/running"),
     all("/slots"),
     all("/tools"),
+    all("/unload"),
 ];

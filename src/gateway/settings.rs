@@ -55,6 +55,15 @@ impl Settings {
         self.upstream.pools().iter().any(|pool| pool.loads_models())
     }
 
+    /// Whether any server does that for what is asked at this path.
+    pub(super) fn loads_models_for(&self, path: &[u8]) -> bool {
+        let is_aside = |pool: &Pool| {
+            let pages = pool.config().engine.row().models;
+            pages.is_some_and(|pages| pages.unloaded.iter().any(|aside| aside.as_bytes() == path))
+        };
+        self.upstream.pools().iter().any(|pool| pool.loads_models() && !is_aside(pool))
+    }
+
     /// The pools whose servers keep streams for clients that come back.
     pub(super) fn keepers(&self) -> Vec<Arc<Pool>> {
         self.upstream.pools().iter().filter(|pool| keeps(pool)).cloned().collect()

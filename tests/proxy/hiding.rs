@@ -5,7 +5,11 @@ use toolgate::config::Peer;
 use crate::harness::{Upstream, ask, assert_error, config, gateway_of, get, ok, peer, pool, post};
 
 /// Pages, and the word that `expose` has for each.
-const PAGES: [(&str, &str); 28] = [
+const PAGES: [(&str, &str); 32] = [
+    ("/running", "/running"),
+    ("/unload", "/unload"),
+    ("/logs/stream/proxy", "/logs"),
+    ("/api/models/unload/m", "/api/models/unload"),
     ("/slots", "/slots"),
     ("/slots/0?action=save", "/slots"),
     ("/%73lots", "/slots"),

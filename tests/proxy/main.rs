@@ -13,6 +13,7 @@ mod boxes;
 mod conversations;
 mod crowd;
 mod elsewhere;
+mod engines;
 mod faults;
 mod felling;
 mod fleet;

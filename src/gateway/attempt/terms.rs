@@ -58,7 +58,7 @@ impl Terms {
     pub fn guard(&self, peer: &Peer) -> Option<&'static str> {
         let is_asked = self.addressed.is_none() && peer.has_models();
         let pool = self.pool.as_ref().filter(|pool| is_asked && pool.loads_models())?;
-        Some(pool.config().engine.row().models?.guard)
+        pool.config().engine.row().models?.guard
     }
 
     /// How many servers may break off under it before it is given up.

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::balance::{Action, Answer, Order, PeerId, State, Status};
 use crate::config;
+use crate::engine::{Answered, Call};
 use crate::upstream::health::check::{self, Interest, Runs};
 use crate::upstream::wire::ask;
 
@@ -207,6 +208,9 @@ impl Keeper {
         let (Some(peer), Some(pages)) = (self.places.peer(order.peer), self.config.engine.row().models) else {
             return self.places.answered(&order, Answer::Silent);
         };
+        if order.action == Action::Load && pages.load.answered == Answered::Done {
+            return self.load(&order, &peer, &pages.load).await;
+        }
         // What is asked meanwhile would be told of the time before.
         let mut history = peer.history.lock().await;
         if !self.places.awaits(&order) {
@@ -214,13 +218,47 @@ impl Keeper {
         }
         let (answer, objection) = orders::carry_out(&order, peer.endpoint(), pages, self.config.timeouts).await;
         if answer == Answer::Taken {
-            log::info!("pool {}: {} {} {}", self.config.name, peer.url(), doing(order.action), order.name);
+            self.say(&peer, &order);
         }
+        self.object(&peer, objection);
+        self.places.answered(&order, answer);
+        models::ask(&self.config, &self.places, &peer, &mut history).await;
+    }
+
+    /// Has a model loaded that is there once that is answered. The box is asked meanwhile how the others are.
+    async fn load(&self, order: &Order, peer: &Arc<Peer>, call: &Call) {
+        let Keeper { config, places, .. } = self;
+        let ordered = {
+            let mut history = peer.history.lock().await;
+            if !places.awaits(order) {
+                return;
+            }
+            let ordered = history.known.inventory.ordered(&order.name);
+            self.say(peer, order);
+            models::ask(config, places, peer, &mut history).await;
+            ordered
+        };
+        let (answer, objection) = orders::load(order, peer.endpoint(), call, config.timeouts.connect_ms).await;
+        let mut history = peer.history.lock().await;
+        drop(ordered);
+        match (answer, &objection) {
+            (Answer::Refused, Some(word)) => history.known.inventory.failed(&order.name, word),
+            (Answer::Taken, _) => history.known.inventory.loaded(&order.name),
+            // It is tried again in a while.
+            _ => places.answered(order, answer),
+        }
+        self.object(peer, objection);
+        models::ask(config, places, peer, &mut history).await;
+    }
+
+    fn say(&self, peer: &Peer, order: &Order) {
+        log::info!("pool {}: {} {} {}", self.config.name, peer.url(), doing(order.action), order.name);
+    }
+
+    fn object(&self, peer: &Peer, objection: Option<String>) {
         if let Some(objection) = peer.objects(objection) {
             log::info!("pool {}: {}: {objection}", self.config.name, peer.url());
         }
-        self.places.answered(&order, answer);
-        models::ask(&self.config, &self.places, &peer, &mut history).await;
     }
 
     async fn ask(&self, peer: &Arc<Peer>, interest: Interest) -> Found {
@@ -228,7 +266,7 @@ impl Keeper {
         self.places.asking(peer.id());
         let Keeper { config, .. } = self;
         let (check, runs) = check::check(peer.endpoint(), config.engine, config.timeouts, &mut history.known).await;
-        let has_models = models::tell(config, &self.places, peer, &runs, &history) || history.known.places.is_some();
+        let has_models = models::tell(config, &self.places, peer, &runs, &history) || history.known.several.is_some();
         let found = match &runs {
             _ if has_models => Found::Models,
             Runs::One => Found::OneModel,

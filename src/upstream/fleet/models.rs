@@ -13,7 +13,7 @@ use super::places::Places;
 
 /// Asks a box for its models, and tells the balancer. `history` is that of the box, held meanwhile.
 pub async fn ask(config: &config::Pool, places: &Arc<Places>, peer: &Arc<Peer>, history: &mut History) {
-    if history.known.places.is_none() {
+    if history.known.several.is_none() {
         return;
     }
     let runs = check::models(peer.endpoint(), config.engine, config.timeouts, &mut history.known).await;

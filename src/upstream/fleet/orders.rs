@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::balance::{Action, Answer, Order};
 use crate::config;
-use crate::engine::{Call, ModelPages};
+use crate::engine::{Answered, Call, ModelPages};
 use crate::upstream::health::catalog::{escaped, quoted};
 use crate::upstream::wire::ask::{self, AskError, Question, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
@@ -28,20 +28,46 @@ pub async fn carry_out(
         Action::Unload => &pages.unload,
     };
     let reply = ask::ask(endpoint, &question(call, &order.name), None, timeouts).await;
-    let answer = answer(&reply);
-    let objection = match (&answer, &reply) {
-        (Answer::Taken, _) => None,
-        (_, Ok(Reply { status, body })) => {
-            let said = String::from_utf8_lossy(body.get(..200).unwrap_or(body)).trim().to_owned();
-            Some(format!("`{}` of {} was answered {status}: {said}", call.path, order.name))
+    match reply {
+        // It goes on.
+        Err(AskError::Late) if call.answered == Answered::Done => (Answer::Taken, None),
+        reply => {
+            let answer = answer(&reply);
+            (answer, (answer != Answer::Taken).then(|| objection(call, order, &reply)))
         }
-        (_, Err(e)) => Some(format!("`{}` of {}: {e}", call.path, order.name)),
+    }
+}
+
+/// Has a model loaded where that is answered once it is done, or has come to nothing. What the box says of that comes
+/// with it, in words.
+pub async fn load(order: &Order, endpoint: &Arc<Endpoint>, call: &Call, connect_ms: u64) -> (Answer, Option<String>) {
+    let reply = ask::await_done(endpoint, &question(call, &order.name), connect_ms).await;
+    let answer = match &reply {
+        Ok(Reply { status: 429 | 503, .. }) => Answer::Busy,
+        // The model's own server need not know the page that made it start.
+        Ok(Reply { status: 200..300 | 404, .. }) => Answer::Taken,
+        Ok(_) => Answer::Refused,
+        Err(_) => Answer::Silent,
     };
-    (answer, objection)
+    (answer, (answer != Answer::Taken).then(|| objection(call, order, &reply)))
 }
 
 fn question(call: &Call, model: &str) -> Question {
-    Question::order(call.path, call.body.replace("{model}", &quoted(model)))
+    let path = call.path.replace("{model}", &escaped(model));
+    match call.body {
+        None => Question::page(&path),
+        Some(body) => Question::order(&path, body.replace("{model}", &quoted(model))),
+    }
+}
+
+fn objection(call: &Call, order: &Order, reply: &Result<Reply, AskError>) -> String {
+    match reply {
+        Ok(Reply { status, body }) => {
+            let said = String::from_utf8_lossy(body.get(..200).unwrap_or(body)).trim().to_owned();
+            format!("`{}` of {} was answered {status}: {said}", call.path, order.name)
+        }
+        Err(e) => format!("`{}` of {}: {e}", call.path, order.name),
+    }
 }
 
 /// What an answer means. A model that is as it was to be is refused, and its state says so.
@@ -62,7 +88,8 @@ fn says(body: &[u8], words: &str) -> bool {
 /// Whether a model works on something, be it for whom it may. One that has no such page is taken for idle, and one that
 /// is late for busy: in the middle of a long batch it is.
 async fn is_busy(order: &Order, endpoint: &Arc<Endpoint>, pages: &ModelPages, timeouts: config::Timeouts) -> bool {
-    let path = pages.slots.replace("{model}", &escaped(&order.name));
+    let Some(slots) = pages.slots else { return false };
+    let path = slots.replace("{model}", &escaped(&order.name));
     match ask::page(endpoint, &path, None, timeouts).await {
         Ok(Reply { status: 200, body }) => {
             let slots: Vec<Slot> = serde_json::from_slice(&body).unwrap_or_default();

@@ -285,7 +285,8 @@ impl Pool {
     /// Whether how a model writes will be known only once it is loaded.
     pub fn awaits_template(&self, model: Option<&str>) -> bool {
         let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
-        self.asks_for_templates() && id.is_some_and(|id| self.templates(id).is_empty())
+        let are_told = self.config.engine.row().models.is_some_and(|pages| pages.properties.is_some());
+        are_told && self.asks_for_templates() && id.is_some_and(|id| self.templates(id).is_empty())
     }
 
     /// Whether the configuration leaves open what a chat template says.

@@ -2,20 +2,19 @@
 //! Asks nothing that loads or wakes a model, and decides nothing.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::balance::{Catalog, ModelReport, ModelState};
 use crate::config;
-use crate::engine::{CatalogForm, Form, ModelPages};
+use crate::engine::{Form, ModelPages};
 use crate::json;
 use crate::upstream::wire::ask::{self, AskError, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
 
-use super::properties;
+use super::{lists, properties};
 
 /// What a box has told of its models so far. A model's slots and template are kept while it is away.
 #[derive(Debug, Default)]
@@ -35,7 +34,27 @@ struct Told {
     silent_since: Option<Instant>,
     slots: Option<u32>,
     template: Option<Arc<str>>,
+    /// Held by who has it loaded by an order that the box has not answered yet.
+    order: Weak<Ordered>,
+    /// What the box said of the last load, if that came to nothing.
+    failure: Option<Arc<str>>,
+    naming: Naming,
 }
+
+/// Whether a model is listed by the name that it is loaded by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Naming {
+    #[default]
+    Assumed,
+    /// The box said that it is there; its list is to show it.
+    Awaited,
+    /// The list did not: it is there by another name, and nobody can see when it goes.
+    Other,
+}
+
+/// A model is being loaded by an order, for as long as this is kept.
+#[derive(Debug)]
+pub struct Ordered;
 
 /// A model that was loaded and has not told of itself yet is not waited for any longer.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
@@ -51,16 +70,21 @@ impl Inventory {
         timeouts: config::Timeouts,
     ) -> Option<Catalog> {
         self.asked_at = Some(Instant::now());
-        let page = ask::page(endpoint, pages.list, None, timeouts).await.ok()?;
-        let mut models = list(pages.form, &page)?;
+        let mut models = lists::ask(endpoint, pages, timeouts).await?;
         self.models.retain(|name, _| models.iter().any(|model| *model.name == **name));
         for model in &mut models {
             let told = self.models.entry(model.name.to_string()).or_default();
+            told.amend(model);
             if !model.state.is_here() {
                 (told.is_known, told.is_doubted, told.silent_since) = (false, false, None);
             } else if !told.is_known {
-                let path = pages.properties.replace("{model}", &escaped(&model.name));
-                told.properties(ask::page(endpoint, &path, None, timeouts).await);
+                match pages.properties {
+                    Some(path) => {
+                        let path = path.replace("{model}", &escaped(&model.name));
+                        told.properties(ask::page(endpoint, &path, None, timeouts).await);
+                    }
+                    None => (told.is_known, told.is_doubted) = (true, false),
+                }
             }
             if model.state.is_here() && !told.is_known {
                 // One that is being stopped is listed as if it were not.
@@ -68,6 +92,9 @@ impl Inventory {
             }
             model.slots = told.slots;
         }
+        let is_followed =
+            |model: &ModelReport| self.models.get(&*model.name).is_none_or(|told| told.naming != Naming::Other);
+        models.retain(is_followed);
         Some(Catalog { places, models })
     }
 
@@ -83,6 +110,24 @@ impl Inventory {
         self.asked_at
     }
 
+    /// A model is being loaded, for as long as what is returned is kept, whatever the box lists meanwhile.
+    pub fn ordered(&mut self, name: &str) -> Arc<Ordered> {
+        let order = Arc::new(Ordered);
+        let told = self.models.entry(name.to_owned()).or_default();
+        (told.order, told.failure) = (Arc::downgrade(&order), None);
+        order
+    }
+
+    /// The load that was ordered has come to its end.
+    pub fn loaded(&mut self, name: &str) {
+        self.models.entry(name.to_owned()).or_default().naming = Naming::Awaited;
+    }
+
+    /// The load that was ordered came to nothing.
+    pub fn failed(&mut self, name: &str, word: &str) {
+        self.models.entry(name.to_owned()).or_default().failure = Some(word.into());
+    }
+
     /// Whether any is to tell of itself still.
     pub fn is_incomplete(&self) -> bool {
         self.models.values().any(|told| told.silent_since.is_some())
@@ -95,9 +140,23 @@ impl Inventory {
 }
 
 impl Told {
+    /// What is known of a model beside what its box lists.
+    fn amend(&mut self, model: &mut ModelReport) {
+        if self.order.strong_count() > 0 {
+            model.state = ModelState::Loading;
+        } else if model.state.is_in_memory() {
+            (self.failure, self.naming) = (None, Naming::Assumed);
+        } else if self.naming == Naming::Awaited {
+            self.naming = Naming::Other;
+        } else if let Some(word) = &self.failure {
+            (model.state, model.failure) = (ModelState::Failed, Some(Arc::clone(word)));
+        }
+    }
+
     fn properties(&mut self, page: Result<Reply, AskError>) {
         match page {
-            Ok(page) if page.status == 200 => {
+            // Whoever has no such page will not tell.
+            Ok(page) if matches!(page.status, 200 | 404) => {
                 (self.is_known, self.is_doubted, self.silent_since) = (true, false, None);
                 self.slots = properties::report(Form::Props, &page).slots;
                 let template = properties::chat_template(Form::Props, &page.body).ok();
@@ -118,66 +177,7 @@ impl Told {
     }
 }
 
-/// The models of a list, as far as they can be read.
-fn list(form: CatalogForm, page: &Reply) -> Option<Vec<ModelReport>> {
-    let CatalogForm::Router = form;
-    let list: List = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten()?;
-    // One that cannot be read is left out.
-    let entries = list.data.into_iter().filter_map(|entry| serde_json::from_value::<Entry>(entry).ok());
-    Some(entries.map(Entry::report).collect())
-}
-
-#[derive(Deserialize)]
-struct List {
-    data: Vec<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    id: String,
-    #[serde(default)]
-    aliases: Vec<String>,
-    #[serde(default)]
-    status: Status,
-    meta: Option<Meta>,
-}
-
-#[derive(Default, Deserialize)]
-struct Status {
-    #[serde(default)]
-    value: String,
-    #[serde(default)]
-    failed: bool,
-    exit_code: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct Meta {
-    size: Option<u64>,
-}
-
-impl Entry {
-    fn report(self) -> ModelReport {
-        let state = match (self.status.value.as_str(), self.status.failed) {
-            ("loading", _) => ModelState::Loading,
-            ("loaded", _) => ModelState::Loaded,
-            ("sleeping", _) => ModelState::Sleeping,
-            (_, true) => ModelState::Failed,
-            _ => ModelState::Unloaded,
-        };
-        let failure = self.status.exit_code.filter(|_| self.status.failed);
-        ModelReport {
-            name: self.id.into(),
-            aliases: self.aliases.into_iter().map(Into::into).collect(),
-            state,
-            slots: None,
-            bytes: self.meta.and_then(|meta| meta.size),
-            failure: failure.map(|code| format!("exit code {code}").into()),
-        }
-    }
-}
-
-/// A name as it stands in a query.
+/// A name as it stands in a path or a query.
 pub fn escaped(name: &str) -> String {
     let byte = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
@@ -196,37 +196,6 @@ pub fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_list_says_how_each_model_is() {
-        let body = br#"{"object":"list","data":[
-            {"id":"a","aliases":["x"],"status":{"value":"loaded","args":["--model","/m/a.gguf"]},"meta":{"size":5}},
-            {"id":"b","status":{"value":"unloaded","failed":true,"exit_code":1}},
-            {"id":"c","status":{"value":"loading"}},
-            {"id":"d","status":{"value":"sleeping"}},
-            {"id":"e","status":{"value":"downloading"}},
-            {"id":"f"}, {"status":{"value":"loaded"}}, {"id":"g","status":null}, 7
-        ]}"#;
-        let models = list(CatalogForm::Router, &Reply { status: 200, body: body.to_vec() }).unwrap();
-        let shown = |model: &ModelReport| {
-            let failure = model.failure.as_deref().unwrap_or_default();
-            format!("{} {:?} {} {:?} {failure}", model.name, model.aliases, model.state.name(), model.bytes)
-        };
-        assert_eq!(
-            models.iter().map(shown).collect::<Vec<_>>(),
-            [
-                "a [\"x\"] loaded Some(5) ",
-                "b [] failed None exit code 1",
-                "c [] loading None ",
-                "d [] sleeping None ",
-                "e [] unloaded None ",
-                "f [] unloaded None ",
-            ]
-        );
-        for (status, body) in [(500, &br#"{"data":[]}"#[..]), (200, b"<html>"), (200, br#"{"data":7}"#)] {
-            assert!(list(CatalogForm::Router, &Reply { status, body: body.to_vec() }).is_none());
-        }
-    }
 
     #[test]
     fn names_are_escaped() {

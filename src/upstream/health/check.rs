@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crate::balance::{Catalog, Report, State, Work};
 use crate::config::{self, Checks};
-use crate::engine::Engine;
+use crate::engine::{Engine, Sign};
 use crate::upstream::wire::ask::{self, AskError};
 use crate::upstream::wire::endpoint::Endpoint;
 
 use super::catalog::Inventory;
 use super::load::Load;
-use super::properties::{self, Unread};
+use super::properties::{self, Several, Unread};
 
 /// What a check showed.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +41,7 @@ pub struct Known {
     /// What its page of metrics has shown.
     load: Load,
     pub inventory: Inventory,
-    /// How many models it can have loaded at once, if it has several.
-    pub places: Option<u32>,
+    pub several: Option<Several>,
 }
 
 /// What servers of a pool are asked, and how often.
@@ -112,22 +111,26 @@ pub async fn check(
     };
     let told = properties.zip(page);
     let report = told.as_ref().map_or_else(Report::default, |(of, page)| properties::report(of.form, page));
-    let places = told.as_ref().map(|(of, page)| properties::places(of.form, page));
-    let runs = match (places, engine.row().models) {
-        (None, _) => Runs::Untold,
-        // One page that is bad does not make one model of many.
-        (Some(Err(Unread)), _) if known.places.is_some() => Runs::Untold,
-        (Some(Ok(Some(places))), Some(_)) => {
-            known.places = Some(places);
-            models(endpoint, engine, timeouts, known).await
-        }
-        (Some(_), _) => {
-            known.places = None;
-            Runs::One
-        }
+    let runs = match (engine.row().models.map(|pages| pages.sign), told) {
+        (Some(Sign::Engine), _) => match models(endpoint, engine, timeouts, known).await {
+            Runs::Untold if known.several.is_none() => Runs::One,
+            runs => {
+                known.several = Some(Several { places: None });
+                runs
+            }
+        },
+        (_, None) => Runs::Untold,
+        (sign, Some((of, page))) => match properties::several(of.form, &page) {
+            // One page that is bad does not make one model of many.
+            Err(Unread) if known.several.is_some() => Runs::Untold,
+            several => {
+                known.several = several.unwrap_or_default().filter(|_| sign.is_some());
+                if known.several.is_some() { models(endpoint, engine, timeouts, known).await } else { Runs::One }
+            }
+        },
     };
     // One of several models has no load of its own to tell, and one that sleeps would be woken.
-    let tells_load = known.places.is_none() && report.state != State::Sleeping;
+    let tells_load = known.several.is_none() && report.state != State::Sleeping;
     let work = if tells_load { known.load.ask(endpoint, engine, timeouts).await } else { Work::Untold };
     (Check::Told(Report { work, ..report }), runs)
 }
@@ -135,7 +138,8 @@ pub async fn check(
 /// Asks a server that has several models how each of them is.
 pub async fn models(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts, known: &mut Known) -> Runs {
     let Some(pages) = engine.row().models else { return Runs::One };
-    let catalog = known.inventory.ask(endpoint, pages, known.places, timeouts).await;
+    let places = known.several.and_then(|several| several.places);
+    let catalog = known.inventory.ask(endpoint, pages, places, timeouts).await;
     catalog.map_or(Runs::Untold, Runs::Many)
 }
 

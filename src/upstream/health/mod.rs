@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod check;
 pub mod fate;
 pub mod history;
+mod lists;
 mod load;
 pub mod probe;
 mod properties;

@@ -7,6 +7,13 @@ use crate::balance::{Report, State, Work};
 use crate::engine::Form;
 use crate::upstream::wire::ask::Reply;
 
+/// What a server has that has several models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Several {
+    /// How many of them can be loaded at once, if it says so.
+    pub places: Option<u32>,
+}
+
 /// How the server is. A page that cannot be read says nothing against it.
 pub fn report(form: Form, page: &Reply) -> Report {
     let Form::Props = form;
@@ -16,14 +23,13 @@ pub fn report(form: Form, page: &Reply) -> Report {
     Report { state, slots: props.total_slots.filter(|slots| *slots > 0), work: Work::Untold }
 }
 
-/// How many models it can have loaded at once, where it has several; `None` where it has one. `Err` when the page cannot
-/// be read.
-pub fn places(form: Form, page: &Reply) -> Result<Option<u32>, Unread> {
+/// What it has, where it has several models; `None` where it has one. `Err` when the page cannot be read.
+pub fn several(form: Form, page: &Reply) -> Result<Option<Several>, Unread> {
     let Form::Props = form;
     let props: Option<Role> = (page.status == 200).then(|| serde_json::from_slice(&page.body).ok()).flatten();
     let props = props.ok_or(Unread)?;
     let places = props.max_instances.filter(|places| *places > 0).unwrap_or(u32::MAX);
-    Ok((props.role == "router").then_some(places))
+    Ok((props.role == "router").then_some(Several { places: Some(places) }))
 }
 
 /// A page that says nothing.
@@ -85,7 +91,9 @@ mod tests {
             (r#"{"total_slots":4}"#, Ok(None)),
             ("<html>", Err(Unread)),
         ] {
-            assert_eq!(places(Form::Props, &Reply { status: 200, body: body.into() }), expected, "{body}");
+            let several = several(Form::Props, &Reply { status: 200, body: body.into() });
+            let expected = expected.map(|several| several.map(|places| Several { places: Some(places) }));
+            assert_eq!(several, expected, "{body}");
         }
     }
 

@@ -20,6 +20,8 @@ use super::watch::Watch;
 
 /// What is waited for one server. A request may be waiting too, for its first token or for a list.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// What takes longer is not waited for. A load from a slow disk takes minutes.
+const DONE_MAX_MS: u64 = 3_600_000;
 /// Templates of 20 KiB are usual, and lists of some hundred models with their command lines; an answer over this is none.
 const PAGE_BYTES_MAX: usize = 8 << 20;
 
@@ -125,6 +127,18 @@ pub async fn ask(
     timeouts: config::Timeouts,
 ) -> Result<Reply, AskError> {
     timeout(ANSWER_MAX, exchange(endpoint, question, authorization, timeouts)).await.unwrap_or(Err(AskError::Late))
+}
+
+/// The same of something that is answered once it is done, however long that takes.
+pub async fn await_done(endpoint: &Arc<Endpoint>, question: &Question, connect_ms: u64) -> Result<Reply, AskError> {
+    let timeouts = config::Timeouts {
+        connect_ms,
+        first_byte_ms: None,
+        idle_ms: None,
+        total_ms: Some(DONE_MAX_MS),
+        client_ms: None,
+    };
+    exchange(endpoint, question, None, timeouts).await
 }
 
 /// Tells of each piece of an answer that goes on for ever. Returns when it has ended, or does not begin in time; a
