@@ -225,7 +225,26 @@ impl Balancer {
                 }
             }
         }
+        wanted.extend(self.behind(now));
         wanted
+    }
+
+    /// The models whose requests may wait at their boxes, which do not say how many they work on: those behind the first
+    /// at each of them.
+    fn behind(&self, now: Duration) -> Vec<Wanted> {
+        let mut behind: Vec<(ModelId, u32, u32)> = Vec::new();
+        let all = self.boxes().flat_map(|(peer, models)| models.list.iter().map(move |model| (peer, model)));
+        for (_, model) in all.filter(|(peer, model)| model.state.is_here() && peer.capacity(&model.seat).is_none()) {
+            match behind.iter_mut().find(|(known, ..)| *known == model.id) {
+                Some((_, load, seats)) => (*load, *seats) = (load.saturating_add(model.seat.load()), *seats + 1),
+                None => behind.push((model.id, model.seat.load(), 1)),
+            }
+        }
+        let wanted = |(model, load, seats): (ModelId, u32, u32)| {
+            let sinces: Vec<_> = (seats..load).map(|_| now).collect();
+            (!sinces.is_empty()).then_some(Wanted { model, since: now, sinces, tried: Vec::new() })
+        };
+        behind.into_iter().filter_map(wanted).collect()
     }
 
     /// The next swap to begin, and where.
@@ -239,7 +258,9 @@ impl Balancer {
                 }
                 coming = coming.max(Coming::at(model, models, self.late_after(model), now));
                 if peer.standing(Want::Model(one.model), now).is_awake() {
-                    slots = slots.saturating_add(peer.size(&model.seat));
+                    // Of what does not tell its slots, one is sure.
+                    let sure = peer.capacity(&model.seat).map_or(1, |_| peer.size(&model.seat));
+                    slots = slots.saturating_add(sure);
                 }
             }
             match slots {

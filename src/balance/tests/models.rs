@@ -439,3 +439,28 @@ fn a_box_that_may_have_no_room_is_spared_while_all_of_it_is_busy_or_another_has_
     let _waits = pool.wait(wants("z"));
     assert_eq!(orders(&mut pool), NOTHING, "the place would be had once they have ended");
 }
+
+#[test]
+fn a_model_that_does_not_tell_its_slots_gets_another_copy_where_requests_may_stand_behind_each_other() {
+    let untold = |model: &str, state| Catalog {
+        places: Some(1),
+        models: catalog(1, &[(model, state)])
+            .models
+            .into_iter()
+            .map(|one| ModelReport { slots: None, ..one })
+            .collect(),
+    };
+    let mut pool = Pool::policy(Policy::Slots, &[("a", Spec::default()), ("b", Spec::default())]);
+    pool.balancer.catalog(id("a"), Some(&untold("x", ModelState::Loaded)), pool.now);
+    pool.balancer.catalog(id("b"), Some(&untold("x", ModelState::Unloaded)), pool.now);
+    let first = pool.go(wants("x"));
+    pool.pass(SECOND * 15);
+    pool.end(first, Outcome::Served);
+    let mut held = vec![pool.go(wants("x")), pool.go(wants("x"))];
+    assert_eq!(orders(&mut pool), NOTHING, "the second is answered sooner than a load takes");
+    held.push(pool.go(wants("x")));
+    assert_eq!(orders(&mut pool), ["b: Load x"]);
+    pool.balancer.catalog(id("b"), Some(&untold("x", ModelState::Loaded)), pool.now);
+    assert_eq!(pool.shown(wants("x")), "b: least-busy 0");
+    assert_eq!(orders(&mut pool), NOTHING);
+}
