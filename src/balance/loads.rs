@@ -6,7 +6,6 @@
 //! long, together; of those the least wanted. Who has waited for three loads gets the place of one that is waited for,
 //! too. Another copy is loaded where that is sooner than waiting, and nobody wants the one that makes room.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::balancer::Balancer;
@@ -14,7 +13,6 @@ use super::choose::Known;
 use super::models::{Model, ModelState, Models, Place};
 use super::pace::mean;
 use super::policy::{self, Candidate};
-use super::queue::Ticket;
 use super::roster::{Peer, PeerId};
 use super::seat::{ModelId, Want};
 use super::swap::{Departure, Order, Step, Swap};
@@ -23,25 +21,6 @@ use super::swap::{Departure, Order, Step, Swap};
 const LOAD_AT_FIRST: Duration = Duration::from_secs(20);
 /// Who has waited for so many loads of its model gets the place of one that is wanted.
 const PATIENCE_LOADS: u32 = 3;
-
-/// How it stands with a model that a request waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Awaited {
-    pub model: Arc<str>,
-    /// Where it is about to be, if it is.
-    pub loading: Option<Loading>,
-    /// How many wait for it that are before that request.
-    pub before: usize,
-}
-
-/// A load that goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loading {
-    pub peer: PeerId,
-    /// For how long, and how long it is expected to take, without the unloading before.
-    pub since: Duration,
-    pub takes: Duration,
-}
 
 /// What loads for so many times as long as usual is looked for elsewhere.
 const LATE_LOADS: u32 = 4;
@@ -70,13 +49,8 @@ impl Coming {
     fn at(model: &Model, models: &Models, late_after: Duration, now: Duration) -> Self {
         let is_late = now.saturating_sub(model.since) >= late_after;
         match models.swap.filter(|swap| swap.model == model.id) {
-            _ if model.state == ModelState::Loading => {
-                if is_late {
-                    Self::Nowhere
-                } else {
-                    Self::UnderWay
-                }
-            }
+            _ if model.state == ModelState::Loading && is_late => Self::Nowhere,
+            _ if model.state == ModelState::Loading => Self::UnderWay,
             Some(Swap { step: Step::Drain, .. }) => Self::Drained,
             Some(_) => Self::UnderWay,
             None => Self::Nowhere,
@@ -132,38 +106,6 @@ impl Balancer {
         of_it.or_else(|| mean(all().filter_map(Model::load_time))).unwrap_or(LOAD_AT_FIRST)
     }
 
-    /// How it stands with the model that a request waits for; `None` where it waits for no model, or that is there.
-    pub fn awaited(&self, ticket: Ticket, now: Duration) -> Option<Awaited> {
-        let request = &self.queue.get(ticket)?.request;
-        let Want::Model(wanted) = self.roster.want(request.model) else { return None };
-        let (mut name, mut loading) = (None, None);
-        for (peer, models) in self.boxes() {
-            let Some(model) = models.get(wanted) else { continue };
-            if peer.standing(Want::Model(wanted), now).is_awake() {
-                return None;
-            }
-            name = name.or(Some(&model.name));
-            let since = match models.swap {
-                Some(swap) if swap.model == model.id && swap.step != Step::Drain => Some(swap.began),
-                _ => (model.state == ModelState::Loading).then_some(model.since),
-            };
-            loading = loading.or_else(|| {
-                let takes = self.load_time_of(model);
-                Some(Loading { peer: peer.id, since: now.saturating_sub(since?), takes })
-            });
-        }
-        let before = self.queue.all().take_while(|(other, _)| *other < ticket);
-        let before = before.filter(|(_, other)| self.roster.want(other.request.model) == Want::Model(wanted)).count();
-        Some(Awaited { model: Arc::clone(name?), loading, before })
-    }
-
-    /// Where a model does not load, each with what the box said of it.
-    pub fn failures(&self, model: ModelId, now: Duration) -> Vec<(PeerId, Option<Arc<str>>)> {
-        let failed = self.boxes().filter_map(|(peer, models)| Some((peer.id, models.get(model)?)));
-        let failed = failed.filter(|(_, model)| model.rests(now));
-        failed.map(|(peer, model)| (peer, model.failure.clone())).collect()
-    }
-
     /// When the passing of time alone may begin or end a swap.
     pub(super) fn loads_at(&self, now: Duration) -> Option<Duration> {
         if !self.roster.has_models() {
@@ -199,7 +141,7 @@ impl Balancer {
         self.load_time(model).saturating_mul(PATIENCE_LOADS)
     }
 
-    fn load_time_of(&self, model: &Model) -> Duration {
+    pub(super) fn load_time_of(&self, model: &Model) -> Duration {
         model.load_time().unwrap_or_else(|| self.load_time(model.id))
     }
 
@@ -305,7 +247,7 @@ impl Balancer {
         })
     }
 
-    fn boxes(&self) -> impl Iterator<Item = (&Peer, &Models)> {
+    pub(super) fn boxes(&self) -> impl Iterator<Item = (&Peer, &Models)> {
         self.roster.here().filter_map(|peer| Some((peer, peer.models()?)))
     }
 

@@ -67,7 +67,6 @@ use std::time::Duration;
 pub use self::affinity::Reuse;
 pub use self::balancer::{Assignment, Balancer, Decision, Reason, Refusal};
 pub use self::health::{Failure, HealthState, Outcome, State};
-pub use self::loads::{Awaited, Loading};
 pub use self::models::{Arrival, Catalog, ModelReport, ModelState};
 pub use self::pace::Sight;
 pub use self::poison::PoisonBodies;
@@ -76,7 +75,8 @@ pub use self::prefix::Fingerprint;
 pub use self::queue::{Ticket, Turn};
 pub use self::roster::{PeerId, Report, Spec, Status, Work};
 pub use self::seat::ModelId;
-pub use self::seats::SeatStatus;
+
+pub use self::seats::{Awaited, Loading, SeatStatus};
 pub use self::swap::{Action, Answer, Change, ChangeKind, Departure, Order};
 pub use self::why::Why;
 

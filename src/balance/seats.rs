@@ -1,4 +1,4 @@
-//! Report on seats: how each model stands at a peer that has several, for people.
+//! Report on seats: how each model stands at a peer that has several, and with those who wait for one, for people.
 //! Decides nothing.
 
 use std::collections::HashMap;
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::balancer::Balancer;
 use super::models::{Model, ModelState, Models};
-use super::roster::{Peer, Status};
+use super::queue::Ticket;
+use super::roster::{Peer, PeerId, Status};
 use super::seat::{ModelId, Want};
 use super::swap::Step;
 
@@ -29,7 +30,58 @@ pub struct SeatStatus {
     pub status: Status,
 }
 
+/// How it stands with a model that a request waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    pub model: Arc<str>,
+    /// Where it is about to be, if it is.
+    pub loading: Option<Loading>,
+    /// How many wait for it that are before that request.
+    pub before: usize,
+}
+
+/// A load that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loading {
+    pub peer: PeerId,
+    /// For how long, and how long it is expected to take, without the unloading before.
+    pub since: Duration,
+    pub takes: Duration,
+}
+
 impl Balancer {
+    /// How it stands with the model that a request waits for; `None` where it waits for no model, or that is there.
+    pub fn awaited(&self, ticket: Ticket, now: Duration) -> Option<Awaited> {
+        let request = &self.queue.get(ticket)?.request;
+        let Want::Model(wanted) = self.roster.want(request.model) else { return None };
+        let (mut name, mut loading) = (None, None);
+        for (peer, models) in self.boxes() {
+            let Some(model) = models.get(wanted) else { continue };
+            if peer.standing(Want::Model(wanted), now).is_awake() {
+                return None;
+            }
+            name = name.or(Some(&model.name));
+            let since = match models.swap {
+                Some(swap) if swap.model == model.id && swap.step != Step::Drain => Some(swap.began),
+                _ => (model.state == ModelState::Loading).then_some(model.since),
+            };
+            loading = loading.or_else(|| {
+                let takes = self.load_time_of(model);
+                Some(Loading { peer: peer.id, since: now.saturating_sub(since?), takes })
+            });
+        }
+        let before = self.queue.all().take_while(|(other, _)| *other < ticket);
+        let before = before.filter(|(_, other)| self.roster.want(other.request.model) == Want::Model(wanted)).count();
+        Some(Awaited { model: Arc::clone(name?), loading, before })
+    }
+
+    /// Where a model does not load, each with what the box said of it.
+    pub fn failures(&self, model: ModelId, now: Duration) -> Vec<(PeerId, Option<Arc<str>>)> {
+        let failed = self.boxes().filter_map(|(peer, models)| Some((peer.id, models.get(model)?)));
+        let failed = failed.filter(|(_, model)| model.rests(now));
+        failed.map(|(peer, model)| (peer, model.failure.clone())).collect()
+    }
+
     /// How the models of all peers stand that have several, each peer's in the order in which it lists them.
     pub fn seats(&self, now: Duration) -> Vec<SeatStatus> {
         let boxes = || self.roster.all().filter_map(|peer| Some((peer, peer.models()?)));
