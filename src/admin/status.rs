@@ -107,6 +107,7 @@ fn seat(seat: &SeatStatus) -> Value {
     json!({
         "name": &*seat.name,
         "state": seat.state.name(),
+        "pinned": seat.is_pinned,
         "since": seat.age.as_secs(),
         "failure": seat.failure.as_deref(),
         "in_flight": seat.status.inflight,

@@ -12,6 +12,7 @@ use super::dispatch::{Choice, Dispatch};
 use super::health::{Failure, Judge, Outcome, State};
 use super::models::{Catalog, ModelState};
 use super::pace::{Reading, Served, Sight, Told};
+use super::pins::Pins;
 use super::policy::Turns;
 use super::queue::{Hold, Patience, Queue, Ticket, Waiting};
 use super::random::Random;
@@ -31,6 +32,7 @@ pub struct Balancer {
     pub(super) turns: Turns,
     pub(super) random: Random,
     pub(super) demand: Demand,
+    pub(super) pins: Pins,
     pub(super) claims: u64,
     /// How long a request takes, on average of the last few.
     pub(super) service: Duration,
@@ -118,6 +120,7 @@ impl Balancer {
             turns: Turns::default(),
             random: Random::new(seed),
             demand: Demand::default(),
+            pins: Pins::default(),
             claims: 0,
             service: SERVICE_AT_FIRST,
         }

@@ -24,7 +24,7 @@ pub enum Options {
     Later,
     /// There is nobody whom it has not tried.
     Nobody,
-    /// Its model does not load anywhere.
+    /// Its model cannot be loaded anywhere.
     Unloadable,
 }
 
@@ -105,7 +105,10 @@ impl Balancer {
         if !living.room.is_empty() {
             return Options::Now(living);
         }
-        let rests = |(peer, ..): &Asked<'_>| peer.has_failed_to_load(want, now);
+        if let Some(loader) = self.loader(want, tried, now) {
+            return Options::Now(Candidates { want, room: vec![loader], full: Vec::new() });
+        }
+        let rests = |(peer, ..): &Asked<'_>| peer.cannot_load(want, now);
         let not_dead = || untried().filter(|(_, _, standing)| !is_dead(*standing));
         // Who is being tried may turn out to be up, and is not known to be.
         let any_up = untried().any(|(_, _, standing)| !standing.is_down());
@@ -138,12 +141,15 @@ impl Balancer {
         let prefix = request.prefix.as_ref().filter(|_| self.settings.policy == Policy::Prefix);
         let belief = prefix.map(|prefix| self.affinity.note(prefix, seat, Self::sent_to(chosen, home)));
         self.claims += 1;
+        self.loads_on_demand(chosen, want, now);
         let peer = self.roster.get_mut(chosen)?;
         // Where there is one model, it does not matter which was wanted.
         let want = if peer.models().is_some() { want } else { Want::Any };
         let kinds = peer.begin(want, self.claims, now);
         let reading = peer.seat_mut(want)?.pace.begin(fresh, block, now);
-        let arrivals = peer.model(want).map_or(0, |model| model.arrivals);
+        // One that is loaded for it is the one that comes.
+        let arrivals =
+            peer.model(want).map_or(0, |model| model.arrivals.wrapping_add(u32::from(!model.state.is_here())));
         Some(Assignment { peer: chosen, want, seat, arrivals, why, kinds, reading, belief, told: None })
     }
 
@@ -194,6 +200,7 @@ impl Balancer {
         match self.roster.get(chosen).map(|peer| peer.standing(want, now)) {
             Some(HealthState::Trial) => return Why::Trial,
             Some(standing) if is_dead(standing) => return Why::LastResort,
+            Some(HealthState::Loading) => return Why::OnDemand,
             _ => {}
         }
         if !request.tried.is_empty() {

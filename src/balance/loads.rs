@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::balancer::Balancer;
 use super::choose::Known;
 use super::models::{Model, ModelState, Models, Place};
+use super::on_demand::LoadBy;
 use super::pace::mean;
 use super::policy::{self, Candidate};
 use super::roster::{Peer, PeerId};
@@ -26,13 +27,25 @@ const PATIENCE_LOADS: u32 = 3;
 const LATE_LOADS: u32 = 4;
 const LATE_MIN: Duration = Duration::from_secs(60);
 
-/// A model that requests wait for.
-struct Wanted {
-    model: ModelId,
-    /// Since when the first of them waits, how many do, and who has failed the first.
-    since: Duration,
-    sinces: Vec<Duration>,
-    tried: Vec<PeerId>,
+/// A model that is wanted where it is not.
+pub struct Wanted {
+    pub model: ModelId,
+    pub need: Need,
+    /// Since when the first of the requests waits that want it, how many do, and who has failed the first.
+    pub since: Duration,
+    pub sinces: Vec<Duration>,
+    pub tried: Vec<PeerId>,
+}
+
+/// How much a model is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Requests wait for it.
+    Requests,
+    /// So many copies are kept of it.
+    Copies(u32),
+    /// It may take a free place.
+    FreePlace,
 }
 
 /// Whether a model is on its way to a box.
@@ -70,7 +83,7 @@ impl Balancer {
     /// What boxes are to do now, for those that wait. Each order is to be answered with `answered`, and what comes of
     /// it is told with `catalog`.
     pub fn orders(&mut self, now: Duration) -> Vec<Order> {
-        if !self.roster.has_models() {
+        if !self.orders_loads() {
             return Vec::new();
         }
         let wanted = self.wanted(now);
@@ -94,9 +107,10 @@ impl Balancer {
         self.roster.here_mut().filter_map(order).collect()
     }
 
-    /// Ends the swaps that have come to nothing.
+    /// Ends the swaps that have come to nothing, and takes note of what is kept.
     pub(super) fn lapse(&mut self, now: Duration) {
         self.roster.here_mut().filter_map(Peer::models_mut).for_each(|models| models.lapse(now));
+        self.note_pins(now);
     }
 
     /// How long a model takes to load: as was seen, of this model or else of any.
@@ -117,8 +131,8 @@ impl Balancer {
         let limits = boxes().filter_map(|models| models.swap?.limit());
         let of_boxes = boxes().flat_map(|models| {
             let stays = models.list.iter().filter(|model| model.state.is_here()).flat_map(|model| {
-                let load_time = self.load_time_of(model);
-                wanted.iter().map(move |one| one.outweighs(model, load_time))
+                let stay = self.stay_of(model);
+                wanted.iter().map(move |one| one.outweighs(model, stay))
             });
             let late = models.list.iter().filter(|model| model.state == ModelState::Loading);
             let late = late.map(|model| model.since.saturating_add(self.late_after(model)));
@@ -128,8 +142,10 @@ impl Balancer {
                 .flat_map(|model| [model.rests_until, model.held_until, self.demand.none_at(model.id)]);
             stays.chain(rests).chain(late).chain([models.rests_until])
         });
-        let of_boxes = of_boxes.filter(|_| !wanted.is_empty());
-        hungry.chain(limits).chain(of_boxes).filter(|moment| *moment > now).min()
+        let returns = self.roster.here().flat_map(|peer| peer.returns(now));
+        let of_boxes = of_boxes.chain(returns).filter(|_| !wanted.is_empty());
+        let of_pins = self.pins_begin_at(now);
+        hungry.chain(limits).chain(of_boxes).chain(of_pins).filter(|moment| *moment > now).min()
     }
 
     /// When a load is not expected to end any more.
@@ -138,7 +154,7 @@ impl Balancer {
     }
 
     fn patience(&self, model: ModelId) -> Duration {
-        self.load_time(model).saturating_mul(PATIENCE_LOADS)
+        self.settings.loads.patience.unwrap_or_else(|| self.load_time(model).saturating_mul(PATIENCE_LOADS))
     }
 
     pub(super) fn load_time_of(&self, model: &Model) -> Duration {
@@ -163,11 +179,13 @@ impl Balancer {
                 }
                 None => {
                     let tried = waiting.request.tried.clone();
-                    wanted.push(Wanted { model, since: waiting.since, sinces: vec![waiting.since], tried });
+                    let (since, sinces) = (waiting.since, vec![waiting.since]);
+                    wanted.push(Wanted { model, need: Need::Requests, since, sinces, tried });
                 }
             }
         }
         wanted.extend(self.behind(now));
+        wanted.extend(self.unasked(now));
         wanted
     }
 
@@ -184,33 +202,46 @@ impl Balancer {
         }
         let wanted = |(model, load, seats): (ModelId, u32, u32)| {
             let sinces: Vec<_> = (seats..load).map(|_| now).collect();
-            (!sinces.is_empty()).then_some(Wanted { model, since: now, sinces, tried: Vec::new() })
+            (!sinces.is_empty()).then_some(Wanted { need: Need::Requests, sinces, ..Wanted::unasked(model, now) })
         };
         behind.into_iter().filter_map(wanted).collect()
     }
 
     /// The next swap to begin, and where.
     fn swap_due(&self, wanted: &[Wanted], now: Duration) -> Option<(PeerId, Swap)> {
-        wanted.iter().find_map(|one| {
-            let (mut slots, mut coming) = (0_u64, Coming::Nowhere);
-            for (peer, models) in self.boxes().filter(|(peer, _)| !one.tried.contains(&peer.id)) {
-                let Some(model) = models.get(one.model) else { continue };
-                if !peer.health.standing(now).is_awake() {
-                    continue;
-                }
-                coming = coming.max(Coming::at(model, models, self.late_after(model), now));
-                if peer.standing(Want::Model(one.model), now).is_awake() {
-                    // Of what does not tell its slots, one is sure.
-                    let sure = peer.capacity(&model.seat).map_or(1, |_| peer.size(&model.seat));
-                    slots = slots.saturating_add(sure);
-                }
+        wanted.iter().find_map(|one| match one.need {
+            Need::Requests => self.swap_for_requests(one, wanted, now),
+            Need::Copies(copies) if self.copies_to_be(one.model, now) < copies => {
+                self.first_copy(one, Coming::Nowhere, wanted, now)
             }
-            match slots {
-                _ if coming == Coming::UnderWay => None,
-                0 => self.first_copy(one, coming, wanted, now),
-                slots => self.another_copy(one, slots, wanted, now),
+            Need::FreePlace if self.copies_to_be(one.model, now) == 0 => {
+                let boxes = self.boxes_for(one, now);
+                let place = |place| place_at(place, one.model, &boxes, now);
+                place(Place::Free).or_else(|| place(Place::Perhaps))
             }
+            Need::Copies(_) | Need::FreePlace => None,
         })
+    }
+
+    fn swap_for_requests(&self, one: &Wanted, wanted: &[Wanted], now: Duration) -> Option<(PeerId, Swap)> {
+        let (mut slots, mut coming) = (0_u64, Coming::Nowhere);
+        for (peer, models) in self.boxes().filter(|(peer, _)| !one.tried.contains(&peer.id)) {
+            let Some(model) = models.get(one.model) else { continue };
+            if !peer.health.standing(now).is_awake() {
+                continue;
+            }
+            coming = coming.max(Coming::at(model, models, self.late_after(model), now));
+            if peer.standing(Want::Model(one.model), now).is_awake() {
+                // Of what does not tell its slots, one is sure.
+                let sure = peer.capacity(&model.seat).map_or(1, |_| peer.size(&model.seat));
+                slots = slots.saturating_add(sure);
+            }
+        }
+        match slots {
+            _ if coming == Coming::UnderWay => None,
+            0 => self.first_copy(one, coming, wanted, now),
+            slots => self.another_copy(one, slots, wanted, now),
+        }
     }
 
     /// While a box drains for it, it goes all the same where it can be sooner.
@@ -254,7 +285,7 @@ impl Balancer {
     /// Where a model that is waited for could be loaded, of the first tier that has such boxes.
     fn boxes_for(&self, wanted: &Wanted, now: Duration) -> Vec<(&Peer, &Models)> {
         let could_load = |(peer, models): &(&Peer, &Models)| {
-            let is_loadable = |model: &Model| !model.state.is_in_memory() && !model.rests(now);
+            let is_loadable = |model: &Model| !model.state.is_in_memory() && model.may_load && !model.rests(now);
             peer.health.standing(now).is_awake()
                 && !wanted.tried.contains(&peer.id)
                 && models.swap.is_none()
@@ -273,7 +304,7 @@ impl Balancer {
         now: Duration,
     ) -> Vec<Victim<'b>> {
         let all = boxes.iter().flat_map(|(peer, models)| models.list.iter().map(move |model| (*peer, model)));
-        let can_go = all.filter(|(_, model)| model.state.is_here() && may_go(model));
+        let can_go = all.filter(|(_, model)| model.state.is_here() && !model.is_pinned && may_go(model));
         let victim = |(peer, model): (&'b Peer, &'b Model)| Victim {
             peer,
             model,
@@ -298,7 +329,7 @@ impl Balancer {
         })
     }
 
-    fn copies(&self, model: ModelId, now: Duration) -> usize {
+    pub(super) fn copies(&self, model: ModelId, now: Duration) -> usize {
         let has_it = |(peer, models): &(&Peer, &Models)| {
             peer.health.standing(now).is_awake() && models.get(model).is_some_and(|model| model.state.is_here())
         };
@@ -307,23 +338,38 @@ impl Balancer {
 
     /// Whether it was there for long enough to make room.
     fn has_stayed(&self, model: &Model, wanted: &Wanted, now: Duration) -> bool {
-        wanted.outweighs(model, self.load_time_of(model)) <= now
+        wanted.outweighs(model, self.stay_of(model)) <= now
+    }
+
+    /// How long a model stays at least.
+    fn stay_of(&self, model: &Model) -> Duration {
+        self.settings.loads.stay.unwrap_or_else(|| self.load_time_of(model))
+    }
+
+    /// Whether boxes are ordered to load models.
+    fn orders_loads(&self) -> bool {
+        self.settings.loads.by == LoadBy::Order && self.roster.has_models()
     }
 }
 
 impl Wanted {
+    /// One that no request asks for.
+    pub fn unasked(model: ModelId, since: Duration) -> Self {
+        Self { model, need: Need::FreePlace, since, sinces: Vec::new(), tried: Vec::new() }
+    }
+
     fn waiting(&self) -> u32 {
         u32::try_from(self.sinces.len()).unwrap_or(u32::MAX)
     }
 
-    /// When another model that is there makes room for this: once it has stayed for as long as it took to load, or those
+    /// When another model that is there makes room for this: once it has stayed for that long, or those
     /// that wait for this have, while nobody had it, together waited for as long.
-    fn outweighs(&self, model: &Model, load_time: Duration) -> Duration {
-        let stays = model.since.saturating_add(load_time);
+    fn outweighs(&self, model: &Model, stay: Duration) -> Duration {
+        let stays = model.since.saturating_add(stay);
         let Some(idle) = model.idle_since() else { return stays };
         let begun = self.sinces.iter().map(|since| since.saturating_sub(idle));
         let begun = begun.fold(Duration::ZERO, Duration::saturating_add);
-        stays.min(idle.saturating_add(load_time.saturating_add(begun) / self.waiting().max(1)))
+        stays.min(idle.saturating_add(stay.saturating_add(begun) / self.waiting().max(1)))
     }
 }
 
@@ -338,7 +384,7 @@ impl Victim<'_> {
 
 /// Where replicas that see the same places load it, too.
 fn place_at(place: Place, model: ModelId, boxes: &[(&Peer, &Models)], now: Duration) -> Option<(PeerId, Swap)> {
-    let free = boxes.iter().filter(|(_, models)| models.place() == place);
+    let free = boxes.iter().filter(|(peer, _)| peer.place() == place);
     let free: Vec<_> = free.map(|(peer, models)| Candidate::new(peer, &models.other)).collect();
     let peer = policy::favourite(model.key(), &free)?.id;
     Some((peer, Swap { victim: None, model, step: Step::Load, is_taken: false, since: now, began: now }))

@@ -47,7 +47,9 @@ mod estimate;
 mod health;
 mod loads;
 mod models;
+mod on_demand;
 mod pace;
+mod pins;
 mod poison;
 mod policy;
 pub mod prefix;
@@ -67,7 +69,8 @@ use std::time::Duration;
 pub use self::affinity::Reuse;
 pub use self::balancer::{Assignment, Balancer, Decision, Reason, Refusal};
 pub use self::health::{Failure, HealthState, Outcome, State};
-pub use self::models::{Arrival, Catalog, ModelReport, ModelState};
+pub use self::models::{Arrival, Catalog, ModelReport, ModelState, Obstacle};
+pub use self::on_demand::LoadBy;
 pub use self::pace::Sight;
 pub use self::poison::PoisonBodies;
 pub use self::policy::Policy;
@@ -105,6 +108,22 @@ pub struct Settings {
     /// How long a failing peer is left alone at first; doubled each time it fails its trial.
     pub backoff_min: Duration,
     pub backoff_max: Duration,
+    pub loads: Loads,
+}
+
+/// Which models are loaded at boxes that have several, beside what requests ask for, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loads {
+    pub by: LoadBy,
+    /// Models of which so many copies are kept loaded.
+    pub pins: Vec<(ModelId, u32)>,
+    /// Models that are loaded once where there is a free place.
+    pub preload: Vec<ModelId>,
+    /// How long a model stays at least before it makes room; none means for as long as it took to load.
+    pub stay: Option<Duration>,
+    /// How long requests wait for their model before it gets the place of one that is wanted, too; none means for three
+    /// loads.
+    pub patience: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -121,6 +140,7 @@ impl Default for Settings {
             failures_max: 5,
             backoff_min: Duration::from_secs(1),
             backoff_max: Duration::from_secs(60),
+            loads: Loads::default(),
         }
     }
 }

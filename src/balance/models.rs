@@ -30,6 +30,8 @@ pub struct ModelReport {
     pub name: Arc<str>,
     pub aliases: Vec<Arc<str>>,
     pub state: ModelState,
+    /// Whether it may be loaded there.
+    pub may_load: bool,
     /// Requests that it can have at once; none leaves what was known.
     pub slots: Option<u32>,
     /// Its size in bytes, where that is told.
@@ -98,6 +100,10 @@ pub struct Model {
     pub name: Arc<str>,
     aliases: Vec<ModelId>,
     pub state: ModelState,
+    /// Whether it may be loaded here.
+    pub may_load: bool,
+    /// Whether it is kept, and makes no room.
+    pub is_pinned: bool,
     /// Since when it is in that state.
     pub since: Duration,
     pub arrival: Arrival,
@@ -130,6 +136,17 @@ pub enum Event {
     Failed,
     /// It is as it was, or on its way.
     Nothing,
+}
+
+/// Why a model cannot be loaded at a box.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It failed, so lately that it is left alone; what the box says of that.
+    Failed(Option<Arc<str>>),
+    /// It may not be loaded there.
+    NotAllowed,
+    /// Models that are kept have every place.
+    Pinned,
 }
 
 /// Whether a box has a place for one more model.
@@ -183,6 +200,8 @@ impl Model {
             aliases: Vec::new(),
             // What failed before it was known here may be tried again.
             state: if report.state == ModelState::Failed { ModelState::Unloaded } else { report.state },
+            may_load: report.may_load,
+            is_pinned: false,
             since: now,
             arrival: Arrival::Elsewise,
             arrivals: 0,
@@ -212,6 +231,7 @@ impl Model {
     /// Its box told how it is. `ordered` is when that was told to load it, if it was.
     fn told(&mut self, report: &ModelReport, ordered: Option<Duration>, now: Duration) -> Event {
         self.aliases = report.aliases.iter().map(|name| ModelId::of(name)).collect();
+        self.may_load = report.may_load;
         self.seat.slots = report.slots.or(self.seat.slots);
         self.bytes = report.bytes.or(self.bytes);
         self.failure.clone_from(&report.failure);
@@ -335,7 +355,7 @@ impl Models {
             unnamed.map(|model| (model.id, model.becomes(ModelState::Unloaded, None, now))).collect();
         told.extend(catalog.models.iter().map(|report| self.model_told(peer, report, now)));
         let others_went = |swap: &Swap| told.iter().any(|(id, event)| *event == Event::Gone && *id != swap.model);
-        let makes_room = self.swap.is_some_and(|swap| swap.step == Step::Loading && others_went(&swap));
+        let makes_room = self.swap.is_some_and(|swap| swap.loads() && others_went(&swap));
         self.room = self.room.after(makes_room.then(|| self.in_memory()), now);
         told
     }
@@ -351,7 +371,7 @@ impl Models {
         if !self.list.iter().any(|model| model.id == id) {
             self.list.push(Model::new(peer, report, now));
         }
-        let swap = self.swap.filter(|swap| swap.step == Step::Loading && swap.model == id);
+        let swap = self.swap.filter(|swap| swap.loads() && swap.model == id);
         let ordered = swap.map(|swap| swap.since);
         let event = self.get_mut(id).map(|model| model.told(report, ordered, now));
         (id, event.unwrap_or(Event::Nothing))
@@ -367,17 +387,37 @@ impl Models {
         self.list.iter_mut().find(|known| known.is(model))
     }
 
-    /// Whether one more can be loaded beside those that are.
-    pub fn place(&self) -> Place {
+    /// Whether one more can be loaded beside those that are. `most` is how many may be, whatever the box says.
+    pub fn place(&self, most: Option<u32>) -> Place {
         let here = self.in_memory();
-        let places = match (self.places, self.room) {
-            (Some(places), _) => usize::try_from(places).unwrap_or(usize::MAX),
-            (None, Room::For(places, _)) => places,
+        match self.known_places(most) {
+            Some(places) if here < places => Place::Free,
+            Some(_) => Place::Taken,
+            None if here == 0 => Place::Free,
             // It would wait for one that is busy.
-            (None, Room::ForOneMore) if self.has_idle() => return Place::Perhaps,
-            (None, Room::ForOneMore) => 1,
-        };
-        if here < places { Place::Free } else { Place::Taken }
+            None if self.has_idle() => Place::Perhaps,
+            None => Place::Taken,
+        }
+    }
+
+    /// Whether the box may choose a model to make room for one that a request makes it load.
+    pub fn may_make_room(&self, swap: &Swap, model: ModelId, most: Option<u32>) -> bool {
+        let others = self.list.iter().filter(|other| other.state.is_in_memory() && !other.is(swap.model)).count();
+        let is_full = || self.known_places(most).is_none_or(|places| others >= places);
+        swap.step == Step::OnDemand && swap.model != model && is_full()
+    }
+
+    /// Whether every place is one of a model that is kept.
+    pub fn is_all_pinned(&self, most: Option<u32>) -> bool {
+        let pinned = self.list.iter().filter(|model| model.is_pinned).count();
+        self.known_places(most).is_some_and(|places| pinned >= places)
+    }
+
+    /// How many can be loaded at once; `None` when nobody knows.
+    fn known_places(&self, most: Option<u32>) -> Option<usize> {
+        let learnt = if let Room::For(places, _) = self.room { Some(places) } else { None };
+        let said = [self.places, most].into_iter().flatten().min();
+        said.map(|places| usize::try_from(places).unwrap_or(usize::MAX)).or(learnt)
     }
 
     fn has_idle(&self) -> bool {

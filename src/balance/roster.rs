@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::breaker::Kind;
 use super::health::{Failure, Health, HealthState, Judge, Outcome, State};
-use super::models::{Model, Models};
+use super::models::{Model, Models, Obstacle, Place};
 use super::prefix;
 use super::seat::{ModelId, Seat, SeatId, Want};
 use super::swap::{Step, Swap};
@@ -30,11 +30,13 @@ pub struct Spec {
     pub tier: u8,
     /// Requests that it may have at once, whatever it says itself.
     pub max_inflight: Option<u32>,
+    /// Models that it may have loaded at once, if it says more or nothing.
+    pub places: Option<u32>,
 }
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { weight: 1, tier: 0, max_inflight: None }
+        Self { weight: 1, tier: 0, max_inflight: None, places: None }
     }
 }
 
@@ -181,7 +183,10 @@ impl Peer {
         let Some(model) = models.get(model).filter(|_| own.is_awake()) else { return own };
         // While others have it in any case, it is not closed to our own.
         let is_shared = |swap: &Swap| swap.step == Step::Drain && model.is_held(now);
-        if models.swap.is_some_and(|swap| swap.closes(model.id) && !is_shared(&swap)) {
+        let is_closed = |swap: &Swap| {
+            swap.closes(model.id) && !is_shared(swap) || models.may_make_room(swap, model.id, self.spec.places)
+        };
+        if models.swap.as_ref().is_some_and(is_closed) {
             return HealthState::Loading;
         }
         match (own, model.standing(now)) {
@@ -190,10 +195,26 @@ impl Peer {
         }
     }
 
-    /// Whether what is wanted was to be loaded here and failed, so lately that it is left alone.
-    pub fn has_failed_to_load(&self, want: Want, now: Duration) -> bool {
-        let (Want::Model(model), Some(models)) = (want, self.models()) else { return false };
-        models.get(model).is_some_and(|model| !model.state.is_in_memory() && model.has_failed(now))
+    /// What keeps this peer from loading a model, and not for a moment only.
+    pub fn obstacle(&self, model: ModelId, now: Duration) -> Option<Obstacle> {
+        let models = self.models()?;
+        let model = models.get(model).filter(|model| !model.state.is_in_memory())?;
+        match model {
+            _ if !model.may_load => Some(Obstacle::NotAllowed),
+            _ if model.has_failed(now) => Some(Obstacle::Failed(model.failure.clone())),
+            _ if models.is_all_pinned(self.spec.places) => Some(Obstacle::Pinned),
+            _ => None,
+        }
+    }
+
+    /// Whether what is wanted is not loaded here, and cannot be.
+    pub fn cannot_load(&self, want: Want, now: Duration) -> bool {
+        matches!(want, Want::Model(model) if self.obstacle(model, now).is_some())
+    }
+
+    /// Whether one more model can be loaded beside those that are.
+    pub fn place(&self) -> Place {
+        self.models().map_or(Place::Taken, |models| models.place(self.spec.places))
     }
 
     /// Requests that a seat can have at once; none means no limit.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::balancer::Balancer;
-use super::models::{Model, ModelState, Models};
+use super::models::{Model, ModelState, Models, Obstacle};
 use super::queue::Ticket;
 use super::roster::{Peer, PeerId, Status};
 use super::seat::{ModelId, Want};
@@ -18,6 +18,10 @@ pub struct SeatStatus {
     pub model: ModelId,
     pub name: Arc<str>,
     pub state: ModelState,
+    /// Whether it may be loaded there.
+    pub may_load: bool,
+    /// Whether it is kept loaded.
+    pub is_pinned: bool,
     /// For how long it is in that state.
     pub age: Duration,
     /// How long a load takes there, as was seen, or as its size says.
@@ -75,11 +79,9 @@ impl Balancer {
         Some(Awaited { model: Arc::clone(name?), loading, before })
     }
 
-    /// Where a model does not load, each with what the box said of it.
-    pub fn failures(&self, model: ModelId, now: Duration) -> Vec<(PeerId, Option<Arc<str>>)> {
-        let failed = self.boxes().filter_map(|(peer, models)| Some((peer.id, models.get(model)?)));
-        let failed = failed.filter(|(_, model)| model.rests(now));
-        failed.map(|(peer, model)| (peer, model.failure.clone())).collect()
+    /// Where a model cannot be loaded, each with the reason.
+    pub fn obstacles(&self, model: ModelId, now: Duration) -> Vec<(PeerId, Obstacle)> {
+        self.roster.here().filter_map(|peer| Some((peer.id, peer.obstacle(model, now)?))).collect()
     }
 
     /// How the models of all peers stand that have several, each peer's in the order in which it lists them.
@@ -97,6 +99,8 @@ impl Balancer {
             model: model.id,
             name: Arc::clone(&model.name),
             state: state(models, model),
+            may_load: model.may_load,
+            is_pinned: model.is_pinned,
             age: now.saturating_sub(model.since),
             load_time: model.load_time(),
             failure: model.failure.clone().filter(|_| model.state == ModelState::Failed),

@@ -34,6 +34,8 @@ pub enum Step {
     /// The model is to be loaded, and has been ordered to be.
     Load,
     Loading,
+    /// A request has gone there that makes the box load the model, and make room for it.
+    OnDemand,
 }
 
 /// What a box is to do.
@@ -132,7 +134,7 @@ impl Step {
         match self {
             Self::Unloading => Some(UNLOAD_MAX),
             Self::Loading => Some(LOAD_SHOWS),
-            Self::Drain | Self::Unload | Self::Load => None,
+            Self::Drain | Self::Unload | Self::Load | Self::OnDemand => None,
         }
     }
 }
@@ -149,6 +151,11 @@ impl Swap {
         matches!(self.step, Step::Drain | Step::Unload | Step::Unloading) && self.is_victim(model)
     }
 
+    /// Whether its model is to come now.
+    pub fn loads(&self) -> bool {
+        matches!(self.step, Step::Loading | Step::OnDemand)
+    }
+
     fn is_victim(&self, model: ModelId) -> bool {
         self.victim.is_some_and(|(victim, _)| victim == model)
     }
@@ -161,6 +168,9 @@ impl Swap {
 impl Models {
     /// Ends a swap that has come to nothing.
     pub fn lapse(&mut self, now: Duration) {
+        if self.swap.is_some_and(|swap| swap.step == Step::OnDemand && !self.is_demanded(swap.model)) {
+            self.swap = None;
+        }
         let Some(swap) = self.swap.filter(|swap| swap.limit().is_some_and(|limit| limit <= now)) else { return };
         if swap.step != Step::Loading || !swap.is_taken {
             return self.rest(now);
@@ -174,7 +184,7 @@ impl Models {
 
     /// Ends a swap that nobody wants any more, unless its order is out already.
     pub fn give_up(&mut self, is_wanted: impl Fn(ModelId) -> bool) {
-        let is_out = |swap: &Swap| matches!(swap.step, Step::Unloading | Step::Loading);
+        let is_out = |swap: &Swap| matches!(swap.step, Step::Unloading | Step::Loading | Step::OnDemand);
         self.swap = self.swap.filter(|swap| is_out(swap) || is_wanted(swap.model));
     }
 
@@ -195,7 +205,7 @@ impl Models {
         let (action, model, step) = match (swap.step, swap.victim) {
             (Step::Unload, Some((victim, _))) => (Action::Unload, victim, Step::Unloading),
             (Step::Unload, None) | (Step::Load, _) => (Action::Load, swap.model, Step::Loading),
-            (Step::Drain | Step::Unloading | Step::Loading, _) => return None,
+            (Step::Drain | Step::Unloading | Step::Loading | Step::OnDemand, _) => return None,
         };
         *swap = swap.at(step, now);
         let known = self.get(model)?;
@@ -249,7 +259,10 @@ impl Models {
                 self.swap = None;
                 (victim.map_or(Arrival::FreePlace, Arrival::SwappedOut), Departure::Elsewise)
             }
-            (Step::Loading, _, Event::Failed | Event::Gone) if swap.model == id => {
+            (Step::Loading | Step::OnDemand, _, Event::Failed | Event::Gone)
+            | (Step::OnDemand, _, Event::Arrived { .. })
+                if swap.model == id =>
+            {
                 self.swap = None;
                 (Arrival::Elsewise, Departure::Elsewise)
             }

@@ -32,6 +32,8 @@ pub enum Why {
     FreePlace,
     /// Its model was loaded in the place of that one.
     SwappedOut { model: Arc<str> },
+    /// Its model was nowhere, and that peer loads what it is asked for.
+    OnDemand,
     /// No other was alive.
     OnlyOneAlive,
     /// No other had room.
@@ -64,6 +66,7 @@ impl fmt::Display for Why {
             Self::Loading => f.write_str("loading"),
             Self::FreePlace => f.write_str("free place"),
             Self::SwappedOut { model } => write!(f, "swapped out {model}"),
+            Self::OnDemand => f.write_str("loads on demand"),
             Self::OnlyOneAlive => f.write_str("only one alive"),
             Self::OnlyOneFree => f.write_str("only one free"),
             Self::Trial => f.write_str("trial"),

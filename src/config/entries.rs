@@ -59,8 +59,20 @@ impl Pool {
     }
 }
 
-pub(super) const PEER: &[&str] =
-    &["url", "dns", "refresh_ms", "name", "weight", "priority", "max_inflight", "api_key", "host", "drain"];
+pub(super) const PEER: &[&str] = &[
+    "url",
+    "dns",
+    "refresh_ms",
+    "name",
+    "weight",
+    "priority",
+    "max_inflight",
+    "places",
+    "models",
+    "api_key",
+    "host",
+    "drain",
+];
 /// Long enough for any name server, and not much longer than it takes to start a server.
 const REFRESH_MS: u64 = 10_000;
 
@@ -147,6 +159,8 @@ impl Reader<'_> {
         let priority = fields.find("priority").and_then(|node| self.number(node, "priority", 0..=u8::MAX));
         let max_inflight =
             fields.find("max_inflight").and_then(|node| self.number(node, "max_inflight", 1..=1_000_000));
+        let places = fields.find("places").and_then(|node| self.number(node, "places", 1..=1_000));
+        let models = fields.find("models").map(|node| self.globs(node)).unwrap_or_default();
         let api_key = fields.find("api_key").and_then(|node| self.secret(node, "api_key"));
         let host = fields.find("host").and_then(|node| self.host(node));
         let name = fields.find("name").and_then(|node| self.peer_name(node));
@@ -159,6 +173,8 @@ impl Reader<'_> {
             priority: priority.unwrap_or(at.priority),
             authority: host.or(at.authority),
             max_inflight,
+            places,
+            models,
             api_key,
             drain,
             ..at

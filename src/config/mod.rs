@@ -5,6 +5,7 @@ mod address;
 mod balancing;
 mod entries;
 mod fields;
+mod loads;
 mod mistake;
 mod peer;
 mod read;
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use self::address::{Address, AddressError};
 pub use self::balancing::{Balancing, Checks, Queue};
 pub use self::entries::{Entries, Name, PeersFile};
+pub use self::loads::ModelsLoaded;
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::read::Surroundings;
 pub use self::view::{Alias, Hides, ModelsList, Page, View};
@@ -89,6 +91,7 @@ pub struct Pool {
     pub names: Vec<Name>,
     pub peers_file: Option<PeersFile>,
     pub balancing: Balancing,
+    pub models_loaded: ModelsLoaded,
     pub dialect: DialectChoice,
     pub tools: ToolsChoice,
     pub reasoning: Reasoning,
@@ -114,6 +117,7 @@ impl Pool {
             names: Vec::new(),
             peers_file: None,
             balancing: Balancing::default(),
+            models_loaded: ModelsLoaded::default(),
             dialect: DialectChoice::Auto,
             tools: ToolsChoice::default(),
             reasoning: Reasoning::default(),
@@ -131,6 +135,11 @@ impl Pool {
     pub fn pause(&self) -> Option<Duration> {
         let comes_and_goes = !self.names.is_empty() || self.peers_file.is_some();
         self.balancing.checks.pause(if comes_and_goes { usize::MAX } else { self.peers.len() })
+    }
+
+    /// Whether it says of a peer that it has many models, or which of them.
+    pub fn names_models(&self, peer: &Peer) -> bool {
+        self.models_loaded != ModelsLoaded::default() || peer.places.is_some() || !peer.models.is_empty()
     }
 
     /// Whether a request for this model goes here.
@@ -160,6 +169,10 @@ pub struct Peer {
     pub priority: u8,
     /// Requests that it may have at once; none means what it says itself, or no limit.
     pub max_inflight: Option<u32>,
+    /// Models that it may have loaded at once; none means as many as it says itself, or what it is seen to hold.
+    pub places: Option<u32>,
+    /// The models that it may load; none means any.
+    pub models: Vec<Glob>,
     /// Replaces the client's `Authorization`.
     pub api_key: Option<Secret>,
     /// What its `Host` header says; with none, host and port.

@@ -70,6 +70,8 @@ impl Peer {
             weight: 1,
             priority: 0,
             max_inflight: None,
+            places: None,
+            models: Vec::new(),
             api_key: None,
             authority: None,
             drain: false,

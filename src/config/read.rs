@@ -24,6 +24,7 @@ pub(super) const POOL: &[&str] = &[
     "policy",
     "queue",
     "keepalive_ms",
+    "models_loaded",
     "failovers_max",
     "check_ms",
     "session_header",
@@ -247,9 +248,7 @@ impl Reader<'_> {
             Some(name) => pool.name = self.text(name, "a pool's name").unwrap_or_default().into(),
             None => self.mistake(node.place, "a pool without `name`", "it stands in logs and metrics"),
         }
-        for model in fields.find("models").map_or(&[][..], |node| self.items(node, "models")) {
-            pool.models.extend(self.text(model, "a model").map(Glob::new));
-        }
+        pool.models = fields.find("models").map(|node| self.globs(node)).unwrap_or_default();
         if let Some(node) = fields.find("dialect") {
             pool.dialect = self.dialect(node, dialects);
         }
@@ -272,6 +271,9 @@ impl Reader<'_> {
         self.choose(&fields, "assemble", "assemble policy", CHATS, &mut pool.assemble);
         self.choose(&fields, "progress", "progress policy", CHATS, &mut pool.progress);
         self.hold_to_engine(&fields, &mut pool);
+        if let Some(node) = fields.find("models_loaded") {
+            pool.models_loaded = self.models_loaded(node, &pool);
+        }
         let (peers, peers_file) = (fields.find("peers"), fields.find("peers_file"));
         if peers.or(peers_file).is_none() {
             let hint = "peers: [\"http://127.0.0.1:8080\"]";
@@ -281,6 +283,12 @@ impl Reader<'_> {
         (pool.peers, pool.names) = (own.peers, own.names);
         pool.peers_file = peers_file.and_then(|node| self.peers_file(node, surroundings));
         Some(pool)
+    }
+
+    /// Patterns of models' names.
+    pub(super) fn globs(&mut self, node: &Node) -> Vec<Glob> {
+        let items = self.items(node, "models");
+        items.iter().filter_map(|model| self.text(model, "a model").map(Glob::new)).collect()
     }
 
     /// What only some engines need or can do is off for the others, and nobody may ask for it.

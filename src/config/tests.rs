@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::balance::Policy;
+use crate::balance::{LoadBy, Policy};
 
 /// Variables and dialect files, as a table.
 struct Table;
@@ -239,6 +239,32 @@ fn every_key_of_balancing_is_read() {
 }
 
 #[test]
+fn what_is_loaded_where_is_read() {
+    let of = |peer: &str, pool: &str| {
+        let mut config = good(&format!("pools: [{{name: a, peers: [{{url: http://h{peer}}}]{pool}}}]"));
+        config.pools.remove(0)
+    };
+    let pool = of("", ", models_loaded: {pin: {x: 2, 'y:1': 1}, preload: [y, z], stay_ms: 5, patience_ms: 7}");
+    let expected = ModelsLoaded {
+        by: LoadBy::Order,
+        pins: vec![("x".into(), 2), ("y:1".into(), 1)],
+        preload: vec!["y".into(), "z".into()],
+        stay_ms: Some(5),
+        patience_ms: Some(7),
+    };
+    assert_eq!((&pool.models_loaded, pool.names_models(&pool.peers[0])), (&expected, true));
+    let pool = of("", ", models_loaded: {swaps: false}");
+    assert_eq!((pool.models_loaded.by, pool.names_models(&pool.peers[0])), (LoadBy::Request, true));
+    let pool = of(", places: 3, models: [a*, b]", "");
+    let Peer { places, models, .. } = &pool.peers[0];
+    let may_load = |model: &str| models.iter().any(|glob| glob.matches(model));
+    assert_eq!((*places, ["ab", "b", "bc"].map(may_load)), (Some(3), [true, true, false]));
+    assert!(pool.names_models(&pool.peers[0]));
+    let pool = of("", "");
+    assert_eq!((&pool.models_loaded, pool.names_models(&pool.peers[0])), (&ModelsLoaded::default(), false));
+}
+
+#[test]
 fn a_key_is_shown_nowhere() {
     let config = good("pools: [{name: a, peers: [{url: http://h, api_key: sk-secret}]}]");
     assert!(!format!("{config:?}").contains("sk-secret"));
@@ -278,7 +304,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, models_loaded, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
     ("pools:\n  - {name: a, models: [y, Q*], peers: http://h}\n  - {name: b, models: 'q*', peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take `q*` (the first would get every request for it)"),
     ("listen: ['0.0.0.0:80', '[::]:80', '127.0.0.1:80', '*:81']\nadmin: localhost:80\npools: [{name: a, peers: http://h}]", "\
 t.yaml:1:35: listen: `127.0.0.1:80` and `0.0.0.0:80` cannot be listened on both (give one of them another port)
@@ -292,7 +318,7 @@ t.yaml:2:8: admin: `localhost:80` and `0.0.0.0:80` cannot be listened on both (g
 t.yaml:2:8: admin: `x` is not host:port (as in 127.0.0.1:8000)
 dir/bad.yaml:2:3: peer `http://h` twice in a pool (use `weight`)
 dir/bad.yaml:3:9: the peer's url `x` has no scheme (write http://HOST:PORT)
-dir/bad.yaml:3:12: unknown key `wait` in a peer (known: url, dns, refresh_ms, name, weight, priority, max_inflight, api_key, host, drain)"),
+dir/bad.yaml:3:12: unknown key `wait` in a peer (known: url, dns, refresh_ms, name, weight, priority, max_inflight, places, models, api_key, host, drain)"),
     ("pools: [{name: a, peers: [{dns: 'http://h', name: x}, {dns: 'h:x'}, {dns: 'u:p@h'}, {dns: h}, {dns: 'h:80'}]}]", "\
 t.yaml:1:33: the peer's dns name has a scheme (NAME:PORT, and a path prefix if there is one)
 t.yaml:1:51: `name` of a dns name (each of its servers is named by its address)
@@ -317,6 +343,19 @@ t.yaml:1:44: unknown engine `llamacpp` (did you mean `llama.cpp`?)
 t.yaml:1:61: unknown tools mode `on` (known: auto, inject, parse, native)
 t.yaml:1:76: reasoning policy is a word, not a list (known: auto, off, open)
 t.yaml:1:95: unknown unknown_tools policy `drop` (known: text, pass)"),
+    ("pools: [{name: a, peers: http://h, engine: vllm, models_loaded: {pin: [x], stay: 1}}]", "\
+t.yaml:1:65: models_loaded is for llama.cpp, llama-swap, ollama (other servers have one model)
+t.yaml:1:71: pin is a mapping, not a list (models and how many copies of each, as in {NAME: 1})
+t.yaml:1:76: unknown key `stay` in models_loaded (known: pin, preload, swaps, stay_ms, patience_ms)"),
+    ("pools: [{name: a, peers: http://h, models_loaded: {pin: {x: 0}, preload: [], swaps: off}}]", "\
+t.yaml:1:61: the number of copies is out of range: 0 (from 1 to 1000)
+t.yaml:1:74: preload is an empty list (fill it, or leave the key out)
+t.yaml:1:85: unknown swaps `off` (known: true, false)"),
+    ("pools: [{name: a, peers: http://h, models_loaded: {preload: x, stay_ms: 1, swaps: false}}]", "\
+t.yaml:1:61: preload where no server is told what to load (with `swaps: false` servers load what they are asked for)
+t.yaml:1:73: stay_ms where no server is told what to load (with `swaps: false` servers load what they are asked for)"),
+    ("pools: [{name: a, peers: http://h, check_ms: null, models_loaded: {pin: {x: 1}}}]", "t.yaml:1:73: pin where no server is told what to load (with `check_ms: null` nobody sees what is loaded)"),
+    ("pools: [{name: a, peers: http://h, queue: {max: 0}, models_loaded: {pin: {x: 1}}}]", "t.yaml:1:74: pin where no server is told what to load (with `queue: {max: 0}` servers load what they are asked for)"),
     ("pools: [{name: a, peers: http://h, assemble: true}]", "t.yaml:1:46: unknown assemble policy `true` (known: tools, all, off)"),
     ("pools: [{name: a, peers: http://h, engine: vllm, assemble: all}]", "t.yaml:1:60: assemble is for llama.cpp, llama-swap (other servers notice when a client leaves)"),
     ("pools: [{name: a, peers: http://h, engine: vllm, progress: tools}]", "t.yaml:1:60: progress is for llama.cpp, llama-swap (other servers do not tell how far they are)"),
@@ -414,10 +453,12 @@ fn the_documented_file_is_valid_as_it_is_and_with_every_key() {
         peers: Vec::new(),
         names: Vec::new(),
         peers_file: None,
+        models_loaded: ModelsLoaded::default(),
         ..pool.clone()
     };
     assert_eq!(format!("{:?}", same(&full.pools[0])), format!("{:?}", same(&bare.pools[0])));
     assert_eq!(full.pools[0].peers[1].weight, bare.pools[0].peers[0].weight);
+    assert_eq!(full.pools[0].models_loaded.by, bare.pools[0].models_loaded.by);
 }
 
 #[test]
@@ -434,6 +475,7 @@ fn every_key_is_documented() {
         read::POOL,
         super::entries::PEER,
         super::balancing::QUEUE,
+        super::loads::MODELS_LOADED,
         read::TIMEOUTS,
         read::LIMITS,
         read::SERVER,

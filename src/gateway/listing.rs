@@ -83,8 +83,11 @@ impl Settings {
         let several = groups.len() > 1;
         for (_, group, pool) in groups {
             // An id that leads elsewhere when it is asked for is not this pool's to offer.
-            let runs = |id: &str| !several || self.upstream.running(id).is_some_and(|other| Arc::ptr_eq(other, &pool));
             let standings = pool.standings();
+            let runs = |id: &str| {
+                (!several || self.upstream.running(id).is_some_and(|other| Arc::ptr_eq(other, &pool)))
+                    && !is_forbidden(&standings, id)
+            };
             for entry in models.add(&group, runs) {
                 entry.dialect = dialect(&pool, entry).await;
                 entry.presence = presence(&standings, &entry.id);
@@ -121,6 +124,12 @@ async fn dialect(pool: &Pool, entry: &Entry) -> Option<String> {
         return None;
     }
     Some(pool.family(Some(&entry.id)).await?.dialect.name().to_owned())
+}
+
+/// Whether some server of the pool has the model on its disk, and none has it loaded or may load it.
+fn is_forbidden(standings: &[Standing], id: &str) -> bool {
+    let seats = || standings.iter().flat_map(|one| &one.seats).filter(|seat| seat.model == ModelId::of(id));
+    seats().next().is_some() && seats().all(|seat| !seat.may_load && !seat.state.is_in_memory())
 }
 
 /// How a model stands at the servers of its pool that load and unload models; `None` when none of them has it.

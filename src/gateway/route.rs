@@ -111,7 +111,7 @@ fn kind(request: &RequestHeader, settings: &Settings) -> Kind {
 fn of_path(request: &RequestHeader, settings: &Settings) -> Kind {
     let path = path(request);
     let may_name = request.method == Method::POST && !is_compressed(request) && !is_form(request);
-    if may_name && settings.loads_models_for(path) {
+    if may_name && settings.places_by_model_for(path) {
         // What runs beside a model's slots has to wait for the model all the same, and servers go by no type.
         return if CHAT.iter().any(|chat| chat.as_bytes() == path) { Kind::Chat } else { Kind::Named };
     }

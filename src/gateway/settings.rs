@@ -42,7 +42,7 @@ impl Settings {
     pub(super) fn lists_models(&self) -> bool {
         let peers: usize = self.upstream.pools().iter().map(|pool| pool.peers().len()).sum();
         self.view.models_list == ModelsList::Merge
-            && (peers > 1 || self.loads_models() || !self.view.aliases.is_empty())
+            && (peers > 1 || self.places_by_model() || !self.view.aliases.is_empty())
     }
 
     /// Whether it makes a difference which model a request names: there are several pools, or aliases.
@@ -50,18 +50,18 @@ impl Settings {
         self.upstream.pools().len() > 1 || !self.view.aliases.is_empty()
     }
 
-    /// Whether any server loads the model that a request names, wherever it names it.
-    pub(super) fn loads_models(&self) -> bool {
-        self.upstream.pools().iter().any(|pool| pool.loads_models())
+    /// Whether requests to any pool are placed by the model that they name, wherever they name it.
+    pub(super) fn places_by_model(&self) -> bool {
+        self.upstream.pools().iter().any(|pool| pool.places_by_model())
     }
 
-    /// Whether any server does that for what is asked at this path.
-    pub(super) fn loads_models_for(&self, path: &[u8]) -> bool {
+    /// Whether those are that are asked at this path.
+    pub(super) fn places_by_model_for(&self, path: &[u8]) -> bool {
         let is_aside = |pool: &Pool| {
             let pages = pool.config().engine.row().models;
             pages.is_some_and(|pages| pages.unloaded.iter().any(|aside| aside.as_bytes() == path))
         };
-        self.upstream.pools().iter().any(|pool| pool.loads_models() && !is_aside(pool))
+        self.upstream.pools().iter().any(|pool| pool.places_by_model() && !is_aside(pool))
     }
 
     /// The pools whose servers keep streams for clients that come back.

@@ -53,6 +53,7 @@ impl Machine {
         let report = |(at, model): (usize, &Model)| ModelReport {
             name: name(at).into(),
             aliases: Vec::new(),
+            may_load: true,
             state: model.state,
             slots: Some(self.make.slots),
             bytes: None,

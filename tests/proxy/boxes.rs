@@ -13,7 +13,7 @@ use crate::prometheus::Page;
 pub const CHAT: &str = "/v1/chat/completions";
 
 /// Models that load at once, one that never ends its answer, one that never ends its load and one that fails to.
-const MODELS: &str = r#"
+pub const MODELS: &str = r#"
 places: 1
 slots: 2
 answers: [{ text: "I am one of many." }]

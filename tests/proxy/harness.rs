@@ -263,6 +263,8 @@ pub fn peer(address: SocketAddr) -> Peer {
         prefix: String::new(),
         weight: 1,
         priority: 0,
+        places: None,
+        models: Vec::new(),
         max_inflight: None,
         api_key: None,
         authority: None,

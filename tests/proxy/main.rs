@@ -26,6 +26,7 @@ mod listing;
 mod loading;
 mod logging;
 mod members;
+mod pinned;
 mod pools;
 mod probing;
 mod prometheus;

@@ -54,11 +54,11 @@ def gateways(tmp_path):
     with contextlib.ExitStack() as running:
         names = itertools.count()
 
-        def make(boxes):
+        def make(boxes, **keys):
             folder = tmp_path / f"gateway-{next(names)}"
             folder.mkdir()
             peers = [{"url": box.wire.url, "name": f"box-{n}"} for n, box in enumerate(boxes)]
-            pool = {"name": "boxes", "peers": peers, "check_ms": 100}
+            pool = {"name": "boxes", "peers": peers, "check_ms": 100} | keys
             process, wire, admin = start_gateway(folder, {"pools": [pool]})
             running.callback(process.stop)
             until("it is not ready", lambda: admin.request("GET", "/ready")[0] == 200)
@@ -187,6 +187,28 @@ def test_models_are_loaded_a_few_times_for_many_requests(boxes, gateways):
     assert len(loads(boxes)) <= 8, loads(boxes)
     heard = {comment.split()[0] for answer in answers for comment in answer.comments}
     assert "loading" in heard, heard
+
+
+def test_a_pinned_model_is_loaded_before_anybody_asks_and_stays(boxes, gateways):
+    boxes = boxes(100)
+    wire, _ = gateways(boxes, models_loaded={"pin": {"gamma": 1}})
+    until("it is not loaded", lambda: sorted(box.loaded() for box in boxes) == [[], ["gamma"]])
+    answers = ask_all([wire], draw(8, 40), 6, PATIENCE_SECONDS)
+    assert not wrong(answers)
+    at = next(box for box in boxes if box.loads()[:1] == ["gamma"])
+    assert at.loads() == at.loaded() == ["gamma"]
+    assert at.press("unload", "gamma")
+    until("it is not loaded again", lambda: at.loads() == ["gamma", "gamma"] and at.loaded() == ["gamma"])
+
+
+def test_boxes_that_are_told_nothing_load_what_they_are_asked_for_and_end_nobodys_answer(boxes, gateways):
+    boxes = boxes(100)
+    wire, _ = gateways(boxes, models_loaded={"swaps": False})
+    # How a model writes is not known to the request that makes it load for the first time.
+    assert not wrong([ask(wire, Wish(model, "text"), PATIENCE_SECONDS) for model in FAMILIES])
+    answers = ask_all([wire], draw(7, 60, leaving=0.15), 6, PATIENCE_SECONDS)
+    assert not wrong(answers)
+    assert "loads on demand" in {answer.why for answer in answers}
 
 
 def test_a_client_is_told_why_its_request_went_where_it_did(boxes, gateways):

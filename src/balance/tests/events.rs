@@ -125,7 +125,7 @@ impl Caller {
             }
             Event::SetPeers { which, slots, tier } => {
                 let weight = if which == 15 { u32::MAX } else { which.into() };
-                let spec = Spec { weight, tier, max_inflight: slots };
+                let spec = Spec { weight, tier, max_inflight: slots, places: None };
                 let named = NAMES.iter().enumerate().filter(|(at, _)| which & 1 << at != 0);
                 self.pool.balancer.set_peers(named.map(|(_, name)| (id(name), spec)));
             }

@@ -6,6 +6,8 @@ mod events;
 mod first_token;
 mod health;
 mod models;
+mod on_demand;
+mod pins;
 mod queue;
 mod seats;
 mod swaps;

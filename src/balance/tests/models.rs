@@ -2,16 +2,16 @@
 
 use super::*;
 
-const LOAD: Duration = Duration::from_secs(20);
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const LOAD: Duration = Duration::from_secs(20);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 const ALL: [&str; 4] = ["x", "y", "z", "w"];
 
-fn wants(model: &str) -> Request {
+pub(super) fn wants(model: &str) -> Request {
     Request { model: Some(ModelId::of(model)), ..any() }
 }
 
 /// What a box tells: how these of its four models are; the others are not loaded.
-fn catalog(places: u32, states: &[(&str, ModelState)]) -> Catalog {
+pub(super) fn catalog(places: u32, states: &[(&str, ModelState)]) -> Catalog {
     let state = |model: &str| {
         let named = states.iter().find(|(known, _)| *known == model);
         named.map_or(ModelState::Unloaded, |(_, state)| *state)
@@ -19,6 +19,7 @@ fn catalog(places: u32, states: &[(&str, ModelState)]) -> Catalog {
     let report = |model: &str| ModelReport {
         name: model.into(),
         aliases: Vec::new(),
+        may_load: true,
         state: state(model),
         slots: Some(1),
         bytes: None,
@@ -28,7 +29,7 @@ fn catalog(places: u32, states: &[(&str, ModelState)]) -> Catalog {
 }
 
 /// Boxes of one place and models of one slot, with these models loaded long ago.
-fn boxes(loaded: &[(&str, &str)]) -> Pool {
+pub(super) fn boxes(loaded: &[(&str, &str)]) -> Pool {
     let mut pool =
         Pool::policy(Policy::Slots, &loaded.iter().map(|(peer, _)| (*peer, Spec::default())).collect::<Vec<_>>());
     for (peer, model) in loaded {
@@ -38,28 +39,29 @@ fn boxes(loaded: &[(&str, &str)]) -> Pool {
     pool
 }
 
-fn tell(pool: &mut Pool, peer: &str, states: &[(&str, ModelState)]) -> Vec<Change> {
+pub(super) fn tell(pool: &mut Pool, peer: &str, states: &[(&str, ModelState)]) -> Vec<Change> {
     pool.balancer.catalog(id(peer), Some(&catalog(1, states)), pool.now)
 }
 
 /// What boxes are told to do, each of which they take.
-fn orders(pool: &mut Pool) -> Vec<String> {
+pub(super) fn orders(pool: &mut Pool) -> Vec<String> {
     answered(pool, Answer::Taken)
 }
 
-fn answered(pool: &mut Pool, answer: Answer) -> Vec<String> {
+pub(super) fn answered(pool: &mut Pool, answer: Answer) -> Vec<String> {
+    pool.balancer.lapse(pool.now);
     let orders = pool.balancer.orders(pool.now);
     orders.iter().for_each(|order| pool.balancer.answered(order, answer, pool.now));
     let shown = |order: &Order| format!("{}: {:?} {}", name(order.peer), order.action, order.name);
     orders.iter().map(shown).collect()
 }
 
-fn woken(pool: &mut Pool) -> Vec<String> {
+pub(super) fn woken(pool: &mut Pool) -> Vec<String> {
     let woken = pool.next();
     woken.iter().map(|(_, assignment)| format!("{}: {}", name(assignment.peer()), assignment.why())).collect()
 }
 
-const NOTHING: [&str; 0] = [];
+pub(super) const NOTHING: [&str; 0] = [];
 
 #[test]
 fn a_request_goes_where_its_model_is_loaded() {
@@ -235,8 +237,8 @@ fn a_model_that_does_not_load_is_left_alone_for_twice_as_long_each_time() {
         assert_eq!(changes[0].kind, ChangeKind::Failed);
         assert_eq!(pool.balancer.expire(pool.now), [(ticket, Reason::Unloadable)]);
         assert_eq!(pool.shown(wants("z")), "Unloadable 1s");
-        let word = pool.balancer.failures(ModelId::of("z"), pool.now);
-        assert_eq!(word, [(id("a"), Some("exit code 1".into()))]);
+        let obstacles = pool.balancer.obstacles(ModelId::of("z"), pool.now);
+        assert_eq!(obstacles, [(id("a"), Obstacle::Failed(Some("exit code 1".into())))]);
         tell(&mut pool, "a", &[("x", ModelState::Loaded), ("z", ModelState::Failed)]);
         assert_eq!(pool.run(wants("x"), Outcome::Served), "a", "the box is well");
         pool.pass(rest - SECOND);
@@ -377,7 +379,7 @@ fn one_that_is_tried_does_not_make_a_model_one_that_loads_nowhere() {
 }
 
 /// The same of a box that does not say how many models it can have loaded.
-fn tell_untold(pool: &mut Pool, peer: &str, states: &[(&str, ModelState)]) {
+pub(super) fn tell_untold(pool: &mut Pool, peer: &str, states: &[(&str, ModelState)]) {
     pool.pass(SECOND);
     let untold = Catalog { places: None, ..catalog(1, states) };
     pool.balancer.catalog(id(peer), Some(&untold), pool.now);

@@ -13,6 +13,7 @@ fn tell(pool: &mut Pool, x: ModelState, y: ModelState) -> Vec<Change> {
     let report = |(name, state): (&str, ModelState)| ModelReport {
         name: name.into(),
         aliases: vec![format!("{name}-alias").into()],
+        may_load: true,
         state,
         slots: Some(2),
         bytes: None,

@@ -107,23 +107,28 @@ struct World {
     running: Vec<Assignment>,
     waiting: Vec<(Ticket, usize, Duration)>,
     orders: Vec<Order>,
+    /// The places that each box told last.
+    told: [Option<u32>; 3],
 }
 
 impl World {
-    fn new() -> Self {
-        let pool = Pool::policy(Policy::default(), &NAMES.map(|name| (name, Spec::default())));
+    fn new(loads: Loads) -> Self {
+        let settings = Settings { loads, ..Settings::default() };
+        let pool = Pool::new(settings, &NAMES.map(|name| (name, Spec::default())));
         let mut world = Self {
             pool,
             boxes: [1, 1, 2].map(|places| Catalog { places: Some(places), models: MODELS.map(report).into() }),
             running: Vec::new(),
             waiting: Vec::new(),
             orders: Vec::new(),
+            told: [None; 3],
         };
         (0..NAMES.len()).for_each(|peer| world.tell(peer));
         world
     }
 
     fn tell(&mut self, peer: usize) {
+        self.told[peer] = self.boxes[peer].places;
         self.pool.balancer.catalog(id(NAMES[peer]), Some(&self.boxes[peer]), self.pool.now);
     }
 
@@ -198,7 +203,12 @@ impl World {
         // Where nobody is thought to be alive, what is known of the models does not count either.
         if let (Want::Model(wanted), true) = (assignment.want, assignment.why() != Why::LastResort) {
             let models = peer.models().unwrap();
-            assert!(models.get(wanted).unwrap().state.is_here(), "a request where its model is not");
+            let makes_it_load = models.swap.is_some_and(|swap| swap.step == Step::OnDemand && swap.model == wanted);
+            if makes_it_load && assignment.why() == Why::OnDemand {
+                self.may_load_on_demand(&assignment, models);
+            } else {
+                assert!(models.get(wanted).unwrap().state.is_here(), "a request where its model is not");
+            }
             let is_held = models.get(wanted).unwrap().is_held(self.pool.now);
             let closes = |swap: Swap| swap.closes(wanted) && !(swap.step == Step::Drain && is_held);
             assert!(!models.swap.is_some_and(closes), "a request to one that is on its way out");
@@ -217,6 +227,7 @@ impl World {
             self.goes(assignment);
         }
         let before = self.swaps();
+        let kept = self.kept();
         let ordered = self.pool.balancer.orders(now);
         for (peer, swap) in self.swaps() {
             let known = before.iter().find(|(other, _)| *other == peer).map(|(_, swap)| *swap);
@@ -229,6 +240,9 @@ impl World {
                 let wanted = Want::Model(order.model);
                 let at_it = |place: &&Assignment| place.peer() == order.peer && place.want == wanted;
                 assert_eq!(self.running.iter().filter(at_it).count(), 0, "{order:?} under an answer");
+                // One that was kept when its swap began may have become another's copy since.
+                let began = before.iter().any(|(peer, swap)| *peer == order.peer && swap.closes(order.model));
+                assert!(began || !kept.contains(&(order.peer, order.model)), "{order:?} of one that is kept");
             }
         }
         self.orders.extend(ordered);
@@ -247,13 +261,41 @@ impl World {
         self.models().filter_map(|(peer, models)| Some((peer, models.swap?))).collect()
     }
 
+    /// The copies that are kept, where no more are left than are to be.
+    fn kept(&self) -> Vec<(PeerId, ModelId)> {
+        let Pool { balancer, now, .. } = &self.pool;
+        let is_awake = |peer: PeerId| balancer.roster.get(peer).unwrap().health.standing(*now).is_awake();
+        let copies = |model: ModelId| {
+            let has_it = |(peer, models): &(PeerId, &Models)| {
+                is_awake(*peer) && models.get(model).is_some_and(|model| model.state.is_here())
+            };
+            self.models().filter(has_it).map(|(peer, _)| (peer, model)).collect::<Vec<_>>()
+        };
+        let pins = balancer.settings.loads.pins.iter().map(|(model, count)| (copies(*model), *count));
+        pins.filter(|(copies, count)| copies.len() <= usize::try_from(*count).unwrap())
+            .flat_map(|(copies, _)| copies)
+            .collect()
+    }
+
+    /// Only the box says what makes room, so that nobody else may be there unless there is a place for it.
+    fn may_load_on_demand(&self, assignment: &Assignment, models: &Models) {
+        let others = models.list.iter().filter(|model| Want::Model(model.id) != assignment.want);
+        let in_memory = others.clone().filter(|model| model.state.is_in_memory()).count();
+        let most = self.pool.balancer.roster.get(assignment.peer()).unwrap().spec.places;
+        let at = NAMES.iter().position(|name| id(name) == assignment.peer()).unwrap();
+        let is_free = self.told[at].or(most).is_some_and(|places| in_memory < usize::try_from(places).unwrap());
+        let busy = others.filter(|model| model.seat.inflight > 0).count();
+        assert!(is_free || in_memory == 0 || busy == 0, "a load beside others that have requests");
+    }
+
     /// Only an idle one makes room that nobody waits for, but where somebody is hungry.
     fn may_begin(&self, peer: PeerId, swap: Swap) {
         let waits =
             |wanted: ModelId| self.waiting.iter().filter(move |(_, model, _)| ModelId::of(MODELS[*model]) == wanted);
-        let Some(first) = waits(swap.model).map(|(.., since)| *since).min() else {
-            panic!("nobody waits for {swap:?}")
-        };
+        let loads = &self.pool.balancer.settings.loads;
+        let is_pinned = loads.pins.iter().any(|(model, _)| *model == swap.model);
+        let first = waits(swap.model).map(|(.., since)| *since).min();
+        assert!(first.is_some() || is_pinned || loads.preload.contains(&swap.model), "nobody wants {swap:?}");
         let Some((victim, why)) = swap.victim else { return };
         let models = self.models().find(|(known, _)| *known == peer).unwrap().1;
         match why {
@@ -263,7 +305,8 @@ impl World {
             }
             Departure::Hunger => {
                 let patience = self.pool.balancer.load_time(swap.model) * 3;
-                assert!(self.pool.now - first >= patience, "{swap:?} after {:?}", self.pool.now - first);
+                let is_hungry = first.is_some_and(|first| self.pool.now - first >= patience);
+                assert!(is_hungry || is_pinned, "{swap:?} at {:?}, waited for since {first:?}", self.pool.now);
             }
             Departure::Elsewise => panic!("{swap:?}"),
         }
@@ -306,6 +349,7 @@ impl World {
         for assignment in std::mem::take(&mut self.running) {
             self.pool.end(assignment, Outcome::Served);
         }
+        self.pool.balancer.configure(Settings::default());
         for _ in 0..3 {
             self.settle();
             self.pool.pass(Duration::from_secs(60));
@@ -324,6 +368,7 @@ fn report(name: &str) -> ModelReport {
     ModelReport {
         name: name.into(),
         aliases: Vec::new(),
+        may_load: true,
         state: ModelState::Unloaded,
         slots: Some(2),
         bytes: None,
@@ -331,10 +376,20 @@ fn report(name: &str) -> ModelReport {
     }
 }
 
+/// Mostly what requests ask for and no more; also models that are pinned or preloaded, and boxes that are told nothing.
+fn loads() -> impl Strategy<Value = Loads> {
+    let model = || (0..MODELS.len()).prop_map(|at| ModelId::of(MODELS[at]));
+    let pins = prop::collection::btree_map(model(), 1..3_u32, 0..3).prop_map(|pins| pins.into_iter().collect());
+    let unasked = (pins, prop::collection::vec(model(), 0..2));
+    let unasked = unasked.prop_map(|(pins, preload)| Loads { pins, preload, ..Loads::default() });
+    let on_demand = Loads { by: LoadBy::Request, ..Loads::default() };
+    prop_oneof![2 => Just(Loads::default()), 2 => unasked, 1 => Just(on_demand)]
+}
+
 proptest! {
     #[test]
-    fn nothing_swaps_under_an_answer_and_no_swap_hangs(events in events()) {
-        let mut world = World::new();
+    fn nothing_swaps_under_an_answer_and_no_swap_hangs(events in events(), loads in loads()) {
+        let mut world = World::new(loads);
         events.iter().for_each(|event| world.happen(event));
         world.end();
     }

@@ -142,6 +142,8 @@ mod tests {
             model: ModelId::of(name),
             name: name.into(),
             state,
+            may_load: true,
+            is_pinned: false,
             age: Duration::ZERO,
             load_time: None,
             failure: None,

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::balance::{Action, Answer, Order, PeerId, State, Status};
+use crate::balance::{Action, Answer, ModelId, Order, PeerId, State, Status};
 use crate::config;
 use crate::engine::{Answered, Call};
 use crate::upstream::health::check::{self, Interest, Runs};
@@ -92,6 +92,7 @@ impl Keeper {
         let first_round = async {
             all_first.recv().await;
             self.is_known.send_replace(true);
+            self.warn_of_unknown_models();
         };
         let those_who_come = async {
             // An error means that nobody is left who could change anything.
@@ -108,13 +109,21 @@ impl Keeper {
         tokio::join!(first_round, those_who_come);
     }
 
+    /// A name that no server lists may be a mistake, or that of a model that is still to come.
+    fn warn_of_unknown_models(&self) {
+        let config = &self.config;
+        for model in config.models_loaded.names().filter(|name| self.places.model(ModelId::of(name)).is_none()) {
+            log::warn!("pool {}: no server has {model}, which models_loaded names", config.name);
+        }
+    }
+
     /// Asks one server, until it is none of the pool's any more.
     async fn follow(self: Arc<Self>, peer: Arc<Peer>, interest: Interest, first: Option<mpsc::Sender<Infallible>>) {
         let mut changes = self.places.changes();
         let leaves = changes.wait_for(|peers| !peers.iter().any(|other| Arc::ptr_eq(other, &peer)));
         let asks = async {
             let mut first = first;
-            if matches!(interest, Interest::Models(_)) {
+            if matches!(interest, Interest::Models(_)) && !self.config.names_models(peer.config()) {
                 first = None;
                 self.meet(&peer).await;
             }
@@ -266,11 +275,12 @@ impl Keeper {
         self.places.asking(peer.id());
         let Keeper { config, .. } = self;
         let (check, runs) = check::check(peer.endpoint(), config.engine, config.timeouts, &mut history.known).await;
-        let has_models = models::tell(config, &self.places, peer, &runs, &history) || history.known.several.is_some();
-        let found = match &runs {
-            _ if has_models => Found::Models,
-            Runs::One => Found::OneModel,
-            Runs::Untold | Runs::Many(_) => Found::Nothing,
+        let runs_one = matches!(runs, Runs::One);
+        let has_models = models::tell(config, &self.places, peer, runs, &history) || history.known.several.is_some();
+        let found = match (has_models, runs_one) {
+            (true, _) => Found::Models,
+            (false, true) => Found::OneModel,
+            (false, false) => Found::Nothing,
         };
         if found != Found::Models && matches!(interest, Interest::Models(_)) {
             return found;

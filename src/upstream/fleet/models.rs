@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::balance::{Arrival, ChangeKind, Departure};
+use crate::balance::{Arrival, Catalog, ChangeKind, Departure};
 use crate::config;
 use crate::upstream::health::check::{self, Runs};
 use crate::upstream::health::history::History;
@@ -17,16 +17,17 @@ pub async fn ask(config: &config::Pool, places: &Arc<Places>, peer: &Arc<Peer>, 
         return;
     }
     let runs = check::models(peer.endpoint(), config.engine, config.timeouts, &mut history.known).await;
-    tell(config, places, peer, &runs, history);
+    tell(config, places, peer, runs, history);
 }
 
 /// Tells the balancer what a server runs. Says whether that are several models.
-pub fn tell(config: &config::Pool, places: &Arc<Places>, peer: &Arc<Peer>, runs: &Runs, history: &History) -> bool {
+pub fn tell(config: &config::Pool, places: &Arc<Places>, peer: &Arc<Peer>, runs: Runs, history: &History) -> bool {
     let catalog = match runs {
         Runs::Untold => return false,
         Runs::One => None,
-        Runs::Many(catalog) => Some(catalog),
+        Runs::Many(catalog) => Some(allowed(peer, catalog)),
     };
+    let catalog = catalog.as_ref();
     // Whoever waits for a model wants to know its template when it is there.
     peer.has_told(catalog.map(|_| history.known.inventory.templates()));
     for change in places.catalog(peer.id(), catalog) {
@@ -38,6 +39,14 @@ pub fn tell(config: &config::Pool, places: &Arc<Places>, peer: &Arc<Peer>, runs:
         }
     }
     catalog.is_some()
+}
+
+/// Of the models of a box those may be loaded that the configuration lets it load.
+fn allowed(peer: &Peer, mut catalog: Catalog) -> Catalog {
+    for model in &mut catalog.models {
+        model.may_load = std::iter::once(&model.name).chain(&model.aliases).any(|name| peer.may_load(name));
+    }
+    catalog
 }
 
 /// What has become of a model, behind its name; `word` is what its box says of a failure.

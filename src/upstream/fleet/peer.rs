@@ -92,6 +92,12 @@ impl Peer {
         self.has_models.load(Ordering::Relaxed)
     }
 
+    /// Whether a model of this name may be loaded there.
+    pub(super) fn may_load(&self, model: &str) -> bool {
+        let models = &self.config.models;
+        models.is_empty() || models.iter().any(|glob| glob.matches(model))
+    }
+
     /// The chat template of one of its models.
     pub fn template(&self, model: ModelId) -> Option<Arc<str>> {
         lock(&self.templates).get(&model).cloned()
@@ -115,7 +121,8 @@ impl Peer {
 
     /// What the balancer is told of it.
     pub(super) fn spec(&self) -> Spec {
-        Spec { weight: self.config.weight, tier: self.config.priority, max_inflight: self.config.max_inflight }
+        let config::Peer { weight, priority: tier, max_inflight, places, .. } = self.config;
+        Spec { weight, tier, max_inflight, places }
     }
 }
 

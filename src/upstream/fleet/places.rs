@@ -18,8 +18,8 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::balance::{
-    Answer, Assignment, Awaited, Balancer, Catalog, Change, Decision, HealthState, ModelId, ModelState, Order, Outcome,
-    PeerId, Reason, Refusal, Report, Request, Reuse, Settings, Sight, Status, Ticket, Why,
+    Answer, Assignment, Awaited, Balancer, Catalog, Change, Decision, HealthState, ModelId, ModelState, Obstacle,
+    Order, Outcome, PeerId, Reason, Refusal, Report, Request, Reuse, Settings, Sight, Status, Ticket, Why,
 };
 use crate::upstream::lock::lock;
 
@@ -236,11 +236,11 @@ impl Places {
         ledger.balancer.statuses(now).filter_map(standing).collect()
     }
 
-    /// Where a model does not load, each with what the box said of it.
-    pub fn failures(&self, model: ModelId) -> Vec<(Arc<Peer>, Option<Arc<str>>)> {
+    /// Where a model cannot be loaded, each with the reason.
+    pub fn obstacles(&self, model: ModelId) -> Vec<(Arc<Peer>, Obstacle)> {
         let ledger = lock(&self.ledger);
-        let failures = ledger.balancer.failures(model, self.now());
-        failures.into_iter().filter_map(|(peer, word)| Some((Arc::clone(ledger.known.get(&peer)?), word))).collect()
+        let all = ledger.balancer.obstacles(model, self.now()).into_iter();
+        all.filter_map(|(peer, obstacle)| Some((Arc::clone(ledger.known.get(&peer)?), obstacle))).collect()
     }
 
     /// Requests that wait.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::balance::{Awaited, HealthState, ModelId, ModelState, PeerId, Reason, Refusal, Request};
+use crate::balance::{Awaited, HealthState, LoadBy, ModelId, ModelState, Obstacle, PeerId, Reason, Refusal, Request};
 use crate::config::{self, DialectChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects};
@@ -77,7 +77,7 @@ pub enum ClaimError {
     #[error("no server of the pool can be reached")]
     Unreachable,
     /// Who says what of it.
-    #[error("the model does not load{0}")]
+    #[error("the model cannot be loaded{0}")]
     Unloadable(String),
 }
 
@@ -212,17 +212,19 @@ impl Pool {
     fn late(&self, reason: Reason, model: Option<ModelId>) -> ClaimError {
         match reason {
             Reason::Unreachable => ClaimError::Unreachable,
-            Reason::Unloadable => ClaimError::Unloadable(self.failures(model)),
+            Reason::Unloadable => ClaimError::Unloadable(self.obstacles(model)),
             Reason::Busy | Reason::QueueFull => ClaimError::Late { retry_after: self.lasting.places.retry_after() },
         }
     }
 
-    /// Where a model does not load, in words behind a sentence.
-    fn failures(&self, model: Option<ModelId>) -> String {
-        let failures = model.map(|model| self.lasting.places.failures(model)).unwrap_or_default();
-        let told = failures.iter().map(|(peer, word)| match word {
-            Some(word) => format!("{} ({word})", peer.name()),
-            None => peer.name().to_owned(),
+    /// Where a model cannot be loaded, in words behind a sentence.
+    fn obstacles(&self, model: Option<ModelId>) -> String {
+        let obstacles = model.map(|model| self.lasting.places.obstacles(model)).unwrap_or_default();
+        let told = obstacles.iter().map(|(peer, obstacle)| match obstacle {
+            Obstacle::Failed(Some(word)) => format!("{} ({word})", peer.name()),
+            Obstacle::Failed(None) => peer.name().to_owned(),
+            Obstacle::NotAllowed => format!("{} (it is none of the models that may be)", peer.name()),
+            Obstacle::Pinned => format!("{} (pinned models have every place)", peer.name()),
         });
         let told: Vec<_> = told.collect();
         if told.is_empty() { String::new() } else { format!(" at {}", told.join(", ")) }
@@ -297,9 +299,13 @@ impl Pool {
         }
     }
 
-    /// Whether it says which models its servers load. Where nobody may wait, not even for that, it does not, and they
-    /// load what they are asked for.
+    /// Whether it says which models its servers load. Else they load what they are asked for.
     pub fn loads_models(&self) -> bool {
+        self.places_by_model() && self.config.models_loaded.by == LoadBy::Order
+    }
+
+    /// Whether requests are placed by their models. Where nobody may wait, not even for a load, they are not.
+    pub fn places_by_model(&self) -> bool {
         self.has_models() && self.has_queue()
     }
 

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::balance::Settings;
-use crate::config::{self, Balancing};
+use crate::balance::{Loads, ModelId, Settings};
+use crate::config;
 use crate::upstream::health::check::{Interest, interest};
 use crate::upstream::lock::lock;
 
@@ -36,7 +36,7 @@ pub struct PoolState {
 impl PoolState {
     /// Nobody is asked and no name is looked up before `keep`.
     pub fn new(config: &Arc<config::Pool>) -> Self {
-        let places = Arc::new(Places::new(settings(&config.balancing)));
+        let places = Arc::new(Places::new(settings(config)));
         let members = Arc::new(Members::new(config, Arc::clone(&places)));
         let is_known = !matches!(interest(config), Interest::Health(_)) && config.entries().names.is_empty();
         Self { places, members, is_known: watch::Sender::new(is_known), keeping: Mutex::default() }
@@ -44,7 +44,7 @@ impl PoolState {
 
     /// Another configuration holds from here on.
     pub fn adopt(&self, config: &Arc<config::Pool>) -> Changes {
-        self.places.configure(settings(&config.balancing));
+        self.places.configure(settings(config));
         self.members.adopt(config)
     }
 
@@ -72,13 +72,22 @@ impl PoolState {
     }
 }
 
-fn settings(balancing: &Balancing) -> Settings {
+fn settings(config: &config::Pool) -> Settings {
+    let (balancing, loaded) = (&config.balancing, &config.models_loaded);
+    let id = |name: &String| ModelId::of(name);
     Settings {
         policy: balancing.policy,
         queue_max: balancing.queue.max,
         wait_max: Duration::from_millis(balancing.queue.timeout_ms),
         overtaken_max: balancing.queue.overtaken_max,
         patience: Duration::from_millis(balancing.queue.patience_ms),
+        loads: Loads {
+            by: loaded.by,
+            pins: loaded.pins.iter().map(|(name, copies)| (id(name), *copies)).collect(),
+            preload: loaded.preload.iter().map(id).collect(),
+            stay: loaded.stay_ms.map(Duration::from_millis),
+            patience: loaded.patience_ms.map(Duration::from_millis),
+        },
         ..Settings::default()
     }
 }

@@ -174,7 +174,15 @@ impl Tag {
 }
 
 fn named(name: &str, state: ModelState) -> ModelReport {
-    ModelReport { name: name.into(), aliases: Vec::new(), state, slots: None, bytes: None, failure: None }
+    ModelReport {
+        name: name.into(),
+        aliases: Vec::new(),
+        state,
+        may_load: true,
+        slots: None,
+        bytes: None,
+        failure: None,
+    }
 }
 
 #[cfg(test)]
