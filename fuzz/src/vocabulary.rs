@@ -103,7 +103,7 @@ pub fn of(dialect: &Dialect) -> Vec<String> {
         .cloned()
         .chain(call.fence.iter().map(|word| format!("```{word}\n")))
         .collect();
-    for payload in spec.payloads() {
+    for payload in spec.payload.iter() {
         markup_of(payload, &mut texts);
     }
     // Halves of markers are what a scan holds.

@@ -5,12 +5,14 @@ mod builtin;
 mod form;
 mod glob;
 pub mod prompt;
+mod several;
 mod spec;
 mod table;
 
 pub use builtin::{DialectError, Dialects};
 pub use form::{Form, Tagged, ValueMark};
 pub use glob::Glob;
+pub use several::Several;
 pub use spec::{
     Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Span, Spec, StartOfAnswer, TaggedSpec,
     Unmarked,
@@ -44,7 +46,7 @@ impl TryFrom<Spec> for Dialect {
     fn try_from(spec: Spec) -> Result<Self, DialectError> {
         let is_nameless = |payload| matches!(payload, &Payload::Arguments(_));
         let is_named = spec.call.header.is_some() && spec.call.bare.is_empty();
-        if !is_named && spec.payloads().any(is_nameless) {
+        if !is_named && spec.payload.iter().any(is_nameless) {
             return Err(DialectError::Nameless { dialect: spec.name });
         }
         let tables =

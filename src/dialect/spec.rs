@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::prompt::PromptSpec;
+use super::several::Several;
 
 /// One dialect, as its file says it.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,22 +18,16 @@ pub struct Spec {
     #[serde(default)]
     pub reasoning: Option<ReasoningSpec>,
     pub call: Call,
-    pub payload: Payload,
-    /// Other forms that stand in the same wrapper: the first bytes tell which it is.
-    #[serde(default)]
-    pub also: Vec<Payload>,
+    /// How a call is written inside, the family's own form first: where there are several, they stand in the same
+    /// wrapper, and the first bytes tell which it is.
+    pub payload: Several<Payload>,
     pub prompt: PromptSpec,
 }
 
 impl Spec {
-    /// Every form of a call's inside, the family's own first.
-    pub fn payloads(&self) -> impl Iterator<Item = &Payload> {
-        std::iter::once(&self.payload).chain(&self.also)
-    }
-
     /// What begins with `c` where no marker opens it, in any of its forms.
     pub fn unmarked(&self, c: char) -> Option<Unmarked> {
-        self.payloads().find_map(|payload| payload.unmarked(c))
+        self.payload.iter().find_map(|payload| payload.unmarked(c))
     }
 }
 

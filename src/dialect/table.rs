@@ -144,9 +144,9 @@ impl Tables {
     pub fn compile(spec: &Spec) -> Result<Self, MarkerError> {
         let unreasoned = Outside::compile(spec, None)?;
         let outside = Outside::compile(spec, spec.reasoning.as_ref())?;
-        let forms = spec.payloads().map(|payload| Form::compile(payload, &spec.call)).collect::<Result<_, _>>()?;
+        let forms = spec.payload.iter().map(|payload| Form::compile(payload, &spec.call)).collect::<Result<_, _>>()?;
         let (mut closers, mut quotes) = (Vec::new(), Vec::new());
-        for payload in spec.payloads() {
+        for payload in spec.payload.iter() {
             match payload {
                 Payload::Json(_) | Payload::Arguments(_) => {}
                 Payload::Tagged(tagged) => closers.push(tagged.close.clone()),
@@ -227,7 +227,7 @@ impl AfterCall {
             entry(&mut entries, FENCE).closes_fence = true;
         }
         let mut between = Between::default();
-        for payload in spec.payloads() {
+        for payload in spec.payload.iter() {
             between.add(payload);
         }
         let (texts, roles): (Vec<_>, Vec<_>) = entries.into_iter().unzip();

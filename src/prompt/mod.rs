@@ -110,10 +110,11 @@ fn write_arguments(dialect: &Dialect, form: &ArgumentsForm, arguments: &str, out
 
 /// The delimiter of strings in the dialect's literal.
 fn quote(dialect: &Dialect) -> &str {
-    match &dialect.spec().payload {
-        Payload::Literal(literal) => &literal.quote,
-        Payload::Json(_) | Payload::Tagged(_) | Payload::Arguments(_) => "\"",
-    }
+    let mut quotes = dialect.spec().payload.iter().filter_map(|payload| match payload {
+        Payload::Literal(literal) => Some(literal.quote.as_str()),
+        _ => None,
+    });
+    quotes.next().unwrap_or("\"")
 }
 
 #[cfg(test)]
