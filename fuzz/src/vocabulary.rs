@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use toolgate::dialect::{Dialect, Dialects, Payload};
+use toolgate::dialect::{Around, Dialect, Dialects, Payload};
 
 /// The built-in dialects, read once.
 static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| Dialects::builtin().iter().cloned().collect());
@@ -117,7 +117,11 @@ pub fn of(dialect: &Dialect) -> Vec<String> {
 /// The markup inside a call.
 fn markup_of(payload: &Payload, texts: &mut Vec<String>) {
     match payload {
-        Payload::Json(_) | Payload::Arguments(_) => {}
+        Payload::Json(_) => {}
+        Payload::Header(header) => {
+            texts.extend(header.literals().chain(header.arguments.iter().flat_map(Around::literals)).map(Into::into));
+            texts.push("get_weather".into());
+        }
         Payload::Tagged(tags) => {
             texts.extend(tags.name.iter().chain(&tags.key).chain([&tags.value_close, &tags.close]).cloned());
             let [[name, named], [key, keyed]] = [&tags.name, &tags.key];

@@ -4,7 +4,6 @@
 mod after_call;
 mod call;
 mod fence;
-mod header;
 mod lead;
 mod reasoning;
 mod text;

@@ -13,9 +13,7 @@ pub enum DialectError {
     Yaml(String),
     #[error("dialect `{dialect}`: {reason}")]
     Markers { dialect: String, reason: MarkerError },
-    #[error(
-        "dialect `{dialect}`: nothing names the tool: the payload `arguments` goes with `call.header` and without `call.bare`"
-    )]
+    #[error("dialect `{dialect}`: nothing names the tool: the payload `header` has no `name`")]
     Nameless { dialect: String },
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::scan::MarkerError;
 
-use super::spec::{Call, JsonSpec, LiteralSpec, Payload, TaggedSpec};
+use super::spec::{Around, Call, HeaderSpec, JsonSpec, LiteralSpec, Payload, TaggedSpec};
 use super::table::{Table, closers_of};
 
 /// How a call is written inside its markers.
@@ -14,7 +14,7 @@ pub enum Form {
     Json(Arc<JsonSpec>),
     Tagged(Arc<Tagged>),
     Literal(Arc<LiteralSpec>),
-    Arguments,
+    Header(Arc<Header>),
 }
 
 /// Parameters in tags, and the markers that stand in their values.
@@ -25,6 +25,30 @@ pub struct Tagged {
     pub value: Table<ValueMark>,
     /// What ends the parameters: their own closer and the wrappers'.
     pub closers: Vec<String>,
+}
+
+/// A name, perhaps an id, and one JSON value.
+#[derive(Debug)]
+pub struct Header {
+    pub spec: HeaderSpec,
+    /// Before the value.
+    pub table: Table<HeaderMark>,
+    /// What ends the value: its own closers, so many, and then the wrappers'.
+    pub closers: Vec<String>,
+    pub own_closers: usize,
+}
+
+/// What a marker before the value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeaderMark {
+    /// It tells a part of the header from another.
+    Part,
+    /// It stands before the value.
+    Value,
+    /// It is the value's own first letter.
+    Brace,
+    /// It opens or closes a call: no value follows.
+    Outside,
 }
 
 /// What markup that stands in a tagged parameter's value may be.
@@ -51,12 +75,32 @@ impl Form {
         Ok(match payload {
             Payload::Json(spec) => Self::Json(Arc::new(spec.clone())),
             Payload::Literal(spec) => Self::Literal(Arc::new(spec.clone())),
-            Payload::Arguments(_) => Self::Arguments,
+            Payload::Header(spec) => Self::Header(Arc::new(Header::compile(spec, call)?)),
             Payload::Tagged(spec) => {
                 let closers = std::iter::once(spec.close.as_str()).chain(closers_of(call)).map(Into::into).collect();
                 Self::Tagged(Arc::new(Tagged { value: value_table(spec, call)?, closers, spec: spec.clone() }))
             }
         })
+    }
+}
+
+impl Header {
+    fn compile(spec: &HeaderSpec, call: &Call) -> Result<Self, MarkerError> {
+        let own: Vec<String> = spec.arguments.iter().flat_map(Around::closers).map(Into::into).collect();
+        let (own_closers, mut closers) = (own.len(), own);
+        closers.extend(closers_of(call).filter(|closer| !closer.is_empty()).map(Into::into));
+        let before = spec.arguments.iter().flat_map(|around| around.0.iter()).map(String::as_str);
+        let outside = call.open.iter().map(String::as_str).chain(closers_of(call));
+        let parts = spec.literals().map(|text| (text, HeaderMark::Part));
+        let all = parts.chain(before.map(|text| (text, HeaderMark::Value))).chain([("{", HeaderMark::Brace)]);
+        let mut entries: Vec<(String, HeaderMark)> = Vec::new();
+        for (text, mark) in all.chain(outside.map(|text| (text, HeaderMark::Outside))) {
+            // What a text means here goes before what it means outside.
+            if !text.is_empty() && entries.iter().all(|(known, _)| known != text) {
+                entries.push((text.into(), mark));
+            }
+        }
+        Ok(Self { spec: spec.clone(), table: Table::new(entries)?, closers, own_closers })
     }
 }
 

@@ -10,14 +10,14 @@ mod spec;
 mod table;
 
 pub use builtin::{DialectError, Dialects};
-pub use form::{Form, Tagged, ValueMark};
+pub use form::{Form, Header, HeaderMark, Tagged, ValueMark};
 pub use glob::Glob;
 pub use several::Several;
 pub use spec::{
-    Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Span, Spec, StartOfAnswer, TaggedSpec,
+    Around, Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec,
     Unmarked,
 };
-pub use table::{AfterCall, Between, Edge, Header, HeaderMark, Opener, Outside, Role, Table, Tables};
+pub use table::{AfterCall, Between, Edge, Opener, Outside, Role, Table, Tables};
 
 /// A compiled dialect.
 #[derive(Debug)]
@@ -44,9 +44,8 @@ impl Dialect {
 impl TryFrom<Spec> for Dialect {
     type Error = DialectError;
     fn try_from(spec: Spec) -> Result<Self, DialectError> {
-        let is_nameless = |payload| matches!(payload, &Payload::Arguments(_));
-        let is_named = spec.call.header.is_some() && spec.call.bare.is_empty();
-        if !is_named && spec.payload.iter().any(is_nameless) {
+        let is_nameless = |payload: &Payload| matches!(payload, Payload::Header(header) if header.name.is_none());
+        if spec.payload.iter().any(is_nameless) {
             return Err(DialectError::Nameless { dialect: spec.name });
         }
         let tables =

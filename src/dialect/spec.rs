@@ -72,9 +72,6 @@ pub struct Call {
     /// Openers, each of which starts a payload.
     #[serde(default)]
     pub open: Vec<String>,
-    /// What stands between an opener and the payload, and names the call.
-    #[serde(default)]
-    pub header: Option<HeaderSpec>,
     /// Openers that count as the payload's own first bytes: a missing wrapper, or JSON that opens itself.
     /// Whitespace in one stands for any whitespace, none included.
     #[serde(default)]
@@ -94,43 +91,6 @@ pub struct Call {
     pub end_tokens: Vec<String>,
 }
 
-/// A call's header: text between its opener and its payload.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HeaderSpec {
-    /// What ends it: the payload follows.
-    pub end: Vec<String>,
-    /// Where the tool's name stands in it.
-    #[serde(default)]
-    pub name: Span,
-    /// Where the call's own id stands in it.
-    #[serde(default)]
-    pub id: Option<Span>,
-}
-
-/// A part of a header.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Span {
-    /// It begins behind the first of these that occurs; without any, where the header does.
-    #[serde(default)]
-    pub after: Vec<String>,
-    /// It ends before whichever of these comes first, or with the header.
-    #[serde(default)]
-    pub until: Vec<String>,
-}
-
-impl Span {
-    /// This part of `header`, trimmed. `None` when what should stand before it does not, or nothing stands there.
-    pub fn of<'a>(&self, header: &'a str) -> Option<&'a str> {
-        let behind = |after: &String| header.split_once(after.as_str()).map(|(_, behind)| behind);
-        let part = if self.after.is_empty() { header } else { self.after.iter().find_map(behind)? };
-        let end = self.until.iter().filter_map(|until| part.find(until.as_str())).min();
-        let part = part.get(..end.unwrap_or(part.len())).unwrap_or_default().trim();
-        (!part.is_empty()).then_some(part)
-    }
-}
-
 /// How an answer may begin with a payload.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
@@ -148,7 +108,7 @@ pub enum Payload {
     Json(JsonSpec),
     Tagged(TaggedSpec),
     Literal(LiteralSpec),
-    Arguments(ArgumentsSpec),
+    Header(HeaderSpec),
 }
 
 /// What a payload can begin with where no marker opens it.
@@ -211,7 +171,61 @@ pub struct LiteralSpec {
     pub quote: String,
 }
 
-/// A JSON object that is the arguments. The call's header names the tool.
+/// A name, perhaps an id, and one JSON value. What stands before the value is its header.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ArgumentsSpec {}
+pub struct HeaderSpec {
+    /// Before and after the name. Absent, something outside has named the call.
+    #[serde(default)]
+    pub name: Option<Around>,
+    /// Before and after the call's own id, which may be the same text.
+    #[serde(default)]
+    pub id: Option<Around>,
+    /// Before and after the value.
+    #[serde(default)]
+    pub arguments: Option<Around>,
+}
+
+/// What stands before a text, and what after it. Nothing before it is where the header begins, nothing after it is where
+/// the next literal does.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Around(pub Several<String>, pub Several<String>);
+
+impl HeaderSpec {
+    /// The name that a header has, if all that stands around it does.
+    pub fn name_in<'h>(&self, header: &'h str) -> Option<&'h str> {
+        self.part(self.name.as_ref()?, header)
+    }
+
+    /// The call's own id that a header has.
+    pub fn id_in<'h>(&self, header: &'h str) -> Option<&'h str> {
+        self.part(self.id.as_ref()?, header)
+    }
+
+    /// The texts that tell the parts of a header from each other.
+    pub fn literals(&self) -> impl Iterator<Item = &str> + Clone {
+        self.name.iter().chain(&self.id).flat_map(Around::literals)
+    }
+
+    fn part<'h>(&self, around: &Around, header: &'h str) -> Option<&'h str> {
+        let behind = |before: &String| header.split_once(before.as_str()).map(|(_, behind)| behind);
+        let part = around.0.iter().find_map(behind)?;
+        let end = around.1.iter().filter(|after| !after.is_empty()).filter_map(|after| part.find(after.as_str())).min();
+        let next = || self.literals().filter_map(|literal| part.find(literal)).min().unwrap_or(part.len());
+        let end = end.or_else(|| around.1.iter().any(String::is_empty).then(next))?;
+        let part = part.get(..end).unwrap_or_default().trim();
+        (!part.is_empty()).then_some(part)
+    }
+}
+
+impl Around {
+    /// Both sides, as far as something stands there.
+    pub fn literals(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.iter().chain(self.1.iter()).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// What stands after it, as far as something does.
+    pub fn closers(&self) -> impl Iterator<Item = &str> + Clone {
+        self.1.iter().map(String::as_str).filter(|text| !text.is_empty())
+    }
+}

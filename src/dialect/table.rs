@@ -7,14 +7,14 @@
 //! | in text behind a call that was left open | the same, and closers |
 //! | right after a call | the same; the text there begins with one of them or is text |
 //! | in reasoning | its closers and openers; openers of calls where a call ends it |
-//! | in a call's header | what ends it; openers, which show that it is none |
+//! | in a call's header | what stands around name and id; what begins the arguments; openers and closers |
 //! | in a tagged value | whatever may end it |
 
 use crate::json::repair::Behind;
 use crate::scan::{Anchored, FirstBytes, MarkerError, Markers, hidden};
 
 use super::form::Form;
-use super::spec::{Call, CallInReasoning, HeaderSpec, Payload, ReasoningSpec, Spec};
+use super::spec::{Around, Call, CallInReasoning, Payload, ReasoningSpec, Spec};
 
 /// Markers, and what each means.
 #[derive(Debug)]
@@ -76,8 +76,6 @@ pub struct Tables {
     pub unreasoned: Outside,
     /// Inside reasoning.
     pub reasoning: Table<Role>,
-    /// Inside a call's header, where the dialect has one.
-    pub header: Option<Header>,
     /// Every form of a call's inside, the family's own first.
     pub forms: Vec<Form>,
     /// The words of each bare opener, between which any whitespace may stand. The first is a marker.
@@ -90,22 +88,6 @@ pub struct Tables {
     pub arguments: FirstBytes,
     /// What may stand behind arguments: closers, another call, the fence around one, the answer's end.
     pub behind: Behind,
-}
-
-/// A call's header, and the markers in it.
-#[derive(Debug)]
-pub struct Header {
-    pub spec: HeaderSpec,
-    pub table: Table<HeaderMark>,
-}
-
-/// What a marker in a header is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeaderMark {
-    /// The payload follows.
-    End,
-    /// Another call begins: what stood before it was no header.
-    Opener,
 }
 
 /// The positions outside calls and reasoning.
@@ -148,7 +130,10 @@ impl Tables {
         let (mut closers, mut quotes) = (Vec::new(), Vec::new());
         for payload in spec.payload.iter() {
             match payload {
-                Payload::Json(_) | Payload::Arguments(_) => {}
+                Payload::Json(_) => {}
+                Payload::Header(header) => {
+                    closers.extend(header.arguments.iter().flat_map(Around::closers).map(Into::into))
+                }
                 Payload::Tagged(tagged) => closers.push(tagged.close.clone()),
                 Payload::Literal(literal) => quotes.push(literal.quote.clone()),
             }
@@ -165,7 +150,6 @@ impl Tables {
             outside,
             unreasoned,
             reasoning: reasoning(spec)?,
-            header: spec.call.header.as_ref().map(|header| Header::compile(header, &spec.call)).transpose()?,
             forms,
             bare: bare(&spec.call),
             wrapper_closers,
@@ -173,15 +157,6 @@ impl Tables {
             arguments,
             behind,
         })
-    }
-}
-
-impl Header {
-    fn compile(spec: &HeaderSpec, call: &Call) -> Result<Self, MarkerError> {
-        let mut entries: Vec<_> = spec.end.iter().map(|end| (end.clone(), HeaderMark::End)).collect();
-        let openers = call.open.iter().filter(|open| !spec.end.contains(open));
-        entries.extend(openers.map(|open| (open.clone(), HeaderMark::Opener)));
-        Ok(Self { spec: spec.clone(), table: Table::new(entries)? })
     }
 }
 

@@ -58,12 +58,14 @@ impl Tools {
     }
 
     /// The place of the tool that a written name leads to: its own, or a contaminated one
-    /// (`functions.NAME`, `NAME<|channel|>commentary`, `NAME.NAME`, `SPACE:NAME`) that leads to exactly one tool.
+    /// (`functions.NAME`, `NAME<|channel|>commentary`, `NAME.NAME`, `SPACE:NAME`, `NAME:7`) that leads to exactly one
+    /// tool.
     pub fn resolve(&self, written: &str) -> Option<usize> {
         if let Some(&place) = self.by_name.get(written) {
             return Some(place);
         }
         let name = written.split_once("<|channel|>").map_or(written, |(name, _)| name.trim_end());
+        let name = unnumbered(name);
         let bare = name.strip_prefix("functions.").unwrap_or(name);
         let last = name.rsplit_once(':').map_or(name, |(_, last)| last);
         let names = [name, bare, last].into_iter().flat_map(|n| [Some(n), undoubled(n)]).flatten();
@@ -71,6 +73,12 @@ impl Tools {
         let first = places.next()?;
         places.all(|other| other == first).then_some(first)
     }
+}
+
+/// `NAME` of `NAME:7`.
+fn unnumbered(name: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.rsplit_once(':').filter(|(_, number)| is_number(number)).map_or(name, |(name, _)| name)
 }
 
 /// `NAME` of `NAME.NAME`.

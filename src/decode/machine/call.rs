@@ -1,10 +1,9 @@
 //! A call from its opener to its end: kept, committed, complete, or none after all.
 
-use super::header::Header;
 use super::lead::{Lead, Step};
 use super::reasoning::Thought;
 use super::{Decoder, Origin, Pending, Stage, State, context, to_u64};
-use crate::decode::call::{Call, Named, Patience, Verdict, Wrapped, within};
+use crate::decode::call::{Call, Patience, Verdict, Wrapped, within};
 use crate::decode::outside::Awaited;
 use crate::decode::payload::Payload;
 use crate::decode::{Calls, Event};
@@ -68,9 +67,7 @@ impl Decoder {
                 Step::More | Step::Other => return (read, self.reject(sink)),
                 Step::Over(payload_at) => {
                     let own = pending.raw.split_off(payload_at);
-                    if !self.end_lead() {
-                        return (read, self.reject(sink).map(|again| again + &own));
-                    }
+                    pending.lead = Lead::Over;
                     if own.is_empty() {
                         return (read, None);
                     }
@@ -81,24 +78,6 @@ impl Decoder {
             }
         }
         (text.len(), None)
-    }
-
-    /// What stood before the payload is whole, or a header follows it. `false` when that names no tool.
-    fn end_lead(&mut self) -> bool {
-        let State::Call(pending) = &mut self.state else { return false };
-        let lead = std::mem::replace(&mut pending.lead, Lead::Over);
-        match (lead, &self.settings.dialect.tables().header) {
-            (Lead::Again(_), Some(_)) => pending.lead = Lead::Header(Header::new(pending.raw.len())),
-            (Lead::Header(header), Some(table)) => {
-                let cx = context(&self.settings, &self.limits, Patience::Mend, pending.wrapped);
-                if header.name(&pending.raw, table, &cx, &mut pending.call) == Named::Nothing {
-                    return false;
-                }
-                pending.payload = Payload::new(&self.settings.dialect, &pending.call);
-            }
-            _ => {}
-        }
-        true
     }
 
     /// Reads `text` if a call's arguments go on in it and nothing has to be decided: most of a long call.

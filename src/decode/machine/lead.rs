@@ -1,11 +1,10 @@
 //! What stands between a call's first marker and its payload: an opener that is repeated, the words of one that is
-//! spread over whitespace, the line of a fence, a header.
+//! spread over whitespace, the line of a fence.
 //! Keeps no text; the decoder has it.
 
 use crate::dialect::{Dialect, Opener};
 
 use super::fence::Info;
-use super::header::Header;
 use crate::decode::expect::{Expect, Expected};
 
 /// What of an opener is still to be read.
@@ -15,8 +14,6 @@ pub(super) enum Lead {
     Over,
     /// A wrapper's opener may be repeated: any number of them is one.
     Again(Expect),
-    /// The call's header.
-    Header(Header),
     /// The rest of a fence's first line.
     Fence(Info),
     /// The words of a bare opener, with any whitespace between them. `payload_at` is where the payload begins.
@@ -65,10 +62,6 @@ impl Lead {
         let call = &dialect.spec().call;
         match self {
             Self::Over => Step::Over(read),
-            Self::Header(header) => match &dialect.tables().header {
-                Some(table) => header.push(c, read, table),
-                None => Step::Over(read),
-            },
             Self::Again(expect) => match expect.push(c, call.open.iter().map(String::as_str)) {
                 Expected::More | Expected::Found(_) => Step::More,
                 Expected::Other => Step::Over(read - expect.take().len()),

@@ -1,7 +1,7 @@
 //! How a call is written inside its markers: one resumable reader for each form.
 //! The set is closed; a format that fits none of them is a new variant with its tests.
 
-mod arguments;
+mod header;
 mod json;
 mod literal;
 mod tagged;
@@ -19,7 +19,7 @@ pub(super) enum Payload {
     Json(json::Reader),
     Tagged(tagged::Reader),
     Literal(literal::Reader),
-    Arguments(arguments::Reader),
+    Header(header::Reader),
     /// Several that the dialect knows, side by side, each with what it makes of the call: the bytes lead to one.
     Several(Vec<(Self, Call)>),
 }
@@ -38,7 +38,7 @@ impl Payload {
             Form::Json(spec) => Self::Json(json::Reader::new(Arc::clone(spec), call)),
             Form::Tagged(form) => Self::Tagged(tagged::Reader::new(Arc::clone(form), call)),
             Form::Literal(spec) => Self::Literal(literal::Reader::new(Arc::clone(spec), call)),
-            Form::Arguments => Self::Arguments(arguments::Reader::new(call)),
+            Form::Header(form) => Self::Header(header::Reader::new(Arc::clone(form), call)),
         }
     }
 
@@ -77,7 +77,7 @@ impl Payload {
             Self::Json(reader) => reader.push(text, cx, call),
             Self::Tagged(reader) => reader.push(text, cx, call),
             Self::Literal(reader) => reader.push(text, cx, call),
-            Self::Arguments(reader) => reader.push(text, cx, call),
+            Self::Header(reader) => reader.push(text, cx, call),
             Self::Several(_) => self.push_several(text, cx, call),
         }
     }
@@ -88,7 +88,7 @@ impl Payload {
             Self::Json(reader) => reader.skim(text, dialect, out),
             Self::Tagged(reader) => reader.skim(text),
             Self::Literal(reader) => reader.skim(text, dialect, out),
-            Self::Arguments(reader) => reader.skim(text, dialect, out),
+            Self::Header(reader) => reader.skim(text, dialect, out),
             Self::Several(_) => Skimmed::No,
         }
     }
@@ -99,7 +99,7 @@ impl Payload {
             Self::Json(reader) => reader.finish(ended, cx, call),
             Self::Tagged(reader) => reader.finish(ended, cx, call),
             Self::Literal(reader) => reader.finish(ended, cx, call),
-            Self::Arguments(reader) => reader.finish(ended, cx, call),
+            Self::Header(reader) => reader.finish(ended, cx, call),
             // So little was read that it is no call in any form.
             Self::Several(_) => Completion::Cut,
         }
@@ -111,7 +111,7 @@ impl Payload {
             Self::Json(reader) => reader.close(cx, call),
             Self::Tagged(reader) => reader.close(cx, call),
             // Everything that it reads has a place in the arguments.
-            Self::Literal(_) | Self::Arguments(_) | Self::Several(_) => {}
+            Self::Literal(_) | Self::Header(_) | Self::Several(_) => {}
         }
     }
 
@@ -121,7 +121,7 @@ impl Payload {
             Self::Json(reader) => reader.held(),
             Self::Tagged(reader) => reader.held(),
             Self::Literal(reader) => reader.held(),
-            Self::Arguments(reader) => reader.held(),
+            Self::Header(reader) => reader.held(),
             Self::Several(_) => 0,
         }
     }
