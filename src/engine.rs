@@ -87,11 +87,28 @@ pub struct Metrics {
     pub pause: Duration,
 }
 
+/// A member of a request's body.
+#[derive(Debug)]
+pub struct Member {
+    pub key: &'static str,
+    /// As JSON.
+    pub value: &'static str,
+}
+
 /// Members of a request's body, by what is done with its tools.
 #[derive(Debug)]
 pub struct Needs {
-    pub inject: &'static [(&'static str, &'static str)],
-    pub parse: &'static [(&'static str, &'static str)],
+    pub inject: &'static [Member],
+    /// None where its template writes tools only if it also reads the calls.
+    pub parse: Option<Parse>,
+}
+
+/// What it takes that the server's own template writes the tools, and its own reader of calls stays off.
+#[derive(Debug)]
+pub struct Parse {
+    pub members: &'static [Member],
+    /// Members that a request may not have beside tools. One that has goes up as if its tools were injected.
+    pub never_beside: &'static [&'static str],
 }
 
 /// A server that speaks OpenAI's API and of which nothing else is known.
@@ -103,7 +120,7 @@ const OPENAI: Row = Row {
     signature: None,
     models: None,
     metrics: None,
-    needs: Needs { inject: &[], parse: &[] },
+    needs: Needs { inject: &[], parse: Some(Parse { members: &[], never_beside: &[] }) },
     keeps_streams: false,
     tells_progress: false,
     misses_leavers: false,
@@ -124,9 +141,8 @@ const LLAMA_CPP: Row = Row {
         pause: Duration::from_secs(2),
     }),
     needs: Needs {
-        // Its own split of reasoning from content would hide a call that the model makes while it thinks.
-        inject: &[("reasoning_format", "\"none\"")],
-        parse: &[],
+        inject: &[RAW_REASONING],
+        parse: Some(Parse { members: &[NO_CHOICE, RAW_REASONING], never_beside: &["logprobs"] }),
     },
     keeps_streams: true,
     tells_progress: true,
@@ -156,8 +172,7 @@ const VLLM: Row = Row {
     }),
     needs: Needs {
         inject: &[SPECIAL_TOKENS],
-        // With its own parser on, the text would be gone.
-        parse: &[SPECIAL_TOKENS, ("tool_choice", "\"none\"")],
+        parse: Some(Parse { members: &[SPECIAL_TOKENS, NO_CHOICE], never_beside: &[] }),
     },
     ..OPENAI
 };
@@ -170,14 +185,27 @@ const SGLANG: Row = Row {
         gauges: &["sglang:num_running_reqs", "sglang:num_queue_reqs"],
         pause: Duration::ZERO,
     }),
-    needs: Needs { inject: &[SPECIAL_TOKENS], parse: &[SPECIAL_TOKENS] },
+    // A choice of `none` takes the tools out of its prompt; with any other its own reader may be on.
+    needs: Needs { inject: &[SPECIAL_TOKENS], parse: None },
     ..OPENAI
 };
 
-const OLLAMA: Row = Row { name: "ollama", health: Some("/api/version"), models: Some(&models::OLLAMA), ..OPENAI };
+const OLLAMA: Row = Row {
+    name: "ollama",
+    health: Some("/api/version"),
+    models: Some(&models::OLLAMA),
+    // It knows no choice: with tools its own reader is on.
+    needs: Needs { inject: &[], parse: None },
+    ..OPENAI
+};
 
 /// Markers are special tokens, which these strip by default.
-const SPECIAL_TOKENS: (&str, &str) = ("skip_special_tokens", "false");
+const SPECIAL_TOKENS: Member = Member { key: "skip_special_tokens", value: "false" };
+/// Its own split of reasoning from content would hide a call that the model makes while it thinks. Content begins with
+/// the marker of a thought that the prompt has opened, then.
+const RAW_REASONING: Member = Member { key: "reasoning_format", value: "\"none\"" };
+/// The tools stay in the prompt, and the server's own reader of calls is off: with it on, their text would be gone.
+const NO_CHOICE: Member = Member { key: "tool_choice", value: "\"none\"" };
 
 impl Engine {
     /// In the order in which people are told of them.
@@ -203,11 +231,20 @@ impl Engine {
 
 impl Needs {
     /// The members that a body gets.
-    pub const fn of(&self, mode: ToolsMode) -> &'static [(&'static str, &'static str)] {
+    pub fn of(&self, mode: ToolsMode) -> &'static [Member] {
         match mode {
             ToolsMode::Inject => self.inject,
-            ToolsMode::Parse => self.parse,
+            ToolsMode::Parse => self.parse.as_ref().map_or(&[], |parse| parse.members),
             ToolsMode::Native => &[],
+        }
+    }
+
+    /// What can be done with the tools of a request where `mode` is wanted; `says` tells whether it has a member.
+    pub fn possible(&self, mode: ToolsMode, says: impl Fn(&str) -> bool) -> ToolsMode {
+        match (mode, &self.parse) {
+            (ToolsMode::Parse, None) => ToolsMode::Inject,
+            (ToolsMode::Parse, Some(parse)) if parse.never_beside.iter().any(|key| says(key)) => ToolsMode::Inject,
+            (mode, _) => mode,
         }
     }
 }
@@ -225,13 +262,16 @@ pub enum ToolsMode {
     /// They go into the prompt; the answer's text is read.
     #[default]
     Inject,
-    /// They stay in the body for the server's own template; the answer's text is read.
+    /// They stay in the body for the server's own template, which writes them; the answer's text is read.
     Parse,
     /// They stay in the body; nothing is read.
     Native,
 }
 
 impl ToolsMode {
+    /// In the order in which people are told of them.
+    pub const ALL: [Self; 3] = [Self::Inject, Self::Parse, Self::Native];
+
     /// Its name in the configuration and in logs.
     pub const fn name(self) -> &'static str {
         match self {
@@ -256,7 +296,7 @@ mod tests {
             assert!(pages.iter().flatten().all(|path| path.starts_with('/')), "{row:?}");
             // What is read beside a health check, and what a health check says, is for those that have one.
             assert!(row.health.is_some() || (row.loading.is_none() && pages.iter().all(Option::is_none)), "{row:?}");
-            for (key, value) in [ToolsMode::Inject, ToolsMode::Parse].into_iter().flat_map(|mode| row.needs.of(mode)) {
+            for Member { key, value } in ToolsMode::ALL.into_iter().flat_map(|mode| row.needs.of(mode)) {
                 assert!(serde_json::from_str::<serde_json::Value>(value).is_ok(), "{}: {key}", row.name);
             }
         }

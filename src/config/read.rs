@@ -308,6 +308,13 @@ impl Reader<'_> {
             }
             *choice = Chats::Off;
         }
+        let parses: fn(Engine) -> bool = |engine| engine.row().needs.parse.is_some();
+        if let Some(node) = fields.find("tools").filter(|_| pool.tools == ToolsChoice::Parse && !parses(pool.engine)) {
+            let able: Vec<_> = Engine::ALL.into_iter().filter(|engine| parses(*engine)).map(Engine::name).collect();
+            let what = format!("tools: parse is for {}", able.join(", "));
+            let hint = "inject, or native where the server reads the calls: it writes tools only if it reads them too";
+            self.mistake(node.place, what, hint);
+        }
     }
 
     fn dialect(&mut self, node: &Node, dialects: &Dialects) -> DialectChoice {

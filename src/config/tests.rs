@@ -358,6 +358,7 @@ t.yaml:1:73: stay_ms where no server is told what to load (with `swaps: false` s
     ("pools: [{name: a, peers: http://h, queue: {max: 0}, models_loaded: {pin: {x: 1}}}]", "t.yaml:1:74: pin where no server is told what to load (with `queue: {max: 0}` servers load what they are asked for)"),
     ("pools: [{name: a, peers: http://h, assemble: true}]", "t.yaml:1:46: unknown assemble policy `true` (known: tools, all, off)"),
     ("pools: [{name: a, peers: http://h, engine: vllm, assemble: all}]", "t.yaml:1:60: assemble is for llama.cpp, llama-swap (other servers notice when a client leaves)"),
+    ("pools: [{name: a, peers: http://h, engine: sglang, tools: parse}]", "t.yaml:1:59: tools: parse is for llama.cpp, llama-swap, vllm, openai (inject, or native where the server reads the calls: it writes tools only if it reads them too)"),
     ("pools: [{name: a, peers: http://h, engine: vllm, progress: tools}]", "t.yaml:1:60: progress is for llama.cpp, llama-swap (other servers do not tell how far they are)"),
     ("pools: [{name: a, peers: http://h, timeouts: {connect_ms: 5s, idle_ms: 0, total: 1}}]", "\
 t.yaml:1:59: connect_ms is a whole number, not `5s` (from 1 to 86400000; the unit stands in the key)

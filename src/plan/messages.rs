@@ -18,12 +18,12 @@ pub(super) struct TooLong;
 
 /// The messages as a model sees them that knows tools only as text. `None` when one that must be written anew is of a
 /// wrong shape.
-pub(super) fn as_text(
-    messages: &[Message<'_>],
+pub(super) fn as_text<'a>(
+    messages: &'a [Message<'a>],
     offer: &Offer<'_>,
-    dialect: &Dialect,
+    dialect: &'a Dialect,
     limits: &Limits,
-) -> Result<Option<String>, TooLong> {
+) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
     let spec = &dialect.spec().prompt;
     let bytes_max = limits.request_body_bytes_max;
     let messages = history::in_order(messages);
@@ -35,25 +35,37 @@ pub(super) fn as_text(
     if !offer.tools.is_empty() {
         let tools = offer.tools.iter().map(|offered| offered.written);
         let tools = prompt::tools(dialect, tools, bytes_max).ok_or(TooLong)?;
-        let wish = Wish { choice: &offer.choice, among: &offer.allowed, calls: offer.calls };
-        let wish = prompt::wish(dialect, wish);
-        if begin(&mut turns, tools, spec.place, &spec.gap).and_then(|()| end(&mut turns, wish)).is_none() {
+        if begin(&mut turns, tools, spec.place, &spec.gap)
+            .and_then(|()| end(&mut turns, wish(offer, dialect)))
+            .is_none()
+        {
             return Ok(None);
         }
     }
-    Ok(Some(list(&turns)))
+    Ok(Some(turns))
 }
 
-/// The messages as the server's own template may have them: with past arguments that parse, and results in the order of
-/// their calls. `None` when they are so already.
-pub(super) fn for_template(messages: &[Message<'_>], limits: &Limits) -> Option<String> {
+/// The messages as the server's own template may have them, which writes the tools: with past arguments that parse, and
+/// results in the order of their calls. `None` when one that must be written anew is of a wrong shape.
+pub(super) fn for_template<'a>(
+    messages: &'a [Message<'a>],
+    offer: &Offer<'_>,
+    dialect: &Dialect,
+    limits: &Limits,
+) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
     let turns = history::in_order(messages).into_iter().map(|m| history::mended(m, limits.depth_max));
-    let turns: Vec<_> = turns.collect();
-    let is_as_sent = turns.iter().zip(messages).all(|(turn, sent)| turn.is_as_sent(sent));
-    (!is_as_sent).then(|| list(&turns))
+    let mut turns: Vec<_> = turns.collect();
+    let is_offered = !offer.tools.is_empty();
+    Ok((!is_offered || end(&mut turns, wish(offer, dialect)).is_some()).then_some(turns))
 }
 
-fn list(turns: &[Turn<'_>]) -> String {
+/// Whether these are the messages, and nothing of them changes.
+pub(super) fn are_as_sent(turns: &[Turn<'_>], messages: &[Message<'_>]) -> bool {
+    turns.len() == messages.len() && turns.iter().zip(messages).all(|(turn, sent)| turn.is_as_sent(sent))
+}
+
+/// The messages as JSON.
+pub(super) fn list(turns: &[Turn<'_>]) -> String {
     let mut out = String::new();
     for (at, turn) in turns.iter().enumerate() {
         out.push(if at == 0 { '[' } else { ',' });
@@ -61,6 +73,11 @@ fn list(turns: &[Turn<'_>]) -> String {
     }
     out.push(']');
     out
+}
+
+/// What is to be said of the next answer.
+fn wish(offer: &Offer<'_>, dialect: &Dialect) -> String {
+    prompt::wish(dialect, Wish { choice: &offer.choice, among: &offer.allowed, calls: offer.calls })
 }
 
 /// Puts the tools' text into its place. That depends on the conversation's first messages alone, since more come with

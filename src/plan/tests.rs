@@ -179,11 +179,15 @@ fn what_an_engine_needs() {
         Ok(Rewritten::Body { bytes, .. }) => String::from_utf8(bytes.to_vec()).unwrap(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(parse(LlamaCpp), body);
-    assert_eq!(parse(Ollama), body);
-    let skipping = body.replace(r#"tokens":true"#, r#"tokens":false"#);
-    assert_eq!(parse(Sglang), skipping);
-    assert_eq!(parse(Vllm), skipping.replace(r#""tool_choice":"auto""#, r#""tool_choice":"none""#));
+    let unread = body.replace(r#""tool_choice":"auto""#, r#""tool_choice":"none""#);
+    assert_eq!(parse(LlamaCpp), unread.replace(r#"reasoning_format":"auto"#, r#"reasoning_format":"none"#));
+    assert_eq!(parse(LlamaSwap), parse(LlamaCpp));
+    assert_eq!(parse(Vllm), unread.replace(r#"tokens":true"#, r#"tokens":false"#));
+    assert_eq!(parse(OpenAi), body);
+    // Where no template writes tools without its server's reading the calls, they are injected.
+    for engine in [Sglang, Ollama] {
+        assert!(!parse(engine).contains(r#""tools""#), "{engine:?}");
+    }
     let plain = format!(r#"{{"messages":[{{"role":"user"}}],"tools":{TOOLS}}}"#);
     let Ok(Rewritten::Body { bytes, .. }) = rewritten(&plain, &policy("hermes", Inject, LlamaCpp)) else { panic!() };
     assert!(bytes.ends_with(br#","reasoning_format":"none"}"#));
@@ -225,6 +229,51 @@ fn choices() {
         heads.push(turns[0].clone());
     }
     assert!(heads.iter().all(|head| *head == heads[0] && head.1.contains("\"get\"") && head.1.contains("\"put\"")));
+}
+
+/// Where the server's template writes the tools, they stay as they are, and what is wanted is said at the end too: the
+/// server is told that nothing is to be called, so that it reads nothing.
+#[test]
+fn choices_for_a_template() {
+    let table = [
+        ("", r#""none""#, "", true),
+        (r#","tool_choice":"auto""#, r#""none""#, "", true),
+        (r#","tool_choice":"required""#, r#""none""#, "must be a call of one", true),
+        (r#","tool_choice":{"type":"function","function":{"name":"put"}}"#, r#""none""#, "of the function `put`", true),
+        (r#","parallel_tool_calls":false"#, r#""none""#, "no more than one call", true),
+        (r#","tool_choice":"none""#, r#""none""#, "Call no function", false),
+    ];
+    for (more, choice, wish, is_read) in table {
+        let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{TOOLS}{more}}}"#);
+        let (bytes, exchange) = match rewritten(&body, &policy("hermes", ToolsMode::Parse, Engine::LlamaCpp)) {
+            Ok(Rewritten::Body { bytes, exchange, .. }) => (bytes, Some(exchange)),
+            Ok(Rewritten::Unread(bytes)) => (bytes, None),
+            other => panic!("{other:?}"),
+        };
+        let up = Object::of_body(&bytes).unwrap();
+        assert_eq!((up.get("tools"), up.get("tool_choice")), (Some(TOOLS), Some(choice)), "{more}");
+        let turns = shown(std::str::from_utf8(&bytes).unwrap());
+        let (_, said) = turns.last().unwrap();
+        assert!(turns.len() == 1 && said.starts_with("hi") && said.contains(wish), "{more}: {said}");
+        assert_eq!((wish.is_empty(), exchange.is_some()), (said == "hi", is_read), "{more}");
+        assert_eq!(up.get("reasoning_format"), is_read.then_some(r#""none""#), "{more}");
+    }
+}
+
+/// What a server refuses beside tools would cost the answer: such a request shows them in its prompt.
+#[test]
+fn what_a_server_refuses_beside_tools_goes_up_without() {
+    for (more, engine, is_injected) in [
+        (r#","logprobs":true"#, Engine::LlamaCpp, true),
+        (r#","logprobs":false"#, Engine::LlamaCpp, false),
+        (r#","logprobs":null"#, Engine::LlamaCpp, false),
+        (r#","logprobs":true"#, Engine::Vllm, false),
+    ] {
+        let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{TOOLS}{more}}}"#);
+        let result = rewritten(&body, &policy("hermes", ToolsMode::Parse, engine));
+        let Ok(Rewritten::Body { bytes, .. }) = result else { panic!("{result:?}") };
+        assert_eq!(Object::of_body(&bytes).unwrap().get("tools").is_none(), is_injected, "{more} {engine:?}");
+    }
 }
 
 #[test]
@@ -293,6 +342,21 @@ fn what_the_reply_side_learns() {
     assert!(bytes.ends_with(br#"],"reasoning_format":"none"}"#), "{bytes:?}");
     let (_, format, _) = exchange(r#","response_format":{"type":"text"},"tool_choice":"required""#);
     assert_eq!(format, ResponseFormat::Unconcerned);
+}
+
+/// It would be enforced from the answer's first word on, whoever writes the tools.
+#[test]
+fn a_format_gives_way_to_a_required_call_for_a_template_too() {
+    for (choice, expected) in [("auto", ResponseFormat::Kept), ("required", ResponseFormat::Dropped)] {
+        let body = format!(
+            r#"{{"messages":[{{"role":"user"}}],"tools":{TOOLS},"tool_choice":"{choice}","response_format":{{"type":"json_object"}}}}"#
+        );
+        let result = rewritten(&body, &policy("hermes", ToolsMode::Parse, Engine::LlamaCpp));
+        let Ok(Rewritten::Body { bytes, response_format, .. }) = result else { panic!("{result:?}") };
+        assert_eq!(response_format, expected);
+        let is_kept = Object::of_body(&bytes).unwrap().get("response_format").is_some();
+        assert_eq!(is_kept, expected == ResponseFormat::Kept);
+    }
 }
 
 #[test]

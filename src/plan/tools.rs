@@ -14,10 +14,10 @@ use crate::engine::{Engine, ToolsMode};
 use crate::limits::Limits;
 use crate::schema;
 
-/// What became of a `response_format` beside injected tools. It would forbid a call, so it is worth a line in a log.
+/// What became of a `response_format` beside tools. It would forbid a call, so it is worth a line in a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResponseFormat {
-    /// There was none, or the tools were not injected.
+    /// There was none, or nothing may be called.
     #[default]
     Unconcerned,
     /// It went up: the model may choose not to call.
@@ -48,23 +48,28 @@ pub(super) fn rewriting<'a>(
     }
     let Some(offer) = Offer::of(request)? else { return Ok(rewriting) };
     let Some(messages) = request.conversation() else { return Ok(rewriting) };
-    if tools.mode == ToolsMode::Inject {
-        let messages = messages::as_text(messages, &offer, &tools.dialect, limits);
-        let Some(messages) = messages.map_err(|_| RequestError::too_large(limits))? else { return Ok(rewriting) };
-        rewriting.edits.set_messages(messages);
+    let needs = &engine.row().needs;
+    let mode = needs.possible(tools.mode, |key| request.asks_for(key));
+    let turns = match mode {
+        ToolsMode::Inject => messages::as_text(messages, &offer, &tools.dialect, limits),
+        ToolsMode::Parse | ToolsMode::Native => messages::for_template(messages, &offer, &tools.dialect, limits),
+    };
+    let Some(turns) = turns.map_err(|_| RequestError::too_large(limits))? else { return Ok(rewriting) };
+    if !messages::are_as_sent(&turns, messages) {
+        rewriting.edits.set_messages(messages::list(&turns));
+    }
+    if mode == ToolsMode::Inject {
         rewriting.edits.remove_tools();
-    } else if let Some(messages) = messages::for_template(messages, limits) {
-        rewriting.edits.set_messages(messages);
     }
     if !offer.may_call() {
         return Ok(rewriting);
     }
-    rewriting.response_format = ResponseFormat::beside(request, &offer.choice, tools.mode);
+    rewriting.response_format = ResponseFormat::beside(request, &offer.choice);
     if rewriting.response_format == ResponseFormat::Dropped {
         rewriting.edits.remove_response_format();
     }
-    for (key, value) in engine.row().needs.of(tools.mode) {
-        rewriting.edits.set(key, *value);
+    for member in needs.of(mode) {
+        rewriting.edits.set(member.key, member.value);
     }
     rewriting.exchange = Some(Box::new(Exchange {
         usage: request.usage(),
@@ -81,9 +86,9 @@ pub(super) fn rewriting<'a>(
 }
 
 impl ResponseFormat {
-    fn beside(request: &Request<'_>, choice: &Choice, mode: ToolsMode) -> Self {
+    fn beside(request: &Request<'_>, choice: &Choice) -> Self {
         match choice {
-            _ if mode != ToolsMode::Inject || request.response_format().is_none() => Self::Unconcerned,
+            _ if request.response_format().is_none() => Self::Unconcerned,
             Choice::None => Self::Unconcerned,
             Choice::Auto => Self::Kept,
             Choice::Required | Choice::Named(_) => Self::Dropped,

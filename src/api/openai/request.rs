@@ -82,6 +82,11 @@ impl<'a> Request<'a> {
         format.string("type").filter(|kind| kind != "text")
     }
 
+    /// Whether it says something at a key other than no.
+    pub fn asks_for(&self, key: &str) -> bool {
+        self.body.present(key).is_some_and(|written| written != "false")
+    }
+
     /// Its tools, of which there may be none. `None` when they are of a wrong shape or kind, or when it speaks of
     /// functions in the way that came before tools.
     pub fn tools(&self) -> Option<Vec<Offered<'a>>> {
