@@ -46,6 +46,11 @@ pub struct Row {
     pub metrics: Option<Metrics>,
     /// What a request with tools needs so that a call reaches us as the text that the model wrote.
     pub needs: Needs,
+    /// Where it writes a conversation as its model would read it, and generates nothing. One that sleeps is woken.
+    pub rehearsal: Option<&'static str>,
+    /// Chat templates of models whose calls reach nobody as text, whatever it is asked: it reads them itself, or fails.
+    /// All strings of any of these sets stand in such a template.
+    pub kept_calls: &'static [&'static [&'static str]],
     /// Whether it keeps the stream of a client that leaves, under its `X-Conversation-Id`.
     pub keeps_streams: bool,
     /// Whether it tells how far it is with a prompt (`return_progress`).
@@ -121,6 +126,8 @@ const OPENAI: Row = Row {
     models: None,
     metrics: None,
     needs: Needs { inject: &[], parse: Some(Parse { members: &[], never_beside: &[] }) },
+    rehearsal: None,
+    kept_calls: &[],
     keeps_streams: false,
     tells_progress: false,
     misses_leavers: false,
@@ -144,6 +151,9 @@ const LLAMA_CPP: Row = Row {
         inject: &[RAW_REASONING],
         parse: Some(Parse { members: &[NO_CHOICE, RAW_REASONING], never_beside: &["logprobs"] }),
     },
+    rehearsal: Some("/apply-template"),
+    // Of the formats that `common/parsers` knows by their templates: those that it reads without tools, too.
+    kept_calls: &[&["<|channel|>", "functions."], &["<|open|>", "<|end_of_msg|>"], &[">>>all", ">>>${recipient}"]],
     keeps_streams: true,
     tells_progress: true,
     misses_leavers: true,
@@ -226,6 +236,13 @@ impl Engine {
     /// Its name in the configuration, logs and metrics.
     pub const fn name(self) -> &'static str {
         self.row().name
+    }
+}
+
+impl Row {
+    /// Whether the calls of a model with this chat template reach nobody as text.
+    pub fn keeps_calls(&self, template: &str) -> bool {
+        self.kept_calls.iter().any(|set| set.iter().all(|sign| template.contains(sign)))
     }
 }
 

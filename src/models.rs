@@ -15,7 +15,7 @@ pub struct Group {
     /// The pool's name.
     pub pool: String,
     pub engine: &'static str,
-    /// What is done with a request's tools.
+    /// What is done with a request's tools, as far as it is the same for all of its models.
     pub tools: &'static str,
     /// The names by which its models can be asked for, besides those that its servers list.
     pub names: Vec<String>,
@@ -64,6 +64,8 @@ pub struct Entry {
     pub id: String,
     /// How its calls are written, where they are read.
     pub dialect: Option<String>,
+    /// What is done with a request's tools.
+    pub tools: &'static str,
     /// Absent where its servers run it and no other.
     pub presence: Option<Presence>,
     pool: String,
@@ -71,7 +73,6 @@ pub struct Entry {
     raw: String,
     peers: Vec<String>,
     engine: &'static str,
-    tools: &'static str,
     alias_of: Option<String>,
 }
 

@@ -207,7 +207,7 @@ fn say_pools(config: &Config) {
                 DialectChoice::Auto => "auto",
                 DialectChoice::Named(dialect) => dialect.name(),
             },
-            pool.tools.mode().name(),
+            pool.tools.name(),
         );
     }
 }

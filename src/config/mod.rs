@@ -192,6 +192,7 @@ pub enum DialectChoice {
 /// What the configuration says about tools.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ToolsChoice {
+    /// What the server's own template can do decides, for each model.
     #[default]
     Auto,
     Inject,
@@ -200,14 +201,19 @@ pub enum ToolsChoice {
 }
 
 impl ToolsChoice {
-    /// What is done. `Auto` means inject, which is right for every server; only a catalogue of what each server's own
-    /// templates can do would allow more.
-    pub fn mode(self) -> ToolsMode {
+    /// What is done, where the configuration says it.
+    pub fn mode(self) -> Option<ToolsMode> {
         match self {
-            Self::Auto | Self::Inject => ToolsMode::Inject,
-            Self::Parse => ToolsMode::Parse,
-            Self::Native => ToolsMode::Native,
+            Self::Auto => None,
+            Self::Inject => Some(ToolsMode::Inject),
+            Self::Parse => Some(ToolsMode::Parse),
+            Self::Native => Some(ToolsMode::Native),
         }
+    }
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        self.mode().map_or("auto", ToolsMode::name)
     }
 }
 

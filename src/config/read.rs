@@ -9,7 +9,7 @@ use super::tree::{self, Node, Value};
 use super::{Address, Config, Conversations, DialectChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
-use crate::engine::{Engine, Row, ToolsMode};
+use crate::engine::{Engine, Row};
 use crate::limits::Limits;
 use crate::plan::Chats;
 
@@ -67,9 +67,9 @@ pub(super) const LIMITS: &[&str] = &[
 
 const TOOLS: &[(&str, ToolsChoice)] = &[
     ("auto", ToolsChoice::Auto),
-    (ToolsMode::Inject.name(), ToolsChoice::Inject),
-    (ToolsMode::Parse.name(), ToolsChoice::Parse),
-    (ToolsMode::Native.name(), ToolsChoice::Native),
+    ("inject", ToolsChoice::Inject),
+    ("parse", ToolsChoice::Parse),
+    ("native", ToolsChoice::Native),
 ];
 const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), ("pass", UnknownTools::Pass)];
 const CONVERSATIONS: &[(&str, Conversations)] = &[("cancel", Conversations::Cancel), ("keep", Conversations::Keep)];

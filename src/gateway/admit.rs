@@ -11,8 +11,7 @@ use pingora::proxy::Session;
 
 use crate::api::openai::Request;
 use crate::balance::{self, ModelId};
-use crate::config::Queue;
-use crate::engine::ToolsMode;
+use crate::config::{Queue, ToolsChoice};
 use crate::plan::{self, Head, Operation, Page, Plan, Planned, Policy, ResponseFormat, Tools};
 use crate::record;
 use crate::upstream::{Family, Pool, Upstream};
@@ -74,7 +73,7 @@ impl Gateway {
             context.terms.prefix = chat.and_then(affinity::fingerprint);
         }
         // Only who offers tools waits for what the servers say of their templates.
-        let is_written = chat.is_some_and(Request::is_about_tools) && pool.config().tools.mode() != ToolsMode::Native;
+        let is_written = chat.is_some_and(Request::is_about_tools) && pool.config().tools != ToolsChoice::Native;
         let family = if is_written { pool.family(model).await } else { None };
         if is_written && pool.awaits_template(model) {
             context.draft = Some(Draft { head, body: body.bytes.clone(), alias_for: behind.map(str::to_owned) });
@@ -153,7 +152,7 @@ fn policy(pool: &Pool, family: Option<Family>) -> Policy {
     Policy {
         engine: config.engine,
         tools: family.map(|family| Tools {
-            mode: config.tools.mode(),
+            mode: family.tools,
             dialect: family.dialect,
             reasoning: family.reasoning,
             unknown_tools: config.unknown_tools,

@@ -10,8 +10,9 @@ use pingora::proxy::Session;
 use tokio::task::JoinSet;
 
 use crate::balance::{ModelId, ModelState, SeatStatus};
+use crate::config::ToolsChoice;
 use crate::engine::ToolsMode;
-use crate::models::{Entry, Group, Listed, Models, Presence, State};
+use crate::models::{Group, Listed, Models, Presence, State};
 use crate::upstream::{ClaimError, Pool, Standing};
 
 use super::context::Context;
@@ -89,7 +90,11 @@ impl Settings {
                     && !is_forbidden(&standings, id)
             };
             for entry in models.add(&group, runs) {
-                entry.dialect = dialect(&pool, entry).await;
+                if let Some(family) = pool.family(Some(&entry.id)).await {
+                    entry.tools = family.tools.name();
+                    let is_read = family.tools != ToolsMode::Native;
+                    entry.dialect = is_read.then(|| family.dialect.name().to_owned());
+                }
                 entry.presence = presence(&standings, &entry.id);
             }
         }
@@ -105,7 +110,7 @@ async fn group(pool: &Pool, authorization: Option<&str>) -> Group {
     let config = pool.config();
     // A probe for the dialect takes as long as the lists, so it runs beside them.
     let probe = async {
-        if config.tools.mode() != ToolsMode::Native {
+        if config.tools != ToolsChoice::Native {
             pool.family(None).await;
         }
     };
@@ -113,17 +118,10 @@ async fn group(pool: &Pool, authorization: Option<&str>) -> Group {
     Group {
         pool: config.name.clone(),
         engine: config.engine.name(),
-        tools: config.tools.mode().name(),
+        tools: config.tools.name(),
         names: config.models.iter().filter_map(|glob| glob.literal().map(str::to_owned)).collect(),
         listed: pages.into_iter().map(|(peer, body)| Listed { peer: peer.name().to_owned(), body }).collect(),
     }
-}
-
-async fn dialect(pool: &Pool, entry: &Entry) -> Option<String> {
-    if pool.config().tools.mode() == ToolsMode::Native {
-        return None;
-    }
-    Some(pool.family(Some(&entry.id)).await?.dialect.name().to_owned())
 }
 
 /// Whether some server of the pool has the model on its disk, and none has it loaded or may load it.

@@ -13,6 +13,7 @@ mod pages;
 mod router;
 mod script;
 mod stream;
+mod template;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +30,7 @@ use tokio::sync::oneshot;
 use http::{Connection, Reply, Request};
 use model::Model;
 use router::Router;
-pub use script::{Answer, Failure, ModelScript, Pages, Script, ScriptError, Vice, When};
+pub use script::{Answer, Failure, ModelScript, Pages, Script, ScriptError, Vice, When, Written};
 
 /// A mock that serves until it is stopped or dropped.
 #[derive(Debug)]

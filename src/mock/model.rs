@@ -6,7 +6,7 @@ use std::io;
 use super::http::{Connection, Reply, Request};
 use super::machine::Machine;
 use super::script::Script;
-use super::{After, write};
+use super::{After, template, write};
 
 #[derive(Debug)]
 pub(super) struct Model {
@@ -37,6 +37,7 @@ impl Model {
             ("POST", "/v1/chat/completions" | "/chat/completions") => {
                 return self.chat(connection, request, number).await;
             }
+            ("POST", "/apply-template") => Some(template::page(&self.script, request)),
             ("GET" | "HEAD", path) => self.page(path),
             _ => None,
         };

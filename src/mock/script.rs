@@ -29,6 +29,9 @@ pub struct Script {
     /// What `/props` shows as the model's template.
     #[serde(default)]
     pub chat_template: String,
+    /// What that writes of a request at `/apply-template`, besides what is said; absent, there is no such page.
+    #[serde(default)]
+    pub template_writes: Option<Vec<Written>>,
     /// The first answer whose conditions hold is given.
     pub answers: Vec<Answer>,
     /// The models of a router, by their names; absent, it is a server of one model.
@@ -66,7 +69,19 @@ pub struct ModelScript {
     pub loading_ms: Option<u64>,
     pub sleep_after_ms: Option<u64>,
     pub chat_template: Option<String>,
+    pub template_writes: Option<Vec<Written>>,
     pub answers: Option<Vec<Answer>>,
+}
+
+/// What a chat template writes of a request.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Written {
+    Tools,
+    /// Every past call.
+    Calls,
+    /// The first past call of each turn.
+    FirstCalls,
 }
 
 /// Whose pages a router has.
@@ -204,6 +219,7 @@ impl Script {
             loading_ms: 0,
             sleep_after_ms: None,
             chat_template: String::new(),
+            template_writes: None,
             answers: vec![answer],
             models: None,
             places: default_places(),
@@ -223,6 +239,7 @@ impl Script {
             loading_ms: model.loading_ms.unwrap_or(self.loading_ms),
             sleep_after_ms: model.sleep_after_ms.or(self.sleep_after_ms),
             chat_template: model.chat_template.as_ref().unwrap_or(&self.chat_template).clone(),
+            template_writes: model.template_writes.as_ref().or(self.template_writes.as_ref()).cloned(),
             answers: model.answers.as_ref().unwrap_or(&self.answers).clone(),
             models: None,
             ..*self

@@ -133,7 +133,7 @@ fn the_log_speaks_the_configuration_s_words() {
     let (upstream, _requests) = Upstream::answering(|_| ok("{}"));
     let (_program, said, _) = program(&upstream);
     let line = wait_for(&said, "pool default");
-    assert!(line.ends_with("models any, dialect auto, tools inject") && line.contains(": llama.cpp at "), "{line}");
+    assert!(line.ends_with("models any, dialect auto, tools auto") && line.contains(": llama.cpp at "), "{line}");
 }
 
 pub fn wait_for(said: &Receiver<String>, what: &str) -> String {

@@ -4,8 +4,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use toolgate::config::{Checks, DialectChoice, Queue};
+use toolgate::config::{Checks, DialectChoice, Queue, ToolsChoice};
 use toolgate::decode::Reasoning;
+use toolgate::engine::Engine;
 
 use crate::boxes::{CHAT, House, a_box, body, pool_of, said};
 use crate::harness::{Message, Upstream, Wire, ask, assert_error, config, gateway_of, get, ok, post, wait_until};
@@ -70,6 +71,39 @@ fn how_a_model_writes_is_known_once_it_is_loaded() {
     assert_eq!(said(&ask(house.gateway.addr, post(CHAT, &offer("beta", false)))), CALL);
     let streamed = ask(house.gateway.addr, post(CHAT, &offer("alpha", true))).text();
     assert!(streamed.contains(r#""name":"f""#) && streamed.contains(r#""finish_reason":"tool_calls""#), "{streamed}");
+}
+
+/// Each model of a box has its own template, which is asked for what it writes once its model is there.
+#[test]
+fn tools_go_as_the_template_of_their_model_can_have_them() {
+    let models = json!({ "places": 1, "chat_template": "<tool_call>", "models": {
+        "alpha": { "template_writes": ["tools"] }, "beta": { "template_writes": [] }, "gamma": {},
+    }, "answers": [
+        { "when": { "anywhere": r#""tool_choice":"none""# }, "text": "by its template" },
+        { "when": { "anywhere": "# Tools" }, "text": "in its prompt" },
+        { "text": "lost" },
+    ]});
+    for pages in ["llama.cpp", "llama-swap"] {
+        let mut script = models.clone();
+        script["pages"] = pages.into();
+        let script = toolgate::mock::Script::from_yaml(&script.to_string()).unwrap();
+        let boxes = vec![toolgate::mock::Mock::start("127.0.0.1:0", script).unwrap()];
+        let house = House::with(boxes, |config| {
+            (config.pools[0].dialect, config.pools[0].tools) = (DialectChoice::Auto, ToolsChoice::Auto);
+            config.pools[0].engine = Engine::ALL.into_iter().find(|engine| engine.name() == pages).unwrap();
+        });
+        let tools = json!([{ "type": "function", "function": { "name": "f", "parameters": { "type": "object" } } }]);
+        for (model, expected) in [("alpha", "by its template"), ("beta", "in its prompt"), ("gamma", "in its prompt")] {
+            let messages = json!([{ "role": "user", "content": "hi" }]);
+            let offer = json!({ "model": model, "messages": messages, "tools": tools }).to_string();
+            for _ in 0..2 {
+                assert_eq!(said(&ask(house.gateway.addr, post(CHAT, &offer))), expected, "{pages} {model}");
+            }
+        }
+        let list = ask(house.gateway.addr, get("/v1/models")).json();
+        let listed = list["data"].as_array().unwrap().iter().map(|entry| entry["toolgate"]["tools"].as_str().unwrap());
+        assert_eq!(listed.collect::<Vec<_>>(), ["parse", "inject", "inject"], "{list}");
+    }
 }
 
 #[test]
@@ -222,7 +256,7 @@ fn written_box(state: &'static str) -> (Upstream, Receiver<String>) {
                 ok("{}")
             }
             "/props" => ok(r#"{"role":"router","max_instances":1}"#),
-            "/props?model=m&autoload=false" => ok(r#"{"total_slots":1}"#),
+            "/props?model=m&autoload=false" => ok(r#"{"total_slots":1,"chat_template":"<tool_call>"}"#),
             "/models/sse" => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
             _ => ok("{}"),
         }
@@ -248,6 +282,7 @@ fn what_runs_beside_a_model_waits_for_it_and_no_box_loads_by_being_asked() {
 fn a_model_that_sleeps_is_asked_nothing_that_wakes_it() {
     let (upstream, asked) = written_box("sleeping");
     let mut pool = pool_of(&[upstream.address]);
+    pool.tools = ToolsChoice::Auto;
     pool.balancing.checks = Checks::Every { ms: 10 };
     let gateway = gateway_of(config(vec![pool]));
     let mut seen = Vec::new();

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use toolgate::config::DialectChoice;
+use toolgate::config::{DialectChoice, ToolsChoice};
 use toolgate::decode::Reasoning;
 
 use crate::harness::{Upstream, ask, config, dead_address, gateway_of, get, ok, peer, pool, post};
@@ -63,6 +63,87 @@ fn a_template_says_how_reasoning_begins() {
     assert_eq!(read(OPENED, Reasoning::Auto), ("so".into(), "yes".into()));
     assert_eq!(read(OPENED, Reasoning::Off), (serde_json::Value::Null, "so</think>yes".into()));
     assert_eq!(read("plain", Reasoning::Auto), (serde_json::Value::Null, "so</think>yes".into()));
+}
+
+/// What became of the tools of a request, at a server with this template that writes such prompts.
+fn tools_at(template: &'static str, written: &'static str, dialect: DialectChoice) -> (&'static str, usize) {
+    let rehearsed = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&rehearsed);
+    let (upstream, requests) = Upstream::answering(move |request| match request.first_line.as_str() {
+        line if line.starts_with("GET /props") => ok(&serde_json::json!({"chat_template": template}).to_string()),
+        line if line.starts_with("POST /apply-template") => {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let body = request.json();
+            let tool = body["tools"][0]["function"]["name"].as_str().unwrap();
+            assert_eq!(
+                (body["tool_choice"].as_str(), body["messages"][0]["role"].as_str()),
+                (Some("none"), Some("user"))
+            );
+            match written {
+                "" => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
+                written => ok(&serde_json::json!({"prompt": written.replace("TOOL", tool)}).to_string()),
+            }
+        }
+        _ => ok("{}"),
+    });
+    let mut pool = pool("default", vec![peer(upstream.address)]);
+    (pool.dialect, pool.tools) = (dialect, ToolsChoice::Auto);
+    let gateway = gateway_of(config(vec![pool]));
+    let mut modes: Vec<_> = (0..2)
+        .map(|_| {
+            assert_eq!(ask(gateway.addr, post("/v1/chat/completions", OFFER)).status(), 200);
+            let sent = requests.iter().find(|request| request.first_line.starts_with("POST /v1/chat")).unwrap().json();
+            match (sent.get("tools"), sent.get("tool_choice")) {
+                (None, None) => "inject",
+                (Some(_), Some(choice)) if choice == "none" => "parse",
+                (Some(_), None) => "native",
+                other => panic!("{other:?}"),
+            }
+        })
+        .collect();
+    modes.dedup();
+    assert_eq!(modes.len(), 1, "{modes:?}");
+    (modes[0], rehearsed.load(Ordering::SeqCst))
+}
+
+/// The template decides, once, and only where its family is what is read.
+#[test]
+fn tools_go_as_the_template_can_have_them() {
+    const TAGS: &str = "<tool_call> tools";
+    let named = |name: &str| DialectChoice::Named(Arc::clone(toolgate::Dialects::builtin().get(name).unwrap()));
+    let auto = || DialectChoice::Auto;
+    for (template, written, dialect, expected) in [
+        (TAGS, "<tools>TOOL</tools>", auto(), ("parse", 1)),
+        (TAGS, "no such thing", auto(), ("inject", 1)),
+        (TAGS, "", auto(), ("inject", 1)),
+        (TAGS, "<tools>TOOL</tools>", named("hermes"), ("parse", 1)),
+        // Another family than the one that is read.
+        (TAGS, "<tools>TOOL</tools>", named("gemma4"), ("inject", 0)),
+        ("of a family that nobody knows", "TOOL", auto(), ("inject", 0)),
+        // Their text would reach nobody.
+        ("<|channel|> functions.", "TOOL", auto(), ("native", 0)),
+        ("<|channel|> functions.", "TOOL", named("hermes"), ("inject", 0)),
+        (">>>all >>>${recipient}", "TOOL", auto(), ("native", 0)),
+        ("<|open|> <|end_of_msg|>", "TOOL", auto(), ("native", 0)),
+    ] {
+        assert_eq!(tools_at(template, written, dialect), expected, "{template}: {written}");
+    }
+}
+
+/// Writing a prompt would wake it.
+#[test]
+fn a_server_that_sleeps_is_not_asked_to_write() {
+    let (upstream, requests) = Upstream::answering(|request| match request.first_line.as_str() {
+        line if line.starts_with("GET /props") => ok(r#"{"chat_template":"<tool_call>","is_sleeping":true}"#),
+        _ => ok("{}"),
+    });
+    let mut pool = pool("default", vec![peer(upstream.address)]);
+    (pool.dialect, pool.tools) = (DialectChoice::Auto, ToolsChoice::Auto);
+    let gateway = gateway_of(config(vec![pool]));
+    assert_eq!(ask(gateway.addr, post("/v1/chat/completions", OFFER)).status(), 200);
+    drop((gateway, upstream));
+    let asked: Vec<_> = requests.iter().map(|request| request.first_line).collect();
+    assert_eq!(asked.len(), 2, "{asked:?}");
 }
 
 #[test]

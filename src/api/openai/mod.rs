@@ -14,6 +14,7 @@ mod found;
 mod ids;
 mod merge;
 mod message;
+pub mod rehearsal;
 mod request;
 mod said;
 pub mod served;

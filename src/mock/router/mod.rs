@@ -82,14 +82,12 @@ impl Router {
             ("GET" | "HEAD", "/props" | "/slots" | "/metrics") => {
                 return self.forward(connection, request, &named.unwrap_or_default(), number).await;
             }
-            ("POST", path @ ("/chat/completions" | "/v1/chat/completions" | "/models/load" | "/models/unload")) => {
-                match (model_of(request), path) {
-                    (Err(reply), _) => reply,
-                    (Ok(name), "/models/load") => self.load(&name),
-                    (Ok(name), "/models/unload") => self.unload(&name),
-                    (Ok(name), _) => return self.forward(connection, request, &name, number).await,
-                }
-            }
+            ("POST", "/models/load") => model_of(request).map_or_else(|reply| reply, |name| self.load(&name)),
+            ("POST", "/models/unload") => model_of(request).map_or_else(|reply| reply, |name| self.unload(&name)),
+            ("POST", "/chat/completions" | "/v1/chat/completions" | "/apply-template") => match model_of(request) {
+                Ok(name) => return self.forward(connection, request, &name, number).await,
+                Err(reply) => reply,
+            },
             _ => Reply::not_found(),
         };
         write(connection, request, &reply).await

@@ -9,10 +9,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::balance::{Awaited, HealthState, LoadBy, ModelId, ModelState, Obstacle, PeerId, Reason, Refusal, Request};
 use crate::config::{self, DialectChoice};
-use crate::decode::Reasoning;
-use crate::dialect::{Dialect, Dialects};
+use crate::dialect::Dialects;
+use crate::upstream::health::family::{self, Family, Shown};
 use crate::upstream::health::fate::{self, Fate};
-use crate::upstream::health::probe::{Family, Probe};
+use crate::upstream::health::probe::Probe;
+use crate::upstream::health::template::Template;
 use crate::upstream::wire::ask::{self, Question};
 
 use super::claim::Claim;
@@ -24,13 +25,9 @@ use super::peer::{Peer, Standing};
 use super::places::{Entry, Place, Waiting};
 use super::pool_state::PoolState;
 
-/// What a family of models writes when nothing is known about it: models that were never trained for tools can be
-/// told this one.
-const FALLBACK: &str = "json-envelope";
-
-/// How long a request waits to learn how reasoning begins, where its dialect is known: a server that is well says it in
-/// milliseconds, and most prompts leave it to the model.
-const REASONING_MAX: Duration = Duration::from_millis(200);
+/// How long a request waits for what the template says, where its dialect is known: a server that is well says it in
+/// milliseconds, most prompts leave it to the model how reasoning begins, and tools can always be injected.
+const TEMPLATE_MAX: Duration = Duration::from_millis(200);
 
 /// One pool of the configuration, alive.
 #[derive(Debug)]
@@ -257,46 +254,23 @@ impl Pool {
         asked.iter().zip(pages).filter_map(|(peer, body)| Some((Arc::clone(peer), body?))).collect()
     }
 
-    /// How its models write, and how their reasoning begins. What the configuration leaves open the servers' chat
-    /// template decides, then the model's name. Takes 2 s at most. `None` only when there is no dialect at all.
+    /// How one of its models writes, and what is done with tools for it. What the configuration leaves open the servers'
+    /// chat template decides, then the model's name. Takes 4 s at most. `None` only when there is no dialect at all.
     pub async fn family(&self, model: Option<&str>) -> Option<Family> {
         let config = &self.config;
-        if self.asks_for_templates() {
-            // Only then it is known who has several models.
-            self.lasting.learn().await;
-        }
-        let found = match &config.dialect {
-            DialectChoice::Auto => self.found(model).await,
-            DialectChoice::Named(_) if self.asks_for_templates() => {
-                timeout(REASONING_MAX, self.found(model)).await.unwrap_or_default()
-            }
-            DialectChoice::Named(_) => None,
+        let shown = match &config.dialect {
+            _ if !family::is_open(config) => None,
+            DialectChoice::Auto => self.shown(model).await,
+            DialectChoice::Named(_) => timeout(TEMPLATE_MAX, self.shown(model)).await.unwrap_or_default(),
         };
-        let dialect = match (&config.dialect, &found) {
-            (DialectChoice::Named(dialect), _) => dialect,
-            (DialectChoice::Auto, Some(found)) => &found.dialect,
-            (DialectChoice::Auto, None) => self.by_name(model)?,
-        };
-        let reasoning = match &found {
-            Some(found) if config.reasoning == Reasoning::Auto => found.reasoning,
-            _ => config.reasoning,
-        };
-        Some(Family { dialect: Arc::clone(dialect), reasoning })
+        Family::of(config, shown.as_ref(), model, &self.dialects)
     }
 
     /// Whether how a model writes will be known only once it is loaded.
     pub fn awaits_template(&self, model: Option<&str>) -> bool {
         let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
         let are_told = self.config.engine.row().models.is_some_and(|pages| pages.properties.is_some());
-        are_told && self.asks_for_templates() && id.is_some_and(|id| self.templates(id).is_empty())
-    }
-
-    /// Whether the configuration leaves open what a chat template says.
-    fn asks_for_templates(&self) -> bool {
-        match &self.config.dialect {
-            DialectChoice::Auto => true,
-            DialectChoice::Named(dialect) => is_open(dialect, self.config.reasoning),
-        }
+        are_told && family::is_open(&self.config) && id.is_some_and(|id| self.templates(id).is_empty())
     }
 
     /// Whether it says which models its servers load. Else they load what they are asked for.
@@ -337,34 +311,32 @@ impl Pool {
         claim.model_state()
     }
 
-    fn templates(&self, model: ModelId) -> Vec<(String, Arc<str>)> {
+    fn templates(&self, model: ModelId) -> Vec<(String, Template)> {
         let peers = self.lasting.places.peers();
         peers.iter().filter_map(|peer| Some((peer.url().to_owned(), peer.template(model)?))).collect()
     }
 
     /// What the templates show of a model, or else of the servers.
-    async fn found(&self, model: Option<&str>) -> Option<Family> {
+    async fn shown(&self, model: Option<&str>) -> Option<Shown> {
+        // Only then it is known who has several models.
+        self.lasting.learn().await;
         if !self.has_models() {
             return self.probed().await;
         }
         let name = model?;
         let id = self.lasting.places.model(ModelId::of(name))?;
-        self.probe.family_of(&self.config, (id, name), &self.templates(id), &self.dialects)
+        self.probe.of_model(&self.config, (id, name), &self.templates(id), &self.dialects)
     }
 
     /// What the servers' templates show. Goes on to ask them when nobody waits for it any more.
-    async fn probed(&self) -> Option<Family> {
+    async fn probed(&self) -> Option<Shown> {
         let (probe, config) = (Arc::clone(&self.probe), Arc::clone(&self.config));
         let (lasting, dialects) = (Arc::clone(&self.lasting), Arc::clone(&self.dialects));
         let asking = async move {
             let endpoints: Vec<_> = lasting.places.peers().iter().map(|peer| Arc::clone(peer.endpoint())).collect();
-            probe.family(&config, &endpoints, &dialects).await
+            probe.of_servers(&config, &endpoints, &dialects).await
         };
         tokio::spawn(asking).await.unwrap_or_default()
-    }
-
-    fn by_name(&self, model: Option<&str>) -> Option<&Arc<Dialect>> {
-        model.and_then(|model| self.dialects.by_model(model)).or_else(|| self.dialects.get(FALLBACK))
     }
 }
 
@@ -395,9 +367,4 @@ impl Queued {
     pub fn awaited(&self) -> Option<(Awaited, Option<Arc<Peer>>)> {
         self.waiting.awaited()
     }
-}
-
-/// Whether it is to be found out how a dialect's reasoning begins.
-fn is_open(dialect: &Dialect, reasoning: Reasoning) -> bool {
-    reasoning == Reasoning::Auto && dialect.spec().reasoning.is_some()
 }

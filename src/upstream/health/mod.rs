@@ -3,9 +3,11 @@
 
 pub mod catalog;
 pub mod check;
+pub mod family;
 pub mod fate;
 pub mod history;
 mod lists;
 mod load;
 pub mod probe;
 mod properties;
+pub mod template;

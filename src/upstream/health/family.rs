@@ -1,0 +1,188 @@
+//! Family of a model: how it writes its calls, and what is to be done with tools for it, by what the configuration says,
+//! its chat template shows, and its name suggests. Asks nobody.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::{self, DialectChoice, ToolsChoice};
+use crate::decode::Reasoning;
+use crate::dialect::{Dialect, Dialects};
+use crate::engine::ToolsMode;
+
+use super::template::{Template, Tools};
+
+/// What a family of models writes when nothing is known about it: models that were never trained for tools can be
+/// told this one.
+const FALLBACK: &str = "json-envelope";
+
+/// How a model writes, and what is done with tools for it.
+#[derive(Clone, Debug)]
+pub struct Family {
+    pub dialect: Arc<Dialect>,
+    pub reasoning: Reasoning,
+    pub tools: ToolsMode,
+}
+
+/// What a model's chat template shows, by what its pool leaves open.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The dialect whose family it is.
+    dialect: Option<Arc<Dialect>>,
+    /// How its answers begin.
+    reasoning: Reasoning,
+    tools: (ToolsMode, ToolsReason),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ToolsReason {
+    /// The template writes tools, and the dialect is its family's.
+    Written,
+    /// The template is of a family whose calls the engine hands on to nobody as text.
+    Kept,
+    LeftOut,
+    /// What it writes its server did not say.
+    Untold,
+    /// The template is of no family that is known.
+    Unknown,
+    /// The template is of another family than the dialect that was named.
+    Another,
+    /// The engine writes tools only where it reads calls.
+    Engine,
+}
+
+impl Shown {
+    /// What a template shows of a model of this pool.
+    pub fn of(pool: &config::Pool, template: &Template, dialects: &Dialects) -> Self {
+        let (own, row) = (own(pool, &template.text, dialects), pool.engine.row());
+        let (dialect, unread) = match &pool.dialect {
+            DialectChoice::Named(dialect) => (Some(dialect), ToolsReason::Another),
+            DialectChoice::Auto => (own, ToolsReason::Unknown),
+        };
+        let keeps_calls = row.keeps_calls(&template.text);
+        let tools = match (own, &pool.dialect, template.writes.map(|writes| writes.tools)) {
+            (Some(_), ..) | (None, DialectChoice::Auto, _) if keeps_calls => (ToolsMode::Native, ToolsReason::Kept),
+            (None, ..) => (ToolsMode::Inject, unread),
+            _ if row.needs.parse.is_none() => (ToolsMode::Inject, ToolsReason::Engine),
+            (_, _, Some(Tools::Written)) => (ToolsMode::Parse, ToolsReason::Written),
+            (_, _, Some(Tools::LeftOut)) => (ToolsMode::Inject, ToolsReason::LeftOut),
+            (_, _, None) => (ToolsMode::Inject, ToolsReason::Untold),
+        };
+        let reasoning = dialect.map_or(Reasoning::Auto, |dialect| prompt_reasoning(dialect, &template.text));
+        Self { dialect: dialect.cloned(), reasoning, tools }
+    }
+}
+
+impl Shown {
+    /// Whether the template is of a family that is known, or its models are read as one that was named.
+    pub fn is_known(&self) -> bool {
+        self.dialect.is_some()
+    }
+}
+
+impl PartialEq for Shown {
+    /// Whether models of both are read and written for in the same way.
+    fn eq(&self, other: &Self) -> bool {
+        let dialect = |shown: &Self| shown.dialect.as_ref().map(|dialect| dialect.name().to_owned());
+        dialect(self) == dialect(other) && self.reasoning == other.reasoning && self.tools.0 == other.tools.0
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.dialect {
+            Some(dialect) => write!(f, "the chat template says dialect {}", dialect.name())?,
+            None => write!(f, "the chat template is of no known family")?,
+        }
+        let (tools, why) = self.tools;
+        write!(f, ", tools {} ({}), reasoning {}", tools.name(), why.words(), self.reasoning.name())
+    }
+}
+
+/// Whether it makes a difference what a template writes: only where the configuration leaves open what is done with
+/// tools, and the template is of the family that is read.
+pub fn matters(pool: &config::Pool, text: &str, dialects: &Dialects) -> bool {
+    pool.tools == ToolsChoice::Auto && own(pool, text, dialects).is_some()
+}
+
+/// The dialect of a template's family, where its models are read as that.
+fn own<'d>(pool: &config::Pool, text: &str, dialects: &'d Dialects) -> Option<&'d Arc<Dialect>> {
+    dialects.by_template(text).filter(|own| match &pool.dialect {
+        DialectChoice::Named(dialect) => own.name() == dialect.name(),
+        DialectChoice::Auto => true,
+    })
+}
+
+/// Whether the configuration leaves open what a chat template says.
+pub fn is_open(pool: &config::Pool) -> bool {
+    match &pool.dialect {
+        _ if pool.tools == ToolsChoice::Native => false,
+        DialectChoice::Auto => true,
+        DialectChoice::Named(dialect) => {
+            let spec = dialect.spec();
+            let opens = pool.reasoning == Reasoning::Auto && spec.reasoning.is_some();
+            opens || pool.tools == ToolsChoice::Auto && !spec.detect.template.is_empty()
+        }
+    }
+}
+
+impl Family {
+    /// The family of a model of this pool, by what its template shows, else by its name. `None` only when there is no
+    /// dialect at all.
+    pub fn of(pool: &config::Pool, shown: Option<&Shown>, model: Option<&str>, dialects: &Dialects) -> Option<Self> {
+        let of_template = shown.and_then(|shown| shown.dialect.as_ref());
+        let by_name = || model.and_then(|model| dialects.by_model(model));
+        let dialect = match (&pool.dialect, of_template) {
+            (DialectChoice::Named(dialect), _) | (DialectChoice::Auto, Some(dialect)) => dialect,
+            (DialectChoice::Auto, None) => by_name().or_else(|| dialects.get(FALLBACK))?,
+        };
+        let reasoning = match shown {
+            Some(shown) if pool.reasoning == Reasoning::Auto => shown.reasoning,
+            _ => pool.reasoning,
+        };
+        let tools = pool.tools.mode().or_else(|| Some(shown?.tools.0)).unwrap_or(ToolsMode::Inject);
+        Some(Self { dialect: Arc::clone(dialect), reasoning, tools })
+    }
+}
+
+impl ToolsReason {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Written => "the template writes them",
+            Self::Kept => "the server hands on no call of this family as text",
+            Self::LeftOut => "the template leaves them out",
+            Self::Untold => "the server does not show what its template writes",
+            Self::Unknown => "the template is of no family that is known",
+            Self::Another => "the template is of another family",
+            Self::Engine => "the server writes them only where it reads calls",
+        }
+    }
+}
+
+/// Whether the template's generation prompt ends inside reasoning: what follows its last `add_generation_prompt`
+/// names an opener and no closer.
+fn prompt_reasoning(dialect: &Dialect, template: &str) -> Reasoning {
+    let Some(reasoning) = &dialect.spec().reasoning else { return Reasoning::Auto };
+    let Some((_, tail)) = template.rsplit_once("add_generation_prompt") else { return Reasoning::Auto };
+    let names = |markers: &[String]| markers.iter().any(|marker| !marker.is_empty() && tail.contains(marker.as_str()));
+    if names(&reasoning.open) && !names(&reasoning.close) { Reasoning::Open } else { Reasoning::Auto }
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_prompt_that_opens_reasoning_is_seen() {
+        let dialects = Dialects::builtin();
+        let dialect = dialects.get("hermes").unwrap();
+        let table = [
+            ("{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}", Reasoning::Open),
+            ("{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}", Reasoning::Auto),
+            ("{% if add_generation_prompt %}{% if x %}<think>\n\n</think>{% endif %}{% endif %}", Reasoning::Auto),
+            ("<think> everywhere else {% if add_generation_prompt %}{% endif %}", Reasoning::Auto),
+            ("<think>", Reasoning::Auto),
+        ];
+        for (template, expected) in table {
+            assert_eq!(prompt_reasoning(dialect, template), expected, "{template}");
+        }
+    }
+}
