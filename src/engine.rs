@@ -152,8 +152,8 @@ const LLAMA_CPP: Row = Row {
         parse: Some(Parse { members: &[NO_CHOICE, RAW_REASONING], never_beside: &["logprobs"] }),
     },
     rehearsal: Some("/apply-template"),
-    // Of the formats that `common/parsers` knows by their templates: those that it reads without tools, too.
-    kept_calls: &[&["<|channel|>", "functions."], &["<|open|>", "<|end_of_msg|>"], &[">>>all", ">>>${recipient}"]],
+    // By which `common/chat.cpp` knows the templates of the formats that its parsers read without tools, too.
+    kept_calls: &[&["<|channel|>"], &["<|open|>", "<|close|>", "<|end_of_msg|>"], &[">>>all", ">>>${recipient}"]],
     keeps_streams: true,
     tells_progress: true,
     misses_leavers: true,

@@ -121,10 +121,10 @@ fn tools_go_as_the_template_can_have_them() {
         (TAGS, "<tools>TOOL</tools>", named("gemma4"), ("inject", 0)),
         ("of a family that nobody knows", "TOOL", auto(), ("inject", 0)),
         // Their text would reach nobody.
-        ("<|channel|> functions.", "TOOL", auto(), ("native", 0)),
-        ("<|channel|> functions.", "TOOL", named("hermes"), ("inject", 0)),
+        ("<|channel|>", "TOOL", auto(), ("native", 0)),
+        ("<|channel|>", "TOOL", named("hermes"), ("inject", 0)),
         (">>>all >>>${recipient}", "TOOL", auto(), ("native", 0)),
-        ("<|open|> <|end_of_msg|>", "TOOL", auto(), ("native", 0)),
+        ("<|open|> <|close|> <|end_of_msg|>", "TOOL", auto(), ("native", 0)),
     ] {
         assert_eq!(tools_at(template, written, dialect), expected, "{template}: {written}");
     }
