@@ -14,6 +14,7 @@ use serde_json::Value;
 use toolgate::api::openai::Folder;
 use toolgate::config::{Config, ToolsChoice};
 use toolgate::decode::Reasoning;
+use toolgate::engine::Engine;
 use toolgate::plan::Chats;
 use toolgate::server;
 
@@ -175,7 +176,8 @@ fn through(
     // The upstream takes one request, and is not asked how its reasoning begins.
     config.pools[0].reasoning = Reasoning::Off;
     if vector["system"] == "001" {
-        config.pools[0].tools = ToolsChoice::Parse;
+        // Its upstream is any server that speaks the API, and needs nothing to leave a call in the text.
+        (config.pools[0].tools, config.pools[0].engine) = (ToolsChoice::Parse, Engine::OpenAi);
     }
     let gateway = server::spawn(config).unwrap();
     let mut wire = patient(TcpStream::connect(gateway.addr).unwrap());
