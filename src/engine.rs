@@ -46,6 +46,8 @@ pub struct Row {
     pub metrics: Option<Metrics>,
     /// What a request with tools needs so that a call reaches us as the text that the model wrote.
     pub needs: Needs,
+    /// How a request says what an answer may be. None where no grammar can be given.
+    pub grammar: Option<GrammarMember>,
     /// Where it writes a conversation as its model would read it, and generates nothing. One that sleeps is woken.
     pub rehearsal: Option<&'static str>,
     /// Chat templates of models whose calls reach nobody as text, whatever it is asked: it reads them itself, or fails.
@@ -116,6 +118,24 @@ pub struct Parse {
     pub never_beside: &'static [&'static str],
 }
 
+/// The member of a request's body that has a grammar in it, as GBNF or as xgrammar's EBNF, which read the same text.
+#[derive(Debug)]
+pub struct GrammarMember {
+    pub key: &'static str,
+    /// The member around the grammar, which is a JSON string.
+    around: [&'static str; 2],
+    /// Members that say what an answer may be in other ways, and go.
+    pub instead_of: &'static [&'static str],
+}
+
+impl GrammarMember {
+    /// The member's value for a grammar, given as JSON.
+    pub fn value(&self, grammar: &str) -> String {
+        let [before, after] = self.around;
+        format!("{before}{grammar}{after}")
+    }
+}
+
 /// A server that speaks OpenAI's API and of which nothing else is known.
 const OPENAI: Row = Row {
     name: "openai",
@@ -126,6 +146,7 @@ const OPENAI: Row = Row {
     models: None,
     metrics: None,
     needs: Needs { inject: &[], parse: Some(Parse { members: &[], never_beside: &[] }) },
+    grammar: None,
     rehearsal: None,
     kept_calls: &[],
     keeps_streams: false,
@@ -151,6 +172,7 @@ const LLAMA_CPP: Row = Row {
         inject: &[RAW_REASONING],
         parse: Some(Parse { members: &[NO_CHOICE, RAW_REASONING], never_beside: &["logprobs"] }),
     },
+    grammar: Some(GrammarMember { key: "grammar", around: ["", ""], instead_of: &["json_schema"] }),
     rehearsal: Some("/apply-template"),
     // By which `common/chat.cpp` knows the templates of the formats that its parsers read without tools, too.
     kept_calls: &[&["<|channel|>"], &["<|open|>", "<|close|>", "<|end_of_msg|>"], &[">>>all", ">>>${recipient}"]],
@@ -184,6 +206,11 @@ const VLLM: Row = Row {
         inject: &[SPECIAL_TOKENS],
         parse: Some(Parse { members: &[SPECIAL_TOKENS, NO_CHOICE], never_beside: &[] }),
     },
+    grammar: Some(GrammarMember {
+        key: "structured_outputs",
+        around: [r#"{"grammar":"#, "}"],
+        instead_of: &["guided_json", "guided_regex", "guided_choice", "guided_grammar"],
+    }),
     ..OPENAI
 };
 
@@ -197,6 +224,7 @@ const SGLANG: Row = Row {
     }),
     // A choice of `none` takes the tools out of its prompt; with any other its own reader may be on.
     needs: Needs { inject: &[SPECIAL_TOKENS], parse: None },
+    grammar: Some(GrammarMember { key: "ebnf", around: ["", ""], instead_of: &["regex", "structural_tag"] }),
     ..OPENAI
 };
 

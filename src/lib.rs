@@ -21,8 +21,9 @@
 //! | 1 | `models` | model list, merged over several servers | `json` |
 //! | 2 | `decode` | tool-call decoder: model text to events: text, reasoning, calls, arguments | `chat dialect schema scan json limits` |
 //! | 2 | `prompt` | prompts: tools and past calls to text that the model understands | `chat dialect json` |
+//! | 2 | `grammar` | grammars that force a call: a dialect's syntax around tools' schemas | `chat decode dialect schema json` |
 //! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `chat decode json sse limits` |
-//! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect engine schema chat limits json` |
+//! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect engine grammar schema chat limits json` |
 //! | 4 | `answer` | pipeline of an answer: its bytes in, what the client gets out; framed once, parsed once | `api plan decode chat models json sse limits` |
 //! | 4 | `balance` | load balancing: health, circuit breaker, policies, sticky sessions, queue; on a time that is handed in | |
 //! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode plan` |
@@ -76,6 +77,7 @@ pub mod demo;
 pub mod dialect;
 pub mod engine;
 pub mod gateway;
+pub mod grammar;
 pub mod instruments;
 pub mod json;
 pub mod limits;

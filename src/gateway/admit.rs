@@ -12,7 +12,7 @@ use pingora::proxy::Session;
 use crate::api::openai::Request;
 use crate::balance::{self, ModelId};
 use crate::config::{Queue, ToolsChoice};
-use crate::plan::{self, Head, Operation, Page, Plan, Planned, Policy, ResponseFormat, Tools};
+use crate::plan::{self, Head, Operation, Page, Plan, Planned, Policy, RequiredCall, ResponseFormat, Tools};
 use crate::record;
 use crate::upstream::{Family, Pool, Upstream};
 
@@ -90,7 +90,7 @@ impl Gateway {
             ResponseFormat::Dropped => log::info!("{}: response_format was dropped for a call", context.id),
         }
         context.plan = plan;
-        context.record.dialect = context.plan.dialect().map(str::to_owned);
+        note(context);
         converse(session, context, &pool);
         context.keepalive = KeepAlive::of(&context.plan, &settings.limits);
         context.body.upload = instead.map_or_else(|| body.unchanged(), Upload::Instead);
@@ -106,7 +106,7 @@ impl Gateway {
         let planned = Plan::of(draft.head, request, draft.alias_for.as_deref(), &policy, &settings.limits);
         let Planned { plan, body } = planned.map_err(|e| context.fail(Fault::Request(e)))?;
         context.plan = plan;
-        context.record.dialect = context.plan.dialect().map(str::to_owned);
+        note(context);
         context.body.upload = Upload::Instead(body.unwrap_or(draft.body));
         Ok(())
     }
@@ -115,6 +115,16 @@ impl Gateway {
     pub(super) async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
         let read = context.body.read(session, &context.settings.limits, &self.bodies).await;
         read.map_err(|halt| context.halt(halt))
+    }
+}
+
+/// Notes what a plan says of how the answer is read.
+fn note(context: &mut Context) {
+    let plan = &context.plan;
+    context.record.dialect = plan.dialect().map(str::to_owned);
+    context.record.required_call = plan.required_call.name();
+    if let RequiredCall::Prompted(Some(why)) = plan.required_call {
+        log::info!("{}: a call is required, and nothing but the prompt asks for it: {why}", context.id);
     }
 }
 

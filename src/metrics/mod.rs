@@ -54,6 +54,7 @@ pub struct Metrics {
     /// Pieces of text that streams have brought so far, for each peer.
     generated: Family<Counter>,
     calls: Family<Counter>,
+    required_calls: Family<Counter>,
     answers: Family<Counter>,
     held: Family<Histogram>,
     overhead: Family<Histogram>,
@@ -89,6 +90,7 @@ impl Metrics {
             requests: Family::default(),
             generated: Family::default(),
             calls: Family::default(),
+            required_calls: Family::default(),
             answers: Family::default(),
             held: Family::default(),
             overhead: Family::default(),
@@ -130,6 +132,9 @@ impl Metrics {
         }
         if let (Some(dialect), Some(summary)) = (&record.dialect, &record.summary) {
             self.count_calls(dialect, summary);
+            if let Some(outcome) = record.required_call_outcome() {
+                count(&self.required_calls, Labels::of(&[("dialect", dialect), ("outcome", outcome)]));
+            }
             let held = u64::try_from(record.pace.held_max()).unwrap_or(u64::MAX);
             self.held.at(Labels::of(&[("dialect", dialect)]), || Histogram::new(&HELD)).observe(held);
         }
@@ -253,6 +258,11 @@ impl Metrics {
                 "toolgate_calls_total",
                 "Tool calls found in answers, by dialect and what became of them; `text` was none after all.",
                 &self.calls,
+            ),
+            (
+                "toolgate_required_call_answers_total",
+                "Answers that had to call something and did, as they were forced or prompted to, or did not: `unmet`.",
+                &self.required_calls,
             ),
             (
                 "toolgate_answers_total",

@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 pub use self::head::{Conversation, Head, Operation, Page};
 pub use self::policy::{Chats, Policy, Tools};
-pub use self::tools::ResponseFormat;
+pub use self::tools::{RequiredCall, ResponseFormat};
 
 use self::tools::Rewriting;
 use crate::api::Api;
@@ -35,6 +35,7 @@ pub struct Plan {
     /// How the answer's text is read, when it is.
     pub exchange: Option<Box<Exchange>>,
     pub response_format: ResponseFormat,
+    pub required_call: RequiredCall,
     pub delivery: Delivery,
     pub storage: Storage,
 }
@@ -136,6 +137,7 @@ impl Plan {
         let is_rewritten = !rewriting.edits.is_empty();
         edits.append(rewriting.edits);
         (plan.exchange, plan.response_format) = (rewriting.exchange, rewriting.response_format);
+        plan.required_call = rewriting.required_call;
         if let Some(stream) = chat.filter(|_| policy.assemble.include(&plan)).and_then(Request::for_a_stream) {
             edits.append(stream);
             plan.delivery = Delivery::Assembled { choices: request.choices() };

@@ -231,6 +231,46 @@ fn choices() {
     assert!(heads.iter().all(|head| *head == heads[0] && head.1.contains("\"get\"") && head.1.contains("\"put\"")));
 }
 
+/// A call that is required is one that the server lets the model write alone, where it can be told so.
+#[test]
+fn a_required_call_is_forced_where_the_server_can_be_told() {
+    use crate::engine::Engine::{LlamaCpp, Ollama, Sglang, Vllm};
+    for (more, engine, key, outcome) in [
+        (r#","tool_choice":"required""#, LlamaCpp, Some("grammar"), Some("forced")),
+        (r#","tool_choice":{"type":"function","function":{"name":"put"}}"#, LlamaCpp, Some("grammar"), Some("forced")),
+        (
+            r#","tool_choice":"required","grammar":"root ::= x","json_schema":{}"#,
+            LlamaCpp,
+            Some("grammar"),
+            Some("forced"),
+        ),
+        (r#","tool_choice":"required""#, Vllm, Some("structured_outputs"), Some("forced")),
+        (r#","tool_choice":"required""#, Sglang, Some("ebnf"), Some("forced")),
+        (r#","tool_choice":"required""#, Ollama, None, Some("prompted")),
+        ("", LlamaCpp, None, None),
+        (r#","tool_choice":"none""#, LlamaCpp, None, None),
+    ] {
+        for mode in [ToolsMode::Inject, ToolsMode::Parse] {
+            let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{TOOLS}{more}}}"#);
+            let request = Request::read(body.as_bytes()).unwrap();
+            let rewriting =
+                tools::rewriting(&request, &policy("hermes", mode, engine).tools.unwrap(), engine, &Limits::default());
+            let rewriting = rewriting.unwrap();
+            assert_eq!(rewriting.required_call.name(), outcome, "{more} {engine:?}");
+            let up = request.edited(&rewriting.edits).unwrap_or_else(|| Bytes::copy_from_slice(body.as_bytes()));
+            let up = Object::of_body(&up).unwrap();
+            for member in ["grammar", "structured_outputs", "ebnf"] {
+                assert_eq!(up.get(member).is_some(), key == Some(member), "{more} {engine:?}: {member}");
+            }
+            assert!(key.is_none() || up.get("json_schema").is_none());
+            let Some(written) = key.and_then(|key| up.get(key)) else { continue };
+            assert!(written.contains(r#"<tool_call>\\n{\\\"name\\\": \\\"put\\\""#), "{written}");
+            let names_one = more.contains("function");
+            assert_eq!(written.contains(r#"\\\"get\\\""#), !names_one, "{written}");
+        }
+    }
+}
+
 /// Where the server's template writes the tools, they stay as they are, and what is wanted is said at the end too: the
 /// server is told that nothing is to be called, so that it reads nothing.
 #[test]
@@ -339,7 +379,8 @@ fn what_the_reply_side_learns() {
     assert!(bytes.ends_with(br#","response_format":{"type":"json_object"},"reasoning_format":"none"}"#));
     let (_, format, bytes) = exchange(r#","response_format":{"type":"json_object"},"tool_choice":"required""#);
     assert_eq!(format, ResponseFormat::Dropped);
-    assert!(bytes.ends_with(br#"],"reasoning_format":"none"}"#), "{bytes:?}");
+    let up = Object::of_body(&bytes).unwrap();
+    assert_eq!((up.get("response_format"), up.get("grammar").is_some()), (None, true));
     let (_, format, _) = exchange(r#","response_format":{"type":"text"},"tool_choice":"required""#);
     assert_eq!(format, ResponseFormat::Unconcerned);
 }

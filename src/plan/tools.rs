@@ -10,7 +10,10 @@ use super::{Exchange, RequestError};
 use crate::api::openai::{Edits, Request};
 use crate::chat::Choice;
 use crate::decode::Settings;
+use crate::dialect::Dialect;
 use crate::engine::{Engine, ToolsMode};
+use crate::grammar::{self, GrammarError, Wish};
+use crate::json::write_string;
 use crate::limits::Limits;
 use crate::schema;
 
@@ -26,6 +29,29 @@ pub enum ResponseFormat {
     Dropped,
 }
 
+/// Whether an answer has to call something, and what brings that about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequiredCall {
+    /// It need not.
+    #[default]
+    No,
+    /// The prompt asks for it; there is no grammar, for this reason where there could be one.
+    Prompted(Option<GrammarError>),
+    /// The server lets the model write nothing else.
+    Forced,
+}
+
+impl RequiredCall {
+    /// Its name in headers and in metrics.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::No => None,
+            Self::Prompted(_) => Some("prompted"),
+            Self::Forced => Some("forced"),
+        }
+    }
+}
+
 /// What becomes of a request that is about tools.
 #[derive(Debug, Default)]
 pub(super) struct Rewriting<'a> {
@@ -33,6 +59,7 @@ pub(super) struct Rewriting<'a> {
     /// How the answer is read, if it may call anything.
     pub(super) exchange: Option<Box<Exchange>>,
     pub(super) response_format: ResponseFormat,
+    pub(super) required_call: RequiredCall,
 }
 
 /// What is edited in a request's body, and how its answer is read.
@@ -71,18 +98,38 @@ pub(super) fn rewriting<'a>(
     for member in needs.of(mode) {
         rewriting.edits.set(member.key, member.value);
     }
+    let (choice, calls, callable) = (offer.choice.clone(), offer.calls, offer.callable());
+    if matches!(choice, Choice::Required | Choice::Named(_)) {
+        let wish = Wish { tools: &callable, calls, reasoning: tools.reasoning };
+        rewriting.required_call = force(&mut rewriting.edits, engine, &tools.dialect, &wish);
+    }
     rewriting.exchange = Some(Box::new(Exchange {
         usage: request.usage(),
         choices: request.choices(),
         decoding: Settings {
             dialect: Arc::clone(&tools.dialect),
-            calls: offer.calls,
-            tools: Arc::new(schema::Tools::new(offer.callable())),
+            calls,
+            tools: Arc::new(schema::Tools::new(callable)),
             reasoning: tools.reasoning,
             unknown_tools: tools.unknown_tools,
         },
     }));
     Ok(rewriting)
+}
+
+/// Has the server let the model write nothing but calls, if it can.
+fn force(edits: &mut Edits<'_>, engine: Engine, dialect: &Dialect, wish: &Wish<'_>) -> RequiredCall {
+    let Some(member) = &engine.row().grammar else { return RequiredCall::Prompted(None) };
+    match grammar::forced(dialect, wish) {
+        Ok(grammar) => {
+            let mut written = String::new();
+            write_string(&grammar, &mut written);
+            edits.set(member.key, member.value(&written));
+            member.instead_of.iter().for_each(|key| edits.remove(key));
+            RequiredCall::Forced
+        }
+        Err(why) => RequiredCall::Prompted(Some(why)),
+    }
 }
 
 impl ResponseFormat {

@@ -36,6 +36,7 @@ pub fn line(record: &Record) -> String {
     line.text("peer", record.peer.as_deref());
     line.text("engine", record.engine);
     line.text("dialect", record.dialect.as_deref());
+    line.text("required_call", record.required_call_outcome());
     line.number("request_bytes", Some(record.request_bytes));
     line.number("bytes", Some(record.answer_bytes));
     line.text("why", record.why.as_ref().map(ToString::to_string).as_deref());

@@ -47,6 +47,8 @@ pub struct Record {
     pub why: Option<Why>,
     /// What its answer is read as, if it is read for calls.
     pub dialect: Option<String>,
+    /// How an answer is brought about that has to call something, if this one has to.
+    pub required_call: Option<&'static str>,
     /// How long its body was waited for before a server was chosen.
     pub upload: Duration,
     /// Whether the last of its body has come.
@@ -113,6 +115,7 @@ impl Default for Record {
             peer: None,
             why: None,
             dialect: None,
+            required_call: None,
             upload: Duration::ZERO,
             is_uploaded: false,
             queued_since: None,
@@ -132,6 +135,14 @@ impl Default for Record {
             took: Duration::ZERO,
             ended: SystemTime::UNIX_EPOCH,
         }
+    }
+}
+
+impl Record {
+    /// What became of a call that was required, where the answer was read: how it was brought about, or `unmet`.
+    pub fn required_call_outcome(&self) -> Option<&'static str> {
+        let (required, summary) = (self.required_call?, self.summary.as_ref()?);
+        Some(if summary.calls > 0 { required } else { "unmet" })
     }
 }
 

@@ -5,6 +5,7 @@ Every token of every text is unique in the vocabulary, so the newest token alone
 The model's chat template looks for [[NAME]] in the messages and ends the prompt with the token that begins NAME.
 
     model.py FILE                 everything in `SCRIPTS` and `LOOPS`
+    model.py FILE noise           noise, in which `ENDINGS` come a little sooner than other tokens
     model.py FILE MODEL           what MODEL of `FAMILIES` says
     model.py FILE MODEL LAYERS WIDTH   the same, slowly: so many layers with so wide a middle, which add nothing
 """
@@ -15,13 +16,15 @@ import sys
 import gguf
 import numpy as np
 
-from scripts import FAMILIES, LOOPS, SCRIPTS, SIGNS, loops_of, scripts_of
+from scripts import ENDINGS, FAMILIES, LOOPS, SCRIPTS, SIGNS, loops_of, scripts_of
 
 WIDTH = 64
 CONTEXT = 65536
 # With unit vectors of this width the right token leads by some 30, enough at any sampling temperature.
 GAIN = 60.0
 TOKEN_BYTES_MAX = 6
+# How much likelier, as a logit, an ending is than another token.
+SOONER = 6.0
 START, END = "<|im_start|>", "<|im_end|>"
 
 
@@ -33,6 +36,11 @@ def printable_bytes():
 
 
 BYTES = printable_bytes()
+
+
+def symbols(text):
+    """A text as it stands in a vocabulary of bytes."""
+    return "".join(BYTES[byte] for byte in text.encode())
 
 
 class Vocabulary:
@@ -54,16 +62,16 @@ class Vocabulary:
 
     def tokens(self, text, rng):
         """Cuts a text into new tokens of some bytes each; where all short ones are taken they grow longer."""
-        symbols = "".join(BYTES[byte] for byte in text.encode())
+        written = symbols(text)
         found, at = [], 0
-        while at < len(symbols):
+        while at < len(written):
             end = at + rng.randint(2, TOKEN_BYTES_MAX)
-            while symbols[at:end] in self.ids and end < len(symbols):
+            while written[at:end] in self.ids and end < len(written):
                 end += 1
-            while symbols[at:end] in self.ids:  # The rest of the text is taken: the token before takes it in.
+            while written[at:end] in self.ids:  # The rest of the text is taken: the token before takes it in.
                 at -= len(self.texts[found.pop()])
-                end = len(symbols)
-            found.append(self.add(symbols[at:end], gguf.TokenType.NORMAL))
+                end = len(written)
+            found.append(self.add(written[at:end], gguf.TokenType.NORMAL))
             at = end
         return found
 
@@ -86,7 +94,7 @@ def chat_template(names, sign):
     )
 
 
-def make(path, name, scripts, loops, sign, layers=1, middle=WIDTH):
+def make(path, name, scripts, loops, sign, layers=1, middle=WIDTH, endings=()):
     rng = random.Random(1)
     vocabulary = Vocabulary()
     # The format wants at least one merge.
@@ -95,6 +103,7 @@ def make(path, name, scripts, loops, sign, layers=1, middle=WIDTH):
     start = vocabulary.add(START, gguf.TokenType.CONTROL)
     end = vocabulary.add(END, gguf.TokenType.CONTROL)
 
+    sooner = [vocabulary.add(symbols(text), gguf.TokenType.NORMAL) for text in endings]
     follows = []
     for script, text in scripts.items():
         chain = [vocabulary.script(script), *vocabulary.tokens(text, rng), end]
@@ -109,6 +118,11 @@ def make(path, name, scripts, loops, sign, layers=1, middle=WIDTH):
     embedding = noise.standard_normal((count, WIDTH)).astype(np.float32)
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
     output = np.zeros((count, WIDTH), np.float32)
+    if sooner:
+        # What all tokens look like in part, so that it leads to these from any of them.
+        embedding += np.eye(1, WIDTH, dtype=np.float32)
+        embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+        output[sooner] = np.eye(1, WIDTH, dtype=np.float32) * SOONER / np.sqrt(WIDTH)
     alike = {}
     for token, following in follows:
         # Tokens that lead to the same one look the same: a row that were a sum of many would win by chance.
@@ -161,7 +175,9 @@ def make(path, name, scripts, loops, sign, layers=1, middle=WIDTH):
 
 if __name__ == "__main__":
     path, *of = sys.argv[1:]
-    if of:
+    if of == ["noise"]:
+        make(path, "noise", {"text": ""}, {}, SIGNS["hermes"], endings=ENDINGS)
+    elif of:
         model, *size = of
         make(path, model, scripts_of(model), loops_of(model), SIGNS[FAMILIES[model]], *map(int, size))
     else:

@@ -64,3 +64,20 @@ def loops_of(model):
 
 # What a family's chat template holds, by which the gateway knows it.
 SIGNS = {"hermes": "<tool_call>", "llama3-json": "<|python_tag|>", "gemma4": "<|tool_call>call:"}
+
+# What ends something, in any dialect: a model of noise would write on for ever without them.
+ENDINGS = [
+    "</think>",
+    "\n</parameter>\n",
+    "</parameter>",
+    "</function>",
+    "</tool_call>",
+    "<channel|>",
+    "<tool_call|>",
+    '<|"|>',
+    '"}',
+    "}}",
+    '"]',
+    '", ',
+    "}]",
+]

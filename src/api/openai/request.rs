@@ -200,6 +200,11 @@ impl<'a> Edits<'a> {
         self.0.push(("response_format", Edit::Remove));
     }
 
+    /// No member of this name.
+    pub fn remove(&mut self, key: &'a str) {
+        self.0.push((key, Edit::Remove));
+    }
+
     /// Any member, given as JSON.
     pub fn set(&mut self, key: &'a str, written: impl Into<Cow<'a, str>>) {
         self.0.push((key, Edit::Set(written.into())));

@@ -48,7 +48,12 @@ impl<'a> Receipt<'a> {
             return Ok(());
         }
         let (peer, why) = (self.record.peer.as_deref(), self.record.why.as_ref().map(ToString::to_string));
-        let told = [("X-Toolgate-Peer", peer), ("X-Toolgate-Why", why.as_deref()), ("X-Toolgate-Others", self.others)];
+        let told = [
+            ("X-Toolgate-Peer", peer),
+            ("X-Toolgate-Why", why.as_deref()),
+            ("X-Toolgate-Others", self.others),
+            ("X-Toolgate-Required-Call", self.record.required_call),
+        ];
         for (name, value) in told {
             if let Some(value) = value {
                 response.insert_header(name, value)?;

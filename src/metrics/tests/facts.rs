@@ -23,7 +23,7 @@ const PACE: &str = "toolgate_inter_token_seconds toolgate_event_overhead_seconds
 /// `recent`.
 type Row = (&'static str, fn(&mut Record), &'static [&'static str]);
 
-const FACTS: [Row; 37] = [
+const FACTS: [Row; 38] = [
     ("began", |record| record.began -= SECOND, &["first_token_ms", "gen_ai_server_time_to_first_token_seconds"]),
     ("id", |record| record.id = other(), &["id"]),
     ("client", |record| record.client = None, &["client"]),
@@ -37,6 +37,11 @@ const FACTS: [Row; 37] = [
     ("peer", |record| record.peer = Some(other()), &["peer", SERIES, GEN_AI]),
     ("why", |record| record.why = Some(Why::Hash), &["why"]),
     ("dialect", |record| record.dialect = Some(other()), &["dialect", "toolgate_calls_total", "toolgate_held_bytes"]),
+    (
+        "required_call",
+        |record| record.required_call = Some("forced"),
+        &["required_call", "toolgate_required_call_answers_total"],
+    ),
     ("is_uploaded", |record| record.is_uploaded = true, &["toolgate_cancellations_total"]),
     ("queued_since", |record| record.queued_since = Some(record.began), &["toolgate_cancellations_total"]),
     ("queue_wait", |record| record.queue_wait = Some(SECOND), &["queue_ms", "toolgate_queue_wait_seconds"]),

@@ -1,0 +1,166 @@
+//! Grammars of small offers: what they say of each kind of schema, and how a call stands around it.
+
+use super::rules::Rules;
+use super::values::{Style, Values};
+use super::*;
+use crate::dialect::Dialects;
+
+fn tool(name: &str, parameters: &str) -> Tool {
+    Tool { name: name.into(), parameters: Some(parameters.into()) }
+}
+
+fn grammar(dialect: &str, tools: &[Tool], calls: chat::Calls, reasoning: Reasoning) -> Result<String, GrammarError> {
+    let dialects = Dialects::builtin();
+    forced(dialects.get(dialect).unwrap(), &Wish { tools, calls, reasoning })
+}
+
+const WEATHER: &str = r#"{"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"},"unit":{"enum":["c","f"]}},"required":["city"]}"#;
+
+/// The rules for a value, of which the last stands for all of it.
+fn value(schema: &str, style: &Style) -> String {
+    let schema = serde_json::from_str(schema).unwrap();
+    let mut rules = Rules::default();
+    let root = Values::new(&schema, style, &mut rules).value(&schema);
+    rules.write(&root)
+}
+
+#[test]
+fn a_call_stands_in_the_dialects_own_syntax() {
+    let tools = [tool("get_weather", WEATHER)];
+    for (dialect, expected) in [
+        ("hermes", r#""<tool_call>\n{\"name\": \"get_weather\", \"arguments\": " object"#),
+        ("qwen3-coder", r#""<tool_call>\n<function=get_weather>\n" parameter"#),
+        ("gemma4", r#""<|tool_call>" "call:get_weather" object"#),
+        ("llama3-json", r#"get_weather\", \"parameters\": " object"#),
+    ] {
+        let grammar = grammar(dialect, &tools, chat::Calls::First, Reasoning::Off).unwrap();
+        assert!(grammar.contains(expected), "{dialect}: {grammar}");
+        let root = grammar.lines().next().unwrap();
+        assert!(root.starts_with("root ::= call-") && root.split(' ').count() == 3, "{root}");
+    }
+}
+
+#[test]
+fn members_stand_in_the_schemas_order_and_those_that_are_not_required_may_be_missing() {
+    let grammar = grammar("qwen3-coder", &[tool("f", WEATHER)], chat::Calls::First, Reasoning::Off).unwrap();
+    let call = grammar.lines().find(|line| line.starts_with("call-")).unwrap();
+    let parameters: Vec<_> = call.split(' ').filter(|part| part.starts_with("parameter-")).collect();
+    assert_eq!(parameters.iter().map(|name| name.ends_with('?')).collect::<Vec<_>>(), [false, true, true], "{call}");
+    for (name, value) in parameters.iter().zip(["until-0", "integer-", "( \"c\" | \"f\" )"]) {
+        let rule = format!("{} ::= ", name.trim_end_matches('?'));
+        let rule = grammar.lines().find(|line| line.starts_with(&rule)).unwrap();
+        assert!(rule.contains(value), "{rule}");
+    }
+}
+
+#[test]
+fn how_many_calls_and_who_thinks() {
+    let tools = [tool("f", "{}"), tool("g", "{}")];
+    let root = |dialect, calls, reasoning| {
+        let grammar = grammar(dialect, &tools, calls, reasoning).unwrap();
+        grammar.lines().next().unwrap().to_owned()
+    };
+    let one = root("hermes", chat::Calls::First, Reasoning::Off);
+    assert!(one.starts_with("root ::= ( call-") && one.ends_with(" )") && !one.contains('{'), "{one}");
+    let many = root("hermes", chat::Calls::All, Reasoning::Off);
+    assert!(many.ends_with("){0,7}") && many.contains(r#"( "\n" ( call-"#), "{many}");
+    let thinks = root("hermes", chat::Calls::First, Reasoning::Auto);
+    assert!(
+        thinks.contains(r#"( "<think>" until-"#) && thinks.contains(r#" "</think>" [\n]{0,2} )? ( call-"#),
+        "{thinks}"
+    );
+    let open = root("hermes", chat::Calls::First, Reasoning::Open);
+    assert!(open.starts_with("root ::= until-") && open.contains(r#" "</think>" [\n]{0,2} ( call-"#), "{open}");
+    assert!(!root("llama3-json", chat::Calls::First, Reasoning::Auto).contains("until"));
+}
+
+#[test]
+fn what_a_schema_says_and_where_it_is_taken_loosely() {
+    let json = Style { quote: None, closers: Vec::new() };
+    for (schema, expected) in [
+        (r#"{"const":{"a":[1]}}"#, r#"root ::= "{\"a\":[1]}""#),
+        (r#"{"enum":["x",1,null]}"#, r#"root ::= ( "\"x\"" | "1" | "null" )"#),
+        (r#"{"type":"bool"}"#, r#"root ::= ( "true" | "false" )"#),
+        (r#"{"type":["null","integer"]}"#, r#"root ::= ( "null" | integer-0 )"#),
+        (r#"{"type":"array","items":{"type":"null"},"maxItems":0}"#, r#"root ::= "[]""#),
+        (
+            r#"{"type":"array","items":{"type":"null"},"minItems":2,"maxItems":3}"#,
+            r#"array-0 ::= "[" "null" ( ", " "null" ){1,2} "]""#,
+        ),
+        (r#"{"type":"array","items":{"type":"null"}}"#, r#"array-0 ::= "[" ( "null" ( ", " "null" )* )? "]""#),
+        (
+            r#"{"prefixItems":[{"type":"null"},{"const":1}],"items":false,"type":"array"}"#,
+            r#"array-0 ::= "[" "null" ", " "1" "]""#,
+        ),
+        (r#"{"type":"string","minLength":1,"maxLength":3}"#, r#"string-1 ::= "\"" ( char-0 ){1,3} "\"""#),
+        // What goes beyond a grammar's counts, or what it says, is looser.
+        (r#"{"type":"string","maxLength":100000,"pattern":"a+"}"#, r#"string-1 ::= "\"" char-0* "\"""#),
+        (r#"{"allOf":[{"type":"null"}]}"#, r#"root ::= "null""#),
+        (r#"{"anyOf":[{"type":"null"},{"const":2}]}"#, r#"any-0 ::= ( "null" | "2" )"#),
+        (r#"{"allOf":[{"type":"null"},{"const":2}]}"#, "root ::= value-0"),
+        (r##"{"$ref":"#/nowhere"}"##, "root ::= value-0"),
+        (r##"{"$ref":"#"}"##, "ref-0 ::= value-1"),
+        (r#"{"type":"object"}"#, "root ::= object-"),
+        ("true", "root ::= value-0"),
+        (r#"{"type":"whatever"}"#, "root ::= value-0"),
+    ] {
+        let grammar = value(schema, &json);
+        assert!(
+            grammar.lines().any(|line| line == expected || expected.ends_with('-') && line.starts_with(expected)),
+            "{schema}: {grammar}"
+        );
+    }
+}
+
+#[test]
+fn objects_have_what_is_required_and_others_where_the_schema_has_a_word_for_them() {
+    let json = Style { quote: None, closers: Vec::new() };
+    let table = [
+        (r#"{"properties":{"a":{"const":1},"b":{"const":2}},"required":["b"]}"#, false),
+        (r#"{"properties":{"a":{"const":1}},"additionalProperties":false}"#, false),
+        (r#"{"properties":{"a":{"const":1}},"additionalProperties":{"type":"null"}}"#, true),
+        (r#"{"properties":{"a":{"const":1}},"patternProperties":{"x":{}}}"#, true),
+    ];
+    for (schema, has_others) in table {
+        let grammar = value(schema, &json);
+        assert_eq!(grammar.contains("pair-"), has_others, "{schema}: {grammar}");
+    }
+    let grammar = value(r#"{"properties":{"a":{"const":1}},"required":["c","a"]}"#, &json);
+    assert!(grammar.contains(r#""\"c\": " value-"#), "{grammar}");
+}
+
+#[test]
+fn a_schema_that_leads_back_to_itself_is_a_rule_that_does() {
+    let json = Style { quote: None, closers: Vec::new() };
+    let grammar = value(r##"{"properties":{"next":{"$ref":"#"}}}"##, &json);
+    let member = grammar.lines().find(|line| line.starts_with("member-")).unwrap();
+    assert!(member.ends_with(r#""\"next\": " ref-0"#), "{grammar}");
+}
+
+#[test]
+fn a_literal_of_its_own_has_bare_keys_and_its_own_strings() {
+    let style = Style { quote: Some("<q>".into()), closers: vec!["<end>".into()] };
+    let grammar =
+        value(r#"{"properties":{"a":{"type":"string"},"b":{"enum":["x","y"]}},"required":["a","b"]}"#, &style);
+    for rule in [r#""a:" string-"#, r#""b:" ( "<q>x<q>" | "<q>y<q>" )"#, r#""<q>" until-0 "<q>""#] {
+        assert!(grammar.contains(rule), "{rule}: {grammar}");
+    }
+}
+
+#[test]
+fn what_would_be_too_large_is_none() {
+    let many = (0..4_000).map(|n| format!(r#""p{n}":{{"type":"string"}}"#)).collect::<Vec<_>>().join(",");
+    let tools = [tool("f", &format!(r#"{{"properties":{{{many}}}}}"#))];
+    assert_eq!(grammar("hermes", &tools, chat::Calls::All, Reasoning::Auto), Err(GrammarError::TooLarge));
+    // As deep as a stranger likes.
+    let deep = r#"{"items":"#.repeat(100) + "{}" + &"}".repeat(100);
+    assert!(
+        grammar(
+            "hermes",
+            &[tool("f", &format!(r#"{{"properties":{{"a":{deep}}}}}"#))],
+            chat::Calls::All,
+            Reasoning::Auto
+        )
+        .is_ok()
+    );
+}
