@@ -10,11 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
+use toolgate::Dialects;
 
-/// The dialects that exist here, among those that the vectors name.
-const DIALECTS: [&str; 5] = ["gemma4", "hermes", "json-envelope", "llama3-json", "qwen3-coder"];
+/// The dialects that exist here.
+static DIALECTS: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
+
+/// What the vectors call differently.
+const OTHER_NAMES: &[(&str, &str)] = &[];
 
 struct Vector {
     id: String,
@@ -127,7 +132,9 @@ fn decode(forms: &[(String, Value)]) -> Vec<Value> {
 
 fn peer_vector(row: &Value) -> Option<Vector> {
     let name = row["dialect"].as_str()?;
-    let dialect = DIALECTS.into_iter().find(|d| name == *d || name.ends_with(&format!("({d})")))?;
+    let name = name.split_once('(').map_or(name, |(_, written_as)| written_as.trim_end_matches(')'));
+    let other = OTHER_NAMES.iter().find_map(|&(other, ours)| (other == name).then_some(ours));
+    let dialect = DIALECTS.get(other.unwrap_or(name))?.name();
     let reasoning = match (row["stage"].as_str(), row["starts_in_reasoning"].as_bool()) {
         (Some("tool"), _) => "off",
         (_, Some(true)) => "open",

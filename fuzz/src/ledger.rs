@@ -28,7 +28,7 @@ struct Ledger<'a> {
     call: Option<Range<usize>>,
     is_open: bool,
     /// Markup that may be dropped from the start on, at the end, and after a first call.
-    reasoning: Vec<&'a str>,
+    anywhere: Vec<&'a str>,
     end_tokens: Vec<&'a str>,
     after_call: Vec<&'a str>,
     calls: u32,
@@ -74,7 +74,9 @@ impl<'a> Ledger<'a> {
     fn new(case: &'a Case, text: &'a str) -> Self {
         let spec = case.settings.dialect.spec();
         let block = spec.reasoning.iter().filter(|_| case.settings.reasoning != Reasoning::Off);
-        let reasoning = block.flat_map(|block| block.open.iter().chain(&block.close)).map(String::as_str).collect();
+        let sections = spec.section.iter().flat_map(|section| section.open.iter().chain(&section.close));
+        let blocks = block.flat_map(|block| block.open.iter().chain(&block.close));
+        let anywhere = blocks.chain(sections).map(String::as_str).collect();
         let markup = spec.call.close.iter().chain(&spec.call.open).chain(&spec.call.end_tokens).map(String::as_str);
         let end_tokens = spec.call.end_tokens.iter().map(String::as_str).collect();
         let after_call = markup.chain([" ", "\t", "\n", "\r", "\u{c}", ",", ";", "]", "}", "```"]).collect();
@@ -83,7 +85,7 @@ impl<'a> Ledger<'a> {
             places: BTreeSet::from([0]),
             call: None,
             is_open: false,
-            reasoning,
+            anywhere,
             end_tokens,
             after_call,
             calls: 0,
@@ -149,7 +151,7 @@ impl<'a> Ledger<'a> {
 
     /// Whether a reasoning block may have begun.
     fn has_reasoned(&self, read: usize) -> bool {
-        self.reasoning.iter().any(|marker| self.text[..read].contains(marker))
+        self.anywhere.iter().any(|marker| self.text[..read].contains(marker))
     }
 
     /// Where the text may stand once `emitted` was, droppable markup before, in and after it left out.
@@ -174,7 +176,7 @@ impl<'a> Ledger<'a> {
         let before = &self.text.as_bytes()[..at];
         let behind_block = || {
             let block = before.trim_ascii_end();
-            self.reasoning.iter().any(|marker| block.ends_with(marker.as_bytes()))
+            self.anywhere.iter().any(|marker| block.ends_with(marker.as_bytes()))
         };
         // End tokens before a block wait as whitespace does.
         let before_block = || {
@@ -182,7 +184,7 @@ impl<'a> Ledger<'a> {
             while let Some(next) = self.end_tokens.iter().find_map(|token| block.strip_prefix(token.as_bytes())) {
                 block = next.trim_ascii_start();
             }
-            self.reasoning.iter().any(|marker| block.starts_with(marker.as_bytes()))
+            self.anywhere.iter().any(|marker| block.starts_with(marker.as_bytes()))
         };
         let behind_token = || self.end_tokens.iter().any(|token| before.trim_ascii_end().ends_with(token.as_bytes()));
         let may_space = behind_block() || before_block() || behind_token();
@@ -190,7 +192,7 @@ impl<'a> Ledger<'a> {
         let after_call = self.after_call.iter().filter(|_| self.calls > 0);
         // At the very end a marker may be cut short.
         let cut_short = after_call.clone().any(|marker| marker.as_bytes().starts_with(rest)).then_some(rest.len());
-        let markup = self.reasoning.iter().chain(&self.end_tokens).chain(after_call);
+        let markup = self.anywhere.iter().chain(&self.end_tokens).chain(after_call);
         let markup = markup.filter(|marker| rest.starts_with(marker.as_bytes())).map(|marker| marker.len());
         markup.chain(space.then_some(1)).chain(cut_short.filter(|&len| len > 0))
     }

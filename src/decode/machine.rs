@@ -6,6 +6,7 @@ mod call;
 mod fence;
 mod lead;
 mod reasoning;
+mod section;
 mod text;
 
 use crate::dialect::{self, Opener, Role};
@@ -19,6 +20,7 @@ use super::{Ending, Event, Finish, Reasoning, Settings};
 use fence::Whole;
 use lead::Lead;
 use reasoning::Thought;
+use section::Section;
 
 /// Turns the text of one choice into events.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ enum State {
     /// Text, in which calls and reasoning may begin.
     Outside(Box<Outside>),
     Reasoning(Thought),
+    /// A section of calls was opened, and none began in it yet.
+    Section(Box<Section>),
     Call(Box<Pending>),
     /// The answer begins with a fence that may be all of it.
     Whole(Box<Whole>),
@@ -52,7 +56,9 @@ struct Pending {
     call: Call,
     /// All of it as it was written, until it is committed.
     raw: String,
-    /// Bytes of `raw` that are its first marker.
+    /// Bytes of `raw` that open a section before it.
+    section: usize,
+    /// Bytes of `raw` up to the end of its first marker.
     opener: usize,
     /// The rest of its opener.
     lead: Lead,
@@ -122,6 +128,7 @@ impl Decoder {
         match &self.state {
             State::Outside(outside) => outside.waiting() + outside.held_marker(outside_tables(&self.settings)).len(),
             State::Reasoning(thought) => thought.outside.waiting() + thought.held_marker(&self.settings).len(),
+            State::Section(section) => section.held(),
             State::Call(pending) => pending.held(),
             State::Whole(whole) => whole.held(),
             State::Closed => 0,
@@ -164,6 +171,7 @@ impl Decoder {
     /// Text that is not looked at, behind what was held for a look.
     fn plain(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
         let (held, mut state) = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Section(section) => (section.raw, State::from(section.origin)),
             State::Call(pending) => (pending.raw, State::from(pending.origin)),
             State::Whole(whole) => whole.into_text(),
             State::Outside(mut outside) => {
@@ -182,7 +190,7 @@ impl Decoder {
             match &mut state {
                 State::Outside(outside) => outside.push(piece, sink),
                 State::Reasoning(thought) => thought.show(piece, sink),
-                State::Call(_) | State::Whole(_) | State::Closed => {}
+                State::Section(_) | State::Call(_) | State::Whole(_) | State::Closed => {}
             }
         }
         self.state = state;
@@ -195,6 +203,7 @@ impl Decoder {
             State::Outside(outside) if outside.is_after_call() => self.step_after_call(text, sink),
             State::Outside(_) => (self.step_text(text, sink), None),
             State::Reasoning(_) => (self.step_reasoning(text, sink), None),
+            State::Section(_) => self.step_section(text, sink),
             State::Call(_) => self.step_call(text, sink),
             State::Whole(_) => self.step_whole(text, sink),
             State::Closed => (text.len(), None),
@@ -204,6 +213,7 @@ impl Decoder {
     /// Lets go of what the current state holds. What is returned is to be read again, and then this once more.
     fn settle(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         match &mut self.state {
+            State::Section(_) => return Some(self.reject_section(sink)),
             State::Call(_) => return self.settle_call(ended, sink),
             State::Whole(_) => return Some(self.settle_whole(ended, sink)),
             State::Outside(outside) => {
@@ -228,6 +238,17 @@ impl Origin {
     fn outside(&self) -> &Outside {
         match self {
             Self::Outside(outside) | Self::Reasoning(Thought { outside, .. }) => outside,
+        }
+    }
+
+    /// A marker that opens nothing is text.
+    fn show_opener(&mut self, marker: &str, sink: &mut impl FnMut(Event<'_>)) {
+        match self {
+            Self::Reasoning(thought) => thought.show(marker, sink),
+            Self::Outside(outside) => {
+                outside.push(marker, sink);
+                outside.lines.mark();
+            }
         }
     }
 

@@ -8,7 +8,9 @@
 //!             opener                      commit                 payload complete
 //!   Text ----------------> Call (kept) ------------> Call (streams) -------------> Text, after a call
 //!    ^  <-- not a call --------+
-//!    |                                      fence of the answer: Whole (kept to the end)
+//!    |
+//!    +---- opener of a section ----> Section (kept) ---- opener of a call ----> Call (kept)
+//!    +---- fence of the answer ----> Whole (kept to the end)
 //!    +---- reasoning opener / closer ----> Reasoning (an opener in it: Call, kept until it is complete)
 //! ```
 //!

@@ -2,7 +2,7 @@
 //! At the start of the answer, after a call and at the very end whitespace waits for what follows it: before a call or
 //! the end it is dropped, before text it is text. An end-of-turn token waits wherever it stands.
 
-use crate::dialect::{self, Role, Table};
+use crate::dialect::{self, Edge, Role, Table};
 use crate::scan::{Begun, Cursor, Markers, Step};
 
 use super::Event;
@@ -32,6 +32,8 @@ pub(super) enum Place {
 pub(super) struct LeftOpen {
     /// The wrapper around the last call.
     pub wrapper: Awaited,
+    /// The section in which it stands.
+    pub section: Awaited,
     /// The block of reasoning that a call ended.
     pub reasoning: Awaited,
 }
@@ -73,6 +75,13 @@ impl Place {
         match self {
             Self::Start { .. } => LeftOpen::default(),
             Self::Open(left_open) | Self::AfterCall(AfterCall { left_open, .. }) => left_open,
+        }
+    }
+
+    fn left_open_mut(&mut self) -> Option<&mut LeftOpen> {
+        match self {
+            Self::Start { .. } => None,
+            Self::Open(left_open) | Self::AfterCall(AfterCall { left_open, .. }) => Some(left_open),
         }
     }
 
@@ -132,7 +141,7 @@ impl Outside {
     /// What may be a marker, and is held.
     pub fn held_marker<'t>(&self, tables: &'t dialect::Outside) -> &'t str {
         match (self.place, self.cursor) {
-            (Place::AfterCall(after), _) => tables.after_call.markers.held(after.begun),
+            (Place::AfterCall(after), _) => tables.after_call.anchors.markers.held(after.begun),
             (_, Some(cursor)) => self.table(tables).markers.held(cursor),
             (_, None) => "",
         }
@@ -142,8 +151,11 @@ impl Outside {
     /// Behind text it is text, since a `<` is a prefix of a marker too.
     pub fn is_cut_short(&self, tables: &dialect::Outside) -> bool {
         let Place::AfterCall(after) = self.place else { return false };
-        let ends = |role: Role| role.closes || role.ends_turn || (role.closes_fence && after.fence == Awaited::Yes);
-        !after.begun.is_empty() && tables.after_call.begun(self.held_marker(tables)).any(ends)
+        let ends = |role: Role| {
+            let closes = role.closes || role.section == Some(Edge::Close);
+            closes || role.ends_turn || (role.closes_fence && after.fence == Awaited::Yes)
+        };
+        !after.begun.is_empty() && tables.after_call.anchors.begun(self.held_marker(tables)).any(ends)
     }
 
     /// What may be a marker is none, or is not looked at: it is held no longer.
@@ -232,9 +244,16 @@ impl Outside {
 
     /// The call's wrapper was closed.
     pub fn close_wrapper(&mut self, closer: &str) {
-        match &mut self.place {
-            Place::Open(left_open) | Place::AfterCall(AfterCall { left_open, .. }) => left_open.wrapper = Awaited::No,
-            Place::Start { .. } => {}
+        if let Some(left_open) = self.place.left_open_mut() {
+            left_open.wrapper = Awaited::No;
+        }
+        self.close(closer);
+    }
+
+    /// The section of calls was closed, and what stood open in it.
+    pub fn close_section(&mut self, closer: &str) {
+        if let Some(left_open) = self.place.left_open_mut() {
+            (left_open.section, left_open.wrapper) = (Awaited::No, Awaited::No);
         }
         self.close(closer);
     }
@@ -249,9 +268,8 @@ impl Outside {
 
     /// The block of reasoning that a call ended was closed.
     pub fn close_reasoning(&mut self) {
-        match &mut self.place {
-            Place::Open(left_open) | Place::AfterCall(AfterCall { left_open, .. }) => left_open.reasoning = Awaited::No,
-            Place::Start { .. } => {}
+        if let Some(left_open) = self.place.left_open_mut() {
+            left_open.reasoning = Awaited::No;
         }
         self.after_reasoning();
     }

@@ -139,6 +139,7 @@ mod limits;
 mod literal;
 mod openers;
 mod positions;
+mod sections;
 mod slips;
 mod values;
 

@@ -14,10 +14,10 @@ pub use form::{Form, Header, HeaderMark, Tagged, ValueMark};
 pub use glob::Glob;
 pub use several::Several;
 pub use spec::{
-    Around, Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, Spec, StartOfAnswer, TaggedSpec,
-    Unmarked,
+    Around, Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, SectionSpec, Spec, StartOfAnswer,
+    TaggedSpec, Unmarked,
 };
-pub use table::{AfterCall, Between, Edge, Opener, Outside, Role, Table, Tables};
+pub use table::{AfterCall, Anchors, Between, Edge, Opener, Outside, Role, Table, Tables};
 
 /// A compiled dialect.
 #[derive(Debug)]

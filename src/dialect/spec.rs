@@ -17,6 +17,8 @@ pub struct Spec {
     pub detect: Detect,
     #[serde(default)]
     pub reasoning: Option<ReasoningSpec>,
+    #[serde(default)]
+    pub section: Option<SectionSpec>,
     pub call: Call,
     /// How a call is written inside, the family's own form first: where there are several, they stand in the same
     /// wrapper, and the first bytes tell which it is.
@@ -25,6 +27,16 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// What stands around a call and around several: from within a call the markers of both are alike.
+    pub(super) fn enclosing(&self) -> Call {
+        let mut call = self.call.clone();
+        if let Some(section) = &self.section {
+            call.open.extend(section.open.iter().cloned());
+            call.close.extend(section.close.iter().cloned());
+        }
+        call
+    }
+
     /// What begins with `c` where no marker opens it, in any of its forms.
     pub fn unmarked(&self, c: char) -> Option<Unmarked> {
         self.payload.iter().find_map(|payload| payload.unmarked(c))
@@ -65,8 +77,16 @@ pub enum CallInReasoning {
     Ends,
 }
 
-/// What stands around a call.
+/// What stands around several calls. With something else behind its opener it is text.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SectionSpec {
+    pub open: Vec<String>,
+    pub close: Vec<String>,
+}
+
+/// What stands around a call.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Call {
     /// Openers, each of which starts a payload.
@@ -120,6 +140,16 @@ pub enum Unmarked {
 }
 
 impl Payload {
+    /// What a call in this form begins with, where that is a text of its own.
+    pub(super) fn first(&self) -> Option<&str> {
+        match self {
+            Self::Tagged(tagged) => Some(&tagged.name[0]),
+            Self::Literal(literal) => literal.header.first().map(String::as_str),
+            Self::Header(header) => header.name.as_ref()?.0.first().map(String::as_str).filter(|text| !text.is_empty()),
+            Self::Json(_) => None,
+        }
+    }
+
     /// What begins with `c` in this form where no marker opens it.
     fn unmarked(&self, c: char) -> Option<Unmarked> {
         match (self, c) {

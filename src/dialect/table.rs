@@ -6,6 +6,7 @@
 //! | in text | openers, of calls and of reasoning; end-of-turn tokens |
 //! | in text behind a call that was left open | the same, and closers |
 //! | right after a call | the same; the text there begins with one of them or is text |
+//! | in a section before its first call | openers of calls and of sections, and its closers |
 //! | in reasoning | its closers and openers; openers of calls where a call ends it |
 //! | in a call's header | what stands around name and id; what begins the arguments; openers and closers |
 //! | in a tagged value | whatever may end it |
@@ -42,6 +43,8 @@ pub struct Role {
     pub opens: Option<Opener>,
     /// It closes a call's wrapper.
     pub closes: bool,
+    /// It opens or closes a section of calls.
+    pub section: Option<Edge>,
     /// It closes the code fence around a call.
     pub closes_fence: bool,
     /// Behind everything else it is dropped.
@@ -49,7 +52,7 @@ pub struct Role {
     pub reasoning: Option<Edge>,
 }
 
-/// Which edge of a reasoning block.
+/// Which edge of a section, or of a reasoning block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
     Open,
@@ -76,6 +79,8 @@ pub struct Tables {
     pub unreasoned: Outside,
     /// Inside reasoning.
     pub reasoning: Table<Role>,
+    /// In a section before its first call.
+    pub section: Anchors,
     /// Every form of a call's inside, the family's own first.
     pub forms: Vec<Form>,
     /// The words of each bare opener, between which any whitespace may stand. The first is a marker.
@@ -101,11 +106,17 @@ pub struct Outside {
     pub after_call: AfterCall,
 }
 
+/// Markers with one of which the text at one place begins, or with none.
+#[derive(Debug)]
+pub struct Anchors {
+    pub markers: Anchored,
+    roles: Vec<Role>,
+}
+
 /// What may stand right after a call, and belongs to it or begins another.
 #[derive(Debug)]
 pub struct AfterCall {
-    pub markers: Anchored,
-    roles: Vec<Role>,
+    pub anchors: Anchors,
     /// Characters that may be dropped between two calls, beside whitespace.
     pub between: Between,
 }
@@ -126,7 +137,8 @@ impl Tables {
     pub fn compile(spec: &Spec) -> Result<Self, MarkerError> {
         let unreasoned = Outside::compile(spec, None)?;
         let outside = Outside::compile(spec, spec.reasoning.as_ref())?;
-        let forms = spec.payload.iter().map(|payload| Form::compile(payload, &spec.call)).collect::<Result<_, _>>()?;
+        let enclosing = spec.enclosing();
+        let forms = spec.payload.iter().map(|payload| Form::compile(payload, &enclosing)).collect::<Result<_, _>>()?;
         let (mut closers, mut quotes) = (Vec::new(), Vec::new());
         for payload in spec.payload.iter() {
             match payload {
@@ -139,9 +151,9 @@ impl Tables {
             }
         }
         let is_apart = |closer: &&str| !closer.chars().all(|c| matches!(c, '{' | '}' | '[' | ']' | ','));
-        let wrapper_closers: Vec<String> = closers_of(&spec.call).filter(is_apart).map(Into::into).collect();
+        let wrapper_closers: Vec<String> = closers_of(&enclosing).filter(is_apart).map(Into::into).collect();
         closers.extend(wrapper_closers.iter().cloned());
-        let Call { open, fence, end_tokens, .. } = &spec.call;
+        let Call { open, fence, end_tokens, .. } = &enclosing;
         let fences: Vec<String> = if fence.is_empty() { Vec::new() } else { vec![FENCE.to_string()] };
         let behind = || closers.iter().chain(open).chain(&fences).chain(end_tokens);
         let arguments = FirstBytes::of(behind().chain(&quotes));
@@ -150,8 +162,9 @@ impl Tables {
             outside,
             unreasoned,
             reasoning: reasoning(spec)?,
+            section: Anchors::new(merged(merged(openers(spec), inner(spec)), section_closers(spec)))?,
             forms,
-            bare: bare(&spec.call),
+            bare: spec.call.bare.iter().map(String::as_str).chain(inner_texts(spec)).map(words).collect(),
             wrapper_closers,
             closers,
             arguments,
@@ -162,7 +175,7 @@ impl Tables {
 
 impl Outside {
     fn compile(spec: &Spec, block: Option<&ReasoningSpec>) -> Result<Self, MarkerError> {
-        let mut text = openers(&spec.call);
+        let mut text = openers(spec);
         for token in &spec.call.end_tokens {
             entry(&mut text, token).ends_turn = true;
         }
@@ -173,6 +186,7 @@ impl Outside {
         for close in closers_of(&spec.call) {
             entry(&mut closers, close).closes = true;
         }
+        closers = merged(closers, section_closers(spec));
         for close in block.into_iter().flat_map(|block| &block.close) {
             entry(&mut closers, close).reasoning = Some(Edge::Close);
         }
@@ -183,7 +197,7 @@ impl Outside {
         };
         let apart = closers.iter().filter(|(closer, _)| is_apart(closer)).cloned().collect();
         let left_open = Table::new(merged(text.clone(), apart))?;
-        let after_call = AfterCall::compile(spec, merged(text.clone(), closers))?;
+        let after_call = AfterCall::compile(spec, merged(merged(text.clone(), closers), inner(spec)))?;
         Ok(Self { text: Table::new(text)?, left_open, after_call })
     }
 }
@@ -205,8 +219,14 @@ impl AfterCall {
         for payload in spec.payload.iter() {
             between.add(payload);
         }
+        Ok(Self { anchors: Anchors::new(entries)?, between })
+    }
+}
+
+impl Anchors {
+    fn new(entries: Vec<(String, Role)>) -> Result<Self, MarkerError> {
         let (texts, roles): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
-        Ok(Self { markers: Anchored::new(texts)?, roles, between })
+        Ok(Self { markers: Anchored::new(texts)?, roles })
     }
 
     /// The meaning of the marker that was found.
@@ -236,6 +256,7 @@ impl Role {
     fn join(&mut self, other: Self) {
         self.opens = self.opens.or(other.opens);
         self.reasoning = self.reasoning.or(other.reasoning);
+        self.section = self.section.or(other.section);
         self.closes |= other.closes;
         self.closes_fence |= other.closes_fence;
         self.ends_turn |= other.ends_turn;
@@ -251,7 +272,7 @@ fn merged(mut entries: Vec<(String, Role)>, more: Vec<(String, Role)>) -> Vec<(S
 
 fn reasoning(spec: &Spec) -> Result<Table<Role>, MarkerError> {
     let Some(block) = &spec.reasoning else { return Table::new(Vec::new()) };
-    let mut inside = if block.call == Some(CallInReasoning::Ends) { openers(&spec.call) } else { Vec::new() };
+    let mut inside = if block.call == Some(CallInReasoning::Ends) { openers(spec) } else { Vec::new() };
     for open in &block.open {
         entry(&mut inside, open).reasoning = Some(Edge::Open);
     }
@@ -261,12 +282,17 @@ fn reasoning(spec: &Spec) -> Result<Table<Role>, MarkerError> {
     Table::new(inside)
 }
 
-fn openers(call: &Call) -> Vec<(String, Role)> {
+/// What opens calls, and sections of them.
+fn openers(spec: &Spec) -> Vec<(String, Role)> {
+    let call = &spec.call;
     let mut entries = Vec::new();
     for text in &call.open {
         entry(&mut entries, text).opens = Some(Opener::Wrapper);
     }
-    for first in bare(call).iter().filter_map(|words| words.first()) {
+    for text in spec.section.iter().flat_map(|section| &section.open) {
+        entry(&mut entries, text).section = Some(Edge::Open);
+    }
+    for first in call.bare.iter().filter_map(|text| text.split_ascii_whitespace().next()) {
         entry(&mut entries, first).opens = Some(Opener::Bare);
     }
     if !call.fence.is_empty() && !call.bare.is_empty() {
@@ -281,8 +307,25 @@ pub(super) fn closers_of(call: &Call) -> impl Iterator<Item = &str> {
     call.close.iter().map(String::as_str).filter(is_more).map(str::trim_ascii_start)
 }
 
-fn bare(call: &Call) -> Vec<Vec<String>> {
-    call.bare.iter().map(|text| text.split_ascii_whitespace().map(Into::into).collect()).collect()
+fn section_closers(spec: &Spec) -> Vec<(String, Role)> {
+    let closes = Role { section: Some(Edge::Close), ..Role::default() };
+    spec.section.iter().flat_map(|section| &section.close).map(|close| (close.clone(), closes)).collect()
+}
+
+/// What opens a call in a section where calls have no opener of their own: what the payloads begin with.
+fn inner(spec: &Spec) -> Vec<(String, Role)> {
+    let bare = Role { opens: Some(Opener::Bare), ..Role::default() };
+    let first = |text: &str| text.split_ascii_whitespace().next().map(|first| (first.to_string(), bare));
+    inner_texts(spec).filter_map(first).collect()
+}
+
+fn inner_texts(spec: &Spec) -> impl Iterator<Item = &str> {
+    let is_alone = spec.section.is_some() && spec.call.open.is_empty() && spec.call.bare.is_empty();
+    spec.payload.iter().filter(move |_| is_alone).filter_map(Payload::first)
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_ascii_whitespace().map(Into::into).collect()
 }
 
 /// What opens a code fence.

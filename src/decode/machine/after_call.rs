@@ -4,7 +4,7 @@
 use super::text::may_be_unmarked;
 use super::{Decoder, State, outside_tables};
 use crate::decode::Event;
-use crate::decode::outside::{AfterCall, Awaited, Outside, Place};
+use crate::decode::outside::{AfterCall, Awaited, LeftOpen, Outside, Place};
 use crate::dialect::{self, Between, Opener, Role, Spec, Unmarked};
 use crate::scan::Next;
 
@@ -30,7 +30,7 @@ impl Decoder {
             let held = match step(c, outside, spec, table) {
                 Step::Read => continue,
                 Step::Marker(found) => {
-                    let (role, marker) = (table.role(found), table.markers.text(found).to_string());
+                    let (role, marker) = (table.anchors.role(found), table.anchors.markers.text(found).to_string());
                     self.marker(role, marker, sink);
                     return (at + c.len_utf8(), None);
                 }
@@ -55,13 +55,13 @@ fn step(c: char, outside: &mut Outside, spec: &Spec, table: &dialect::AfterCall)
     if after.begun.is_empty() && may_follow(c, after, spec) {
         return Step::Call;
     }
-    match table.markers.push(&mut after.begun, c) {
+    match table.anchors.markers.push(&mut after.begun, c) {
         Next::More => return Step::Read,
         Next::Found(found) => return Step::Marker(found),
         Next::Other => {}
     }
     let after = *after;
-    let held = table.markers.held(after.begun);
+    let held = table.anchors.markers.held(after.begun);
     outside.let_go_of_marker();
     let first = held.chars().next().unwrap_or(c);
     let is_between = |c| may_stand_between(c, &after, &table.between);
@@ -74,7 +74,8 @@ fn step(c: char, outside: &mut Outside, spec: &Spec, table: &dialect::AfterCall)
 
 /// Whether another call may begin with `c` and no marker before it.
 fn may_follow(c: char, after: &AfterCall, spec: &Spec) -> bool {
-    let is_inside = after.left_open.wrapper == Awaited::Yes || after.list == Awaited::Yes;
+    let LeftOpen { wrapper, section, .. } = after.left_open;
+    let is_inside = [wrapper, section, after.list].contains(&Awaited::Yes);
     spec.unmarked(c) == Some(Unmarked::Call) && (is_inside || may_be_unmarked(spec, after.fence))
 }
 

@@ -32,25 +32,30 @@ impl Pending {
 impl Decoder {
     /// A call may begin with `marker`, which was just found.
     pub(super) fn begin(&mut self, marker: String, by: Opener, role: Role) {
+        let mut raw = self.take_section();
         let Some(origin) = self.take_origin() else { return };
-        let is_wrapped = by == Opener::Wrapper || origin.outside().place.left_open().wrapper == Awaited::Yes;
+        let (section, left_open) = (raw.len(), origin.outside().place.left_open());
+        let is_inside = section > 0 || [left_open.wrapper, left_open.section].contains(&Awaited::Yes);
+        let is_wrapped = by == Opener::Wrapper || is_inside;
+        raw.push_str(&marker);
         let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };
         let cx = context(&self.settings, &self.limits, Patience::Mend, wrapped);
         let call = Call::default();
         let mut pending = Pending {
             payload: Payload::new(&self.settings.dialect, &call),
             call,
-            opener: marker.len(),
-            lead: Lead::new(&marker, by, &self.settings.dialect),
-            raw: marker,
+            section,
+            opener: raw.len(),
+            lead: Lead::new(&marker, section, by, &self.settings.dialect),
+            raw,
             by,
             role,
             stage: Stage::Kept,
             origin,
             wrapped,
         };
-        if matches!(pending.lead, Lead::Over) && !pending.raw.is_empty() {
-            let verdict = pending.payload.push(&pending.raw, &cx, &mut pending.call);
+        if matches!(pending.lead, Lead::Over) && !marker.is_empty() {
+            let verdict = pending.payload.push(&marker, &cx, &mut pending.call);
             debug_assert_eq!(verdict, Verdict::More, "a bare opener begins its payload");
         }
         self.state = State::Call(Box::new(pending));
@@ -168,6 +173,9 @@ impl Decoder {
             Opener::Fenced => after.fence = Awaited::Yes,
             Opener::Bare => {}
         }
+        if pending.section > 0 {
+            after.left_open.section = Awaited::Yes;
+        }
         if pending.call.listed {
             after.list = Awaited::Yes;
         }
@@ -216,7 +224,7 @@ impl Decoder {
     /// It is no call: its opener is text, and what stood behind it is read again.
     pub(super) fn reject(&mut self, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         let State::Call(pending) = std::mem::replace(&mut self.state, State::Closed) else { return None };
-        let Pending { raw, opener, lead, by, role, mut origin, .. } = *pending;
+        let Pending { raw, section, opener, lead, by, role, mut origin, .. } = *pending;
         // Of an opener that was none the first marker says little: a brace, a fence.
         if matches!(lead, Lead::Over | Lead::Again(_)) {
             self.ending.rejected += 1;
@@ -226,12 +234,14 @@ impl Decoder {
         match &mut origin {
             Origin::Reasoning(thought) => thought.show(opener, sink),
             // A marker that opens and closes, right after a call, closed it.
-            Origin::Outside(outside) if role.closes && outside.is_after_call() && outside.has_room() => {
+            Origin::Outside(outside)
+                if role.closes && section == 0 && outside.is_after_call() && outside.has_room() =>
+            {
                 outside.close_wrapper(opener);
             }
             Origin::Outside(outside) => {
                 outside.push(opener, sink);
-                if by == Opener::Wrapper {
+                if by == Opener::Wrapper || section > 0 {
                     outside.lines.mark();
                 }
             }

@@ -39,8 +39,8 @@ pub(super) enum Step {
 }
 
 impl Lead {
-    /// What follows the first marker of a call.
-    pub(super) fn new(marker: &str, by: Opener, dialect: &Dialect) -> Self {
+    /// What follows the first marker of a call, which begins so far into what is kept of it.
+    pub(super) fn new(marker: &str, from: usize, by: Opener, dialect: &Dialect) -> Self {
         match by {
             Opener::Wrapper => Self::Again(Expect::default()),
             Opener::Fenced => Self::Fence(Info::default()),
@@ -52,7 +52,7 @@ impl Lead {
                 }
                 let begun = bare.iter().enumerate().filter(|(_, words)| begun(words));
                 let alive = begun.map(|(opener, _)| Place { opener, word: 1, at: 0 }).collect();
-                Self::Words { alive, payload_at: 0 }
+                Self::Words { alive, payload_at: from }
             }
         }
     }

@@ -68,6 +68,8 @@ impl Decoder {
         let opener = std::mem::take(&mut thought.opener);
         if let Some(by) = role.opens.filter(|&by| may_open(by, &thought.lines, spec)) {
             self.begin(marker.to_string(), by, role);
+        } else if role.section == Some(Edge::Open) && !thought.lines.in_span() {
+            self.enter_section(marker.to_string());
         } else if role.reasoning == Some(Edge::Close) {
             if let State::Reasoning(Thought { mut outside, .. }) = std::mem::replace(&mut self.state, State::Closed) {
                 outside.after_reasoning();

@@ -47,6 +47,13 @@ impl Decoder {
             outside.close_fence(&marker);
         } else if let Some(by) = opens {
             self.begin(marker, by, role);
+        } else if role.section == Some(Edge::Open) && !outside.lines.in_span() {
+            self.enter_section(marker);
+        } else if role.section == Some(Edge::Close)
+            && (after_call || left_open.section == Awaited::Yes)
+            && outside.has_room()
+        {
+            outside.close_section(&marker);
         } else if role.closes && (after_call || left_open.wrapper == Awaited::Yes) && outside.has_room() {
             outside.close_wrapper(&marker);
         } else if role.ends_turn && outside.has_room() {
@@ -85,11 +92,12 @@ impl Decoder {
         }
     }
 
-    /// What a call that begins now goes back to if it is none.
+    /// What a call or a section that begins now goes back to if it is none.
     pub(super) fn take_origin(&mut self) -> Option<Origin> {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Outside(outside) => Some(Origin::Outside(outside)),
             State::Reasoning(thought) => Some(Origin::Reasoning(thought)),
+            State::Section(section) => Some(section.origin),
             State::Call(_) | State::Whole(_) | State::Closed => None,
         }
     }
@@ -101,7 +109,7 @@ impl Decoder {
 pub(super) fn may_open(by: Opener, lines: &Lines, spec: &Spec) -> bool {
     match by {
         Opener::Wrapper => !lines.in_span(),
-        Opener::Bare if !spec.call.open.is_empty() => {
+        Opener::Bare if !spec.call.open.is_empty() || spec.section.is_some() => {
             (lines.at_line() || lines.is_marked()) && !lines.in_word() && !lines.in_fence()
         }
         Opener::Bare | Opener::Fenced => !lines.in_word() && !lines.in_fence() && !lines.in_span(),
