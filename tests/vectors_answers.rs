@@ -19,7 +19,7 @@ use toolgate::Dialects;
 static DIALECTS: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
 
 /// What the vectors call differently.
-const OTHER_NAMES: &[(&str, &str)] = &[];
+const OTHER_NAMES: &[(&str, &str)] = &[("command-r7b", "command-a")];
 
 struct Vector {
     id: String,

@@ -76,7 +76,7 @@ impl<'a> Ledger<'a> {
         let block = spec.reasoning.iter().filter(|_| case.settings.reasoning != Reasoning::Off);
         let sections = spec.section.iter().flat_map(|section| section.open.iter().chain(&section.close));
         let blocks = block.flat_map(|block| block.open.iter().chain(&block.close));
-        let anywhere = blocks.chain(sections).map(String::as_str).collect();
+        let anywhere = blocks.chain(sections).chain(&spec.wrap).map(String::as_str).collect();
         let markup = spec.call.close.iter().chain(&spec.call.open).chain(&spec.call.end_tokens).map(String::as_str);
         let end_tokens = spec.call.end_tokens.iter().map(String::as_str).collect();
         let after_call = markup.chain([" ", "\t", "\n", "\r", "\u{c}", ",", ";", "]", "}", "```"]).collect();

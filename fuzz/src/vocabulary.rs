@@ -99,6 +99,7 @@ pub fn of(dialect: &Dialect) -> Vec<String> {
     let mut texts: Vec<String> = [&call.open, &call.bare, &call.close, &call.end_tokens]
         .into_iter()
         .flatten()
+        .chain(&spec.wrap)
         .chain(spec.section.iter().flat_map(|section| section.open.iter().chain(&section.close)))
         .chain(spec.reasoning.iter().flat_map(|block| block.open.iter().chain(&block.close)))
         .cloned()

@@ -152,7 +152,7 @@ impl Outside {
     pub fn is_cut_short(&self, tables: &dialect::Outside) -> bool {
         let Place::AfterCall(after) = self.place else { return false };
         let ends = |role: Role| {
-            let closes = role.closes || role.section == Some(Edge::Close);
+            let closes = role.closes || role.section == Some(Edge::Close) || role.wraps;
             closes || role.ends_turn || (role.closes_fence && after.fence == Awaited::Yes)
         };
         !after.begun.is_empty() && tables.after_call.anchors.begun(self.held_marker(tables)).any(ends)
@@ -184,7 +184,6 @@ impl Outside {
                 read += c.len_utf8();
                 continue;
             }
-            self.after_reasoning = false;
             let waits = !self.place.is_open() || self.token.is_some();
             let droppable = waits && (c.is_ascii_whitespace() || also(c));
             if !droppable || !self.has_room() {
@@ -220,6 +219,7 @@ impl Outside {
 
     /// An end-of-turn token, which is dropped if the answer ends here.
     pub fn absorb_token(&mut self, token: &str) {
+        self.after_reasoning = false;
         self.token.get_or_insert(self.waiting.len());
         self.waiting.push_str(token);
     }

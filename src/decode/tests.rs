@@ -142,6 +142,7 @@ mod positions;
 mod sections;
 mod slips;
 mod values;
+mod wraps;
 
 t!(hermes, case("hermes"),
     "Hello, <b>world</b>!" => r#"text "Hello, <b>world</b>!""#,

@@ -17,6 +17,9 @@ pub struct Spec {
     pub detect: Detect,
     #[serde(default)]
     pub reasoning: Option<ReasoningSpec>,
+    /// Markers around text that is no call. They are dropped outside of calls and reasoning.
+    #[serde(default)]
+    pub wrap: Vec<String>,
     #[serde(default)]
     pub section: Option<SectionSpec>,
     pub call: Call,

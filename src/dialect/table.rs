@@ -3,7 +3,7 @@
 //!
 //! | position | markers |
 //! |--|--|
-//! | in text | openers, of calls and of reasoning; end-of-turn tokens |
+//! | in text | openers, of calls, sections and reasoning; what stands around text; end-of-turn tokens |
 //! | in text behind a call that was left open | the same, and closers |
 //! | right after a call | the same; the text there begins with one of them or is text |
 //! | in a section before its first call | openers of calls and of sections, and its closers |
@@ -49,6 +49,8 @@ pub struct Role {
     pub closes_fence: bool,
     /// Behind everything else it is dropped.
     pub ends_turn: bool,
+    /// It stands around text, and is none.
+    pub wraps: bool,
     pub reasoning: Option<Edge>,
 }
 
@@ -155,7 +157,7 @@ impl Tables {
         closers.extend(wrapper_closers.iter().cloned());
         let Call { open, fence, end_tokens, .. } = &enclosing;
         let fences: Vec<String> = if fence.is_empty() { Vec::new() } else { vec![FENCE.to_string()] };
-        let behind = || closers.iter().chain(open).chain(&fences).chain(end_tokens);
+        let behind = || closers.iter().chain(open).chain(&fences).chain(end_tokens).chain(&spec.wrap);
         let arguments = FirstBytes::of(behind().chain(&quotes));
         let behind = Behind::new(behind());
         Ok(Self {
@@ -178,6 +180,9 @@ impl Outside {
         let mut text = openers(spec);
         for token in &spec.call.end_tokens {
             entry(&mut text, token).ends_turn = true;
+        }
+        for marker in &spec.wrap {
+            entry(&mut text, marker).wraps = true;
         }
         for open in block.into_iter().flat_map(|block| &block.open) {
             entry(&mut text, open).reasoning = Some(Edge::Open);
@@ -260,6 +265,7 @@ impl Role {
         self.closes |= other.closes;
         self.closes_fence |= other.closes_fence;
         self.ends_turn |= other.ends_turn;
+        self.wraps |= other.wraps;
     }
 }
 

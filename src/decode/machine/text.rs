@@ -58,6 +58,8 @@ impl Decoder {
             outside.close_wrapper(&marker);
         } else if role.ends_turn && outside.has_room() {
             outside.absorb_token(&marker);
+        } else if role.wraps && !outside.lines.in_fence() && !outside.lines.in_span() {
+            outside.let_go_of_marker();
         } else if role.reasoning == Some(Edge::Open) {
             self.enter_reasoning();
         } else if role.reasoning == Some(Edge::Close) && left_open.reasoning == Awaited::Yes {
