@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toolgate::decode::{Event, Reasoning};
+use toolgate::dialect::MessagesSpec;
 use toolgate::json::unescape_into;
 
 use super::decode::Case;
@@ -31,6 +32,8 @@ struct Ledger<'a> {
     anywhere: Vec<&'a str>,
     end_tokens: Vec<&'a str>,
     after_call: Vec<&'a str>,
+    /// Messages, whose headers are markup too.
+    messages: Option<&'a MessagesSpec>,
     calls: u32,
 }
 
@@ -76,7 +79,8 @@ impl<'a> Ledger<'a> {
         let block = spec.reasoning.iter().filter(|_| case.settings.reasoning != Reasoning::Off);
         let sections = spec.section.iter().flat_map(|section| section.open.iter().chain(&section.close));
         let blocks = block.flat_map(|block| block.open.iter().chain(&block.close));
-        let anywhere = blocks.chain(sections).chain(&spec.wrap).map(String::as_str).collect();
+        let messages = spec.messages.iter().flat_map(MessagesSpec::literals).filter(|text| !text.trim().is_empty());
+        let anywhere = blocks.chain(sections).chain(&spec.wrap).chain(messages).map(String::as_str).collect();
         let markup = spec.call.close.iter().chain(&spec.call.open).chain(&spec.call.end_tokens).map(String::as_str);
         let end_tokens = spec.call.end_tokens.iter().map(String::as_str).collect();
         let after_call = markup.chain([" ", "\t", "\n", "\r", "\u{c}", ",", ";", "]", "}", "```"]).collect();
@@ -88,6 +92,7 @@ impl<'a> Ledger<'a> {
             anywhere,
             end_tokens,
             after_call,
+            messages: spec.messages.as_ref(),
             calls: 0,
         }
     }
@@ -194,7 +199,17 @@ impl<'a> Ledger<'a> {
         let cut_short = after_call.clone().any(|marker| marker.as_bytes().starts_with(rest)).then_some(rest.len());
         let markup = self.anywhere.iter().chain(&self.end_tokens).chain(after_call);
         let markup = markup.filter(|marker| rest.starts_with(marker.as_bytes())).map(|marker| marker.len());
-        markup.chain(space.then_some(1)).chain(cut_short.filter(|&len| len > 0))
+        let headers = self.headers(std::str::from_utf8(rest).unwrap_or_default());
+        markup.chain(headers).chain(space.then_some(1)).chain(cut_short.filter(|&len| len > 0))
+    }
+}
+
+impl Ledger<'_> {
+    /// Lengths of the headers that `rest` may begin with: up to a body that follows soon.
+    fn headers<'r>(&'r self, rest: &'r str) -> impl Iterator<Item = usize> + 'r {
+        let ends = self.messages.into_iter().flat_map(|messages| &messages.body);
+        let behind = move |body: &'r String| rest.match_indices(body.as_str()).map(|(at, body)| at + body.len());
+        ends.flat_map(behind).filter(|&len| len < 600)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use toolgate::dialect::{Around, Dialect, Dialects, Payload};
+use toolgate::dialect::{Around, Dialect, Dialects, MessagesSpec, Payload};
 
 /// The built-in dialects, read once.
 static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| Dialects::builtin().iter().cloned().collect());
@@ -100,6 +100,7 @@ pub fn of(dialect: &Dialect) -> Vec<String> {
         .into_iter()
         .flatten()
         .chain(&spec.wrap)
+        .chain(spec.messages.iter().flat_map(MessagesSpec::literals))
         .chain(spec.section.iter().flat_map(|section| section.open.iter().chain(&section.close)))
         .chain(spec.reasoning.iter().flat_map(|block| block.open.iter().chain(&block.close)))
         .cloned()

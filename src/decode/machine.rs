@@ -5,6 +5,7 @@ mod after_call;
 mod call;
 mod fence;
 mod lead;
+mod message;
 mod reasoning;
 mod section;
 mod text;
@@ -19,6 +20,7 @@ use super::payload::Payload;
 use super::{Ending, Event, Finish, Reasoning, Settings};
 use fence::Whole;
 use lead::Lead;
+use message::Header;
 use reasoning::Thought;
 use section::Section;
 
@@ -42,6 +44,8 @@ enum State {
     Reasoning(Thought),
     /// A section of calls was opened, and none began in it yet.
     Section(Box<Section>),
+    /// The header of a message.
+    Header(Box<Header>),
     Call(Box<Pending>),
     /// The answer begins with a fence that may be all of it.
     Whole(Box<Whole>),
@@ -56,8 +60,8 @@ struct Pending {
     call: Call,
     /// All of it as it was written, until it is committed.
     raw: String,
-    /// Bytes of `raw` that open a section before it.
-    section: usize,
+    /// What was opened before it, and is kept with it.
+    frame: Frame,
     /// Bytes of `raw` up to the end of its first marker.
     opener: usize,
     /// The rest of its opener.
@@ -67,6 +71,14 @@ struct Pending {
     stage: Stage,
     origin: Origin,
     wrapped: Wrapped,
+}
+
+/// What is opened with a call that begins in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frame {
+    None,
+    Section,
+    Message,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +103,7 @@ impl Decoder {
     /// A decoder of one answer.
     pub fn new(settings: Settings, limits: &Limits) -> Self {
         let outside = Outside::new(Awaited::No, limits.pending_bytes_max);
-        let is_open = settings.reasoning == Reasoning::Open && settings.dialect.spec().reasoning.is_some();
+        let is_open = settings.reasoning == Reasoning::Open && settings.dialect.spec().reasons();
         let state =
             if is_open { State::Reasoning(Thought::opened_by_prompt(outside)) } else { State::Outside(outside) };
         Self { settings, limits: limits.clone(), state, read: 0, reread: 0, ending: Ending::default() }
@@ -129,6 +141,7 @@ impl Decoder {
             State::Outside(outside) => outside.waiting() + outside.held_marker(outside_tables(&self.settings)).len(),
             State::Reasoning(thought) => thought.outside.waiting() + thought.held_marker(&self.settings).len(),
             State::Section(section) => section.held(),
+            State::Header(header) => header.held(),
             State::Call(pending) => pending.held(),
             State::Whole(whole) => whole.held(),
             State::Closed => 0,
@@ -172,6 +185,7 @@ impl Decoder {
     fn plain(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
         let (held, mut state) = match std::mem::replace(&mut self.state, State::Closed) {
             State::Section(section) => (section.raw, State::from(section.origin)),
+            State::Header(header) => (header.raw, State::Outside(header.outside)),
             State::Call(pending) => (pending.raw, State::from(pending.origin)),
             State::Whole(whole) => whole.into_text(),
             State::Outside(mut outside) => {
@@ -190,7 +204,7 @@ impl Decoder {
             match &mut state {
                 State::Outside(outside) => outside.push(piece, sink),
                 State::Reasoning(thought) => thought.show(piece, sink),
-                State::Section(_) | State::Call(_) | State::Whole(_) | State::Closed => {}
+                State::Section(_) | State::Header(_) | State::Call(_) | State::Whole(_) | State::Closed => {}
             }
         }
         self.state = state;
@@ -204,9 +218,19 @@ impl Decoder {
             State::Outside(_) => (self.step_text(text, sink), None),
             State::Reasoning(_) => (self.step_reasoning(text, sink), None),
             State::Section(_) => self.step_section(text, sink),
+            State::Header(_) => self.step_header(text, sink),
             State::Call(_) => self.step_call(text, sink),
             State::Whole(_) => self.step_whole(text, sink),
             State::Closed => (text.len(), None),
+        }
+    }
+
+    /// What was opened and holds a call that begins now, and how that was written.
+    fn take_frame(&mut self) -> (Frame, String) {
+        match &mut self.state {
+            State::Section(section) => (Frame::Section, std::mem::take(&mut section.raw)),
+            State::Header(header) => (Frame::Message, std::mem::take(&mut header.raw)),
+            _ => (Frame::None, String::new()),
         }
     }
 
@@ -214,6 +238,7 @@ impl Decoder {
     fn settle(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         match &mut self.state {
             State::Section(_) => return Some(self.reject_section(sink)),
+            State::Header(_) => return Some(self.reject_header(sink)),
             State::Call(_) => return self.settle_call(ended, sink),
             State::Whole(_) => return Some(self.settle_whole(ended, sink)),
             State::Outside(outside) => {

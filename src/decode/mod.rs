@@ -10,6 +10,7 @@
 //!    ^  <-- not a call --------+
 //!    |
 //!    +---- opener of a section ----> Section (kept) ---- opener of a call ----> Call (kept)
+//!    +---- header of a message ----> Header (kept) ---- says what follows ----> Text, Reasoning, Call (kept)
 //!    +---- fence of the answer ----> Whole (kept to the end)
 //!    +---- reasoning opener / closer ----> Reasoning (an opener in it: Call, kept until it is complete)
 //! ```

@@ -23,7 +23,7 @@ pub(super) enum Place {
     Start { fence: Awaited },
     /// Text is going on.
     Open(LeftOpen),
-    /// A call was the last thing.
+    /// A call was the last thing, or a message, or the answer begins and one may.
     AfterCall(AfterCall),
 }
 
@@ -34,8 +34,24 @@ pub(super) struct LeftOpen {
     pub wrapper: Awaited,
     /// The section in which it stands.
     pub section: Awaited,
+    /// The message of which it is the body.
+    pub message: Body,
     /// The block of reasoning that a call ended.
     pub reasoning: Awaited,
+}
+
+/// The body of a message, as far as its text is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Body {
+    /// No message is open.
+    #[default]
+    None,
+    /// No call begins in it.
+    Text,
+    /// Calls may begin in it, or it is one.
+    Calls,
+    /// Its header is text, and so is its end.
+    Refused,
 }
 
 /// What may follow a call and belongs to it.
@@ -48,6 +64,16 @@ pub(super) struct AfterCall {
     pub fence: Awaited,
     /// What was read of a marker.
     pub begun: Begun,
+    last: Last,
+}
+
+/// What was the last thing where text may begin, or what belongs to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Last {
+    #[default]
+    Call,
+    /// A message or its header; or nothing, where the answer may begin with one.
+    Message,
 }
 
 /// The text outside, and what of it waits.
@@ -96,12 +122,24 @@ impl Place {
     /// What may follow a call that begins here.
     pub fn after_call(self) -> AfterCall {
         let list = if let Self::AfterCall(after) = self { after.list } else { Awaited::No };
-        AfterCall { left_open: self.left_open(), list, fence: self.fence(), begun: Begun::default() }
+        AfterCall { left_open: self.left_open(), list, fence: self.fence(), ..AfterCall::default() }
     }
 
     #[inline]
     fn is_open(&self) -> bool {
         matches!(self, Self::Open(_))
+    }
+}
+
+impl AfterCall {
+    /// Where a message may begin.
+    pub fn between_messages() -> Self {
+        Self { last: Last::Message, ..Self::default() }
+    }
+
+    /// Whether no call and no message is open, and nothing was read of a marker.
+    pub fn is_between_messages(&self) -> bool {
+        self.left_open == LeftOpen::default() && self.begun.is_empty()
     }
 }
 
@@ -124,6 +162,7 @@ impl Outside {
     #[inline]
     pub fn table<'t>(&self, tables: &'t dialect::Outside) -> &'t Table<Role> {
         match &self.place {
+            Place::Open(LeftOpen { message: Body::Text, .. }) => &tables.message,
             Place::Open(left_open) if *left_open != LeftOpen::default() => &tables.left_open,
             _ => &tables.text,
         }
@@ -150,9 +189,9 @@ impl Outside {
     /// Whether what is held where the answer ends is a closer or an end-of-turn token cut short, right behind a call.
     /// Behind text it is text, since a `<` is a prefix of a marker too.
     pub fn is_cut_short(&self, tables: &dialect::Outside) -> bool {
-        let Place::AfterCall(after) = self.place else { return false };
+        let Place::AfterCall(after @ AfterCall { last: Last::Call, .. }) = self.place else { return false };
         let ends = |role: Role| {
-            let closes = role.closes || role.section == Some(Edge::Close) || role.wraps;
+            let closes = role.closes || [role.section, role.message].contains(&Some(Edge::Close)) || role.wraps;
             closes || role.ends_turn || (role.closes_fence && after.fence == Awaited::Yes)
         };
         !after.begun.is_empty() && tables.after_call.anchors.begun(self.held_marker(tables)).any(ends)
@@ -218,7 +257,7 @@ impl Outside {
     }
 
     /// An end-of-turn token, which is dropped if the answer ends here.
-    pub fn absorb_token(&mut self, token: &str) {
+    fn absorb_token(&mut self, token: &str) {
         self.after_reasoning = false;
         self.token.get_or_insert(self.waiting.len());
         self.waiting.push_str(token);
@@ -242,6 +281,29 @@ impl Outside {
         }
     }
 
+    /// Takes a marker that closes what is open here, or that is no text. Right after a call a closer of what is not
+    /// open is one too many.
+    pub fn takes(&mut self, role: Role, marker: &str) -> bool {
+        let LeftOpen { wrapper, section, message, reasoning } = self.place.left_open();
+        let may_close = |is_open: bool| (is_open || self.is_after_call()) && self.has_room();
+        if role.message == Some(Edge::Close) && message == Body::Refused {
+            return false;
+        } else if role.section == Some(Edge::Close) && may_close(section == Awaited::Yes) {
+            self.close_section(marker);
+        } else if role.message == Some(Edge::Close) && may_close(message != Body::None) {
+            self.end_message(marker);
+        } else if role.closes && may_close(wrapper == Awaited::Yes) {
+            self.close_wrapper(marker);
+        } else if role.ends_turn && self.has_room() {
+            self.absorb_token(marker);
+        } else if role.reasoning == Some(Edge::Close) && reasoning == Awaited::Yes {
+            self.close_reasoning();
+        } else {
+            return role.wraps && !self.lines.in_fence() && !self.lines.in_span();
+        }
+        true
+    }
+
     /// The call's wrapper was closed.
     pub fn close_wrapper(&mut self, closer: &str) {
         if let Some(left_open) = self.place.left_open_mut() {
@@ -251,11 +313,38 @@ impl Outside {
     }
 
     /// The section of calls was closed, and what stood open in it.
-    pub fn close_section(&mut self, closer: &str) {
+    fn close_section(&mut self, closer: &str) {
         if let Some(left_open) = self.place.left_open_mut() {
             (left_open.section, left_open.wrapper) = (Awaited::No, Awaited::No);
         }
         self.close(closer);
+    }
+
+    /// A message begins, whose body is of that kind. It stands on lines of its own.
+    pub fn begin_message(&mut self, body: Body, sink: &mut impl FnMut(Event<'_>)) {
+        self.before_call(sink);
+        let left_open = LeftOpen { message: body, ..LeftOpen::default() };
+        self.place = match body {
+            Body::Text | Body::Refused => Place::Open(left_open),
+            Body::Calls | Body::None => Place::AfterCall(AfterCall { left_open, ..AfterCall::between_messages() }),
+        };
+        self.lines = Lines::default();
+        self.cursor = None;
+    }
+
+    /// A message begins that is text to the letter, its end too. Behind that another may begin.
+    pub fn refuse_message(&mut self) {
+        if let Place::Open(left_open) = &mut self.place
+            && left_open.message == Body::None
+        {
+            left_open.message = Body::Refused;
+        }
+    }
+
+    /// The message was ended, and what stood open in it.
+    fn end_message(&mut self, end: &str) {
+        self.after_call(AfterCall::between_messages());
+        self.close(end);
     }
 
     /// The code fence around calls was closed.
@@ -267,7 +356,7 @@ impl Outside {
     }
 
     /// The block of reasoning that a call ended was closed.
-    pub fn close_reasoning(&mut self) {
+    fn close_reasoning(&mut self) {
         if let Some(left_open) = self.place.left_open_mut() {
             left_open.reasoning = Awaited::No;
         }

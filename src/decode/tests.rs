@@ -137,6 +137,7 @@ mod closers;
 mod headers;
 mod limits;
 mod literal;
+mod messages;
 mod openers;
 mod positions;
 mod sections;

@@ -26,12 +26,16 @@ pub struct Dialects {
 const BUILTIN: &[&str] = &[
     include_str!("../../conf/dialects/command-a.yaml"),
     include_str!("../../conf/dialects/ernie4.5.yaml"),
+    include_str!("../../conf/dialects/functionary-v3.2.yaml"),
     include_str!("../../conf/dialects/gemma4.yaml"),
     include_str!("../../conf/dialects/granite3.yaml"),
+    include_str!("../../conf/dialects/harmony.yaml"),
     include_str!("../../conf/dialects/hermes.yaml"),
     include_str!("../../conf/dialects/hunyuan-a13b.yaml"),
+    include_str!("../../conf/dialects/inkling.yaml"),
     include_str!("../../conf/dialects/json-envelope.yaml"),
     include_str!("../../conf/dialects/llama3-json.yaml"),
+    include_str!("../../conf/dialects/muse.yaml"),
     include_str!("../../conf/dialects/qwen3-coder.yaml"),
     include_str!("../../conf/dialects/step3.yaml"),
 ];

@@ -4,6 +4,7 @@
 mod builtin;
 mod form;
 mod glob;
+mod messages;
 pub mod prompt;
 mod several;
 mod spec;
@@ -12,6 +13,7 @@ mod table;
 pub use builtin::{DialectError, Dialects};
 pub use form::{Form, Header, HeaderMark, Tagged, ValueMark};
 pub use glob::Glob;
+pub use messages::{Kind, KindSpec, MessagesSpec};
 pub use several::Several;
 pub use spec::{
     Around, Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, SectionSpec, Spec, StartOfAnswer,
@@ -45,7 +47,9 @@ impl TryFrom<Spec> for Dialect {
     type Error = DialectError;
     fn try_from(spec: Spec) -> Result<Self, DialectError> {
         let is_nameless = |payload: &Payload| matches!(payload, Payload::Header(header) if header.name.is_none());
-        if spec.payload.iter().any(is_nameless) {
+        let is_called = |kind: &KindSpec| kind.is != Kind::Call || kind.name.is_some();
+        let is_named = spec.messages.as_ref().is_some_and(|messages| messages.kinds.iter().all(is_called));
+        if !is_named && spec.payload.iter().any(is_nameless) {
             return Err(DialectError::Nameless { dialect: spec.name });
         }
         let tables =

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::messages::{Kind, MessagesSpec};
 use super::prompt::PromptSpec;
 use super::several::Several;
 
@@ -17,6 +18,8 @@ pub struct Spec {
     pub detect: Detect,
     #[serde(default)]
     pub reasoning: Option<ReasoningSpec>,
+    #[serde(default)]
+    pub messages: Option<MessagesSpec>,
     /// Markers around text that is no call. They are dropped outside of calls and reasoning.
     #[serde(default)]
     pub wrap: Vec<String>,
@@ -30,14 +33,24 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// What stands around a call and around several: from within a call the markers of both are alike.
+    /// What stands around a call, a section and a message: from within a call the markers of all are alike.
     pub(super) fn enclosing(&self) -> Call {
         let mut call = self.call.clone();
         if let Some(section) = &self.section {
             call.open.extend(section.open.iter().cloned());
             call.close.extend(section.close.iter().cloned());
         }
+        if let Some(messages) = &self.messages {
+            call.open.extend(messages.start.iter().cloned());
+            call.close.extend(messages.end.iter().cloned());
+        }
         call
+    }
+
+    /// Whether it tells reasoning from text.
+    pub fn reasons(&self) -> bool {
+        let thinks = |messages: &MessagesSpec| messages.kinds.iter().any(|kind| kind.is == Kind::Reasoning);
+        self.reasoning.is_some() || self.messages.as_ref().is_some_and(thinks)
     }
 
     /// What begins with `c` where no marker opens it, in any of its forms.
@@ -241,17 +254,23 @@ impl HeaderSpec {
     }
 
     fn part<'h>(&self, around: &Around, header: &'h str) -> Option<&'h str> {
-        let behind = |before: &String| header.split_once(before.as_str()).map(|(_, behind)| behind);
-        let part = around.0.iter().find_map(behind)?;
-        let end = around.1.iter().filter(|after| !after.is_empty()).filter_map(|after| part.find(after.as_str())).min();
-        let next = || self.literals().filter_map(|literal| part.find(literal)).min().unwrap_or(part.len());
-        let end = end.or_else(|| around.1.iter().any(String::is_empty).then(next))?;
-        let part = part.get(..end).unwrap_or_default().trim();
-        (!part.is_empty()).then_some(part)
+        around.part(header, self.literals())
     }
 }
 
 impl Around {
+    /// The part of `text` that it stands around, trimmed. Where nothing need stand after the part, the next of
+    /// `literals` does. `None` when what should stand around it does not, or nothing stands there.
+    pub fn part<'t, 'l>(&self, text: &'t str, literals: impl Iterator<Item = &'l str>) -> Option<&'t str> {
+        let behind = |before: &String| text.split_once(before.as_str()).map(|(_, behind)| behind);
+        let part = self.0.iter().find_map(behind)?;
+        let end = self.closers().filter_map(|after| part.find(after)).min();
+        let next = || literals.filter_map(|literal| part.find(literal)).min().unwrap_or(part.len());
+        let end = end.or_else(|| self.1.iter().any(String::is_empty).then(next))?;
+        let part = part.get(..end).unwrap_or_default().trim();
+        (!part.is_empty()).then_some(part)
+    }
+
     /// Both sides, as far as something stands there.
     pub fn literals(&self) -> impl Iterator<Item = &str> + Clone {
         self.0.iter().chain(self.1.iter()).map(String::as_str).filter(|text| !text.is_empty())

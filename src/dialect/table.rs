@@ -5,9 +5,11 @@
 //! |--|--|
 //! | in text | openers, of calls, sections and reasoning; what stands around text; end-of-turn tokens |
 //! | in text behind a call that was left open | the same, and closers |
-//! | right after a call | the same; the text there begins with one of them or is text |
+//! | right after a call, and between messages | the same, and how a message may begin there; the text there begins with one of them or is text |
 //! | in a section before its first call | openers of calls and of sections, and its closers |
 //! | in reasoning | its closers and openers; openers of calls where a call ends it |
+//! | in a message in which no call begins | its end, the start of the next; what stands around text; end-of-turn tokens |
+//! | in a message's header | what ends it; the start of another |
 //! | in a call's header | what stands around name and id; what begins the arguments; openers and closers |
 //! | in a tagged value | whatever may end it |
 
@@ -45,6 +47,8 @@ pub struct Role {
     pub closes: bool,
     /// It opens or closes a section of calls.
     pub section: Option<Edge>,
+    /// It begins a message's header, or ends its body.
+    pub message: Option<Edge>,
     /// It closes the code fence around a call.
     pub closes_fence: bool,
     /// Behind everything else it is dropped.
@@ -54,7 +58,7 @@ pub struct Role {
     pub reasoning: Option<Edge>,
 }
 
-/// Which edge of a section, or of a reasoning block.
+/// Which edge of a section, a message, a header or a reasoning block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
     Open,
@@ -83,6 +87,8 @@ pub struct Tables {
     pub reasoning: Table<Role>,
     /// In a section before its first call.
     pub section: Anchors,
+    /// In the header of a message: what ends it, and what begins another.
+    pub header: Table<Edge>,
     /// Every form of a call's inside, the family's own first.
     pub forms: Vec<Form>,
     /// The words of each bare opener, between which any whitespace may stand. The first is a marker.
@@ -102,8 +108,10 @@ pub struct Tables {
 pub struct Outside {
     /// In text.
     pub text: Table<Role>,
-    /// In text behind a call whose closer did not come yet.
+    /// In text behind a call whose closer did not come yet, and in a message in which calls may begin.
     pub left_open: Table<Role>,
+    /// In a message in which none does.
+    pub message: Table<Role>,
     /// Right after a call.
     pub after_call: AfterCall,
 }
@@ -164,6 +172,7 @@ impl Tables {
             outside,
             unreasoned,
             reasoning: reasoning(spec)?,
+            header: header(spec)?,
             section: Anchors::new(merged(merged(openers(spec), inner(spec)), section_closers(spec)))?,
             forms,
             bare: spec.call.bare.iter().map(String::as_str).chain(inner_texts(spec)).map(words).collect(),
@@ -192,6 +201,7 @@ impl Outside {
             entry(&mut closers, close).closes = true;
         }
         closers = merged(closers, section_closers(spec));
+        closers = merged(closers, message_ends(spec));
         for close in block.into_iter().flat_map(|block| &block.close) {
             entry(&mut closers, close).reasoning = Some(Edge::Close);
         }
@@ -202,8 +212,12 @@ impl Outside {
         };
         let apart = closers.iter().filter(|(closer, _)| is_apart(closer)).cloned().collect();
         let left_open = Table::new(merged(text.clone(), apart))?;
-        let after_call = AfterCall::compile(spec, merged(merged(text.clone(), closers), inner(spec)))?;
-        Ok(Self { text: Table::new(text)?, left_open, after_call })
+        let mut anywhere = merged(text.clone(), closers);
+        for first in spec.messages.iter().flat_map(|messages| &messages.first).filter(|first| !first.is_empty()) {
+            entry(&mut anywhere, first).message = Some(Edge::Open);
+        }
+        let after_call = AfterCall::compile(spec, merged(anywhere, inner(spec)))?;
+        Ok(Self { message: message(spec)?, text: Table::new(text)?, left_open, after_call })
     }
 }
 
@@ -262,6 +276,7 @@ impl Role {
         self.opens = self.opens.or(other.opens);
         self.reasoning = self.reasoning.or(other.reasoning);
         self.section = self.section.or(other.section);
+        self.message = self.message.or(other.message);
         self.closes |= other.closes;
         self.closes_fence |= other.closes_fence;
         self.ends_turn |= other.ends_turn;
@@ -277,21 +292,50 @@ fn merged(mut entries: Vec<(String, Role)>, more: Vec<(String, Role)>) -> Vec<(S
 }
 
 fn reasoning(spec: &Spec) -> Result<Table<Role>, MarkerError> {
-    let Some(block) = &spec.reasoning else { return Table::new(Vec::new()) };
-    let mut inside = if block.call == Some(CallInReasoning::Ends) { openers(spec) } else { Vec::new() };
-    for open in &block.open {
+    let block = spec.reasoning.as_ref();
+    let ends = block.and_then(|block| block.call) == Some(CallInReasoning::Ends);
+    let mut inside = if ends { openers(spec) } else { message_starts(spec) };
+    for open in block.into_iter().flat_map(|block| &block.open) {
         entry(&mut inside, open).reasoning = Some(Edge::Open);
     }
-    for close in &block.close {
+    for close in block.into_iter().flat_map(|block| &block.close) {
         entry(&mut inside, close).reasoning = Some(Edge::Close);
     }
-    Table::new(inside)
+    Table::new(merged(inside, message_ends(spec)))
 }
 
-/// What opens calls, and sections of them.
+/// In a message in which no call begins: its end or the next, and what is no text there either.
+fn message(spec: &Spec) -> Result<Table<Role>, MarkerError> {
+    let mut entries = merged(message_starts(spec), message_ends(spec));
+    for token in &spec.call.end_tokens {
+        entry(&mut entries, token).ends_turn = true;
+    }
+    for marker in &spec.wrap {
+        entry(&mut entries, marker).wraps = true;
+    }
+    Table::new(entries)
+}
+
+fn header(spec: &Spec) -> Result<Table<Edge>, MarkerError> {
+    let Some(messages) = &spec.messages else { return Table::new(Vec::new()) };
+    let body = messages.body.iter().map(|body| (body.clone(), Edge::Close));
+    Table::new(body.chain(messages.start.iter().map(|start| (start.clone(), Edge::Open))).collect())
+}
+
+fn message_starts(spec: &Spec) -> Vec<(String, Role)> {
+    let opens = Role { message: Some(Edge::Open), ..Role::default() };
+    spec.messages.iter().flat_map(|messages| &messages.start).map(|start| (start.clone(), opens)).collect()
+}
+
+fn message_ends(spec: &Spec) -> Vec<(String, Role)> {
+    let closes = Role { message: Some(Edge::Close), ..Role::default() };
+    spec.messages.iter().flat_map(|messages| &messages.end).map(|end| (end.clone(), closes)).collect()
+}
+
+/// What opens calls, sections of them, and messages.
 fn openers(spec: &Spec) -> Vec<(String, Role)> {
     let call = &spec.call;
-    let mut entries = Vec::new();
+    let mut entries = message_starts(spec);
     for text in &call.open {
         entry(&mut entries, text).opens = Some(Opener::Wrapper);
     }

@@ -52,6 +52,11 @@ impl Tools {
         self.by_name.get(name).and_then(|&at| self.tools.get(at))
     }
 
+    /// The names of all.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tools.iter().map(|tool| tool.name.as_str())
+    }
+
     /// The tool at a place that `resolve` gave.
     pub fn at(&self, place: usize) -> Option<&Tool> {
         self.tools.get(place)

@@ -1,10 +1,11 @@
 //! Right after a call: what belongs to it, the next call, or text.
 //! Whitespace waits there, and so does what may stand between two calls.
 
+use super::message::may_be_header;
 use super::text::may_be_unmarked;
 use super::{Decoder, State, outside_tables};
-use crate::decode::Event;
 use crate::decode::outside::{AfterCall, Awaited, LeftOpen, Outside, Place};
+use crate::decode::{Event, Settings};
 use crate::dialect::{self, Between, Opener, Role, Spec, Unmarked};
 use crate::scan::Next;
 
@@ -15,6 +16,8 @@ enum Step {
     Marker(usize),
     /// A call begins with it that no marker opens.
     Call,
+    /// A header may begin with it that the prompt opened.
+    Header,
     /// What was held before it is no marker. All of that but what may stand between calls is read again.
     Again(String),
     /// Text begins: what was held before it, and it.
@@ -25,9 +28,9 @@ impl Decoder {
     /// Reads text up to what decides.
     pub(super) fn step_after_call(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Outside(outside) = &mut self.state else { return (0, None) };
-        let (spec, table) = (self.settings.dialect.spec(), &outside_tables(&self.settings).after_call);
+        let table = &outside_tables(&self.settings).after_call;
         for (at, c) in text.char_indices() {
-            let held = match step(c, outside, spec, table) {
+            let held = match step(c, outside, &self.settings, table) {
                 Step::Read => continue,
                 Step::Marker(found) => {
                     let (role, marker) = (table.anchors.role(found), table.anchors.markers.text(found).to_string());
@@ -36,6 +39,10 @@ impl Decoder {
                 }
                 Step::Call => {
                     self.begin(String::new(), Opener::Bare, Role::default());
+                    return (at, None);
+                }
+                Step::Header => {
+                    self.enter_header(String::new(), sink);
                     return (at, None);
                 }
                 Step::Again(held) => held,
@@ -50,7 +57,8 @@ impl Decoder {
     }
 }
 
-fn step(c: char, outside: &mut Outside, spec: &Spec, table: &dialect::AfterCall) -> Step {
+fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::AfterCall) -> Step {
+    let spec = settings.dialect.spec();
     let Place::AfterCall(after) = &mut outside.place else { return Step::Text(String::new()) };
     if after.begun.is_empty() && may_follow(c, after, spec) {
         return Step::Call;
@@ -61,6 +69,9 @@ fn step(c: char, outside: &mut Outside, spec: &Spec, table: &dialect::AfterCall)
         Next::Other => {}
     }
     let after = *after;
+    if after.is_between_messages() && may_begin_header(c, settings) {
+        return Step::Header;
+    }
     let held = table.anchors.markers.held(after.begun);
     outside.let_go_of_marker();
     let first = held.chars().next().unwrap_or(c);
@@ -77,6 +88,12 @@ fn may_follow(c: char, after: &AfterCall, spec: &Spec) -> bool {
     let LeftOpen { wrapper, section, .. } = after.left_open;
     let is_inside = [wrapper, section, after.list].contains(&Awaited::Yes);
     spec.unmarked(c) == Some(Unmarked::Call) && (is_inside || may_be_unmarked(spec, after.fence))
+}
+
+/// Whether a header that the prompt opened may begin with `c` and no marker before it.
+fn may_begin_header(c: char, settings: &Settings) -> bool {
+    let messages = settings.dialect.spec().messages.as_ref().filter(|messages| messages.begins_unmarked());
+    messages.is_some_and(|messages| may_be_header(c.encode_utf8(&mut [0; 4]), messages, &settings.tools))
 }
 
 /// Whether `c` may be dropped between two calls.

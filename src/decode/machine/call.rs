@@ -2,9 +2,9 @@
 
 use super::lead::{Lead, Step};
 use super::reasoning::Thought;
-use super::{Decoder, Origin, Pending, Stage, State, context, to_u64};
+use super::{Decoder, Frame, Origin, Pending, Stage, State, context, to_u64};
 use crate::decode::call::{Call, Patience, Verdict, Wrapped, within};
-use crate::decode::outside::Awaited;
+use crate::decode::outside::{Awaited, Body, LeftOpen};
 use crate::decode::payload::Payload;
 use crate::decode::{Calls, Event};
 use crate::dialect::{Opener, Role};
@@ -32,21 +32,25 @@ impl Pending {
 impl Decoder {
     /// A call may begin with `marker`, which was just found.
     pub(super) fn begin(&mut self, marker: String, by: Opener, role: Role) {
-        let mut raw = self.take_section();
+        self.begin_call(Call::default(), marker, by, role);
+    }
+
+    /// The same, of a call that may have a name already.
+    pub(super) fn begin_call(&mut self, call: Call, marker: String, by: Opener, role: Role) {
+        let (frame, mut raw) = self.take_frame();
         let Some(origin) = self.take_origin() else { return };
-        let (section, left_open) = (raw.len(), origin.outside().place.left_open());
-        let is_inside = section > 0 || [left_open.wrapper, left_open.section].contains(&Awaited::Yes);
-        let is_wrapped = by == Opener::Wrapper || is_inside;
+        let (before, left_open) = (raw.len(), origin.outside().place.left_open());
+        let is_open = [left_open.wrapper, left_open.section].contains(&Awaited::Yes) || left_open.message != Body::None;
+        let is_wrapped = by == Opener::Wrapper || frame != Frame::None || is_open;
         raw.push_str(&marker);
         let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };
         let cx = context(&self.settings, &self.limits, Patience::Mend, wrapped);
-        let call = Call::default();
         let mut pending = Pending {
             payload: Payload::new(&self.settings.dialect, &call),
             call,
-            section,
+            frame,
             opener: raw.len(),
-            lead: Lead::new(&marker, section, by, &self.settings.dialect),
+            lead: Lead::new(&marker, before, by, &self.settings.dialect),
             raw,
             by,
             role,
@@ -173,8 +177,10 @@ impl Decoder {
             Opener::Fenced => after.fence = Awaited::Yes,
             Opener::Bare => {}
         }
-        if pending.section > 0 {
-            after.left_open.section = Awaited::Yes;
+        match pending.frame {
+            Frame::Section => after.left_open.section = Awaited::Yes,
+            Frame::Message => after.left_open = LeftOpen { message: Body::Calls, ..LeftOpen::default() },
+            Frame::None => {}
         }
         if pending.call.listed {
             after.list = Awaited::Yes;
@@ -224,7 +230,7 @@ impl Decoder {
     /// It is no call: its opener is text, and what stood behind it is read again.
     pub(super) fn reject(&mut self, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         let State::Call(pending) = std::mem::replace(&mut self.state, State::Closed) else { return None };
-        let Pending { raw, section, opener, lead, by, role, mut origin, .. } = *pending;
+        let Pending { raw, frame, opener, lead, by, role, mut origin, .. } = *pending;
         // Of an opener that was none the first marker says little: a brace, a fence.
         if matches!(lead, Lead::Over | Lead::Again(_)) {
             self.ending.rejected += 1;
@@ -235,18 +241,21 @@ impl Decoder {
             Origin::Reasoning(thought) => thought.show(opener, sink),
             // A marker that opens and closes, right after a call, closed it.
             Origin::Outside(outside)
-                if role.closes && section == 0 && outside.is_after_call() && outside.has_room() =>
+                if role.closes && frame == Frame::None && outside.is_after_call() && outside.has_room() =>
             {
                 outside.close_wrapper(opener);
             }
             Origin::Outside(outside) => {
                 outside.push(opener, sink);
-                if by == Opener::Wrapper || section > 0 {
+                if by == Opener::Wrapper || frame != Frame::None {
                     outside.lines.mark();
                 }
             }
         }
         self.state = origin.into();
+        if frame == Frame::Message {
+            self.refuse_message();
+        }
         Some(rest.to_string())
     }
 

@@ -5,7 +5,7 @@ use super::{Decoder, State};
 use crate::decode::lines::Lines;
 use crate::decode::outside::{Awaited, Outside};
 use crate::decode::{Event, Settings};
-use crate::dialect::Edge;
+use crate::dialect::{Edge, Role};
 use crate::scan::Cursor;
 
 /// A block of reasoning that is open.
@@ -64,20 +64,29 @@ impl Decoder {
         thought.show(step.text, sink);
         let read = text.len() - step.rest.len();
         let Some(found) = step.found else { return read };
-        let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found));
+        let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found).to_string());
         let opener = std::mem::take(&mut thought.opener);
         if let Some(by) = role.opens.filter(|&by| may_open(by, &thought.lines, spec)) {
-            self.begin(marker.to_string(), by, role);
+            self.begin(marker, by, role);
         } else if role.section == Some(Edge::Open) && !thought.lines.in_span() {
-            self.enter_section(marker.to_string());
-        } else if role.reasoning == Some(Edge::Close) {
-            if let State::Reasoning(Thought { mut outside, .. }) = std::mem::replace(&mut self.state, State::Closed) {
-                outside.after_reasoning();
-                self.state = State::Outside(outside);
-            }
+            self.enter_section(marker);
+        } else if role.reasoning == Some(Edge::Close) || role.message.is_some() {
+            self.end_reasoning(role, marker, sink);
         } else if opener == Awaited::No {
-            thought.show(marker, sink);
+            thought.show(&marker, sink);
         }
         read
+    }
+
+    /// A block of reasoning is over, by its closer or the message's, or since another message begins.
+    fn end_reasoning(&mut self, role: Role, marker: String, sink: &mut impl FnMut(Event<'_>)) {
+        let State::Reasoning(Thought { mut outside, .. }) = std::mem::replace(&mut self.state, State::Closed) else {
+            return;
+        };
+        outside.after_reasoning();
+        self.state = State::Outside(outside);
+        if role.message == Some(Edge::Open) {
+            self.enter_header(marker, sink);
+        }
     }
 }

@@ -36,12 +36,6 @@ impl Decoder {
         }
     }
 
-    /// What was read of a section in which a call begins now.
-    pub(super) fn take_section(&mut self) -> String {
-        let State::Section(section) = &mut self.state else { return String::new() };
-        std::mem::take(&mut section.raw)
-    }
-
     /// Reads up to the first call. The openers of sections may be repeated: any number of them is one.
     pub(super) fn step_section(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Section(section) = &mut self.state else { return (0, None) };

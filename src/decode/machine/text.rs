@@ -5,7 +5,7 @@ use super::reasoning::Thought;
 use super::{Decoder, Origin, State, outside_tables};
 use crate::decode::Event;
 use crate::decode::lines::Lines;
-use crate::decode::outside::{Awaited, Place};
+use crate::decode::outside::{AfterCall, Awaited, Body, Place};
 use crate::dialect::{Edge, Opener, Role, Spec, StartOfAnswer};
 
 impl Decoder {
@@ -40,40 +40,39 @@ impl Decoder {
     /// Does what a marker outside calls and reasoning means where it stands.
     pub(super) fn marker(&mut self, role: Role, marker: String, sink: &mut impl FnMut(Event<'_>)) {
         let State::Outside(outside) = &mut self.state else { return };
-        let (after_call, left_open) = (outside.is_after_call(), outside.place.left_open());
         let spec = self.settings.dialect.spec();
         let opens = role.opens.filter(|&by| outside.is_fresh() || may_open(by, &outside.lines, spec));
+        let opens_more = !outside.lines.in_span();
         if role.closes_fence && outside.place.fence() == Awaited::Yes {
             outside.close_fence(&marker);
         } else if let Some(by) = opens {
             self.begin(marker, by, role);
-        } else if role.section == Some(Edge::Open) && !outside.lines.in_span() {
+        } else if role.section == Some(Edge::Open) && opens_more {
             self.enter_section(marker);
-        } else if role.section == Some(Edge::Close)
-            && (after_call || left_open.section == Awaited::Yes)
-            && outside.has_room()
-        {
-            outside.close_section(&marker);
-        } else if role.closes && (after_call || left_open.wrapper == Awaited::Yes) && outside.has_room() {
-            outside.close_wrapper(&marker);
-        } else if role.ends_turn && outside.has_room() {
-            outside.absorb_token(&marker);
-        } else if role.wraps && !outside.lines.in_fence() && !outside.lines.in_span() {
+        } else if role.message == Some(Edge::Open) && opens_more {
+            self.enter_header(marker, sink);
+        } else if outside.takes(role, &marker) {
             outside.let_go_of_marker();
         } else if role.reasoning == Some(Edge::Open) {
             self.enter_reasoning();
-        } else if role.reasoning == Some(Edge::Close) && left_open.reasoning == Awaited::Yes {
-            outside.close_reasoning();
         } else {
             outside.push(&marker, sink);
+            if role.message == Some(Edge::Close) && outside.place.left_open().message == Body::Refused {
+                outside.after_call(AfterCall::between_messages());
+            }
         }
     }
 
-    /// Begins a call that no marker opens, where the dialect writes such at the start of the answer.
+    /// Begins a call that no marker opens, where the dialect writes such at the start of the answer, or looks for the
+    /// header of a message there.
     fn begins_unmarked(&mut self, text: &str) -> bool {
         let State::Outside(outside) = &mut self.state else { return false };
         let (Some(c), Place::Start { fence }) = (text.chars().next(), outside.place) else { return false };
         let spec = self.settings.dialect.spec();
+        if spec.messages.is_some() {
+            outside.after_call(AfterCall::between_messages());
+            return true;
+        }
         if may_be_unmarked(spec, fence) && spec.unmarked(c).is_some() {
             self.begin(String::new(), Opener::Bare, Role::default());
             return true;
@@ -100,6 +99,7 @@ impl Decoder {
             State::Outside(outside) => Some(Origin::Outside(outside)),
             State::Reasoning(thought) => Some(Origin::Reasoning(thought)),
             State::Section(section) => Some(section.origin),
+            State::Header(header) => Some(Origin::Outside(header.outside)),
             State::Call(_) | State::Whole(_) | State::Closed => None,
         }
     }
