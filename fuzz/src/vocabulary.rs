@@ -126,8 +126,11 @@ fn markup_of(payload: &Payload, texts: &mut Vec<String>) {
             texts.push("get_weather".into());
         }
         Payload::Tagged(tags) => {
-            texts.extend(tags.name.iter().chain(&tags.key).chain([&tags.value_close, &tags.close]).cloned());
-            let [[name, named], [key, keyed]] = [&tags.name, &tags.key];
+            let first = |texts: &[String]| texts.first().cloned().unwrap_or_default();
+            let (named, keyed) = (first(&tags.name.1), first(&tags.key.1) + &first(&tags.value.0));
+            let (name, key) = (first(&tags.name.0), first(&tags.key.0));
+            texts.extend(tags.name.0.iter().chain(&*tags.name.1).chain(tags.close.iter()).cloned());
+            texts.extend(tags.key.literals().chain(tags.value.literals()).map(Into::into));
             texts.push(format!("{name}get_weather{named}\n{key}days{keyed}\n"));
             texts.push(format!("{name}bash{named}{key}command{keyed}"));
         }

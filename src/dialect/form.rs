@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::scan::MarkerError;
+use crate::scan::{MarkerError, Markers};
 
-use super::spec::{Around, Call, HeaderSpec, JsonSpec, LiteralSpec, Payload, TaggedSpec};
+use super::spec::{Call, HeaderSpec, JsonSpec, LiteralSpec, Payload, TaggedSpec, Trim};
 use super::table::{Table, closers_of};
 
 /// How a call is written inside its markers.
@@ -23,8 +23,41 @@ pub struct Tagged {
     pub spec: TaggedSpec,
     /// Inside a parameter's value.
     pub value: Table<ValueMark>,
-    /// What ends the parameters: their own closer and the wrappers'.
+    /// Behind the name; those that begin another call stand last.
+    pub between: Vec<(String, BetweenMark)>,
+    /// Behind a key, where something stands between it and its value.
+    pub behind_key: Vec<(String, KeyMark)>,
+    /// What ends the parameters: their own closers, so many, and then the wrappers'.
     pub closers: Vec<String>,
+    pub own_closers: usize,
+    /// What ends a name that nothing of its own ends.
+    pub name_ends: Vec<String>,
+    /// What ends a value that is data whatever stands in it.
+    pub cdata_close: Markers,
+}
+
+/// What may stand behind a call's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BetweenMark {
+    /// A parameter.
+    Key,
+    /// The end of a value that did not begin.
+    ValueClose,
+    /// The end of the call.
+    Close,
+    /// Another call.
+    Next,
+}
+
+/// What may stand between a key and its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyMark {
+    /// The value's type.
+    Type,
+    /// The end of the tag: no type is stated.
+    Untyped,
+    /// The value.
+    Value,
 }
 
 /// A name, perhaps an id, and one JSON value.
@@ -76,20 +109,17 @@ impl Form {
             Payload::Json(spec) => Self::Json(Arc::new(spec.clone())),
             Payload::Literal(spec) => Self::Literal(Arc::new(spec.clone())),
             Payload::Header(spec) => Self::Header(Arc::new(Header::compile(spec, call)?)),
-            Payload::Tagged(spec) => {
-                let closers = std::iter::once(spec.close.as_str()).chain(closers_of(call)).map(Into::into).collect();
-                Self::Tagged(Arc::new(Tagged { value: value_table(spec, call)?, closers, spec: spec.clone() }))
-            }
+            Payload::Tagged(spec) => Self::Tagged(Arc::new(Tagged::compile(spec, call)?)),
         })
     }
 }
 
 impl Header {
     fn compile(spec: &HeaderSpec, call: &Call) -> Result<Self, MarkerError> {
-        let own: Vec<String> = spec.arguments.iter().flat_map(Around::closers).map(Into::into).collect();
+        let own: Vec<String> = spec.arguments.iter().flat_map(|around| around.1.texts()).map(Into::into).collect();
         let (own_closers, mut closers) = (own.len(), own);
         closers.extend(closers_of(call).filter(|closer| !closer.is_empty()).map(Into::into));
-        let before = spec.arguments.iter().flat_map(|around| around.0.iter()).map(String::as_str);
+        let before = spec.arguments.iter().flat_map(|around| around.0.texts());
         let outside = call.open.iter().map(String::as_str).chain(closers_of(call));
         let parts = spec.literals().map(|text| (text, HeaderMark::Part));
         let all = parts.chain(before.map(|text| (text, HeaderMark::Value))).chain([("{", HeaderMark::Brace)]);
@@ -104,23 +134,59 @@ impl Header {
     }
 }
 
+impl Tagged {
+    fn compile(spec: &TaggedSpec, call: &Call) -> Result<Self, MarkerError> {
+        let own_closers = spec.close.texts().count();
+        let closers: Vec<String> = spec.close.texts().chain(closers_of(call)).map(Into::into).collect();
+        let next = || call.open.iter().map(String::as_str).chain(spec.name.0.texts());
+        let closes = || closers.iter().map(String::as_str).filter(|closer| !closer.is_empty());
+        let between = spec.key.0.texts().map(|text| (text, BetweenMark::Key));
+        let between = between.chain(spec.value.1.texts().map(|text| (text, BetweenMark::ValueClose)));
+        let between = between.chain(closes().map(|text| (text, BetweenMark::Close)));
+        let between = between.chain(next().map(|text| (text, BetweenMark::Next)));
+        let between = between.map(|(text, mark)| (text.into(), mark)).collect();
+        let name_ends = spec.key.0.texts().chain(["{"]).chain(next()).chain(closes()).map(Into::into).collect();
+        let mut behind_key: Vec<(String, KeyMark)> = Vec::new();
+        if let Some(stated) = &spec.stated {
+            behind_key.push((stated.open.clone(), KeyMark::Type));
+            // What ends the key's text and its tag at once: the type may lack.
+            let rest = |key_close| stated.close.strip_prefix(key_close).filter(|rest| !rest.is_empty());
+            behind_key.extend(spec.key.1.texts().find_map(rest).map(|text| (text.into(), KeyMark::Untyped)));
+        }
+        behind_key.extend(spec.value.0.texts().map(|text| (text.into(), KeyMark::Value)));
+        Ok(Self {
+            value: value_table(spec, call)?,
+            between,
+            behind_key,
+            closers,
+            own_closers,
+            name_ends,
+            cdata_close: Markers::new(spec.cdata.iter().map(|[_, close]| close.as_str()))?,
+            spec: spec.clone(),
+        })
+    }
+}
+
 /// Markup in a value. What may end it stands there also with the newline before it that the dialect writes.
 fn value_table(tagged: &TaggedSpec, call: &Call) -> Result<Table<ValueMark>, MarkerError> {
-    let ([key_open, _], [name_open, _]) = (&tagged.key, &tagged.name);
-    let mut ends = vec![
-        (tagged.value_close.as_str(), ValueMark::ValueClose),
-        (key_open, ValueMark::Key),
-        (&tagged.close, ValueMark::Close),
-    ];
-    ends.extend(closers_of(call).map(|close| (close, ValueMark::Wrapper)));
-    let mut marks: Vec<(String, ValueMark)> =
-        ends.into_iter().flat_map(|(text, mark)| [(format!("\n{text}"), mark), (text.into(), mark)]).collect();
-    let openers = call.open.iter().map(|open| (open, ValueMark::Opener));
-    let tokens = call.end_tokens.iter().map(|token| (token, ValueMark::EndToken));
-    for (text, mark) in openers.chain([(name_open, ValueMark::Name)]).chain(tokens) {
+    let closes =
+        [(&tagged.value.1, ValueMark::ValueClose), (&tagged.key.0, ValueMark::Key), (&tagged.close, ValueMark::Close)];
+    let ends = closes.into_iter().flat_map(|(texts, mark)| texts.texts().map(move |text| (text, mark)));
+    let ends = ends.chain(closers_of(call).map(|close| (close, ValueMark::Wrapper)));
+    let mut marks: Vec<(String, ValueMark)> = Vec::new();
+    for (text, mark) in ends {
+        if tagged.trim == Trim::Newline {
+            marks.push((format!("\n{text}"), mark));
+        }
+        marks.push((text.into(), mark));
+    }
+    let openers = call.open.iter().map(|open| (open.as_str(), ValueMark::Opener));
+    let names = tagged.name.0.texts().map(|open| (open, ValueMark::Name));
+    let tokens = call.end_tokens.iter().map(|token| (token.as_str(), ValueMark::EndToken));
+    for (text, mark) in openers.chain(names).chain(tokens) {
         // A text that closes something is a closer there, whatever else it is.
         if !text.is_empty() && marks.iter().all(|(known, _)| known != text) {
-            marks.push((text.clone(), mark));
+            marks.push((text.into(), mark));
         }
     }
     Table::new(marks)

@@ -11,13 +11,13 @@ mod spec;
 mod table;
 
 pub use builtin::{DialectError, Dialects};
-pub use form::{Form, Header, HeaderMark, Tagged, ValueMark};
+pub use form::{BetweenMark, Form, Header, HeaderMark, KeyMark, Tagged, ValueMark};
 pub use glob::Glob;
 pub use messages::{Kind, KindSpec, MessagesSpec};
 pub use several::Several;
 pub use spec::{
     Around, Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, SectionSpec, Spec, StartOfAnswer,
-    TaggedSpec, Unmarked,
+    TagName, TaggedSpec, Trim, Unmarked,
 };
 pub use table::{AfterCall, Anchors, Between, Edge, Opener, Outside, Role, Table, Tables};
 

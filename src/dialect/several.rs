@@ -18,6 +18,18 @@ impl<T> Deref for Several<T> {
     }
 }
 
+impl Several<String> {
+    /// Those that are texts: nothing is none.
+    pub fn texts(&self) -> impl Iterator<Item = &str> + Clone {
+        self.0.iter().map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// Whether one of them is nothing.
+    pub fn may_lack(&self) -> bool {
+        self.0.iter().any(String::is_empty)
+    }
+}
+
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Several<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(OneOrMore(PhantomData))

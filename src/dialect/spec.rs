@@ -157,12 +157,12 @@ pub enum Unmarked {
 
 impl Payload {
     /// What a call in this form begins with, where that is a text of its own.
-    pub(super) fn first(&self) -> Option<&str> {
+    pub(super) fn first(&self) -> Vec<&str> {
         match self {
-            Self::Tagged(tagged) => Some(&tagged.name[0]),
-            Self::Literal(literal) => literal.header.first().map(String::as_str),
-            Self::Header(header) => header.name.as_ref()?.0.first().map(String::as_str).filter(|text| !text.is_empty()),
-            Self::Json(_) => None,
+            Self::Tagged(tagged) => tagged.name.0.texts().collect(),
+            Self::Literal(literal) => literal.header.iter().map(String::as_str).collect(),
+            Self::Header(header) => header.name.iter().flat_map(|name| name.0.texts()).collect(),
+            Self::Json(_) => Vec::new(),
         }
     }
 
@@ -197,14 +197,50 @@ pub struct JsonSpec {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaggedSpec {
-    /// Before the name, and after it.
-    pub name: [String; 2],
-    /// Before a parameter's key, and after it.
-    pub key: [String; 2],
-    /// After a parameter's value.
-    pub value_close: String,
-    /// After the last parameter.
+    pub name: TagName,
+    /// Before and after a parameter's key.
+    pub key: Around,
+    /// Where the text says of what type a value is.
+    #[serde(default, rename = "type")]
+    pub stated: Option<StatedSpec>,
+    /// Before and after a parameter's value.
+    pub value: Around,
+    /// After the last parameter; nothing, where the wrapper's closer ends them.
+    pub close: Several<String>,
+    #[serde(default)]
+    pub trim: Trim,
+    /// What may stand right around a value, and makes everything in it data.
+    #[serde(default)]
+    pub cdata: Option<[String; 2]>,
+    /// What stands for what in names and keys.
+    #[serde(default)]
+    pub escapes: Vec<[String; 2]>,
+}
+
+/// Before and after a name, and what ends its tag where attributes may follow it, which mean nothing. Nothing after it
+/// is where the next markup begins.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TagName(pub Several<String>, pub Several<String>, #[serde(default)] pub Option<String>);
+
+/// A value's type, stated in the text behind its key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatedSpec {
+    pub open: String,
     pub close: String,
+    /// The types whose values are the text as it stands. All others are JSON.
+    pub text: Vec<String>,
+}
+
+/// What of a value's edges is the dialect's own.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub enum Trim {
+    /// A newline on each side, where one stands there.
+    #[default]
+    #[serde(rename = "\n")]
+    Newline,
+    #[serde(rename = "")]
+    Nothing,
 }
 
 /// A literal of its own: `call:NAME{key:<|"|>text<|"|>,n:1}`.
@@ -264,20 +300,15 @@ impl Around {
     pub fn part<'t, 'l>(&self, text: &'t str, literals: impl Iterator<Item = &'l str>) -> Option<&'t str> {
         let behind = |before: &String| text.split_once(before.as_str()).map(|(_, behind)| behind);
         let part = self.0.iter().find_map(behind)?;
-        let end = self.closers().filter_map(|after| part.find(after)).min();
+        let end = self.1.texts().filter_map(|after| part.find(after)).min();
         let next = || literals.filter_map(|literal| part.find(literal)).min().unwrap_or(part.len());
-        let end = end.or_else(|| self.1.iter().any(String::is_empty).then(next))?;
+        let end = end.or_else(|| self.1.may_lack().then(next))?;
         let part = part.get(..end).unwrap_or_default().trim();
         (!part.is_empty()).then_some(part)
     }
 
     /// Both sides, as far as something stands there.
     pub fn literals(&self) -> impl Iterator<Item = &str> + Clone {
-        self.0.iter().chain(self.1.iter()).map(String::as_str).filter(|text| !text.is_empty())
-    }
-
-    /// What stands after it, as far as something does.
-    pub fn closers(&self) -> impl Iterator<Item = &str> + Clone {
-        self.1.iter().map(String::as_str).filter(|text| !text.is_empty())
+        self.0.texts().chain(self.1.texts())
     }
 }

@@ -17,7 +17,7 @@ use crate::json::repair::Behind;
 use crate::scan::{Anchored, FirstBytes, MarkerError, Markers, hidden};
 
 use super::form::Form;
-use super::spec::{Around, Call, CallInReasoning, Payload, ReasoningSpec, Spec};
+use super::spec::{Call, CallInReasoning, Payload, ReasoningSpec, Spec};
 
 /// Markers, and what each means.
 #[derive(Debug)]
@@ -154,9 +154,9 @@ impl Tables {
             match payload {
                 Payload::Json(_) => {}
                 Payload::Header(header) => {
-                    closers.extend(header.arguments.iter().flat_map(Around::closers).map(Into::into))
+                    closers.extend(header.arguments.iter().flat_map(|around| around.1.texts()).map(Into::into))
                 }
-                Payload::Tagged(tagged) => closers.push(tagged.close.clone()),
+                Payload::Tagged(tagged) => closers.extend(tagged.close.texts().map(Into::into)),
                 Payload::Literal(literal) => quotes.push(literal.quote.clone()),
             }
         }
@@ -175,7 +175,7 @@ impl Tables {
             header: header(spec)?,
             section: Anchors::new(merged(merged(openers(spec), inner(spec)), section_closers(spec)))?,
             forms,
-            bare: spec.call.bare.iter().map(String::as_str).chain(inner_texts(spec)).map(words).collect(),
+            bare: bare_words(spec, bare_texts(spec).chain(inner_texts(spec))),
             wrapper_closers,
             closers,
             arguments,
@@ -342,7 +342,7 @@ fn openers(spec: &Spec) -> Vec<(String, Role)> {
     for text in spec.section.iter().flat_map(|section| &section.open) {
         entry(&mut entries, text).section = Some(Edge::Open);
     }
-    for first in call.bare.iter().filter_map(|text| text.split_ascii_whitespace().next()) {
+    for first in bare_words(spec, bare_texts(spec)).iter().filter_map(|words| words.first()) {
         entry(&mut entries, first).opens = Some(Opener::Bare);
     }
     if !call.fence.is_empty() && !call.bare.is_empty() {
@@ -365,17 +365,42 @@ fn section_closers(spec: &Spec) -> Vec<(String, Role)> {
 /// What opens a call in a section where calls have no opener of their own: what the payloads begin with.
 fn inner(spec: &Spec) -> Vec<(String, Role)> {
     let bare = Role { opens: Some(Opener::Bare), ..Role::default() };
-    let first = |text: &str| text.split_ascii_whitespace().next().map(|first| (first.to_string(), bare));
-    inner_texts(spec).filter_map(first).collect()
+    let mut entries = Vec::new();
+    for first in bare_words(spec, inner_texts(spec)).iter().filter_map(|words| words.first()) {
+        *entry(&mut entries, first) = bare;
+    }
+    entries
 }
 
 fn inner_texts(spec: &Spec) -> impl Iterator<Item = &str> {
     let is_alone = spec.section.is_some() && spec.call.open.is_empty() && spec.call.bare.is_empty();
-    spec.payload.iter().filter(move |_| is_alone).filter_map(Payload::first)
+    spec.payload.iter().filter(move |_| is_alone).flat_map(Payload::first)
 }
 
-fn words(text: &str) -> Vec<String> {
-    text.split_ascii_whitespace().map(Into::into).collect()
+fn bare_texts(spec: &Spec) -> impl Iterator<Item = &str> {
+    spec.call.bare.iter().map(String::as_str)
+}
+
+/// The words of bare openers. The first is a marker, so it is as long as tells it from all others.
+fn bare_words<'s>(spec: &'s Spec, texts: impl Iterator<Item = &'s str>) -> Vec<Vec<String>> {
+    let is_begun = |first: &str| {
+        let goes_on =
+            |other: &str| other.strip_prefix(first).is_some_and(|rest| !rest.starts_with(char::is_whitespace));
+        let opens = spec.call.open.iter().map(String::as_str).chain(bare_texts(spec)).chain(inner_texts(spec));
+        opens.filter(|other| *other != first).any(goes_on)
+    };
+    let words = |text: &str| {
+        let mut words: Vec<String> = text.split_ascii_whitespace().map(Into::into).collect();
+        while words.len() > 1 && words.first().is_some_and(|first| is_begun(first)) {
+            let second = words.remove(1);
+            if let Some(first) = words.first_mut() {
+                first.push(' ');
+                first.push_str(&second);
+            }
+        }
+        words
+    };
+    texts.map(words).collect()
 }
 
 /// What opens a code fence.

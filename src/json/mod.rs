@@ -55,6 +55,11 @@ impl Kinds {
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+    /// The kinds that are in this set and not in the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
     /// The kinds that are in both sets.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {

@@ -1,27 +1,30 @@
 //! Parameters in tags, their values raw text: `<function=NAME><parameter=KEY>VALUE</parameter></function>`.
-//! The text has no types: the tool's schema says what a value is (`value`). Markup in it is data (`ends`).
+//! The text has no types, or says them behind a key (`tags`); the tool's schema says what a value is (`value`). Markup in
+//! it is data (`ends`).
 //!
 //! ```text
-//!   Header -> Name -> Between -> Key -> Value -> Key | complete
-//!                        | a JSON object stands there
-//!                        +-> Object -> Behind -> complete
+//!   Header -> Name (-> Tag) -> Between -> Key (-> BehindKey -> Type) -> (Cdata ->) Value -> Key | complete
+//!                                 | a JSON object stands there
+//!                                 +-> Object -> Behind -> complete
 //! ```
 
 mod ends;
 mod hold;
+mod tags;
 mod value;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::dialect::Tagged;
+use crate::dialect::{BetweenMark, Tagged};
 use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Syntax, Untyped};
-use crate::json::{Kinds, escape_into, is_plain, write_string};
-use crate::schema::{Node, Tool};
+use crate::json::{escape_into, is_plain, write_string};
+use crate::scan::Cursor;
 
 use crate::decode::call::{Call, Context, Named, Verdict, Wrapped, json_syntax};
 use crate::decode::expect::{Expect, Expected};
 use ends::{Around, End, Ends};
+use tags::Stated;
 use value::Value;
 
 /// One call, being read.
@@ -31,6 +34,9 @@ pub(in crate::decode) struct Reader {
     state: State,
     expect: Expect,
     word: String,
+    /// The current parameter's key, and the type that the text says it has.
+    key: String,
+    stated: Stated,
     /// Parameters whose key was written to the arguments, and those of them that the tool declares.
     written: usize,
     given: HashSet<String>,
@@ -44,9 +50,18 @@ enum State {
     #[default]
     Header,
     Name,
+    /// The rest of the tag that the name stands in.
+    Tag,
     /// The first parameter, or the end.
     Between,
     Key,
+    /// What stands between a key and its value.
+    BehindKey,
+    /// The value's type.
+    Type,
+    /// What may open a value that is all data, and such a value.
+    Cdata,
+    Data(Box<Open>, Cursor),
     Value(Box<Open>),
     /// All arguments as a JSON object, in the parameters' place.
     Object(Box<Repair<()>>),
@@ -72,17 +87,40 @@ enum Step {
 impl Reader {
     /// A reader of a call. One that has a name already begins behind it.
     pub(super) fn new(form: Arc<Tagged>, call: &Call) -> Self {
-        let state = if call.has_name() == Named::Tool { State::Between } else { State::Header };
-        let (expect, word) = (Expect::default(), String::new());
-        Self { form, state, expect, word, written: 0, given: HashSet::new(), whole: None }
+        let state = match call.has_name() {
+            Named::Tool => State::Between,
+            Named::Nothing if form.spec.name.0.texts().next().is_none() => State::Name,
+            Named::Nothing => State::Header,
+        };
+        Self {
+            form,
+            state,
+            expect: Expect::default(),
+            word: String::new(),
+            key: String::new(),
+            stated: Stated::default(),
+            written: 0,
+            given: HashSet::new(),
+            whole: None,
+        }
     }
 
     /// Reads on. What becomes known of the call goes into `call`.
     pub(super) fn push(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
+        match self.read(text, cx, call) {
+            (_, Step::Read) => Verdict::More,
+            (read, Step::Complete) => self.complete(read, call, cx),
+            (read, Step::Reject) => Verdict::Reject(read),
+        }
+    }
+
+    /// Reads on, to the call's end at most.
+    fn read(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> (usize, Step) {
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let bulk = match &self.state {
+            let (read, step) = match &self.state {
                 State::Value(_) => self.value(rest, cx, call),
+                State::Data(..) => self.data(rest, cx, call),
                 State::Object(_) => self.object(rest, cx, call),
                 _ => {
                     let Some(c) = rest.chars().next() else { break };
@@ -90,14 +128,21 @@ impl Reader {
                     (c.len_utf8(), self.character(c, cx, call))
                 }
             };
-            at += bulk.0;
-            match bulk.1 {
-                Step::Read => {}
-                Step::Complete => return self.complete(at, call, cx),
-                Step::Reject => return Verdict::Reject(at),
+            at += read;
+            if step != Step::Read {
+                return (at, step);
             }
         }
-        Verdict::More
+        (at, Step::Read)
+    }
+
+    /// Reads text that was kept for something that it is not. What stands behind the call's end comes after the call.
+    fn replay(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Step {
+        let (read, step) = self.read(text, cx, call);
+        if step == Step::Complete {
+            call.again.push_str(text.get(read..).unwrap_or_default());
+        }
+        step
     }
 
     /// Reads `text` if nothing in it has to be decided.
@@ -109,63 +154,45 @@ impl Reader {
     }
 
     fn character(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
-        let [name_open, name_close] = &self.form.spec.name;
         match self.state {
-            State::Header => match self.expect.push(c, [name_open.as_str()].into_iter()) {
-                Expected::More => Step::Read,
-                Expected::Other => Step::Reject,
-                Expected::Found(_) => {
-                    self.state = State::Name;
-                    Step::Read
-                }
-            },
-            State::Name => {
-                self.word.push(c);
-                let Some(name) = self.word.strip_suffix(name_close.as_str()) else {
-                    return if matches!(c, '\n' | '<') { Step::Reject } else { Step::Read };
-                };
-                if call.named(name.trim(), cx) == Named::Nothing {
-                    return Step::Reject;
-                }
-                self.word.clear();
-                self.state = State::Between;
-                Step::Read
-            }
-            State::Key => self.key(c, cx, call),
+            State::Header => self.header(c, cx, call),
+            State::Name => self.name(c, cx, call),
+            State::Tag => self.tag(c),
             State::Between => self.between(c, cx, call),
+            State::Key => self.key(c, cx, call),
+            State::BehindKey => self.behind_key(c, cx, call),
+            State::Type => self.stated(c, cx, call),
+            State::Cdata => self.cdata(c, cx, call),
             State::Behind => self.behind(c, call),
-            State::Value(_) | State::Object(_) => Step::Read,
+            State::Value(_) | State::Data(..) | State::Object(_) => Step::Read,
         }
     }
 
     /// After the name: the first parameter, all of them as an object, or the end.
     fn between(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
-        let spec = &self.form.spec;
-        let ([key_open, _], [name_open, _]) = (&spec.key, &spec.name);
-        let (ends, openers) = (&self.form.closers, &cx.dialect.spec().call.open);
         // In a wrapper the next call shows that this one is over.
-        let next = openers.iter().chain([name_open]).filter(|_| cx.wrapped == Wrapped::Yes);
-        let candidates = [key_open, &spec.value_close].into_iter().chain(ends).chain(next).map(String::as_str);
-        match self.expect.push(c, candidates.clone()) {
+        let is_awaited = |mark| mark != BetweenMark::Next || cx.wrapped == Wrapped::Yes;
+        let marks = self.form.between.iter().filter(|(_, mark)| is_awaited(*mark));
+        match self.expect.push(c, marks.map(|(text, _)| text.as_str())) {
             Expected::More => Step::Read,
-            Expected::Found(0) => {
-                self.state = State::Key;
-                Step::Read
-            }
-            // A closer with no value before it is one too many.
-            Expected::Found(1) => {
-                call.repaired = true;
-                Step::Read
-            }
-            Expected::Found(found) => {
-                if found >= 2 + ends.len() {
-                    call.repaired = true;
-                    call.again.extend(candidates.skip(found).take(1));
+            Expected::Found(found) => match self.form.between.get(found) {
+                Some((_, BetweenMark::Key)) => {
+                    self.state = State::Key;
+                    Step::Read
                 }
-                Step::Complete
-            }
+                // A closer with no value before it is one too many.
+                Some((_, BetweenMark::ValueClose)) => {
+                    call.repaired = true;
+                    Step::Read
+                }
+                Some((text, BetweenMark::Next)) => {
+                    call.repaired = true;
+                    call.again.push_str(text);
+                    Step::Complete
+                }
+                Some((_, BetweenMark::Close)) | None => Step::Complete,
+            },
             Expected::Other if c == '{' => {
-                drop(candidates);
                 self.expect.take();
                 self.state = State::Object(Box::new(Repair::new(())));
                 self.object("{", cx, call).1
@@ -217,38 +244,6 @@ impl Reader {
         }
     }
 
-    fn key(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
-        let [_, key_close] = &self.form.spec.key;
-        self.word.push(c);
-        let key = match self.word.strip_suffix(key_close.as_str()) {
-            Some(key) => key.trim().to_string(),
-            // A key that never ends is one, and what follows is its value.
-            None if self.word.len() > cx.limits.pending_bytes_max => self.word.clone(),
-            None => return Step::Read,
-        };
-        self.word.clear();
-        self.begin_value(&key, cx, call)
-    }
-
-    fn begin_value(&mut self, key: &str, cx: &Context<'_>, call: &mut Call) -> Step {
-        let tool = call.tool(cx);
-        let root = tool.map_or(Node::ANY, Tool::root);
-        let declared = tool.is_some_and(|tool| tool.declares(root, key));
-        if declared {
-            self.given.insert(key.to_string());
-        }
-        let value = if self.written == 0 && key == "arguments" && !declared {
-            Value::whole()
-        } else {
-            self.write_key(key, call);
-            let kinds = tool.map_or(Kinds::NONE, |tool| tool.kinds(tool.property(root, key)));
-            // A parameter that is declared without a type may be anything.
-            Value::new(if declared && kinds.is_empty() { Kinds::EVERY } else { kinds })
-        };
-        self.state = State::Value(Box::new(Open { value, ends: Ends::new(self.form.value.markers.start()) }));
-        Step::Read
-    }
-
     fn write_key(&mut self, key: &str, call: &mut Call) {
         call.arguments.push(if self.written == 0 { '{' } else { ',' });
         write_string(key, &mut call.arguments);
@@ -285,13 +280,16 @@ impl Reader {
                     self.write_key("arguments", call);
                     write_string(&text, &mut call.arguments);
                 }
-                (read, self.begin_value(&key, cx, call))
+                (read, {
+                    self.key = key;
+                    self.end_key(cx, call)
+                })
             }
         }
     }
 
     fn end_value(&mut self, cx: &Context<'_>, call: &mut Call) {
-        if let State::Value(open) = std::mem::take(&mut self.state) {
+        if let State::Value(open) | State::Data(open, _) = std::mem::take(&mut self.state) {
             self.whole = open.value.end(cx, call);
         }
     }
@@ -317,6 +315,7 @@ impl Reader {
     pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
         match &mut self.state {
             State::Value(open) => call.leftover.push_str(&open.ends.take_held(&self.form)),
+            State::Data(_, cursor) => call.leftover.push_str(self.form.cdata_close.held(*cursor)),
             State::Object(repair) => {
                 let syntax = json_syntax(&Untyped, call.mode(cx), cx);
                 repair.close(&syntax, &mut call.arguments);
@@ -359,6 +358,7 @@ impl Reader {
     pub(super) fn held(&self) -> usize {
         let value = match &self.state {
             State::Value(open) => open.value.held() + open.ends.held(&self.form),
+            State::Data(open, cursor) => open.value.held() + self.form.cdata_close.held(*cursor).len(),
             State::Object(repair) => repair.held(),
             _ => 0,
         };

@@ -19,7 +19,7 @@ const FORMS: [Form; 3] = [
         time: "{\n\"name\": \"get_time\"\n}",
     },
     Form {
-        payload: "payload: { tagged: { name: [\"<f=\", \">\"], key: [\"<p=\", \">\"], value_close: \"</p>\", close: \"</f>\" } }",
+        payload: "payload: { tagged: { name: [\"<f=\", \">\"], key: [\"<p=\", \">\"], value: [\"\", \"</p>\"], close: \"</f>\" } }",
         bash: "<f=bash>\n<p=command>\na [b], {c}\n</p>\n<p=list>\n[[1], {\"n\": 2}]\n</p>\n</f>",
         time: "<f=get_time>\n</f>",
     },

@@ -14,7 +14,7 @@ fn around() -> Case {
 fn tagged() -> Case {
     own("section: { open: [\"<calls>\"], close: [\"</calls>\"] }\ncall: {}\n\
          payload: { tagged: { name: [\"<invoke name=\\\"\", \"\\\">\"], key: [\"<p name=\\\"\", \"\\\">\"], \
-         value_close: \"</p>\", close: \"</invoke>\" } }")
+         value: [\"\", \"</p>\"], close: \"</invoke>\" } }")
 }
 
 t!(a_section_holds_several_calls, around(),

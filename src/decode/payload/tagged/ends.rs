@@ -18,7 +18,7 @@ mod names;
 
 use std::collections::HashSet;
 
-use crate::dialect::{Tagged, Unmarked, ValueMark};
+use crate::dialect::{Tagged, Trim, Unmarked, ValueMark};
 use crate::json::repair::Ended;
 use crate::scan::Cursor;
 use crate::schema::Tool;
@@ -130,7 +130,8 @@ impl Ends {
         if self.begun == Begun::No {
             // The newline may be the dialect's own, and it may begin a closer with one before it.
             self.begun = Begun::Line;
-            if let Some(after) = rest.strip_prefix('\n') {
+            let own = if around.form.spec.trim == Trim::Newline { rest.strip_prefix('\n') } else { None };
+            if let Some(after) = own {
                 (self.style, rest) = (Style::Lines, after);
             }
         }
@@ -145,7 +146,7 @@ impl Ends {
         let read = given - step.rest.len();
         let end = step.found.and_then(|found| {
             let mark = table.role(found)?;
-            self.marker(mark, table.markers.text(found), data)
+            self.marker(mark, table.markers.text(found), around.form, data)
         });
         let long = self.hold.as_ref().filter(|hold| hold.text.len() > around.cx.limits.pending_bytes_max);
         if let (None, Some(hold)) = (&end, long) {
@@ -194,7 +195,7 @@ impl Ends {
         if begins_call && hold.opener && hold.ends_before_a_call() {
             return true;
         }
-        match hold.worth() {
+        match hold.worth(around.form) {
             Worth::End => return true,
             Worth::Open => hold.stage = Stage::Prose,
             Worth::Data => {
@@ -212,7 +213,7 @@ impl Ends {
     }
 
     /// A marker was found.
-    fn marker(&mut self, mark: ValueMark, text: &str, data: &mut impl FnMut(&str)) -> Option<End> {
+    fn marker(&mut self, mark: ValueMark, text: &str, form: &Tagged, data: &mut impl FnMut(&str)) -> Option<End> {
         let named = self.named.take();
         if let Some(hold) = &mut self.hold {
             hold.opener = mark == ValueMark::Opener;
@@ -232,11 +233,14 @@ impl Ends {
             (ValueMark::Opener, _) => {
                 self.wrappers += 1;
                 self.take(text, data);
+                if form.spec.name.0.may_lack() {
+                    self.naming = Some((Naming::Function, String::new()));
+                }
             }
             (ValueMark::Key, None) => self.key(text, data),
             (ValueMark::ValueClose, _) => self.value_close(text, data),
             (ValueMark::Close, None) => self.close(text, data),
-            (ValueMark::Wrapper, _) => return self.wrapper(text, data),
+            (ValueMark::Wrapper, _) => return self.wrapper(text, form, data),
         }
         None
     }
@@ -315,17 +319,25 @@ impl Ends {
         }
     }
 
-    fn wrapper(&mut self, text: &str, data: &mut impl FnMut(&str)) -> Option<End> {
+    fn wrapper(&mut self, text: &str, form: &Tagged, data: &mut impl FnMut(&str)) -> Option<End> {
         let is_quoted = self.wrappers > 0;
         self.wrappers = self.wrappers.saturating_sub(1);
+        let mut closes_quoted = false;
+        if form.own_closers == 0 {
+            // It closes the function as well.
+            closes_quoted = self.functions > 0;
+            self.functions = self.functions.saturating_sub(1);
+        }
         match &mut self.hold {
             Some(hold) if hold.stage == Stage::Run => {
                 hold.wrapper = true;
+                hold.is_quoted |= closes_quoted;
                 hold.closer(text);
             }
+            Some(_) if closes_quoted => self.take(text, data),
             // Words between the function's closer and the wrapper's.
             Some(hold) if hold.value && !hold.is_quoted && self.functions == 0 => return Some(self.end_call(text)),
-            None if self.functions == 0 => {
+            None if self.functions == 0 && !closes_quoted => {
                 let hold = self.begin(text, data);
                 (hold.wrapper, hold.is_quoted) = (true, is_quoted);
             }
@@ -352,8 +364,8 @@ impl Ends {
             return None;
         }
         // A closer cut short right behind the call is dropped with it.
-        let closers = [&around.form.spec.value_close, &around.form.spec.close];
-        let is_closer = closers.iter().any(|closer| closer.starts_with(held.trim_ascii_start()));
+        let mut closers = around.form.spec.value.1.texts().chain(around.form.spec.close.texts());
+        let is_closer = closers.any(|closer| closer.starts_with(held.trim_ascii_start()));
         let more = if is_closer && hold.is_some_and(Hold::is_bare) { "" } else { held };
         let word = naming.map_or_else(String::new, |(_, word)| word);
         Some(self.end_call(&(word + more)))

@@ -2,6 +2,7 @@
 //! Does not read; `ends` does.
 
 use crate::decode::call::Wrapped;
+use crate::dialect::Tagged;
 use crate::json::repair::Ended;
 
 /// Text from a possible end on.
@@ -89,8 +90,10 @@ impl Hold {
     }
 
     /// What the markers are worth now that text follows them.
-    pub(super) fn worth(&self) -> Worth {
-        if self.value && self.wrapper && !self.is_quoted && self.place != Place::Astray {
+    pub(super) fn worth(&self, form: &Tagged) -> Worth {
+        let has_wrapper = form.closers.len() > form.own_closers;
+        let is_over = if has_wrapper { self.wrapper } else { self.function };
+        if self.value && is_over && !self.is_quoted && self.place != Place::Astray {
             return Worth::End;
         }
         let closers = [self.value, self.function, self.wrapper].iter().filter(|seen| **seen).count();

@@ -7,6 +7,7 @@ use crate::json::repair::{Behind, Completion, Ended, Mode, Progress, Repair, Syn
 use crate::json::{Kinds, escape_into, write_string};
 use crate::scan::FirstBytes;
 
+use super::tags::Stated;
 use crate::decode::call::{Call, Context, json_syntax};
 
 /// One value, being read.
@@ -14,6 +15,8 @@ use crate::decode::call::{Call, Context, json_syntax};
 pub(super) struct Value {
     kinds: Kinds,
     form: Form,
+    /// What the text says of it.
+    stated: Stated,
     /// What was read and not written.
     text: String,
     /// Where in `text` its first character that is not whitespace stands, and where the whitespace at its end does.
@@ -28,7 +31,7 @@ enum Form {
     Open,
     /// It is a string, and its opening quote is written.
     String,
-    /// It is an object or a list, which nothing else can be here.
+    /// It is an object or a list, or a string in quotes, which nothing else can be here.
     Nested(Box<Repair<()>>),
     /// It may be all of the arguments.
     Whole,
@@ -40,13 +43,19 @@ impl Value {
         Self::of(kinds, Form::Open)
     }
 
+    /// A value of these kinds that the text says to be JSON.
+    pub fn json(kinds: Kinds) -> Self {
+        let kinds = if kinds.is_empty() { NOT_TEXT } else { kinds };
+        Self { stated: Stated::Json, ..Self::of(kinds, Form::Open) }
+    }
+
     /// The value of a parameter that may hold all arguments.
     pub fn whole() -> Self {
         Self::of(Kinds::NONE, Form::Whole)
     }
 
     fn of(kinds: Kinds, form: Form) -> Self {
-        Self { kinds, form, text: String::new(), trimmed: 0..0, is_numeric: true }
+        Self { kinds, form, stated: Stated::Nothing, text: String::new(), trimmed: 0..0, is_numeric: true }
     }
 
     /// More of its text.
@@ -73,24 +82,22 @@ impl Value {
             return self.push(c, cx, call);
         }
         self.keep(c);
-        if !self.may_be_other_than_string() || self.text.len() > cx.limits.value_bytes_max {
-            self.form = Form::String;
-            call.arguments.push('"');
-            call.examined += self.text.len();
-            escape_into(&std::mem::take(&mut self.text), &mut call.arguments);
-            return;
-        }
-        let nested_only = !self.kinds.contains(Kinds::STRING)
-            && match self.trimmed() {
-                "{" => self.kinds.contains(Kinds::OBJECT),
-                "[" => self.kinds.contains(Kinds::ARRAY),
-                _ => false,
-            };
+        let nested_only = match self.trimmed() {
+            "{" => self.kinds.contains(Kinds::OBJECT) && !self.kinds.contains(Kinds::STRING),
+            "[" => self.kinds.contains(Kinds::ARRAY) && !self.kinds.contains(Kinds::STRING),
+            "\"" => self.stated == Stated::Json,
+            _ => false,
+        };
         if nested_only {
             let mut repair = Box::new(Repair::new(()));
             nested(&mut repair, self.trimmed(), cx, call);
             self.text.clear();
             self.form = Form::Nested(repair);
+        } else if !self.may_be_other_than_string() || self.text.len() > cx.limits.value_bytes_max {
+            self.form = Form::String;
+            call.arguments.push('"');
+            call.examined += self.text.len();
+            escape_into(&std::mem::take(&mut self.text), &mut call.arguments);
         }
     }
 
@@ -191,6 +198,9 @@ impl Value {
         self.text.len()
     }
 }
+
+/// What a value can be that is JSON and no string.
+const NOT_TEXT: Kinds = Kinds::EVERY.without(Kinds::STRING);
 
 /// Reads an object or a list; what follows it inside its tags has no place in it.
 fn nested(repair: &mut Repair<()>, text: &str, cx: &Context<'_>, call: &mut Call) {

@@ -1,9 +1,11 @@
 //! Names behind markers in a tagged value: a parameter's key, a function's name.
 //! Decides whether they go on with the call, or begin the next; the markers themselves are the parent's.
 
+use crate::dialect::Tagged;
 use crate::schema::Tool;
 
 use super::super::hold::{Hold, Stage};
+use super::super::tags::{self, Word};
 use super::{Around, End, Ends, Naming, Quoted};
 
 /// A longer name is none.
@@ -18,48 +20,56 @@ impl Ends {
         data: &mut impl FnMut(&str),
     ) -> (usize, Option<End>) {
         let Some((naming, mut word)) = self.naming.take() else { return (0, None) };
-        let [_, close] = if naming == Naming::Key { &around.form.spec.key } else { &around.form.spec.name };
         for (at, c) in text.char_indices() {
             word.push(c);
             let read = at + c.len_utf8();
-            if word.ends_with(close.as_str()) {
-                return (read, self.named(naming, &word, close, around, data));
-            }
-            if (matches!(c, '\n' | '<') && !close.contains(c)) || word.len() > NAME_BYTES_MAX {
-                return (read, self.not_named(naming, &word, around, data));
+            let found = match naming {
+                Naming::Key => key(&word, around.form),
+                Naming::Function => tags::name(&word, around.form),
+            };
+            match found {
+                Word::More => {}
+                Word::Whole(name, behind) => {
+                    let behind = behind.len();
+                    return (read, self.named(naming, &word, name, behind, around, data));
+                }
+                Word::Broken => return (read, self.not_named(naming, &word, around, data)),
             }
         }
         self.naming = Some((naming, word));
         (text.len(), None)
     }
 
+    /// `word` is what was read of a name, the last bytes of which stand behind it.
     fn named(
         &mut self,
         naming: Naming,
         word: &str,
-        close: &str,
+        name: &str,
+        behind: usize,
         around: &Around<'_>,
         data: &mut impl FnMut(&str),
     ) -> Option<End> {
-        let name = word.strip_suffix(close).unwrap_or(word).trim();
+        let name = tags::unescaped(name, around.form);
         if naming == Naming::Key {
-            if self.is_next_key(name, around) {
+            if self.is_next_key(&name, around) {
                 self.hold = None;
-                return Some(End::Key(name.to_string()));
+                return Some(End::Key(name));
             }
             self.parameters += 1;
             self.take(word, data);
             self.refute(data);
             return None;
         }
-        let tool = around.cx.tools.resolve(name);
+        let tool = around.cx.tools.resolve(&name);
         let ends = |hold: &Hold| hold.stage == Stage::Run && hold.ends_before_a_call();
         if (tool.is_some() && self.hold.as_ref().is_some_and(ends)) || self.prose('<', around, data) {
             return Some(self.end_call(word));
         }
+        let (word, behind) = word.split_at_checked(word.len() - behind).unwrap_or((word, ""));
         self.take(word, data);
         self.named = Some(Quoted(tool));
-        None
+        self.again(behind, around, data)
     }
 
     /// Whether a key in the right place is one of this call's parameters.
@@ -90,16 +100,36 @@ impl Ends {
         } else if self.prose('<', around, data) {
             return Some(self.end_call(word));
         }
+        self.again(word, around, data)
+    }
+
+    /// Reads text again that no name holds.
+    fn again(&mut self, text: &str, around: &Around<'_>, data: &mut impl FnMut(&str)) -> Option<End> {
         let mut at = 0;
-        while let Some(rest) = word.get(at..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let (read, end) = self.push(rest, around, data);
             at += read;
-            if let Some(End::Call(mut text)) = end {
-                text.push_str(word.get(at..).unwrap_or_default());
-                return Some(End::Call(text));
+            if let Some(End::Call(mut behind)) = end {
+                behind.push_str(text.get(at..).unwrap_or_default());
+                return Some(End::Call(behind));
             }
             debug_assert!(end.is_none(), "a broken name holds no key");
         }
         None
     }
+}
+
+/// The key that `word` is the beginning of.
+fn key<'w>(word: &'w str, form: &Tagged) -> Word<'w> {
+    let closers = || form.spec.key.1.texts();
+    if let Some(key) = closers().find_map(|close| word.strip_suffix(close)) {
+        return Word::Whole(key.trim(), "");
+    }
+    let is_own = |c: char| closers().any(|close| close.contains(c));
+    let begun = word.trim();
+    let line = begun.rsplit_once('\n').map(|(_, line)| line);
+    let broken = line.is_some_and(|line| !closers().any(|close| close.starts_with(line)))
+        || begun.ends_with(|c| c == '<' && !is_own(c))
+        || word.len() > NAME_BYTES_MAX;
+    if broken { Word::Broken } else { Word::More }
 }
