@@ -19,7 +19,21 @@ use toolgate::Dialects;
 static DIALECTS: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
 
 /// What the vectors call differently.
-const OTHER_NAMES: &[(&str, &str)] = &[("command-r7b", "command-a"), ("muse-glimmer", "muse")];
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("command-r7b", "command-a"),
+    ("deepseek-r1", "deepseek-v3"),
+    ("deepseek-v3.2", "deepseek-dsml"),
+    ("deepseek-v4", "deepseek-dsml"),
+    ("deepseek-v4.1", "deepseek-dsml"),
+    ("glm4.5", "glm"),
+    ("glm4.7", "glm"),
+    ("ling3", "glm"),
+    ("mistral-old", "mistral"),
+    ("mistral-v11", "mistral"),
+    ("muse-glimmer", "muse"),
+    ("poolside", "glm"),
+    ("spark2.5", "glm"),
+];
 
 struct Vector {
     id: String,

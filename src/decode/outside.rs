@@ -355,6 +355,14 @@ impl Outside {
         self.close(closer);
     }
 
+    /// The list of calls was closed.
+    pub fn close_list(&mut self) {
+        if let Place::AfterCall(after) = &mut self.place {
+            after.list = Awaited::No;
+        }
+        self.close("]");
+    }
+
     /// The block of reasoning that a call ended was closed.
     fn close_reasoning(&mut self) {
         if let Some(left_open) = self.place.left_open_mut() {

@@ -41,8 +41,8 @@ pub struct Tagged {
 pub enum BetweenMark {
     /// A parameter.
     Key,
-    /// The end of a value that did not begin.
-    ValueClose,
+    /// The end of a key or value that did not begin.
+    Stray,
     /// The end of the call.
     Close,
     /// Another call.
@@ -141,11 +141,12 @@ impl Tagged {
         let next = || call.open.iter().map(String::as_str).chain(spec.name.0.texts());
         let closes = || closers.iter().map(String::as_str).filter(|closer| !closer.is_empty());
         let between = spec.key.0.texts().map(|text| (text, BetweenMark::Key));
-        let between = between.chain(spec.value.1.texts().map(|text| (text, BetweenMark::ValueClose)));
+        let stray = spec.value.1.texts().chain(spec.key.1.texts());
+        let between = between.chain(stray.map(|text| (text, BetweenMark::Stray)));
         let between = between.chain(closes().map(|text| (text, BetweenMark::Close)));
         let between = between.chain(next().map(|text| (text, BetweenMark::Next)));
         let between = between.map(|(text, mark)| (text.into(), mark)).collect();
-        let name_ends = spec.key.0.texts().chain(["{"]).chain(next()).chain(closes()).map(Into::into).collect();
+        let name_ends = spec.key.literals().chain(["{"]).chain(next()).chain(closes()).map(Into::into).collect();
         let mut behind_key: Vec<(String, KeyMark)> = Vec::new();
         if let Some(stated) = &spec.stated {
             behind_key.push((stated.open.clone(), KeyMark::Type));

@@ -75,6 +75,10 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
     let held = table.anchors.markers.held(after.begun);
     outside.let_go_of_marker();
     let first = held.chars().next().unwrap_or(c);
+    if held.is_empty() && c == ']' && after.list == Awaited::Yes {
+        outside.close_list();
+        return Step::Read;
+    }
     let is_between = |c| may_stand_between(c, &after, &table.between);
     match outside.absorb(first.encode_utf8(&mut [0; 4]), is_between) {
         0 => Step::Text(held.to_string()),

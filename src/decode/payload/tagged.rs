@@ -180,8 +180,8 @@ impl Reader {
                     self.state = State::Key;
                     Step::Read
                 }
-                // A closer with no value before it is one too many.
-                Some((_, BetweenMark::ValueClose)) => {
+                // A closer with nothing before it is one too many.
+                Some((_, BetweenMark::Stray)) => {
                     call.repaired = true;
                     Step::Read
                 }

@@ -21,7 +21,7 @@ fn sectioned() -> Case {
          - { is: calls, name: [\"to=\", [\" \", \"<\"]] }\n  - { is: text }\n\
          section: { open: [\"<calls>\"], close: [\"</calls>\"] }\ncall: {}\n\
          payload: { tagged: { name: [\"<invoke name=\\\"\", \"\\\">\"], key: [\"<p name=\\\"\", \"\\\">\"], \
-         value_close: \"</p>\", close: \"</invoke>\" } }",
+         value: [\"\", \"</p>\"], close: \"</invoke>\" } }",
     )
 }
 
