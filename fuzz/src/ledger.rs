@@ -80,7 +80,8 @@ impl<'a> Ledger<'a> {
         let sections = spec.section.iter().flat_map(|section| section.open.iter().chain(&section.close));
         let blocks = block.flat_map(|block| block.open.iter().chain(&block.close));
         let messages = spec.messages.iter().flat_map(MessagesSpec::literals).filter(|text| !text.trim().is_empty());
-        let anywhere = blocks.chain(sections).chain(&spec.wrap).chain(messages).map(String::as_str).collect();
+        let anywhere =
+            blocks.chain(sections).chain(&spec.wrap).chain(messages).map(|text| text.trim_end_matches('\n')).collect();
         let markup = spec.call.close.iter().chain(&spec.call.open).chain(&spec.call.end_tokens).map(String::as_str);
         let end_tokens = spec.call.end_tokens.iter().map(String::as_str).collect();
         let after_call = markup.chain([" ", "\t", "\n", "\r", "\u{c}", ",", ";", "]", "}", "```"]).collect();

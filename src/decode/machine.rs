@@ -1,7 +1,7 @@
 //! The machine: which state the answer is in, and what leaves it.
 //! Does not know how any dialect writes a call; it knows where one may begin and when it is one.
 
-mod after_call;
+mod anchored;
 mod call;
 mod fence;
 mod lead;
@@ -214,7 +214,7 @@ impl Decoder {
     /// of a call that turned out to be none, to be read again first.
     fn step(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         match &mut self.state {
-            State::Outside(outside) if outside.is_after_call() => self.step_after_call(text, sink),
+            State::Outside(outside) if outside.is_anchored() => self.step_anchored(text, sink),
             State::Outside(_) => (self.step_text(text, sink), None),
             State::Reasoning(_) => (self.step_reasoning(text, sink), None),
             State::Section(_) => self.step_section(text, sink),

@@ -19,11 +19,12 @@ pub(super) enum Awaited {
 /// Where the text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Nothing was written yet; perhaps the whole answer stands in a code fence, which was opened.
-    Start { fence: Awaited },
+    /// Nothing was written yet but what was read of a marker; perhaps the whole answer stands in a code fence, which was
+    /// opened.
+    Start { fence: Awaited, begun: Begun },
     /// Text is going on.
     Open(LeftOpen),
-    /// A call was the last thing, or a message, or the answer begins and one may.
+    /// A call or a message was the last thing.
     AfterCall(AfterCall),
 }
 
@@ -67,12 +68,11 @@ pub(super) struct AfterCall {
     last: Last,
 }
 
-/// What was the last thing where text may begin, or what belongs to it.
+/// What was the last thing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Last {
     #[default]
     Call,
-    /// A message or its header; or nothing, where the answer may begin with one.
     Message,
 }
 
@@ -114,7 +114,7 @@ impl Place {
     /// Whether a code fence is open around calls.
     pub fn fence(self) -> Awaited {
         match self {
-            Self::Start { fence } | Self::AfterCall(AfterCall { fence, .. }) => fence,
+            Self::Start { fence, .. } | Self::AfterCall(AfterCall { fence, .. }) => fence,
             Self::Open(_) => Awaited::No,
         }
     }
@@ -125,6 +125,19 @@ impl Place {
         AfterCall { left_open: self.left_open(), list, fence: self.fence(), ..AfterCall::default() }
     }
 
+    /// What was read of a marker, where the text begins with one or with none.
+    pub fn begun(&mut self) -> Option<&mut Begun> {
+        match self {
+            Self::Start { begun, .. } | Self::AfterCall(AfterCall { begun, .. }) => Some(begun),
+            Self::Open(_) => None,
+        }
+    }
+
+    /// Whether no call and no message is open, and none was just begun.
+    pub fn is_between_messages(self) -> bool {
+        !self.is_open() && self.left_open() == LeftOpen::default()
+    }
+
     #[inline]
     fn is_open(&self) -> bool {
         matches!(self, Self::Open(_))
@@ -132,14 +145,9 @@ impl Place {
 }
 
 impl AfterCall {
-    /// Where a message may begin.
-    pub fn between_messages() -> Self {
+    /// Behind a message.
+    pub fn message() -> Self {
         Self { last: Last::Message, ..Self::default() }
-    }
-
-    /// Whether no call and no message is open, and nothing was read of a marker.
-    pub fn is_between_messages(&self) -> bool {
-        self.left_open == LeftOpen::default() && self.begun.is_empty()
     }
 }
 
@@ -147,7 +155,7 @@ impl Outside {
     /// The start of an answer, perhaps in a fence that was opened. What waits has at most `bytes_max`.
     pub fn new(fence: Awaited, bytes_max: usize) -> Box<Self> {
         Box::new(Self {
-            place: Place::Start { fence },
+            place: Place::Start { fence, begun: Begun::default() },
             lines: Lines::default(),
             cursor: None,
             waiting: String::new(),
@@ -180,7 +188,9 @@ impl Outside {
     /// What may be a marker, and is held.
     pub fn held_marker<'t>(&self, tables: &'t dialect::Outside) -> &'t str {
         match (self.place, self.cursor) {
-            (Place::AfterCall(after), _) => tables.after_call.anchors.markers.held(after.begun),
+            (Place::Start { begun, .. } | Place::AfterCall(AfterCall { begun, .. }), _) => {
+                tables.after_call.anchors.markers.held(begun)
+            }
             (_, Some(cursor)) => self.table(tables).markers.held(cursor),
             (_, None) => "",
         }
@@ -200,8 +210,8 @@ impl Outside {
     /// What may be a marker is none, or is not looked at: it is held no longer.
     pub fn let_go_of_marker(&mut self) {
         self.cursor = None;
-        if let Place::AfterCall(after) = &mut self.place {
-            after.begun = Begun::default();
+        if let Some(begun) = self.place.begun() {
+            *begun = Begun::default();
         }
     }
 
@@ -234,8 +244,13 @@ impl Outside {
         read
     }
 
-    /// Whether a call was the last thing.
+    /// Whether the text begins with a marker here or with none: where the answer does, and right after a call.
     #[inline]
+    pub fn is_anchored(&self) -> bool {
+        !self.place.is_open()
+    }
+
+    /// Whether a call or a message was the last thing.
     pub fn is_after_call(&self) -> bool {
         matches!(self.place, Place::AfterCall(_))
     }
@@ -282,22 +297,23 @@ impl Outside {
     }
 
     /// Takes a marker that closes what is open here, or that is no text. Right after a call a closer of what is not
-    /// open is one too many.
+    /// open is one too many, and so is one of a message or of reasoning where the answer begins.
     pub fn takes(&mut self, role: Role, marker: &str) -> bool {
         let LeftOpen { wrapper, section, message, reasoning } = self.place.left_open();
         let may_close = |is_open: bool| (is_open || self.is_after_call()) && self.has_room();
+        let is_start = matches!(self.place, Place::Start { .. });
         if role.message == Some(Edge::Close) && message == Body::Refused {
             return false;
         } else if role.section == Some(Edge::Close) && may_close(section == Awaited::Yes) {
             self.close_section(marker);
-        } else if role.message == Some(Edge::Close) && may_close(message != Body::None) {
+        } else if role.message == Some(Edge::Close) && may_close(is_start || message != Body::None) {
             self.end_message(marker);
         } else if role.closes && may_close(wrapper == Awaited::Yes) {
             self.close_wrapper(marker);
         } else if role.ends_turn && self.has_room() {
             self.absorb_token(marker);
-        } else if role.reasoning == Some(Edge::Close) && reasoning == Awaited::Yes {
-            self.close_reasoning();
+        } else if role.reasoning == Some(Edge::Close) && (is_start || reasoning == Awaited::Yes) {
+            self.close_reasoning(marker);
         } else {
             return role.wraps && !self.lines.in_fence() && !self.lines.in_span();
         }
@@ -326,7 +342,7 @@ impl Outside {
         let left_open = LeftOpen { message: body, ..LeftOpen::default() };
         self.place = match body {
             Body::Text | Body::Refused => Place::Open(left_open),
-            Body::Calls | Body::None => Place::AfterCall(AfterCall { left_open, ..AfterCall::between_messages() }),
+            Body::Calls | Body::None => Place::AfterCall(AfterCall { left_open, ..AfterCall::message() }),
         };
         self.lines = Lines::default();
         self.cursor = None;
@@ -343,7 +359,7 @@ impl Outside {
 
     /// The message was ended, and what stood open in it.
     fn end_message(&mut self, end: &str) {
-        self.after_call(AfterCall::between_messages());
+        self.after_call(AfterCall::message());
         self.close(end);
     }
 
@@ -355,16 +371,19 @@ impl Outside {
         self.close(closer);
     }
 
-    /// The list of calls was closed.
-    pub fn close_list(&mut self) {
-        if let Place::AfterCall(after) = &mut self.place {
-            after.list = Awaited::No;
+    /// Whether a list of calls is open, which is closed then.
+    pub fn closes_list(&mut self) -> bool {
+        let Place::AfterCall(after) = &mut self.place else { return false };
+        let list = std::mem::take(&mut after.list);
+        if list == Awaited::Yes {
+            self.close("]");
         }
-        self.close("]");
+        list == Awaited::Yes
     }
 
-    /// The block of reasoning that a call ended was closed.
-    fn close_reasoning(&mut self) {
+    /// The block of reasoning was closed that a call ended, or that the prompt opened and nothing stood in.
+    fn close_reasoning(&mut self, closer: &str) {
+        self.close(closer);
         if let Some(left_open) = self.place.left_open_mut() {
             left_open.reasoning = Awaited::No;
         }

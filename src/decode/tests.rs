@@ -249,6 +249,15 @@ t!(reasoning, case("hermes"),
     "<think>a <tool_call>{\"name\": \"get_time\"}</tool_call></think> b"
         => r#"think "a <tool_call>{\"name\": \"get_time\"}</tool_call>" / text "b""#,
     "a </think> b" => r#"text "a </think> b""#,
+    // A closer with which the answer begins closes what the prompt opened.
+    "</think>\n\nb" => r#"text "b""#,
+    "\n</think>b</think>" => r#"text "b</think>""#,
+    "</think><think>a</think>b" => r#"think "a" / text "b""#,
+    "</think><tool_call>{\"name\": \"get_time\"}</tool_call>" => "call get_time / args {} / end",
+    "</thi" => r#"text "</thi""#,
+    "</think" => r#"text "</think""#,
+    "</thin air" => r#"text "</thin air""#,
+    "</tool_call>b" => r#"text "</tool_call>b""#,
     "<think>never ends </thi" => r#"think "never ends </thi""#,
     "\n<think>a</think>\nb" => r#"think "a" / text "\nb""#,
 );
@@ -261,6 +270,7 @@ t!(reasoning_open, Case { reasoning: Reasoning::Open, ..case("hermes") },
 
 t!(reasoning_off, Case { reasoning: Reasoning::Off, ..case("hermes") },
     "<think>a</think>\nb" => r#"text "<think>a</think>\nb""#,
+    "</think>b" => r#"text "</think>b""#,
 );
 
 t!(first_call_only, Case { calls: Calls::First, ..case("hermes") },

@@ -5,7 +5,7 @@
 //! |--|--|
 //! | in text | openers, of calls, sections and reasoning; what stands around text; end-of-turn tokens |
 //! | in text behind a call that was left open | the same, and closers |
-//! | right after a call, and between messages | the same, and how a message may begin there; the text there begins with one of them or is text |
+//! | where the answer begins, right after a call, between messages | the same, and how a message may begin there; the text there begins with one of them or is text |
 //! | in a section before its first call | openers of calls and of sections, and its closers |
 //! | in reasoning | its closers and openers; openers of calls where a call ends it |
 //! | in a message in which no call begins | its end, the start of the next; what stands around text; end-of-turn tokens |
@@ -72,6 +72,8 @@ pub enum Opener {
     Wrapper,
     /// The payload's own first bytes.
     Bare,
+    /// The same, but only in a section.
+    Inner,
     /// A fence that the payload's own first bytes may stand behind; its closing fence then belongs to the call.
     Fenced,
 }
@@ -194,7 +196,7 @@ impl Outside {
             entry(&mut text, marker).wraps = true;
         }
         for open in block.into_iter().flat_map(|block| &block.open) {
-            entry(&mut text, open).reasoning = Some(Edge::Open);
+            entry(&mut text, without_break(open)).reasoning = Some(Edge::Open);
         }
         let mut closers = Vec::new();
         for close in closers_of(&spec.call) {
@@ -296,7 +298,7 @@ fn reasoning(spec: &Spec) -> Result<Table<Role>, MarkerError> {
     let ends = block.and_then(|block| block.call) == Some(CallInReasoning::Ends);
     let mut inside = if ends { openers(spec) } else { message_starts(spec) };
     for open in block.into_iter().flat_map(|block| &block.open) {
-        entry(&mut inside, open).reasoning = Some(Edge::Open);
+        entry(&mut inside, without_break(open)).reasoning = Some(Edge::Open);
     }
     for close in block.into_iter().flat_map(|block| &block.close) {
         entry(&mut inside, close).reasoning = Some(Edge::Close);
@@ -332,6 +334,11 @@ fn message_ends(spec: &Spec) -> Vec<(String, Role)> {
     spec.messages.iter().flat_map(|messages| &messages.end).map(|end| (end.clone(), closes)).collect()
 }
 
+/// An opener of reasoning as far as the line break that ends it, which may lack.
+fn without_break(open: &str) -> &str {
+    open.strip_suffix('\n').filter(|open| !open.is_empty()).unwrap_or(open)
+}
+
 /// What opens calls, sections of them, and messages.
 fn openers(spec: &Spec) -> Vec<(String, Role)> {
     let call = &spec.call;
@@ -364,10 +371,10 @@ fn section_closers(spec: &Spec) -> Vec<(String, Role)> {
 
 /// What opens a call in a section where calls have no opener of their own: what the payloads begin with.
 fn inner(spec: &Spec) -> Vec<(String, Role)> {
-    let bare = Role { opens: Some(Opener::Bare), ..Role::default() };
+    let inner = Role { opens: Some(Opener::Inner), ..Role::default() };
     let mut entries = Vec::new();
     for first in bare_words(spec, inner_texts(spec)).iter().filter_map(|words| words.first()) {
-        *entry(&mut entries, first) = bare;
+        *entry(&mut entries, first) = inner;
     }
     entries
 }

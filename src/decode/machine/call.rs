@@ -175,7 +175,7 @@ impl Decoder {
         match pending.by {
             Opener::Wrapper => after.left_open.wrapper = Awaited::Yes,
             Opener::Fenced => after.fence = Awaited::Yes,
-            Opener::Bare => {}
+            Opener::Bare | Opener::Inner => {}
         }
         match pending.frame {
             Frame::Section => after.left_open.section = Awaited::Yes,

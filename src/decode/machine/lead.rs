@@ -44,7 +44,7 @@ impl Lead {
         match by {
             Opener::Wrapper => Self::Again(Expect::default()),
             Opener::Fenced => Self::Fence(Info::default()),
-            Opener::Bare => {
+            Opener::Bare | Opener::Inner => {
                 let begun = |words: &Vec<String>| words.first().is_some_and(|first| first == marker);
                 let bare = &dialect.tables().bare;
                 if !bare.iter().any(begun) || bare.iter().any(|words| begun(words) && words.len() == 1) {

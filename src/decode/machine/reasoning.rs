@@ -5,7 +5,7 @@ use super::{Decoder, State};
 use crate::decode::lines::Lines;
 use crate::decode::outside::{Awaited, Outside};
 use crate::decode::{Event, Settings};
-use crate::dialect::{Edge, Role};
+use crate::dialect::{Edge, Role, Spec};
 use crate::scan::Cursor;
 
 /// A block of reasoning that is open.
@@ -13,6 +13,8 @@ use crate::scan::Cursor;
 pub(super) struct Thought {
     /// The prompt opened it, and nothing was read of it yet: its opener, if it comes too, is markup.
     opener: Awaited,
+    /// The line break that ends its opener, which may lack.
+    line_break: Awaited,
     /// Where in it the text stands.
     pub lines: Lines,
     /// Where the scan for markers stands, where it holds something.
@@ -24,7 +26,16 @@ pub(super) struct Thought {
 impl Thought {
     /// A block that the answer opened.
     pub fn new(outside: Box<Outside>) -> Self {
-        Self { opener: Awaited::No, lines: Lines::default(), cursor: None, outside }
+        let (opener, line_break) = (Awaited::No, Awaited::No);
+        Self { opener, line_break, lines: Lines::default(), cursor: None, outside }
+    }
+
+    /// Its opener was read, as far as a line break that belongs to it.
+    pub fn opened_by(&mut self, marker: &str, spec: &Spec) {
+        let is_longer = |open: &String| open.strip_suffix('\n') == Some(marker);
+        if spec.reasoning.as_ref().is_some_and(|block| block.open.iter().any(is_longer)) {
+            self.line_break = Awaited::Yes;
+        }
     }
 
     /// A block that the prompt opened.
@@ -34,6 +45,11 @@ impl Thought {
 
     /// More of it.
     pub fn show(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
+        if text.is_empty() {
+            return;
+        }
+        let line_break = std::mem::take(&mut self.line_break);
+        let text = text.strip_prefix('\n').filter(|_| line_break == Awaited::Yes).unwrap_or(text);
         if !text.is_empty() {
             self.opener = Awaited::No;
             self.lines.push(text);
@@ -72,7 +88,9 @@ impl Decoder {
             self.enter_section(marker);
         } else if role.reasoning == Some(Edge::Close) || role.message.is_some() {
             self.end_reasoning(role, marker, sink);
-        } else if opener == Awaited::No {
+        } else if opener == Awaited::Yes {
+            thought.opened_by(&marker, spec);
+        } else {
             thought.show(&marker, sink);
         }
         read

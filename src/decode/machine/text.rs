@@ -1,11 +1,10 @@
 //! Text outside calls, and where a call may begin in it.
 
-use super::fence::Whole;
 use super::reasoning::Thought;
 use super::{Decoder, Origin, State, outside_tables};
 use crate::decode::Event;
 use crate::decode::lines::Lines;
-use crate::decode::outside::{AfterCall, Awaited, Body, Place};
+use crate::decode::outside::{AfterCall, Awaited, Body};
 use crate::dialect::{Edge, Opener, Role, Spec, StartOfAnswer};
 
 impl Decoder {
@@ -17,11 +16,7 @@ impl Decoder {
             if absorbed > 0 {
                 return absorbed;
             }
-            if matches!(outside.place, Place::Start { .. }) && self.begins_unmarked(text) {
-                return 0;
-            }
         }
-        let State::Outside(outside) = &mut self.state else { return 0 };
         let table = outside.table(outside_tables(&self.settings));
         let step = outside.scan(text, &table.markers);
         for piece in [step.released, step.text] {
@@ -41,9 +36,11 @@ impl Decoder {
     pub(super) fn marker(&mut self, role: Role, marker: String, sink: &mut impl FnMut(Event<'_>)) {
         let State::Outside(outside) = &mut self.state else { return };
         let spec = self.settings.dialect.spec();
-        let opens = role.opens.filter(|&by| outside.is_fresh() || may_open(by, &outside.lines, spec));
+        let in_section = outside.place.left_open().section == Awaited::Yes;
+        let is_here = |by: Opener| by != Opener::Inner || in_section;
+        let opens = role.opens.filter(|&by| is_here(by) && (outside.is_fresh() || may_open(by, &outside.lines, spec)));
         let opens_more = !outside.lines.in_span();
-        if role.closes_fence && outside.place.fence() == Awaited::Yes {
+        if role.closes_fence && outside.is_after_call() && outside.place.fence() == Awaited::Yes {
             outside.close_fence(&marker);
         } else if let Some(by) = opens {
             self.begin(marker, by, role);
@@ -54,42 +51,21 @@ impl Decoder {
         } else if outside.takes(role, &marker) {
             outside.let_go_of_marker();
         } else if role.reasoning == Some(Edge::Open) {
-            self.enter_reasoning();
+            self.enter_reasoning(&marker);
         } else {
             outside.push(&marker, sink);
             if role.message == Some(Edge::Close) && outside.place.left_open().message == Body::Refused {
-                outside.after_call(AfterCall::between_messages());
+                outside.after_call(AfterCall::message());
             }
         }
-    }
-
-    /// Begins a call that no marker opens, where the dialect writes such at the start of the answer, or looks for the
-    /// header of a message there.
-    fn begins_unmarked(&mut self, text: &str) -> bool {
-        let State::Outside(outside) = &mut self.state else { return false };
-        let (Some(c), Place::Start { fence }) = (text.chars().next(), outside.place) else { return false };
-        let spec = self.settings.dialect.spec();
-        if spec.messages.is_some() {
-            outside.after_call(AfterCall::between_messages());
-            return true;
-        }
-        if may_be_unmarked(spec, fence) && spec.unmarked(c).is_some() {
-            self.begin(String::new(), Opener::Bare, Role::default());
-            return true;
-        }
-        if c == '`' && spec.call.start.is_some() && fence == Awaited::No {
-            if let State::Outside(outside) = std::mem::replace(&mut self.state, State::Closed) {
-                self.state = State::Whole(Box::new(Whole::new(outside)));
-            }
-            return true;
-        }
-        false
     }
 
     /// A block of reasoning begins.
-    fn enter_reasoning(&mut self) {
+    fn enter_reasoning(&mut self, marker: &str) {
         if let State::Outside(outside) = std::mem::replace(&mut self.state, State::Closed) {
-            self.state = State::Reasoning(Thought::new(outside));
+            let mut thought = Thought::new(outside);
+            thought.opened_by(marker, self.settings.dialect.spec());
+            self.state = State::Reasoning(thought);
         }
     }
 
@@ -114,7 +90,7 @@ pub(super) fn may_open(by: Opener, lines: &Lines, spec: &Spec) -> bool {
         Opener::Bare if !spec.call.open.is_empty() || spec.section.is_some() => {
             (lines.at_line() || lines.is_marked()) && !lines.in_word() && !lines.in_fence()
         }
-        Opener::Bare | Opener::Fenced => !lines.in_word() && !lines.in_fence() && !lines.in_span(),
+        Opener::Bare | Opener::Inner | Opener::Fenced => !lines.in_word() && !lines.in_fence() && !lines.in_span(),
     }
 }
 

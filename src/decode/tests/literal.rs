@@ -179,3 +179,17 @@ fn the_forms_of_a_call() {
         check(text, read);
     }
 }
+
+t!(a_thought_may_lack_the_line_break_of_its_opener, case("gemma4"),
+    "<|channel>thought\nhm<channel|>b" => r#"think "hm" / text "b""#,
+    "<|channel>thought<channel|>b" => r#"text "b""#,
+    "<|channel>thought\n<channel|>b" => r#"text "b""#,
+    "<|channel>thoughthm<channel|>b" => r#"think "hm" / text "b""#,
+    "<|channel>thought\n\nhm<channel|>" => r#"think "\nhm""#,
+);
+
+t!(a_thought_that_the_prompt_opened_may_open_again, Case { reasoning: Reasoning::Open, ..case("gemma4") },
+    "<|channel>thought\nhm<channel|>b" => r#"think "hm" / text "b""#,
+    "<|channel>thoughthm<channel|>b" => r#"think "hm" / text "b""#,
+    "\nhm<channel|>b" => r#"think "\nhm" / text "b""#,
+);

@@ -1,12 +1,13 @@
-//! Right after a call: what belongs to it, the next call, or text.
+//! Where the answer begins and right after a call: the text there begins with a marker or with none.
 //! Whitespace waits there, and so does what may stand between two calls.
 
+use super::fence::Whole;
 use super::message::may_be_header;
 use super::text::may_be_unmarked;
 use super::{Decoder, State, outside_tables};
 use crate::decode::outside::{AfterCall, Awaited, LeftOpen, Outside, Place};
 use crate::decode::{Event, Settings};
-use crate::dialect::{self, Between, Opener, Role, Spec, Unmarked};
+use crate::dialect::{self, Between, Opener, Role, Unmarked};
 use crate::scan::Next;
 
 /// What one character led to.
@@ -14,19 +15,26 @@ enum Step {
     Read,
     /// A marker is whole with it, by its place in the table.
     Marker(usize),
-    /// A call begins with it that no marker opens.
-    Call,
-    /// A header may begin with it that the prompt opened.
-    Header,
+    /// Something begins with it that no marker opens.
+    Begins(Begins),
     /// What was held before it is no marker. All of that but what may stand between calls is read again.
     Again(String),
     /// Text begins: what was held before it, and it.
     Text(String),
 }
 
+/// What may begin with no marker before it.
+enum Begins {
+    Call,
+    /// An answer that may be a fence around calls.
+    Fence,
+    /// A header that the prompt opened.
+    Header,
+}
+
 impl Decoder {
     /// Reads text up to what decides.
-    pub(super) fn step_after_call(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
+    pub(super) fn step_anchored(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Outside(outside) = &mut self.state else { return (0, None) };
         let table = &outside_tables(&self.settings).after_call;
         for (at, c) in text.char_indices() {
@@ -37,12 +45,8 @@ impl Decoder {
                     self.marker(role, marker, sink);
                     return (at + c.len_utf8(), None);
                 }
-                Step::Call => {
-                    self.begin(String::new(), Opener::Bare, Role::default());
-                    return (at, None);
-                }
-                Step::Header => {
-                    self.enter_header(String::new(), sink);
+                Step::Begins(what) => {
+                    self.begin_unmarked(what, sink);
                     return (at, None);
                 }
                 Step::Again(held) => held,
@@ -55,31 +59,42 @@ impl Decoder {
         }
         (text.len(), None)
     }
+
+    fn begin_unmarked(&mut self, what: Begins, sink: &mut impl FnMut(Event<'_>)) {
+        match what {
+            Begins::Call => self.begin(String::new(), Opener::Bare, Role::default()),
+            Begins::Header => self.enter_header(String::new(), sink),
+            Begins::Fence => {
+                if let State::Outside(outside) = std::mem::replace(&mut self.state, State::Closed) {
+                    self.state = State::Whole(Box::new(Whole::new(outside)));
+                }
+            }
+        }
+    }
 }
 
 fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::AfterCall) -> Step {
-    let spec = settings.dialect.spec();
-    let Place::AfterCall(after) = &mut outside.place else { return Step::Text(String::new()) };
-    if after.begun.is_empty() && may_follow(c, after, spec) {
-        return Step::Call;
+    let place = outside.place;
+    let Some(begun) = outside.place.begun() else { return Step::Text(String::new()) };
+    let is_begun = !begun.is_empty();
+    if !is_begun && let Some(what) = may_begin(c, place, settings) {
+        return Step::Begins(what);
     }
-    match table.anchors.markers.push(&mut after.begun, c) {
+    match table.anchors.markers.push(begun, c) {
         Next::More => return Step::Read,
         Next::Found(found) => return Step::Marker(found),
         Next::Other => {}
     }
-    let after = *after;
-    if after.is_between_messages() && may_begin_header(c, settings) {
-        return Step::Header;
+    if !is_begun && place.is_between_messages() && may_begin_header(c, settings) {
+        return Step::Begins(Begins::Header);
     }
-    let held = table.anchors.markers.held(after.begun);
+    let held = table.anchors.markers.held(*begun);
     outside.let_go_of_marker();
     let first = held.chars().next().unwrap_or(c);
-    if held.is_empty() && c == ']' && after.list == Awaited::Yes {
-        outside.close_list();
+    if held.is_empty() && c == ']' && outside.closes_list() {
         return Step::Read;
     }
-    let is_between = |c| may_stand_between(c, &after, &table.between);
+    let is_between = |c| matches!(place, Place::AfterCall(after) if may_stand_between(c, &after, &table.between));
     match outside.absorb(first.encode_utf8(&mut [0; 4]), is_between) {
         0 => Step::Text(held.to_string()),
         _ if held.is_empty() => Step::Read,
@@ -87,14 +102,22 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
     }
 }
 
-/// Whether another call may begin with `c` and no marker before it.
-fn may_follow(c: char, after: &AfterCall, spec: &Spec) -> bool {
-    let LeftOpen { wrapper, section, .. } = after.left_open;
-    let is_inside = [wrapper, section, after.list].contains(&Awaited::Yes);
-    spec.unmarked(c) == Some(Unmarked::Call) && (is_inside || may_be_unmarked(spec, after.fence))
+/// What may begin with `c` before any marker is looked for.
+fn may_begin(c: char, place: Place, settings: &Settings) -> Option<Begins> {
+    let spec = settings.dialect.spec();
+    match (place, spec.unmarked(c)) {
+        (Place::Start { fence, .. }, Some(_)) if may_be_unmarked(spec, fence) => Some(Begins::Call),
+        (Place::Start { fence: Awaited::No, .. }, _) if c == '`' && spec.call.start.is_some() => Some(Begins::Fence),
+        (Place::AfterCall(after), Some(Unmarked::Call)) => {
+            let LeftOpen { wrapper, section, .. } = after.left_open;
+            let is_inside = [wrapper, section, after.list].contains(&Awaited::Yes);
+            (is_inside || may_be_unmarked(spec, after.fence)).then_some(Begins::Call)
+        }
+        _ => None,
+    }
 }
 
-/// Whether a header that the prompt opened may begin with `c` and no marker before it.
+/// Whether a header that the prompt opened may begin with `c`.
 fn may_begin_header(c: char, settings: &Settings) -> bool {
     let messages = settings.dialect.spec().messages.as_ref().filter(|messages| messages.begins_unmarked());
     messages.is_some_and(|messages| may_be_header(c.encode_utf8(&mut [0; 4]), messages, &settings.tools))
