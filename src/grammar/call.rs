@@ -7,7 +7,7 @@ use super::rules::{Rules, any_of, literal};
 use super::values::{Style, Values};
 use crate::chat::Tool;
 use crate::dialect::prompt::{ArgumentsForm, CallSpec, History, Hole, Piece, Text};
-use crate::dialect::{Around, Dialect, LiteralSpec, Payload, Spec, TaggedSpec};
+use crate::dialect::{Around, Dialect, Payload, Several, Spec, TaggedSpec};
 use crate::json::Kinds;
 use crate::schema;
 
@@ -30,7 +30,8 @@ impl<'d> Calls<'d> {
     /// `None` when nobody knows how the dialect's calls are written.
     pub fn of(dialect: &'d Dialect) -> Option<Self> {
         let spec = dialect.spec();
-        let payload = spec.payload.iter().next()?;
+        // Whose message is a call stands in its header, which the prompt may have begun.
+        let payload = spec.payload.iter().next().filter(|_| spec.messages.is_none())?;
         let text = match &spec.prompt.history {
             History::Text(history) => Some(&history.call),
             History::Native => None,
@@ -45,12 +46,19 @@ impl<'d> Calls<'d> {
 
     /// What a call begins with, as far as it is always the same.
     pub fn openers(&self) -> impl Iterator<Item = &'d str> {
-        self.spec.call.open.iter().chain(&self.spec.call.bare).map(String::as_str)
+        let section = self.spec.section.iter().flat_map(|section| &section.open);
+        section.chain(&self.spec.call.open).chain(&self.spec.call.bare).map(String::as_str)
     }
 
     /// What stands between two calls.
     pub fn between(&self) -> &'d str {
         self.text.map_or("", |text| text.between.as_str())
+    }
+
+    /// What stands around all calls.
+    pub fn section(&self) -> (&'d str, &'d str) {
+        let side = |texts: &'d [String]| texts.first().map_or("", String::as_str);
+        self.spec.section.as_ref().map_or(("", ""), |section| (side(&section.open), side(&section.close)))
     }
 
     /// A call of one tool.
@@ -75,38 +83,35 @@ impl<'d> Calls<'d> {
     }
 
     fn by_payload(&self, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
-        let first = |texts: &[String]| literal(texts.first().map_or("", String::as_str));
         let name = parameters.name;
-        let inside = match self.payload {
+        let (begin, inside, end) = match self.payload {
             Payload::Json(json) => {
                 let key = |keys: &[String]| Value::from(keys.first().map_or("", String::as_str)).to_string();
                 let begin = format!("{{{}: {}, {}: ", key(&json.name), Value::from(name), key(&json.arguments));
-                format!("{} {} \"}}\"", literal(&begin), self.object(parameters, rules))
+                (begin, self.object(parameters, rules), "}")
             }
             Payload::Literal(spec) => {
                 let begin = format!("{}{name}", spec.header.first().map_or("", String::as_str));
-                format!("{} {}", literal(&begin), self.object(parameters, rules))
+                (begin, self.object(parameters, rules), "")
             }
             Payload::Header(spec) => {
-                let side = |around: &Option<Around>, before: bool| {
-                    let texts = around.as_ref().map(|around| if before { &around.0 } else { &around.1 });
-                    texts.and_then(|texts| texts.iter().next()).map_or(String::new(), Clone::clone)
-                };
-                let begin = format!(
-                    "{}{name}{}{}",
-                    side(&spec.name, true),
-                    side(&spec.name, false),
-                    side(&spec.arguments, true)
-                );
-                let end = literal(&side(&spec.arguments, false));
-                format!("{} {} {end}", literal(&begin), self.object(parameters, rules))
+                let (named, given) = (sides(spec.name.as_ref()), sides(spec.arguments.as_ref()));
+                // Where two parts of it share a literal, it stands there once.
+                let given_open = if named.1 == given.0 { "" } else { given.0 };
+                let begin = format!("{}{name}{}{given_open}", named.0, named.1);
+                (begin, self.object(parameters, rules), given.1)
             }
             Payload::Tagged(spec) => {
-                let begin = literal(&format!("{}{name}{}", spec.name[0], spec.name[1]));
-                format!("{begin} {} {}", self.tags(spec, parameters, rules), literal(&spec.close))
+                let tag_end = spec.name.2.as_deref().unwrap_or_default();
+                let begin = format!("{}{name}{}{tag_end}", first(&spec.name.0), first(&spec.name.1));
+                (begin, self.tags(spec, parameters, rules), first(&spec.close))
             }
         };
-        format!("{} {inside} {}", first(&self.spec.call.open), first(&self.spec.call.close))
+        let call = &self.spec.call;
+        let (open, close) = (call.open.first(), call.close.first());
+        let begin = format!("{}{begin}", open.map_or("", String::as_str));
+        let end = format!("{end}{}", close.filter(|_| open.is_some()).map_or("", String::as_str));
+        format!("{} {inside} {}", literal(&begin), literal(&end))
     }
 
     fn object(&self, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
@@ -115,18 +120,34 @@ impl<'d> Calls<'d> {
 
     /// Each parameter in the dialect's text for one.
     fn members(&self, each: &Text, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
-        self.each(parameters, rules, |key, value| filled(each, key, value))
+        self.each(parameters, rules, |key, value, _| filled(each, key, value))
     }
 
     fn tags(&self, spec: &TaggedSpec, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
-        self.each(parameters, rules, |key, value| {
-            let begin = literal(&format!("{}{key}{}", spec.key[0], spec.key[1]));
-            format!("{begin} {value} {}", literal(&spec.value_close))
+        let (key_open, key_close) = sides(Some(&spec.key));
+        let (value_open, value_close) = sides(Some(&spec.value));
+        self.each(parameters, rules, |key, value, holds| {
+            let stated = spec.stated.as_ref().map_or_else(String::new, |stated| {
+                let word = match holds {
+                    Holds::Text => stated.text.first().map_or("", String::as_str),
+                    Holds::Json => "json",
+                };
+                // An attribute stands apart from the one before it.
+                let gap = if stated.open.starts_with(char::is_alphabetic) { " " } else { "" };
+                format!("{gap}{}{word}{}", stated.open, stated.close)
+            });
+            let begin = literal(&format!("{key_open}{key}{key_close}{stated}{value_open}"));
+            format!("{begin} {value} {}", literal(value_close))
         })
     }
 
     /// All parameters in the schema's order, those that are not required perhaps.
-    fn each(&self, parameters: &Parameters<'_>, rules: &mut Rules, written: impl Fn(&str, &str) -> String) -> String {
+    fn each(
+        &self,
+        parameters: &Parameters<'_>,
+        rules: &mut Rules,
+        written: impl Fn(&str, &str, Holds) -> String,
+    ) -> String {
         let map = Values::new(parameters.schema, &self.style, rules).resolved(parameters.schema);
         let properties = map.and_then(|map| map.get("properties")?.as_object());
         let required = map.and_then(|map| map.get("required")?.as_array());
@@ -136,24 +157,31 @@ impl<'d> Calls<'d> {
             if rules.is_full() {
                 break;
             }
-            let value = self.raw_or_json(parameters, key, schema, rules);
-            let member = rules.add("parameter", written(key, &value));
+            let (value, holds) = self.raw_or_json(parameters, key, schema, rules);
+            let member = rules.add("parameter", written(key, &value, holds));
             all.push(if is_required(key) { member } else { format!("{member}?") });
         }
         if all.is_empty() { String::from("\"\"") } else { all.join(" ") }
     }
 
     /// A value between tags: a text where it can be a string, else JSON.
-    fn raw_or_json<'t>(&self, parameters: &Parameters<'t>, key: &str, schema: &'t Value, rules: &mut Rules) -> String {
-        let Some(tool) = parameters.tools.find(parameters.name) else { return self.raw(rules) };
-        let kinds = tool.kinds(tool.property(tool.root(), key));
+    fn raw_or_json<'t>(
+        &self,
+        parameters: &Parameters<'t>,
+        key: &str,
+        schema: &'t Value,
+        rules: &mut Rules,
+    ) -> (String, Holds) {
+        let tool = parameters.tools.find(parameters.name);
+        let kinds = tool.map_or(Kinds::NONE, |tool| tool.kinds(tool.property(tool.root(), key)));
+        let mut values = Values::new(parameters.schema, &self.style, rules);
         if !kinds.is_empty() && !kinds.contains(Kinds::STRING) {
-            return Values::new(parameters.schema, &self.style, rules).value(schema);
+            return (values.value(schema), Holds::Json);
         }
-        let words = Values::new(parameters.schema, &self.style, rules);
-        let words = words.resolved(schema).and_then(|map| map.get("enum")?.as_array());
+        let words = values.resolved(schema).and_then(|map| map.get("enum")?.as_array());
         let words = words.and_then(|all| all.iter().map(|word| word.as_str().map(literal)).collect::<Option<Vec<_>>>());
-        words.filter(|words| !words.is_empty()).map_or_else(|| self.raw(rules), |words| any_of(&words))
+        let words = words.filter(|words| !words.is_empty());
+        (words.map_or_else(|| self.raw(rules), |words| any_of(&words)), Holds::Text)
     }
 
     /// A text that no literal ends before its own end.
@@ -163,14 +191,34 @@ impl<'d> Calls<'d> {
     }
 }
 
+/// What a value between tags is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    Text,
+    Json,
+}
+
 /// What may end a value, wherever it stands in it.
 fn enders(spec: &Spec, payload: &Payload) -> Vec<String> {
-    let own = match payload {
-        Payload::Tagged(TaggedSpec { key, value_close, close, .. }) => vec![&key[0], value_close, close],
-        Payload::Literal(LiteralSpec { quote, .. }) => vec![quote],
+    let own: Vec<&str> = match payload {
+        Payload::Tagged(tagged) => {
+            let sides = [&tagged.key.0, &tagged.value.1, &tagged.close, &tagged.name.0];
+            sides.into_iter().flat_map(|texts| texts.iter().map(String::as_str)).collect()
+        }
+        Payload::Literal(literal) => vec![&literal.quote],
         Payload::Json(_) | Payload::Header(_) => Vec::new(),
     };
-    own.into_iter().chain(&spec.call.close).cloned().collect()
+    let outer = spec.section.iter().flat_map(|section| &section.close).chain(&spec.call.close).map(String::as_str);
+    own.into_iter().chain(outer).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
+}
+
+/// The spelling that is written.
+fn first(texts: &Several<String>) -> &str {
+    texts.iter().next().map_or("", String::as_str)
+}
+
+fn sides(around: Option<&Around>) -> (&str, &str) {
+    around.map_or(("", ""), |around| (first(&around.0), first(&around.1)))
 }
 
 /// A text with its holes filled.

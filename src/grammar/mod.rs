@@ -52,8 +52,11 @@ pub fn forced(dialect: &Dialect, wish: &Wish<'_>) -> Result<String, GrammarError
         chat::Calls::All => repeated(&format!("{} {call}", literal(calls.between())), 0, Some(CALLS_MAX - 1)),
     };
     let thought = thought(dialect, wish.reasoning, &calls, &mut rules);
-    let root = format!("{thought} {call} {more}");
-    let grammar = rules.write(root.trim());
+    let (open, close) = calls.section();
+    let side = |text: &str| if text.is_empty() { String::new() } else { literal(text) };
+    let parts = [thought, side(open), call, more, side(close)];
+    let root: Vec<_> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    let grammar = rules.write(&root.join(" "));
     if grammar.len() > BYTES_MAX { Err(GrammarError::TooLarge) } else { Ok(grammar) }
 }
 

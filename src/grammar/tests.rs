@@ -1,9 +1,17 @@
 //! Grammars of small offers: what they say of each kind of schema, and how a call stands around it.
 
+mod sampler;
+
+use std::sync::Arc;
+
+use self::sampler::Sampler;
 use super::rules::Rules;
 use super::values::{Style, Values};
 use super::*;
+use crate::decode::{Decoder, Event, Finish, UnknownTools};
 use crate::dialect::Dialects;
+use crate::limits::Limits;
+use crate::schema;
 
 fn tool(name: &str, parameters: &str) -> Tool {
     Tool { name: name.into(), parameters: Some(parameters.into()) }
@@ -30,7 +38,7 @@ fn a_call_stands_in_the_dialects_own_syntax() {
     for (dialect, expected) in [
         ("hermes", r#""<tool_call>\n{\"name\": \"get_weather\", \"arguments\": " object"#),
         ("qwen3-coder", r#""<tool_call>\n<function=get_weather>\n" parameter"#),
-        ("gemma4", r#""<|tool_call>" "call:get_weather" object"#),
+        ("gemma4", r#""<|tool_call>call:get_weather" object"#),
         ("llama3-json", r#"get_weather\", \"parameters\": " object"#),
     ] {
         let grammar = grammar(dialect, &tools, chat::Calls::First, Reasoning::Off).unwrap();
@@ -163,4 +171,64 @@ fn what_would_be_too_large_is_none() {
         )
         .is_ok()
     );
+}
+
+const TREE: &str = r##"{"type":"object","properties":{"text":{"type":"string"},"node":{"$ref":"#/$defs/node"},"list":{"type":"array","items":{"enum":["a","b"]},"maxItems":3}},"required":["text","node"],"$defs":{"node":{"type":"object","properties":{"v":{"type":["integer","boolean"]},"next":{"$ref":"#/$defs/node"},"s":{"type":"string"}},"required":["v"]}}}"##;
+
+/// What a server can write by a grammar is read back as calls and nothing else, in every dialect that has one.
+#[test]
+fn what_a_grammar_allows_is_read_as_calls() {
+    let dialects = Dialects::builtin();
+    let (mut written, mut wrong) = (0, Vec::new());
+    for dialect in dialects.iter() {
+        for reasoning in [Reasoning::Auto, Reasoning::Open] {
+            let tools = [
+                tool("get_weather", WEATHER),
+                tool("tree", TREE),
+                tool("ping", r#"{"type":"object","properties":{}}"#),
+            ];
+            let Ok(grammar) = forced(dialect, &Wish { tools: &tools, calls: chat::Calls::All, reasoning }) else {
+                continue;
+            };
+            written += 1;
+            let sampler = Sampler::read(&grammar);
+            let settings = crate::decode::Settings {
+                dialect: Arc::clone(dialect),
+                calls: chat::Calls::All,
+                tools: Arc::new(schema::Tools::new(tools.to_vec())),
+                reasoning,
+                unknown_tools: UnknownTools::Text,
+            };
+            for seed in 0..300 {
+                let sentence = sampler.sentence(seed);
+                let mut decoder = Decoder::new(settings.clone(), &Limits::default());
+                let (mut text, mut calls) = (String::new(), Vec::<(String, String)>::new());
+                let mut see = |event: Event<'_>| match event {
+                    Event::Text(more) => text.push_str(more),
+                    Event::CallStart { name, .. } => calls.push((name.to_owned(), String::new())),
+                    Event::Arguments(more) => calls.last_mut().unwrap().1.push_str(more),
+                    _ => {}
+                };
+                decoder.push(&sentence, &mut see);
+                let ending = decoder.finish(Finish::Stop, &mut see);
+                let is_whole = |(name, arguments): &(String, String)| {
+                    let required: &[&str] = match name.as_str() {
+                        "get_weather" => &["city"],
+                        "tree" => &["text", "node"],
+                        _ => &[],
+                    };
+                    let read = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(arguments);
+                    read.is_ok_and(|read| required.iter().all(|key| read.contains_key(*key)))
+                };
+                if ending.calls == 0 || !text.is_empty() || !calls.iter().all(is_whole) {
+                    wrong.push(format!(
+                        "{} {reasoning:?} {seed}: {sentence:?}\n  text {text:?}, {calls:?}",
+                        dialect.name()
+                    ));
+                    break;
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty() && written >= 50, "{written} grammars\n{}", wrong.join("\n"));
 }

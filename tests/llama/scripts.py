@@ -65,7 +65,7 @@ def loops_of(model):
 # What a family's chat template holds, by which the gateway knows it.
 SIGNS = {"hermes": "<tool_call>", "llama3-json": "<|python_tag|>", "gemma4": "<|tool_call>call:"}
 
-# What ends something, in any dialect: a model of noise would write on for ever without them.
+# What ends something, in the dialects that a model of noise is asked for: it would write on for ever without.
 ENDINGS = [
     "</think>",
     "\n</parameter>\n",
@@ -75,6 +75,8 @@ ENDINGS = [
     "<channel|>",
     "<tool_call|>",
     '<|"|>',
+    "</arg_value>",
+    "<｜tool▁call▁end｜>",
     '"}',
     "}}",
     '"]',
