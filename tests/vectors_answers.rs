@@ -30,6 +30,8 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("ling3", "glm"),
     ("mistral-old", "mistral"),
     ("mistral-v11", "mistral"),
+    ("hunyuan-v3", "hunyuan"),
+    ("hunyuan-v4", "hunyuan"),
     ("muse-glimmer", "muse"),
     ("poolside", "glm"),
     ("spark2.5", "glm"),

@@ -8,8 +8,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use toolgate::decode::{Event, Reasoning};
-use toolgate::dialect::MessagesSpec;
+use toolgate::decode::{Event, Reasoning, Settings};
+use toolgate::dialect::{MessagesSpec, Suffixes};
 use toolgate::json::unescape_into;
 
 use super::decode::Case;
@@ -39,7 +39,8 @@ struct Ledger<'a> {
 
 /// Reads `text` letter by letter and keeps the books.
 pub fn check(case: &Case, text: &str) {
-    let mut ledger = Ledger::new(case, text);
+    let fixed = fixed(case, text);
+    let mut ledger = Ledger::new(fixed.as_ref().unwrap_or(case), text);
     let mut decoder = case.decoder();
     for (at, c) in text.char_indices() {
         let mut entries = Vec::new();
@@ -60,6 +61,20 @@ pub fn check(case: &Case, text: &str) {
     if !ending.truncated {
         ledger.balance(text.len(), 0);
     }
+}
+
+/// The dialect as the first suffix in the text makes it.
+fn fixed(case: &Case, text: &str) -> Option<Case> {
+    let suffixes = case.settings.dialect.suffixes()?;
+    let places = suffixes.heads().flat_map(|head| text.match_indices(head));
+    let dialect = places.filter_map(|(at, head)| {
+        let behind = &text[at + head.len()..];
+        let len = behind.char_indices().find(|&(at, c)| !Suffixes::goes_on(&behind[..at], c))?.0;
+        let dialect = suffixes.fixed_by(head, &behind[..len], behind[len..].chars().next()?)?;
+        Some((at, dialect))
+    });
+    let (_, dialect) = dialect.min_by_key(|&(at, _)| at)?;
+    Some(Case { settings: Settings { dialect, ..case.settings.clone() }, ..case.clone() })
 }
 
 impl Entry {

@@ -8,6 +8,7 @@ mod lead;
 mod message;
 mod reasoning;
 mod section;
+mod suffix;
 mod text;
 
 use crate::dialect::{self, Opener, Role};
@@ -23,6 +24,7 @@ use lead::Lead;
 use message::Header;
 use reasoning::Thought;
 use section::Section;
+use suffix::Suffix;
 
 /// Turns the text of one choice into events.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ enum State {
     /// Text, in which calls and reasoning may begin.
     Outside(Box<Outside>),
     Reasoning(Thought),
+    /// A marker, which says what the suffix of all markers is.
+    Suffix(Box<Suffix>),
     /// A section of calls was opened, and none began in it yet.
     Section(Box<Section>),
     /// The header of a message.
@@ -140,6 +144,7 @@ impl Decoder {
         match &self.state {
             State::Outside(outside) => outside.waiting() + outside.held_marker(outside_tables(&self.settings)).len(),
             State::Reasoning(thought) => thought.outside.waiting() + thought.held_marker(&self.settings).len(),
+            State::Suffix(suffix) => suffix.held(),
             State::Section(section) => section.held(),
             State::Header(header) => header.held(),
             State::Call(pending) => pending.held(),
@@ -184,6 +189,7 @@ impl Decoder {
     /// Text that is not looked at, behind what was held for a look.
     fn plain(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
         let (held, mut state) = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Suffix(suffix) => (suffix.raw, State::from(suffix.origin)),
             State::Section(section) => (section.raw, State::from(section.origin)),
             State::Header(header) => (header.raw, State::Outside(header.outside)),
             State::Call(pending) => (pending.raw, State::from(pending.origin)),
@@ -204,7 +210,12 @@ impl Decoder {
             match &mut state {
                 State::Outside(outside) => outside.push(piece, sink),
                 State::Reasoning(thought) => thought.show(piece, sink),
-                State::Section(_) | State::Header(_) | State::Call(_) | State::Whole(_) | State::Closed => {}
+                State::Suffix(_)
+                | State::Section(_)
+                | State::Header(_)
+                | State::Call(_)
+                | State::Whole(_)
+                | State::Closed => {}
             }
         }
         self.state = state;
@@ -217,6 +228,7 @@ impl Decoder {
             State::Outside(outside) if outside.is_anchored() => self.step_anchored(text, sink),
             State::Outside(_) => (self.step_text(text, sink), None),
             State::Reasoning(_) => (self.step_reasoning(text, sink), None),
+            State::Suffix(_) => self.step_suffix(text, sink),
             State::Section(_) => self.step_section(text, sink),
             State::Header(_) => self.step_header(text, sink),
             State::Call(_) => self.step_call(text, sink),
@@ -237,6 +249,7 @@ impl Decoder {
     /// Lets go of what the current state holds. What is returned is to be read again, and then this once more.
     fn settle(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         match &mut self.state {
+            State::Suffix(_) => return Some(self.reject_suffix(sink)),
             State::Section(_) => return Some(self.reject_section(sink)),
             State::Header(_) => return Some(self.reject_header(sink)),
             State::Call(_) => return self.settle_call(ended, sink),

@@ -142,6 +142,7 @@ mod openers;
 mod positions;
 mod sections;
 mod slips;
+mod suffixes;
 mod tagged;
 mod values;
 mod wraps;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::scan::MarkerError;
 
-use super::{Dialect, Glob, Spec};
+use super::{Dialect, Glob, Spec, Suffixes, suffix};
 
 /// Why a dialect file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,7 @@ const BUILTIN: &[&str] = &[
     include_str!("../../conf/dialects/granite3.yaml"),
     include_str!("../../conf/dialects/harmony.yaml"),
     include_str!("../../conf/dialects/hermes.yaml"),
+    include_str!("../../conf/dialects/hunyuan.yaml"),
     include_str!("../../conf/dialects/hunyuan-a13b.yaml"),
     include_str!("../../conf/dialects/inkling.yaml"),
     include_str!("../../conf/dialects/json-envelope.yaml"),
@@ -66,8 +67,9 @@ impl Dialects {
 
     /// Reads one dialect file.
     pub fn parse(yaml: &str) -> Result<Dialect, DialectError> {
-        let spec: Spec = serde_saphyr::from_str(yaml).map_err(|e| DialectError::Yaml(e.to_string()))?;
-        Dialect::try_from(spec)
+        let spec = Spec::read(&yaml.replace(suffix::HOLE, ""))?;
+        let suffixes = spec.suffix.as_ref().map(|begins| Suffixes::new(yaml, begins)).transpose()?;
+        Dialect::compile(spec, suffixes)
     }
 
     /// The file of a built-in dialect, for whoever wants to write one.

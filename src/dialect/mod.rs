@@ -8,6 +8,7 @@ mod messages;
 pub mod prompt;
 mod several;
 mod spec;
+mod suffix;
 mod table;
 
 pub use builtin::{DialectError, Dialects};
@@ -19,6 +20,7 @@ pub use spec::{
     Around, Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, SectionSpec, Spec, StartOfAnswer,
     TagName, TaggedSpec, Trim, Unmarked,
 };
+pub use suffix::Suffixes;
 pub use table::{AfterCall, Anchors, Between, Edge, Opener, Outside, Role, Table, Tables};
 
 /// A compiled dialect.
@@ -26,6 +28,7 @@ pub use table::{AfterCall, Anchors, Between, Edge, Opener, Outside, Role, Table,
 pub struct Dialect {
     spec: Spec,
     tables: Tables,
+    suffixes: Option<Suffixes>,
 }
 
 impl Dialect {
@@ -41,19 +44,20 @@ impl Dialect {
     pub fn tables(&self) -> &Tables {
         &self.tables
     }
-}
+    /// What may stand in its markers beside what its file says, where it is not known yet.
+    pub fn suffixes(&self) -> Option<&Suffixes> {
+        self.suffixes.as_ref()
+    }
 
-impl TryFrom<Spec> for Dialect {
-    type Error = DialectError;
-    fn try_from(spec: Spec) -> Result<Self, DialectError> {
+    fn compile(spec: Spec, suffixes: Option<Suffixes>) -> Result<Self, DialectError> {
         let is_nameless = |payload: &Payload| matches!(payload, Payload::Header(header) if header.name.is_none());
         let is_called = |kind: &KindSpec| kind.is != Kind::Call || kind.name.is_some();
         let is_named = spec.messages.as_ref().is_some_and(|messages| messages.kinds.iter().all(is_called));
         if !is_named && spec.payload.iter().any(is_nameless) {
             return Err(DialectError::Nameless { dialect: spec.name });
         }
-        let tables =
-            Tables::compile(&spec).map_err(|reason| DialectError::Markers { dialect: spec.name.clone(), reason })?;
-        Ok(Self { spec, tables })
+        let tables = Tables::compile(&spec, suffixes.as_ref())
+            .map_err(|reason| DialectError::Markers { dialect: spec.name.clone(), reason })?;
+        Ok(Self { spec, tables, suffixes })
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::builtin::DialectError;
 use super::messages::{Kind, MessagesSpec};
 use super::prompt::PromptSpec;
 use super::several::Several;
@@ -16,6 +17,9 @@ pub struct Spec {
     pub about: String,
     #[serde(default)]
     pub detect: Detect,
+    /// What `{suffix}` in a marker begins with, where it stands for something.
+    #[serde(default)]
+    pub suffix: Option<String>,
     #[serde(default)]
     pub reasoning: Option<ReasoningSpec>,
     #[serde(default)]
@@ -33,6 +37,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Reads a dialect file.
+    pub(super) fn read(yaml: &str) -> Result<Self, DialectError> {
+        serde_saphyr::from_str(yaml).map_err(|error| DialectError::Yaml(error.to_string()))
+    }
+
     /// What stands around a call, a section and a message: from within a call the markers of all are alike.
     pub(super) fn enclosing(&self) -> Call {
         let mut call = self.call.clone();

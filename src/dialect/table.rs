@@ -18,6 +18,7 @@ use crate::scan::{Anchored, FirstBytes, MarkerError, Markers, hidden};
 
 use super::form::Form;
 use super::spec::{Call, CallInReasoning, Payload, ReasoningSpec, Spec};
+use super::suffix::Suffixes;
 
 /// Markers, and what each means.
 #[derive(Debug)]
@@ -56,6 +57,8 @@ pub struct Role {
     /// It stands around text, and is none.
     pub wraps: bool,
     pub reasoning: Option<Edge>,
+    /// A marker begins with it whose suffix is not known yet.
+    pub has_suffix: bool,
 }
 
 /// Which edge of a section, a message, a header or a reasoning block.
@@ -146,9 +149,9 @@ pub struct Between {
 
 impl Tables {
     /// Compiles the tables of a dialect.
-    pub fn compile(spec: &Spec) -> Result<Self, MarkerError> {
-        let unreasoned = Outside::compile(spec, None)?;
-        let outside = Outside::compile(spec, spec.reasoning.as_ref())?;
+    pub fn compile(spec: &Spec, suffixes: Option<&Suffixes>) -> Result<Self, MarkerError> {
+        let unreasoned = Outside::compile(spec, None, suffixes)?;
+        let outside = Outside::compile(spec, spec.reasoning.as_ref(), suffixes)?;
         let enclosing = spec.enclosing();
         let forms = spec.payload.iter().map(|payload| Form::compile(payload, &enclosing)).collect::<Result<_, _>>()?;
         let (mut closers, mut quotes) = (Vec::new(), Vec::new());
@@ -173,7 +176,7 @@ impl Tables {
         Ok(Self {
             outside,
             unreasoned,
-            reasoning: reasoning(spec)?,
+            reasoning: reasoning(spec, suffixes)?,
             header: header(spec)?,
             section: Anchors::new(merged(merged(openers(spec), inner(spec)), section_closers(spec)))?,
             forms,
@@ -187,8 +190,8 @@ impl Tables {
 }
 
 impl Outside {
-    fn compile(spec: &Spec, block: Option<&ReasoningSpec>) -> Result<Self, MarkerError> {
-        let mut text = openers(spec);
+    fn compile(spec: &Spec, block: Option<&ReasoningSpec>, suffixes: Option<&Suffixes>) -> Result<Self, MarkerError> {
+        let mut text = merged(openers(spec), heads(suffixes));
         for token in &spec.call.end_tokens {
             entry(&mut text, token).ends_turn = true;
         }
@@ -282,6 +285,7 @@ impl Role {
         self.closes |= other.closes;
         self.closes_fence |= other.closes_fence;
         self.ends_turn |= other.ends_turn;
+        self.has_suffix |= other.has_suffix;
         self.wraps |= other.wraps;
     }
 }
@@ -293,7 +297,7 @@ fn merged(mut entries: Vec<(String, Role)>, more: Vec<(String, Role)>) -> Vec<(S
     entries
 }
 
-fn reasoning(spec: &Spec) -> Result<Table<Role>, MarkerError> {
+fn reasoning(spec: &Spec, suffixes: Option<&Suffixes>) -> Result<Table<Role>, MarkerError> {
     let block = spec.reasoning.as_ref();
     let ends = block.and_then(|block| block.call) == Some(CallInReasoning::Ends);
     let mut inside = if ends { openers(spec) } else { message_starts(spec) };
@@ -303,7 +307,7 @@ fn reasoning(spec: &Spec) -> Result<Table<Role>, MarkerError> {
     for close in block.into_iter().flat_map(|block| &block.close) {
         entry(&mut inside, close).reasoning = Some(Edge::Close);
     }
-    Table::new(merged(inside, message_ends(spec)))
+    Table::new(merged(merged(inside, message_ends(spec)), heads(suffixes)))
 }
 
 /// In a message in which no call begins: its end or the next, and what is no text there either.
@@ -337,6 +341,16 @@ fn message_ends(spec: &Spec) -> Vec<(String, Role)> {
 /// An opener of reasoning as far as the line break that ends it, which may lack.
 fn without_break(open: &str) -> &str {
     open.strip_suffix('\n').filter(|open| !open.is_empty()).unwrap_or(open)
+}
+
+/// What markers begin with whose suffix is not known yet.
+fn heads(suffixes: Option<&Suffixes>) -> Vec<(String, Role)> {
+    let head = Role { has_suffix: true, ..Role::default() };
+    let mut entries = Vec::new();
+    for text in suffixes.into_iter().flat_map(Suffixes::heads) {
+        *entry(&mut entries, text) = head;
+    }
+    entries
 }
 
 /// What opens calls, sections of them, and messages.

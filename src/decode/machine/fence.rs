@@ -95,6 +95,7 @@ impl Decoder {
             State::Outside(outside) => outside.place.fence(),
             State::Reasoning(thought) => thought.outside.place.fence(),
             State::Header(header) => header.outside.place.fence(),
+            State::Suffix(suffix) => suffix.origin.outside().place.fence(),
             State::Section(section) => section.origin.outside().place.fence(),
             State::Call(pending) => pending.fence(),
             State::Whole(_) | State::Closed => Awaited::No,

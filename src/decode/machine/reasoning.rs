@@ -81,6 +81,10 @@ impl Decoder {
         let read = text.len() - step.rest.len();
         let Some(found) = step.found else { return read };
         let (role, marker) = (table.role(found).unwrap_or_default(), table.markers.text(found).to_string());
+        if role.has_suffix {
+            self.enter_suffix(marker);
+            return read;
+        }
         let opener = std::mem::take(&mut thought.opener);
         if let Some(by) = role.opens.filter(|&by| may_open(by, &thought.lines, spec)) {
             self.begin(marker, by, role);

@@ -40,7 +40,9 @@ impl Decoder {
         let is_here = |by: Opener| by != Opener::Inner || in_section;
         let opens = role.opens.filter(|&by| is_here(by) && (outside.is_fresh() || may_open(by, &outside.lines, spec)));
         let opens_more = !outside.lines.in_span();
-        if role.closes_fence && outside.is_after_call() && outside.place.fence() == Awaited::Yes {
+        if role.has_suffix {
+            self.enter_suffix(marker);
+        } else if role.closes_fence && outside.is_after_call() && outside.place.fence() == Awaited::Yes {
             outside.close_fence(&marker);
         } else if let Some(by) = opens {
             self.begin(marker, by, role);
@@ -75,6 +77,7 @@ impl Decoder {
             State::Outside(outside) => Some(Origin::Outside(outside)),
             State::Reasoning(thought) => Some(Origin::Reasoning(thought)),
             State::Section(section) => Some(section.origin),
+            State::Suffix(suffix) => Some(suffix.origin),
             State::Header(header) => Some(Origin::Outside(header.outside)),
             State::Call(_) | State::Whole(_) | State::Closed => None,
         }
