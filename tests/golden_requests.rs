@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use toolgate::api::openai::Request;
-use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::{Dialect, Dialects};
 use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
@@ -39,12 +38,7 @@ fn requests_go_up_as_expected() {
 }
 
 fn rewritten(body: &[u8], dialect: &Arc<Dialect>) -> Vec<u8> {
-    let tools = Tools {
-        dialect: Arc::clone(dialect),
-        mode: ToolsMode::Inject,
-        reasoning: Reasoning::Auto,
-        unknown_tools: UnknownTools::Text,
-    };
+    let tools = Tools::new(ToolsMode::Inject, Arc::clone(dialect));
     let policy = Policy::of_tools(Engine::LlamaCpp, tools);
     let request = Request::read(body).unwrap();
     let planned = Plan::of(Head::CHAT, request, None, &policy, &Limits::default()).unwrap();

@@ -11,7 +11,6 @@ use std::{fs, io};
 
 use serde_json::Value;
 use toolgate::api::openai::Request;
-use toolgate::decode::{Reasoning, UnknownTools};
 use toolgate::dialect::Dialects;
 use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
@@ -42,12 +41,7 @@ fn systems_upstream_requests() {
 
 fn check(vector: &Value) -> Result<(), String> {
     let body = vector["input"]["request"].to_string();
-    let tools = Tools {
-        dialect: Arc::clone(Dialects::builtin().get("json-envelope").unwrap()),
-        mode: ToolsMode::Inject,
-        reasoning: Reasoning::Auto,
-        unknown_tools: UnknownTools::Text,
-    };
+    let tools = Tools::new(ToolsMode::Inject, Arc::clone(Dialects::builtin().get("json-envelope").unwrap()));
     let policy = Policy::of_tools(Engine::OpenAi, tools);
     let request = Request::read(body.as_bytes()).unwrap();
     let up = match Plan::of(Head::CHAT, request, None, &policy, &Limits::default()) {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 use toolgate::api::openai::Request;
-use toolgate::decode::{Reasoning, UnknownTools};
+use toolgate::dialect::{CallsOfTurn, Past};
 use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
 use toolgate::plan::{Head, Plan, Planned, Policy, RequestError, Tools};
@@ -71,12 +71,9 @@ const FRAGMENTS: [&str; 42] = [
 pub fn holds(data: &[u8]) {
     let Some((&[dialect, choice], rest)) = data.split_first_chunk() else { return };
     let engines = [Engine::LlamaCpp, Engine::Vllm, Engine::Sglang, Engine::Ollama, Engine::OpenAi];
-    let tools = Tools {
-        dialect: vocabulary::chosen(dialect),
-        mode: [ToolsMode::Inject, ToolsMode::Parse, ToolsMode::Native][usize::from(choice % 3)],
-        reasoning: Reasoning::Auto,
-        unknown_tools: UnknownTools::Text,
-    };
+    let mode = [ToolsMode::Inject, ToolsMode::Parse, ToolsMode::Native][usize::from(choice % 3)];
+    let kept = [None, Some(Past::Text), Some(Past::Native(CallsOfTurn::One))][usize::from(dialect % 3)];
+    let tools = Tools { kept, ..Tools::new(mode, vocabulary::chosen(dialect)) };
     let policy = Policy::of_tools(engines[usize::from(choice / 3) % engines.len()], tools);
     let body = Bytes::from(vocabulary::text(&FRAGMENTS.map(String::from), rest));
     check(&body, &policy);

@@ -4,7 +4,6 @@ use structopt::StructOpt;
 
 use super::{CliError, dialect, print, read_stdin};
 use crate::api::openai::Request;
-use crate::decode::{Reasoning, UnknownTools};
 use crate::engine::{Engine, ToolsMode};
 use crate::limits::Limits;
 use crate::plan::{Head, Plan, Policy, Tools};
@@ -20,12 +19,7 @@ impl Options {
     /// Reads the request from stdin and prints the body for the server, which is the same where nothing is to be
     /// changed. Fails when the dialect is unknown or the request is one that the gateway would refuse.
     pub fn run(self) -> Result<(), CliError> {
-        let tools = Tools {
-            mode: ToolsMode::Inject,
-            dialect: dialect(&self.dialect)?,
-            reasoning: Reasoning::default(),
-            unknown_tools: UnknownTools::default(),
-        };
+        let tools = Tools::new(ToolsMode::Inject, dialect(&self.dialect)?);
         let policy = Policy::of_tools(Engine::default(), tools);
         let body = read_stdin()?;
         let instead = match Request::read(&body) {

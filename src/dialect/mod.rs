@@ -4,6 +4,7 @@
 mod builtin;
 mod form;
 mod glob;
+mod history;
 mod messages;
 pub mod prompt;
 mod several;
@@ -14,6 +15,7 @@ mod table;
 pub use builtin::{DialectError, Dialects};
 pub use form::{BetweenMark, Form, Header, HeaderMark, KeyMark, Tagged, ValueMark};
 pub use glob::Glob;
+pub use history::{CallsOfTurn, History, Past};
 pub use messages::{Kind, KindSpec, MessagesSpec};
 pub use several::Several;
 pub use spec::{

@@ -4,6 +4,8 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use super::history::History;
+
 /// The prompt part of a dialect file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,16 +99,6 @@ impl Default for ChoiceSpec {
             single: literal("Make no more than one call in an answer."),
         }
     }
-}
-
-/// How past calls and results go up.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum History {
-    /// As `tool_calls` and `role: "tool"`, for the server's own chat template.
-    Native,
-    /// As text.
-    Text(Box<HistorySpec>),
 }
 
 /// How past calls and results are written as text.

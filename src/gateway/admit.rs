@@ -101,12 +101,26 @@ impl Gateway {
     pub(super) async fn plan_again(&self, context: &mut Context) -> Result<()> {
         let (Some(draft), Some(pool)) = (context.draft.take(), context.terms.pool.clone()) else { return Ok(()) };
         let Some(request) = Request::read(&draft.body) else { return Ok(()) };
-        let policy = policy(&pool, pool.family(context.plan.model.as_deref()).await);
+        let model = context.plan.model.as_deref();
+        let family = match &context.attempt.claim {
+            Some(claim) => pool.family_at(claim, model).await,
+            None => pool.family(model).await,
+        };
+        let policy = policy(&pool, family);
         let settings = Arc::clone(&context.settings);
-        let planned = Plan::of(draft.head, request, draft.alias_for.as_deref(), &policy, &settings.limits);
+        // The client may have heard the gateway by now: a stream whose bytes are the server's own is none any more.
+        let conversation = if context.plan.is_kept() { draft.head.conversation } else { plan::Conversation::Unnamed };
+        let planned = Plan::of(
+            Head { conversation, ..draft.head },
+            request,
+            draft.alias_for.as_deref(),
+            &policy,
+            &settings.limits,
+        );
         let Planned { plan, body } = planned.map_err(|e| context.fail(Fault::Request(e)))?;
         context.plan = plan;
         note(context);
+        context.keepalive.plan_anew(&context.plan, &settings.limits);
         context.body.upload = Upload::Instead(body.unwrap_or(draft.body));
         Ok(())
     }
@@ -164,6 +178,7 @@ fn policy(pool: &Pool, family: Option<Family>) -> Policy {
         tools: family.map(|family| Tools {
             mode: family.tools,
             dialect: family.dialect,
+            kept: family.kept,
             reasoning: family.reasoning,
             unknown_tools: config.unknown_tools,
         }),

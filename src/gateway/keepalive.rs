@@ -65,6 +65,11 @@ impl KeepAlive {
         Self { api: plan.api(), held: Some(held), every, heard, stage: Stage::default() }
     }
 
+    /// Another plan holds from here on; what the client has heard, it has heard.
+    pub fn plan_anew(&mut self, plan: &Plan, limits: &Limits) {
+        self.held = Self::of(plan, limits).held;
+    }
+
     /// When it is to hear something next.
     pub fn next(&self) -> Option<Instant> {
         self.heard?.checked_add(self.every?)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::rules::{Rules, any_of, literal};
 use super::values::{Style, Values};
 use crate::chat::Tool;
-use crate::dialect::prompt::{ArgumentsForm, CallSpec, History, Hole, Piece, Text};
+use crate::dialect::prompt::{ArgumentsForm, CallSpec, Hole, Piece, Text};
 use crate::dialect::{Around, Dialect, Payload, Several, Spec, TaggedSpec};
 use crate::json::Kinds;
 use crate::schema;
@@ -30,12 +30,10 @@ impl<'d> Calls<'d> {
     /// `None` when nobody knows how the dialect's calls are written.
     pub fn of(dialect: &'d Dialect) -> Option<Self> {
         let spec = dialect.spec();
-        // Whose message is a call stands in its header, which the prompt may have begun.
-        let payload = spec.payload.iter().next().filter(|_| spec.messages.is_none())?;
-        let text = match &spec.prompt.history {
-            History::Text(history) => Some(&history.call),
-            History::Native => None,
-        };
+        // Who calls in a message says so in its header, which the prompt may have begun, and a suffix is not known before
+        // the first answer.
+        let payload = spec.payload.iter().next().filter(|_| spec.messages.is_none() && spec.suffix.is_none())?;
+        let text = spec.prompt.history.text().map(|history| &history.call);
         let (quote, closers) = match payload {
             Payload::Literal(literal) => (Some(literal.quote.clone()), spec.call.close.clone()),
             Payload::Tagged(_) => (None, enders(spec, payload)),

@@ -63,7 +63,7 @@ pub(super) fn mended<'a>(message: &'a Message<'a>, depth_max: usize) -> Turn<'a>
 }
 
 /// A call with sound arguments. `None` when it has some, and when it is of another shape.
-fn mended_call(call: &Call<'_>, depth_max: usize) -> Option<String> {
+pub(super) fn mended_call(call: &Call<'_>, depth_max: usize) -> Option<String> {
     let written = call.arguments()?;
     let text = text_of(written);
     if inside(written).is_some() && is_sound(&text, depth_max) && !tokens(&text).any(is_beyond_numbers) {

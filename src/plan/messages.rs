@@ -5,10 +5,12 @@
 
 use super::history::{self, Conversation};
 use super::offer::Offer;
+use super::policy::Tools;
+use super::single::one_call_a_turn;
 use super::turn::Turn;
 use crate::api::openai::Message;
-use crate::dialect::Dialect;
-use crate::dialect::prompt::{History, Place};
+use crate::dialect::prompt::Place;
+use crate::dialect::{CallsOfTurn, Dialect, Past};
 use crate::limits::Limits;
 use crate::prompt::{self, BETWEEN_SENTENCES, Wish};
 
@@ -21,21 +23,18 @@ pub(super) struct TooLong;
 pub(super) fn as_text<'a>(
     messages: &'a [Message<'a>],
     offer: &Offer<'_>,
-    dialect: &'a Dialect,
+    tools: &'a Tools,
     limits: &Limits,
 ) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
+    let dialect = &tools.dialect;
     let spec = &dialect.spec().prompt;
     let bytes_max = limits.request_body_bytes_max;
-    let messages = history::in_order(messages);
-    let turns = match &spec.history {
-        History::Native => Some(messages.into_iter().map(|m| history::mended(m, limits.depth_max)).collect()),
-        History::Text(history) => Conversation::new(dialect, history, limits).write(messages)?,
-    };
-    let Some(mut turns) = turns else { return Ok(None) };
+    let past = spec.history.with_injected(tools.kept);
+    let Some(mut turns) = with_past(messages, dialect, past, limits)? else { return Ok(None) };
     if !offer.tools.is_empty() {
-        let tools = offer.tools.iter().map(|offered| offered.written);
-        let tools = prompt::tools(dialect, tools, bytes_max).ok_or(TooLong)?;
-        if begin(&mut turns, tools, spec.place, &spec.gap)
+        let offered = offer.tools.iter().map(|offered| offered.written);
+        let written = prompt::tools(dialect, offered, bytes_max).ok_or(TooLong)?;
+        if begin(&mut turns, written, spec.place, &spec.gap)
             .and_then(|()| end(&mut turns, wish(offer, dialect)))
             .is_none()
         {
@@ -45,18 +44,36 @@ pub(super) fn as_text<'a>(
     Ok(Some(turns))
 }
 
-/// The messages as the server's own template may have them, which writes the tools: with past arguments that parse, and
-/// results in the order of their calls. `None` when one that must be written anew is of a wrong shape.
+/// The messages for a server whose own template writes the tools. `None` when one that must be written anew is of a wrong
+/// shape.
 pub(super) fn for_template<'a>(
     messages: &'a [Message<'a>],
     offer: &Offer<'_>,
-    dialect: &Dialect,
+    tools: &'a Tools,
     limits: &Limits,
 ) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
-    let turns = history::in_order(messages).into_iter().map(|m| history::mended(m, limits.depth_max));
-    let mut turns: Vec<_> = turns.collect();
+    let past = tools.dialect.spec().prompt.history.with_template(tools.kept);
+    let Some(mut turns) = with_past(messages, &tools.dialect, past, limits)? else { return Ok(None) };
     let is_offered = !offer.tools.is_empty();
-    Ok((!is_offered || end(&mut turns, wish(offer, dialect)).is_some()).then_some(turns))
+    Ok((!is_offered || end(&mut turns, wish(offer, &tools.dialect)).is_some()).then_some(turns))
+}
+
+/// The messages with past calls and results as they are to go up: with arguments that parse, and results in the order of
+/// their calls.
+fn with_past<'a>(
+    messages: &'a [Message<'a>],
+    dialect: &'a Dialect,
+    past: Past,
+    limits: &Limits,
+) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
+    let messages = history::in_order(messages);
+    Ok(match (past, dialect.spec().prompt.history.text()) {
+        (Past::Text, Some(spec)) => Conversation::new(dialect, spec, limits).write(messages)?,
+        (Past::Native(CallsOfTurn::One), _) => Some(one_call_a_turn(messages, limits.depth_max)),
+        (Past::Native(CallsOfTurn::All) | Past::Text, _) => {
+            Some(messages.into_iter().map(|message| history::mended(message, limits.depth_max)).collect())
+        }
+    })
 }
 
 /// Whether these are the messages, and nothing of them changes.

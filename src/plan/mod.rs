@@ -8,6 +8,7 @@ mod history;
 mod messages;
 mod offer;
 mod policy;
+mod single;
 mod tools;
 mod turn;
 

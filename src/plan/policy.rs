@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Plan;
 use crate::decode::{Reasoning, UnknownTools};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Past};
 use crate::engine::{Engine, ToolsMode};
 
 /// What a pool wants done with its requests.
@@ -37,8 +37,18 @@ pub enum Chats {
 pub struct Tools {
     pub mode: ToolsMode,
     pub dialect: Arc<Dialect>,
+    /// In which form of the past the server's template drops nothing, where that is known.
+    pub kept: Option<Past>,
     pub reasoning: Reasoning,
     pub unknown_tools: UnknownTools,
+}
+
+impl Tools {
+    /// Tools of a dialect, with every default, and nothing known of the server's template.
+    pub fn new(mode: ToolsMode, dialect: Arc<Dialect>) -> Self {
+        let (reasoning, unknown_tools) = (Reasoning::default(), UnknownTools::default());
+        Self { mode, dialect, kept: None, reasoning, unknown_tools }
+    }
 }
 
 impl Policy {

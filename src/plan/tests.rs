@@ -5,9 +5,7 @@ use proptest::prelude::*;
 use super::offer::Offer;
 use super::*;
 use crate::chat::Calls;
-use crate::decode::{Reasoning, UnknownTools};
-use crate::dialect::Dialects;
-use crate::dialect::prompt::History;
+use crate::dialect::{CallsOfTurn, Dialects, Past};
 use crate::engine::{Engine, ToolsMode};
 use crate::json::Object;
 
@@ -25,7 +23,7 @@ fn builtin() -> &'static Dialects {
 
 fn policy(dialect: &str, mode: ToolsMode, engine: Engine) -> Policy {
     let dialect = Arc::clone(builtin().get(dialect).unwrap());
-    Policy::of_tools(engine, Tools { dialect, mode, reasoning: Reasoning::Auto, unknown_tools: UnknownTools::Text })
+    Policy::of_tools(engine, Tools::new(mode, dialect))
 }
 
 /// What became of a body for its tools' sake.
@@ -473,8 +471,8 @@ fn what_is_made_is_limited_too() {
     assert!(refused(&body, &limits));
     // Long before it is put together: a thousand copies of that name would be 50 MB.
     let request = Request::read(body.as_bytes()).unwrap();
-    let (offer, dialect) = (Offer::of(&request).unwrap().unwrap(), &inject.tools.as_ref().unwrap().dialect);
-    assert!(messages::as_text(request.conversation().unwrap(), &offer, dialect, &limits).is_err());
+    let (offer, tools) = (Offer::of(&request).unwrap().unwrap(), inject.tools.as_ref().unwrap());
+    assert!(messages::as_text(request.conversation().unwrap(), &offer, tools, &limits).is_err());
 
     let text = "u".repeat(10_000);
     let long = format!(r#"{{"tools":{TOOLS},"messages":[{{"role":"user","content":"{text}"}}]}}"#);
@@ -548,7 +546,7 @@ proptest! {
             let up = Object::parse(std::str::from_utf8(&bytes).unwrap()).unwrap();
             for message in crate::json::array(up.get("messages").unwrap()).unwrap() {
                 let calls = Object::parse(message).unwrap().get("tool_calls").is_some();
-                prop_assert!(!calls || matches!(dialect.spec().prompt.history, History::Native), "{}", message);
+                prop_assert!(!calls || dialect.spec().prompt.history.text().is_none(), "{}", message);
             }
         }
     }

@@ -78,8 +78,8 @@ pub(super) fn rewriting<'a>(
     let needs = &engine.row().needs;
     let mode = needs.possible(tools.mode, |key| request.asks_for(key));
     let turns = match mode {
-        ToolsMode::Inject => messages::as_text(messages, &offer, &tools.dialect, limits),
-        ToolsMode::Parse | ToolsMode::Native => messages::for_template(messages, &offer, &tools.dialect, limits),
+        ToolsMode::Inject => messages::as_text(messages, &offer, tools, limits),
+        ToolsMode::Parse | ToolsMode::Native => messages::for_template(messages, &offer, tools, limits),
     };
     let Some(turns) = turns.map_err(|_| RequestError::too_large(limits))? else { return Ok(rewriting) };
     if !messages::are_as_sent(&turns, messages) {

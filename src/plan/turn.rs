@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::content::Content;
-use crate::api::openai::{Message, write_message};
+use crate::api::openai::{Message, write_calls, write_message};
 
 /// A message on its way up.
 #[derive(Debug)]
@@ -62,6 +62,11 @@ impl<'a> Turn<'a> {
 
     pub(super) fn made(role: &'a str, content: Content<'a>) -> Self {
         Self { role: role.into(), message: None, change: Some(Change::Content(content)), origin: Origin::Made }
+    }
+
+    /// A turn that says nothing and makes these calls, given as JSON.
+    pub(super) fn calling(role: &'a str, calls: String) -> Self {
+        Self { role: role.into(), message: None, change: Some(Change::Calls(calls)), origin: Origin::Made }
     }
 
     pub(super) fn neighbours(&self, next: &Self) -> Neighbours {
@@ -126,8 +131,9 @@ impl<'a> Turn<'a> {
                 out.push_str(&message.with_content(&self.role, &content.written()));
             }
             (None, Some(Change::Content(content))) => out.push_str(&write_message(&self.role, &content.written())),
-            // What the rendering made has content.
-            (None, Some(Change::Calls(_)) | None) => {}
+            (None, Some(Change::Calls(calls))) => out.push_str(&write_calls(&self.role, calls)),
+            // What the rendering made says something.
+            (None, None) => {}
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::dialect::{Dialects, prompt::History};
+use crate::dialect::{Dialects, History};
 
 const SEARCH: &str = r##"{"type":"function","function":{"name":"search","description":" Finds \u00e0 la carte ","strict":true,
  "parameters":{"type":"object","properties":{

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use toolgate::config::{DialectChoice, ToolsChoice};
 use toolgate::decode::Reasoning;
+use toolgate::mock::{Answer, Mock, Script, When, Written};
 
 use crate::harness::{Upstream, ask, config, dead_address, gateway_of, get, ok, peer, pool, post};
 
@@ -66,14 +67,17 @@ fn a_template_says_how_reasoning_begins() {
 }
 
 /// What became of the tools of a request, at a server with this template that writes such prompts.
-fn tools_at(template: &'static str, written: &'static str, dialect: DialectChoice) -> (&'static str, usize) {
+fn tools_at(template: &'static str, written: &'static str, dialect: DialectChoice) -> &'static str {
     let rehearsed = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&rehearsed);
     let (upstream, requests) = Upstream::answering(move |request| match request.first_line.as_str() {
         line if line.starts_with("GET /props") => ok(&serde_json::json!({"chat_template": template}).to_string()),
         line if line.starts_with("POST /apply-template") => {
-            counted.fetch_add(1, Ordering::SeqCst);
             let body = request.json();
+            if body["messages"].as_array().unwrap().len() > 1 {
+                return ok("{}");
+            }
+            counted.fetch_add(1, Ordering::SeqCst);
             let tool = body["tools"][0]["function"]["name"].as_str().unwrap();
             assert_eq!(
                 (body["tool_choice"].as_str(), body["messages"][0]["role"].as_str()),
@@ -103,7 +107,8 @@ fn tools_at(template: &'static str, written: &'static str, dialect: DialectChoic
         .collect();
     modes.dedup();
     assert_eq!(modes.len(), 1, "{modes:?}");
-    (modes[0], rehearsed.load(Ordering::SeqCst))
+    assert_eq!(rehearsed.load(Ordering::SeqCst), 1);
+    modes[0]
 }
 
 /// The template decides, once, and only where its family is what is read.
@@ -113,20 +118,55 @@ fn tools_go_as_the_template_can_have_them() {
     let named = |name: &str| DialectChoice::Named(Arc::clone(toolgate::Dialects::builtin().get(name).unwrap()));
     let auto = || DialectChoice::Auto;
     for (template, written, dialect, expected) in [
-        (TAGS, "<tools>TOOL</tools>", auto(), ("parse", 1)),
-        (TAGS, "no such thing", auto(), ("inject", 1)),
-        (TAGS, "", auto(), ("inject", 1)),
-        (TAGS, "<tools>TOOL</tools>", named("hermes"), ("parse", 1)),
+        (TAGS, "<tools>TOOL</tools>", auto(), "parse"),
+        (TAGS, "no such thing", auto(), "inject"),
+        (TAGS, "", auto(), "inject"),
+        (TAGS, "<tools>TOOL</tools>", named("hermes"), "parse"),
         // Another family than the one that is read.
-        (TAGS, "<tools>TOOL</tools>", named("gemma4"), ("inject", 0)),
-        ("of a family that nobody knows", "TOOL", auto(), ("inject", 0)),
+        (TAGS, "<tools>TOOL</tools>", named("gemma4"), "inject"),
+        ("of a family that nobody knows", "TOOL", auto(), "inject"),
         // Their text would reach nobody.
-        ("<|channel|>", "TOOL", auto(), ("native", 0)),
-        ("<|channel|>", "TOOL", named("hermes"), ("inject", 0)),
-        (">>>all >>>${recipient}", "TOOL", auto(), ("native", 0)),
-        ("<|open|> <|close|> <|end_of_msg|>", "TOOL", auto(), ("native", 0)),
+        ("<|channel|>", "TOOL", auto(), "native"),
+        ("<|channel|>", "TOOL", named("hermes"), "inject"),
+        (">>>all >>>${recipient}", "TOOL", auto(), "native"),
+        ("<|open|> <|close|> <|end_of_msg|>", "TOOL", auto(), "native"),
     ] {
         assert_eq!(tools_at(template, written, dialect), expected, "{template}: {written}");
+    }
+}
+
+/// A turn with two calls, in each of the forms that a template may keep.
+#[test]
+fn what_a_template_would_drop_of_the_past_is_written_as_text() {
+    let call = |id| serde_json::json!({"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let result = |id| serde_json::json!({"role": "tool", "tool_call_id": id, "content": "18"});
+    let user = serde_json::json!({"role": "user", "content": "hi"});
+    let turn = serde_json::json!({"role": "assistant", "content": "", "tool_calls": [call("a"), call("b")]});
+    let tools = serde_json::json!([{"type": "function", "function": {"name": "f"}}]);
+    let body = serde_json::json!({"model": "m", "tools": tools, "messages": [user, turn, result("a"), result("b")]});
+    for (writes, dialect, expected) in [
+        (vec![Written::Tools, Written::Calls], "auto", "as it came"),
+        (vec![Written::Tools, Written::FirstCalls], "auto", "one by one"),
+        (vec![Written::Tools], "auto", "as text"),
+        // Beside tools in the prompt this dialect's past is text in any case, and this one's is the template's.
+        (vec![Written::Calls], "auto", "as text"),
+        (vec![Written::FirstCalls], "gemma4", "one by one"),
+        (vec![], "gemma4", "as it came"),
+    ] {
+        let sign = if dialect == "auto" { "<tool_call>" } else { "<|tool_call>call:" };
+        let mut script = Script::always(Answer::text("as it came"));
+        let found = |text: &str, sign: &str| {
+            let when = When { anywhere: Some(sign.to_owned()), ..When::default() };
+            Answer { when, ..Answer::text(text) }
+        };
+        script.answers.insert(0, found("as text", "<tool_response>"));
+        script.answers.insert(0, found("one by one", r#""content":null,"tool_calls":["#));
+        (script.chat_template, script.template_writes) = (sign.to_owned(), Some(writes.clone()));
+        let mock = Mock::start("127.0.0.1:0", script).unwrap();
+        let mut pool = pool("default", vec![peer(mock.addr())]);
+        (pool.dialect, pool.tools) = (DialectChoice::Auto, ToolsChoice::Auto);
+        let answer = ask(gateway_of(config(vec![pool])).addr, post("/v1/chat/completions", &body.to_string())).json();
+        assert_eq!(answer["choices"][0]["message"]["content"], expected, "{writes:?} {dialect}");
     }
 }
 

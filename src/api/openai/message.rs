@@ -136,6 +136,15 @@ pub fn write_message(role: &str, content: &str) -> String {
     Object::empty().edited(&[("role", quoted(role)), ("content", Edit::Set(content.into()))])
 }
 
+/// A message of this role that says nothing and makes these calls, given as JSON.
+pub fn write_calls(role: &str, calls: &str) -> String {
+    Object::empty().edited(&[
+        ("role", quoted(role)),
+        ("content", Edit::Set("null".into())),
+        ("tool_calls", Edit::Set(calls.into())),
+    ])
+}
+
 fn quoted(text: &str) -> Edit<'static> {
     let mut written = String::new();
     write_string(text, &mut written);

@@ -33,7 +33,7 @@ pub use fold::{Folded, FoldedMessage, Folder};
 pub use found::{Found, ServersCalls};
 pub use ids::Ids;
 pub use merge::AnswerTooLarge;
-pub use message::{Call, Message, write_message};
+pub use message::{Call, Message, write_calls, write_message};
 pub use request::{Edits, Request, Stream, Usage};
 pub use said::said;
 pub use server_error::{ServerError, refusal};

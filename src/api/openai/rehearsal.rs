@@ -10,6 +10,10 @@ use crate::json::write_string;
 pub enum Scene {
     /// One tool is offered.
     Tool,
+    /// It was called twice in one turn, and both calls were answered.
+    Calls,
+    /// The same, with a turn for each call, before its answer.
+    CallATurn,
 }
 
 impl Scene {
@@ -37,9 +41,17 @@ impl Scene {
         self.signs().iter().all(|sign| prompt.contains(sign))
     }
 
-    fn messages(self) -> &'static str {
+    fn messages(self) -> String {
         match self {
-            Self::Tool => r#"[{"role":"user","content":"What time is it?"}]"#,
+            Self::Tool => format!("[{USER}]"),
+            Self::Calls => {
+                let turn = format!(r#"{{{CALLER},"tool_calls":[{FIRST_CALL},{SECOND_CALL}]}}"#);
+                format!("[{USER},{turn},{FIRST_RESULT},{SECOND_RESULT}]")
+            }
+            Self::CallATurn => {
+                let turn = |call: &str| format!(r#"{{{CALLER},"tool_calls":[{call}]}}"#);
+                format!("[{USER},{},{FIRST_RESULT},{},{SECOND_RESULT}]", turn(FIRST_CALL), turn(SECOND_CALL))
+            }
         }
     }
 
@@ -47,11 +59,23 @@ impl Scene {
     fn signs(self) -> &'static [&'static str] {
         match self {
             Self::Tool => &["rehearsed_clock"],
+            Self::Calls | Self::CallATurn => {
+                &["Firstville", "Innerzone", "Secondville", "half past one", "half past two"]
+            }
         }
     }
 }
 
-const TOOLS: &str = r#"[{"type":"function","function":{"name":"rehearsed_clock","description":"Tells the time.","parameters":{"type":"object","properties":{"city":{"type":"string","description":"A city."}},"required":["city"]}}}]"#;
+const TOOLS: &str = r#"[{"type":"function","function":{"name":"rehearsed_clock","description":"Tells the time.","parameters":{"type":"object","properties":{"city":{"type":"string","description":"A city."},"zone":{"type":"object","description":"Its zone.","properties":{"name":{"type":"string"}}}},"required":["city"]}}}]"#;
+const USER: &str = r#"{"role":"user","content":"What time is it?"}"#;
+const CALLER: &str = r#""role":"assistant","content":"Let me look.""#;
+/// The ids are of the one kind that every template takes. An object among the arguments is more than some write.
+const FIRST_CALL: &str = r#"{"id":"rehearse1","type":"function","function":{"name":"rehearsed_clock","arguments":"{\"city\":\"Firstville\",\"zone\":{\"name\":\"Innerzone\"}}"}}"#;
+const SECOND_CALL: &str = r#"{"id":"rehearse2","type":"function","function":{"name":"rehearsed_clock","arguments":"{\"city\":\"Secondville\"}"}}"#;
+const FIRST_RESULT: &str =
+    r#"{"role":"tool","tool_call_id":"rehearse1","name":"rehearsed_clock","content":"half past one"}"#;
+const SECOND_RESULT: &str =
+    r#"{"role":"tool","tool_call_id":"rehearse2","name":"rehearsed_clock","content":"half past two"}"#;
 
 /// The prompt that a server wrote. `None` when its page tells of none.
 pub fn prompt(page: &[u8]) -> Option<String> {

@@ -19,7 +19,7 @@ fn a_turn_without_calls_goes_up_as_the_others() {
     );
     for dialect in builtin().iter() {
         let name = dialect.name();
-        let is_native = matches!(dialect.spec().prompt.history, History::Native);
+        let is_native = dialect.spec().prompt.history.text().is_none();
         let turns = |members: &str| {
             let body = format!(r#"{{"messages":{history}{members}}}"#);
             let result = rewritten(&body, &policy(name, ToolsMode::Inject, Engine::LlamaCpp));

@@ -139,6 +139,66 @@ fn past_arguments_parse_for_a_template_too() {
     assert_eq!(for_template("gemma4", ToolsMode::Inject, absent), expected);
 }
 
+/// A template that keeps one call of a turn gets a turn for each, and its result right behind it.
+#[test]
+fn a_turn_of_several_calls_becomes_turns_of_one() {
+    let call = |id: &str| format!(r#"{{"id":"{id}","function":{{"name":"get","arguments":"{{}}"}}}}"#);
+    let turn = |content: &str, calls: &[&str]| {
+        let calls: Vec<_> = calls.iter().map(|id| call(id)).collect();
+        format!(r#"{{"role":"assistant","content":{content},"tool_calls":[{}]}}"#, calls.join(","))
+    };
+    let result = |id: &str| format!(r#"{{"role":"tool","tool_call_id":"{id}","content":"r"}}"#);
+    let (user, lost) =
+        (r#"{"role":"user","content":"u"}"#.to_owned(), r#"{"role":"tool","content":"lost"}"#.to_owned());
+    let single = [turn("null", &["a"]), result("a"), user.clone()];
+    let table = [
+        (single.to_vec(), single.to_vec()),
+        (
+            vec![user.clone(), turn(r#""so""#, &["a", "b"]), result("b"), result("a"), user.clone()],
+            vec![user.clone(), turn(r#""so""#, &["a"]), result("a"), turn("null", &["b"]), result("b"), user.clone()],
+        ),
+        // Without its result a call stands alone; a result of no call stays behind the turn.
+        (
+            vec![turn("null", &["a", "b"]), lost.clone(), result("b")],
+            vec![turn("null", &["a"]), turn("null", &["b"]), result("b"), lost.clone()],
+        ),
+        // Of calls with one id each takes one.
+        (
+            vec![turn("null", &["a", "a"]), result("a"), result("a"), result("a")],
+            vec![turn("null", &["a"]), result("a"), turn("null", &["a"]), result("a"), result("a")],
+        ),
+    ];
+    for mode in [ToolsMode::Parse, ToolsMode::Inject] {
+        let mut policy = policy("gemma4", mode, Engine::OpenAi);
+        policy.tools.as_mut().unwrap().kept = Some(Past::Native(CallsOfTurn::One));
+        for (came, expected) in &table {
+            let body = format!(r#"{{"messages":[{}]}}"#, came.join(","));
+            let expected = format!(r#"{{"messages":[{}]}}"#, expected.join(","));
+            let up = match rewritten(&body, &policy) {
+                Ok(Rewritten::Unread(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
+                Ok(Rewritten::Untouched) => body,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(up, expected);
+        }
+    }
+}
+
+/// What the server's template would drop is text, be the tools written by the template or not.
+#[test]
+fn what_a_template_drops_is_text() {
+    let messages = format!(r#"{{"role":"assistant","content":null,"tool_calls":[{CALL}]}}"#);
+    for (kept, is_text) in [(None, false), (Some(Past::Native(CallsOfTurn::All)), false), (Some(Past::Text), true)] {
+        let mut policy = policy("hermes", ToolsMode::Parse, Engine::LlamaCpp);
+        policy.tools.as_mut().unwrap().kept = kept;
+        let body = format!(r#"{{"messages":[{messages}],"tools":{TOOLS}}}"#);
+        let Ok(Rewritten::Body { bytes, .. }) = rewritten(&body, &policy) else { panic!() };
+        let up = Object::of_body(&bytes).unwrap();
+        assert_eq!(up.get("tools"), Some(TOOLS));
+        assert_eq!(up.get("messages").unwrap().contains("<tool_call>"), is_text, "{kept:?}");
+    }
+}
+
 #[test]
 fn results_stand_in_the_order_of_their_calls() {
     let calls = |ids: &[&str]| {

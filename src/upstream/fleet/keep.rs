@@ -274,7 +274,7 @@ impl Keeper {
         let mut history = peer.history.lock().await;
         self.places.asking(peer.id());
         let Keeper { config, .. } = self;
-        let (check, runs) = check::check(peer.endpoint(), config, &mut history.known).await;
+        let (check, runs) = check::check(peer.endpoint(), config.engine, config.timeouts, &mut history.known).await;
         let runs_one = matches!(runs, Runs::One);
         let has_models = models::tell(config, &self.places, peer, runs, &history) || history.known.several.is_some();
         let found = match (has_models, runs_one) {

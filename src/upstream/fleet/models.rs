@@ -16,7 +16,7 @@ pub async fn ask(config: &config::Pool, places: &Arc<Places>, peer: &Arc<Peer>, 
     if history.known.several.is_none() {
         return;
     }
-    let runs = check::models(peer.endpoint(), config, &mut history.known).await;
+    let runs = check::models(peer.endpoint(), config.engine, config.timeouts, &mut history.known).await;
     tell(config, places, peer, runs, history);
 }
 

@@ -10,7 +10,6 @@ use tokio::sync::{Mutex, Notify};
 use crate::balance::{ModelId, PeerId, SeatStatus, Spec, Status};
 use crate::config;
 use crate::upstream::health::history::History;
-use crate::upstream::health::template::Template;
 use crate::upstream::lock::lock;
 use crate::upstream::wire::endpoint::Endpoint;
 
@@ -30,7 +29,7 @@ pub struct Peer {
     /// What it has against the last order.
     objection: std::sync::Mutex<Option<String>>,
     /// The chat templates of its models, as far as they were loaded once.
-    templates: std::sync::Mutex<HashMap<ModelId, Template>>,
+    templates: std::sync::Mutex<HashMap<ModelId, Arc<str>>>,
 }
 
 /// How a peer stands, and each of its models, if it has several.
@@ -100,15 +99,15 @@ impl Peer {
     }
 
     /// The chat template of one of its models.
-    pub fn template(&self, model: ModelId) -> Option<Template> {
+    pub fn template(&self, model: ModelId) -> Option<Arc<str>> {
         lock(&self.templates).get(&model).cloned()
     }
 
     /// It told which models it has: the templates of those that were loaded once, by name. `None` when it has one.
-    pub(super) fn has_told<'t>(&self, templates: Option<impl Iterator<Item = (&'t str, &'t Template)>>) {
+    pub(super) fn has_told<'t>(&self, templates: Option<impl Iterator<Item = (&'t str, &'t Arc<str>)>>) {
         self.has_models.store(templates.is_some(), Ordering::Relaxed);
         let templates = templates.into_iter().flatten();
-        *lock(&self.templates) = templates.map(|(name, template)| (ModelId::of(name), template.clone())).collect();
+        *lock(&self.templates) = templates.map(|(name, template)| (ModelId::of(name), Arc::clone(template))).collect();
     }
 
     /// It has this against an order, or nothing. Answers what it did not say the last time: an order that comes to

@@ -13,7 +13,6 @@ use crate::dialect::Dialects;
 use crate::upstream::health::family::{self, Family, Shown};
 use crate::upstream::health::fate::{self, Fate};
 use crate::upstream::health::probe::Probe;
-use crate::upstream::health::template::Template;
 use crate::upstream::wire::ask::{self, Question};
 
 use super::claim::Claim;
@@ -266,11 +265,24 @@ impl Pool {
         Family::of(config, shown.as_ref(), model, &self.dialects)
     }
 
-    /// Whether how a model writes will be known only once it is loaded.
+    /// The same, of a model that has a place: where it is loaded and awake, its server is asked what its template writes.
+    pub async fn family_at(&self, claim: &Claim, model: Option<&str>) -> Option<Family> {
+        if let Some(id) = claim.model().filter(|_| claim.model_state() == Some(ModelState::Loaded))
+            && let Some(text) = claim.peer().template(id)
+            && let Some(name) = self.lasting.places.model_name(claim.peer().id(), id)
+        {
+            self.probe.rehearse(&self.config, (id, &name), text, claim.peer().endpoint()).await;
+        }
+        self.family(model).await
+    }
+
+    /// Whether how a model writes, or what its template does, will be known only once it has a place.
     pub fn awaits_template(&self, model: Option<&str>) -> bool {
         let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
         let are_told = self.config.engine.row().models.is_some_and(|pages| pages.properties.is_some());
-        are_told && family::is_open(&self.config) && id.is_some_and(|id| self.templates(id).is_empty())
+        let Some(id) = id.filter(|_| are_told && family::is_open(&self.config)) else { return false };
+        // A model of one name is one model: what one of its templates writes is enough.
+        self.templates(id).iter().all(|(_, text)| self.probe.is_unrehearsed(&self.config, id, text))
     }
 
     /// Whether it says which models its servers load. Else they load what they are asked for.
@@ -311,7 +323,7 @@ impl Pool {
         claim.model_state()
     }
 
-    fn templates(&self, model: ModelId) -> Vec<(String, Template)> {
+    fn templates(&self, model: ModelId) -> Vec<(String, Arc<str>)> {
         let peers = self.lasting.places.peers();
         peers.iter().filter_map(|peer| Some((peer.url().to_owned(), peer.template(model)?))).collect()
     }
@@ -325,7 +337,7 @@ impl Pool {
         }
         let name = model?;
         let id = self.lasting.places.model(ModelId::of(name))?;
-        self.probe.of_model(&self.config, (id, name), &self.templates(id), &self.dialects)
+        self.probe.of_model(&self.config, (id, name), self.templates(id), &self.dialects)
     }
 
     /// What the servers' templates show. Goes on to ask them when nobody waits for it any more.

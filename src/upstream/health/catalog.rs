@@ -8,13 +8,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::balance::{Catalog, ModelReport, ModelState};
-use crate::config::{self, ToolsChoice};
+use crate::config;
 use crate::engine::{Form, ModelPages};
 use crate::json;
 use crate::upstream::wire::ask::{self, AskError, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
 
-use super::template::{self, Template};
 use super::{lists, properties};
 
 /// What a box has told of its models so far. A model's slots and template are kept while it is away.
@@ -34,9 +33,7 @@ struct Told {
     /// Since when it does not answer then.
     silent_since: Option<Instant>,
     slots: Option<u32>,
-    template: Option<Template>,
-    /// Whether it was asked what its template writes since it was loaded.
-    is_rehearsed: bool,
+    template: Option<Arc<str>>,
     /// Held by who has it loaded by an order that the box has not answered yet.
     order: Weak<Ordered>,
     /// What the box said of the last load, if that came to nothing.
@@ -68,30 +65,26 @@ impl Inventory {
     pub async fn ask(
         &mut self,
         endpoint: &Arc<Endpoint>,
-        pool: &config::Pool,
         pages: &ModelPages,
         places: Option<u32>,
+        timeouts: config::Timeouts,
     ) -> Option<Catalog> {
         self.asked_at = Some(Instant::now());
-        let mut models = lists::ask(endpoint, pages, pool.timeouts).await?;
+        let mut models = lists::ask(endpoint, pages, timeouts).await?;
         self.models.retain(|name, _| models.iter().any(|model| *model.name == **name));
         for model in &mut models {
             let told = self.models.entry(model.name.to_string()).or_default();
             told.amend(model);
             if !model.state.is_here() {
                 (told.is_known, told.is_doubted, told.silent_since) = (false, false, None);
-                told.is_rehearsed = false;
             } else if !told.is_known {
                 match pages.properties {
                     Some(path) => {
                         let path = path.replace("{model}", &escaped(&model.name));
-                        told.properties(ask::page(endpoint, &path, None, pool.timeouts).await);
+                        told.properties(ask::page(endpoint, &path, None, timeouts).await);
                     }
                     None => (told.is_known, told.is_doubted) = (true, false),
                 }
-            }
-            if model.state == ModelState::Loaded && told.is_known {
-                told.rehearse(endpoint, pool, pages, &model.name).await;
             }
             if model.state.is_here() && !told.is_known {
                 // One that is being stopped is listed as if it were not.
@@ -141,7 +134,7 @@ impl Inventory {
     }
 
     /// The chat templates of those that were loaded once, by name.
-    pub fn templates(&self) -> impl Iterator<Item = (&str, &Template)> {
+    pub fn templates(&self) -> impl Iterator<Item = (&str, &Arc<str>)> {
         self.models.iter().filter_map(|(name, told)| Some((name.as_str(), told.template.as_ref()?)))
     }
 }
@@ -166,9 +159,9 @@ impl Told {
             Ok(page) if matches!(page.status, 200 | 404) => {
                 (self.is_known, self.is_doubted, self.silent_since) = (true, false, None);
                 self.slots = properties::report(Form::Props, &page).slots;
-                let text = properties::chat_template(Form::Props, &page.body).ok();
-                if text.as_deref() != self.template.as_ref().map(|template| &*template.text) {
-                    self.template = text.map(Template::unused);
+                let template = properties::chat_template(Form::Props, &page.body).ok();
+                if template.as_deref() != self.template.as_deref() {
+                    self.template = template.map(Into::into);
                 }
             }
             // One that was well and is late is only busy.
@@ -180,21 +173,6 @@ impl Told {
                     (self.is_known, self.silent_since) = (true, None);
                 }
             }
-        }
-    }
-}
-
-impl Told {
-    /// Asks what its template writes, once each time that it is loaded. It is awake.
-    async fn rehearse(&mut self, endpoint: &Arc<Endpoint>, pool: &config::Pool, pages: &ModelPages, name: &str) {
-        let Some((path, template)) = pages.rehearsal.zip(self.template.as_mut()) else { return };
-        if self.is_rehearsed || pool.tools != ToolsChoice::Auto {
-            return;
-        }
-        self.is_rehearsed = true;
-        let path = path.replace("{model}", &escaped(name));
-        if let Ok(writes) = template::writes(endpoint, &path, Some(name), pool).await {
-            template.writes = writes;
         }
     }
 }

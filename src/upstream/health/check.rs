@@ -84,8 +84,12 @@ pub fn assumed(pool: &config::Pool) -> State {
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Asks one server. `known` is what its last checks have shown.
-pub async fn check(endpoint: &Arc<Endpoint>, pool: &config::Pool, known: &mut Known) -> (Check, Runs) {
-    let (engine, timeouts) = (pool.engine, pool.timeouts);
+pub async fn check(
+    endpoint: &Arc<Endpoint>,
+    engine: Engine,
+    timeouts: config::Timeouts,
+    known: &mut Known,
+) -> (Check, Runs) {
     let Some(path) = engine.row().health else { return (Check::Told(Report::default()), Runs::One) };
     let health = match ask::page(endpoint, path, None, timeouts).await {
         Ok(page) => page,
@@ -108,7 +112,7 @@ pub async fn check(endpoint: &Arc<Endpoint>, pool: &config::Pool, known: &mut Kn
     let told = properties.zip(page);
     let report = told.as_ref().map_or_else(Report::default, |(of, page)| properties::report(of.form, page));
     let runs = match (engine.row().models.map(|pages| pages.sign), told) {
-        (Some(Sign::Engine), _) => match models(endpoint, pool, known).await {
+        (Some(Sign::Engine), _) => match models(endpoint, engine, timeouts, known).await {
             Runs::Untold if known.several.is_none() => Runs::One,
             runs => {
                 known.several = Some(Several { places: None });
@@ -121,7 +125,7 @@ pub async fn check(endpoint: &Arc<Endpoint>, pool: &config::Pool, known: &mut Kn
             Err(Unread) if known.several.is_some() => Runs::Untold,
             several => {
                 known.several = several.unwrap_or_default().filter(|_| sign.is_some());
-                if known.several.is_some() { models(endpoint, pool, known).await } else { Runs::One }
+                if known.several.is_some() { models(endpoint, engine, timeouts, known).await } else { Runs::One }
             }
         },
     };
@@ -132,10 +136,10 @@ pub async fn check(endpoint: &Arc<Endpoint>, pool: &config::Pool, known: &mut Kn
 }
 
 /// Asks a server that has several models how each of them is.
-pub async fn models(endpoint: &Arc<Endpoint>, pool: &config::Pool, known: &mut Known) -> Runs {
-    let Some(pages) = pool.engine.row().models else { return Runs::One };
+pub async fn models(endpoint: &Arc<Endpoint>, engine: Engine, timeouts: config::Timeouts, known: &mut Known) -> Runs {
+    let Some(pages) = engine.row().models else { return Runs::One };
     let places = known.several.and_then(|several| several.places);
-    let catalog = known.inventory.ask(endpoint, pool, pages, places).await;
+    let catalog = known.inventory.ask(endpoint, pages, places, timeouts).await;
     catalog.map_or(Runs::Untold, Runs::Many)
 }
 

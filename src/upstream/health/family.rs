@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::config::{self, DialectChoice, ToolsChoice};
 use crate::decode::Reasoning;
-use crate::dialect::{Dialect, Dialects};
+use crate::dialect::{Dialect, Dialects, Past};
 use crate::engine::ToolsMode;
 
 use super::template::{Template, Tools};
@@ -21,6 +21,8 @@ pub struct Family {
     pub dialect: Arc<Dialect>,
     pub reasoning: Reasoning,
     pub tools: ToolsMode,
+    /// In which form of the past the template drops nothing, where that is known.
+    pub kept: Option<Past>,
 }
 
 /// What a model's chat template shows, by what its pool leaves open.
@@ -31,6 +33,7 @@ pub struct Shown {
     /// How its answers begin.
     reasoning: Reasoning,
     tools: (ToolsMode, ToolsReason),
+    kept: Option<Past>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +71,8 @@ impl Shown {
             (_, _, None) => (ToolsMode::Inject, ToolsReason::Untold),
         };
         let reasoning = dialect.map_or(Reasoning::Auto, |dialect| prompt_reasoning(dialect, &template.text));
-        Self { dialect: dialect.cloned(), reasoning, tools }
+        let kept = template.writes.map(|writes| writes.past);
+        Self { dialect: dialect.cloned(), reasoning, tools, kept }
     }
 }
 
@@ -83,7 +87,8 @@ impl PartialEq for Shown {
     /// Whether models of both are read and written for in the same way.
     fn eq(&self, other: &Self) -> bool {
         let dialect = |shown: &Self| shown.dialect.as_ref().map(|dialect| dialect.name().to_owned());
-        dialect(self) == dialect(other) && self.reasoning == other.reasoning && self.tools.0 == other.tools.0
+        dialect(self) == dialect(other)
+            && (self.reasoning, self.tools.0, self.kept) == (other.reasoning, other.tools.0, other.kept)
     }
 }
 
@@ -94,14 +99,23 @@ impl fmt::Display for Shown {
             None => write!(f, "the chat template is of no known family")?,
         }
         let (tools, why) = self.tools;
-        write!(f, ", tools {} ({}), reasoning {}", tools.name(), why.words(), self.reasoning.name())
+        write!(f, ", tools {} ({}), reasoning {}", tools.name(), why.words(), self.reasoning.name())?;
+        match self.kept {
+            Some(past) => write!(f, ", history {}", past.name()),
+            None => Ok(()),
+        }
     }
 }
 
-/// Whether it makes a difference what a template writes: only where the configuration leaves open what is done with
-/// tools, and the template is of the family that is read.
-pub fn matters(pool: &config::Pool, text: &str, dialects: &Dialects) -> bool {
-    pool.tools == ToolsChoice::Auto && own(pool, text, dialects).is_some()
+/// Whether it makes a difference to a pool what a template writes: where the template may be chosen to write the tools,
+/// and where it writes the past.
+pub fn is_written_by_template(pool: &config::Pool) -> bool {
+    match (pool.tools, &pool.dialect) {
+        (ToolsChoice::Native, _) => false,
+        (ToolsChoice::Auto | ToolsChoice::Inject, DialectChoice::Auto) | (ToolsChoice::Parse, _) => true,
+        (ToolsChoice::Auto, DialectChoice::Named(dialect)) => !dialect.spec().detect.template.is_empty(),
+        (ToolsChoice::Inject, DialectChoice::Named(dialect)) => dialect.spec().prompt.history.text().is_none(),
+    }
 }
 
 /// The dialect of a template's family, where its models are read as that.
@@ -118,9 +132,8 @@ pub fn is_open(pool: &config::Pool) -> bool {
         _ if pool.tools == ToolsChoice::Native => false,
         DialectChoice::Auto => true,
         DialectChoice::Named(dialect) => {
-            let spec = dialect.spec();
-            let opens = pool.reasoning == Reasoning::Auto && spec.reasoning.is_some();
-            opens || pool.tools == ToolsChoice::Auto && !spec.detect.template.is_empty()
+            let opens = pool.reasoning == Reasoning::Auto && dialect.spec().reasoning.is_some();
+            opens || is_written_by_template(pool)
         }
     }
 }
@@ -140,7 +153,8 @@ impl Family {
             _ => pool.reasoning,
         };
         let tools = pool.tools.mode().or_else(|| Some(shown?.tools.0)).unwrap_or(ToolsMode::Inject);
-        Some(Self { dialect: Arc::clone(dialect), reasoning, tools })
+        let kept = shown.and_then(|shown| shown.kept);
+        Some(Self { dialect: Arc::clone(dialect), reasoning, tools, kept })
     }
 }
 

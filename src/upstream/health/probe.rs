@@ -17,9 +17,10 @@ use crate::upstream::lock::lock;
 use crate::upstream::wire::ask::{self, Question, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
 
+use super::catalog::escaped;
 use super::family::{self, Shown};
 use super::properties;
-use super::template::{self, Silent, Template};
+use super::template::{self, Silent, Template, Writes};
 
 /// After a probe that left something open, requests go by what is known for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -29,6 +30,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 pub struct Probe {
     last: Mutex<Option<Finding>>,
     models: std::sync::Mutex<HashMap<ModelId, Known>>,
+    rehearsed: std::sync::Mutex<HashMap<ModelId, Rehearsed>>,
 }
 
 /// What the templates of one model show.
@@ -36,6 +38,17 @@ pub struct Probe {
 struct Known {
     templates: Vec<Template>,
     shown: Option<Shown>,
+}
+
+/// What a model's template writes, as one of its servers showed.
+#[derive(Debug)]
+struct Rehearsed {
+    text: Arc<str>,
+    writes: Option<Writes>,
+    /// Who showed it, and how often it had come back by then.
+    by: (Arc<Endpoint>, u32),
+    /// A server that did not answer is asked again from here on.
+    until: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -69,7 +82,7 @@ impl Probe {
         }
         let of = endpoints.iter().map(|endpoint| (Arc::clone(endpoint), endpoint.returns())).collect();
         let mut told = templates(pool, properties, endpoints).await;
-        let is_complete = !told.is_empty() && rehearse(pool, &mut told, dialects).await.is_ok();
+        let is_complete = !told.is_empty() && rehearse(pool, &mut told).await.is_ok();
         let templates: Vec<_> = told.into_iter().map(|told| (told.endpoint.url().to_owned(), told.template)).collect();
         let shown = agree(pool, &templates, dialects);
         match &shown {
@@ -86,21 +99,63 @@ impl Probe {
         &self,
         pool: &config::Pool,
         (id, name): (ModelId, &str),
-        templates: &[(String, Template)],
+        texts: Vec<(String, Arc<str>)>,
         dialects: &Dialects,
     ) -> Option<Shown> {
+        let templates: Vec<_> = texts.into_iter().map(|(url, text)| (url, self.with_writes(id, text))).collect();
         let mut models = lock(&self.models);
         let is_same = |known: &&Known| known.templates.iter().eq(templates.iter().map(|(_, template)| template));
         if let Some(known) = models.get(&id).filter(is_same) {
             return known.shown.clone();
         }
-        let shown = agree(pool, templates, dialects);
+        let shown = agree(pool, &templates, dialects);
         if let Some(shown) = &shown {
             log::info!("pool {}: {name}: {shown}", pool.name);
         }
-        let templates = templates.iter().map(|(_, template)| template.clone()).collect();
+        let templates = templates.into_iter().map(|(_, template)| template).collect();
         models.insert(id, Known { templates, shown: shown.clone() });
         shown
+    }
+
+    /// Whether it is still to be found out what this template of a model writes.
+    pub fn is_unrehearsed(&self, pool: &config::Pool, id: ModelId, text: &Arc<str>) -> bool {
+        let is_asked = pool.engine.row().models.is_some_and(|pages| pages.rehearsal.is_some());
+        is_asked && family::is_written_by_template(pool) && {
+            let rehearsed = lock(&self.rehearsed);
+            !rehearsed.get(&id).is_some_and(|known| known.text == *text && known.holds())
+        }
+    }
+
+    /// Has a model's server write with its template, unless that was done. The model is loaded there, and awake.
+    pub async fn rehearse(
+        &self,
+        pool: &config::Pool,
+        (id, name): (ModelId, &str),
+        text: Arc<str>,
+        endpoint: &Arc<Endpoint>,
+    ) {
+        let path = pool.engine.row().models.and_then(|pages| pages.rehearsal);
+        let Some(path) = path.filter(|_| self.is_unrehearsed(pool, id, &text)) else { return };
+        let by = (Arc::clone(endpoint), endpoint.returns());
+        let path = path.replace("{model}", &escaped(name));
+        let writes = template::writes(endpoint, &path, Some(name), pool).await;
+        let until = writes.is_err().then(|| Instant::now() + RETRY_AFTER);
+        let rehearsed = Rehearsed { text, writes: writes.unwrap_or_default(), by, until };
+        lock(&self.rehearsed).insert(id, rehearsed);
+    }
+
+    fn with_writes(&self, id: ModelId, text: Arc<str>) -> Template {
+        let rehearsed = lock(&self.rehearsed);
+        let writes = rehearsed.get(&id).filter(|known| known.text == text).and_then(|known| known.writes);
+        Template { text, writes }
+    }
+}
+
+impl Rehearsed {
+    /// Whether the server that showed it has not come back since, or could not be expected to answer by now.
+    fn holds(&self) -> bool {
+        let (endpoint, returns) = &self.by;
+        *returns == endpoint.returns() && self.until.is_none_or(|until| Instant::now() < until)
     }
 }
 
@@ -135,16 +190,17 @@ async fn templates(pool: &config::Pool, page: &Page, endpoints: &[Arc<Endpoint>]
     templates
 }
 
-/// Has one server for each template write what matters; those that have the same template write the same. Fails where
-/// one that matters was written by nobody: each of its servers sleeps, or did not answer.
-async fn rehearse(pool: &config::Pool, told: &mut [Told], dialects: &Dialects) -> Result<(), Silent> {
-    let Some(path) = pool.engine.row().rehearsal else { return Ok(()) };
+/// Has one server for each template write with it. Those that have the same template write the same. Fails where one was
+/// used by nobody: each of its servers sleeps, or did not answer.
+async fn rehearse(pool: &config::Pool, told: &mut [Told]) -> Result<(), Silent> {
+    let path = pool.engine.row().rehearsal.filter(|_| family::is_written_by_template(pool));
+    let Some(path) = path else { return Ok(()) };
     let mut written: Vec<Template> = Vec::new();
     let mut all = Ok(());
     for at in 0..told.len() {
         let Some(one) = told.get(at) else { break };
         let text = Arc::clone(&one.template.text);
-        if written.iter().any(|known| known.text == text) || !family::matters(pool, &text, dialects) {
+        if written.iter().any(|known| known.text == text) {
             continue;
         }
         let mut writes = Err(Silent);

@@ -1,4 +1,5 @@
-//! Chat template of one model: its text, and what it writes of tools, as its server shows by writing a conversation.
+//! Chat template of one model: its text, and what it writes of tools and past calls, as its server shows by writing
+//! conversations.
 //! Asks only who is awake, and decides nothing; `family` says what follows.
 
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use tokio::time::timeout;
 
 use crate::api::openai::rehearsal::{self, Scene};
 use crate::config;
+use crate::dialect::{CallsOfTurn, Past};
+use crate::engine::ToolsMode;
 use crate::upstream::wire::ask::{self, Question};
 use crate::upstream::wire::endpoint::Endpoint;
 
@@ -23,6 +26,8 @@ pub struct Template {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Writes {
     pub tools: Tools,
+    /// The form of past calls and results of which it drops nothing: text, where it drops something of any other.
+    pub past: Past,
 }
 
 /// What becomes of tools that a request offers.
@@ -55,22 +60,29 @@ pub async fn writes(
     pool: &config::Pool,
 ) -> Result<Option<Writes>, Silent> {
     let asking = async {
-        let Some(prompt) = prompt(endpoint, path, model, pool, Scene::Tool).await? else { return Ok(None) };
+        let Some(prompt) = written(endpoint, path, model, pool, Scene::Tool).await? else { return Ok(None) };
         let tools = if Scene::Tool.is_in(&prompt) { Tools::Written } else { Tools::LeftOut };
-        Ok(Some(Writes { tools }))
+        for (scene, calls) in [(Scene::Calls, CallsOfTurn::All), (Scene::CallATurn, CallsOfTurn::One)] {
+            // One that refuses several calls in a turn may take them one by one.
+            let prompt = written(endpoint, path, model, pool, scene).await?;
+            if prompt.is_some_and(|prompt| scene.is_in(&prompt)) {
+                return Ok(Some(Writes { tools, past: Past::Native(calls) }));
+            }
+        }
+        Ok(Some(Writes { tools, past: Past::Text }))
     };
     timeout(ANSWERS_MAX, asking).await.unwrap_or(Err(Silent))
 }
 
 /// The prompt that becomes of a scene; `None` where the server makes none of it.
-async fn prompt(
+async fn written(
     endpoint: &Arc<Endpoint>,
     path: &str,
     model: Option<&str>,
     pool: &config::Pool,
     scene: Scene,
 ) -> Result<Option<String>, Silent> {
-    let members = pool.engine.row().needs.of(crate::engine::ToolsMode::Parse);
+    let members = pool.engine.row().needs.of(ToolsMode::Parse);
     let body = scene.request(model, members.iter().map(|member| (member.key, member.value)));
     match ask::ask(endpoint, &Question::order(path, body), None, pool.timeouts).await {
         Ok(reply) if reply.status == 200 => Ok(rehearsal::prompt(&reply.body)),
