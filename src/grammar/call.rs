@@ -4,10 +4,10 @@
 use serde_json::Value;
 
 use super::rules::{Rules, any_of, literal};
-use super::values::{Style, Values};
+use super::values::{KEY, Style, Values, others};
 use crate::chat::Tool;
 use crate::dialect::prompt::{ArgumentsForm, CallSpec, Hole, Piece, Text};
-use crate::dialect::{Around, Dialect, Payload, Several, Spec, TaggedSpec};
+use crate::dialect::{Around, Dialect, Payload, Several, Spec, StartOfAnswer, TaggedSpec};
 use crate::json::Kinds;
 use crate::schema;
 
@@ -48,6 +48,11 @@ impl<'d> Calls<'d> {
         section.chain(&self.spec.call.open).chain(&self.spec.call.bare).map(String::as_str)
     }
 
+    /// Whether calls begin with an opener, so that no bare one escapes notice.
+    pub fn are_opened(&self) -> bool {
+        self.openers().next().is_some() && self.spec.call.start != Some(StartOfAnswer::Json)
+    }
+
     /// What stands between two calls.
     pub fn between(&self) -> &'d str {
         self.text.map_or("", |text| text.between.as_str())
@@ -77,7 +82,7 @@ impl<'d> Calls<'d> {
             ArgumentsForm::Json | ArgumentsForm::Literal => self.object(parameters, rules),
             ArgumentsForm::Members(each) => self.members(each, parameters, rules),
         };
-        filled(&text.text, parameters.name, &arguments)
+        filled(&text.text, Part::Text(parameters.name), &arguments)
     }
 
     fn by_payload(&self, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
@@ -107,9 +112,9 @@ impl<'d> Calls<'d> {
         };
         let call = &self.spec.call;
         let (open, close) = (call.open.first(), call.close.first());
-        let begin = format!("{}{begin}", open.map_or("", String::as_str));
-        let end = format!("{end}{}", close.filter(|_| open.is_some()).map_or("", String::as_str));
-        format!("{} {inside} {}", literal(&begin), literal(&end))
+        let open = open.map_or("", String::as_str);
+        let close = close.filter(|_| !open.is_empty()).map_or("", String::as_str);
+        joined([Part::Text(open), Part::Text(&begin), Part::Rule(&inside), Part::Text(end), Part::Text(close)])
     }
 
     fn object(&self, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
@@ -134,17 +139,18 @@ impl<'d> Calls<'d> {
                 let gap = if stated.open.starts_with(char::is_alphabetic) { " " } else { "" };
                 format!("{gap}{}{word}{}", stated.open, stated.close)
             });
-            let begin = literal(&format!("{key_open}{key}{key_close}{stated}{value_open}"));
-            format!("{begin} {value} {}", literal(value_close))
+            let before =
+                [Part::Text(key_open), key, Part::Text(key_close), Part::Text(&stated), Part::Text(value_open)];
+            joined(before.into_iter().chain([Part::Rule(value), Part::Text(value_close)]))
         })
     }
 
-    /// All parameters in the schema's order, those that are not required perhaps.
+    /// All parameters in the schema's order, those that are not required perhaps, and then others if there may be any.
     fn each(
         &self,
         parameters: &Parameters<'_>,
         rules: &mut Rules,
-        written: impl Fn(&str, &str, Holds) -> String,
+        written: impl Fn(Part<'_>, &str, Holds) -> String,
     ) -> String {
         let map = Values::new(parameters.schema, &self.style, rules).resolved(parameters.schema);
         let properties = map.and_then(|map| map.get("properties")?.as_object());
@@ -156,8 +162,13 @@ impl<'d> Calls<'d> {
                 break;
             }
             let (value, holds) = self.raw_or_json(parameters, key, schema, rules);
-            let member = rules.add("parameter", written(key, &value, holds));
+            let member = rules.add("parameter", written(Part::Text(key), &value, holds));
             all.push(if is_required(key) { member } else { format!("{member}?") });
+        }
+        if properties.is_none() || map.is_some_and(others) {
+            let (key, value) = (rules.add("key", String::from(KEY)), self.raw(rules));
+            let member = rules.add("parameter", written(Part::Rule(&key), &value, Holds::Text));
+            all.push(format!("{member}*"));
         }
         if all.is_empty() { String::from("\"\"") } else { all.join(" ") }
     }
@@ -219,18 +230,39 @@ fn sides(around: Option<&Around>) -> (&str, &str) {
     around.map_or(("", ""), |around| (first(&around.0), first(&around.1)))
 }
 
-/// A text with its holes filled.
-fn filled(text: &Text, name: &str, arguments: &str) -> String {
-    let (mut parts, mut fixed) = (Vec::new(), String::new());
-    for piece in text.pieces() {
-        match piece {
-            Piece::Literal(text) => fixed.push_str(text),
-            Piece::Hole(Hole::Arguments) => {
-                parts.extend([literal(&std::mem::take(&mut fixed)), arguments.to_owned()]);
+/// A part of what is written.
+#[derive(Clone, Copy)]
+enum Part<'p> {
+    Text(&'p str),
+    /// Anything that a rule allows.
+    Rule(&'p str),
+}
+
+/// Parts one behind the other.
+fn joined<'p>(parts: impl IntoIterator<Item = Part<'p>>) -> String {
+    let (mut out, mut fixed) = (Vec::new(), String::new());
+    for part in parts {
+        match part {
+            Part::Text(text) => fixed.push_str(text),
+            Part::Rule(rule) => {
+                if !fixed.is_empty() {
+                    out.push(literal(&std::mem::take(&mut fixed)));
+                }
+                out.push(rule.to_owned());
             }
-            Piece::Hole(_) => fixed.push_str(name),
         }
     }
-    parts.push(literal(&fixed));
-    parts.join(" ")
+    if !fixed.is_empty() || out.is_empty() {
+        out.push(literal(&fixed));
+    }
+    out.join(" ")
+}
+
+/// A text with its holes filled.
+fn filled(text: &Text, name: Part<'_>, arguments: &str) -> String {
+    joined(text.pieces().iter().map(|piece| match piece {
+        Piece::Literal(text) => Part::Text(text),
+        Piece::Hole(Hole::Arguments) => Part::Rule(arguments),
+        Piece::Hole(_) => name,
+    }))
 }

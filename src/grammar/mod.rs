@@ -39,25 +39,49 @@ const CALLS_MAX: u64 = 8;
 pub fn forced(dialect: &Dialect, wish: &Wish<'_>) -> Result<String, GrammarError> {
     let calls = Calls::of(dialect).ok_or(GrammarError::Unwritten)?;
     let mut rules = Rules::default();
-    let mut all = Vec::new();
-    for tool in wish.tools {
-        all.push(calls.call(tool, &mut rules));
-        if rules.is_full() {
-            return Err(GrammarError::TooLarge);
-        }
-    }
-    let call = any_of(&all);
+    let call = any_call(&calls, wish, &mut rules)?;
     let more = match wish.calls {
         chat::Calls::First => String::new(),
         chat::Calls::All => repeated(&format!("{} {call}", literal(calls.between())), 0, Some(CALLS_MAX - 1)),
     };
     let thought = thought(dialect, wish.reasoning, &calls, &mut rules);
     let (open, close) = calls.section();
-    let side = |text: &str| if text.is_empty() { String::new() } else { literal(text) };
     let parts = [thought, side(open), call, more, side(close)];
     let root: Vec<_> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
     let grammar = rules.write(&root.join(" "));
     if grammar.len() > BYTES_MAX { Err(GrammarError::TooLarge) } else { Ok(grammar) }
+}
+
+/// A grammar of answers that say what they like, in which whatever begins as a call is one.
+pub fn strict(dialect: &Dialect, wish: &Wish<'_>) -> Result<String, GrammarError> {
+    let calls = Calls::of(dialect).filter(Calls::are_opened).ok_or(GrammarError::Unwritten)?;
+    let mut rules = Rules::default();
+    let call = any_call(&calls, wish, &mut rules)?;
+    let text = rules.until(&calls.openers().collect::<Vec<_>>());
+    let (open, close) = calls.section();
+    let more = match wish.calls {
+        chat::Calls::First => String::new(),
+        chat::Calls::All => repeated(&format!("{} {call}", literal(calls.between())), 0, Some(CALLS_MAX - 1)),
+    };
+    let block = [side(open), call, more, side(close)].join(" ");
+    let grammar = rules.write(&format!("{text} ( {block} {text} )*"));
+    if grammar.len() > BYTES_MAX { Err(GrammarError::TooLarge) } else { Ok(grammar) }
+}
+
+/// A call of one of the tools.
+fn any_call(calls: &Calls<'_>, wish: &Wish<'_>, rules: &mut Rules) -> Result<String, GrammarError> {
+    let mut all = Vec::new();
+    for tool in wish.tools {
+        all.push(calls.call(tool, rules));
+        if rules.is_full() {
+            return Err(GrammarError::TooLarge);
+        }
+    }
+    Ok(any_of(&all))
+}
+
+fn side(text: &str) -> String {
+    if text.is_empty() { String::new() } else { literal(text) }
 }
 
 /// What a model may think before it calls. A call inside would be one that nobody means.

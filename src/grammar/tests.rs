@@ -175,60 +175,94 @@ fn what_would_be_too_large_is_none() {
 
 const TREE: &str = r##"{"type":"object","properties":{"text":{"type":"string"},"node":{"$ref":"#/$defs/node"},"list":{"type":"array","items":{"enum":["a","b"]},"maxItems":3}},"required":["text","node"],"$defs":{"node":{"type":"object","properties":{"v":{"type":["integer","boolean"]},"next":{"$ref":"#/$defs/node"},"s":{"type":"string"}},"required":["v"]}}}"##;
 
+/// What an answer was read as: its text, and its calls with their names and arguments.
+fn read(dialect: &Arc<Dialect>, tools: &[Tool], reasoning: Reasoning, answer: &str) -> (String, Vec<(String, String)>) {
+    let settings = crate::decode::Settings {
+        dialect: Arc::clone(dialect),
+        calls: chat::Calls::All,
+        tools: Arc::new(schema::Tools::new(tools.to_vec())),
+        reasoning,
+        unknown_tools: UnknownTools::Text,
+    };
+    let mut decoder = Decoder::new(settings, &Limits::default());
+    let (mut text, mut calls) = (String::new(), Vec::<(String, String)>::new());
+    let mut see = |event: Event<'_>| match event {
+        Event::Text(more) => text.push_str(more),
+        Event::CallStart { name, .. } => calls.push((name.to_owned(), String::new())),
+        Event::Arguments(more) => calls.last_mut().unwrap().1.push_str(more),
+        _ => {}
+    };
+    decoder.push(answer, &mut see);
+    decoder.finish(Finish::Stop, &mut see);
+    (text, calls)
+}
+
+/// Whether a call has what its schema requires.
+fn is_whole((name, arguments): &(String, String)) -> bool {
+    let required: &[&str] = match name.as_str() {
+        "get_weather" => &["city"],
+        "tree" => &["text", "node"],
+        _ => &[],
+    };
+    let read = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(arguments);
+    read.is_ok_and(|read| required.iter().all(|key| read.contains_key(*key)))
+}
+
+fn offer() -> [Tool; 4] {
+    let ping = tool("ping", r#"{"type":"object","properties":{}}"#);
+    [tool("get_weather", WEATHER), tool("tree", TREE), ping, Tool { name: "any".into(), parameters: None }]
+}
+
 /// What a server can write by a grammar is read back as calls and nothing else, in every dialect that has one.
 #[test]
 fn what_a_grammar_allows_is_read_as_calls() {
-    let dialects = Dialects::builtin();
     let (mut written, mut wrong) = (0, Vec::new());
-    for dialect in dialects.iter() {
+    for dialect in Dialects::builtin().iter() {
         for reasoning in [Reasoning::Auto, Reasoning::Open] {
-            let tools = [
-                tool("get_weather", WEATHER),
-                tool("tree", TREE),
-                tool("ping", r#"{"type":"object","properties":{}}"#),
-            ];
-            let Ok(grammar) = forced(dialect, &Wish { tools: &tools, calls: chat::Calls::All, reasoning }) else {
-                continue;
-            };
+            let tools = offer();
+            let wish = Wish { tools: &tools, calls: chat::Calls::All, reasoning };
+            let Ok(grammar) = forced(dialect, &wish) else { continue };
             written += 1;
             let sampler = Sampler::read(&grammar);
-            let settings = crate::decode::Settings {
-                dialect: Arc::clone(dialect),
-                calls: chat::Calls::All,
-                tools: Arc::new(schema::Tools::new(tools.to_vec())),
-                reasoning,
-                unknown_tools: UnknownTools::Text,
+            let is_bad = |sentence: &String| {
+                let (text, calls) = read(dialect, &tools, reasoning, sentence);
+                calls.is_empty() || !text.is_empty() || !calls.iter().all(is_whole)
             };
-            for seed in 0..300 {
-                let sentence = sampler.sentence(seed);
-                let mut decoder = Decoder::new(settings.clone(), &Limits::default());
-                let (mut text, mut calls) = (String::new(), Vec::<(String, String)>::new());
-                let mut see = |event: Event<'_>| match event {
-                    Event::Text(more) => text.push_str(more),
-                    Event::CallStart { name, .. } => calls.push((name.to_owned(), String::new())),
-                    Event::Arguments(more) => calls.last_mut().unwrap().1.push_str(more),
-                    _ => {}
-                };
-                decoder.push(&sentence, &mut see);
-                let ending = decoder.finish(Finish::Stop, &mut see);
-                let is_whole = |(name, arguments): &(String, String)| {
-                    let required: &[&str] = match name.as_str() {
-                        "get_weather" => &["city"],
-                        "tree" => &["text", "node"],
-                        _ => &[],
-                    };
-                    let read = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(arguments);
-                    read.is_ok_and(|read| required.iter().all(|key| read.contains_key(*key)))
-                };
-                if ending.calls == 0 || !text.is_empty() || !calls.iter().all(is_whole) {
-                    wrong.push(format!(
-                        "{} {reasoning:?} {seed}: {sentence:?}\n  text {text:?}, {calls:?}",
-                        dialect.name()
-                    ));
-                    break;
-                }
-            }
+            let bad = (0..200).map(|seed| sampler.sentence(seed)).find(is_bad);
+            wrong.extend(bad.map(|bad| {
+                format!("{} {reasoning:?}: {bad:?}: {:?}", dialect.name(), read(dialect, &tools, reasoning, &bad))
+            }));
         }
     }
     assert!(wrong.is_empty() && written >= 50, "{written} grammars\n{}", wrong.join("\n"));
+}
+
+/// Where an answer may be anything, what begins as a call is a whole one.
+#[test]
+fn what_begins_as_a_call_under_a_strict_grammar_is_one() {
+    let (mut written, mut called, mut wrong) = (0, 0, Vec::new());
+    for dialect in Dialects::builtin().iter() {
+        let tools = offer();
+        let wish = Wish { tools: &tools, calls: chat::Calls::All, reasoning: Reasoning::Off };
+        // Where nothing ends a call, a quote right behind it may be one of its own.
+        let is_closed = !dialect.spec().call.close.is_empty();
+        let Some(grammar) = strict(dialect, &wish).ok().filter(|_| is_closed) else { continue };
+        written += 1;
+        let sampler = Sampler::read(&grammar);
+        for sentence in (0..60).map(|seed| sampler.sentence(seed)) {
+            let (text, calls) = read(dialect, &tools, Reasoning::Off, &sentence);
+            called += calls.len();
+            let is_left = dialect.spec().call.open.iter().any(|opener| text.contains(opener.trim()));
+            if is_left || !calls.iter().all(is_whole) {
+                let broken = calls.iter().find(|call| !is_whole(call));
+                wrong.push(format!("{}: {text:?}, {broken:?} in {sentence:?}", dialect.name()));
+                break;
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty() && written >= 20 && called > 500,
+        "{written} grammars, {called} calls\n{}",
+        wrong.join("\n")
+    );
 }

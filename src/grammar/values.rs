@@ -33,6 +33,9 @@ pub struct Values<'a, 'r> {
     depth: u32,
 }
 
+/// A key that stands there bare.
+pub const KEY: &str = "[a-zA-Z_] [a-zA-Z0-9_]*";
+
 /// What lies deeper is any value.
 const DEPTH_MAX: u32 = 32;
 /// A model that is weak runs on otherwise.
@@ -166,8 +169,7 @@ impl<'a, 'r> Values<'a, 'r> {
             let member = self.member(key, value);
             members.push((self.rules.add("member", member), true));
         }
-        let others = map.get("additionalProperties").filter(|others| **others != Value::Bool(false));
-        let others = others.or_else(|| map.get("patternProperties").map(|_| &Value::Bool(true)));
+        let others = others(map).then(|| map.get("additionalProperties").unwrap_or(&Value::Null));
         let others = others.map(|schema| {
             let (key, value) = (self.any_key(), self.value(schema));
             let pair = format!("{key} {} {value}", literal(self.colon()));
@@ -275,7 +277,7 @@ impl<'a, 'r> Values<'a, 'r> {
 
     fn any_key(&mut self) -> String {
         match self.style.quote {
-            Some(_) => self.rules.add("key", String::from("[a-zA-Z_] [a-zA-Z0-9_]*")),
+            Some(_) => self.rules.add("key", String::from(KEY)),
             None => self.any_string(),
         }
     }
@@ -325,6 +327,12 @@ impl<'a, 'r> Values<'a, 'r> {
     fn colon(&self) -> &'static str {
         if self.style.quote.is_some() { ":" } else { ": " }
     }
+}
+
+/// Whether a schema says outright that there may be members that it does not name.
+pub fn others(map: &Map<String, Value>) -> bool {
+    let says = map.get("additionalProperties").is_some_and(|others| *others != Value::Bool(false));
+    says || map.contains_key("patternProperties")
 }
 
 /// A list that has something in it.

@@ -270,6 +270,33 @@ fn a_required_call_is_forced_where_the_server_can_be_told() {
     }
 }
 
+/// A call that may come is held to its schema where a tool asks for that, unless the client shapes the answer itself.
+#[test]
+fn strict_tools_are_held_to_their_schemas() {
+    const STRICT: &str = r#"[{"type":"function","function":{"name":"get","strict":true,"parameters":{"type":"object","properties":{"a":{"type":"null"}}}}},{"type":"function","function":{"name":"put","parameters":{"properties":{"b":{"type":"null"}}}}}]"#;
+    for (tools, more, is_held) in [
+        (STRICT, "", true),
+        (STRICT, r#","tool_choice":"none""#, false),
+        (STRICT, r#","grammar":"root ::= x""#, false),
+        (STRICT, r#","response_format":{"type":"json_object"}"#, false),
+        (TOOLS, "", false),
+    ] {
+        let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{tools}{more}}}"#);
+        let engine = Engine::LlamaCpp;
+        let bytes = match rewritten(&body, &policy("hermes", ToolsMode::Parse, engine)) {
+            Ok(Rewritten::Body { bytes, .. } | Rewritten::Unread(bytes)) => bytes,
+            other => panic!("{other:?}"),
+        };
+        let up = Object::of_body(&bytes).unwrap();
+        let grammar = up.get("grammar").filter(|grammar| grammar.contains("tool_call"));
+        assert_eq!(grammar.is_some(), is_held, "{more}");
+        let Some(grammar) = grammar else { continue };
+        // The other tool's calls are free.
+        assert!(grammar.contains(r#"\\\"a\\\": "#), "{grammar}");
+        assert!(!grammar.contains(r#"\\\"b\\\": "#), "{grammar}");
+    }
+}
+
 /// Where the server's template writes the tools, they stay as they are, and what is wanted is said at the end too: the
 /// server is told that nothing is to be called, so that it reads nothing.
 #[test]

@@ -8,10 +8,10 @@ use super::offer::Offer;
 use super::policy::Tools;
 use super::{Exchange, RequestError};
 use crate::api::openai::{Edits, Request};
-use crate::chat::Choice;
-use crate::decode::Settings;
+use crate::chat::{Calls, Choice, Tool};
+use crate::decode::{Reasoning, Settings};
 use crate::dialect::Dialect;
-use crate::engine::{Engine, ToolsMode};
+use crate::engine::{Engine, GrammarMember, ToolsMode};
 use crate::grammar::{self, GrammarError, Wish};
 use crate::json::write_string;
 use crate::limits::Limits;
@@ -98,10 +98,13 @@ pub(super) fn rewriting<'a>(
     for member in needs.of(mode) {
         rewriting.edits.set(member.key, member.value);
     }
+    let held: Vec<_> = offer.tools.iter().filter(|offered| offered.is_strict).map(|o| o.tool.name.clone()).collect();
     let (choice, calls, callable) = (offer.choice.clone(), offer.calls, offer.callable());
     if matches!(choice, Choice::Required | Choice::Named(_)) {
         let wish = Wish { tools: &callable, calls, reasoning: tools.reasoning };
         rewriting.required_call = force(&mut rewriting.edits, engine, &tools.dialect, &wish);
+    } else if !held.is_empty() && !is_shaped(request, engine) {
+        hold(&mut rewriting.edits, engine, &tools.dialect, &held, &callable, calls);
     }
     rewriting.exchange = Some(Box::new(Exchange {
         usage: request.usage(),
@@ -117,19 +120,44 @@ pub(super) fn rewriting<'a>(
     Ok(rewriting)
 }
 
+/// Whether the client itself says what the answer may be.
+fn is_shaped(request: &Request<'_>, engine: Engine) -> bool {
+    let member = engine.row().grammar.as_ref();
+    let keys = member.into_iter().flat_map(|member| member.instead_of.iter().chain([&member.key]));
+    request.response_format().is_some() || keys.into_iter().any(|key| request.asks_for(key))
+}
+
+/// Has the server hold the calls of these tools to their schemas, if it can; those of others are free.
+fn hold(edits: &mut Edits<'_>, engine: Engine, dialect: &Dialect, held: &[String], callable: &[Tool], calls: Calls) {
+    let Some(member) = &engine.row().grammar else { return };
+    let free = |tool: &Tool| Tool {
+        parameters: tool.parameters.clone().filter(|_| held.contains(&tool.name)),
+        ..tool.clone()
+    };
+    let tools: Vec<_> = callable.iter().map(free).collect();
+    let wish = Wish { tools: &tools, calls, reasoning: Reasoning::Off };
+    if let Ok(grammar) = grammar::strict(dialect, &wish) {
+        give(edits, member, &grammar);
+    }
+}
+
 /// Has the server let the model write nothing but calls, if it can.
 fn force(edits: &mut Edits<'_>, engine: Engine, dialect: &Dialect, wish: &Wish<'_>) -> RequiredCall {
     let Some(member) = &engine.row().grammar else { return RequiredCall::Prompted(None) };
     match grammar::forced(dialect, wish) {
         Ok(grammar) => {
-            let mut written = String::new();
-            write_string(&grammar, &mut written);
-            edits.set(member.key, member.value(&written));
+            give(edits, member, &grammar);
             member.instead_of.iter().for_each(|key| edits.remove(key));
             RequiredCall::Forced
         }
         Err(why) => RequiredCall::Prompted(Some(why)),
     }
+}
+
+fn give(edits: &mut Edits<'_>, member: &GrammarMember, grammar: &str) {
+    let mut written = String::new();
+    write_string(grammar, &mut written);
+    edits.set(member.key, member.value(&written));
 }
 
 impl ResponseFormat {

@@ -12,13 +12,18 @@ use crate::json::{Object, elements, string};
 pub struct Offered<'a> {
     pub written: &'a str,
     pub tool: chat::Tool,
+    /// Whether its calls are to be held to its schema (`strict`).
+    pub is_strict: bool,
 }
 
 /// The tools, if every one of them is a function.
 pub(super) fn read(written: &str) -> Option<Vec<Offered<'_>>> {
     elements(written)?
         .into_iter()
-        .map(|written| Some(Offered { written, tool: tool(&Object::part(written)?)? }))
+        .map(|written| {
+            let (tool, is_strict) = tool(&Object::part(written)?)?;
+            Some(Offered { written, tool, is_strict })
+        })
         .collect()
 }
 
@@ -35,9 +40,11 @@ impl<'de> Deserialize<'de> for Tools {
 }
 
 /// One tool, read as servers read it: of what occurs twice the last counts, and its description is not looked at.
-fn tool(tool: &Object<'_>) -> Option<chat::Tool> {
+fn tool(tool: &Object<'_>) -> Option<(chat::Tool, bool)> {
     let kind = tool.present("type").map_or(Some("function".into()), string)?;
     let function = Object::part(tool.get("function")?)?;
     let parameters = function.present("parameters").map(Into::into);
-    (kind == "function").then_some(chat::Tool { name: function.string("name")?.into_owned(), parameters })
+    let is_strict = function.present("strict") == Some("true");
+    let tool = chat::Tool { name: function.string("name")?.into_owned(), parameters };
+    (kind == "function").then_some((tool, is_strict))
 }

@@ -171,10 +171,13 @@ impl Writer<'_> {
                 self.write(rule, depth + 1);
             }
             Expression::Either(all) => {
-                // Of a text the end comes first: it is not to be long.
-                let is_over = depth > DEPTH
-                    || matches!(&all[0], Expression::All(one) if is_nothing(one)) && self.dice.below(6) == 0;
-                let at = if is_over { 0 } else { self.dice.below(all.len()) };
+                // A text ends with its first choice, and what holds itself with its last.
+                let is_text = matches!(&all[0], Expression::All(one) if is_nothing(one));
+                let at = match is_text {
+                    true if depth > DEPTH || self.dice.below(6) == 0 => 0,
+                    false if depth > DEPTH => all.len() - 1,
+                    _ => self.dice.below(all.len()),
+                };
                 self.write(&all[at], depth);
             }
             Expression::All(all) => all.iter().for_each(|one| self.write(one, depth)),

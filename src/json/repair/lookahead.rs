@@ -245,6 +245,8 @@ impl<P: Copy + Debug> Repair<P> {
             ',' => {}
             _ if around == Around::Nothing => return Seen::Yes,
             '}' | ']' | ')' => self.look_close(c, look, cx),
+            // Be it a value or a marker: the string has ended.
+            '{' | '[' if around == Around::Array => return Seen::Yes,
             c if begins_marker(c, cx) => {
                 (look.at, look.from) = (At::Marker, self.gap.len());
                 return self.look_marker(c, look, cx);

@@ -6,8 +6,6 @@ use super::*;
 use crate::json::Kinds;
 use crate::scan::FirstBytes;
 
-const CLOSERS: [&str; 1] = ["</call>"];
-
 /// A schema in which everything is a string, an integer, or unknown.
 struct All(Kinds);
 
@@ -27,6 +25,7 @@ struct Case {
     kinds: Kinds,
     quote: Option<&'static str>,
     ended: Ended,
+    closers: &'static [&'static str],
     depth_max: usize,
     word_max: usize,
 }
@@ -37,9 +36,12 @@ const JSON: Case = Case {
     kinds: Kinds::NONE,
     quote: None,
     ended: Ended::ByItself,
+    closers: &["</call>"],
     depth_max: 8,
     word_max: 64,
 };
+/// What stands behind a value begins as one would.
+const BRACKETS: Case = Case { closers: &["[CALL]", "[/CALL]", "{end}"], ..JSON };
 const STRICT: Case = Case { mode: Mode::Strict, ..JSON };
 const CUT: Case = Case { ended: Ended::Cut, ..JSON };
 const GEMMA: Case = Case { words: Words::Strings, quote: Some("<|\"|>"), ..JSON };
@@ -58,7 +60,7 @@ fn run_skimming(case: Case, pieces: &[&str]) -> String {
 type Skim = fn(&mut Repair<()>, &str, &Behind, &mut String) -> Skimmed;
 
 fn read(case: Case, pieces: &[&str], skim: Skim) -> String {
-    let closers: Vec<String> = CLOSERS.iter().map(ToString::to_string).collect();
+    let closers: Vec<String> = case.closers.iter().map(ToString::to_string).collect();
     let openers = vec!["<call>".to_string()];
     let types = All(case.kinds);
     let first_bytes = FirstBytes::of(closers.iter().chain(&case.quote.map(String::from)));
@@ -144,6 +146,10 @@ t!(identity, JSON,
     r#"[1,2] tail"# => "[1,2] |  tail",
     r#"null,"# => "null | ,",
     r#""s" }"# => r#""s" |  }"#,
+);
+
+t!(a_closer_that_begins_as_json_does_ends_no_value_in_it, BRACKETS,
+    r#"{"a": ["", [1]], "b": [{"c": ["x", {"d": []}]}]}[/CALL]"# => r#"{"a": ["", [1]], "b": [{"c": ["x", {"d": []}]}]} | [/CALL]"#,
 );
 
 t!(what_is_held_in_a_string_is_part_of_it, JSON,
@@ -342,9 +348,11 @@ proptest! {
         let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
         let mut at = cut.index(text.len() + 1);
         while !text.is_char_boundary(at) { at -= 1; }
-        let case = Case { depth_max: 64, word_max: 4096, ..JSON };
-        let top = run(case, &["{\"v\":", &text[..at], &text[at..], "}"]);
-        prop_assert_eq!(top, format!("{{\"v\":{text}}}"));
+        for case in [JSON, BRACKETS] {
+            let case = Case { depth_max: 64, word_max: 4096, ..case };
+            let top = run(case, &["{\"v\":", &text[..at], &text[at..], "}"]);
+            prop_assert_eq!(top, format!("{{\"v\":{text}}}"));
+        }
     }
 
     #[test]
