@@ -38,6 +38,8 @@ pub struct Row {
     pub loading: Option<Loading>,
     /// Where it tells of itself.
     pub properties: Option<Page>,
+    /// A page that only this engine has; absent where none is known.
+    pub telltale: Option<Telltale>,
     /// What the `Server` header of its answers says; absent where that says nothing of the engine.
     pub signature: Option<&'static str>,
     /// Where it tells of its models, if it loads and unloads them.
@@ -67,6 +69,14 @@ pub struct Loading {
     pub status: u16,
     /// What the body says then, by which a fresh process is told from one that is only busy.
     pub says: &'static str,
+}
+
+/// A page by which an engine is known.
+#[derive(Debug)]
+pub struct Telltale {
+    pub path: &'static str,
+    /// What the object there has. Where it is a text, it is the version.
+    pub member: &'static str,
 }
 
 /// A page that is read.
@@ -142,6 +152,7 @@ const OPENAI: Row = Row {
     health: None,
     loading: None,
     properties: None,
+    telltale: None,
     signature: None,
     models: None,
     metrics: None,
@@ -159,6 +170,7 @@ const LLAMA_CPP: Row = Row {
     health: Some("/health"),
     loading: Some(Loading { status: 503, says: "Loading model" }),
     properties: Some(Page { path: "/props", form: Form::Props }),
+    telltale: Some(Telltale { path: "/props", member: "build_info" }),
     signature: Some("llama.cpp"),
     models: Some(&models::ROUTER),
     metrics: Some(Metrics {
@@ -187,6 +199,7 @@ const LLAMA_SWAP: Row = Row {
     name: "llama-swap",
     loading: None,
     properties: None,
+    telltale: Some(Telltale { path: "/running", member: "running" }),
     models: Some(&models::LLAMA_SWAP),
     metrics: None,
     // The page for the rest of a stream names no model, so llama-swap does not know whose it is.
@@ -197,6 +210,7 @@ const LLAMA_SWAP: Row = Row {
 const VLLM: Row = Row {
     name: "vllm",
     health: Some("/health"),
+    telltale: Some(Telltale { path: "/version", member: "version" }),
     metrics: Some(Metrics {
         path: "/metrics",
         gauges: &["vllm:num_requests_running", "vllm:num_requests_waiting"],
@@ -217,6 +231,7 @@ const VLLM: Row = Row {
 const SGLANG: Row = Row {
     name: "sglang",
     health: Some("/health"),
+    telltale: Some(Telltale { path: "/get_server_info", member: "version" }),
     metrics: Some(Metrics {
         path: "/metrics",
         gauges: &["sglang:num_running_reqs", "sglang:num_queue_reqs"],
@@ -231,6 +246,7 @@ const SGLANG: Row = Row {
 const OLLAMA: Row = Row {
     name: "ollama",
     health: Some("/api/version"),
+    telltale: Some(Telltale { path: "/api/version", member: "version" }),
     models: Some(&models::OLLAMA),
     // It knows no choice: with tools its own reader is on.
     needs: Needs { inject: &[], parse: None },

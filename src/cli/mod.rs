@@ -5,6 +5,7 @@ mod decode;
 mod dialects;
 mod log;
 mod mock;
+mod probe;
 mod prompt;
 mod run;
 
@@ -25,6 +26,7 @@ use crate::demo::DemoError;
 use crate::dialect::{Dialect, Dialects};
 use crate::plan::RequestError;
 use crate::server;
+use crate::upstream::PortraitError;
 
 /// OpenAI tool calling in front of local LLM servers.
 #[derive(Debug, StructOpt)]
@@ -38,6 +40,8 @@ enum Command {
     Run(run::Options),
     /// Shows a conversation with tools through the gateway; needs no model
     Demo,
+    /// Asks a server what it is, and says how tools reach its models
+    Probe(probe::Options),
     /// Runs a scripted server shaped like llama-server, to try the gateway with
     Mock(mock::Options),
     /// Reads a model's text on stdin, writes the OpenAI message that a client gets
@@ -64,6 +68,10 @@ enum CliError {
     NotText,
     #[error("stdout: {0}")]
     Stdout(io::Error),
+    #[error("{url}: {error}")]
+    Probe { url: String, error: PortraitError },
+    #[error("no runtime: {0}")]
+    Runtime(io::Error),
     #[error("cannot listen on {address}: {error}")]
     Listen { address: String, error: io::Error },
     #[error(transparent)]
@@ -103,6 +111,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     exit_code(match command {
         Command::Run(options) => options.run(),
         Command::Demo => crate::demo::run().map_err(CliError::from),
+        Command::Probe(options) => options.run(),
         Command::Mock(options) => options.run(),
         Command::Decode(options) => options.run(),
         Command::Prompt(options) => options.run(),

@@ -81,6 +81,11 @@ impl Shown {
     pub fn is_known(&self) -> bool {
         self.dialect.is_some()
     }
+
+    /// Why `tools: auto` chooses what it does.
+    pub fn why(&self) -> &'static str {
+        self.tools.1.words()
+    }
 }
 
 impl PartialEq for Shown {

@@ -26,6 +26,13 @@ pub async fn ask(endpoint: &Arc<Endpoint>, pages: &ModelPages, timeouts: config:
     }
 }
 
+/// The names of the models that a server lists as OpenAI does.
+pub async fn names(endpoint: &Arc<Endpoint>, timeouts: config::Timeouts) -> Vec<Arc<str>> {
+    let page = ask::page(endpoint, "/v1/models", None, timeouts).await.ok();
+    let models = page.and_then(|page| read(CatalogForm::OpenAi, &page)).unwrap_or_default();
+    models.into_iter().map(|model| model.name).collect()
+}
+
 /// What is in memory may be listed there alone, and takes a place all the same.
 fn join(mut all: Vec<ModelReport>, in_memory: Vec<ModelReport>) -> Vec<ModelReport> {
     for model in in_memory {

@@ -8,6 +8,7 @@ pub mod fate;
 pub mod history;
 mod lists;
 mod load;
+pub mod portrait;
 pub mod probe;
 mod properties;
 pub mod template;

@@ -1,0 +1,107 @@
+//! `toolgate probe`: asks one server what it is, what its models' templates can do, and says what follows for tools.
+//! Asks nothing itself; `upstream` does, as the gateway does.
+
+use std::fmt::Write;
+
+use structopt::StructOpt;
+
+use super::{CliError, print};
+use crate::config::{Config, Secret};
+use crate::dialect::Past;
+use crate::engine::Engine;
+use crate::upstream::{Likeness, Likenesses, Portrait, portray};
+
+#[derive(Debug, StructOpt)]
+pub(super) struct Options {
+    /// Where the server listens, as in http://127.0.0.1:8080
+    #[structopt(value_name = "URL")]
+    url: String,
+
+    /// The server's own key, if it wants one
+    #[structopt(long, value_name = "KEY")]
+    api_key: Option<String>,
+}
+
+impl Options {
+    /// Prints what the server shows. Fails when the URL is none, and when nobody answers there.
+    pub fn run(self) -> Result<(), CliError> {
+        let mut config = Config::from_upstreams(std::slice::from_ref(&self.url), &[], None)?;
+        let Some(mut pool) = config.pools.pop() else { return Ok(()) };
+        for peer in &mut pool.peers {
+            peer.api_key = self.api_key.clone().map(Secret::new);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
+        let portrait = runtime.block_on(portray(pool, &config.dialects));
+        let portrait = portrait.map_err(|error| CliError::Probe { url: self.url.clone(), error })?;
+        print(describe(&portrait, &self.url).as_bytes())
+    }
+}
+
+fn describe(portrait: &Portrait, url: &str) -> String {
+    let Portrait { engine, version, state, slots, runs } = portrait;
+    let mut out = String::new();
+    let version = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    let slots = slots.map(|slots| format!(", {slots} slots")).unwrap_or_default();
+    line(&mut out, "server", &format!("{}{version}, {}{slots}", engine.name(), state.name()));
+    match runs {
+        Likenesses::One(model) => {
+            line(&mut out, "model", model.name.as_deref().unwrap_or("none is listed"));
+            describe_model(&mut out, model);
+        }
+        Likenesses::Many { places, models } => {
+            let places =
+                places.map_or_else(|| "as many at once as fit".to_owned(), |places| format!("{places} at once"));
+            line(&mut out, "models", &format!("{}, {places}", models.len()));
+            for model in models {
+                out.push('\n');
+                let state = model.state.map(|state| format!(", {}", state.name())).unwrap_or_default();
+                let slots = model.slots.map(|slots| format!(", {slots} slots")).unwrap_or_default();
+                line(&mut out, "model", &format!("{}{state}{slots}", model.name.as_deref().unwrap_or_default()));
+                describe_model(&mut out, model);
+            }
+        }
+    }
+    out.push('\n');
+    line(&mut out, "configure", &configuration(portrait, url));
+    out
+}
+
+fn describe_model(out: &mut String, model: &Likeness) {
+    let Some(family) = &model.family else { return };
+    let name = family.dialect.name();
+    let dialect = match &model.shown {
+        Some(shown) if shown.is_known() => format!("{name}, by its chat template"),
+        Some(_) => format!("{name}; the chat template is of no family that is known"),
+        None if model.state.is_some_and(|state| !state.is_here()) => {
+            format!("{name}, until it is loaded: then its chat template says it")
+        }
+        None => format!("{name}, by its name; no chat template is to be seen"),
+    };
+    line(out, "dialect", &dialect);
+    let why = model.shown.as_ref().map(|shown| format!(": {}", shown.why())).unwrap_or_default();
+    line(out, "tools", &format!("{}{why}", family.tools.name()));
+    if let Some(past) = family.kept {
+        let why = match past {
+            Past::Native(_) => "of that the template drops nothing",
+            Past::Text => "the template drops some of any other",
+        };
+        line(out, "history", &format!("{}: {why}", past.name()));
+    }
+    line(out, "reasoning", family.reasoning.name());
+}
+
+/// What to write into the configuration: only what is not found there by itself.
+fn configuration(portrait: &Portrait, url: &str) -> String {
+    let mut pool = format!("name: default, peers: [\"{url}\"]");
+    if portrait.engine != Engine::default() {
+        let _ = write!(pool, ", engine: {}", portrait.engine.name());
+    }
+    if let Likenesses::One(Likeness { shown: None, family: Some(family), .. }) = &portrait.runs {
+        let _ = write!(pool, ", dialect: {}", family.dialect.name());
+    }
+    format!("pools: [{{ {pool} }}]")
+}
+
+fn line(out: &mut String, label: &str, text: &str) {
+    let _ = writeln!(out, "{label:<10} {text}");
+}
