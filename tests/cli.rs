@@ -6,6 +6,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use toolgate::mock::{Mock, Script};
 
 struct Ran {
     code: i32,
@@ -44,6 +45,78 @@ fn file(name: &str, text: &str) -> String {
     path
 }
 
+/// What `toolgate probe` says of a scripted server, without its address and version.
+fn probed(script: Value, load: &str) -> String {
+    let mock = Mock::start("127.0.0.1:0", Script::from_yaml(&script.to_string()).unwrap()).unwrap();
+    let url = format!("http://{}", mock.addr());
+    if !load.is_empty() {
+        let mut wire = std::net::TcpStream::connect(mock.addr()).unwrap();
+        let body = json!({ "model": load, "messages": [{ "role": "user", "content": "hi" }] }).to_string();
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: m\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        wire.write_all([head, body].concat().as_bytes()).unwrap();
+        std::io::read_to_string(wire).unwrap();
+    }
+    let ran = toolgate(&["probe", &url], "");
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    ran.out.replace(&url, "URL").replace(" b11669-mock", "")
+}
+
+#[test]
+fn a_probe_says_what_a_server_is_and_how_tools_reach_its_models() {
+    let answers = json!([{ "when": { "anywhere": "\"grammar\"" }, "text": "yes" }, { "text": "no" }]);
+    let one = json!({ "model": "m", "chat_template": "<tool_call>", "template_writes": ["tools", "first-calls"], "answers": answers });
+    let expected = "\
+server     llama.cpp, ready, 4 slots
+model      m
+dialect    hermes, by its chat template
+tools      parse: the template writes them
+history    native, one call a turn: of that the template drops nothing
+reasoning  auto
+grammar    obeyed: a call that is required is forced
+
+configure  pools: [{ name: default, peers: [\"URL\"] }]
+";
+    assert_eq!(probed(one, ""), expected);
+
+    let many = json!({ "places": 1, "slots": 1, "answers": [{ "text": "no" }], "models": {
+        "a": { "chat_template": "of nobody", "template_writes": [] }, "qwen3-8b": {},
+    }});
+    let expected = "\
+server     llama.cpp, ready
+models     2, 1 at once
+
+model      a, loaded, 1 slot
+dialect    json-envelope; the chat template is of no family that is known
+tools      inject: the template is of no family that is known
+history    text: the template drops some of any other
+reasoning  auto
+grammar    not obeyed: only the prompt asks for a call that is required
+
+model      qwen3-8b, unloaded
+dialect    hermes, until it is loaded: then its chat template says it
+tools      inject
+reasoning  auto
+
+configure  pools: [{ name: default, peers: [\"URL\"] }]
+";
+    assert_eq!(probed(many.clone(), "a"), expected);
+
+    // Another engine is known by a page of its own; its models load nothing for that.
+    let mut swapped = many;
+    swapped["pages"] = "llama-swap".into();
+    let said = probed(swapped, "");
+    assert!(
+        said.starts_with(
+            "server     llama-swap, ready\nmodels     2, as many at once as fit\n\nmodel      a, unloaded\n"
+        ),
+        "{said}"
+    );
+    assert!(said.ends_with("configure  pools: [{ name: default, peers: [\"URL\"], engine: llama-swap }]\n"), "{said}");
+}
+
 #[test]
 fn what_fails_says_so_in_one_line_and_by_its_exit_code() {
     for (arguments, code, error) in [
@@ -53,6 +126,7 @@ fn what_fails_says_so_in_one_line_and_by_its_exit_code() {
             "toolgate: Found argument 'frob' which wasn't expected, or isn't valid in this context (see toolgate --help)\n",
         ),
         (&["run"], 2, "toolgate: `run` needs -c FILE or --upstream URL\n"),
+        (&["probe", "http://127.0.0.1:1"], 1, "toolgate: http://127.0.0.1:1: Connection refused (os error 111)\n"),
         (&["-t"], 2, "toolgate: `run` needs -c FILE or --upstream URL\n"),
         (
             &["decode"],

@@ -8,8 +8,8 @@ use structopt::StructOpt;
 use super::{CliError, print};
 use crate::config::{Config, Secret};
 use crate::dialect::Past;
-use crate::engine::Engine;
-use crate::upstream::{Likeness, Likenesses, Portrait, portray};
+use crate::engine::{Engine, ToolsMode};
+use crate::upstream::{Likeness, Likenesses, Obedience, Portrait, portray};
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -41,7 +41,7 @@ fn describe(portrait: &Portrait, url: &str) -> String {
     let Portrait { engine, version, state, slots, runs } = portrait;
     let mut out = String::new();
     let version = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-    let slots = slots.map(|slots| format!(", {slots} slots")).unwrap_or_default();
+    let slots = counted(*slots);
     line(&mut out, "server", &format!("{}{version}, {}{slots}", engine.name(), state.name()));
     match runs {
         Likenesses::One(model) => {
@@ -55,7 +55,7 @@ fn describe(portrait: &Portrait, url: &str) -> String {
             for model in models {
                 out.push('\n');
                 let state = model.state.map(|state| format!(", {}", state.name())).unwrap_or_default();
-                let slots = model.slots.map(|slots| format!(", {slots} slots")).unwrap_or_default();
+                let slots = counted(model.slots);
                 line(&mut out, "model", &format!("{}{state}{slots}", model.name.as_deref().unwrap_or_default()));
                 describe_model(&mut out, model);
             }
@@ -88,6 +88,12 @@ fn describe_model(out: &mut String, model: &Likeness) {
         line(out, "history", &format!("{}: {why}", past.name()));
     }
     line(out, "reasoning", family.reasoning.name());
+    match model.grammar {
+        _ if family.tools == ToolsMode::Native => {}
+        Obedience::Obeyed => line(out, "grammar", "obeyed: a call that is required is forced"),
+        Obedience::Ignored => line(out, "grammar", "not obeyed: only the prompt asks for a call that is required"),
+        Obedience::Untold => {}
+    }
 }
 
 /// What to write into the configuration: only what is not found there by itself.
@@ -100,6 +106,15 @@ fn configuration(portrait: &Portrait, url: &str) -> String {
         let _ = write!(pool, ", dialect: {}", family.dialect.name());
     }
     format!("pools: [{{ {pool} }}]")
+}
+
+/// Slots, behind something else.
+fn counted(slots: Option<u32>) -> String {
+    match slots {
+        None => String::new(),
+        Some(1) => ", 1 slot".to_owned(),
+        Some(slots) => format!(", {slots} slots"),
+    }
 }
 
 fn line(out: &mut String, label: &str, text: &str) {

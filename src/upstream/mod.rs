@@ -17,7 +17,7 @@ pub use fleet::pool::{ClaimError, Doubt, Need, Placement, Pool, Queued};
 pub use fleet::pools::Upstream;
 pub use health::family::Family;
 pub use health::fate::Fate;
-pub use health::portrait::{Likeness, Likenesses, Portrait, PortraitError, portray};
+pub use health::portrait::{Likeness, Likenesses, Obedience, Portrait, PortraitError, portray};
 pub use wire::ask::Question;
 pub use wire::cause::{Cause, is_shortage};
 pub use wire::connection::Connection;

@@ -1,10 +1,11 @@
 """`tools: auto` before real llama-servers: where a server's template writes the tools, it does, and calls are read."""
 
 import json
+import subprocess
 
 import pytest
 
-from conftest import sdk, start_gateway, start_llama
+from conftest import TOOLGATE, sdk, start_gateway, start_llama
 from model import chat_template
 from scripts import CALLS, LOOPS, PARIS, SCRIPTS, SIGNS
 from test_openai import TOOLS, ask
@@ -29,6 +30,7 @@ def fleet(gguf, tmp_path_factory):
     }
     pools = [{"name": name, "models": [name], "peers": [wire.url]} for name, (_, wire) in boxes.items()]
     server, wire, _ = start_gateway(folder, {"pools": pools})
+    wire.boxes = {name: box.url for name, (_, box) in boxes.items()}
     yield wire
     server.stop()
     for box, _ in boxes.values():
@@ -65,3 +67,15 @@ def test_what_the_server_refuses_beside_tools_is_answered(fleet):
     for more in [{}, {"stream": True}]:
         status, _, body = fleet.chat(model="written", messages=ask("hermes"), tools=TOOLS, logprobs=True, **more)
         assert status == 200 and b"get_weather" in body and b'"error"' not in body
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_probe_says_what_the_gateway_does(fleet, name):
+    mode, dialect, _ = TEMPLATES[name]
+    said = subprocess.run([TOOLGATE, "probe", fleet.boxes[name]], capture_output=True, text=True, check=True).stdout
+    lines = dict(line.split(maxsplit=1) for line in said.splitlines() if line)
+    assert lines["server"].startswith("llama.cpp") and lines["server"].endswith("ready, 4 slots")
+    assert lines["dialect"].startswith(dialect) and lines["tools"].startswith(mode)
+    # None of these templates writes past calls.
+    assert lines["history"].startswith("text")
+    assert lines["grammar"].startswith("obeyed")

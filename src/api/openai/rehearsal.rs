@@ -2,6 +2,7 @@
 //! it. Sends nothing, and decides nothing about what is missing.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::json::write_string;
 
@@ -76,6 +77,11 @@ const FIRST_RESULT: &str =
     r#"{"role":"tool","tool_call_id":"rehearse1","name":"rehearsed_clock","content":"half past one"}"#;
 const SECOND_RESULT: &str =
     r#"{"role":"tool","tool_call_id":"rehearse2","name":"rehearsed_clock","content":"half past two"}"#;
+
+/// What a model answered, whole. `None` when the page is no answer.
+pub fn answer(page: &[u8]) -> Option<String> {
+    serde_json::from_slice::<Value>(page).ok()?.pointer("/choices/0/message/content")?.as_str().map(str::to_owned)
+}
 
 /// The prompt that a server wrote. `None` when its page tells of none.
 pub fn prompt(page: &[u8]) -> Option<String> {
