@@ -28,6 +28,7 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("glm4.5", "glm"),
     ("glm4.7", "glm"),
     ("ling3", "glm"),
+    ("llama4-pythonic", "pythonic"),
     ("mistral-old", "mistral"),
     ("mistral-v11", "mistral"),
     ("hunyuan-v3", "hunyuan"),

@@ -121,6 +121,8 @@ pub fn of(dialect: &Dialect) -> Vec<String> {
 fn markup_of(payload: &Payload, texts: &mut Vec<String>) {
     match payload {
         Payload::Json(_) => {}
+        Payload::Python(_) => texts
+            .extend(["[get_weather(city='", "', days=", "bash(command=\"", "get_time()", "=[{'a': "].map(Into::into)),
         Payload::Header(header) => {
             texts.extend(header.literals().chain(header.arguments.iter().flat_map(Around::literals)).map(Into::into));
             texts.push("get_weather".into());

@@ -140,6 +140,7 @@ mod literal;
 mod messages;
 mod openers;
 mod positions;
+mod python;
 mod sections;
 mod slips;
 mod suffixes;

@@ -15,6 +15,7 @@ pub enum Form {
     Tagged(Arc<Tagged>),
     Literal(Arc<LiteralSpec>),
     Header(Arc<Header>),
+    Python,
 }
 
 /// Parameters in tags, and the markers that stand in their values.
@@ -108,6 +109,7 @@ impl Form {
         Ok(match payload {
             Payload::Json(spec) => Self::Json(Arc::new(spec.clone())),
             Payload::Literal(spec) => Self::Literal(Arc::new(spec.clone())),
+            Payload::Python(_) => Self::Python,
             Payload::Header(spec) => Self::Header(Arc::new(Header::compile(spec, call)?)),
             Payload::Tagged(spec) => Self::Tagged(Arc::new(Tagged::compile(spec, call)?)),
         })

@@ -140,7 +140,8 @@ pub struct Call {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum StartOfAnswer {
-    /// A JSON object or list, bare or as the fence that is the whole answer.
+    /// A JSON object or list, or a list of Python calls, bare or as the fence that is the whole answer.
+    #[serde(alias = "python")]
     Json,
     /// The same, but only as that fence.
     FencedJson,
@@ -154,6 +155,7 @@ pub enum Payload {
     Tagged(TaggedSpec),
     Literal(LiteralSpec),
     Header(HeaderSpec),
+    Python(PythonSpec),
 }
 
 /// What a payload can begin with where no marker opens it.
@@ -162,6 +164,8 @@ pub enum Unmarked {
     Call,
     /// A list of calls.
     List,
+    /// A call inside a list, a wrapper or a fence: elsewhere a word is a word.
+    Item,
 }
 
 impl Payload {
@@ -171,7 +175,7 @@ impl Payload {
             Self::Tagged(tagged) => tagged.name.0.texts().collect(),
             Self::Literal(literal) => literal.header.iter().map(String::as_str).collect(),
             Self::Header(header) => header.name.iter().flat_map(|name| name.0.texts()).collect(),
-            Self::Json(_) => Vec::new(),
+            Self::Json(_) | Self::Python(_) => Vec::new(),
         }
     }
 
@@ -179,7 +183,8 @@ impl Payload {
     fn unmarked(&self, c: char) -> Option<Unmarked> {
         match (self, c) {
             (Self::Json(_), '{') => Some(Unmarked::Call),
-            (Self::Json(_), '[') => Some(Unmarked::List),
+            (Self::Json(_) | Self::Python(_), '[') => Some(Unmarked::List),
+            (Self::Python(_), c) if c == '_' || c.is_alphabetic() => Some(Unmarked::Item),
             _ => None,
         }
     }
@@ -251,6 +256,11 @@ pub enum Trim {
     #[serde(rename = "")]
     Nothing,
 }
+
+/// A call as Python writes it, alone or in a list: `f(a=1, b='x')`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PythonSpec {}
 
 /// A literal of its own: `call:NAME{key:<|"|>text<|"|>,n:1}`.
 #[derive(Clone, Debug, Deserialize)]

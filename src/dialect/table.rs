@@ -157,7 +157,7 @@ impl Tables {
         let (mut closers, mut quotes) = (Vec::new(), Vec::new());
         for payload in spec.payload.iter() {
             match payload {
-                Payload::Json(_) => {}
+                Payload::Json(_) | Payload::Python(_) => {}
                 Payload::Header(header) => {
                     closers.extend(header.arguments.iter().flat_map(|around| around.1.texts()).map(Into::into))
                 }
@@ -267,10 +267,17 @@ impl Anchors {
 
 impl Between {
     fn add(&mut self, payload: &Payload) {
-        if let Payload::Json(spec) = payload {
-            self.always.push_str(&spec.between);
-            self.in_list.push_str(",]");
-            self.in_wrapper.push_str(",]}");
+        match payload {
+            Payload::Json(spec) => {
+                self.always.push_str(&spec.between);
+                self.in_list.push_str(",]");
+                self.in_wrapper.push_str(",]}");
+            }
+            Payload::Python(_) => {
+                self.in_list.push_str(",;]");
+                self.in_wrapper.push_str(",;])");
+            }
+            Payload::Tagged(_) | Payload::Literal(_) | Payload::Header(_) => {}
         }
     }
 }

@@ -37,7 +37,7 @@ impl<'d> Calls<'d> {
         let (quote, closers) = match payload {
             Payload::Literal(literal) => (Some(literal.quote.clone()), spec.call.close.clone()),
             Payload::Tagged(_) => (None, enders(spec, payload)),
-            Payload::Json(_) | Payload::Header(_) => (None, Vec::new()),
+            Payload::Json(_) | Payload::Header(_) | Payload::Python(_) => (None, Vec::new()),
         };
         Some(Self { spec, payload, text, style: Style { quote, closers } })
     }
@@ -97,6 +97,8 @@ impl<'d> Calls<'d> {
                 let begin = format!("{}{name}", spec.header.first().map_or("", String::as_str));
                 (begin, self.object(parameters, rules), "")
             }
+            // All arguments as one dict, which is JSON.
+            Payload::Python(_) => (format!("{name}("), self.object(parameters, rules), ")"),
             Payload::Header(spec) => {
                 let (named, given) = (sides(spec.name.as_ref()), sides(spec.arguments.as_ref()));
                 // Where two parts of it share a literal, it stands there once.
@@ -215,7 +217,7 @@ fn enders(spec: &Spec, payload: &Payload) -> Vec<String> {
             sides.into_iter().flat_map(|texts| texts.iter().map(String::as_str)).collect()
         }
         Payload::Literal(literal) => vec![&literal.quote],
-        Payload::Json(_) | Payload::Header(_) => Vec::new(),
+        Payload::Json(_) | Payload::Header(_) | Payload::Python(_) => Vec::new(),
     };
     let outer = spec.section.iter().flat_map(|section| &section.close).chain(&spec.call.close).map(String::as_str);
     own.into_iter().chain(outer).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()

@@ -24,6 +24,8 @@ const DEPTH_MAX: u32 = 64;
 #[derive(Debug, Default)]
 pub(super) struct Schema {
     nodes: Vec<Place>,
+    /// The properties of the arguments themselves, in their order.
+    order: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,10 @@ impl Schema {
 
     pub(super) fn expects(&self, at: Node, key: &str) -> bool {
         self.place(at).is_none_or(|p| p.has_others || p.properties.is_empty() || p.properties.contains_key(key))
+    }
+
+    pub(super) fn nth(&self, place: usize) -> Option<&str> {
+        self.order.get(place).map(String::as_str)
     }
 
     pub(super) fn item(&self, at: Node) -> Node {
@@ -95,7 +101,9 @@ impl<'a> Compiler<'a> {
         while let Some(set) = self.sets.get(nodes.len()).cloned() {
             nodes.push(self.place(&set));
         }
-        Schema { nodes }
+        let properties = self.document.get("properties").and_then(Value::as_object);
+        let order = properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect();
+        Schema { nodes, order }
     }
 
     /// The node of a set of subschemas. Those that are not objects say nothing and do not count.

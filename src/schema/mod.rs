@@ -118,6 +118,11 @@ impl Tool {
         self.schema().expects(at, key)
     }
 
+    /// The property that stands at this place in the order of the schema.
+    pub fn nth(&self, place: usize) -> Option<&str> {
+        self.schema().nth(place)
+    }
+
     /// Any element of the array at `at`.
     pub fn item(&self, at: Node) -> Node {
         self.schema().item(at)

@@ -106,12 +106,17 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
 fn may_begin(c: char, place: Place, settings: &Settings) -> Option<Begins> {
     let spec = settings.dialect.spec();
     match (place, spec.unmarked(c)) {
+        (Place::Start { fence: Awaited::No, .. }, Some(Unmarked::Item)) => None,
         (Place::Start { fence, .. }, Some(_)) if may_be_unmarked(spec, fence) => Some(Begins::Call),
         (Place::Start { fence: Awaited::No, .. }, _) if c == '`' && spec.call.start.is_some() => Some(Begins::Fence),
         (Place::AfterCall(after), Some(Unmarked::Call)) => {
             let LeftOpen { wrapper, section, .. } = after.left_open;
             let is_inside = [wrapper, section, after.list].contains(&Awaited::Yes);
             (is_inside || may_be_unmarked(spec, after.fence)).then_some(Begins::Call)
+        }
+        (Place::AfterCall(AfterCall { left_open, list, fence, .. }), Some(Unmarked::Item)) => {
+            let inside = [left_open.wrapper, left_open.section, list, fence];
+            inside.contains(&Awaited::Yes).then_some(Begins::Call)
         }
         _ => None,
     }

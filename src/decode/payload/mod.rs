@@ -4,6 +4,7 @@
 mod header;
 mod json;
 mod literal;
+mod python;
 mod tagged;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(super) enum Payload {
     Tagged(tagged::Reader),
     Literal(literal::Reader),
     Header(header::Reader),
+    Python(Box<python::Reader>),
     /// Several that the dialect knows, side by side, each with what it makes of the call: the bytes lead to one.
     Several(Vec<(Self, Call)>),
 }
@@ -38,6 +40,7 @@ impl Payload {
             Form::Json(spec) => Self::Json(json::Reader::new(Arc::clone(spec), call)),
             Form::Tagged(form) => Self::Tagged(tagged::Reader::new(Arc::clone(form), call)),
             Form::Literal(spec) => Self::Literal(literal::Reader::new(Arc::clone(spec), call)),
+            Form::Python => Self::Python(Box::new(python::Reader::new(call))),
             Form::Header(form) => Self::Header(header::Reader::new(Arc::clone(form), call)),
         }
     }
@@ -78,6 +81,7 @@ impl Payload {
             Self::Tagged(reader) => reader.push(text, cx, call),
             Self::Literal(reader) => reader.push(text, cx, call),
             Self::Header(reader) => reader.push(text, cx, call),
+            Self::Python(reader) => reader.push(text, cx, call),
             Self::Several(_) => self.push_several(text, cx, call),
         }
     }
@@ -89,6 +93,7 @@ impl Payload {
             Self::Tagged(reader) => reader.skim(text),
             Self::Literal(reader) => reader.skim(text, dialect, out),
             Self::Header(reader) => reader.skim(text, dialect, out),
+            Self::Python(reader) => reader.skim(text),
             Self::Several(_) => Skimmed::No,
         }
     }
@@ -100,6 +105,7 @@ impl Payload {
             Self::Tagged(reader) => reader.finish(ended, cx, call),
             Self::Literal(reader) => reader.finish(ended, cx, call),
             Self::Header(reader) => reader.finish(ended, cx, call),
+            Self::Python(reader) => reader.finish(ended, cx, call),
             // So little was read that it is no call in any form.
             Self::Several(_) => Completion::Cut,
         }
@@ -110,6 +116,7 @@ impl Payload {
         match self {
             Self::Json(reader) => reader.close(cx, call),
             Self::Tagged(reader) => reader.close(cx, call),
+            Self::Python(reader) => reader.close(call),
             // Everything that it reads has a place in the arguments.
             Self::Literal(_) | Self::Header(_) | Self::Several(_) => {}
         }
@@ -122,6 +129,7 @@ impl Payload {
             Self::Tagged(reader) => reader.held(),
             Self::Literal(reader) => reader.held(),
             Self::Header(reader) => reader.held(),
+            Self::Python(reader) => reader.held(),
             Self::Several(_) => 0,
         }
     }

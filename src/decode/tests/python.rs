@@ -1,0 +1,81 @@
+//! Calls as Python writes them.
+
+use super::*;
+
+fn python() -> Case {
+    own("call: { open: [\"<c>\"], close: [\"</c>\"], start: python }\npayload: { python: {} }")
+}
+
+t!(calls_stand_in_a_list_in_lines_and_alone, python(),
+    "<c>[get_weather(city='Rome', days=2), get_time()]</c>" => r#"call get_weather / args {"city":"Rome","days":2} / end / call get_time / args {} / end"#,
+    "[get_time()]" => "call get_time / args {} / end",
+    "[ get_time ( ) ,\n bash( command = \"ls\" , ) ] so" => r#"call get_time / args {} / end / call bash / args {"command":"ls"} / end / text " so""#,
+    "I look.<c>\nget_time()\nbash(command='ls')\n</c>" => r#"text "I look." / call get_time / args {} / end / call bash / args {"command":"ls"} / end"#,
+    "<c>functions.get_time()</c>" => "call get_time / args {} / end",
+    // Text.
+    "[text](url) and [1]" => r#"text "[text](url) and [1]""#,
+    "get_time()" => r#"text "get_time()""#,
+    "<c>[nope(a=1)]</c>" => r#"text "<c>[nope(a=1)]</c>""#,
+    "<c>[get_time</c>" => r#"text "<c>[get_time</c>""#,
+    "[get_time() and so" => r#"call get_time / args {} / end / text " and so""#,
+);
+
+t!(literals_of_python_and_of_json, python(),
+    "<c>[get_weather(any=[1, -2.5, 1_000, .5, 'a', (1, 2), (3,), []], metric=True, maybe=None, where={'a': {\"b\": false}, 2: null, })]</c>"
+        => r#"call get_weather / args {"any":[1,-2.5,1000,0.5,"a",[1,2],[3],[]],"metric":true,"maybe":null,"where":{"a":{"b":false},"2":null}} / end"#,
+    "<c>[get_weather(any={}, list=[{}, [{'a': 1}]], days=0x1f)]</c>" => r#"call get_weather / args {"any":{},"list":[{},[{"a":1}]],"days":"0x1f"} / end"#,
+    // What JSON cannot say is no call before the first value is certain, and a string of its source behind it.
+    "<c>[get_weather(any={1, 2})]</c>" => r#"text "<c>[get_weather(any={1, 2})]</c>""#,
+    "<c>[get_weather(any=f(1))]</c>" => r#"text "<c>[get_weather(any=f(1))]</c>""#,
+    "<c>[get_weather(days=1, any={1, 'x'}, maybe=f(1, [2]), city=b'x')]</c>"
+        => r#"call get_weather / args {"days":1,"any":"{1, 'x'}","maybe":"f(1, [2])","city":"b'x'"} / end"#,
+);
+
+t!(strings_of_all_kinds, python(),
+    r#"<c>[bash(command='a\n\'b\' "c" \x41\u00e9\101\d \U0001F600\ud83d\ude00\ud83d')]</c>"#
+        => r#"call bash / args {"command":"a\n'b' \"c\" AéA\\d 😀😀�"} / end"#,
+    "<c>[bash(command='''a 'b' ''c\n''')]</c>" => r#"call bash / args {"command":"a 'b' ''c\n"} / end"#,
+    "<c>[bash(command=\"\"\"\"\"\")]</c>" => r#"call bash / args {"command":""} / end"#,
+    r"<c>[bash(command=r'a\n\d')]</c>" => r#"call bash / args {"command":"a\\n\\d"} / end"#,
+    "<c>[bash(command='a' 'b'\n  \"c\")]</c>" => r#"call bash / args {"command":"abc"} / end"#,
+    "<c>[bash(command='')]</c>" => r#"call bash / args {"command":""} / end"#,
+    "<c>[bash(command='a\nb \u{1}')]</c>" => r#"call bash / args {"command":"a\nb \u0001"} / end"#,
+);
+
+t!(quotes_inside_strings_as_models_write_them, python(),
+    "<c>[bash(command='it's so, and 'that' too')]</c>" => r#"call bash / args {"command":"it's so, and 'that' too"} / end"#,
+    "<c>[bash(command=\"say \"hi\", ok\"), get_time()]</c>" => r#"call bash / args {"command":"say \"hi\", ok"} / end / call get_time / args {} / end"#,
+    "<c>[bash(command='f('x') y')]</c>" => r#"call bash / args {"command":"f('x') y"} / end"#,
+    "<c>[get_weather(list=['a', 'b'c', 'd'], days=1)]</c>" => r#"call get_weather / args {"list":["a","b'c","d"],"days":1} / end"#,
+    "<c>[bash(command='</c> and <c>[get_time()]</c>')]</c>" => r#"call bash / args {"command":"</c> and <c>[get_time()]</c>"} / end"#,
+    // The quote lacks: all is its string.
+    "<c>[bash(command='a)]</c>" => r#"call bash / args {"command":"a)]</c> / cut"#,
+);
+
+t!(arguments_without_keywords, python(),
+    "<c>[get_weather('Rome', 2, True)]</c>" => r#"call get_weather / args {"city":"Rome","days":2,"metric":true} / end"#,
+    "<c>[get_weather('Rome', metric=False)]</c>" => r#"call get_weather / args {"city":"Rome","metric":false} / end"#,
+    "<c>[bash(r'\\d')]</c>" => r#"call bash / args {"command":"\\d"} / end"#,
+    // All of them as one dict, unless what stands first by the schema is one.
+    "<c>[get_weather({\"city\": \"Rome\", \"days\": 2})]</c>" => r#"call get_weather / args {"city":"Rome","days":2} / end"#,
+    "<c>[get_time({})]</c>" => "call get_time / args {} / end",
+    // More than the tool has.
+    "<c>[bash('ls', 1)]</c>" => r#"call bash / args {"command":"ls","1":1} / end"#,
+    "<c>[get_time(1)]</c>" => r#"text "<c>[get_time(1)]</c>""#,
+);
+
+t!(closers_that_lack_are_added, python(),
+    "<c>[bash(command='ls'</c>" => r#"call bash / args {"command":"ls"} / end"#,
+    "<c>[bash(command='ls']</c>." => r#"call bash / args {"command":"ls"} / end / text ".""#,
+    "<c>[get_weather(where={'a': [1</c>." => r#"call get_weather / args {"where":{"a":[1]}} / end / text ".""#,
+    "<c>[bash(command='ls'" => r#"call bash / args {"command":"ls"} / end"#,
+    "<c>[bash(command='ls')" => r#"call bash / args {"command":"ls"} / end"#,
+    "<c>[get_weather(days=1" => r#"text "<c>[get_weather(days=1""#,
+    "<c>[get_weather(days=1, city='a" => r#"call get_weather / args {"days":1,"city":"a / cut"#,
+);
+
+t!(a_fence_is_the_whole_answer, own("call: { start: fenced-json, fence: [code] }\npayload: { python: {} }"),
+    "```code\nget_time()\nbash(command='ls')\n```" => r#"call get_time / args {} / end / call bash / args {"command":"ls"} / end"#,
+    "```code\nget_time()\n``` so" => r#"text "```code\nget_time()\n``` so""#,
+    "```code\nx = get_time()\n```" => r#"text "```code\nx = get_time()\n```""#,
+);
