@@ -20,20 +20,25 @@ static DIALECTS: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
 
 /// What the vectors call differently.
 const OTHER_NAMES: &[(&str, &str)] = &[
+    ("apriel", "jamba"),
     ("command-r7b", "command-a"),
     ("deepseek-r1", "deepseek-v3"),
     ("deepseek-v3.2", "deepseek-dsml"),
     ("deepseek-v4", "deepseek-dsml"),
     ("deepseek-v4.1", "deepseek-dsml"),
+    ("firefunction-v2", "functools"),
     ("glm4.5", "glm"),
     ("glm4.7", "glm"),
+    ("hunyuan-v3", "hunyuan"),
+    ("hunyuan-v4", "hunyuan"),
     ("ling3", "glm"),
     ("llama4-pythonic", "pythonic"),
     ("mistral-old", "mistral"),
     ("mistral-v11", "mistral"),
-    ("hunyuan-v3", "hunyuan"),
-    ("hunyuan-v4", "hunyuan"),
     ("muse-glimmer", "muse"),
+    ("nemotron-deci", "nemotron"),
+    ("nemotron-v2", "nemotron"),
+    ("phi4-mini", "functools"),
     ("poolside", "glm"),
     ("spark2.5", "glm"),
 ];

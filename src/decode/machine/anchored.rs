@@ -15,8 +15,8 @@ enum Step {
     Read,
     /// A marker is whole with it, by its place in the table.
     Marker(usize),
-    /// Something begins with it that no marker opens.
-    Begins(Begins),
+    /// Something that no marker opens begins with it, or with what was held before it.
+    Begins(Begins, String),
     /// What was held before it is no marker. All of that but what may stand between calls is read again.
     Again(String),
     /// Text begins: what was held before it, and it.
@@ -45,9 +45,9 @@ impl Decoder {
                     self.marker(role, marker, sink);
                     return (at + c.len_utf8(), None);
                 }
-                Step::Begins(what) => {
+                Step::Begins(what, held) => {
                     self.begin_unmarked(what, sink);
-                    return (at, None);
+                    return (at, Some(held).filter(|held| !held.is_empty()));
                 }
                 Step::Again(held) => held,
                 Step::Text(held) => {
@@ -77,8 +77,8 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
     let place = outside.place;
     let Some(begun) = outside.place.begun() else { return Step::Text(String::new()) };
     let is_begun = !begun.is_empty();
-    if !is_begun && let Some(what) = may_begin(c, place, settings) {
-        return Step::Begins(what);
+    if !is_begun && may_begin_fence(c, place, settings) {
+        return Step::Begins(Begins::Fence, String::new());
     }
     match table.anchors.markers.push(begun, c) {
         Next::More => return Step::Read,
@@ -86,11 +86,14 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
         Next::Other => {}
     }
     if !is_begun && place.is_between_messages() && may_begin_header(c, settings) {
-        return Step::Begins(Begins::Header);
+        return Step::Begins(Begins::Header, String::new());
     }
     let held = table.anchors.markers.held(*begun);
     outside.let_go_of_marker();
     let first = held.chars().next().unwrap_or(c);
+    if may_begin_call(first, place, settings) {
+        return Step::Begins(Begins::Call, held.to_string());
+    }
     if held.is_empty() && c == ']' && outside.closes_list() {
         return Step::Read;
     }
@@ -102,23 +105,28 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
     }
 }
 
-/// What may begin with `c` before any marker is looked for.
-fn may_begin(c: char, place: Place, settings: &Settings) -> Option<Begins> {
+/// Whether the answer may be a fence around calls, which begins with `c`.
+fn may_begin_fence(c: char, place: Place, settings: &Settings) -> bool {
+    let is_start = matches!(place, Place::Start { fence: Awaited::No, .. });
+    is_start && c == '`' && settings.dialect.spec().call.start.is_some()
+}
+
+/// Whether a call that no marker opens may begin with `c`.
+fn may_begin_call(c: char, place: Place, settings: &Settings) -> bool {
     let spec = settings.dialect.spec();
     match (place, spec.unmarked(c)) {
-        (Place::Start { fence: Awaited::No, .. }, Some(Unmarked::Item)) => None,
-        (Place::Start { fence, .. }, Some(_)) if may_be_unmarked(spec, fence) => Some(Begins::Call),
-        (Place::Start { fence: Awaited::No, .. }, _) if c == '`' && spec.call.start.is_some() => Some(Begins::Fence),
-        (Place::AfterCall(after), Some(Unmarked::Call)) => {
+        (Place::Start { fence: Awaited::No, .. }, Some(Unmarked::Item)) => false,
+        (Place::Start { fence, .. }, Some(_)) => may_be_unmarked(spec, fence),
+        (Place::AfterCall(after), Some(found)) => {
             let LeftOpen { wrapper, section, .. } = after.left_open;
             let is_inside = [wrapper, section, after.list].contains(&Awaited::Yes);
-            (is_inside || may_be_unmarked(spec, after.fence)).then_some(Begins::Call)
+            match found {
+                Unmarked::Call => is_inside || may_be_unmarked(spec, after.fence),
+                Unmarked::Item => is_inside || after.fence == Awaited::Yes,
+                Unmarked::List => after.list == Awaited::No && may_be_unmarked(spec, after.fence),
+            }
         }
-        (Place::AfterCall(AfterCall { left_open, list, fence, .. }), Some(Unmarked::Item)) => {
-            let inside = [left_open.wrapper, left_open.section, list, fence];
-            inside.contains(&Awaited::Yes).then_some(Begins::Call)
-        }
-        _ => None,
+        _ => false,
     }
 }
 

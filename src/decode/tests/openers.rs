@@ -119,3 +119,14 @@ t!(end_tokens_are_dropped_at_the_very_end, case("hermes"),
     "<|im_end|>" => "",
     "Hello.<|im_e" => r#"text "Hello.<|im_e""#,
 );
+
+t!(a_marker_goes_before_a_call_that_none_opens, own(
+    "call: { open: [\"[CALLS]\"], start: json }\npayload: { json: { name: [name], arguments: [arguments] } }"),
+    "[CALLS][{\"name\": \"get_time\"}] so" => r#"call get_time / args {} / end / text " so""#,
+    "[{\"name\": \"get_time\"}]" => "call get_time / args {} / end",
+    "[\n{\"name\": \"get_time\"}, {\"name\": \"get_time\"}]\nso" => r#"call get_time / args {} / end / call get_time / args {} / end / text "\nso""#,
+    "[{\"name\": \"get_time\"}]\n[{\"name\": \"get_time\"}] [1]"
+        => r#"call get_time / args {} / end / call get_time / args {} / end / text " [1]""#,
+    "[CALL]" => r#"text "[CALL]""#,
+    "[C" => r#"text "[C""#,
+);
