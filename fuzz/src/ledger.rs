@@ -90,7 +90,7 @@ impl Entry {
 
 impl<'a> Ledger<'a> {
     fn new(case: &'a Case, text: &'a str) -> Self {
-        let spec = case.settings.dialect.spec();
+        let spec = case.settings.dialect.reads();
         let block = spec.reasoning.iter().filter(|_| case.settings.reasoning != Reasoning::Off);
         let sections = spec.section.iter().flat_map(|section| section.open.iter().chain(&section.close));
         let blocks = block.flat_map(|block| block.open.iter().chain(&block.close));

@@ -6,7 +6,10 @@ use std::sync::{Arc, LazyLock};
 use toolgate::dialect::{Around, Dialect, Dialects, MessagesSpec, Payload};
 
 /// The built-in dialects, read once.
-static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| Dialects::builtin().iter().cloned().collect());
+static DIALECTS: LazyLock<Vec<Arc<Dialect>>> = LazyLock::new(|| {
+    let dialects = Dialects::builtin();
+    dialects.iter().chain(dialects.union()).cloned().collect()
+});
 
 /// Tools of every kind of schema that decides how a value is read.
 pub const TOOLS: &str = r#"[
@@ -94,7 +97,7 @@ pub fn chosen(byte: u8) -> Arc<Dialect> {
 
 /// The literals of a dialect, and the common fragments.
 pub fn of(dialect: &Dialect) -> Vec<String> {
-    let spec = dialect.spec();
+    let spec = dialect.reads();
     let call = &spec.call;
     let mut texts: Vec<String> = [&call.open, &call.bare, &call.close, &call.end_tokens]
         .into_iter()

@@ -107,7 +107,7 @@ impl Decoder {
     /// A decoder of one answer.
     pub fn new(settings: Settings, limits: &Limits) -> Self {
         let outside = Outside::new(Awaited::No, limits.pending_bytes_max);
-        let is_open = settings.reasoning == Reasoning::Open && settings.dialect.spec().reasons();
+        let is_open = settings.reasoning == Reasoning::Open && settings.dialect.reads().reasons();
         let state =
             if is_open { State::Reasoning(Thought::opened_by_prompt(outside)) } else { State::Outside(outside) };
         Self { settings, limits: limits.clone(), state, read: 0, reread: 0, ending: Ending::default() }

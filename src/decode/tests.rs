@@ -145,6 +145,7 @@ mod sections;
 mod slips;
 mod suffixes;
 mod tagged;
+mod union;
 mod values;
 mod wraps;
 

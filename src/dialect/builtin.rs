@@ -1,10 +1,10 @@
 //! The dialects that are compiled in, and a user's own beside them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::scan::MarkerError;
 
-use super::{Dialect, Glob, Spec, Suffixes, suffix};
+use super::{Dialect, Glob, Spec, Suffixes, suffix, union};
 
 /// Why a dialect file was refused.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,11 @@ pub enum DialectError {
 #[derive(Clone, Debug)]
 pub struct Dialects {
     dialects: Vec<Arc<Dialect>>,
+    union: OnceLock<Option<Arc<Dialect>>>,
 }
+
+/// What a model is told of which nothing is known: it need not have been trained for tools.
+const FALLBACK: &str = "json-envelope";
 
 const BUILTIN: &[&str] = &[
     include_str!("../../conf/dialects/command-a.yaml"),
@@ -75,7 +79,7 @@ impl Dialects {
     /// Those that are compiled in.
     pub fn builtin() -> Self {
         let dialects = BUILTIN.iter().filter_map(|yaml| Self::parse(yaml).ok()).map(Arc::new).collect();
-        Self { dialects }
+        Self { dialects, union: OnceLock::new() }
     }
 
     /// Reads one dialect file.
@@ -94,11 +98,21 @@ impl Dialects {
     pub fn add(&mut self, dialect: Dialect) {
         self.dialects.retain(|d| d.name() != dialect.name());
         self.dialects.push(Arc::new(dialect));
+        self.union = OnceLock::new();
     }
 
     /// The dialect of a name.
     pub fn get(&self, name: &str) -> Option<&Arc<Dialect>> {
         self.dialects.iter().find(|d| d.name() == name)
+    }
+
+    /// What a model of an unknown family is told, read together with what all families write.
+    pub fn union(&self) -> Option<&Arc<Dialect>> {
+        let union = || {
+            let own = self.get(FALLBACK)?;
+            union::of(own, self.dialects.iter().map(|dialect| &**dialect)).ok().map(Arc::new)
+        };
+        self.union.get_or_init(union).as_ref()
     }
 
     /// All of them.

@@ -11,6 +11,7 @@ mod several;
 mod spec;
 mod suffix;
 mod table;
+mod union;
 
 pub use builtin::{DialectError, Dialects};
 pub use form::{BetweenMark, Form, Header, HeaderMark, KeyMark, Tagged, ValueMark};
@@ -31,6 +32,8 @@ pub struct Dialect {
     spec: Spec,
     tables: Tables,
     suffixes: Option<Suffixes>,
+    /// What is read where it is the union of dialects.
+    union: Option<Box<Spec>>,
 }
 
 impl Dialect {
@@ -41,6 +44,10 @@ impl Dialect {
     /// What its file says.
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+    /// What is read: that, and in a union more.
+    pub fn reads(&self) -> &Spec {
+        self.union.as_deref().unwrap_or(&self.spec)
     }
     /// What is compiled from that.
     pub fn tables(&self) -> &Tables {
@@ -60,6 +67,6 @@ impl Dialect {
         }
         let tables = Tables::compile(&spec, suffixes.as_ref())
             .map_err(|reason| DialectError::Markers { dialect: spec.name.clone(), reason })?;
-        Ok(Self { spec, tables, suffixes })
+        Ok(Self { spec, tables, suffixes, union: None })
     }
 }

@@ -11,6 +11,14 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Several<T>(Vec<T>);
 
+impl<T: Clone + PartialEq> Several<T> {
+    /// Adds those of others that are not among these.
+    pub(super) fn join(&mut self, others: &Self) {
+        let new: Vec<T> = others.iter().filter(|other| !self.0.contains(other)).cloned().collect();
+        self.0.extend(new);
+    }
+}
+
 impl<T> Deref for Several<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {

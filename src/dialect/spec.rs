@@ -84,7 +84,7 @@ pub struct Detect {
 }
 
 /// Where the model thinks aloud.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReasoningSpec {
     pub open: Vec<String>,
@@ -103,7 +103,7 @@ pub enum CallInReasoning {
 }
 
 /// What stands around several calls. With something else behind its opener it is text.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SectionSpec {
     pub open: Vec<String>,
@@ -121,6 +121,9 @@ pub struct Call {
     /// Whitespace in one stands for any whitespace, none included.
     #[serde(default)]
     pub bare: Vec<String>,
+    /// Those of a dialect that has no other openers, in a union with dialects that have some.
+    #[serde(skip)]
+    pub free: Vec<String>,
     /// Words on the first line of a code fence in which a bare opener may stand, or the payload that is the answer's
     /// start; a fence without a word is one too. The closing fence then belongs to the call.
     #[serde(default)]
@@ -148,7 +151,7 @@ pub enum StartOfAnswer {
 }
 
 /// How a call is written inside its markers.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum Payload {
     Json(JsonSpec),
@@ -191,7 +194,7 @@ impl Payload {
 }
 
 /// A JSON object that carries name and arguments, or several of them.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct JsonSpec {
     pub name: Vec<String>,
@@ -208,7 +211,7 @@ pub struct JsonSpec {
 }
 
 /// Parameters in tags, their values raw text: `<function=NAME><parameter=KEY>VALUE</parameter></function>`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct TaggedSpec {
     pub name: TagName,
@@ -233,11 +236,11 @@ pub struct TaggedSpec {
 
 /// Before and after a name, and what ends its tag where attributes may follow it, which mean nothing. Nothing after it
 /// is where the next markup begins.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct TagName(pub Several<String>, pub Several<String>, #[serde(default)] pub Option<String>);
 
 /// A value's type, stated in the text behind its key.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct StatedSpec {
     pub open: String,
@@ -263,7 +266,7 @@ pub enum Trim {
 pub struct PythonSpec {}
 
 /// A literal of its own: `call:NAME{key:<|"|>text<|"|>,n:1}`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct LiteralSpec {
     /// What may stand before the name.
@@ -273,7 +276,7 @@ pub struct LiteralSpec {
 }
 
 /// A name, perhaps an id, and one JSON value. What stands before the value is its header.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderSpec {
     /// Before and after the name. Absent, something outside has named the call.
@@ -289,7 +292,7 @@ pub struct HeaderSpec {
 
 /// What stands before a text, and what after it. Nothing before it is where the header begins, nothing after it is where
 /// the next literal does.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Around(pub Several<String>, pub Several<String>);
 
 impl HeaderSpec {

@@ -19,6 +19,7 @@ use crate::scan::{Anchored, FirstBytes, MarkerError, Markers, hidden};
 use super::form::Form;
 use super::spec::{Call, CallInReasoning, Payload, ReasoningSpec, Spec};
 use super::suffix::Suffixes;
+use super::union::Family;
 
 /// Markers, and what each means.
 #[derive(Debug)]
@@ -73,9 +74,11 @@ pub enum Edge {
 pub enum Opener {
     /// A wrapper, whose closer is expected.
     Wrapper,
-    /// The payload's own first bytes.
+    /// The payload's own first bytes, where a wrapper is missing.
     Bare,
-    /// The same, but only in a section.
+    /// The payload's own first bytes, where there is no wrapper.
+    Free,
+    /// The payload's own first bytes in a section.
     Inner,
     /// A fence that the payload's own first bytes may stand behind; its closing fence then belongs to the call.
     Fenced,
@@ -96,6 +99,8 @@ pub struct Tables {
     pub header: Table<Edge>,
     /// Every form of a call's inside, the family's own first.
     pub forms: Vec<Form>,
+    /// In a union of dialects, those of each family.
+    pub families: Vec<Family>,
     /// The words of each bare opener, between which any whitespace may stand. The first is a marker.
     pub bare: Vec<Vec<String>>,
     /// The wrappers' closers, as far as they can be told from the inside of a call.
@@ -150,10 +155,16 @@ pub struct Between {
 impl Tables {
     /// Compiles the tables of a dialect.
     pub fn compile(spec: &Spec, suffixes: Option<&Suffixes>) -> Result<Self, MarkerError> {
+        let enclosing = spec.enclosing();
+        let forms = spec.payload.iter().map(|payload| Form::compile(payload, &enclosing)).collect::<Result<_, _>>()?;
+        Self::around(spec, suffixes, forms)
+    }
+
+    /// Compiles what stands around calls, which have these forms.
+    pub(super) fn around(spec: &Spec, suffixes: Option<&Suffixes>, forms: Vec<Form>) -> Result<Self, MarkerError> {
         let unreasoned = Outside::compile(spec, None, suffixes)?;
         let outside = Outside::compile(spec, spec.reasoning.as_ref(), suffixes)?;
         let enclosing = spec.enclosing();
-        let forms = spec.payload.iter().map(|payload| Form::compile(payload, &enclosing)).collect::<Result<_, _>>()?;
         let (mut closers, mut quotes) = (Vec::new(), Vec::new());
         for payload in spec.payload.iter() {
             match payload {
@@ -180,12 +191,24 @@ impl Tables {
             header: header(spec)?,
             section: Anchors::new(merged(merged(openers(spec), inner(spec)), section_closers(spec)))?,
             forms,
+            families: Vec::new(),
             bare: bare_words(spec, bare_texts(spec).chain(inner_texts(spec))),
             wrapper_closers,
             closers,
             arguments,
             behind,
         })
+    }
+}
+
+impl Tables {
+    /// The forms that a call may have which begins with this marker.
+    pub fn forms_behind(&self, marker: &str) -> Vec<&Form> {
+        let mut families = self.families.iter().filter(|family| family.opens_with(marker)).peekable();
+        match families.peek() {
+            Some(_) => families.flat_map(|family| family.forms(&self.forms)).collect(),
+            None => self.forms.iter().collect(),
+        }
     }
 }
 
@@ -370,10 +393,15 @@ fn openers(spec: &Spec) -> Vec<(String, Role)> {
     for text in spec.section.iter().flat_map(|section| &section.open) {
         entry(&mut entries, text).section = Some(Edge::Open);
     }
-    for first in bare_words(spec, bare_texts(spec)).iter().filter_map(|words| words.first()) {
-        entry(&mut entries, first).opens = Some(Opener::Bare);
+    let has_wrapper = !call.open.is_empty() || spec.section.is_some();
+    let bare = if has_wrapper { Opener::Bare } else { Opener::Free };
+    for (texts, by) in [(&call.bare, bare), (&call.free, Opener::Free)] {
+        let words = bare_words(spec, texts.iter().map(String::as_str));
+        for first in words.iter().filter_map(|words| words.first()) {
+            entry(&mut entries, first).opens = Some(by);
+        }
     }
-    if !call.fence.is_empty() && !call.bare.is_empty() {
+    if !call.fence.is_empty() && bare_texts(spec).next().is_some() {
         entry(&mut entries, FENCE).opens = Some(Opener::Fenced);
     }
     entries
@@ -406,7 +434,7 @@ fn inner_texts(spec: &Spec) -> impl Iterator<Item = &str> {
 }
 
 fn bare_texts(spec: &Spec) -> impl Iterator<Item = &str> {
-    spec.call.bare.iter().map(String::as_str)
+    spec.call.bare.iter().chain(&spec.call.free).map(String::as_str)
 }
 
 /// The words of bare openers. The first is a marker, so it is as long as tells it from all others.

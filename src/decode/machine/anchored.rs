@@ -108,12 +108,12 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
 /// Whether the answer may be a fence around calls, which begins with `c`.
 fn may_begin_fence(c: char, place: Place, settings: &Settings) -> bool {
     let is_start = matches!(place, Place::Start { fence: Awaited::No, .. });
-    is_start && c == '`' && settings.dialect.spec().call.start.is_some()
+    is_start && c == '`' && settings.dialect.reads().call.start.is_some()
 }
 
 /// Whether a call that no marker opens may begin with `c`.
 fn may_begin_call(c: char, place: Place, settings: &Settings) -> bool {
-    let spec = settings.dialect.spec();
+    let spec = settings.dialect.reads();
     match (place, spec.unmarked(c)) {
         (Place::Start { fence: Awaited::No, .. }, Some(Unmarked::Item)) => false,
         (Place::Start { fence, .. }, Some(_)) => may_be_unmarked(spec, fence),
@@ -132,7 +132,7 @@ fn may_begin_call(c: char, place: Place, settings: &Settings) -> bool {
 
 /// Whether a header that the prompt opened may begin with `c`.
 fn may_begin_header(c: char, settings: &Settings) -> bool {
-    let messages = settings.dialect.spec().messages.as_ref().filter(|messages| messages.begins_unmarked());
+    let messages = settings.dialect.reads().messages.as_ref().filter(|messages| messages.begins_unmarked());
     messages.is_some_and(|messages| may_be_header(c.encode_utf8(&mut [0; 4]), messages, &settings.tools))
 }
 

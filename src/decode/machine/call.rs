@@ -46,7 +46,7 @@ impl Decoder {
         let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };
         let cx = context(&self.settings, &self.limits, Patience::Mend, wrapped);
         let mut pending = Pending {
-            payload: Payload::new(&self.settings.dialect, &call),
+            payload: Payload::new(&self.settings.dialect, &marker, &call),
             call,
             frame,
             opener: raw.len(),
@@ -175,7 +175,7 @@ impl Decoder {
         match pending.by {
             Opener::Wrapper => after.left_open.wrapper = Awaited::Yes,
             Opener::Fenced => after.fence = Awaited::Yes,
-            Opener::Bare | Opener::Inner => {}
+            Opener::Bare | Opener::Free | Opener::Inner => {}
         }
         match pending.frame {
             Frame::Section => after.left_open.section = Awaited::Yes,

@@ -42,7 +42,7 @@ impl Decoder {
             whole.raw.push(c);
             let possible = match &mut whole.inside {
                 Some((_, trial)) => push_on_trial(trial, c.encode_utf8(&mut [0; 4])),
-                None => match whole.opener.push(c, &self.settings.dialect.spec().call.fence) {
+                None => match whole.opener.push(c, &self.settings.dialect.reads().call.fence) {
                     Expected::Found(_) => {
                         let settings = Settings { calls: Calls::All, ..self.settings.clone() };
                         let mut trial = Self::new(settings, &self.limits);

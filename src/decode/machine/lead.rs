@@ -44,7 +44,7 @@ impl Lead {
         match by {
             Opener::Wrapper => Self::Again(Expect::default()),
             Opener::Fenced => Self::Fence(Info::default()),
-            Opener::Bare | Opener::Inner => {
+            Opener::Bare | Opener::Free | Opener::Inner => {
                 let begun = |words: &Vec<String>| words.first().is_some_and(|first| first == marker);
                 let bare = &dialect.tables().bare;
                 if !bare.iter().any(begun) || bare.iter().any(|words| begun(words) && words.len() == 1) {
@@ -59,7 +59,7 @@ impl Lead {
 
     /// Takes one character; `read` is how many bytes of the opener were read with it.
     pub(super) fn push(&mut self, c: char, read: usize, dialect: &Dialect) -> Step {
-        let call = &dialect.spec().call;
+        let call = &dialect.reads().call;
         match self {
             Self::Over => Step::Over(read),
             Self::Again(expect) => match expect.push(c, call.open.iter().map(String::as_str)) {

@@ -50,7 +50,7 @@ impl Decoder {
     /// A message may begin with `marker`, which was just found, or with what follows where that is empty.
     pub(super) fn enter_header(&mut self, marker: String, sink: &mut impl FnMut(Event<'_>)) {
         let dialect = &self.settings.dialect;
-        let Some(messages) = &dialect.spec().messages else { return };
+        let Some(messages) = &dialect.reads().messages else { return };
         let State::Outside(outside) = std::mem::replace(&mut self.state, State::Closed) else { return };
         let mut cursor = dialect.tables().header.markers.start();
         let from = if messages.start.contains(&marker) { marker.len() } else { 0 };
@@ -67,7 +67,7 @@ impl Decoder {
     pub(super) fn step_header(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Header(header) = &mut self.state else { return (0, None) };
         let dialect = &self.settings.dialect;
-        let Some(messages) = &dialect.spec().messages else { return (0, None) };
+        let Some(messages) = &dialect.reads().messages else { return (0, None) };
         let table = &dialect.tables().header;
         for (at, c) in text.char_indices() {
             let read = at + c.len_utf8();
@@ -90,7 +90,7 @@ impl Decoder {
     fn end_header(&mut self, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         let State::Header(header) = &mut self.state else { return None };
         let text = header.raw.get(header.from..).unwrap_or_default();
-        let messages = self.settings.dialect.spec().messages.as_ref();
+        let messages = self.settings.dialect.reads().messages.as_ref();
         let mut call = Call::default();
         let kind = messages.and_then(|messages| messages.kind(text)).and_then(|(kind, name)| {
             let cx = context(&self.settings, &self.limits, Patience::Mend, Wrapped::Yes);

@@ -72,7 +72,7 @@ impl Decoder {
     /// Reads reasoning up to the next marker.
     pub(super) fn step_reasoning(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> usize {
         let State::Reasoning(thought) = &mut self.state else { return 0 };
-        let (spec, table) = (self.settings.dialect.spec(), &self.settings.dialect.tables().reasoning);
+        let (spec, table) = (self.settings.dialect.reads(), &self.settings.dialect.tables().reasoning);
         let mut cursor = thought.cursor.unwrap_or_else(|| table.markers.start());
         let step = table.markers.step(&mut cursor, text);
         thought.cursor = (!cursor.is_empty()).then_some(cursor);
@@ -86,7 +86,7 @@ impl Decoder {
             return read;
         }
         let opener = std::mem::take(&mut thought.opener);
-        if let Some(by) = role.opens.filter(|&by| may_open(by, &thought.lines, spec)) {
+        if let Some(by) = role.opens.filter(|&by| may_open(by, &thought.lines)) {
             self.begin(marker, by, role);
         } else if role.section == Some(Edge::Open) && !thought.lines.in_span() {
             self.enter_section(marker);

@@ -39,7 +39,7 @@ impl Decoder {
     /// Reads up to the first call. The openers of sections may be repeated: any number of them is one.
     pub(super) fn step_section(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) -> (usize, Option<String>) {
         let State::Section(section) = &mut self.state else { return (0, None) };
-        let (spec, table) = (self.settings.dialect.spec(), &self.settings.dialect.tables().section);
+        let (spec, table) = (self.settings.dialect.reads(), &self.settings.dialect.tables().section);
         for (at, c) in text.char_indices() {
             let is_begun = !section.begun.is_empty();
             if !is_begun && spec.unmarked(c).is_some() {

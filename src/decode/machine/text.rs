@@ -35,10 +35,9 @@ impl Decoder {
     /// Does what a marker outside calls and reasoning means where it stands.
     pub(super) fn marker(&mut self, role: Role, marker: String, sink: &mut impl FnMut(Event<'_>)) {
         let State::Outside(outside) = &mut self.state else { return };
-        let spec = self.settings.dialect.spec();
         let in_section = outside.place.left_open().section == Awaited::Yes;
         let is_here = |by: Opener| by != Opener::Inner || in_section;
-        let opens = role.opens.filter(|&by| is_here(by) && (outside.is_fresh() || may_open(by, &outside.lines, spec)));
+        let opens = role.opens.filter(|&by| is_here(by) && (outside.is_fresh() || may_open(by, &outside.lines)));
         let opens_more = !outside.lines.in_span();
         if role.has_suffix {
             self.enter_suffix(marker);
@@ -66,7 +65,7 @@ impl Decoder {
     fn enter_reasoning(&mut self, marker: &str) {
         if let State::Outside(outside) = std::mem::replace(&mut self.state, State::Closed) {
             let mut thought = Thought::new(outside);
-            thought.opened_by(marker, self.settings.dialect.spec());
+            thought.opened_by(marker, self.settings.dialect.reads());
             self.state = State::Reasoning(thought);
         }
     }
@@ -87,13 +86,11 @@ impl Decoder {
 /// Whether an opener opens a call where it stands in text or reasoning. A wrapper's does everywhere but in a code span.
 /// The payload's own first bytes are met in prose too: where they stand for a missing wrapper they count at the start of
 /// a line, and behind a wrapper's opener on the same line; in a word or a fence they never do.
-pub(super) fn may_open(by: Opener, lines: &Lines, spec: &Spec) -> bool {
+pub(super) fn may_open(by: Opener, lines: &Lines) -> bool {
     match by {
         Opener::Wrapper => !lines.in_span(),
-        Opener::Bare if !spec.call.open.is_empty() || spec.section.is_some() => {
-            (lines.at_line() || lines.is_marked()) && !lines.in_word() && !lines.in_fence()
-        }
-        Opener::Bare | Opener::Inner | Opener::Fenced => !lines.in_word() && !lines.in_fence() && !lines.in_span(),
+        Opener::Bare => (lines.at_line() || lines.is_marked()) && !lines.in_word() && !lines.in_fence(),
+        Opener::Free | Opener::Inner | Opener::Fenced => !lines.in_word() && !lines.in_fence() && !lines.in_span(),
     }
 }
 

@@ -183,9 +183,9 @@ fn syntax<'a>(types: &'a Around<'a>, spec: &'a LiteralSpec, cx: &Context<'a>, ca
     Syntax {
         types,
         closers: &cx.dialect.tables().wrapper_closers,
-        openers: &cx.dialect.spec().call.open,
+        openers: &cx.dialect.reads().call.open,
         quote: Some(&spec.quote),
-        end_tokens: &cx.dialect.spec().call.end_tokens,
+        end_tokens: &cx.dialect.reads().call.end_tokens,
         first_bytes: &cx.dialect.tables().arguments,
         behind: &cx.dialect.tables().behind,
         outer: 0,
@@ -224,7 +224,7 @@ impl Types for Around<'_> {
     /// An opener, a header and a declared name; the opener may lack where the dialect says so. Looks at all that
     /// stands before the name, and at the name when it is whole.
     fn begins_call(&self, text: &str) -> Begins {
-        let call = &self.cx.dialect.spec().call;
+        let call = &self.cx.dialect.reads().call;
         let opened = call.open.iter().find_map(|open| text.strip_prefix(open.as_str()));
         if opened.is_none() && call.open.iter().any(|open| open.starts_with(text)) {
             return Begins::Perhaps;

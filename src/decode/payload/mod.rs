@@ -27,9 +27,9 @@ pub(super) enum Payload {
 }
 
 impl Payload {
-    /// A reader of each form that the dialect knows, for a call that may have a name already.
-    pub fn new(dialect: &Dialect, call: &Call) -> Self {
-        match dialect.tables().forms.as_slice() {
+    /// A reader of each form that the dialect knows behind this marker, for a call that may have a name already.
+    pub fn new(dialect: &Dialect, marker: &str, call: &Call) -> Self {
+        match dialect.tables().forms_behind(marker).as_slice() {
             [form] => Self::of(form, call),
             forms => Self::Several(forms.iter().map(|form| (Self::of(form, call), call.headed())).collect()),
         }

@@ -11,10 +11,6 @@ use crate::engine::ToolsMode;
 
 use super::template::{Template, Tools};
 
-/// What a family of models writes when nothing is known about it: models that were never trained for tools can be
-/// told this one.
-const FALLBACK: &str = "json-envelope";
-
 /// How a model writes, and what is done with tools for it.
 #[derive(Clone, Debug)]
 pub struct Family {
@@ -151,7 +147,7 @@ impl Family {
         let by_name = || model.and_then(|model| dialects.by_model(model));
         let dialect = match (&pool.dialect, of_template) {
             (DialectChoice::Named(dialect), _) | (DialectChoice::Auto, Some(dialect)) => dialect,
-            (DialectChoice::Auto, None) => by_name().or_else(|| dialects.get(FALLBACK))?,
+            (DialectChoice::Auto, None) => by_name().or_else(|| dialects.union())?,
         };
         let reasoning = match shown {
             Some(shown) if pool.reasoning == Reasoning::Auto => shown.reasoning,

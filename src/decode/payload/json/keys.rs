@@ -104,7 +104,7 @@ impl Reader {
         let since = std::mem::take(&mut self.since);
         self.word.clear();
         self.state = State::AfterValue;
-        let markup = &cx.dialect.spec().call;
+        let markup = &cx.dialect.reads().call;
         let next_call = markup.open.iter().chain(&markup.close).any(|marker| since.contains(marker.as_str()));
         if next_call || since.contains('{') || since.len() > SINCE_BYTES_MAX {
             call.again.push_str(&since);

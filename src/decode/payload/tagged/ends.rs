@@ -191,7 +191,7 @@ impl Ends {
     fn prose(&mut self, first: char, around: &Around<'_>, data: &mut impl FnMut(&str)) -> bool {
         self.named = None;
         let Some(hold) = self.hold.as_mut().filter(|hold| hold.stage == Stage::Run) else { return false };
-        let begins_call = around.cx.dialect.spec().unmarked(first) == Some(Unmarked::Call);
+        let begins_call = around.cx.dialect.reads().unmarked(first) == Some(Unmarked::Call);
         if begins_call && hold.opener && hold.ends_before_a_call() {
             return true;
         }
