@@ -261,7 +261,7 @@ pub enum Trim {
 }
 
 /// A call as Python writes it, alone or in a list: `f(a=1, b='x')`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct PythonSpec {}
 
