@@ -175,7 +175,7 @@ impl<P: Copy + Debug> Repair<P> {
                     return Seen::More;
                 }
                 if !word::is_literal(word) {
-                    return Seen::No;
+                    return self.look_behind_word(c, look, cx);
                 }
                 look.at = At::WordEnd;
                 return self.look_at(c, look, cx);
@@ -247,7 +247,7 @@ impl<P: Copy + Debug> Repair<P> {
             '}' | ']' | ')' => self.look_close(c, look, cx),
             // Be it a value or a marker: the string has ended.
             '{' | '[' if around == Around::Array => return Seen::Yes,
-            c if begins_marker(c, cx) => {
+            c if begins_marker(c, cx) && !(around == Around::Array && c.is_ascii_alphanumeric()) => {
                 (look.at, look.from) = (At::Marker, self.gap.len());
                 return self.look_marker(c, look, cx);
             }
@@ -313,6 +313,16 @@ impl<P: Copy + Debug> Repair<P> {
             _ => return Seen::No,
         };
         Seen::More
+    }
+
+    /// A word that is no value may be a marker, or its beginning.
+    fn look_behind_word<T>(&self, c: char, look: &mut Lookahead, cx: &Syntax<'_, T>) -> Seen {
+        let word = self.gap.get(look.from..).unwrap_or_default();
+        if cx.behind.markers().chain(cx.quote).any(|marker| marker == word) {
+            return Seen::Yes;
+        }
+        look.at = At::Marker;
+        self.look_marker(c, look, cx)
     }
 
     fn look_marker<T>(&self, c: char, look: &Lookahead, cx: &Syntax<'_, T>) -> Seen {

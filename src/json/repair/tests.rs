@@ -41,7 +41,7 @@ const JSON: Case = Case {
     word_max: 64,
 };
 /// What stands behind a value begins as one would.
-const BRACKETS: Case = Case { closers: &["[CALL]", "[/CALL]", "{end}"], ..JSON };
+const BRACKETS: Case = Case { closers: &["[CALL]", "[/CALL]", "{end}", "function", "nothing"], ..JSON };
 const STRICT: Case = Case { mode: Mode::Strict, ..JSON };
 const CUT: Case = Case { ended: Ended::Cut, ..JSON };
 const GEMMA: Case = Case { words: Words::Strings, quote: Some("<|\"|>"), ..JSON };
@@ -149,6 +149,7 @@ t!(identity, JSON,
 );
 
 t!(a_closer_that_begins_as_json_does_ends_no_value_in_it, BRACKETS,
+    r#"{"a": [{"k": ""}, false, {}], "b": ["", null]}false"# => r#"{"a": [{"k": ""}, false, {}], "b": ["", null]} | false"#,
     r#"{"a": ["", [1]], "b": [{"c": ["x", {"d": []}]}]}[/CALL]"# => r#"{"a": ["", [1]], "b": [{"c": ["x", {"d": []}]}]} | [/CALL]"#,
 );
 
@@ -321,6 +322,10 @@ t!(own_delimiter, GEMMA,
     "{l:[x,[1,t:<|\"|>z<|\"|>}" => r#"~ {"l":["x",[1]],"t":"z"}"#,
     "{l:[x,10:30,t:z]}" => r#"~ {"l":["x","10:30","t:z"]}"#,
     "{a:<b>,c:1}" => r#"~ {"a":"<b>","c":1}"#,
+);
+
+t!(an_items_exponent_may_have_a_sign, GEMMA,
+    r#"{a:[<|"|>x"y<|"|>,-1E+00,null]}"# => r#"{"a":["x\"y",-1E+00,null]}"#,
 );
 
 t!(words_by_the_schema, TYPED, "{a:42,b:null,c:true}" => r#"~ {"a":"42","b":"null","c":"true"}"#);

@@ -139,6 +139,8 @@ impl Ahead {
             ',' | '}' | ']' if self.take_liberty() == Judgement::Open => {
                 return if c == ',' { self.go(Stage::Comma) } else { self.bracket(c, at, view) };
             }
+            // The sign of an item's exponent.
+            '+' if self.in_array(view) && self.word.ends_with(['e', 'E']) => self.word.push(c),
             // Its colon is missing, or another letter.
             c if is_markup(c) && self.is_declared(view) => return Judgement::Ends,
             c if is_markup(c) || c == '\n' || self.word.len() >= KEY_BYTES_MAX => return self.no_key(c, view),
