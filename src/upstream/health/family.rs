@@ -34,6 +34,7 @@ pub struct Shown {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ToolsReason {
+    Configured,
     /// The template writes tools, and the dialect is its family's.
     Written,
     /// The template is of a family whose calls the engine hands on to nobody as text.
@@ -58,7 +59,7 @@ impl Shown {
             DialectChoice::Auto => (own, ToolsReason::Unknown),
         };
         let keeps_calls = row.keeps_calls(&template.text);
-        let tools = match (own, &pool.dialect, template.writes.map(|writes| writes.tools)) {
+        let chosen = || match (own, &pool.dialect, template.writes.map(|writes| writes.tools)) {
             (Some(_), ..) | (None, DialectChoice::Auto, _) if keeps_calls => (ToolsMode::Native, ToolsReason::Kept),
             (None, ..) => (ToolsMode::Inject, unread),
             _ if row.needs.parse.is_none() => (ToolsMode::Inject, ToolsReason::Engine),
@@ -66,19 +67,18 @@ impl Shown {
             (_, _, Some(Tools::LeftOut)) => (ToolsMode::Inject, ToolsReason::LeftOut),
             (_, _, None) => (ToolsMode::Inject, ToolsReason::Untold),
         };
+        let tools = pool.tools.mode().map_or_else(chosen, |mode| (mode, ToolsReason::Configured));
         let reasoning = dialect.map_or(Reasoning::Auto, |dialect| prompt_reasoning(dialect, &template.text));
         let kept = template.writes.map(|writes| writes.past);
         Self { dialect: dialect.cloned(), reasoning, tools, kept }
     }
-}
 
-impl Shown {
     /// Whether the template is of a family that is known, or its models are read as one that was named.
     pub fn is_known(&self) -> bool {
         self.dialect.is_some()
     }
 
-    /// Why `tools: auto` chooses what it does.
+    /// Why that is done with tools which is.
     pub fn why(&self) -> &'static str {
         self.tools.1.words()
     }
@@ -96,8 +96,8 @@ impl PartialEq for Shown {
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.dialect {
-            Some(dialect) => write!(f, "the chat template says dialect {}", dialect.name())?,
-            None => write!(f, "the chat template is of no known family")?,
+            Some(dialect) => write!(f, "dialect {}", dialect.name())?,
+            None => write!(f, "a chat template of no family that is known")?,
         }
         let (tools, why) = self.tools;
         write!(f, ", tools {} ({}), reasoning {}", tools.name(), why.words(), self.reasoning.name())?;
@@ -153,7 +153,7 @@ impl Family {
             Some(shown) if pool.reasoning == Reasoning::Auto => shown.reasoning,
             _ => pool.reasoning,
         };
-        let tools = pool.tools.mode().or_else(|| Some(shown?.tools.0)).unwrap_or(ToolsMode::Inject);
+        let tools = shown.map(|shown| shown.tools.0).or(pool.tools.mode()).unwrap_or(ToolsMode::Inject);
         let kept = shown.and_then(|shown| shown.kept);
         Some(Self { dialect: Arc::clone(dialect), reasoning, tools, kept })
     }
@@ -162,6 +162,7 @@ impl Family {
 impl ToolsReason {
     fn words(self) -> &'static str {
         match self {
+            Self::Configured => "as configured",
             Self::Written => "the template writes them",
             Self::Kept => "the server hands on no call of this family as text",
             Self::LeftOut => "the template leaves them out",
@@ -184,6 +185,50 @@ fn prompt_reasoning(dialect: &Dialect, template: &str) -> Reasoning {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::CallsOfTurn;
+    use crate::upstream::health::template::Writes;
+
+    /// What is done with tools by what the configuration says and by what a template shows.
+    #[test]
+    fn a_template_is_told_from_another_and_what_is_configured_holds() {
+        let dialects = Dialects::builtin();
+        let of = |dialect: &str, tools, text: &str, written: Option<Tools>| {
+            let named = dialects.get(dialect).cloned();
+            let dialect = named.map_or(DialectChoice::Auto, DialectChoice::Named);
+            let pool = config::Pool { dialect, tools, ..config::Pool::named("p") };
+            let past = Past::Native(CallsOfTurn::One);
+            let writes = written.map(|tools| Writes { tools, past });
+            let shown = Shown::of(&pool, &Template { text: text.into(), writes }, &dialects);
+            let family = Family::of(&pool, Some(&shown), None, &dialects).unwrap();
+            assert_eq!(family.kept, written.map(|_| past));
+            shown.to_string()
+        };
+        let (auto, written) = (ToolsChoice::Auto, Some(Tools::Written));
+        for (shown, expected) in [
+            (
+                of("", auto, "<tool_call>", written),
+                "dialect hermes, tools parse (the template writes them), reasoning auto, history native, one call a turn",
+            ),
+            (
+                of("", auto, "<tool_call>", None),
+                "dialect hermes, tools inject (the server does not show what its template writes), reasoning auto",
+            ),
+            (
+                of("hermes", auto, "<|channel|>", None),
+                "dialect hermes, tools inject (the template is of another family), reasoning auto",
+            ),
+            (
+                of("", ToolsChoice::Inject, "<tool_call>", written),
+                "dialect hermes, tools inject (as configured), reasoning auto, history native, one call a turn",
+            ),
+            (
+                of("", auto, "of nobody", None),
+                "a chat template of no family that is known, tools inject (the template is of no family that is known), reasoning auto",
+            ),
+        ] {
+            assert_eq!(shown, expected);
+        }
+    }
 
     #[test]
     fn a_generation_prompt_that_opens_reasoning_is_seen() {
