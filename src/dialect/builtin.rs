@@ -28,7 +28,9 @@ pub struct Dialects {
 const FALLBACK: &str = "json-envelope";
 
 const BUILTIN: &[&str] = &[
+    include_str!("../../conf/dialects/beam.yaml"),
     include_str!("../../conf/dialects/command-a.yaml"),
+    include_str!("../../conf/dialects/command-r.yaml"),
     include_str!("../../conf/dialects/deepseek-dsml.yaml"),
     include_str!("../../conf/dialects/deepseek-v3.yaml"),
     include_str!("../../conf/dialects/deepseek-v3.1.yaml"),

@@ -35,6 +35,10 @@ t!(what_any_answer_may_hold_is_text, union(),
 fn few_families_are_left_out() {
     let union = DIALECTS.union().unwrap();
     let opens = |marker: &String| union.reads().call.open.contains(marker);
-    let left_out = DIALECTS.iter().filter(|dialect| !dialect.spec().call.open.iter().all(opens));
-    assert_eq!(left_out.map(|dialect| dialect.name()).collect::<Vec<_>>(), ["functionary-v3.1", "step3"]);
+    let left_out: Vec<_> = DIALECTS.iter().filter(|dialect| !dialect.spec().call.open.iter().all(opens)).collect();
+    assert!(
+        left_out.len() * 5 < DIALECTS.iter().count(),
+        "{:?}",
+        left_out.iter().map(|d| d.name()).collect::<Vec<_>>()
+    );
 }
