@@ -127,6 +127,17 @@ pub(super) enum Verdict {
     Reject(usize),
 }
 
+impl Verdict {
+    /// The same, of text that stands so many bytes further on.
+    pub fn behind(self, at: usize) -> Self {
+        match self {
+            Self::More => Self::More,
+            Self::Complete(read) => Self::Complete(at + read),
+            Self::Reject(read) => Self::Reject(at + read),
+        }
+    }
+}
+
 /// A tool's schema, as a repair asks it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schema<'a>(pub Option<&'a Tool>);

@@ -48,8 +48,24 @@ impl Payload {
         }
     }
 
-    /// Reads on in each of several, until it is one.
+    /// Reads on in each of several, until it is one: letter by letter, so that the first that is sure of itself is the
+    /// same however the text is cut.
     fn push_several(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
+        for (at, c) in text.char_indices() {
+            let rest = text.get(at..).unwrap_or_default();
+            let verdict = match self {
+                Self::Several(_) => self.push_letter(c.encode_utf8(&mut [0; 4]), cx, call),
+                _ => return self.push(rest, cx, call).behind(at),
+            };
+            if verdict != Verdict::More {
+                return verdict.behind(at);
+            }
+        }
+        Verdict::More
+    }
+
+    /// Reads one letter in each of several. What is sure of itself then is all that is left.
+    fn push_letter(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> Verdict {
         let Self::Several(trials) = self else { return Verdict::Reject(0) };
         let (mut furthest, mut examined) = (0, 0);
         let mut verdicts = Vec::with_capacity(trials.len());

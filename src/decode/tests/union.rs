@@ -42,3 +42,8 @@ fn few_families_are_left_out() {
         left_out.iter().map(|d| d.name()).collect::<Vec<_>>()
     );
 }
+
+t!(which_form_a_call_has_does_not_hang_on_the_cut, Case { unknown_tools: UnknownTools::Pass, ..union() },
+    "<|tool_calls_section_begin|>A</｜DSML｜function_calls>egins with `<start_function_call>`.\n<start_function_call>call:get_time{}"
+        => "call A / args {} / end / call get_time / args {} / end",
+);
