@@ -52,7 +52,7 @@ fn a_client_hears_of_the_load_that_it_waits_for() {
 fn how_a_model_writes_is_known_once_it_is_loaded() {
     const CALL: &str = "<tool_call>\n<function=f>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>";
     let models = json!({ "places": 1, "answers": [{ "text": CALL }], "models": {
-        "alpha": { "chat_template": "<tool_call><function=<parameter=" }, "beta": {},
+        "alpha": { "chat_template": "<tool_call><function=<parameter=" }, "beta": { "chat_template": "<|tool_call>call:" },
     }});
     let script = toolgate::mock::Script::from_yaml(&models.to_string()).unwrap();
     let boxes = vec![toolgate::mock::Mock::start("127.0.0.1:0", script).unwrap()];
