@@ -134,7 +134,6 @@ macro_rules! t {
 }
 
 mod closers;
-mod elements;
 mod headers;
 mod limits;
 mod literal;

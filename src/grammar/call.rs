@@ -33,14 +33,11 @@ impl<'d> Calls<'d> {
         // Who calls in a message says so in its header, which the prompt may have begun, and a suffix is not known before
         // the first answer.
         let payload = spec.payload.iter().next().filter(|_| spec.messages.is_none() && spec.suffix.is_none())?;
-        if matches!(payload, Payload::Elements(_)) {
-            return None;
-        }
         let text = spec.prompt.history.text().map(|history| &history.call);
         let (quote, closers) = match payload {
             Payload::Literal(literal) => (Some(literal.quote.clone()), spec.call.close.clone()),
             Payload::Tagged(_) => (None, enders(spec, payload)),
-            Payload::Json(_) | Payload::Header(_) | Payload::Python(_) | Payload::Elements(_) => (None, Vec::new()),
+            Payload::Json(_) | Payload::Header(_) | Payload::Python(_) => (None, Vec::new()),
         };
         Some(Self { spec, payload, text, style: Style { quote, closers } })
     }
@@ -100,7 +97,6 @@ impl<'d> Calls<'d> {
                 let begin = format!("{}{name}", spec.header.first().map_or("", String::as_str));
                 (begin, self.object(parameters, rules), "")
             }
-            Payload::Elements(_) => (String::new(), self.object(parameters, rules), ""),
             // All arguments as one dict, which is JSON.
             Payload::Python(_) => (format!("{name}("), self.object(parameters, rules), ")"),
             Payload::Header(spec) => {
@@ -221,7 +217,7 @@ fn enders(spec: &Spec, payload: &Payload) -> Vec<String> {
             sides.into_iter().flat_map(|texts| texts.iter().map(String::as_str)).collect()
         }
         Payload::Literal(literal) => vec![&literal.quote],
-        Payload::Json(_) | Payload::Header(_) | Payload::Python(_) | Payload::Elements(_) => Vec::new(),
+        Payload::Json(_) | Payload::Header(_) | Payload::Python(_) => Vec::new(),
     };
     let outer = spec.section.iter().flat_map(|section| &section.close).chain(&spec.call.close).map(String::as_str);
     own.into_iter().chain(outer).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).collect()
