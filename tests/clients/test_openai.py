@@ -106,7 +106,9 @@ def test_only_the_first_of_two_calls(client):
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
 def test_a_call_that_was_demanded(client, choice):
-    assert calls(whole(client, "hermes", tool_choice=choice)) == [("get_weather", PARIS)]
+    """The server lets the model write nothing else, so it is one that says nothing before."""
+    assert calls(whole(client, "two", tool_choice=choice)) == [("get_weather", PARIS), ("get_weather", ROME)]
+    assert calls(stream(client, "large", tool_choice=choice)[0]) == [("get_weather", LARGE)]
 
 
 def test_reasoning_before_a_call(client):

@@ -65,7 +65,7 @@ fn box_with_a_guest() -> (Upstream, Receiver<()>, Sender<()>) {
 fn chat(id: &str, says: &str) -> String {
     let tools = r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]"#;
     let messages = json!([{ "role": "user", "content": says }]);
-    named(id, post(CHAT, &format!(r#"{{"model":"m","stream":true,"messages":{messages},"tools":{tools}}}"#)))
+    named(id, post(CHAT, &format!(r#"{{"model":"m","stream":true,"messages":{messages},"tools":{tools},"tool_choice":"required"}}"#)))
 }
 
 fn send(gateway: &Running, request: &str) -> Wire {
@@ -132,6 +132,7 @@ fn expected_in_the_end(url: &str) -> Vec<Expected<'_>> {
         ("toolgate_cached_tokens_total", own.clone(), 60.0),
         ("toolgate_generated_pieces_total", at_peer.clone(), 15.0),
         ("toolgate_calls_total", call("complete"), 2.0),
+        ("toolgate_required_call_answers_total", call("forced"), 2.0),
         ("toolgate_calls_total", call("repaired"), 2.0),
         ("toolgate_calls_total", call("malformed"), 2.0),
         ("toolgate_calls_total", call("truncated"), 2.0),
