@@ -270,6 +270,11 @@ impl Models {
                 self.swap = Some(swap.at(Step::Load, now));
                 (Arrival::Elsewise, if swap.step == Step::Unloading { why } else { Departure::Elsewise })
             }
+            // Somebody had it loaded again before its going was seen.
+            (Step::Unload | Step::Unloading, Some((victim, _)), Event::Arrived { .. }) if victim == id => {
+                self.rest(now);
+                (Arrival::Elsewise, Departure::Elsewise)
+            }
             // It has come by itself.
             (Step::Drain | Step::Unload, _, Event::Arrived { .. }) if swap.model == id => {
                 self.swap = None;

@@ -65,7 +65,13 @@ fn box_with_a_guest() -> (Upstream, Receiver<()>, Sender<()>) {
 fn chat(id: &str, says: &str) -> String {
     let tools = r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}]"#;
     let messages = json!([{ "role": "user", "content": says }]);
-    named(id, post(CHAT, &format!(r#"{{"model":"m","stream":true,"messages":{messages},"tools":{tools},"tool_choice":"required"}}"#)))
+    named(
+        id,
+        post(
+            CHAT,
+            &format!(r#"{{"model":"m","stream":true,"messages":{messages},"tools":{tools},"tool_choice":"required"}}"#),
+        ),
+    )
 }
 
 fn send(gateway: &Running, request: &str) -> Wire {

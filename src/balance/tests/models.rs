@@ -295,6 +295,18 @@ fn what_was_asked_before_an_order_takes_nothing_back() {
 }
 
 #[test]
+fn a_model_that_others_load_again_ends_the_swap_that_took_it_away() {
+    let mut pool = boxes(&[("a", "x")]);
+    let _waits = pool.wait(wants("z"));
+    assert_eq!(orders(&mut pool), ["a: Unload x"]);
+    // It was gone for less than it takes to be told so.
+    tell(&mut pool, "a", &[("x", ModelState::Loading)]);
+    tell(&mut pool, "a", &[("x", ModelState::Loaded)]);
+    pool.pass(LOAD);
+    assert_eq!(orders(&mut pool), ["a: Unload x"]);
+}
+
+#[test]
 fn a_model_that_others_have_is_passed_over() {
     let mut pool = boxes(&[("a", "x"), ("b", "y")]);
     pool.run(wants("y"), Outcome::Served);
