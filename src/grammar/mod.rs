@@ -39,33 +39,40 @@ const CALLS_MAX: u64 = 8;
 pub fn forced(dialect: &Dialect, wish: &Wish<'_>) -> Result<String, GrammarError> {
     let calls = Calls::of(dialect).ok_or(GrammarError::Unwritten)?;
     let mut rules = Rules::default();
-    let call = any_call(&calls, wish, &mut rules)?;
-    let more = match wish.calls {
-        chat::Calls::First => String::new(),
-        chat::Calls::All => repeated(&format!("{} {call}", literal(calls.between())), 0, Some(CALLS_MAX - 1)),
-    };
+    let block = block(&calls, wish, &mut rules)?;
     let thought = thought(dialect, wish.reasoning, &calls, &mut rules);
-    let (open, close) = calls.section();
-    let parts = [thought, side(open), call, more, side(close)];
-    let root: Vec<_> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    let grammar = rules.write(&root.join(" "));
-    if grammar.len() > BYTES_MAX { Err(GrammarError::TooLarge) } else { Ok(grammar) }
+    whole(&rules, &in_a_row([thought, block]))
 }
 
 /// A grammar of answers that say what they like, in which whatever begins as a call is one.
 pub fn strict(dialect: &Dialect, wish: &Wish<'_>) -> Result<String, GrammarError> {
     let calls = Calls::of(dialect).filter(Calls::are_opened).ok_or(GrammarError::Unwritten)?;
     let mut rules = Rules::default();
-    let call = any_call(&calls, wish, &mut rules)?;
+    let block = block(&calls, wish, &mut rules)?;
     let text = rules.until(&calls.openers().collect::<Vec<_>>());
-    let (open, close) = calls.section();
+    whole(&rules, &format!("{text} ( {block} {text} )*"))
+}
+
+fn whole(rules: &Rules, root: &str) -> Result<String, GrammarError> {
+    let grammar = rules.write(root);
+    if grammar.len() > BYTES_MAX { Err(GrammarError::TooLarge) } else { Ok(grammar) }
+}
+
+/// As many calls as there may be, in what stands around all of them.
+fn block(calls: &Calls<'_>, wish: &Wish<'_>, rules: &mut Rules) -> Result<String, GrammarError> {
+    let call = any_call(calls, wish, rules)?;
     let more = match wish.calls {
         chat::Calls::First => String::new(),
         chat::Calls::All => repeated(&format!("{} {call}", literal(calls.between())), 0, Some(CALLS_MAX - 1)),
     };
-    let block = [side(open), call, more, side(close)].join(" ");
-    let grammar = rules.write(&format!("{text} ( {block} {text} )*"));
-    if grammar.len() > BYTES_MAX { Err(GrammarError::TooLarge) } else { Ok(grammar) }
+    let (open, close) = calls.section();
+    Ok(in_a_row([side(open), call, more, side(close)]))
+}
+
+/// Those that say something.
+fn in_a_row<const N: usize>(parts: [String; N]) -> String {
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
 }
 
 /// A call of one of the tools.
