@@ -6,7 +6,8 @@ Each program runs under valgrind, with one thread for requests so that it counts
 client are this process. A figure is what a longer run counts more than a shorter one, so that starting and stopping are
 not in it, and the median of a few. The bare proxy is that of `benches/gateway`, which cargo builds unless `--bare` says
 where it is. With `--functions` it says what each of toolgate's own functions costs, with all that it calls. One that
-the compiler put into its caller is not seen; one that is called again from below itself is counted more than once.
+the compiler put into its caller is not seen; one that is called again from below itself is counted more than once. With `--models` each toolgate is also
+counted before a server that has several models, of which the one that is asked for is loaded.
 """
 
 import argparse
@@ -94,10 +95,19 @@ def texts(tokens):
     return [event({"content": token}) for token in tokens]
 
 
+# What a llama-server tells of several models that is asked for one of them.
+MODELS = {
+    "/props": {"role": "router", "max_instances": 2},
+    "/models": {"data": [{"id": "m", "status": {"value": "loaded"}}, {"id": "n", "status": {"value": "unloaded"}}]},
+    "/props?model=m&autoload=false": {"total_slots": 4, "chat_template": "<tool_call>"},
+}
+
+
 class Server:
     """Answers each request with the tokens of a run, at once, or each when its client has the one before."""
 
-    def __init__(self, kind, run):
+    def __init__(self, kind, run, pages):
+        self.pages = pages
         begin = [event({"role": "assistant", "content": None}), *texts(kind.opening)]
         end = [*texts(kind.closing), event({}, "stop"), chunk("data: [DONE]\n\n"), chunk("")]
         # Those that come alone are told apart, and nothing in them lets their reader wait for more.
@@ -117,14 +127,25 @@ class Server:
 
     def answer(self, connection):
         with connection:
+            head = read_head(connection)
             # The gateway asks about the server too.
-            if not read_head(connection).startswith(b"POST"):
-                return connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            if not head.startswith(b"POST"):
+                return self.tell(connection, head.split()[1].decode())
             connection.sendall(self.before)
             for token, piece in zip(self.alone, texts(self.alone)):
                 connection.sendall(piece)
                 self.wait_for(token.encode())
             return connection.sendall(self.after)
+
+    def tell(self, connection, target):
+        """A page about the server; what it says of its models' states never comes to an end."""
+        if self.pages and target == "/models/sse":
+            connection.sendall(HEAD)
+            return connection.recv(1)
+        page = self.pages.get(target)
+        body = json.dumps(page).encode() if page else b""
+        head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        return connection.sendall(head % (b"200 OK" if page else b"404 Not Found", len(body)) + body)
 
     def wait_for(self, token):
         """Until the client has a token. One that does not come out ends the answer, and so the count."""
@@ -169,13 +190,13 @@ def request(kind, server, port):
 class Program:
     """What is counted: a proxy, started in a folder with the addresses of its own and of its server."""
 
-    def __init__(self, name, command, call_ends="tool_calls"):
-        self.name, self.command = name, command
+    def __init__(self, name, command, call_ends="tool_calls", pages={}):
+        self.name, self.command, self.pages = name, command, pages
         self.call_ends = call_ends
 
     def count(self, kind, run, out="/dev/null"):
         """The instructions of one process that does a run."""
-        server, port = Server(kind, run), free_port()
+        server, port = Server(kind, run, self.pages), free_port()
         with tempfile.TemporaryDirectory() as folder:
             command = self.command(folder, f"127.0.0.1:{port}", f"127.0.0.1:{server.port}")
             command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command]
@@ -213,13 +234,14 @@ class Program:
         return {name: (count - short.get(name, 0)) / row.times for name, count in long.items()}
 
 
-def toolgate(path):
+def toolgate(path, pages={}):
     def command(folder, own, server):
         file = pathlib.Path(folder) / "toolgate.yaml"
-        pool = {"name": "default", "dialect": "hermes", "peers": [f"http://{server}"]}
+        # It is asked how it is once, so that no check is counted.
+        pool = {"name": "default", "dialect": "hermes", "check_ms": 86_400_000, "peers": [f"http://{server}"]}
         file.write_text(json.dumps({"listen": own, "server": {"threads": 1}, "pools": [pool]}))
         return [path.resolve(), "run", "-c", file]
-    return Program(path.name, command)
+    return Program(f"{path.name}, several models" if pages else path.name, command, pages=pages)
 
 
 def bare(path):
@@ -309,8 +331,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="how many differences a figure is the median of")
     parser.add_argument("--rows", default="", help="only rows in whose name this stands")
     parser.add_argument("--functions", action="store_true", help="of each row, where the instructions are")
+    parser.add_argument("--models", action="store_true", help="also before a server that has several models")
     args = parser.parse_args()
-    programs = [toolgate(path) for path in args.program]
+    servers = [{}, MODELS] if args.models else [{}]
+    programs = [toolgate(path, pages) for path in args.program for pages in servers]
     chosen = [row for row in rows() if args.rows in row.name]
     if args.functions:
         for row in chosen:

@@ -1,6 +1,6 @@
 //! The dialects that are compiled in, and a user's own beside them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use crate::scan::MarkerError;
 
@@ -21,7 +21,8 @@ pub enum DialectError {
 #[derive(Clone, Debug)]
 pub struct Dialects {
     dialects: Vec<Arc<Dialect>>,
-    union: OnceLock<Option<Arc<Dialect>>>,
+    /// Made when it is first asked for, and the same for all clones.
+    union: Arc<OnceLock<Option<Arc<Dialect>>>>,
 }
 
 /// What a model is told of which nothing is known: it need not have been trained for tools.
@@ -80,8 +81,11 @@ const BUILTIN: &[&str] = &[
 impl Dialects {
     /// Those that are compiled in.
     pub fn builtin() -> Self {
-        let dialects = BUILTIN.iter().filter_map(|yaml| Self::parse(yaml).ok()).map(Arc::new).collect();
-        Self { dialects, union: OnceLock::new() }
+        static COMPILED: LazyLock<Dialects> = LazyLock::new(|| {
+            let dialects = BUILTIN.iter().filter_map(|yaml| Dialects::parse(yaml).ok()).map(Arc::new).collect();
+            Dialects { dialects, union: Arc::default() }
+        });
+        COMPILED.clone()
     }
 
     /// Reads one dialect file.
@@ -100,7 +104,7 @@ impl Dialects {
     pub fn add(&mut self, dialect: Dialect) {
         self.dialects.retain(|d| d.name() != dialect.name());
         self.dialects.push(Arc::new(dialect));
-        self.union = OnceLock::new();
+        self.union = Arc::default();
     }
 
     /// The dialect of a name.
@@ -108,7 +112,7 @@ impl Dialects {
         self.dialects.iter().find(|d| d.name() == name)
     }
 
-    /// What a model of an unknown family is told, read together with what all families write.
+    /// What a model of an unknown family is told, read together with what all families write. Takes long the first time.
     pub fn union(&self) -> Option<&Arc<Dialect>> {
         let union = || {
             let own = self.get(FALLBACK)?;

@@ -74,8 +74,10 @@ impl Gateway {
         }
         // Only who offers tools waits for what the servers say of their templates.
         let is_written = chat.is_some_and(Request::is_about_tools) && pool.config().tools != ToolsChoice::Native;
+        // What its template is found to be meanwhile is in one of the two plans at least.
+        let is_draft = is_written && pool.awaits_template(model).await;
         let family = if is_written { pool.family(model).await } else { None };
-        if is_written && pool.awaits_template(model) {
+        if is_draft {
             context.draft = Some(Draft { head, body: body.bytes.clone(), alias_for: behind.map(str::to_owned) });
         }
         let policy = policy(&pool, family);

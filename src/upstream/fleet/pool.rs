@@ -100,6 +100,10 @@ impl Pool {
 
     /// Keeps the pool for as long as anybody has it, whether it is configured still or not.
     pub(super) fn keep(&self, resolver: Arc<dyn Resolve>, observer: Arc<dyn ModelObserver>) {
+        if matches!(self.config.dialect, DialectChoice::Auto) && family::is_open(&self.config) {
+            // Made here, so that no request waits for it.
+            self.dialects.union();
+        }
         self.lasting.keep(&self.config, resolver, observer);
     }
 
@@ -277,7 +281,8 @@ impl Pool {
     }
 
     /// Whether how a model writes, or what its template does, will be known only once it has a place.
-    pub fn awaits_template(&self, model: Option<&str>) -> bool {
+    pub async fn awaits_template(&self, model: Option<&str>) -> bool {
+        self.lasting.learn().await;
         let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
         let are_told = self.config.engine.row().models.is_some_and(|pages| pages.properties.is_some());
         let Some(id) = id.filter(|_| are_told && family::is_open(&self.config)) else { return false };
@@ -311,10 +316,17 @@ impl Pool {
         let (places, peer) = (&self.lasting.places, claim.peer());
         let since = Instant::now();
         let mut history = peer.history.lock().await;
+        let inventory = &mut history.known.inventory;
+        // One that is being stopped only tells itself, if it is asked.
+        let stopping = places.model_name(peer.id(), model).filter(|_| doubt == Doubt::Stopping);
+        let asked_at = match &stopping {
+            Some(name) => inventory.model_asked_at(name),
+            None => inventory.asked_at(),
+        };
         // What was asked meanwhile for another request holds for this one, too.
-        if history.known.inventory.asked_at() < Some(since) {
-            if let Some(name) = places.model_name(peer.id(), model).filter(|_| doubt == Doubt::Stopping) {
-                history.known.inventory.doubt(&name);
+        if asked_at < Some(since) {
+            if let Some(name) = stopping {
+                inventory.doubt(&name);
             }
             models::ask(&self.config, places, peer, &mut history).await;
         }

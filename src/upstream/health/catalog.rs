@@ -30,6 +30,8 @@ struct Told {
     is_known: bool,
     /// Whether it did before, and has gone silent.
     is_doubted: bool,
+    /// When it was last asked to tell of itself.
+    asked_at: Option<Instant>,
     /// Since when it does not answer then.
     silent_since: Option<Instant>,
     slots: Option<u32>,
@@ -80,6 +82,7 @@ impl Inventory {
             } else if !told.is_known {
                 match pages.properties {
                     Some(path) => {
+                        told.asked_at = Some(Instant::now());
                         let path = path.replace("{model}", &escaped(&model.name));
                         told.properties(ask::page(endpoint, &path, None, timeouts).await);
                     }
@@ -108,6 +111,11 @@ impl Inventory {
     /// When the box was last asked.
     pub fn asked_at(&self) -> Option<Instant> {
         self.asked_at
+    }
+
+    /// When one of its models was last asked to tell of itself.
+    pub fn model_asked_at(&self, name: &str) -> Option<Instant> {
+        self.models.get(name)?.asked_at
     }
 
     /// A model is being loaded, for as long as what is returned is kept, whatever the box lists meanwhile.
