@@ -197,7 +197,8 @@ fn who_waits_for_a_model_waits_in_the_queue() {
 
 #[test]
 fn the_more_urgent_get_their_model_first() {
-    let house = House::of(1);
+    // Nobody becomes so hungry meanwhile that the box drains for it.
+    let house = House::with(vec![a_box("")], |config| config.pools[0].models_loaded.patience_ms = Some(3_600_000));
     let busy = house.begun("endless");
     let mut patient = house.stream("alpha");
     house.expect_waiting(1);
