@@ -65,6 +65,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed { dialect: "json-envelope", swallowed: 0, unsound: 0, lost_per_mille: 1 },
     Allowed { dialect: "qwen3-coder", swallowed: 0, unsound: 0, lost_per_mille: 1 },
     Allowed { dialect: "gemma4", swallowed: 0, unsound: 0, lost_per_mille: 1 },
+    Allowed { dialect: "minimax-m3", swallowed: 0, unsound: 0, lost_per_mille: 1 },
 ];
 
 #[test]
@@ -163,6 +164,11 @@ fn call(dialect: &str, name: &str, arguments: &str) -> String {
         "llama3-json" => format!("{{\"name\": \"{name}\", \"parameters\": {arguments}}}"),
         "json-envelope" => format!("{{\"tool_call\": {{\"name\": \"{name}\", \"arguments\": {arguments}}}}}"),
         "gemma4" => format!("<|tool_call>call:{name}{}<tool_call|>", gemma(&Value::Object(members))),
+        "minimax-m3" => {
+            let body: String = members.iter().map(|(key, value)| element(key, value)).collect();
+            let invoke = format!("]<]minimax[>[<invoke name=\"{name}\">{body}]<]minimax[>[</invoke>");
+            format!("]<]minimax[>[<tool_call>\n{invoke}\n]<]minimax[>[</tool_call>")
+        }
         _ => {
             let mut text = format!("<tool_call>\n<function={name}>\n");
             for (key, value) in members {
@@ -172,6 +178,16 @@ fn call(dialect: &str, name: &str, arguments: &str) -> String {
             text + "</function>\n</tool_call>"
         }
     }
+}
+
+fn element(key: &str, value: &Value) -> String {
+    let inside = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(|item| element("item", item)).collect(),
+        Value::Object(members) => members.iter().map(|(key, value)| element(key, value)).collect(),
+        other => other.to_string(),
+    };
+    format!("]<]minimax[>[<{key}>{inside}]<]minimax[>[</{key}>")
 }
 
 fn gemma(value: &Value) -> String {

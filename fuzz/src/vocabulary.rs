@@ -124,6 +124,14 @@ pub fn of(dialect: &Dialect) -> Vec<String> {
 fn markup_of(payload: &Payload, texts: &mut Vec<String>) {
     match payload {
         Payload::Json(_) => {}
+        Payload::Elements(elements) => {
+            let tag = |tag: &str| format!("{}{tag}", elements.prefix);
+            texts.extend(["<city>", "</city>", "<where>", "<list>", "<item>", "</item>", "</invoke>", "<"].map(tag));
+            let (before, after) = (elements.name.0.first(), elements.name.1.first());
+            let (before, after) = (before.cloned().unwrap_or_default(), after.cloned().unwrap_or_default());
+            texts.push(tag(&format!("{before}get_weather{after}")));
+            texts.push(tag(&format!("{before}bash{after}")));
+        }
         Payload::Python(_) => texts
             .extend(["[get_weather(city='", "', days=", "bash(command=\"", "get_time()", "=[{'a': "].map(Into::into)),
         Payload::Header(header) => {

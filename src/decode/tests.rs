@@ -134,6 +134,7 @@ macro_rules! t {
 }
 
 mod closers;
+mod elements;
 mod headers;
 mod limits;
 mod literal;

@@ -62,6 +62,7 @@ const BUILTIN: &[&str] = &[
     include_str!("../../conf/dialects/llama3-json.yaml"),
     include_str!("../../conf/dialects/minicpm5.yaml"),
     include_str!("../../conf/dialects/minimax-m2.yaml"),
+    include_str!("../../conf/dialects/minimax-m3.yaml"),
     include_str!("../../conf/dialects/mistral.yaml"),
     include_str!("../../conf/dialects/muse.yaml"),
     include_str!("../../conf/dialects/nemotron.yaml"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::scan::{MarkerError, Markers};
 
-use super::spec::{Call, HeaderSpec, JsonSpec, LiteralSpec, Payload, TaggedSpec, Trim};
+use super::spec::{Call, ElementsSpec, HeaderSpec, JsonSpec, LiteralSpec, Payload, TaggedSpec, Trim};
 use super::table::{Table, closers_of};
 
 /// How a call is written inside its markers.
@@ -16,6 +16,7 @@ pub enum Form {
     Literal(Arc<LiteralSpec>),
     Header(Arc<Header>),
     Python,
+    Elements(Arc<Elements>),
 }
 
 /// Parameters in tags, and the markers that stand in their values.
@@ -59,6 +60,15 @@ pub enum KeyMark {
     Untyped,
     /// The value.
     Value,
+}
+
+/// Elements, each tag behind a prefix.
+#[derive(Debug)]
+pub struct Elements {
+    pub spec: ElementsSpec,
+    pub prefix: Markers,
+    /// What closes the wrappers.
+    pub closers: Vec<String>,
 }
 
 /// A name, perhaps an id, and one JSON value.
@@ -110,6 +120,11 @@ impl Form {
             Payload::Json(spec) => Self::Json(Arc::new(spec.clone())),
             Payload::Literal(spec) => Self::Literal(Arc::new(spec.clone())),
             Payload::Python(_) => Self::Python,
+            Payload::Elements(spec) => Self::Elements(Arc::new(Elements {
+                prefix: Markers::new([spec.prefix.as_str()])?,
+                closers: closers_of(call).map(Into::into).collect(),
+                spec: spec.clone(),
+            })),
             Payload::Header(spec) => Self::Header(Arc::new(Header::compile(spec, call)?)),
             Payload::Tagged(spec) => Self::Tagged(Arc::new(Tagged::compile(spec, call)?)),
         })

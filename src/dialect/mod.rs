@@ -14,7 +14,7 @@ mod table;
 mod union;
 
 pub use builtin::{DialectError, Dialects};
-pub use form::{BetweenMark, Form, Header, HeaderMark, KeyMark, Tagged, ValueMark};
+pub use form::{BetweenMark, Elements, Form, Header, HeaderMark, KeyMark, Tagged, ValueMark};
 pub use glob::Glob;
 pub use history::{CallsOfTurn, History, Past};
 pub use messages::{Kind, KindSpec, MessagesSpec};

@@ -159,6 +159,7 @@ pub enum Payload {
     Literal(LiteralSpec),
     Header(HeaderSpec),
     Python(PythonSpec),
+    Elements(ElementsSpec),
 }
 
 /// What a payload can begin with where no marker opens it.
@@ -178,7 +179,7 @@ impl Payload {
             Self::Tagged(tagged) => tagged.name.0.texts().collect(),
             Self::Literal(literal) => literal.header.iter().map(String::as_str).collect(),
             Self::Header(header) => header.name.iter().flat_map(|name| name.0.texts()).collect(),
-            Self::Json(_) | Self::Python(_) => Vec::new(),
+            Self::Json(_) | Self::Python(_) | Self::Elements(_) => Vec::new(),
         }
     }
 
@@ -258,6 +259,28 @@ pub enum Trim {
     Newline,
     #[serde(rename = "")]
     Nothing,
+}
+
+/// Elements that nest, each tag behind a prefix: `P<invoke name="f">P<key>text P</key>P</invoke>`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ElementsSpec {
+    /// What stands before every tag.
+    pub prefix: String,
+    /// The tag that names the tool, before and after the name.
+    pub name: Around,
+    /// The element of a list's item.
+    pub item: String,
+    /// The tag behind the last argument.
+    pub close: Several<String>,
+}
+
+impl ElementsSpec {
+    /// The name that a tag gives.
+    pub fn name_in<'t>(&self, tag: &'t str) -> Option<&'t str> {
+        let behind = self.name.0.texts().find_map(|before| tag.strip_prefix(before))?;
+        self.name.1.texts().find_map(|after| behind.strip_suffix(after))
+    }
 }
 
 /// A call as Python writes it, alone or in a list: `f(a=1, b='x')`.

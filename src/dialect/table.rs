@@ -168,7 +168,7 @@ impl Tables {
         let (mut closers, mut quotes) = (Vec::new(), Vec::new());
         for payload in spec.payload.iter() {
             match payload {
-                Payload::Json(_) | Payload::Python(_) => {}
+                Payload::Json(_) | Payload::Python(_) | Payload::Elements(_) => {}
                 Payload::Header(header) => {
                     closers.extend(header.arguments.iter().flat_map(|around| around.1.texts()).map(Into::into))
                 }
@@ -300,7 +300,7 @@ impl Between {
                 self.in_list.push_str(",;]");
                 self.in_wrapper.push_str(",;])");
             }
-            Payload::Tagged(_) | Payload::Literal(_) | Payload::Header(_) => {}
+            Payload::Tagged(_) | Payload::Literal(_) | Payload::Header(_) | Payload::Elements(_) => {}
         }
     }
 }

@@ -36,7 +36,7 @@ impl<'d> Calls<'d> {
         let text = spec.prompt.history.text().map(|history| &history.call);
         let (quote, closers) = match payload {
             Payload::Literal(literal) => (Some(literal.quote.clone()), spec.call.close.clone()),
-            Payload::Tagged(_) => (None, enders(spec, payload)),
+            Payload::Tagged(_) | Payload::Elements(_) => (None, enders(spec, payload)),
             Payload::Json(_) | Payload::Header(_) | Payload::Python(_) => (None, Vec::new()),
         };
         Some(Self { spec, payload, text, style: Style { quote, closers } })
@@ -87,6 +87,7 @@ impl<'d> Calls<'d> {
 
     fn by_payload(&self, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
         let name = parameters.name;
+        let end_of_elements;
         let (begin, inside, end) = match self.payload {
             Payload::Json(json) => {
                 let key = |keys: &[String]| Value::from(keys.first().map_or("", String::as_str)).to_string();
@@ -96,6 +97,11 @@ impl<'d> Calls<'d> {
             Payload::Literal(spec) => {
                 let begin = format!("{}{name}", spec.header.first().map_or("", String::as_str));
                 (begin, self.object(parameters, rules), "")
+            }
+            Payload::Elements(spec) => {
+                end_of_elements = format!("{}{}", spec.prefix, first(&spec.close));
+                let begin = format!("{}{}{name}{}", spec.prefix, first(&spec.name.0), first(&spec.name.1));
+                (begin, self.elements(&spec.prefix, parameters, rules), end_of_elements.as_str())
             }
             // All arguments as one dict, which is JSON.
             Payload::Python(_) => (format!("{name}("), self.object(parameters, rules), ")"),
@@ -126,6 +132,14 @@ impl<'d> Calls<'d> {
     /// Each parameter in the dialect's text for one.
     fn members(&self, each: &Text, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
         self.each(parameters, rules, |key, value, _| filled(each, key, value))
+    }
+
+    /// What is no string is JSON inside its element.
+    fn elements(&self, prefix: &str, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
+        let [prefix, tag, close, end] = [prefix, "<", "</", ">"].map(Part::Text);
+        self.each(parameters, rules, |key, value, _| {
+            joined([prefix, tag, key, end, Part::Rule(value), prefix, close, key, end])
+        })
     }
 
     fn tags(&self, spec: &TaggedSpec, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
@@ -217,6 +231,7 @@ fn enders(spec: &Spec, payload: &Payload) -> Vec<String> {
             sides.into_iter().flat_map(|texts| texts.iter().map(String::as_str)).collect()
         }
         Payload::Literal(literal) => vec![&literal.quote],
+        Payload::Elements(elements) => vec![&elements.prefix],
         Payload::Json(_) | Payload::Header(_) | Payload::Python(_) => Vec::new(),
     };
     let outer = spec.section.iter().flat_map(|section| &section.close).chain(&spec.call.close).map(String::as_str);

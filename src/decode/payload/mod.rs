@@ -1,6 +1,7 @@
 //! How a call is written inside its markers: one resumable reader for each form.
 //! The set is closed; a format that fits none of them is a new variant with its tests.
 
+mod elements;
 mod header;
 mod json;
 mod literal;
@@ -20,6 +21,7 @@ pub(super) enum Payload {
     Json(json::Reader),
     Tagged(tagged::Reader),
     Literal(literal::Reader),
+    Elements(elements::Reader),
     Header(header::Reader),
     Python(Box<python::Reader>),
     /// Several that the dialect knows, side by side, each with what it makes of the call: the bytes lead to one.
@@ -41,6 +43,7 @@ impl Payload {
             Form::Tagged(form) => Self::Tagged(tagged::Reader::new(Arc::clone(form), call)),
             Form::Literal(spec) => Self::Literal(literal::Reader::new(Arc::clone(spec), call)),
             Form::Python => Self::Python(Box::new(python::Reader::new(call))),
+            Form::Elements(form) => Self::Elements(elements::Reader::new(Arc::clone(form), call)),
             Form::Header(form) => Self::Header(header::Reader::new(Arc::clone(form), call)),
         }
     }
@@ -96,6 +99,7 @@ impl Payload {
             Self::Json(reader) => reader.push(text, cx, call),
             Self::Tagged(reader) => reader.push(text, cx, call),
             Self::Literal(reader) => reader.push(text, cx, call),
+            Self::Elements(reader) => reader.push(text, cx, call),
             Self::Header(reader) => reader.push(text, cx, call),
             Self::Python(reader) => reader.push(text, cx, call),
             Self::Several(_) => self.push_several(text, cx, call),
@@ -110,6 +114,7 @@ impl Payload {
             Self::Literal(reader) => reader.skim(text, dialect, out),
             Self::Header(reader) => reader.skim(text, dialect, out),
             Self::Python(reader) => reader.skim(text),
+            Self::Elements(reader) => reader.skim(text),
             Self::Several(_) => Skimmed::No,
         }
     }
@@ -120,6 +125,7 @@ impl Payload {
             Self::Json(reader) => reader.finish(ended, cx, call),
             Self::Tagged(reader) => reader.finish(ended, cx, call),
             Self::Literal(reader) => reader.finish(ended, cx, call),
+            Self::Elements(reader) => reader.finish(ended, cx, call),
             Self::Header(reader) => reader.finish(ended, cx, call),
             Self::Python(reader) => reader.finish(ended, cx, call),
             // So little was read that it is no call in any form.
@@ -132,6 +138,7 @@ impl Payload {
         match self {
             Self::Json(reader) => reader.close(cx, call),
             Self::Tagged(reader) => reader.close(cx, call),
+            Self::Elements(reader) => reader.close(cx, call),
             Self::Python(reader) => reader.close(call),
             // Everything that it reads has a place in the arguments.
             Self::Literal(_) | Self::Header(_) | Self::Several(_) => {}
@@ -144,6 +151,7 @@ impl Payload {
             Self::Json(reader) => reader.held(),
             Self::Tagged(reader) => reader.held(),
             Self::Literal(reader) => reader.held(),
+            Self::Elements(reader) => reader.held(),
             Self::Header(reader) => reader.held(),
             Self::Python(reader) => reader.held(),
             Self::Several(_) => 0,

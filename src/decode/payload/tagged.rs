@@ -25,7 +25,7 @@ use crate::decode::call::{Call, Context, Named, Verdict, Wrapped, json_syntax};
 use crate::decode::expect::{Expect, Expected};
 use ends::{Around, End, Ends};
 use tags::Stated;
-use value::Value;
+pub(super) use value::Value;
 
 /// One call, being read.
 #[derive(Debug)]

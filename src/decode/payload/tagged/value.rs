@@ -12,7 +12,7 @@ use crate::decode::call::{Call, Context, json_syntax};
 
 /// One value, being read.
 #[derive(Debug)]
-pub(super) struct Value {
+pub(in crate::decode::payload) struct Value {
     kinds: Kinds,
     form: Form,
     /// What the text says of it.

@@ -1,0 +1,133 @@
+//! Calls in elements that nest, each tag behind a prefix.
+
+use super::*;
+
+const PREFIX: &str = "]<]m[>[";
+
+fn elements() -> Case {
+    own("call: { open: [\"]<]m[>[<calls>\"], bare: [']<]m[>[<invoke name=\"'], close: [\"]<]m[>[</calls>\"] }\n\
+         payload: { elements: { prefix: \"]<]m[>[\", name: ['<invoke name=\"', '\">'], item: item, close: \"</invoke>\" } }")
+}
+
+fn check(text: &str, expected: &str) {
+    elements().check(&text.replace('P', PREFIX), &expected.replace('P', PREFIX));
+}
+
+#[test]
+fn elements_are_members_items_and_leaves() {
+    for (text, expected) in [
+        (
+            "P<calls>\nP<invoke name=\"get_weather\">P<city>RomeP</city>P<days>2P</days>P<where>P<a>1P</a>P<b>P<c>xP</c>P</b>P</where>P<list>P<item>aP</item>\nP<item>P</item>P</list>P</invoke>\nP</calls>!",
+            r#"call get_weather / args {"city":"Rome","days":2,"where":{"a":"1","b":{"c":"x"}},"list":["a",""]} / end / text "!""#,
+        ),
+        (
+            "P<calls>P<invoke name=\"get_time\">P</invoke>P<invoke name=\"bash\">P<command> a <b> ]<]m </b>\n P</command>P</invoke>P</calls>",
+            r#"call get_time / args {} / end / call bash / args {"command":" a <b> ]<]m </b>\n "} / end"#,
+        ),
+        // What is empty is what its kind says.
+        (
+            "P<invoke name=\"get_weather\">P<where>P</where>P<list> P</list>P<city>P</city>P</invoke>",
+            r#"call get_weather / args {"where":{},"list":[],"city":""} / end"#,
+        ),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn what_a_text_quotes_is_data() {
+    for (text, expected) in [
+        (
+            "P<calls>P<invoke name=\"bash\">P<command>P<x>yP</x> zP</command>P</invoke>P</calls>",
+            r#"call bash / args {"command":"P<x>yP</x> z"} / end"#,
+        ),
+        // What a text quotes, whole or in part.
+        (
+            "P<calls>P<invoke name=\"bash\">P<command>echo 'P<calls>P<invoke name=\"bash\">P<command>lsP</command>P</invoke>P</calls>' P</command> | wcP</command>P</invoke>P</calls>",
+            r#"call bash / args {"command":"echo 'P<calls>P<invoke name=\"bash\">P<command>lsP</command>P</invoke>P</calls>' P</command> | wc"} / end"#,
+        ),
+        (
+            "P<invoke name=\"bash\">P<command>echo 'P<invoke name=\"bash\">P<command>lsP</command>P</invoke>' P</command> | wcP</command>P</invoke>",
+            r#"call bash / args {"command":"echo 'P<invoke name=\"bash\">P<command>lsP</command>P</invoke>' P</command> | wc"} / end"#,
+        ),
+        (
+            "P<invoke name=\"bash\">P<command>grep 'P<command>' aP</command>P</invoke>P<invoke name=\"get_time\">P</invoke>",
+            r#"call bash / args {"command":"grep 'P<command>' a"} / end / call get_time / args {} / end"#,
+        ),
+        (
+            "P<calls>P<invoke name=\"bash\">P<command>grep 'P</invoke>' P</x> aP</command>P</invoke>P</calls>",
+            r#"call bash / args {"command":"grep 'P</invoke>' P</x> a"} / end"#,
+        ),
+        // Tags that are none.
+        (
+            "P<invoke name=\"bash\">P<command>P< a>P<>P</ P<a<b> P]<]minimP</command>P</invoke>",
+            r#"call bash / args {"command":"P< a>P<>P</ P<a<b> P]<]minim"} / end"#,
+        ),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn tags_that_are_wrong_or_lack_cost_no_value() {
+    for (text, expected) in [
+        (
+            "P<invoke name=\"get_weather\">P<city>RomeP</cith>P<days>2P</days>P<ciy>x</ciy>P</invoke>",
+            r#"call get_weather / args {"city":"Rome","days":2,"ciy":"x</ciy>"} / end"#,
+        ),
+        (
+            "P<invoke name=\"get_weather\">P<days>2P</days>P</days>P</where>P</invoke>",
+            r#"call get_weather / args {"days":2} / end"#,
+        ),
+        // What has no place between elements comes behind the call.
+        (
+            "P<invoke name=\"get_weather\">P<days>2P</days> so P<where>P<a>1P</a> it isP</where>P</invoke>",
+            r#"call get_weather / args {"days":2,"where":{"a":"1P</a> it is"}} / end / text "so ""#,
+        ),
+        // Closers that lack.
+        (
+            "P<calls>P<invoke name=\"get_weather\">P<where>P<a>1P</where>P<days>3P</days>P</calls>",
+            r#"call get_weather / args {"where":{"a":"1"},"days":3} / end"#,
+        ),
+        ("P<invoke name=\"get_weather\">P<where>P<a>1P</a>", r#"call get_weather / args {"where":{"a":"1"}} / end"#),
+        ("P<invoke name=\"bash\">P<command>ls", r#"call bash / args {"command":"ls / cut"#),
+        (
+            "P<invoke name=\"bash\">P<command>lsP<invoke name=\"get_time\">P</invoke>",
+            r#"call bash / args {"command":"lsP<invoke name=\"get_time\">P</invoke> / cut"#,
+        ),
+        (
+            "P<calls>P<invoke name=\"get_weather\">P<days>3P<invoke name=\"get_time\">P</invoke>P</calls>",
+            r#"call get_weather / args {"days":"3P<invoke name=\"get_time\">P</invoke>"} / end"#,
+        ),
+        (
+            "P<calls>P<invoke name=\"bash\">P<command>lsP</command>P<invoke name=\"get_time\">P</invoke>P</calls>",
+            r#"call bash / args {"command":"ls"} / end / call get_time / args {} / end"#,
+        ),
+        ("P<invoke name=\"bash\">P<command>lsP</command>P</inv", r#"call bash / args {"command":"ls"} / end"#),
+        ("P<invoke name=\"bash\">P<command>lsP</comm", r#"call bash / args {"command":"lsP</comm / cut"#),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn what_is_no_call_of_elements_is_text() {
+    for (text, expected) in [
+        (
+            "P<calls>P<invoke name=\"nope\">P</invoke>P</calls>",
+            r#"text "P<calls>P<invoke name=\"nope\">P</invoke>P</calls>""#,
+        ),
+        ("P<calls> and P<b>", r#"text "P<calls> and P<b>""#),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn elements_nest_so_deep_and_then_they_are_text() {
+    let mut case = elements();
+    case.limits.depth_max = 2;
+    let text = "P<invoke name=\"get_weather\">P<where>P<a>P<b>1P</b>P</a>P</where>P</invoke>";
+    let expected = r#"call get_weather / args {"where":{"a":"P<b>1P</b>"}} / end"#;
+    case.check(&text.replace('P', PREFIX), &expected.replace('P', PREFIX));
+}
