@@ -63,8 +63,8 @@ impl Tools {
     }
 
     /// The place of the tool that a written name leads to: its own, or a contaminated one
-    /// (`functions.NAME`, `NAME<|channel|>commentary`, `NAME.NAME`, `SPACE:NAME`, `NAME:7`) that leads to exactly one
-    /// tool.
+    /// (`functions.NAME`, `NAME<|channel|>commentary`, `NAME.NAME`, `SPACE:NAME`, `NAME:7`, `functions_NAME_7`) that
+    /// leads to exactly one tool.
     pub fn resolve(&self, written: &str) -> Option<usize> {
         if let Some(&place) = self.by_name.get(written) {
             return Some(place);
@@ -73,7 +73,8 @@ impl Tools {
         let name = unnumbered(name);
         let bare = name.strip_prefix("functions.").unwrap_or(name);
         let last = name.rsplit_once(':').map_or(name, |(_, last)| last);
-        let names = [name, bare, last].into_iter().flat_map(|n| [Some(n), undoubled(n)]).flatten();
+        let names = [Some(name), Some(bare), Some(last), unmarked(name)].into_iter().flatten();
+        let names = names.flat_map(|n| [Some(n), undoubled(n)]).flatten();
         let mut places = names.filter_map(|n| self.by_name.get(n).copied());
         let first = places.next()?;
         places.all(|other| other == first).then_some(first)
@@ -84,6 +85,13 @@ impl Tools {
 fn unnumbered(name: &str) -> &str {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     name.rsplit_once(':').filter(|(_, number)| is_number(number)).map_or(name, |(name, _)| name)
+}
+
+/// `NAME` of `functionsNAME7` and `functions_NAME_7`: an id of `functions.NAME:7` whose marks are others, or gone.
+fn unmarked(name: &str) -> Option<&str> {
+    let numbered = name.strip_prefix("functions")?;
+    let name = numbered.trim_end_matches(|c: char| c.is_ascii_digit());
+    (name.len() < numbered.len()).then(|| name.trim_matches(['_', '.', '-']))
 }
 
 /// `NAME` of `NAME.NAME`.
