@@ -24,6 +24,7 @@ mod stream;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod thoughts;
 mod whole;
 
 pub use head::{Form, Head, Unread};

@@ -69,18 +69,22 @@ impl Pieces {
         })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+    /// Whether exactly this thought and then this text came out, and nothing else.
+    pub(super) fn are(&self, thought: &str, text: &str) -> bool {
+        match self.pieces.as_slice() {
+            [] => thought.is_empty() && text.is_empty(),
+            [Piece { kind: Kind::Text, .. }] => thought.is_empty() && self.text == text,
+            [Piece { kind: Kind::Reasoning, .. }] => self.text == thought && text.is_empty(),
+            [Piece { kind: Kind::Reasoning, end }, Piece { kind: Kind::Text, .. }] => {
+                self.text.split_at_checked(*end) == Some((thought, text))
+            }
+            _ => false,
+        }
     }
 
-    /// The text, when there is text and nothing else.
-    pub(super) fn only_text(&self) -> Option<&str> {
-        matches!(self.pieces.as_slice(), [Piece { kind: Kind::Text, .. }]).then_some(self.text.as_str())
-    }
-
-    /// Whether exactly this text came out, and nothing else.
-    pub(super) fn are(&self, text: &str) -> bool {
-        self.only_text().map_or(self.is_empty() && text.is_empty(), |only| only == text)
+    /// How many calls begin in them.
+    pub(super) fn calls(&self) -> u32 {
+        self.pieces.iter().fold(0, |calls, piece| calls + u32::from(matches!(piece.kind, Kind::CallStart { .. })))
     }
 
     fn add(&mut self, kind: Kind, text: &str) {
@@ -127,17 +131,19 @@ mod tests {
             Event::Arguments("{}"),
         ];
         assert_eq!(pieces.iter().collect::<Vec<_>>(), expected);
-        assert!(!pieces.are("ab") && pieces.only_text().is_none());
+        assert!(!pieces.are("", "ab"));
     }
 
     #[test]
-    fn text_alone_is_known() {
+    fn a_thought_and_a_text_are_known() {
         let mut pieces = Pieces::default();
-        assert!(pieces.are("") && !pieces.are("a"));
+        assert!(pieces.are("", "") && !pieces.are("", "a") && !pieces.are("a", ""));
         pieces.take(Event::Text("a"));
-        assert!(pieces.are("a") && !pieces.are("") && !pieces.are("b"));
+        assert!(pieces.are("", "a") && !pieces.are("", "") && !pieces.are("", "b") && !pieces.are("a", ""));
         pieces.clear();
         pieces.take(Event::Reasoning("a"));
-        assert!(!pieces.are("a") && !pieces.are(""));
+        assert!(pieces.are("a", "") && !pieces.are("", "a") && !pieces.are("", ""));
+        pieces.take(Event::Text("b"));
+        assert!(pieces.are("a", "b") && !pieces.are("", "ab") && !pieces.are("a", ""));
     }
 }

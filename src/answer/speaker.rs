@@ -4,31 +4,40 @@
 use super::Summary;
 use super::letters::{Letters, Text};
 use super::pieces::Pieces;
+use super::thoughts::Thoughts;
 use crate::api::openai::finish::{self, Truncated};
-use crate::decode::{Decoder, Finish};
+use crate::chat::Calls;
+use crate::decode::{Decoder, Ending, Finish, Settings};
+use crate::limits::Limits;
 
-/// Whoever speaks in one choice of a stream.
+/// Whoever speaks in one choice of an answer.
 #[derive(Debug)]
 pub(super) struct Speaker {
     /// Reads the text. `None` once the choice is finished, or when the upstream makes the calls itself.
     decoder: Option<Decoder>,
     letters: Letters,
-    /// Calls of the server's own, behind those that were found.
-    served: u32,
+    /// Reads what the server has split off, where a call in it counts.
+    thoughts: Option<Box<Thoughts>>,
+    /// How many calls the client wants.
+    calls: Calls,
     /// Whether a call was found that is the only one the client wants.
     had_its_call: bool,
+    /// Calls of the server's own, behind those that were found.
+    served: u32,
     truncated: Truncated,
     /// As the client got it.
     pub finish_reason: Option<String>,
 }
 
 impl Speaker {
-    pub(super) fn new(decoder: Decoder) -> Self {
+    pub(super) fn new(settings: &Settings, limits: &Limits) -> Self {
         Self {
-            decoder: Some(decoder),
+            decoder: Some(Decoder::new(settings.clone(), limits)),
             letters: Letters::default(),
-            served: 0,
+            thoughts: Thoughts::new(settings, limits).map(Box::new),
+            calls: settings.calls,
             had_its_call: false,
+            served: 0,
             truncated: Truncated::No,
             finish_reason: None,
         }
@@ -39,14 +48,27 @@ impl Speaker {
         self.decoder.is_some()
     }
 
+    /// Whether thoughts of this choice that the server has split off are still read.
+    pub(super) fn reads_thoughts(&self) -> bool {
+        self.is_read() && self.thoughts.is_some()
+    }
+
     /// Bytes of the text that were read and are not yet decided.
     pub(super) fn held(&self) -> usize {
-        self.decoder.as_ref().map_or(0, Decoder::held)
+        let thoughts = self.thoughts.as_ref().map_or(0, |thoughts| thoughts.held());
+        self.decoder.as_ref().map_or(0, Decoder::held) + thoughts
     }
 
     /// Whether nothing that may still come counts.
     pub(super) fn is_over(&self) -> bool {
-        self.finish_reason.is_some() || self.decoder.as_ref().is_some_and(Decoder::is_closed)
+        self.finish_reason.is_some() || self.is_closed()
+    }
+
+    /// Whether the one call that counts was read.
+    fn is_closed(&self) -> bool {
+        self.had_its_call
+            || self.decoder.as_ref().is_some_and(Decoder::is_closed)
+            || self.thoughts.as_ref().is_some_and(|thoughts| thoughts.is_closed())
     }
 
     /// The text that stands between the quotes of an event's content, as far as it is read at all.
@@ -54,9 +76,29 @@ impl Speaker {
         self.is_read().then(|| self.letters.read(inside, scratch)).flatten()
     }
 
-    /// Reads more of the text.
-    pub(super) fn push(&mut self, text: &str, pieces: &mut Pieces) {
-        if let Some(decoder) = &mut self.decoder {
+    /// The same of a thought that the server has split off.
+    pub(super) fn thought<'a>(&mut self, inside: &'a [u8], scratch: &'a mut String) -> Option<Text<'a>> {
+        let is_read = self.reads_thoughts();
+        self.thoughts.as_mut().filter(|_| is_read)?.text(inside, scratch)
+    }
+
+    /// Reads more of a thought that the server has split off.
+    pub(super) fn think(&mut self, thought: &str, pieces: &mut Pieces) {
+        let is_wanted = self.is_read() && !self.is_closed();
+        if let Some(thoughts) = self.thoughts.as_mut().filter(|_| is_wanted) {
+            thoughts.push(thought, pieces);
+        }
+    }
+
+    /// Reads more of the text. A thought before it has ended.
+    pub(super) fn push(&mut self, text: &str, pieces: &mut Pieces, summary: &mut Summary) {
+        if text.is_empty() {
+            return;
+        }
+        // The answer goes on: what lacks its end there is no call.
+        self.end_thought(Finish::Cut, pieces, summary);
+        let is_wanted = !self.is_closed();
+        if let Some(decoder) = self.decoder.as_mut().filter(|_| is_wanted) {
             decoder.push(text, &mut |event| pieces.take(event));
         }
     }
@@ -64,12 +106,26 @@ impl Speaker {
     /// The text ends here: what is held comes out, and what follows is not read.
     pub(super) fn end(&mut self, finish: Finish, pieces: &mut Pieces, summary: &mut Summary) {
         if let Some(mut decoder) = self.decoder.take() {
+            self.end_thought(finish, pieces, summary);
             decoder.push(self.letters.finish(), &mut |event| pieces.take(event));
-            self.had_its_call = decoder.is_closed();
             let ending = decoder.finish(finish, &mut |event| pieces.take(event));
-            self.truncated = if ending.truncated { Truncated::Yes } else { Truncated::No };
-            summary.count(ending);
+            self.count(ending, summary);
         }
+    }
+
+    fn end_thought(&mut self, finish: Finish, pieces: &mut Pieces, summary: &mut Summary) {
+        let ending = self.thoughts.as_mut().and_then(|thoughts| thoughts.end(finish, pieces));
+        if let Some(ending) = ending {
+            self.count(ending, summary);
+        }
+    }
+
+    fn count(&mut self, ending: Ending, summary: &mut Summary) {
+        if ending.truncated {
+            self.truncated = Truncated::Yes;
+        }
+        self.had_its_call |= self.calls == Calls::First && ending.calls > 0;
+        summary.count(ending);
     }
 
     /// Whether the client wants no call but the one that was found.

@@ -9,18 +9,17 @@ use std::borrow::Cow;
 
 use bytes::BytesMut;
 
+use super::Summary;
 use super::alias::Alias;
-use super::choice::Choice;
+use super::choice::{Bench, Choice};
 use super::letters::Text;
 use super::out::Out;
-use super::pieces::Pieces;
-use super::{Summary, finish};
-use crate::api::openai::chunk::{self, Chunk, ReasoningKey, is_done, object, place};
+use crate::api::openai::chunk::{Chunk, is_done, object, place};
 use crate::api::openai::finish::STOP;
-use crate::api::openai::{DONE, Error, Scratch, ServerError, UNFINISHED, Usage};
+use crate::api::openai::{DONE, Error, ServerError, UNFINISHED, Usage};
 use crate::chat::Calls;
-use crate::decode::{Decoder, Event, Finish, Settings};
-use crate::json::{self, Edits, inside};
+use crate::decode::{Event, Finish, Settings};
+use crate::json::{self, inside};
 use crate::limits::Limits;
 use crate::plan::Exchange;
 use crate::sse;
@@ -54,17 +53,11 @@ pub(super) struct Splice {
     choices: Vec<Choice>,
     /// The choice whose shape the newest event had.
     newest: usize,
-    reasoning: ReasoningKey,
-    writing: Scratch,
     reading: Reading,
     pub summary: Summary,
     /// Events in which the model said something.
     pub spoken: u64,
-    /// What one event makes; kept for their memory.
-    pieces: Pieces,
-    edits: Edits,
-    behind: BytesMut,
-    scratch: String,
+    bench: Bench,
 }
 
 impl Splice {
@@ -77,15 +70,10 @@ impl Splice {
             // Nearly every answer has one; by itself the list would begin with room for four.
             choices: Vec::with_capacity(1),
             newest: 0,
-            reasoning: ReasoningKey::default(),
-            writing: Scratch::default(),
             reading: Reading::On,
             summary: Summary::default(),
             spoken: 0,
-            pieces: Pieces::default(),
-            edits: Edits::default(),
-            behind: BytesMut::new(),
-            scratch: String::new(),
+            bench: Bench::default(),
         }
     }
 
@@ -122,11 +110,12 @@ impl Splice {
 
     /// Lets go of everything that is held; what follows is not read.
     pub(super) fn let_go(&mut self, finish: Finish, out: &mut BytesMut) {
+        let Bench { pieces, writing, reasoning, .. } = &mut self.bench;
         for choice in &mut self.choices {
-            self.pieces.clear();
-            choice.speaker.end(finish, &mut self.pieces, &mut self.summary);
-            for piece in self.pieces.iter() {
-                choice.writer.write(piece, self.reasoning, &mut self.writing, out);
+            pieces.clear();
+            choice.speaker.end(finish, pieces, &mut self.summary);
+            for piece in pieces.iter() {
+                choice.writer.write(piece, *reasoning, writing, out);
             }
         }
     }
@@ -199,17 +188,18 @@ impl Splice {
     fn take_known_shape(&mut self, event: &sse::Event<'_>, out: &mut Out) -> bool {
         // Choices take turns.
         let next = if self.newest + 1 < self.choices.len() { self.newest + 1 } else { 0 };
+        let Bench { pieces, writing, reasoning, text: scratch, .. } = &mut self.bench;
         for slot in [self.newest, next] {
             let Some(choice) = self.choices.get_mut(slot) else { continue };
             let Some(inside) = choice.shape.fit(event.raw) else { continue };
-            let Some(Text { text, cut }) = choice.speaker.text(inside, &mut self.scratch) else {
+            let Some(Text { text, cut }) = choice.speaker.text(inside, scratch) else {
                 return false;
             };
             self.newest = slot;
             self.spoken += u64::from(!inside.is_empty());
-            self.pieces.clear();
-            choice.speaker.push(text, &mut self.pieces);
-            if self.pieces.are(text) && !cut {
+            pieces.clear();
+            choice.speaker.push(text, pieces, &mut self.summary);
+            if pieces.are("", text) && !cut {
                 match choice.shape.renamed() {
                     None => out.pass(event),
                     Some((before, behind)) => out.put([before, inside, behind]),
@@ -217,12 +207,12 @@ impl Splice {
                 choice.writer.begin();
                 return true;
             }
-            let mut pieces = self.pieces.iter().peekable();
+            let mut pieces = pieces.iter().peekable();
             if let Some(Event::Text(text)) = pieces.next_if(|piece| matches!(piece, Event::Text(_))) {
                 let (before, behind) = choice.shape.around();
-                self.scratch.clear();
-                json::escape_into(text, &mut self.scratch);
-                out.put([before, self.scratch.as_bytes(), behind]);
+                scratch.clear();
+                json::escape_into(text, scratch);
+                out.put([before, scratch.as_bytes(), behind]);
                 choice.writer.begin();
             }
             if pieces.peek().is_some() {
@@ -230,7 +220,7 @@ impl Splice {
                 out.made.reserve(event.raw.len() + 64);
             }
             for piece in pieces {
-                choice.writer.write(piece, self.reasoning, &mut self.writing, &mut out.made);
+                choice.writer.write(piece, *reasoning, writing, &mut out.made);
             }
             return true;
         }
@@ -283,10 +273,11 @@ impl Splice {
         alias: Option<&Alias>,
         out: &mut Out,
     ) {
-        self.edits.clear();
-        self.behind.clear();
+        self.bench.edits.clear();
+        self.bench.behind.clear();
         let name = alias.map(Alias::name);
-        let renamed = alias.and_then(|alias| alias.edit(chunk.object, &event.joined, &mut self.edits)).zip(name);
+        let edits = &mut self.bench.edits;
+        let renamed = alias.and_then(|alias| alias.edit(chunk.object, &event.joined, edits)).zip(name);
         let mut kept = chunk.choices.is_empty() || chunk.carries || !event.only_data;
         for (view, slot) in chunk.choices.iter().zip(slots) {
             let Some(choice) = self.choices.get_mut(*slot) else { continue };
@@ -294,6 +285,7 @@ impl Splice {
             if let Some(content) = view.message.content
                 && !kept
                 && !choice.carries(view)
+                && !view.message.reasons()
                 && chunk.choices.len() == 1
                 && view.finished().is_none()
                 && inside(content).is_some()
@@ -301,80 +293,18 @@ impl Splice {
             {
                 choice.shape.remember(event.raw, place(event.raw, content), renamed.clone());
             }
-            kept |= self.rewrite_choice(*slot, view, &event.joined, &mut out.made);
+            kept |= choice.rewrite(view, &event.joined, &mut self.bench, &mut self.summary, &mut out.made);
+            let reason = choice.finish(view, &event.joined, &mut self.bench.edits);
+            if let Some(reason) = reason.filter(|_| *slot == 0) {
+                self.summary.finish_reason = Some(reason.to_owned());
+            }
         }
-        if kept && self.edits.is_empty() {
+        if kept && self.bench.edits.is_empty() {
             out.pass(event);
         } else if kept {
-            self.edits.apply(&event.joined, &mut out.made);
+            self.bench.edits.apply(&event.joined, &mut out.made);
         }
-        out.made.extend_from_slice(&self.behind);
-    }
-
-    /// Reads one choice of an event, notes what changes in it, and returns whether the event goes on for its sake.
-    fn rewrite_choice(&mut self, slot: usize, view: &chunk::Choice<'_>, data: &[u8], out: &mut BytesMut) -> bool {
-        let Self { choices, pieces, edits, behind, scratch, summary, writing, reasoning, .. } = self;
-        let Some(choice) = choices.get_mut(slot) else { return true };
-        let carries = choice.carries(view);
-        let Choice { speaker, writer, .. } = choice;
-        let message = &view.message;
-        if let Some(member) = message.reasoning {
-            *reasoning = member.key;
-        }
-        pieces.clear();
-        let Text { text, cut } = message.inside().and_then(|inside| speaker.text(inside, scratch)).unwrap_or_default();
-        speaker.push(text, pieces);
-        let finished = view.finished();
-        if message.calls().is_some() || finished.is_some() {
-            speaker.end(finished.map_or(Finish::Stop, finish), pieces, summary);
-        }
-
-        let (mut kept, mut role_moves) = (true, false);
-        if pieces.are(text) && !cut {
-            writer.begin();
-        } else if speaker.is_read() {
-            let mut pieces = pieces.iter().peekable();
-            let first = pieces.next_if(|piece| matches!(piece, Event::Text(_)));
-            kept = carries || first.is_some();
-            if kept {
-                writer.begin();
-            }
-            if let Some(content) = message.content {
-                let left = if let Some(Event::Text(left)) = first { left } else { "" };
-                edits.replace(place(data, content), |to| json::write_string(left, to));
-            }
-            for piece in pieces {
-                writer.write(piece, *reasoning, writing, behind);
-            }
-        } else {
-            // The event ends the choice, or its reading, so it goes last. The first event has the role, whichever it is.
-            let had_begun = writer.has_begun();
-            for piece in pieces.iter() {
-                writer.write(piece, *reasoning, writing, out);
-            }
-            role_moves = writer.has_begun() && !had_begun && message.role.is_some();
-            writer.begin();
-            if let Some(content) = message.content.filter(|_| !role_moves && message.inside().is_some()) {
-                edits.replace(place(data, content), |to| to.push_str("\"\""));
-            }
-        }
-        let calls = message.calls().and_then(|list| choice.serve(list));
-        if role_moves {
-            edits.replace(place(data, message.raw), |to| to.push_str(&message.rest(calls)));
-        } else if let (Some(list), Some(calls)) = (message.tool_calls, calls) {
-            edits.replace(place(data, list), |to| to.push_str(&calls));
-        }
-
-        if let (Some(upstream), Some(value)) = (finished, view.finish_reason) {
-            let reason = choice.speaker.close(upstream, choice.writer.calls());
-            if reason != upstream {
-                edits.replace(place(data, value), |to| json::write_string(reason, to));
-            }
-            if slot == 0 {
-                summary.finish_reason = Some(reason.to_owned());
-            }
-        }
-        kept
+        out.made.extend_from_slice(&self.bench.behind);
     }
 
     /// The place of a choice among those that are known; a new one gets a decoder. `None` when there are too many.
@@ -383,7 +313,7 @@ impl Splice {
         if known.is_some() || self.choices.len() >= self.limits.choices_max {
             return known;
         }
-        self.choices.push(Choice::new(index, Decoder::new(self.settings.clone(), &self.limits)));
+        self.choices.push(Choice::new(index, &self.settings, &self.limits));
         Some(self.choices.len() - 1)
     }
 }

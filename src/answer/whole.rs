@@ -1,15 +1,18 @@
 //! Answer that comes whole: collected, parsed once, all its changes made in one pass.
 //! The text goes through the same decoder as a stream's, in one push; nothing else is different.
 
+use std::borrow::Cow;
+
 use bytes::{Bytes, BytesMut};
 
 use super::alias::Alias;
 use super::pieces::Pieces;
+use super::speaker::Speaker;
 use super::{Summary, finish, letters};
-use crate::api::openai::chunk::{self, Chunk, object, place};
-use crate::api::openai::finish::{STOP, Truncated, for_client};
+use crate::api::openai::chunk::{self, Chunk, ServersReasoning, object, place};
+use crate::api::openai::finish::STOP;
 use crate::api::openai::{Found, Ids, ServersCalls, served};
-use crate::decode::{Decoder, Finish, Settings};
+use crate::decode::{Finish, Settings};
 use crate::json::{self, Edits};
 use crate::limits::Limits;
 use crate::plan::Exchange;
@@ -111,46 +114,49 @@ impl BodyRewriter {
         for (slot, choice) in answer.choices.iter().enumerate() {
             let upstream = choice.finished().unwrap_or(STOP);
             let reason = match &self.reading {
-                Reading::Text(settings) => self.rewrite_choice(choice, settings.clone(), &mut ids, body),
-                Reading::Nothing | Reading::Facts => upstream,
+                Reading::Text(settings) => Cow::Owned(self.rewrite_choice(choice, &settings.clone(), &mut ids, body)),
+                Reading::Nothing | Reading::Facts => Cow::Borrowed(upstream),
             };
             match choice.finish_reason {
                 Some(value) if reason != upstream => {
-                    self.edits.replace(place(body, value), |to| json::write_string(reason, to));
+                    self.edits.replace(place(body, value), |to| json::write_string(&reason, to));
                 }
                 _ => {}
             }
             if slot == 0 && choice.finish_reason.is_some() {
-                self.summary.finish_reason = Some(reason.to_owned());
+                self.summary.finish_reason = Some(reason.into_owned());
             }
         }
     }
 
     /// Reads a choice's text and returns the finish reason that the client gets.
-    fn rewrite_choice<'a>(
+    fn rewrite_choice(
         &mut self,
-        choice: &chunk::Choice<'a>,
-        settings: Settings,
+        choice: &chunk::Choice<'_>,
+        settings: &Settings,
         ids: &mut Ids,
         body: &[u8],
-    ) -> &'a str {
-        let upstream = choice.finished().unwrap_or(STOP);
-        let served = choice.message.calls();
-        let mut scratch = String::new();
-        let mut pieces = Pieces::default();
-        let text = choice.message.inside().and_then(|inside| letters::text(inside, &mut scratch)).unwrap_or_default();
-        let mut decoder = Decoder::new(settings, &self.limits);
-        decoder.push(text, &mut |event| pieces.take(event));
+    ) -> String {
+        let (upstream, message) = (choice.finished().unwrap_or(STOP), &choice.message);
+        let mut speaker = Speaker::new(settings, &self.limits);
+        let (mut scratch, mut other_scratch, mut pieces) = (String::new(), String::new(), Pieces::default());
+        let thought = message.reasoning.filter(|_| speaker.reads_thoughts()).and_then(|member| member.inside());
+        let reasoning = if thought.is_some() { ServersReasoning::Read } else { ServersReasoning::Kept };
+        let thought = thought.and_then(|inside| letters::text(inside, &mut other_scratch)).unwrap_or_default();
+        let text = message.inside().and_then(|inside| letters::text(inside, &mut scratch)).unwrap_or_default();
+        speaker.think(thought, &mut pieces);
+        speaker.push(text, &mut pieces, &mut self.summary);
         // The server's own calls follow the text, and end it.
-        let servers = if decoder.is_closed() { ServersCalls::Dropped } else { ServersCalls::Kept };
-        let end = if served.is_some() { Finish::Stop } else { finish(upstream) };
-        let ending = decoder.finish(end, &mut |event| pieces.take(event));
-        self.summary.count(ending);
-        if !pieces.are(text) {
-            choice.message.put(&Found::new(pieces.iter(), ids), servers, body, &mut self.edits);
+        let end = if message.calls().is_some() { Finish::Stop } else { finish(upstream) };
+        speaker.end(end, &mut pieces, &mut self.summary);
+        let servers = if speaker.had_its_call() { ServersCalls::Dropped } else { ServersCalls::Kept };
+        if !pieces.are(thought, text) {
+            let found = Found::new(pieces.iter(), ids);
+            message.put(&found, (reasoning, servers), body, &mut self.edits);
         }
-        let served = served.filter(|_| servers == ServersCalls::Kept).map_or(0, served::count);
-        let truncated = if ending.truncated { Truncated::Yes } else { Truncated::No };
-        for_client(upstream, ending.calls + served, truncated)
+        if let Some(list) = message.calls().filter(|_| servers == ServersCalls::Kept) {
+            speaker.serve(served::count(list));
+        }
+        speaker.close(upstream, pieces.calls()).to_owned()
     }
 }

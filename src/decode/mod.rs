@@ -104,6 +104,12 @@ impl Settings {
             calls: Calls::default(),
         }
     }
+
+    /// How thoughts are read that somebody else has split off from the text. `None` where no call in them counts.
+    pub fn of_thoughts(&self) -> Option<Self> {
+        let counts = self.dialect.reads().reasoning.as_ref().is_some_and(|block| block.call.is_some());
+        counts.then(|| Self { reasoning: Reasoning::Open, ..self.clone() })
+    }
 }
 
 /// How reasoning markers are read.

@@ -37,7 +37,7 @@ pub struct Message<'a> {
     pub content: Option<&'a str>,
     pub reasoning: Option<Reasoning<'a>>,
     pub tool_calls: Option<&'a str>,
-    /// Whether there is more than a role and text: calls and reasoning that are not empty, or unknown members.
+    /// Whether there is more than a role, text and reasoning: calls that are not empty, or unknown members.
     pub carries: bool,
 }
 
@@ -46,6 +46,17 @@ pub struct Message<'a> {
 pub struct Reasoning<'a> {
     pub key: ReasoningKey,
     pub value: &'a str,
+    /// The same under its other name, as vLLM says it while it changes names.
+    twin: Option<&'a str>,
+}
+
+/// What becomes of reasoning that the upstream split off itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServersReasoning {
+    /// It stays as it came.
+    Kept,
+    /// It was read as the text was, and something else takes its place.
+    Read,
 }
 
 /// What the upstream calls reasoning; the client gets it under the same name.
@@ -65,6 +76,18 @@ impl ReasoningKey {
             Self::ReasoningContent => "reasoning_content",
             Self::Reasoning => "reasoning",
         }
+    }
+}
+
+impl<'a> Reasoning<'a> {
+    /// What stands between its quotes; `None` when it is no string.
+    pub fn inside(&self) -> Option<&'a [u8]> {
+        Some(inside(self.value)?.as_bytes())
+    }
+
+    /// The values that say it.
+    pub fn values(&self) -> impl Iterator<Item = &'a str> {
+        [Some(self.value), self.twin].into_iter().flatten()
     }
 }
 
@@ -152,15 +175,20 @@ impl<'a> Message<'a> {
                 "reasoning" => message.add_reasoning(ReasoningKey::Reasoning, value),
                 _ => {}
             }
-            message.carries |= !matches!(key, "role" | "content") && !is_void(value);
+            let is_read = matches!(key, "role" | "content" | "reasoning_content" | "reasoning");
+            message.carries |= !is_read && !is_void(value);
         }
         Some(message)
     }
 
     /// Whether the model said anything: text, reasoning or a call.
     pub fn speaks(&self) -> bool {
-        let reasoning = self.reasoning.map(|reasoning| reasoning.value);
-        [self.content, reasoning, self.tool_calls].into_iter().flatten().any(|value| !is_void(value))
+        self.reasons() || [self.content, self.tool_calls].into_iter().flatten().any(|value| !is_void(value))
+    }
+
+    /// Whether there is reasoning that is not empty.
+    pub fn reasons(&self) -> bool {
+        self.reasoning.is_some_and(|reasoning| !is_void(reasoning.value))
     }
 
     /// The calls that the upstream itself made of the model's text.
@@ -173,20 +201,26 @@ impl<'a> Message<'a> {
         Some(inside(self.content?)?.as_bytes())
     }
 
-    /// The message without its role and without its text, and with other `calls` if there are any.
-    pub fn rest(&self, calls: Option<String>) -> String {
+    /// The message without its role and without what was read of it, and with other `calls` if there are any.
+    pub fn rest(&self, reasoning: ServersReasoning, calls: Option<String>) -> String {
         let mut edits = vec![("role", Edit::Remove)];
         edits.extend(calls.map(|calls| ("tool_calls", Edit::Set(Cow::Owned(calls)))));
-        if self.content.and_then(inside).is_some() {
-            edits.push(("content", Edit::Set(Cow::Borrowed("\"\""))));
+        let object = Object::parse(self.raw);
+        let is_read = |key: &&str| *key == "content" || reasoning == ServersReasoning::Read;
+        for key in ["content", "reasoning_content", "reasoning"].into_iter().filter(is_read) {
+            if object.as_ref().and_then(|object| inside(object.get(key)?)).is_some() {
+                edits.push((key, Edit::Set(Cow::Borrowed("\"\""))));
+            }
         }
-        Object::parse(self.raw).map_or_else(String::new, |object| object.edited(&edits))
+        object.map_or_else(String::new, |object| object.edited(&edits))
     }
 
-    /// Of two members the one that says something is the one to keep to.
+    /// Of two members the one that says something is the one to keep to. One that says something else is not read.
     fn add_reasoning(&mut self, key: ReasoningKey, value: &'a str) {
-        if self.reasoning.is_none_or(|other| is_void(other.value)) {
-            self.reasoning = Some(Reasoning { key, value });
+        match &mut self.reasoning {
+            Some(first) if !is_void(first.value) && first.value == value => first.twin = Some(value),
+            Some(first) if !is_void(first.value) => self.carries |= !is_void(value),
+            _ => self.reasoning = Some(Reasoning { key, value, twin: None }),
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Message of a whole answer, with what was found in its text put in the
-//! text's place. Finds nothing: what was found is handed in.
+//! Message of a whole answer, with what was found in its text put in the text's place. Finds nothing: what was found is handed in.
 
 use std::ops::Range;
 
-use super::chunk::{Message, ReasoningKey, is_void, place};
+use super::chunk::{Message, ReasoningKey, ServersReasoning, is_void, place};
 use super::ids::Ids;
 use super::writer::{write_call_start, write_member};
 use crate::decode::Event;
@@ -59,19 +58,32 @@ impl Found {
 }
 
 impl Message<'_> {
-    /// Notes what changes in the message of this body. New members stand behind `content`.
-    pub fn put(&self, found: &Found, servers: ServersCalls, body: &[u8], edits: &mut Edits) {
-        let Some(content) = self.content.map(|content| place(body, content)) else { return };
-        let behind = content.end..content.end;
-        edits.replace(content, |to| match found.text.as_str() {
-            "" if !found.calls.is_empty() => to.push_str("null"),
-            text => json::write_string(text, to),
-        });
-        if !found.reasoning.is_empty() {
-            self.put_reasoning(&found.reasoning, behind.clone(), body, edits);
+    /// Notes what changes in the message of this body. New members stand behind `content`, or where there is none behind
+    /// the server's reasoning.
+    pub fn put(
+        &self,
+        found: &Found,
+        (reasoning, servers): (ServersReasoning, ServersCalls),
+        body: &[u8],
+        edits: &mut Edits,
+    ) {
+        let Some(last) = self.content.or_else(|| self.reasoning?.values().last()) else { return };
+        let end = place(body, last).end;
+        if let Some(content) = self.content.filter(|content| !found.calls.is_empty() || inside(content).is_some()) {
+            edits.replace(place(body, content), |to| match found.text.as_str() {
+                "" if !found.calls.is_empty() => to.push_str("null"),
+                text => json::write_string(text, to),
+            });
+        }
+        match self.reasoning.filter(|_| reasoning == ServersReasoning::Read) {
+            Some(member) => member.values().for_each(|value| {
+                edits.replace(place(body, value), |to| json::write_string(&found.reasoning, to));
+            }),
+            None if found.reasoning.is_empty() => {}
+            None => self.put_reasoning(&found.reasoning, end..end, body, edits),
         }
         if !found.calls.is_empty() {
-            let at: Range<usize> = self.tool_calls.map_or(behind, |value| place(body, value));
+            let at: Range<usize> = self.tool_calls.map_or(end..end, |value| place(body, value));
             let key = if self.tool_calls.is_some() { "" } else { ",\"tool_calls\":" };
             let list = self.calls().filter(|_| servers == ServersCalls::Kept);
             let list = list.and_then(|list| list.trim_ascii().strip_prefix('['));
