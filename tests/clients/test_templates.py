@@ -57,7 +57,7 @@ def test_calls_are_read_whoever_writes_the_tools(fleet, name, streamed):
 def test_a_choice_keeps_its_meaning(fleet):
     """The server is told that there is none, and writes the tools all the same."""
     for choice, found in [("none", 0), ("auto", 1), ("required", 1)]:
-        _, _, body = fleet.chat(model="written", messages=ask("hermes"), tools=TOOLS, tool_choice=choice)
+        _, _, body = fleet.chat(model="written", messages=ask("thought"), tools=TOOLS, tool_choice=choice)
         message = json.loads(body)["choices"][0]["message"]
         assert len(message.get("tool_calls") or []) == found, choice
 

@@ -11,11 +11,13 @@ The model's chat template looks for [[NAME]] in the messages and ends the prompt
 """
 
 import random
+import re
 import sys
 
 import gguf
 import numpy as np
 
+from families import TEMPLATES
 from scripts import ENDINGS, FAMILIES, LOOPS, SCRIPTS, SIGNS, loops_of, scripts_of
 
 WIDTH = 64
@@ -25,6 +27,7 @@ GAIN = 60.0
 TOKEN_BYTES_MAX = 6
 # How much likelier, as a logit, an ending is than another token.
 SOONER = 6.0
+CONTROL = re.compile(r"<\|\w+\|>")
 START, END = "<|im_start|>", "<|im_end|>"
 
 
@@ -60,15 +63,19 @@ class Vocabulary:
         """The token that begins a text."""
         return self.add(f"<|script:{name}|>", gguf.TokenType.CONTROL)
 
+    def is_free(self, text):
+        """Whether a text can become a token: llama.cpp shows no token that looks like one of control."""
+        return text not in self.ids and not CONTROL.fullmatch(text)
+
     def tokens(self, text, rng):
         """Cuts a text into new tokens of some bytes each; where all short ones are taken they grow longer."""
         written = symbols(text)
         found, at = [], 0
         while at < len(written):
             end = at + rng.randint(2, TOKEN_BYTES_MAX)
-            while written[at:end] in self.ids and end < len(written):
+            while not self.is_free(written[at:end]) and end < len(written):
                 end += 1
-            while written[at:end] in self.ids:  # The rest of the text is taken: the token before takes it in.
+            while not self.is_free(written[at:end]):  # The rest of the text is taken: the token before takes it in.
                 at -= len(self.texts[found.pop()])
                 end = len(written)
             found.append(self.add(written[at:end], gguf.TokenType.NORMAL))
@@ -76,22 +83,35 @@ class Vocabulary:
         return found
 
 
+def picking(names):
+    """The beginning of a template: sets `begin` to the token that begins the text which the last marker names."""
+    pick = "".join(
+        "{%- if '[[NAME]]' in said %}{%- set last.name = 'NAME' %}{%- endif %}".replace("NAME", name)
+        for name in names
+    )
+    return (
+        "{%- set last = namespace(name='text') %}"
+        # For some families llama.cpp moves results to the turn that asked for them.
+        "{%- for m in messages %}{%- set said = (m.content or '') ~ (m.tool_responses or '') %}" + pick + "{%- endfor %}"
+        "{%- set begin = '<|script:' + last.name + '|>' %}"
+    )
+
+
 def chat_template(names, sign):
     """ChatML, then the token that begins the text which the last marker names.
 
     The sign in its comment is what a gateway knows the dialect by; the template itself reads no tools.
     """
-    pick = "".join(
-        "{%- if '[[NAME]]' in m.content %}{%- set last.name = 'NAME' %}{%- endif %}".replace("NAME", name)
-        for name in names
-    )
     return (
-        "{#- " + sign + " #}{%- set last = namespace(name='text') %}"
-        "{%- for m in messages %}{{- '" + START + "' + m.role + '\\n' }}"
-        "{%- if m.content %}{{- m.content }}" + pick + "{%- endif %}"
-        "{{- '" + END + "\\n' }}{%- endfor %}"
-        "{%- if add_generation_prompt %}{{- '" + START + "assistant\\n<|script:' + last.name + '|>' }}{%- endif %}"
+        "{#- " + sign + " #}" + picking(names) + "{%- for m in messages %}"
+        "{{- '" + START + "' + m.role + '\\n' + (m.content or '') + '" + END + "\\n' }}{%- endfor %}"
+        "{%- if add_generation_prompt %}{{- '" + START + "assistant\\n' + begin }}{%- endif %}"
     )
+
+
+def family_template(names, family):
+    """The template of a family, which writes tools and the past in its own form."""
+    return picking(names) + (TEMPLATES / f"{family}.jinja").read_text()
 
 
 def make(path, name, scripts, loops, sign, layers=1, middle=WIDTH, endings=()):

@@ -6,6 +6,8 @@ The calls are written as each family writes them, so that the gateway has them t
 
 import json
 
+from families import PROSE, WRITERS
+
 CITY, DAYS = "Paris", 3
 
 LARGE = {"city": "Zürich 東京 \"quoted\" \\ back\nnew line. " * 200, "days": DAYS}
@@ -36,12 +38,16 @@ SCRIPTS = {
     "final": "It is 18 °C in Paris, and the sun shines.",
     "two": f"{hermes(PARIS)}\n{hermes(ROME)}",
     "think": f"<think>\nThe user wants the weather.\n</think>\n\nOne moment.\n{hermes(PARIS)}",
-    "thought": f"<think>\nThe user wants the weather.\n</think>\n\n{hermes(PARIS)}",
     "unicode": "Grüße aus 東京 🦀👍🏽!\n" + hermes({"city": "München 🌧️", "days": DAYS}),
     "large": hermes(LARGE),
     # Long enough that every cut between its 60th and 90th token lies inside the call's city.
     "cut": hermes({"city": "Llanfairpwllgwyngyll, " * 60}),
     "unknown": 'No such tool:\n<tool_call>\n{"name": "launch_rocket", "arguments": {}}\n</tool_call>\nso be it.',
+    "thought": f"<think>\nThe user wants the weather.\n</think>\n\n{hermes(PARIS)}",
+    "partial": hermes(PARIS).replace("get_weather", "Partialget_weather"),
+    # What each family calls in a turn, beside other words and without.
+    **{f"{family}-calls": write([PARIS, ROME]) for family, write in WRITERS.items()},
+    **{f"{family}-required": write([PARIS, ROME]).removeprefix(PROSE) for family, write in WRITERS.items()},
 }
 
 # A beginning, and what follows it over and over, until the client leaves or a limit is reached.

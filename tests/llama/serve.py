@@ -23,6 +23,7 @@ for setting in sys.argv[3:]:
     setattr(parameters, name, int(value) if value.isdigit() else value)
 # The name is kept: the server lives as long as the object.
 server = xllamacpp.Server(parameters)
-print("listening at", server.listening_address, flush=True)
+# One text, lest the server's own lines stand in the middle.
+print(f"\nlistening at {server.listening_address}", flush=True)
 signal.sigwait({signal.SIGTERM, signal.SIGINT})
 os._exit(0)

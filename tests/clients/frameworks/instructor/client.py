@@ -24,6 +24,8 @@ async def hold(talk, weather):
         for found in client.chat.completions.create(response_model=Iterable[get_weather], **asked):
             weather.get_weather(found.city, found.days)
     elif talk["streamed"]:
+        # The function has another name then, which the test model has to say.
+        asked["messages"][0]["content"] = talk["prompt"].replace("[[thought]]", "[[partial]]")
         for found in client.chat.completions.create_partial(response_model=get_weather, **asked):
             pass
         weather.get_weather(found.city, found.days)
