@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -53,6 +56,81 @@ fn the_dialect_of_ten_lines_works() {
     assert!(texts[0].starts_with("You can call these functions:\n{\"type\": \"function\""), "{}", texts[0]);
     assert_eq!(texts[2..], [r#"[[call]]{"tool": "f", "args": {"x": 1}}[[end]]"#, "Result of f:\n42"]);
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// `UPDATE_GOLDEN=1` writes the table anew.
+#[test]
+fn the_table_of_dialects_is_made_of_their_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut dialects: Vec<Value> = fs::read_dir(root.join("conf/dialects"))
+        .unwrap()
+        .map(|file| serde_saphyr::from_str(&fs::read_to_string(file.unwrap().path()).unwrap()).unwrap())
+        .collect();
+    dialects.sort_by_key(|dialect| dialect["name"].as_str().unwrap().to_owned());
+    let mut table = String::from(DIALECTS_HEAD);
+    for dialect in &dialects {
+        let _ = writeln!(table, "{}", dialect_row(dialect));
+    }
+
+    let path = root.join("docs/DIALECTS.md");
+    let document = fs::read_to_string(&path).unwrap();
+    let (before, written) = document.split_once(DIALECTS_HEADING).expect("a section");
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, format!("{before}{DIALECTS_HEADING}{table}")).unwrap();
+    } else {
+        assert!(written == table, "the table differs from the files; it is to be:\n{table}");
+    }
+}
+
+const DIALECTS_HEADING: &str = "\n## The built-in ones\n\n";
+const DIALECTS_HEAD: &str =
+    "| dialect | what its models write | payload | around it | known by the names |\n|--|--|--|--|--|\n";
+
+fn dialect_row(dialect: &Value) -> String {
+    let codes = |words: Vec<&str>| words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" ");
+    let kinds = match &dialect["payload"] {
+        Value::Array(several) => several.iter().flat_map(kind).collect(),
+        one => kind(one),
+    };
+    let around = ["reasoning", "messages", "section", "wrap", "suffix"];
+    let around = around.into_iter().filter(|key| !dialect[*key].is_null()).collect();
+    let models = dialect["detect"]["models"].as_array();
+    let models = models.into_iter().flatten().map(|model| model.as_str().unwrap()).collect();
+    let (name, about) = (dialect["name"].as_str().unwrap(), escaped(dialect["about"].as_str().unwrap()));
+    format!("| `{name}` | {about} | {} | {} | {} |", codes(kinds), codes(around), codes(models))
+}
+
+/// As Markdown reads it as plain text.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, c| {
+        out.extend(r"\|<*_[`".contains(c).then_some('\\'));
+        out.push(c);
+        out
+    })
+}
+
+/// What a payload is called: it is the key that holds what is said of it.
+fn kind(payload: &Value) -> Vec<&str> {
+    payload.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_dialect_whose_diff_is_shown_took_no_more() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut added = Vec::new();
+    for file in block(include_str!("../docs/DIALECTS.md"), "diff").split("--- /dev/null\n").skip(1) {
+        let (path, hunk) = file.split_once('\n').unwrap();
+        let (_, lines) = hunk.split_once(" @@\n").unwrap();
+        let lines: String = lines.lines().map(|line| format!("{}\n", line.strip_prefix('+').unwrap())).collect();
+        let path = path.strip_prefix("+++ b/").unwrap();
+        assert_eq!(lines, fs::read_to_string(root.join(path)).unwrap(), "{path}");
+        added.push(path);
+    }
+    let (dialect, goldens) = added.split_first().unwrap();
+    let name = dialect.strip_prefix("conf/dialects/").and_then(|file| file.strip_suffix(".yaml")).unwrap();
+    assert!(!goldens.is_empty() && goldens.iter().all(|path| path.starts_with(&format!("tests/golden/{name}/"))));
+    // Nothing else knows of it.
+    assert!(toolgate::Dialects::builtin().get(name).is_some());
 }
 
 #[test]

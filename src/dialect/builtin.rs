@@ -28,56 +28,8 @@ pub struct Dialects {
 /// What a model is told of which nothing is known: it need not have been trained for tools.
 const FALLBACK: &str = "json-envelope";
 
-const BUILTIN: &[&str] = &[
-    include_str!("../../conf/dialects/beam.yaml"),
-    include_str!("../../conf/dialects/command-a.yaml"),
-    include_str!("../../conf/dialects/command-r.yaml"),
-    include_str!("../../conf/dialects/deepseek-dsml.yaml"),
-    include_str!("../../conf/dialects/deepseek-v3.yaml"),
-    include_str!("../../conf/dialects/deepseek-v3.1.yaml"),
-    include_str!("../../conf/dialects/dots.yaml"),
-    include_str!("../../conf/dialects/ernie4.5.yaml"),
-    include_str!("../../conf/dialects/functionary-v3.1.yaml"),
-    include_str!("../../conf/dialects/functionary-v3.2.yaml"),
-    include_str!("../../conf/dialects/functiongemma.yaml"),
-    include_str!("../../conf/dialects/functools.yaml"),
-    include_str!("../../conf/dialects/gemma4.yaml"),
-    include_str!("../../conf/dialects/gigachat3.yaml"),
-    include_str!("../../conf/dialects/gigachat3.5.yaml"),
-    include_str!("../../conf/dialects/glm.yaml"),
-    include_str!("../../conf/dialects/granite-20b-fc.yaml"),
-    include_str!("../../conf/dialects/granite3.yaml"),
-    include_str!("../../conf/dialects/harmony.yaml"),
-    include_str!("../../conf/dialects/hermes.yaml"),
-    include_str!("../../conf/dialects/hunyuan.yaml"),
-    include_str!("../../conf/dialects/hunyuan-a13b.yaml"),
-    include_str!("../../conf/dialects/inkling.yaml"),
-    include_str!("../../conf/dialects/internlm2.yaml"),
-    include_str!("../../conf/dialects/jamba.yaml"),
-    include_str!("../../conf/dialects/json-envelope.yaml"),
-    include_str!("../../conf/dialects/k2-horizon.yaml"),
-    include_str!("../../conf/dialects/kimi-k2.yaml"),
-    include_str!("../../conf/dialects/kimi-k3.yaml"),
-    include_str!("../../conf/dialects/lfm2.yaml"),
-    include_str!("../../conf/dialects/llama3-json.yaml"),
-    include_str!("../../conf/dialects/minicpm5.yaml"),
-    include_str!("../../conf/dialects/minimax-m2.yaml"),
-    include_str!("../../conf/dialects/minimax-m3.yaml"),
-    include_str!("../../conf/dialects/mistral.yaml"),
-    include_str!("../../conf/dialects/muse.yaml"),
-    include_str!("../../conf/dialects/nemotron.yaml"),
-    include_str!("../../conf/dialects/olmo3.yaml"),
-    include_str!("../../conf/dialects/pangu.yaml"),
-    include_str!("../../conf/dialects/plamo3.yaml"),
-    include_str!("../../conf/dialects/pythonic.yaml"),
-    include_str!("../../conf/dialects/qwen3-coder.yaml"),
-    include_str!("../../conf/dialects/sarashina.yaml"),
-    include_str!("../../conf/dialects/seed-oss.yaml"),
-    include_str!("../../conf/dialects/solar-open.yaml"),
-    include_str!("../../conf/dialects/solar-open2.yaml"),
-    include_str!("../../conf/dialects/step3.yaml"),
-    include_str!("../../conf/dialects/xlam.yaml"),
-];
+/// The files of `conf/dialects`, which `build.rs` lists.
+const BUILTIN: &[&str] = include!(concat!(env!("OUT_DIR"), "/dialects.rs"));
 
 impl Dialects {
     /// Those that are compiled in.
