@@ -15,6 +15,8 @@ pub enum DialectError {
     Markers { dialect: String, reason: MarkerError },
     #[error("dialect `{dialect}`: nothing names the tool: the payload `header` has no `name`")]
     Nameless { dialect: String },
+    #[error("dialect `{dialect}`: the payload `json` has no `arguments`, and its name is no `key`")]
+    Void { dialect: String },
 }
 
 /// The dialects that can be named.

@@ -5,6 +5,7 @@ mod builtin;
 mod form;
 mod glob;
 mod history;
+mod json_name;
 mod messages;
 pub mod prompt;
 mod several;
@@ -17,6 +18,7 @@ pub use builtin::{DialectError, Dialects};
 pub use form::{BetweenMark, Elements, Form, Header, HeaderMark, KeyMark, Tagged, ValueMark};
 pub use glob::Glob;
 pub use history::{CallsOfTurn, History, Past};
+pub use json_name::JsonName;
 pub use messages::{Kind, KindSpec, MessagesSpec};
 pub use several::Several;
 pub use spec::{
@@ -64,6 +66,10 @@ impl Dialect {
         let is_named = spec.messages.as_ref().is_some_and(|messages| messages.kinds.iter().all(is_called));
         if !is_named && spec.payload.iter().any(is_nameless) {
             return Err(DialectError::Nameless { dialect: spec.name });
+        }
+        let is_void = |payload: &Payload| matches!(payload, Payload::Json(json) if json.arguments.is_empty() && matches!(json.name, JsonName::Under(_)));
+        if spec.payload.iter().any(is_void) {
+            return Err(DialectError::Void { dialect: spec.name });
         }
         let tables = Tables::compile(&spec, suffixes.as_ref())
             .map_err(|reason| DialectError::Markers { dialect: spec.name.clone(), reason })?;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::builtin::DialectError;
+use super::json_name::JsonName;
 use super::messages::{Kind, MessagesSpec};
 use super::prompt::PromptSpec;
 use super::several::Several;
@@ -198,7 +199,9 @@ impl Payload {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct JsonSpec {
-    pub name: Vec<String>,
+    pub name: JsonName,
+    /// Keys whose value is the arguments. Where the name is a key, they are its value.
+    #[serde(default)]
     pub arguments: Vec<String>,
     /// Keys whose value is the call's own id. One that stands behind the arguments comes too late.
     #[serde(default)]

@@ -7,7 +7,7 @@ use super::rules::{Rules, any_of, literal};
 use super::values::{KEY, Style, Values, others};
 use crate::chat::Tool;
 use crate::dialect::prompt::{ArgumentsForm, CallSpec, Hole, Piece, Text};
-use crate::dialect::{Around, Dialect, Payload, Several, Spec, StartOfAnswer, TaggedSpec};
+use crate::dialect::{Around, Dialect, JsonName, Payload, Several, Spec, StartOfAnswer, TaggedSpec};
 use crate::json::Kinds;
 use crate::schema;
 
@@ -50,7 +50,9 @@ impl<'d> Calls<'d> {
 
     /// Whether calls begin with an opener, so that no bare one escapes notice.
     pub fn are_opened(&self) -> bool {
-        self.openers().next().is_some() && self.spec.call.start != Some(StartOfAnswer::Json)
+        // A fence behind other backticks is none.
+        let is_known = !self.openers().any(|opener| opener.starts_with('`'));
+        is_known && self.openers().next().is_some() && self.spec.call.start != Some(StartOfAnswer::Json)
     }
 
     /// What stands between two calls.
@@ -91,7 +93,11 @@ impl<'d> Calls<'d> {
         let (begin, inside, end) = match self.payload {
             Payload::Json(json) => {
                 let key = |keys: &[String]| Value::from(keys.first().map_or("", String::as_str)).to_string();
-                let begin = format!("{{{}: {}, {}: ", key(&json.name), Value::from(name), key(&json.arguments));
+                let name = Value::from(name);
+                let begin = match &json.name {
+                    JsonName::Under(keys) => format!("{{{}: {name}, {}: ", key(keys), key(&json.arguments)),
+                    JsonName::Key => format!("{{{name}: "),
+                };
                 (begin, self.object(parameters, rules), "}")
             }
             Payload::Literal(spec) => {

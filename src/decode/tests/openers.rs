@@ -130,3 +130,24 @@ t!(a_marker_goes_before_a_call_that_none_opens, own(
     "[CALL]" => r#"text "[CALL]""#,
     "[C" => r#"text "[C""#,
 );
+
+#[test]
+fn a_name_may_be_the_objects_only_key() {
+    let case = own("call: { open: [\"<c>\"], close: [\"</c>\"] }\npayload: { json: { name: key } }");
+    for (text, expected) in [
+        (
+            r#"<c>[{"get_weather": {"city": "Rome"}}, {"get_time": {}}]</c>"#,
+            r#"call get_weather / args {"city": "Rome"} / end / call get_time / args {} / end"#,
+        ),
+        (r#"<c>{"bash": "{\"command\": \"ls\"}"}</c>"#, r#"call bash / args {"command": "ls"} / end"#),
+        (r#"<c>{"name": "bash", "arguments": {"command": "ls"}}</c>"#, r#"call bash / args {"command": "ls"} / end"#),
+        // One brace lacks, and the next call begins.
+        (
+            r#"<c>[{"bash": {"command": "ls}}, {"get_time": {}}]</c>"#,
+            r#"call bash / args {"command": "ls"} / end / call get_time / args {} / end"#,
+        ),
+        (r#"<c>{"nope": {"city": "Rome"}}</c>"#, r#"text "<c>{\"nope\": {\"city\": \"Rome\"}}</c>""#),
+    ] {
+        case.check(text, expected);
+    }
+}

@@ -1,13 +1,13 @@
 //! The object's keys, and what the value behind each of them is.
 //! Models write the arguments under many keys, and the name under some.
 
-use crate::dialect::JsonSpec;
+use crate::dialect::{JsonName, JsonSpec};
 use crate::json::repair::{Mode, Repair};
 
 use super::members::Place;
 use super::next::NextCall;
 use super::{Arguments, Escaped, Meaning, Next, Reader, State, syntax};
-use crate::decode::call::{Call, Context};
+use crate::decode::call::{Call, Context, Named};
 use crate::decode::unescape::Unescape;
 
 impl Reader {
@@ -82,7 +82,7 @@ impl Reader {
         }
         if c == ':' {
             self.since.clear();
-            self.meaning = self.meaning(cx, call);
+            self.meaning = if self.is_name_itself(cx, call) { Meaning::Arguments } else { self.meaning(cx, call) };
             self.state = State::Value;
             return Next::Read;
         }
@@ -121,6 +121,13 @@ impl Reader {
         call.leftover.push_str(&std::mem::take(&mut self.since));
     }
 
+    /// Whether the key names the tool, whose arguments its value is.
+    fn is_name_itself(&mut self, cx: &Context<'_>, call: &mut Call) -> bool {
+        let may_be = !self.has_name && self.spec.name == JsonName::Key && !is_name(&self.word, &self.spec);
+        self.has_name |= may_be && call.named(&self.word, cx) == Named::Tool;
+        may_be && self.has_name
+    }
+
     /// What the value of the current key may be.
     fn meaning(&self, cx: &Context<'_>, call: &Call) -> Meaning {
         let (spec, key) = (self.spec.as_ref(), self.word.as_str());
@@ -151,7 +158,7 @@ impl Reader {
                 self.state = State::Name { quote, unescape: Unescape::default() };
                 return Next::Read;
             }
-            Meaning::Wrapper if c == '{' => {
+            Meaning::Name | Meaning::Wrapper if c == '{' && is_wrapper(&self.word, &self.spec) => {
                 self.depth += 1;
                 self.state = State::FirstKey;
                 return Next::Read;
@@ -215,7 +222,7 @@ fn lacks_quote(word: &str) -> Option<(&str, &str)> {
 
 /// Whether a key can be the name's.
 pub(super) fn is_name(key: &str, spec: &JsonSpec) -> bool {
-    spec.name.iter().any(|name| name == key) || NAMES.iter().any(|name| name.eq_ignore_ascii_case(key))
+    spec.name.keys().iter().any(|name| name == key) || NAMES.iter().any(|name| name.eq_ignore_ascii_case(key))
 }
 
 /// Whether a key can be that of the object itself.

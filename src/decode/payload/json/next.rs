@@ -3,7 +3,7 @@
 
 use crate::decode::UnknownTools;
 use crate::decode::call::Context;
-use crate::dialect::JsonSpec;
+use crate::dialect::{JsonName, JsonSpec};
 use crate::json::repair::{Begins, Calls};
 
 use super::keys::{is_arguments, is_name, is_wrapper};
@@ -29,6 +29,9 @@ fn begins(text: &str, next: &NextCall<'_>) -> Result<(), Begins> {
     loop {
         rest = rest.trim_start_matches(|c: char| c == '{' || c == ',' || c.is_ascii_whitespace());
         let (key, behind) = string(rest)?;
+        if spec.name == JsonName::Key && cx.tools.resolve(key).is_some() {
+            return Ok(());
+        }
         if !is_name(key, spec) && !is_metadata(key) && !is_wrapper(key, spec) && !is_arguments(key, spec) {
             return Err(Begins::No);
         }
