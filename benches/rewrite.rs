@@ -118,5 +118,5 @@ fn exchange() -> Exchange {
         unknown_tools: UnknownTools::Text,
         calls: Calls::All,
     };
-    Exchange { decoding, usage: Usage::Unasked, choices: 1 }
+    Exchange { decoding, usage: Usage::Unasked, choices: 1, past_ids: Vec::new() }
 }

@@ -22,6 +22,28 @@ pub enum Choice {
     Named(String),
 }
 
+/// The form of a call's id, where the model wrote none of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum IdForm {
+    /// `call_` and 24 letters and digits.
+    #[default]
+    Call,
+    /// So many letters and digits.
+    Letters(usize),
+    /// A text that says which call it is.
+    Text(Vec<IdPart>),
+}
+
+/// A part of such a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdPart {
+    Literal(String),
+    /// The tool's name.
+    Name,
+    /// The call's number in the conversation, from 0 on.
+    Number,
+}
+
 /// How many calls an answer may have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Calls {

@@ -16,7 +16,7 @@
 //! | 0 | `limits` | limits: the numbers that nothing may exceed | |
 //! | 1 | `chat` | what is said in a turn, in no API's words: tools, calls | |
 //! | 1 | `schema` | tool schemas: what a tool's parameters say about types | `chat json` |
-//! | 1 | `dialect` | dialects, tool-call formats: spec (YAML) to compiled tables | `scan json` |
+//! | 1 | `dialect` | dialects, tool-call formats: spec (YAML) to compiled tables | `chat scan json` |
 //! | 1 | `engine` | engines: what is known of each kind of server, one row a kind | |
 //! | 1 | `models` | model list, merged over several servers | `json` |
 //! | 2 | `decode` | tool-call decoder: model text to events: text, reasoning, calls, arguments | `chat dialect schema scan json limits` |

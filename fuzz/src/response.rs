@@ -16,7 +16,8 @@ pub fn holds(data: &[u8]) {
     let Some((&[dialect, ending, size], rest)) = data.split_first_chunk() else { return };
     let case = Case::of(vocabulary::chosen(dialect));
     let usage = if ending & 1 == 0 { Usage::Unasked } else { Usage::Asked };
-    let exchange = Exchange { decoding: case.settings, usage, choices: 1 + usize::from(ending / 2 % 2) };
+    let exchange =
+        Exchange { decoding: case.settings, usage, choices: 1 + usize::from(ending / 2 % 2), past_ids: Vec::new() };
     let stream = stream(&vocabulary::of(&exchange.decoding.dialect), rest);
     check_cuts(&exchange, stream.as_bytes(), usize::from(size).max(1), ending & 4 == 0);
     check_calls(&rewrite(&exchange, [stream.as_bytes()], true).0);
@@ -93,12 +94,17 @@ pub fn rewrite<'a>(exchange: &Exchange, pieces: impl IntoIterator<Item = &'a [u8
 }
 
 fn without_ids(out: &str) -> String {
-    const MARK: &str = "\"id\":\"call_";
+    const MARK: &str = "\"id\":\"";
     let mut parts = out.split(MARK);
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {
+        let (id, rest) = part.split_at(part.find('"').unwrap_or(part.len()));
+        let letters = id.strip_prefix("call_").unwrap_or(id);
+        // So many letters and digits are none that a model wrote.
+        let is_random = letters.len() >= 9 && letters.bytes().all(|b| b.is_ascii_alphanumeric());
         clean.push_str(MARK);
-        clean.push_str(part.trim_start_matches(|c: char| c.is_ascii_alphanumeric()));
+        clean.push_str(if is_random { "" } else { id });
+        clean.push_str(rest);
     }
     clean
 }

@@ -8,7 +8,7 @@ use super::shape::Shape;
 use super::speaker::Speaker;
 use super::{Summary, finish};
 use crate::api::openai::chunk::{self, ReasoningKey, ServersReasoning, place};
-use crate::api::openai::{ChoiceWriter, Scratch, served};
+use crate::api::openai::{ChoiceWriter, Ids, Scratch, served};
 use crate::decode::{Event, Finish, Settings};
 use crate::json::{self, Edits};
 use crate::limits::Limits;
@@ -35,6 +35,12 @@ pub(super) struct Bench {
     pub reasoning: ReasoningKey,
     pub text: String,
     thought: String,
+}
+
+impl Bench {
+    pub(super) fn new(ids: Ids) -> Self {
+        Self { writing: Scratch::new(ids), ..Self::default() }
+    }
 }
 
 impl Choice {

@@ -73,7 +73,7 @@ impl Splice {
             reading: Reading::On,
             summary: Summary::default(),
             spoken: 0,
-            bench: Bench::default(),
+            bench: Bench::new(exchange.ids()),
         }
     }
 

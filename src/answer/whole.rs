@@ -22,6 +22,7 @@ use crate::plan::Exchange;
 pub struct BodyRewriter {
     reading: Reading,
     alias: Option<Alias>,
+    ids: Ids,
     limits: Limits,
     body: BytesMut,
     edits: Edits,
@@ -41,7 +42,7 @@ enum Reading {
 impl BodyRewriter {
     /// For an answer whose text is read.
     pub fn new(exchange: &Exchange, limits: &Limits) -> Self {
-        Self { reading: Reading::Text(exchange.decoding.clone()), ..Self::unread(limits) }
+        Self { reading: Reading::Text(exchange.decoding.clone()), ids: exchange.ids(), ..Self::unread(limits) }
     }
 
     /// For an answer to a request without tools: nothing changes, and the summary says what there is.
@@ -54,6 +55,7 @@ impl BodyRewriter {
         Self {
             reading: Reading::Nothing,
             alias: None,
+            ids: Ids::default(),
             limits: limits.clone(),
             body: BytesMut::new(),
             edits: Edits::default(),
@@ -110,7 +112,7 @@ impl BodyRewriter {
     }
 
     fn rewrite(&mut self, answer: &Chunk<'_>, body: &[u8]) {
-        let mut ids = Ids::default();
+        let mut ids = std::mem::take(&mut self.ids);
         for (slot, choice) in answer.choices.iter().enumerate() {
             let upstream = choice.finished().unwrap_or(STOP);
             let reason = match &self.reading {

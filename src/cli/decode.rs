@@ -122,7 +122,7 @@ fn chunk(delta: &Value, finish: Option<&str>) -> Bytes {
 }
 
 fn exchange(decoding: Settings) -> Exchange {
-    Exchange { decoding, usage: Usage::Unasked, choices: 1 }
+    Exchange { decoding, usage: Usage::Unasked, choices: 1, past_ids: Vec::new() }
 }
 
 const ID: &str = "chatcmpl-decode";

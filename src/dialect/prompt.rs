@@ -170,6 +170,7 @@ pub enum Hole {
     Name,
     Arguments,
     Result,
+    Number,
 }
 
 /// Why a text is refused.
@@ -182,7 +183,7 @@ pub enum TextError {
 }
 
 impl Hole {
-    const ALL: [Self; 4] = [Self::Tools, Self::Name, Self::Arguments, Self::Result];
+    const ALL: [Self; 5] = [Self::Tools, Self::Name, Self::Arguments, Self::Result, Self::Number];
 
     fn word(self) -> &'static str {
         match self {
@@ -190,6 +191,7 @@ impl Hole {
             Self::Name => "name",
             Self::Arguments => "arguments",
             Self::Result => "result",
+            Self::Number => "n",
         }
     }
 }

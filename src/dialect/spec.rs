@@ -3,10 +3,12 @@
 use serde::Deserialize;
 
 use super::builtin::DialectError;
+use super::ids::IdsSpec;
 use super::json_name::JsonName;
 use super::messages::{Kind, MessagesSpec};
 use super::prompt::PromptSpec;
 use super::several::Several;
+use crate::chat::IdForm;
 
 /// One dialect, as its file says it.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,6 +36,8 @@ pub struct Spec {
     /// How a call is written inside, the family's own form first: where there are several, they stand in the same
     /// wrapper, and the first bytes tell which it is.
     pub payload: Several<Payload>,
+    #[serde(default)]
+    pub ids: IdsSpec,
     pub prompt: PromptSpec,
 }
 
@@ -55,6 +59,16 @@ impl Spec {
             call.close.extend(messages.end.iter().cloned());
         }
         call
+    }
+
+    /// Whether its calls have ids of the family's own form, which those of one conversation share.
+    pub fn has_ids(&self) -> bool {
+        let writes = |payload: &Payload| match payload {
+            Payload::Json(json) => !json.id.is_empty(),
+            Payload::Header(header) => header.id.is_some(),
+            Payload::Tagged(_) | Payload::Literal(_) | Payload::Python(_) | Payload::Elements(_) => false,
+        };
+        self.ids.mint != IdForm::Call || self.payload.iter().any(writes)
     }
 
     /// Whether it tells reasoning from text.

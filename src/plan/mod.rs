@@ -22,7 +22,7 @@ pub use self::tools::{RequiredCall, ResponseFormat};
 
 use self::tools::Rewriting;
 use crate::api::Api;
-use crate::api::openai::{Edits, Request, Stream, Usage};
+use crate::api::openai::{Edits, Ids, Request, Stream, Usage};
 use crate::decode::Settings;
 use crate::limits::Limits;
 
@@ -50,6 +50,15 @@ pub struct Exchange {
     pub usage: Usage,
     /// How many choices were asked for (`n`): until all are there, the upstream is not left early.
     pub choices: usize,
+    /// The ids of the calls that the conversation has, where the dialect gives such a form; "" for one without.
+    pub past_ids: Vec<String>,
+}
+
+impl Exchange {
+    /// The ids of the answer's calls.
+    pub fn ids(&self) -> Ids {
+        Ids::new(&self.decoding.dialect.spec().ids.mint, &self.past_ids)
+    }
 }
 
 /// How an answer gets to the client.

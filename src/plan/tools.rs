@@ -7,7 +7,7 @@ use super::messages;
 use super::offer::Offer;
 use super::policy::Tools;
 use super::{Exchange, RequestError};
-use crate::api::openai::{Edits, Request};
+use crate::api::openai::{Edits, Message, Request};
 use crate::chat::{Calls, Choice, Tool};
 use crate::decode::{Reasoning, Settings};
 use crate::dialect::Dialect;
@@ -109,6 +109,7 @@ pub(super) fn rewriting<'a>(
     rewriting.exchange = Some(Box::new(Exchange {
         usage: request.usage(),
         choices: request.choices(),
+        past_ids: if tools.dialect.spec().has_ids() { past_ids(messages) } else { Vec::new() },
         decoding: Settings {
             dialect: Arc::clone(&tools.dialect),
             calls,
@@ -118,6 +119,12 @@ pub(super) fn rewriting<'a>(
         },
     }));
     Ok(rewriting)
+}
+
+/// The ids of the calls that messages make.
+fn past_ids(messages: &[Message<'_>]) -> Vec<String> {
+    let calls = messages.iter().filter_map(Message::calls).flatten();
+    calls.map(|call| call.id().unwrap_or_default().into_owned()).collect()
 }
 
 /// Whether the client itself says what the answer may be.

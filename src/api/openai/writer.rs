@@ -38,6 +38,13 @@ pub struct Scratch {
     delta: String,
 }
 
+impl Scratch {
+    /// For an answer whose calls get these ids.
+    pub fn new(ids: Ids) -> Self {
+        Self { ids, delta: String::new() }
+    }
+}
+
 impl ChoiceWriter {
     /// Takes the envelope of the current event over, but for the model's name where there is an alias (as JSON).
     /// `raw` tells how the upstream ends its lines.
@@ -123,7 +130,7 @@ pub(super) fn write_call_start(name: &str, id: Option<&str>, ids: &mut Ids, out:
     out.push_str("\"id\":\"");
     match id.filter(|id| ids.is_new(id)) {
         Some(id) => json::escape_into(id, out),
-        None => ids.write(out),
+        None => ids.write(name, out),
     }
     out.push_str("\",\"type\":\"function\",\"function\":{");
     write_member("name", name, out);

@@ -335,3 +335,18 @@ fn oddities_of_histories() {
     );
     assert!(kept.contains(r#"{"role":"assistant","reasoning_content":"why","content":"#), "{kept}");
 }
+
+#[test]
+fn ids_of_the_history_are_known_where_new_ones_go_on_from_them() {
+    let body = format!(
+        r#"{{"messages":[{{"role":"user","content":"x"}},{{"role":"assistant","content":null,"tool_calls":[{{"id":"functions.get:0","type":"function","function":{{"name":"get","arguments":"{{}}"}}}},{{"type":"function","function":{{"name":"put","arguments":"{{}}"}}}}]}}],"tools":{TOOLS}}}"#
+    );
+    for (dialect, expected) in [("kimi-k2", &["functions.get:0", ""][..]), ("hermes", &[])] {
+        let Rewritten::Body { exchange, .. } =
+            rewritten(&body, &policy(dialect, ToolsMode::Inject, Engine::OpenAi)).unwrap()
+        else {
+            panic!("{dialect} reads the answer");
+        };
+        assert_eq!(exchange.past_ids, expected, "{dialect}");
+    }
+}
