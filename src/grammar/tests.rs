@@ -88,6 +88,7 @@ fn what_a_schema_says_and_where_it_is_taken_loosely() {
     for (schema, expected) in [
         (r#"{"const":{"a":[1]}}"#, r#"root ::= "{\"a\":[1]}""#),
         (r#"{"enum":["x",1,null]}"#, r#"root ::= ( "\"x\"" | "1" | "null" )"#),
+        (r#"{"type":["Float","long"]}"#, r#"root ::= ( number-1 | integer-0 )"#),
         (r#"{"type":"bool"}"#, r#"root ::= ( "true" | "false" )"#),
         (r#"{"type":["null","integer"]}"#, r#"root ::= ( "null" | integer-0 )"#),
         (r#"{"type":"array","items":{"type":"null"},"maxItems":0}"#, r#"root ::= "[]""#),

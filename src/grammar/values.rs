@@ -9,6 +9,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::rules::{Rules, any_of, class, literal, repeated};
+use crate::json::Kinds;
+use crate::schema::kind_named;
 
 /// How values are written inside a call.
 #[derive(Clone, Debug)]
@@ -139,14 +141,14 @@ impl<'a, 'r> Values<'a, 'r> {
     }
 
     fn of_kind(&mut self, kind: &str, map: &'a Map<String, Value>) -> String {
-        match kind {
-            "object" | "dict" => self.object(map),
-            "array" | "list" => self.array(map),
-            "string" | "str" => self.string(map),
-            "integer" | "int" | "long" => self.integer(),
-            "number" | "float" | "double" => self.number(),
-            "boolean" | "bool" => String::from("( \"true\" | \"false\" )"),
-            "null" => String::from("\"null\""),
+        match kind_named(kind) {
+            Kinds::OBJECT => self.object(map),
+            Kinds::ARRAY => self.array(map),
+            Kinds::STRING => self.string(map),
+            Kinds::INTEGER => self.integer(),
+            Kinds::NUMBER => self.number(),
+            Kinds::BOOLEAN => String::from("( \"true\" | \"false\" )"),
+            Kinds::NULL => String::from("\"null\""),
             _ => self.anything(),
         }
     }

@@ -255,16 +255,17 @@ fn implied_kinds(schema: &Map<String, Value>) -> Kinds {
     }
 }
 
-/// Type names count in any case: some generators write `STRING`.
-fn kind_named(name: &str) -> Kinds {
+/// The kinds of a type's name. It counts in any case, since some generators write `STRING`, and in the words of programming
+/// languages.
+pub fn kind_named(name: &str) -> Kinds {
     match name.to_ascii_lowercase().as_str() {
         "null" => Kinds::NULL,
-        "boolean" => Kinds::BOOLEAN,
-        "integer" => Kinds::INTEGER,
-        "number" => Kinds::NUMBER,
-        "string" => Kinds::STRING,
-        "array" => Kinds::ARRAY,
-        "object" => Kinds::OBJECT,
+        "boolean" | "bool" => Kinds::BOOLEAN,
+        "integer" | "int" | "long" => Kinds::INTEGER,
+        "number" | "float" | "double" => Kinds::NUMBER,
+        "string" | "str" => Kinds::STRING,
+        "array" | "list" => Kinds::ARRAY,
+        "object" | "dict" => Kinds::OBJECT,
         _ => Kinds::NONE,
     }
 }

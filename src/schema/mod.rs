@@ -9,6 +9,8 @@ mod compile;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+pub use self::compile::kind_named;
+
 use self::compile::Schema;
 use crate::chat;
 use crate::json::Kinds;
