@@ -17,6 +17,7 @@ mod out;
 mod pieces;
 mod pipeline;
 mod refusal;
+mod salvage;
 mod shape;
 mod speaker;
 mod splice;
@@ -51,6 +52,8 @@ pub struct Summary {
     pub finish_reason: Option<String>,
     /// What the server said last of its tokens.
     pub tokens: Option<Tokens>,
+    /// Whether its server could not parse it, and told what the model wrote in an error.
+    pub salvaged: bool,
     /// Whether a limit was reached and the rest passed through unread.
     pub bailed_out: bool,
     /// Whether the reply ended properly: a finish reason or an error was seen.

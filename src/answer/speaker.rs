@@ -4,10 +4,11 @@
 use super::Summary;
 use super::letters::{Letters, Text};
 use super::pieces::Pieces;
+use super::salvage::Salvaged;
 use super::thoughts::Thoughts;
 use crate::api::openai::finish::{self, Truncated};
 use crate::chat::Calls;
-use crate::decode::{Decoder, Ending, Finish, Settings};
+use crate::decode::{Decoder, Ending, Event, Finish, Settings};
 use crate::limits::Limits;
 
 /// Whoever speaks in one choice of an answer.
@@ -100,6 +101,22 @@ impl Speaker {
         let is_wanted = !self.is_closed();
         if let Some(decoder) = self.decoder.as_mut().filter(|_| is_wanted) {
             decoder.push(text, &mut |event| pieces.take(event));
+        }
+    }
+
+    /// What an error tells of the answer follows what was read of it.
+    pub(super) fn salvage(&mut self, salvaged: &Salvaged, pieces: &mut Pieces, summary: &mut Summary) {
+        summary.salvaged = true;
+        match salvaged {
+            Salvaged::Text(text) if self.is_read() => self.push(text, pieces, summary),
+            Salvaged::Text(text) => pieces.take(Event::Text(text)),
+            Salvaged::Call { .. } if self.is_closed() => {}
+            Salvaged::Call { name, arguments } => {
+                self.end_thought(Finish::Cut, pieces, summary);
+                let call = [Event::CallStart { name, id: None }, Event::Arguments(arguments), Event::CallEnd];
+                call.into_iter().for_each(|event| pieces.take(event));
+                self.count(Ending { calls: 1, ..Ending::default() }, summary);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use super::alias::Alias;
 use super::choice::{Bench, Choice};
 use super::letters::Text;
 use super::out::Out;
+use super::salvage::Salvaged;
 use crate::api::openai::chunk::{Chunk, is_done, object, place};
 use crate::api::openai::finish::STOP;
 use crate::api::openai::{DONE, Error, ServerError, UNFINISHED, Usage};
@@ -83,8 +84,8 @@ impl Splice {
             pass(event, alias, out);
             return Flow::On;
         }
-        if !self.take_known_shape(event, out) {
-            self.parse(event, alias, out);
+        if !self.take_known_shape(event, out) && self.parse(event, alias, out) == Flow::Over {
+            return Flow::Over;
         }
         if self.is_over() {
             self.conclude(&mut out.made);
@@ -227,34 +228,58 @@ impl Splice {
         false
     }
 
-    fn parse(&mut self, event: &sse::Event<'_>, alias: &mut Option<Alias>, out: &mut Out) {
-        if let Some(error) = ServerError::of_event(event) {
-            return self.fail(event, error, alias, out);
-        }
+    fn parse(&mut self, event: &sse::Event<'_>, alias: &mut Option<Alias>, out: &mut Out) -> Flow {
         let data = event.data().unwrap_or_default();
+        let object = object(data);
+        let chunk = object.as_ref().and_then(Chunk::of);
+        if let Some(error) = ServerError::of_event(event) {
+            return self.fail(event, error, chunk.as_ref(), alias, out);
+        }
         if is_done(data) {
             self.conclude(&mut out.made);
-            return out.pass(event);
+            out.pass(event);
+            return Flow::On;
         }
-        let object = object(data);
-        let Some(chunk) = object.as_ref().and_then(Chunk::of) else { return pass(event, alias, out) };
+        let Some(chunk) = chunk else {
+            pass(event, alias, out);
+            return Flow::On;
+        };
         if let Some(tokens) = chunk.tokens(self.choices_asked) {
             self.summary.tokens = Some(tokens.or(self.summary.tokens.unwrap_or_default()));
         }
         self.spoken += u64::from(chunk.speaks());
         if let Some(error) = chunk.error {
-            return self.fail(event, error, alias, out);
+            return self.fail(event, error, Some(&chunk), alias, out);
         }
         let slots: Option<Vec<usize>> = chunk.choices.iter().map(|view| self.slot(view.index)).collect();
-        let Some(slots) = slots else {
-            self.bail_out(&mut out.made);
-            return pass(event, alias, out);
-        };
-        self.rewrite(event, &chunk, &slots, alias.as_ref(), out);
+        match slots {
+            Some(slots) => self.rewrite(event, &chunk, &slots, alias.as_ref(), out),
+            None => {
+                self.bail_out(&mut out.made);
+                pass(event, alias, out);
+            }
+        }
+        Flow::On
     }
 
-    /// The server tells an error, in which the answer ends. A client gets it in the shape that it knows.
-    fn fail(&mut self, event: &sse::Event<'_>, error: ServerError<'_>, alias: &mut Option<Alias>, out: &mut Out) {
+    /// The server tells an error, in which the answer ends. A client gets it in the shape that it knows, or what it
+    /// tells of the answer.
+    fn fail(
+        &mut self,
+        event: &sse::Event<'_>,
+        error: ServerError<'_>,
+        chunk: Option<&Chunk<'_>>,
+        alias: &mut Option<Alias>,
+        out: &mut Out,
+    ) -> Flow {
+        let unparsed = error.unparsed().filter(|_| !self.is_finished());
+        let salvaged = unparsed.map(|unparsed| Salvaged::of(unparsed, &self.settings, &self.limits));
+        if let Some((slot, salvaged)) = self.slot(FIRST).zip(salvaged) {
+            self.salvage(slot, &salvaged, (chunk, event.raw, alias.as_ref().map(Alias::name)), &mut out.made);
+            self.conclude(&mut out.made);
+            out.made.extend_from_slice(DONE);
+            return Flow::Over;
+        }
         self.let_go(Finish::Cut, &mut out.made);
         self.reading = Reading::Ended;
         self.summary.complete = true;
@@ -262,6 +287,27 @@ impl Splice {
             pass(event, alias, out);
         } else {
             out.put([error.event().as_bytes()]);
+        }
+        Flow::On
+    }
+
+    /// What an error tells of a choice. Its event is the first of the answer, perhaps.
+    fn salvage(
+        &mut self,
+        slot: usize,
+        salvaged: &Salvaged,
+        (chunk, raw, name): (Option<&Chunk<'_>>, &[u8], Option<&str>),
+        out: &mut BytesMut,
+    ) {
+        let Some(choice) = self.choices.get_mut(slot) else { return };
+        let Bench { pieces, writing, reasoning, .. } = &mut self.bench;
+        if let Some(chunk) = chunk.filter(|_| !choice.writer.is_addressed()) {
+            choice.writer.adopt(chunk, choice.index, raw, name);
+        }
+        pieces.clear();
+        choice.speaker.salvage(salvaged, pieces, &mut self.summary);
+        for piece in pieces.iter() {
+            choice.writer.write(piece, *reasoning, writing, out);
         }
     }
 
@@ -317,6 +363,9 @@ impl Splice {
         Some(self.choices.len() - 1)
     }
 }
+
+/// The choice that a server means that names none.
+const FIRST: u64 = 0;
 
 /// An event goes on, whatever it says, under the alias if there is one.
 fn pass(event: &sse::Event<'_>, alias: &mut Option<Alias>, out: &mut Out) {

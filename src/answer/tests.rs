@@ -25,6 +25,7 @@ mod events;
 mod faults;
 mod ids;
 mod properties;
+mod salvaging;
 mod thoughts;
 
 /// An exchange in which tools `f` and `get_weather` were offered.

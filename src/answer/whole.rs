@@ -7,11 +7,12 @@ use bytes::{Bytes, BytesMut};
 
 use super::alias::Alias;
 use super::pieces::Pieces;
+use super::salvage::Salvaged;
 use super::speaker::Speaker;
 use super::{Summary, finish, letters};
 use crate::api::openai::chunk::{self, Chunk, ServersReasoning, object, place};
 use crate::api::openai::finish::STOP;
-use crate::api::openai::{Found, Ids, ServersCalls, served};
+use crate::api::openai::{Found, Ids, ServerError, ServersCalls, served, without_error};
 use crate::decode::{Finish, Settings};
 use crate::json::{self, Edits};
 use crate::limits::Limits;
@@ -92,6 +93,7 @@ impl BodyRewriter {
     /// The upstream's body ended.
     pub fn finish(mut self, out: &mut BytesMut) -> Summary {
         let body = std::mem::take(&mut self.body).freeze();
+        let (salvaged, body) = self.salvage(body);
         let object = object(&body);
         if self.is_read()
             && let Some(answer) = object.as_ref().and_then(Chunk::of)
@@ -99,7 +101,7 @@ impl BodyRewriter {
             self.summary.tokens = answer.tokens(answer.choices.len());
             self.summary.complete = answer.error.is_some() || answer.choices.iter().any(|c| c.finished().is_some());
             if answer.choices.len() <= self.limits.choices_max {
-                self.rewrite(&answer, &body);
+                self.rewrite(&answer, &body, salvaged.as_ref());
             } else {
                 self.summary.bailed_out = true;
             }
@@ -111,12 +113,28 @@ impl BodyRewriter {
         self.summary
     }
 
-    fn rewrite(&mut self, answer: &Chunk<'_>, body: &[u8]) {
+    /// What an error in the body tells of the answer, and the body without it.
+    fn salvage(&self, body: Bytes) -> (Option<Salvaged>, Bytes) {
+        let Reading::Text(settings) = &self.reading else { return (None, body) };
+        let object = object(&body);
+        let unparsed = object.as_ref().and_then(|object| ServerError::of(object)?.unparsed());
+        match object.zip(unparsed) {
+            Some((object, unparsed)) => {
+                (Some(Salvaged::of(unparsed, settings, &self.limits)), without_error(&object).into())
+            }
+            None => (None, body),
+        }
+    }
+
+    fn rewrite(&mut self, answer: &Chunk<'_>, body: &[u8], salvaged: Option<&Salvaged>) {
         let mut ids = std::mem::take(&mut self.ids);
         for (slot, choice) in answer.choices.iter().enumerate() {
             let upstream = choice.finished().unwrap_or(STOP);
             let reason = match &self.reading {
-                Reading::Text(settings) => Cow::Owned(self.rewrite_choice(choice, &settings.clone(), &mut ids, body)),
+                Reading::Text(settings) => {
+                    let salvaged = salvaged.filter(|_| slot == 0);
+                    Cow::Owned(self.rewrite_choice((choice, salvaged), &settings.clone(), &mut ids, body))
+                }
                 Reading::Nothing | Reading::Facts => Cow::Borrowed(upstream),
             };
             match choice.finish_reason {
@@ -134,7 +152,7 @@ impl BodyRewriter {
     /// Reads a choice's text and returns the finish reason that the client gets.
     fn rewrite_choice(
         &mut self,
-        choice: &chunk::Choice<'_>,
+        (choice, salvaged): (&chunk::Choice<'_>, Option<&Salvaged>),
         settings: &Settings,
         ids: &mut Ids,
         body: &[u8],
@@ -148,6 +166,9 @@ impl BodyRewriter {
         let text = message.inside().and_then(|inside| letters::text(inside, &mut scratch)).unwrap_or_default();
         speaker.think(thought, &mut pieces);
         speaker.push(text, &mut pieces, &mut self.summary);
+        if let Some(salvaged) = salvaged {
+            speaker.salvage(salvaged, &mut pieces, &mut self.summary);
+        }
         // The server's own calls follow the text, and end it.
         let end = if message.calls().is_some() { Finish::Stop } else { finish(upstream) };
         speaker.end(end, &mut pieces, &mut self.summary);

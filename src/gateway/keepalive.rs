@@ -12,6 +12,7 @@ use pingora::proxy::Session;
 use pingora::{Error, Result};
 
 use crate::api::Api;
+use crate::api::openai::ToldText;
 use crate::limits::Limits;
 use crate::plan::{Delivery, Plan, Progress};
 use crate::upstream::{Asker, AssemblyObserver, Comments, Heartbeat, Holding, Until, Wordless};
@@ -30,6 +31,8 @@ pub struct KeepAlive {
     api: Api,
     /// Absent when the answer is shown as it comes.
     held: Option<Until>,
+    /// Whether errors that tell what the model wrote are read.
+    told_text: ToldText,
     /// How long the client may hear nothing; absent when it hears nothing at all.
     every: Option<Duration>,
     /// When it last heard something; absent while its answer comes.
@@ -62,12 +65,14 @@ impl KeepAlive {
             Delivery::Assembled { choices } => Until::Whole { choices, limits: limits.clone() },
         };
         let (every, heard) = (plan.comments(), Some(Instant::now()));
-        Self { api: plan.api(), held: Some(held), every, heard, stage: Stage::default() }
+        let told_text = if plan.exchange.is_some() { ToldText::Read } else { ToldText::Ignored };
+        Self { api: plan.api(), held: Some(held), told_text, every, heard, stage: Stage::default() }
     }
 
     /// Another plan holds from here on; what the client has heard, it has heard.
     pub fn plan_anew(&mut self, plan: &Plan, limits: &Limits) {
-        self.held = Self::of(plan, limits).held;
+        let anew = Self::of(plan, limits);
+        (self.held, self.told_text) = (anew.held, anew.told_text);
     }
 
     /// When it is to hear something next.
@@ -84,7 +89,7 @@ impl KeepAlive {
         {
             *comments = Comments::Gateways;
         }
-        Some(Holding { api: self.api, until, wordless, ticks, listener })
+        Some(Holding { api: self.api, until, wordless, told_text: self.told_text, ticks, listener })
     }
 
     /// Whether the client has got a head and no answer.

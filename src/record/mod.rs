@@ -212,8 +212,9 @@ impl Record {
 
     /// The answer has ended, and this was found in it, if it was read.
     pub fn summed_up(&mut self, summary: Option<Summary>) {
-        if summary.as_ref().is_some_and(|summary| summary.bailed_out) {
-            self.reading = Some(Reading::BailedOut);
+        if let Some(summary) = &summary {
+            let reading = if summary.bailed_out { Some(Reading::BailedOut) } else { None };
+            self.reading = reading.or(summary.salvaged.then_some(Reading::Salvaged)).or(self.reading);
         }
         self.summary = summary.or(self.summary.take());
     }

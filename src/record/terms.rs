@@ -55,6 +55,8 @@ labels! {
         Read = "read",
         /// It was an error, compressed, or neither JSON nor an event stream.
         Unread = "unread",
+        /// Its server could not parse it, and told what the model wrote in an error.
+        Salvaged = "salvaged",
         /// A limit was reached, and the rest passed through unread.
         BailedOut = "bailed_out",
     }

@@ -5,6 +5,7 @@
 //! A schema is compiled when its tool is first called: agents send dozens of large ones and call few of them.
 
 mod compile;
+mod fit;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;

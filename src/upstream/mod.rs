@@ -23,5 +23,6 @@ pub use wire::cause::{Cause, is_shortage};
 pub use wire::connection::Connection;
 pub use wire::endpoint::Endpoint;
 pub use wire::hold::{AssemblyObserver, Heartbeat, Holding};
-pub use wire::opening::{Asker, Comments, Until, Wordless};
+pub use wire::opening::{Until, Wordless};
+pub use wire::speech::{Asker, Comments};
 pub use wire::watch::{Expired, Watch};

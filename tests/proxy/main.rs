@@ -33,6 +33,7 @@ mod prometheus;
 mod queue;
 mod reload;
 mod rewriting;
+mod salvaging;
 mod seats;
 mod seen;
 mod series;

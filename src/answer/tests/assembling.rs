@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::openai::{AnswerTooLarge, AssembleError, Assembler};
+use crate::api::openai::{AnswerTooLarge, AssembleError, Assembler, ToldText};
 use crate::sse::EventTooLarge;
 
 fn assemble_cut(
@@ -11,7 +11,7 @@ fn assemble_cut(
     pieces: &[&[u8]],
     limits: &Limits,
 ) -> Result<(String, Summary), AssembleError> {
-    let mut assembler = Assembler::new(1, limits);
+    let mut assembler = Assembler::new(1, limits, ToldText::Ignored);
     for piece in pieces {
         assembler.push(Bytes::copy_from_slice(piece))?;
     }
@@ -235,7 +235,7 @@ fn an_answer_is_whole_after_its_finish_reasons() {
     let (answer, _) = assemble(None, said.trim_end()).unwrap();
     assert_eq!(answer, expected);
     // Another choice was asked for, and may still begin.
-    let mut assembler = Assembler::new(2, &Limits::default());
+    let mut assembler = Assembler::new(2, &Limits::default(), ToldText::Ignored);
     assembler.push(said.into()).unwrap();
     assert!(!assembler.is_said());
     assert_eq!(assembler.finish(), Err(AssembleError::Incomplete));

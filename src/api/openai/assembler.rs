@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::assembly::{AssembleError, Assembly, Speech};
 use super::chunk::is_whole;
+use super::unparsed::ToldText;
 use crate::limits::Limits;
 use crate::sse;
 
@@ -24,11 +25,12 @@ pub struct Assembler {
 
 impl Assembler {
     /// Ready for a stream. `choices_asked` is the request's `n`; what an event and the whole body may take stands in
-    /// `limits`, and more fails in `push`.
-    pub fn new(choices_asked: usize, limits: &Limits) -> Self {
+    /// `limits`, and more fails in `push`. An error that tells what the model wrote ends the answer, and stands in its
+    /// body, where whoever gets that reads it.
+    pub fn new(choices_asked: usize, limits: &Limits, told_text: ToldText) -> Self {
         Self {
             events: sse::Decoder::new(limits.event_bytes_max),
-            assembly: Assembly::new(limits.answer_bytes_max),
+            assembly: Assembly::new(limits.answer_bytes_max, told_text),
             choices_asked,
             spoken: 0,
         }

@@ -7,6 +7,7 @@ use super::chunk::{self, is_done};
 use super::finish::STOP;
 use super::merge::{AnswerTooLarge, Kept, Members, Value};
 use super::server_error::ServerError;
+use super::unparsed::ToldText;
 use crate::json::{Object, array};
 use crate::sse::{self, EventTooLarge};
 
@@ -21,6 +22,7 @@ pub(super) struct Assembly {
     /// Whether the server has summed up the first choice.
     summed_up: bool,
     done: bool,
+    told_text: ToldText,
     kept: Kept,
 }
 
@@ -55,13 +57,14 @@ pub struct Reported {
 }
 
 impl Assembly {
-    pub(super) fn new(bytes_max: usize) -> Self {
+    pub(super) fn new(bytes_max: usize, told_text: ToldText) -> Self {
         Self {
             members: Members::default(),
             choices: BTreeMap::new(),
             finished: None,
             summed_up: false,
             done: false,
+            told_text,
             kept: Kept::new(bytes_max),
         }
     }
@@ -72,7 +75,7 @@ impl Assembly {
             return Ok(Speech::None);
         }
         if let Some(told) = ServerError::of_event(event) {
-            return Err(self.fail(told)?);
+            return self.fail(told);
         }
         let data = event.data().unwrap_or_default().trim_ascii();
         if data.is_empty() {
@@ -84,7 +87,7 @@ impl Assembly {
         }
         let chunk = std::str::from_utf8(data).ok().and_then(Object::parse).ok_or(AssembleError::NoChunk)?;
         if let Some(told) = ServerError::of(&chunk) {
-            return Err(self.fail(told)?);
+            return self.fail(told);
         }
         let choices = chunk.present("choices").map_or(Some(Vec::new()), array).ok_or(AssembleError::NoChunk)?;
         let mut speech = Speech::None;
@@ -108,11 +111,17 @@ impl Assembly {
         Ok(speech)
     }
 
-    fn fail(&mut self, told: ServerError<'_>) -> Result<AssembleError, AnswerTooLarge> {
+    /// An error is all that comes of it, unless it tells what the model wrote: then it ends the answer, and stands in it.
+    fn fail(&mut self, told: ServerError<'_>) -> Result<Speech, AssembleError> {
         let status = told.status();
         let error = told.object(status);
         self.members.replace_member("error", &error, &mut self.kept)?;
-        Ok(AssembleError::Reported(Reported { status, body: format!("{{\"error\":{error}}}") }))
+        if self.told_text == ToldText::Read && told.unparsed().is_some() {
+            self.kept.entry(&mut self.choices, FIRST)?;
+            self.done = true;
+            return Ok(Speech::Some);
+        }
+        Err(AssembleError::Reported(Reported { status, body: format!("{{\"error\":{error}}}") }))
     }
 
     fn take_choice(&mut self, choice: &Object<'_>) -> Result<(), AssembleError> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::assembly::Assembly;
+use super::unparsed::ToldText;
 use crate::api::openai::ToolCall;
 use crate::sse;
 
@@ -42,7 +43,7 @@ pub struct FoldedMessage {
 impl Folder {
     /// Ready for a stream whose events are at most so many bytes long; the reply as a whole may be of any size.
     pub fn new(event_bytes_max: usize) -> Self {
-        Self { events: sse::Decoder::new(event_bytes_max), assembly: Assembly::new(usize::MAX) }
+        Self { events: sse::Decoder::new(event_bytes_max), assembly: Assembly::new(usize::MAX, ToldText::Ignored) }
     }
 
     /// Takes the next bytes of the stream. What is no chunk is passed over; an event that is too large ends the

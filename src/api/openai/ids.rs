@@ -59,7 +59,8 @@ impl Ids {
         self.calls += 1;
     }
 
-    fn write_letters(&mut self, letters: usize, out: &mut String) {
+    /// Appends so many random letters and digits.
+    pub(super) fn write_letters(&mut self, letters: usize, out: &mut String) {
         self.made += 1;
         let mut bits = 0;
         for at in 0..letters {

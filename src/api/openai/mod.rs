@@ -20,6 +20,7 @@ mod said;
 pub mod served;
 mod server_error;
 mod tool;
+mod unparsed;
 mod usage;
 mod writer;
 
@@ -38,4 +39,5 @@ pub use request::{Edits, Request, Stream, Usage};
 pub use said::said;
 pub use server_error::{ServerError, refusal};
 pub use tool::{Offered, Tools};
+pub use unparsed::{ToldText, Unparsed, told_answer, without_error};
 pub use writer::{ChoiceWriter, DONE, Scratch};

@@ -40,14 +40,9 @@ impl<'a> ServerError<'a> {
     /// The error in OpenAI's shape: what the server said of it stays, what it left unsaid is added. `status` is what
     /// the answer has, or would have had.
     pub fn object(self, status: u16) -> String {
-        let (Self::Member(value) | Self::Data(value)) = self;
-        let value = value.trim_ascii();
-        let said = Object::parse(value);
-        let words = match &said {
-            Some(error) => ["message", "detail"].iter().find_map(|key| error.string(key)),
-            None => string(value).or(Some(Cow::Borrowed(value))),
-        };
-        let words = words.filter(|words| !words.trim_ascii().is_empty()).unwrap_or(Cow::Borrowed(WORDS_UNSAID));
+        let words = self.words();
+        let words = if words.trim_ascii().is_empty() { Cow::Borrowed(WORDS_UNSAID) } else { words };
+        let said = Object::parse(self.value());
         let mut message = String::new();
         write_string(&words, &mut message);
         let error = said.unwrap_or_else(Object::empty);
@@ -68,6 +63,21 @@ impl<'a> ServerError<'a> {
         error.edited(&edits).replace(['\r', '\n'], " ")
     }
 
+    /// What it says in words; empty where it says nothing.
+    pub(super) fn words(self) -> Cow<'a, str> {
+        let value = self.value();
+        let words = match Object::parse(value) {
+            Some(error) => ["message", "detail"].iter().find_map(|key| error.string(key)),
+            None => string(value).or(Some(Cow::Borrowed(value))),
+        };
+        words.unwrap_or_default()
+    }
+
+    fn value(self) -> &'a str {
+        let (Self::Member(value) | Self::Data(value)) = self;
+        value.trim_ascii()
+    }
+
     /// The event that says it in OpenAI's shape.
     pub fn event(self) -> String {
         event(&self.object(self.status()))
@@ -75,8 +85,7 @@ impl<'a> ServerError<'a> {
 
     /// The status that a whole answer would have had.
     pub fn status(self) -> u16 {
-        let (Self::Member(value) | Self::Data(value)) = self;
-        let Some(error) = Object::parse(value) else { return STATUS_UNSAID };
+        let Some(error) = Object::parse(self.value()) else { return STATUS_UNSAID };
         let number =
             |key: &&str| error.get(key)?.trim_matches('"').parse().ok().filter(|code| (400..600).contains(code));
         let by_name = |key: &&str| {

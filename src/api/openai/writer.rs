@@ -60,6 +60,11 @@ impl ChoiceWriter {
         self.blank_line = if raw.ends_with(b"\r\n\r\n") { "\r\n\r\n" } else { "\n\n" };
     }
 
+    /// Whether it has an envelope.
+    pub fn is_addressed(&self) -> bool {
+        !self.before_delta.is_empty()
+    }
+
     /// Appends an event for one piece of what was found.
     pub fn write(&mut self, piece: Event<'_>, key: ReasoningKey, scratch: &mut Scratch, out: &mut BytesMut) {
         let delta = &mut scratch.delta;

@@ -77,7 +77,7 @@ use raw::Raw;
 use reading::Reading;
 pub use syntax::{Begins, Calls, Mode, Syntax, Types, Untyped, Words};
 pub use tail::Tail;
-pub use whole::object;
+pub use whole::{first, object};
 pub use word::number;
 
 /// How far a push came. The number is how many bytes of it were read.

@@ -17,19 +17,19 @@ pub fn object(text: &str, depth_max: usize) -> String {
     }
     let opener = text.chars().next();
     if opener == Some('{') {
-        return value(text, depth_max).0;
+        return first(text, depth_max).0;
     }
     let mut member = String::new();
-    match value(text, depth_max) {
-        (json, Rest::None) if opener == Some('"') => {
+    match first(text, depth_max) {
+        (json, "") if opener == Some('"') => {
             let mut inner = String::new();
             let inside = crate::json::inside(&json).and_then(|inside| unescape_into(inside, &mut inner));
             if inside.is_some() && inner.trim_start().starts_with('{') {
-                return value(inner.trim(), depth_max).0;
+                return first(inner.trim(), depth_max).0;
             }
             member = json;
         }
-        (json, Rest::None) if opener == Some('[') || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
+        (json, "") if opener == Some('[') || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => {
             member = json;
         }
         _ => write_string(text, &mut member),
@@ -42,15 +42,8 @@ const MEMBER: &str = "arguments";
 /// Bytes of a word or key that are kept undecided.
 const WORD_BYTES_MAX: usize = 64 << 10;
 
-/// Whether something stands behind a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rest {
-    None,
-    Some,
-}
-
-/// The value that `text` begins with, mended and closed.
-fn value(text: &str, depth_max: usize) -> (String, Rest) {
+/// The value that `text` begins with, mended and closed, and what stands behind it.
+pub fn first(text: &str, depth_max: usize) -> (String, &str) {
     let syntax = Syntax {
         types: &Untyped,
         closers: &[],
@@ -70,8 +63,7 @@ fn value(text: &str, depth_max: usize) -> (String, Rest) {
     let progress = repair.push(text, &syntax, &mut out);
     repair.close(&syntax, &mut out);
     let read = if let Progress::Done(read) = progress { read } else { text.len() };
-    let rest = text.get(read..).unwrap_or_default();
-    (out, if rest.is_empty() { Rest::None } else { Rest::Some })
+    (out, text.get(read..).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ const PACE: &str = "toolgate_inter_token_seconds toolgate_event_overhead_seconds
 /// `recent`.
 type Row = (&'static str, fn(&mut Record), &'static [&'static str]);
 
-const FACTS: [Row; 38] = [
+const FACTS: [Row; 39] = [
     ("began", |record| record.began -= SECOND, &["first_token_ms", "gen_ai_server_time_to_first_token_seconds"]),
     ("id", |record| record.id = other(), &["id"]),
     ("client", |record| record.client = None, &["client"]),
@@ -80,6 +80,7 @@ const FACTS: [Row; 38] = [
             "gen_ai_client_token_usage",
         ],
     ),
+    ("salvaged", salvage, &["toolgate_answers_total"]),
     ("bailed_out", bail_out, &["toolgate_answers_total"]),
     ("status", |record| record.status = Some(201), &["status", "toolgate_requests_total"]),
     ("request_bytes", |record| record.request_bytes = 7, &["request_bytes"]),
@@ -127,6 +128,11 @@ fn other() -> String {
 
 fn summary(record: &mut Record) -> &mut Summary {
     record.summary.as_mut().unwrap()
+}
+
+fn salvage(record: &mut Record) {
+    let summary = Summary { salvaged: true, ..summary(record).clone() };
+    record.summed_up(Some(summary));
 }
 
 fn bail_out(record: &mut Record) {

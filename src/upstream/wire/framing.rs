@@ -13,6 +13,8 @@ pub enum Head {
     Informational,
     /// That of a plain 200.
     Plain(Framing, Form),
+    /// That of a 500 that says why in JSON.
+    Failed(Framing),
     /// Anything else, and what cannot be understood.
     Other,
 }
@@ -44,16 +46,18 @@ impl Head {
         match response.code {
             Some(101) | None => return Self::Other,
             Some(100..=199) => return Self::Informational,
-            Some(200) => {}
+            Some(200 | 500) => {}
             Some(_) => return Self::Other,
         }
-        let (mut form, mut framing) = (Form::Unsaid, Framing::Close);
+        let (mut form, mut framing, mut is_json) = (Form::Unsaid, Framing::Close, false);
         for field in response.headers.iter() {
             let name = |name| field.name.eq_ignore_ascii_case(name);
             let value = field.value.trim_ascii();
             let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
             if name("content-type") && essence.eq_ignore_ascii_case(b"text/event-stream") {
                 form = Form::Events;
+            } else if name("content-type") {
+                is_json = essence.eq_ignore_ascii_case(b"application/json");
             } else if name("transfer-encoding") || name("content-length") {
                 let length = || std::str::from_utf8(value).ok()?.parse().ok().map(Framing::Length);
                 let is_chunked = name("transfer-encoding") && value.eq_ignore_ascii_case(b"chunked");
@@ -65,7 +69,11 @@ impl Head {
                 return Self::Other;
             }
         }
-        Self::Plain(framing, form)
+        match response.code {
+            Some(200) => Self::Plain(framing, form),
+            _ if is_json => Self::Failed(framing),
+            _ => Self::Other,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use crate::api::openai::AssembleError;
+use crate::api::openai::{AssembleError, ToldText};
 use crate::api::{Api, Progress};
 
 use super::opening::{End, Opening, Until, Wordless};
@@ -26,6 +26,7 @@ pub struct Holding {
     pub api: Api,
     pub until: Until,
     pub wordless: Wordless,
+    pub told_text: ToldText,
     /// For a client that is to hear something meanwhile.
     pub ticks: Option<Heartbeat>,
     /// For an answer that is put together.
@@ -58,8 +59,13 @@ pub struct Hold {
 impl Hold {
     /// Of which nothing has come.
     pub fn new(holding: Holding) -> Self {
-        let Holding { api, until, wordless, ticks, listener } = holding;
-        Self { opening: Opening::new(api, until, wordless), ticks, listener, out: Bytes::new() }
+        let Holding { api, until, wordless, told_text, ticks, listener } = holding;
+        Self {
+            opening: Opening::new(api, until, wordless).with_told_text(told_text),
+            ticks,
+            listener,
+            out: Bytes::new(),
+        }
     }
 
     /// Takes what the server sent.

@@ -10,6 +10,8 @@ pub mod endpoint;
 mod framing;
 pub mod hold;
 pub mod opening;
+mod refused;
 mod socket;
+pub mod speech;
 pub mod watch;
 mod whole;

@@ -3,20 +3,22 @@
 //! and when.
 //!
 //! A server that dies after its 200 but before its first word has answered nothing yet; as long as nothing was shown,
-//! another one can take its place. Only such an answer is held: anything but a plain 200 of an event stream is shown
-//! at once, and so is what cannot be understood. Of a stream that goes on as one what is shown is what came, in its
+//! another one can take its place. Only such an answer is held, and a 500 that may tell what the model wrote: anything
+//! else but a plain 200 of an event stream is shown at once, and so is what cannot be understood. Of a stream that goes on as one what is shown is what came, in its
 //! order; left out are only progress that the client did not ask for, and comments where the gateway's own stand in
 //! their place. The chunks that were held become one.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
-use crate::api::openai::AssembleError;
-use crate::api::{Api, Progress, Said};
+use crate::api::openai::{AssembleError, ToldText};
+use crate::api::{Api, Progress};
 use crate::limits::Limits;
 use crate::sse;
 
 use super::framing::{Body, Form, Head, Piece};
+use super::refused::{Asked, Refused};
+use super::speech::{Asker, Comments, Heard, Speech};
 use super::whole::{Whole, refusal};
 
 /// More than any server says before its first word; beyond it the answer is shown as it is.
@@ -43,30 +45,13 @@ pub enum Wordless {
     Failed,
 }
 
-/// Who asked a server how far it is with a prompt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Asker {
-    /// The client, if anybody: it gets what comes.
-    #[default]
-    Client,
-    /// The gateway: the client hears of it in a comment.
-    Gateway,
-}
-
-/// Whose comments a client hears while it waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comments {
-    Servers,
-    /// The gateway's, so that the server's own would say the same twice.
-    Gateways,
-}
-
 /// The beginning of an answer.
 #[derive(Debug)]
 pub struct Opening {
     api: Api,
     until: Until,
     wordless: Wordless,
+    told_text: ToldText,
     /// Heads that have come.
     head: BytesMut,
     /// Where the last of them begins.
@@ -85,7 +70,8 @@ pub struct Opening {
 /// Head --> Beginning --> Speech --> Open
 ///  | \         |  \______________/   ^
 ///  |  \        +---> Whole --> Made  |
-///  +---\-----------------------------+
+///  |   \----> Refused -----^ \-------+
+///  +---------------------------------+
 /// ```
 #[derive(Debug)]
 enum Stage {
@@ -97,6 +83,8 @@ enum Stage {
     Speech(Box<Speech>),
     /// An event stream that is put together.
     Whole(Box<Whole>),
+    /// A refusal that may tell what the model wrote.
+    Refused(Refused),
     /// It is shown, and everything that follows.
     Open,
     /// It is shown, and nothing follows.
@@ -132,6 +120,7 @@ impl Opening {
             api,
             until,
             wordless,
+            told_text: ToldText::Ignored,
             head: BytesMut::new(),
             began: 0,
             body: None,
@@ -141,6 +130,12 @@ impl Opening {
             progress: None,
             failed: None,
         }
+    }
+
+    /// The same, and errors that tell what the model wrote go on as answers.
+    #[must_use]
+    pub fn with_told_text(self, told_text: ToldText) -> Self {
+        Self { told_text, ..self }
     }
 
     /// Takes the next bytes that the server sent.
@@ -169,7 +164,7 @@ impl Opening {
         }
         self.make();
         match self.failed.take() {
-            None if self.is_made() => return End::Shown,
+            None if self.is_made() || self.is_open() => return End::Shown,
             // A stream that just ends is one whose server died.
             None | Some(AssembleError::Incomplete) => {}
             failed => self.failed = failed,
@@ -232,6 +227,7 @@ impl Opening {
         let said = match &self.stage {
             Stage::Beginning(first) => first.len(),
             Stage::Speech(speech) => speech.held(),
+            Stage::Refused(refused) => refused.held(),
             // It keeps to a limit of its own.
             Stage::Whole(_) => return 0,
             Stage::Head { .. } | Stage::Open | Stage::Made => 0,
@@ -258,8 +254,9 @@ impl Opening {
     }
 
     /// The answer has ended, and is held still.
-    fn over(&self) -> Flow {
+    fn over(&mut self) -> Flow {
         match self.stage {
+            Stage::Refused(_) => Flow::Make,
             Stage::Speech(_) if self.wordless == Wordless::Failed => Flow::Fail(AssembleError::Incomplete),
             _ => Flow::Open,
         }
@@ -284,12 +281,19 @@ impl Opening {
                     (Some(false), _) => Flow::Open,
                 }
             }
-            Stage::Speech(speech) => speech.read(data, &mut self.progress),
+            Stage::Speech(speech) => match speech.read(data, &mut self.progress) {
+                Heard::Nothing => Flow::On,
+                Heard::Something => Flow::Open,
+            },
             Stage::Whole(whole) => match whole.push(data) {
                 Ok(()) if is_over || whole.is_done() => Flow::Make,
                 Ok(()) => Flow::On,
                 Err(e) => Flow::Fail(e),
             },
+            Stage::Refused(refused) => {
+                refused.push(data);
+                Flow::On
+            }
             Stage::Head { .. } | Stage::Open | Stage::Made => Flow::Open,
         };
         // Nothing follows that could be waited for.
@@ -311,6 +315,12 @@ impl Opening {
                 return Flow::On;
             }
             Head::Plain(framing, form) => (framing, form),
+            Head::Failed(framing) if self.told_text == ToldText::Read => {
+                self.stage = Stage::Refused(Refused::default());
+                let is_over = self.body.insert(Body::new(framing)).is_over();
+                return if is_over { Flow::Open } else { Flow::On };
+            }
+            Head::Failed(_) => return Flow::Open,
         };
         let is_over = self.body.insert(Body::new(framing)).is_over();
         match (form, &self.until) {
@@ -330,9 +340,9 @@ impl Opening {
                 // Of a body whose length was said nothing can be left out.
                 let is_cut = self.body.as_ref().is_some_and(Body::has_length);
                 let (asked, comments) = if is_cut { (Asker::Client, Comments::Servers) } else { (*asked, *comments) };
-                Stage::Speech(Box::new(Speech::new(self.api, asked, comments)))
+                Stage::Speech(Box::new(Speech::new(self.api, asked, comments, HELD_BYTES_MAX)))
             }
-            Until::Whole { choices, limits } => Stage::Whole(Box::new(Whole::new(*choices, limits))),
+            Until::Whole { choices, limits } => Stage::Whole(Box::new(Whole::new(*choices, limits, self.told_text))),
         };
     }
 
@@ -341,6 +351,7 @@ impl Opening {
         let kept = match std::mem::replace(&mut self.stage, Stage::Open) {
             Stage::Beginning(first) => first,
             Stage::Speech(speech) => speech.finish(),
+            Stage::Refused(refused) => refused.into_body(),
             Stage::Head { .. } | Stage::Whole(_) | Stage::Open | Stage::Made => Vec::new(),
         };
         let (before, behind) = self.body.take().map(|body| body.reframe(kept.len())).unwrap_or_default();
@@ -353,12 +364,24 @@ impl Opening {
     fn make(&mut self) {
         let whole = match std::mem::replace(&mut self.stage, Stage::Made) {
             Stage::Whole(whole) => whole,
+            Stage::Refused(refused) => return self.answer(refused),
             other => return self.stage = other,
         };
         match whole.finish(self.head.get(self.began..).unwrap_or_default()) {
             Ok(message) => self.show(&message),
             Err(e) => self.fail(e),
         }
+    }
+
+    /// All of a refusal has come: what it tells is an answer, or it is shown as it came.
+    fn answer(&mut self, refused: Refused) {
+        let asked = if matches!(self.until, Until::Spoken(..)) { Asked::Stream } else { Asked::Body };
+        if let Some(message) = refused.answer(self.head.get(self.began..).unwrap_or_default(), asked) {
+            self.is_events = asked == Asked::Stream;
+            return self.show(&message);
+        }
+        self.stage = Stage::Refused(refused);
+        self.open();
     }
 
     /// No answer can be put together, but perhaps the server has said why.
@@ -376,65 +399,6 @@ impl Opening {
     fn show(&mut self, message: &[u8]) {
         self.shown.extend_from_slice(self.head.get(..self.began).unwrap_or_default());
         self.shown.extend_from_slice(message);
-    }
-}
-
-/// The beginning of an event stream that goes on as one.
-#[derive(Debug)]
-struct Speech {
-    api: Api,
-    events: sse::Decoder,
-    /// Bytes of an event whose end has not come.
-    begun: usize,
-    /// Whole events.
-    kept: Vec<u8>,
-    asked: Asker,
-    comments: Comments,
-}
-
-impl Speech {
-    fn new(api: Api, asked: Asker, comments: Comments) -> Self {
-        Self { api, events: sse::Decoder::new(HELD_BYTES_MAX), begun: 0, kept: Vec::new(), asked, comments }
-    }
-
-    fn held(&self) -> usize {
-        self.begun + self.kept.len()
-    }
-
-    /// Reads more of it, up to the first event that says something, if there is one.
-    fn read(&mut self, data: &[u8], progress: &mut Option<Progress>) -> Flow {
-        self.begun += data.len();
-        self.events.push(Bytes::copy_from_slice(data));
-        loop {
-            let event = match self.events.next_event() {
-                Ok(Some(event)) => event,
-                Ok(None) => return Flow::On,
-                Err(sse::EventTooLarge(_)) => return Flow::Open,
-            };
-            self.begun = self.begun.saturating_sub(event.raw.len());
-            let said = event.data().map(|data| self.api.said(data));
-            match said {
-                // An id or a time to wait would be missed.
-                None if self.comments == Comments::Gateways && event.raw.starts_with(b":") => continue,
-                Some(Said::Prefill(so_far)) if self.asked == Asker::Gateway => {
-                    *progress = Some(so_far);
-                    continue;
-                }
-                None | Some(Said::Nothing | Said::Prefill(_) | Said::Something) => {
-                    self.kept.extend_from_slice(event.raw)
-                }
-            }
-            if matches!(said, Some(Said::Prefill(_) | Said::Something)) {
-                return Flow::Open;
-            }
-        }
-    }
-
-    /// All of it that is shown.
-    fn finish(self) -> Vec<u8> {
-        let Self { events, mut kept, .. } = self;
-        kept.extend_from_slice(&events.finish());
-        kept
     }
 }
 

@@ -266,9 +266,11 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::super::hold::{Heartbeat, Holding, TICK};
-    use super::super::opening::{Asker, Comments, Until, Wordless};
+    use super::super::opening::{Until, Wordless};
+    use super::super::speech::{Asker, Comments};
     use super::*;
     use crate::api::Api;
+    use crate::api::openai::ToldText;
     use crate::config::Timeouts;
 
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -289,7 +291,14 @@ mod tests {
     fn watched<T: Transport>(transport: T, ticks: Option<Heartbeat>) -> WatchedSocket<T> {
         let watch = Arc::new(Watch::new(Timeouts::default()));
         let until = Until::Spoken(Asker::Client, Comments::Servers);
-        watch.hold(Holding { api: Api::OpenAi, until, wordless: Wordless::Shown, ticks, listener: None });
+        watch.hold(Holding {
+            api: Api::OpenAi,
+            until,
+            wordless: Wordless::Shown,
+            told_text: ToldText::Ignored,
+            ticks,
+            listener: None,
+        });
         WatchedSocket::new(transport, watch)
     }
 

@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::api::openai::{AssembleError, Assembler};
+use crate::api::openai::{AssembleError, Assembler, ToldText};
 use crate::limits::Limits;
 
 /// The answer in the making.
@@ -18,8 +18,8 @@ const NOT_KEPT: [&str; 5] = ["content-length", "content-type", "trailer", "trans
 
 impl Whole {
     /// Of which nothing has come.
-    pub fn new(choices_asked: usize, limits: &Limits) -> Self {
-        Self { assembler: Assembler::new(choices_asked, limits) }
+    pub fn new(choices_asked: usize, limits: &Limits, told_text: ToldText) -> Self {
+        Self { assembler: Assembler::new(choices_asked, limits, told_text) }
     }
 
     /// Takes data of its body.
@@ -44,20 +44,23 @@ impl Whole {
 
     /// Nothing more comes: the answer, behind the stream's `head`.
     pub fn finish(self, head: &[u8]) -> Result<Bytes, AssembleError> {
-        self.assembler.finish().map(|body| message(head, 200, &body)).or_else(|e| refusal(head, e))
+        self.assembler.finish().map(|body| message(head, 200, JSON, &body)).or_else(|e| refusal(head, e))
     }
 }
+
+/// What a whole answer is.
+pub(super) const JSON: &str = "application/json; charset=utf-8";
 
 /// The answer of a server that told an error instead; any other error is for the gateway to tell.
 pub fn refusal(head: &[u8], e: AssembleError) -> Result<Bytes, AssembleError> {
     match e {
-        AssembleError::Reported(reported) => Ok(message(head, reported.status, reported.body.as_bytes())),
+        AssembleError::Reported(reported) => Ok(message(head, reported.status, JSON, reported.body.as_bytes())),
         e => Err(e),
     }
 }
 
-/// An answer with the fields of the stream's last head.
-fn message(head: &[u8], status: u16, body: &[u8]) -> Bytes {
+/// An answer with the fields of the last head that came.
+pub(super) fn message(head: &[u8], status: u16, content_type: &str, body: &[u8]) -> Bytes {
     let mut message = BytesMut::with_capacity(head.len() + body.len() + 128);
     message.extend_from_slice(format!("HTTP/1.1 {status} \r\n").as_bytes());
     for line in head.split_inclusive(|byte| *byte == b'\n').skip(1) {
@@ -67,7 +70,7 @@ fn message(head: &[u8], status: u16, body: &[u8]) -> Bytes {
             message.extend_from_slice(line);
         }
     }
-    let own = format!("Content-Type: application/json; charset=utf-8\r\nContent-Length: {}\r\n\r\n", body.len());
+    let own = format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
     message.extend_from_slice(own.as_bytes());
     message.extend_from_slice(body);
     message.freeze()

@@ -42,7 +42,7 @@ fn parts(answer: &str) -> (String, String, String) {
         match Head::read(first.as_bytes()) {
             Head::Informational => {}
             Head::Plain(framing, _) => break framing,
-            Head::Other => return (head, String::new(), rest.to_owned()),
+            Head::Failed(_) | Head::Other => return (head, String::new(), rest.to_owned()),
         }
     };
     let (mut body, mut data, mut rest) = (Body::new(framing), Vec::new(), rest.as_bytes());
@@ -375,4 +375,71 @@ fn a_stream_that_ends_without_a_word_has_failed_where_a_model_may_have_died() {
             assert_eq!(opening.take().is_empty(), fails, "{answer}");
         }
     }
+}
+
+const FAILED: &str =
+    "HTTP/1.1 500 Internal Server Error\r\nServer: llama.cpp\r\nContent-Type: application/json; charset=utf-8\r\n";
+
+/// How a refusal goes on, a byte at a time, where errors that tell the model's text are read.
+fn refused(until: &Until, answer: &str) -> Option<String> {
+    let mut opening = Opening::new(Api::OpenAi, until.clone(), Wordless::Shown).with_told_text(ToldText::Read);
+    answer.as_bytes().chunks(1).for_each(|byte| opening.push(byte));
+    if !answer.contains("Content-Length") && !answer.contains("chunked") {
+        assert_eq!(opening.end(), End::Shown);
+    }
+    let shown = opening.take();
+    (opening.is_open() || opening.is_made()).then(|| String::from_utf8_lossy(&shown).into_owned())
+}
+
+#[test]
+fn a_refusal_that_tells_the_models_text_is_an_answer() {
+    let body = r#"{"error":{"code":500,"message":"Failed to parse input at pos 0: a"}}"#;
+    let framed = [
+        format!("{FAILED}Content-Length: {}\r\n\r\n{body}", body.len()),
+        format!("{FAILED}Transfer-Encoding: chunked\r\n\r\n{}{}0\r\n\r\n", chunk(&body[..9]), chunk(&body[9..])),
+        format!("{FAILED}\r\n{body}"),
+    ];
+    for answer in framed {
+        for (until, content_type, before, object) in [
+            (SERVERS, "text/event-stream", "data: ", "chat.completion.chunk"),
+            (Until::Known, "application/json; charset=utf-8", "", "chat.completion"),
+            (whole(), "application/json; charset=utf-8", "", "chat.completion"),
+        ] {
+            let shown = refused(&until, &answer).unwrap();
+            let (head, data) = shown.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("Server: llama.cpp"), "{head}");
+            assert!(
+                head.contains(&format!("Content-Type: {content_type}\r\nContent-Length: {}", data.len())),
+                "{head}"
+            );
+            let told: serde_json::Value = serde_json::from_str(data.strip_prefix(before).unwrap()).unwrap();
+            assert_eq!(
+                (&told["error"]["message"], &told["object"]),
+                (&"Failed to parse input at pos 0: a".into(), &object.into())
+            );
+        }
+    }
+}
+
+#[test]
+fn any_other_refusal_goes_on_as_it_came() {
+    let text = r#"{"error":{"message":"Failed to parse input at pos 0: a"}}"#;
+    let long = format!(r#"{{"error":{{"message":"Failed to parse input at pos 0: {}"}}}}"#, "a".repeat(HELD_BYTES_MAX));
+    for (head, body) in [
+        (FAILED.to_owned(), r#"{"error":{"message":"the model has died"}}"#),
+        (FAILED.to_owned(), "no JSON"),
+        (FAILED.replace("500", "400"), text),
+        (FAILED.replace("json", "xml"), text),
+        (format!("{FAILED}Content-Encoding: gzip\r\n"), text),
+        (FAILED.to_owned(), &long),
+    ] {
+        let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        assert_eq!(refused(&SERVERS, &answer), Some(answer.clone()));
+        let closed = format!("{head}\r\n{body}");
+        assert_eq!(refused(&SERVERS, &closed), Some(closed.clone()));
+    }
+    // Nor is one held where nobody reads what it tells.
+    let answer = format!("{FAILED}Content-Length: {}\r\n\r\n{text}", text.len());
+    check(&SERVERS, &answer, Some(&answer));
+    check(&SERVERS, &format!("{FAILED}\r\n"), Some(&format!("{FAILED}\r\n")));
 }

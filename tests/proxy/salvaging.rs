@@ -1,0 +1,118 @@
+//! Servers that fail to parse what their model wrote, and tell it in an error: the client gets the call, or the text.
+
+use bytes::Bytes;
+use serde_json::json;
+use toolgate::api::openai::{Folded, FoldedMessage, Folder};
+use toolgate::config::Pool;
+use toolgate::engine::Engine;
+
+use crate::harness::{Upstream, ask, config, gateway_of, get, peer, pool, post};
+
+const CALL: &str = r#"<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>"#;
+
+fn chat(more: &str) -> String {
+    let tools = r#"[{"type":"function","function":{"name":"weather","parameters":{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}}}]"#;
+    post(
+        "/v1/chat/completions",
+        &format!(r#"{{"model":"m","messages":[{{"role":"user","content":"hi"}}],"tools":{tools}{more}}}"#),
+    )
+}
+
+fn error(message: &str) -> String {
+    json!({"error": {"code": 500, "message": message, "type": "server_error"}}).to_string()
+}
+
+fn refusal(message: &str) -> String {
+    let body = error(message);
+    let length = body.len();
+    format!(
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// A server of this engine that refuses every chat with this message.
+fn refusing(engine: Engine, message: &str) -> (Upstream, Pool) {
+    let answer = refusal(message);
+    let upstream = Upstream::start(move |mut wire| {
+        if wire.request().is_some() {
+            wire.send(&answer);
+        }
+    });
+    let pool = Pool { engine, ..pool("main", vec![peer(upstream.address)]) };
+    (upstream, pool)
+}
+
+fn message(folded: &Folded) -> FoldedMessage {
+    folded.messages.get(&0).cloned().unwrap_or_default()
+}
+
+fn streamed(body: &[u8]) -> Folded {
+    let mut folder = Folder::new(1 << 20);
+    folder.push(Bytes::copy_from_slice(body));
+    folder.finish()
+}
+
+#[test]
+fn a_refusal_that_tells_the_models_text_is_read_as_its_answer() {
+    for engine in [Engine::LlamaCpp, Engine::Ollama] {
+        for (told, content, calls) in [
+            (format!("Failed to parse input at pos 0: I look.\n{CALL}"), Some("I look.\n"), 1),
+            ("Failed to parse input at pos 3: <tool_call>oops".to_owned(), Some("<tool_call>oops"), 0),
+            (r#"error parsing tool call: raw='{"city":"Oslo"}]', err=invalid character ']'"#.to_owned(), None, 1),
+        ] {
+            let (_upstream, pool) = refusing(engine, &told);
+            let gateway = gateway_of(config(vec![pool]));
+            // More often than a breaker allows to fail.
+            for _ in 0..3 {
+                let answers = [(r#","stream":true"#, "text/event-stream"), ("", "application/json; charset=utf-8")];
+                for (more, content_type) in answers {
+                    let answer = ask(gateway.addr, chat(more));
+                    assert_eq!((answer.status(), answer.field("content-type")), (200, Some(content_type)), "{told}");
+                    let folded = if more.is_empty() { Folded::from_body(&answer.body) } else { streamed(&answer.body) };
+                    assert!((folded.done || more.is_empty()) && folded.error.is_none(), "{}", answer.text());
+                    let message = message(&folded);
+                    assert_eq!((message.content.as_deref(), message.tool_calls.len()), (content, calls), "{told}");
+                    let finish = if calls > 0 { "tool_calls" } else { "stop" };
+                    assert_eq!(message.finish_reason.as_deref(), Some(finish));
+                    for call in message.tool_calls {
+                        let arguments: serde_json::Value = serde_json::from_str(&call.function.arguments).unwrap();
+                        assert_eq!((call.function.name.as_str(), arguments), ("weather", json!({"city": "Oslo"})));
+                    }
+                }
+            }
+            let page = ask(gateway.admin_addr.unwrap(), get("/metrics")).text();
+            assert!(page.contains(r#"toolgate_answers_total{pool="main",reading="salvaged"} 6"#), "{page}");
+        }
+    }
+}
+
+#[test]
+fn an_error_in_a_stream_that_tells_the_models_text_goes_on_with_it() {
+    let event = |data: String| format!("data: {data}\n\n");
+    let begun = event(json!({"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "I look.\n"}, "finish_reason": null}]}).to_string());
+    let told = event(error(&format!("Failed to parse input at pos 8: {CALL}")));
+    let upstream = Upstream::start(move |mut wire| {
+        if wire.request().is_some() {
+            wire.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+            wire.chunk(&begun);
+            wire.chunk(&told);
+            wire.last_chunk();
+        }
+    });
+    let gateway = gateway_of(config(vec![pool("main", vec![peer(upstream.address)])]));
+    for more in [r#","stream":true"#, ""] {
+        let answer = ask(gateway.addr, chat(more));
+        let folded = if more.is_empty() { Folded::from_body(&answer.body) } else { streamed(&answer.body) };
+        let message = message(&folded);
+        assert_eq!((message.content.as_deref(), message.tool_calls.len()), (Some("I look.\n"), 1), "{}", answer.text());
+        assert_eq!((message.finish_reason.as_deref(), folded.error), (Some("tool_calls"), None));
+    }
+}
+
+#[test]
+fn any_other_refusal_is_the_server_s() {
+    let (_upstream, pool) = refusing(Engine::LlamaCpp, "the model has died");
+    let gateway = gateway_of(config(vec![pool]));
+    let answer = ask(gateway.addr, chat(r#","stream":true"#));
+    assert_eq!((answer.status(), answer.json()["error"]["message"].as_str()), (500, Some("the model has died")));
+}
