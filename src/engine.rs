@@ -6,10 +6,12 @@
 //! `docs/references/production_metrics.md`, Ollama's `docs/api.md` and `server/sched.go`, llama-swap's
 //! `internal/server/api.go`.
 
+mod grammar;
 mod models;
 
 use std::time::Duration;
 
+pub use grammar::{GrammarMember, Grammars};
 pub use models::{Answered, Call, CatalogForm, Listing, ModelPages, Sign};
 
 /// The kind of server behind a pool.
@@ -126,24 +128,6 @@ pub struct Parse {
     pub members: &'static [Member],
     /// Members that a request may not have beside tools. One that has goes up as if its tools were injected.
     pub never_beside: &'static [&'static str],
-}
-
-/// The member of a request's body that has a grammar in it, as GBNF or as xgrammar's EBNF, which read the same text.
-#[derive(Debug)]
-pub struct GrammarMember {
-    pub key: &'static str,
-    /// The member around the grammar, which is a JSON string.
-    around: [&'static str; 2],
-    /// Members that say what an answer may be in other ways, and go.
-    pub instead_of: &'static [&'static str],
-}
-
-impl GrammarMember {
-    /// The member's value for a grammar, given as JSON.
-    pub fn value(&self, grammar: &str) -> String {
-        let [before, after] = self.around;
-        format!("{before}{grammar}{after}")
-    }
 }
 
 /// A server that speaks OpenAI's API and of which nothing else is known.

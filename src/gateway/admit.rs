@@ -12,12 +12,15 @@ use pingora::proxy::Session;
 use crate::api::openai::Request;
 use crate::balance::{self, ModelId};
 use crate::config::{Queue, ToolsChoice};
-use crate::plan::{self, Head, Operation, Page, Plan, Planned, Policy, RequiredCall, ResponseFormat, Tools};
+use crate::engine::Grammars;
+use crate::plan::{
+    self, Constraint, Head, Operation, Page, Plan, Planned, Policy, RequiredCall, ResponseFormat, Tools,
+};
 use crate::record;
 use crate::upstream::{Family, Pool, Upstream};
 
 use super::body::{Read, Upload};
-use super::context::{Context, Draft};
+use super::context::{Context, Draft, Due};
 use super::conversation::converse;
 use super::fault::Fault;
 use super::keepalive::KeepAlive;
@@ -77,9 +80,8 @@ impl Gateway {
         // What its template is found to be meanwhile is in one of the two plans at least.
         let is_draft = is_written && pool.awaits_template(model).await;
         let family = if is_written { pool.family(model).await } else { None };
-        if is_draft {
-            context.draft = Some(Draft { head, body: body.bytes.clone(), alias_for: behind.map(str::to_owned) });
-        }
+        let draft = |due| Draft { head, body: body.bytes.clone(), alias_for: behind.map(str::to_owned), due };
+        context.draft = is_draft.then(|| draft(Due::AtItsPlace));
         let policy = policy(&pool, family);
         let planned = match request {
             Some(request) => Plan::of(head, request, behind, &policy, &settings.limits),
@@ -91,6 +93,9 @@ impl Gateway {
             ResponseFormat::Kept => log::info!("{}: response_format beside tools was kept", context.id),
             ResponseFormat::Dropped => log::info!("{}: response_format was dropped for a call", context.id),
         }
+        if plan.constraint == Constraint::Grammar && !is_draft {
+            context.draft = Some(draft(Due::AtRefusal));
+        }
         context.plan = plan;
         note(context);
         converse(session, context, &pool);
@@ -99,31 +104,39 @@ impl Gateway {
         Ok(())
     }
 
-    /// Plans a request anew that was planned before it was known how its model writes.
+    /// Plans a request anew that was planned before it was known how its model writes, or that its server takes no
+    /// grammar.
     pub(super) async fn plan_again(&self, context: &mut Context) -> Result<()> {
-        let (Some(draft), Some(pool)) = (context.draft.take(), context.terms.pool.clone()) else { return Ok(()) };
+        let is_due = |draft: &mut Draft| matches!(draft.due, Due::AtItsPlace | Due::Refused);
+        let (Some(mut draft), Some(pool)) = (context.draft.take_if(is_due), context.terms.pool.clone()) else {
+            return Ok(());
+        };
         let Some(request) = Request::read(&draft.body) else { return Ok(()) };
         let model = context.plan.model.as_deref();
         let family = match &context.attempt.claim {
             Some(claim) => pool.family_at(claim, model).await,
             None => pool.family(model).await,
         };
-        let policy = policy(&pool, family);
+        let mut policy = policy(&pool, family);
+        if draft.due == Due::Refused {
+            policy.tools.iter_mut().for_each(|tools| tools.grammars = Grammars::Withheld);
+        }
         let settings = Arc::clone(&context.settings);
         // The client may have heard the gateway by now: a stream whose bytes are the server's own is none any more.
         let conversation = if context.plan.is_kept() { draft.head.conversation } else { plan::Conversation::Unnamed };
-        let planned = Plan::of(
-            Head { conversation, ..draft.head },
-            request,
-            draft.alias_for.as_deref(),
-            &policy,
-            &settings.limits,
-        );
+        let head = Head { conversation, ..draft.head };
+        let planned = Plan::of(head, request, draft.alias_for.as_deref(), &policy, &settings.limits);
         let Planned { plan, body } = planned.map_err(|e| context.fail(Fault::Request(e)))?;
         context.plan = plan;
         note(context);
         context.keepalive.plan_anew(&context.plan, &settings.limits);
-        context.body.upload = Upload::Instead(body.unwrap_or(draft.body));
+        context.body.upload = Upload::Instead(body.unwrap_or_else(|| draft.body.clone()));
+        draft.due = match (draft.due, context.plan.constraint) {
+            (Due::Refused, _) => Due::Ungrammatical,
+            (_, Constraint::Grammar) => Due::AtRefusal,
+            (_, Constraint::None) => return Ok(()),
+        };
+        context.draft = Some(draft);
         Ok(())
     }
 
@@ -183,6 +196,7 @@ fn policy(pool: &Pool, family: Option<Family>) -> Policy {
             kept: family.kept,
             reasoning: family.reasoning,
             unknown_tools: config.unknown_tools,
+            grammars: family.grammars,
         }),
         assemble: config.assemble,
         progress: config.progress,

@@ -36,7 +36,7 @@ pub struct Context {
     pub route: Route,
     pub plan: Plan,
     pub body: RequestBody,
-    /// What it is planned of once more, when its model is there.
+    /// What it is planned of once more.
     pub draft: Option<Draft>,
     pub answer: Pipeline,
     pub terms: Terms,
@@ -56,6 +56,20 @@ pub struct Draft {
     pub body: Bytes,
     /// The model behind the alias that it names, if it does.
     pub alias_for: Option<String>,
+    pub due: Due,
+}
+
+/// When a request is planned once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// When its model is there.
+    AtItsPlace,
+    /// When its server refuses the grammar that it has.
+    AtRefusal,
+    /// At once, without one.
+    Refused,
+    /// It was: it has none.
+    Ungrammatical,
 }
 
 impl Context {

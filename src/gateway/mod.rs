@@ -15,6 +15,7 @@ mod context;
 mod conversation;
 mod ending;
 mod fault;
+mod grammar;
 mod headers;
 mod keepalive;
 mod kept_stream;

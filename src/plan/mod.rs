@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 pub use self::head::{Conversation, Head, Operation, Page};
 pub use self::policy::{Chats, Policy, Tools};
-pub use self::tools::{RequiredCall, ResponseFormat};
+pub use self::tools::{Constraint, RequiredCall, ResponseFormat};
 
 use self::tools::Rewriting;
 use crate::api::Api;
@@ -37,6 +37,7 @@ pub struct Plan {
     pub exchange: Option<Box<Exchange>>,
     pub response_format: ResponseFormat,
     pub required_call: RequiredCall,
+    pub constraint: Constraint,
     pub delivery: Delivery,
     pub storage: Storage,
 }
@@ -147,7 +148,7 @@ impl Plan {
         let is_rewritten = !rewriting.edits.is_empty();
         edits.append(rewriting.edits);
         (plan.exchange, plan.response_format) = (rewriting.exchange, rewriting.response_format);
-        plan.required_call = rewriting.required_call;
+        (plan.required_call, plan.constraint) = (rewriting.required_call, rewriting.constraint);
         if let Some(stream) = chat.filter(|_| policy.assemble.include(&plan)).and_then(Request::for_a_stream) {
             edits.append(stream);
             plan.delivery = Delivery::Assembled { choices: request.choices() };

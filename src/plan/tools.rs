@@ -11,7 +11,7 @@ use crate::api::openai::{Edits, Message, Request};
 use crate::chat::{Calls, Choice, Tool};
 use crate::decode::{Reasoning, Settings};
 use crate::dialect::Dialect;
-use crate::engine::{Engine, GrammarMember, ToolsMode};
+use crate::engine::{Engine, GrammarMember, Grammars, ToolsMode};
 use crate::grammar::{self, GrammarError, Wish};
 use crate::json::write_string;
 use crate::limits::Limits;
@@ -52,6 +52,16 @@ impl RequiredCall {
     }
 }
 
+/// What the server is told that an answer may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Constraint {
+    /// Nothing, or what the client says.
+    #[default]
+    None,
+    /// A grammar of the gateway's goes up.
+    Grammar,
+}
+
 /// What becomes of a request that is about tools.
 #[derive(Debug, Default)]
 pub(super) struct Rewriting<'a> {
@@ -60,6 +70,7 @@ pub(super) struct Rewriting<'a> {
     pub(super) exchange: Option<Box<Exchange>>,
     pub(super) response_format: ResponseFormat,
     pub(super) required_call: RequiredCall,
+    pub(super) constraint: Constraint,
 }
 
 /// What is edited in a request's body, and how its answer is read.
@@ -100,11 +111,15 @@ pub(super) fn rewriting<'a>(
     }
     let held: Vec<_> = offer.tools.iter().filter(|offered| offered.is_strict).map(|o| o.tool.name.clone()).collect();
     let (choice, calls, callable) = (offer.choice.clone(), offer.calls, offer.callable());
+    let member = engine.row().grammar.as_ref().filter(|_| tools.grammars == Grammars::Given);
     if matches!(choice, Choice::Required | Choice::Named(_)) {
         let wish = Wish { tools: &callable, calls, reasoning: tools.reasoning };
-        rewriting.required_call = force(&mut rewriting.edits, engine, &tools.dialect, &wish);
+        rewriting.required_call = force(&mut rewriting.edits, member, &tools.dialect, &wish);
+        if rewriting.required_call == RequiredCall::Forced {
+            rewriting.constraint = Constraint::Grammar;
+        }
     } else if !held.is_empty() && !is_shaped(request, engine) {
-        hold(&mut rewriting.edits, engine, &tools.dialect, &held, &callable, calls);
+        rewriting.constraint = hold(&mut rewriting.edits, member, &tools.dialect, &held, &callable, calls);
     }
     rewriting.exchange = Some(Box::new(Exchange {
         usage: request.usage(),
@@ -135,22 +150,32 @@ fn is_shaped(request: &Request<'_>, engine: Engine) -> bool {
 }
 
 /// Has the server hold the calls of these tools to their schemas, if it can; those of others are free.
-fn hold(edits: &mut Edits<'_>, engine: Engine, dialect: &Dialect, held: &[String], callable: &[Tool], calls: Calls) {
-    let Some(member) = &engine.row().grammar else { return };
+fn hold(
+    edits: &mut Edits<'_>,
+    member: Option<&GrammarMember>,
+    dialect: &Dialect,
+    held: &[String],
+    callable: &[Tool],
+    calls: Calls,
+) -> Constraint {
     let free = |tool: &Tool| Tool {
         parameters: tool.parameters.clone().filter(|_| held.contains(&tool.name)),
         ..tool.clone()
     };
     let tools: Vec<_> = callable.iter().map(free).collect();
     let wish = Wish { tools: &tools, calls, reasoning: Reasoning::Off };
-    if let Ok(grammar) = grammar::strict(dialect, &wish) {
-        give(edits, member, &grammar);
+    match member.and_then(|member| Some((member, grammar::strict(dialect, &wish).ok()?))) {
+        Some((member, grammar)) => {
+            give(edits, member, &grammar);
+            Constraint::Grammar
+        }
+        None => Constraint::None,
     }
 }
 
 /// Has the server let the model write nothing but calls, if it can.
-fn force(edits: &mut Edits<'_>, engine: Engine, dialect: &Dialect, wish: &Wish<'_>) -> RequiredCall {
-    let Some(member) = &engine.row().grammar else { return RequiredCall::Prompted(None) };
+fn force(edits: &mut Edits<'_>, member: Option<&GrammarMember>, dialect: &Dialect, wish: &Wish<'_>) -> RequiredCall {
+    let Some(member) = member else { return RequiredCall::Prompted(None) };
     match grammar::forced(dialect, wish) {
         Ok(grammar) => {
             give(edits, member, &grammar);

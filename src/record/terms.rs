@@ -48,6 +48,8 @@ labels! {
         Broken = "broken",
         /// The server was loading, or asked to be left alone.
         NotReady = "not_ready",
+        /// The server takes no grammar.
+        Ungrammatical = "ungrammatical",
     }
 
     /// What became of an answer that should be read for calls.

@@ -17,6 +17,7 @@ mod engines;
 mod faults;
 mod felling;
 mod fleet;
+mod forcing;
 mod harness;
 mod heads;
 mod hiding;

@@ -16,7 +16,7 @@ mod verdict;
 pub use client::{Client, Intake, WaitStatus};
 pub use dispatch::Dispatch;
 pub use receipt::{Explain, Receipt};
-pub use retry::{Begun, learn};
+pub use retry::{Begun, elsewhere, learn};
 pub use terms::{Repeat, Terms};
 pub use tries::{Attempt, Distrust, Tries};
 pub use verdict::blame_peer;

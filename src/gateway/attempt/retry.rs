@@ -19,6 +19,11 @@ use super::verdict;
 /// The error that ends one try and begins the next.
 const ELSEWHERE: ErrorType = ErrorType::Custom("Elsewhere");
 
+/// The error that has a request placed again, for this reason.
+pub fn elsewhere(why: String) -> Box<Error> {
+    Error::explain(ELSEWHERE, why)
+}
+
 /// Whether the client has got anything of a server's answer, or one in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Begun {
@@ -52,7 +57,7 @@ impl Dispatch<'_> {
         }
         let what = format!("{} does not have the model any more", claim.peer().url());
         self.retry(Retry::NotReady);
-        Err(Error::explain(ELSEWHERE, what).into())
+        Err(elsewhere(what).into())
     }
 
     /// The head of an answer has come: what it says of its peer. Fails when another peer, or the same one later, is to
@@ -69,7 +74,7 @@ impl Dispatch<'_> {
         {
             self.tries.tried.push(claim.peer().id());
             if self.terms.has_untried(&self.tries.tried) {
-                return Err(Error::explain(ELSEWHERE, format!("{} does not have the stream", claim.peer().url())));
+                return Err(elsewhere(format!("{} does not have the stream", claim.peer().url())));
             }
         }
         let has_served = self.attempt.watch.as_ref().is_some_and(|watch| watch.is_made());
@@ -100,7 +105,7 @@ impl Dispatch<'_> {
             };
         if goes {
             self.retry(Retry::NotReady);
-            return Err(Error::explain(ELSEWHERE, format!("{} is not ready", claim.peer().url())));
+            return Err(elsewhere(format!("{} is not ready", claim.peer().url())));
         }
         self.attempt.claim = Some(claim);
         Ok(())

@@ -266,7 +266,20 @@ impl Pool {
             DialectChoice::Auto => self.shown(model).await,
             DialectChoice::Named(_) => timeout(TEMPLATE_MAX, self.shown(model)).await.unwrap_or_default(),
         };
-        Family::of(config, shown.as_ref(), model, &self.dialects)
+        let family = Family::of(config, shown.as_ref(), model, &self.dialects)?;
+        Some(Family { grammars: self.probe.grammars(self.known_model(model)), ..family })
+    }
+
+    /// A server takes no grammar for a model: it answers without what it has refused with one.
+    pub fn refuse_grammars(&self, peer: &Peer, model: Option<&str>) {
+        let (url, name) = (peer.url(), model.unwrap_or("its model"));
+        log::warn!("pool {}: {url} takes no grammar for {name}: calls of it are not forced", self.config.name);
+        self.probe.refuse_grammars(self.known_model(model), peer.endpoint());
+    }
+
+    /// The model of this name, where its servers have several.
+    fn known_model(&self, name: Option<&str>) -> Option<ModelId> {
+        name.filter(|_| self.has_models()).and_then(|name| self.lasting.places.model(ModelId::of(name)))
     }
 
     /// The same, of a model that has a place: where it is loaded and awake, its server is asked what its template writes.

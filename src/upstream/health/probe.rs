@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::balance::{ModelId, State};
 use crate::config;
 use crate::dialect::Dialects;
-use crate::engine::Page;
+use crate::engine::{Grammars, Page};
 use crate::upstream::lock::lock;
 use crate::upstream::wire::ask::{self, Question, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
@@ -31,6 +31,8 @@ pub struct Probe {
     last: Mutex<Option<Finding>>,
     models: std::sync::Mutex<HashMap<ModelId, Known>>,
     rehearsed: std::sync::Mutex<HashMap<ModelId, Rehearsed>>,
+    /// Who has refused a grammar for a model; `None` is the only model.
+    ungrammatical: std::sync::Mutex<HashMap<Option<ModelId>, Refuser>>,
 }
 
 /// What the templates of one model show.
@@ -49,6 +51,14 @@ struct Rehearsed {
     by: (Arc<Endpoint>, u32),
     /// A server that did not answer is asked again from here on.
     until: Option<Instant>,
+}
+
+/// A server that takes no grammar.
+#[derive(Debug)]
+struct Refuser {
+    endpoint: Arc<Endpoint>,
+    /// How often it had come back by then.
+    returns: u32,
 }
 
 #[derive(Debug)]
@@ -142,6 +152,19 @@ impl Probe {
         let until = writes.is_err().then(|| Instant::now() + RETRY_AFTER);
         let rehearsed = Rehearsed { text, writes: writes.unwrap_or_default(), by, until };
         lock(&self.rehearsed).insert(id, rehearsed);
+    }
+
+    /// A server takes no grammar for a model. Until it comes back none of the model's servers is given one.
+    pub fn refuse_grammars(&self, model: Option<ModelId>, endpoint: &Arc<Endpoint>) {
+        let refuser = Refuser { endpoint: Arc::clone(endpoint), returns: endpoint.returns() };
+        lock(&self.ungrammatical).insert(model, refuser);
+    }
+
+    /// Whether a model's servers are given grammars.
+    pub fn grammars(&self, model: Option<ModelId>) -> Grammars {
+        let refused = lock(&self.ungrammatical);
+        let holds = refused.get(&model).is_some_and(|refuser| refuser.returns == refuser.endpoint.returns());
+        if holds { Grammars::Withheld } else { Grammars::Given }
     }
 
     fn with_writes(&self, id: ModelId, text: Arc<str>) -> Template {
