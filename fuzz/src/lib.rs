@@ -1,6 +1,6 @@
 //! What must hold for any input: nothing panics, cuts agree, every byte is accounted for.
 //!
-//! Each module is one property, `holds(&[u8])`, that fails by panicking. The fuzz targets call them, and so do the
+//! Most modules are one property, `holds(&[u8])`, that fails by panicking. The fuzz targets call them, and so do the
 //! ordinary tests in `tests/fuzz_properties.rs` and `tests/split.rs`, which include this file.
 
 pub mod decode;
@@ -9,3 +9,4 @@ pub mod request;
 pub mod response;
 pub mod sse;
 pub mod vocabulary;
+pub mod written;

@@ -24,8 +24,8 @@ pub use json_name::JsonName;
 pub use messages::{Kind, KindSpec, MessagesSpec};
 pub use several::Several;
 pub use spec::{
-    Around, Call, Detect, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, SectionSpec, Spec, StartOfAnswer,
-    TagName, TaggedSpec, Trim, Unmarked,
+    Around, Call, Detect, ElementsSpec, HeaderSpec, JsonSpec, LiteralSpec, Payload, ReasoningSpec, SectionSpec, Spec,
+    StartOfAnswer, TagName, TaggedSpec, Trim, Unmarked,
 };
 pub use suffix::Suffixes;
 pub use table::{AfterCall, Anchors, Between, Edge, Opener, Outside, Role, Table, Tables};

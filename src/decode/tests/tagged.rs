@@ -38,6 +38,10 @@ t!(a_call_that_a_value_quotes_without_a_closer_of_its_own, keyed(),
     "<call>bash<k>command</k><v>a <call>bash<k>command</k><v>b</v></call> c</v></call>!"
         => r#"call bash / args {"command":"a <call>bash<k>command</k><v>b</v></call> c"} / end / text "!""#,
     "<call>bash<k>command</k><v>say </call> to close</v></call>!" => r#"call bash / args {"command":"say </call> to close"} / end / text "!""#,
+    // The tag of a key whose name nothing ends.
+    "<call>bash<k>command</k><v><k></v></call>" => r#"call bash / args {"command":"<k>"} / end"#,
+    "<call>get_weather<k>city</k><v><k></v><k>days</k><v>3</v></call>"
+        => r#"call get_weather / args {"city":"<k>","days":3} / end"#,
     "<call>bash<k>command</k><v>use <v> and </v> and </k></v></call>" => r#"call bash / args {"command":"use <v> and </v> and </k>"} / end"#,
 );
 

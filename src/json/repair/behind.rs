@@ -22,9 +22,10 @@ pub(super) const MARKER: u8 = 16;
 const BYTES: [u8; 256] = bytes();
 
 impl Behind {
-    /// For a dialect with these markers, each of which may stand behind a value.
+    /// For a dialect with these markers, each of which may stand behind a value. One with a backslash is not looked for:
+    /// in a string that begins an escape.
     pub fn new<'a>(markers: impl IntoIterator<Item = &'a String>) -> Self {
-        let markers: Vec<String> = markers.into_iter().cloned().collect();
+        let markers: Vec<String> = markers.into_iter().filter(|marker| !marker.contains('\\')).cloned().collect();
         let mut bytes = BYTES;
         for byte in markers.iter().filter_map(|marker| marker.bytes().next()) {
             if let Some(entry) = bytes.get_mut(usize::from(byte)) {

@@ -42,6 +42,8 @@ const JSON: Case = Case {
 };
 /// What stands behind a value begins as one would.
 const BRACKETS: Case = Case { closers: &["[CALL]", "[/CALL]", "{end}", "function", "nothing"], ..JSON };
+/// A model writes a backslash in its markers.
+const ESCAPING: Case = Case { closers: &["</call>", "<\\end>"], ..JSON };
 const STRICT: Case = Case { mode: Mode::Strict, ..JSON };
 const CUT: Case = Case { ended: Ended::Cut, ..JSON };
 const GEMMA: Case = Case { words: Words::Strings, quote: Some("<|\"|>"), ..JSON };
@@ -146,6 +148,11 @@ t!(identity, JSON,
     r#"[1,2] tail"# => "[1,2] |  tail",
     r#"null,"# => "null | ,",
     r#""s" }"# => r#""s" |  }"#,
+);
+
+t!(an_escape_is_no_part_of_a_marker, ESCAPING,
+    r#"{"a":"<\n"}"# => r#"{"a":"<\n"}"#,
+    r#"{"a":"} <\n </call>"}"# => r#"{"a":"} <\n </call>"}"#,
 );
 
 t!(a_closer_that_begins_as_json_does_ends_no_value_in_it, BRACKETS,
@@ -353,7 +360,7 @@ proptest! {
         let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
         let mut at = cut.index(text.len() + 1);
         while !text.is_char_boundary(at) { at -= 1; }
-        for case in [JSON, BRACKETS] {
+        for case in [JSON, BRACKETS, ESCAPING] {
             let case = Case { depth_max: 64, word_max: 4096, ..case };
             let top = run(case, &["{\"v\":", &text[..at], &text[at..], "}"]);
             prop_assert_eq!(top, format!("{{\"v\":{text}}}"));

@@ -125,11 +125,19 @@ fn key<'w>(word: &'w str, form: &Tagged) -> Word<'w> {
     if let Some(key) = closers().find_map(|close| word.strip_suffix(close)) {
         return Word::Whole(key.trim(), "");
     }
-    let is_own = |c: char| closers().any(|close| close.contains(c));
     let begun = word.trim();
     let line = begun.rsplit_once('\n').map(|(_, line)| line);
     let broken = line.is_some_and(|line| !closers().any(|close| close.starts_with(line)))
-        || begun.ends_with(|c| c == '<' && !is_own(c))
+        || begun.rfind('<').is_some_and(|at| !closers().any(|close| is_begun(begun, at, close)))
         || word.len() > NAME_BYTES_MAX;
     if broken { Word::Broken } else { Word::More }
+}
+
+/// Whether the tag that begins at `at` in `text` may become the one in `close`.
+fn is_begun(text: &str, at: usize, close: &str) -> bool {
+    let (before, tag) = text.split_at_checked(at).unwrap_or_default();
+    close.match_indices('<').any(|(from, _)| {
+        let (lead, own) = close.split_at_checked(from).unwrap_or_default();
+        before.ends_with(lead) && own.starts_with(tag)
+    })
 }
