@@ -2,7 +2,9 @@
 //! Escapes nothing that the dialect does not.
 
 use toolgate::dialect::prompt::CallSpec;
-use toolgate::dialect::{Around, Dialect, ElementsSpec, Kind, KindSpec, Payload, Several, Spec, TaggedSpec, Trim};
+use toolgate::dialect::{
+    Around, Dialect, ElementsSpec, JsonName, Kind, KindSpec, Payload, Several, Spec, TaggedSpec, Trim,
+};
 use toolgate::json::{Object, Token, array, string, tokens};
 use toolgate::prompt;
 
@@ -63,9 +65,12 @@ fn message(spec: &Spec, name: &str, call: &str) -> String {
 
 fn own(payload: &Payload, name: &str, arguments: &str) -> String {
     match payload {
-        Payload::Json(json) => {
-            format!(r#"{{"{}": "{name}", "{}": {arguments}}}"#, first(&json.name), first(&json.arguments))
-        }
+        Payload::Json(json) => match &json.name {
+            JsonName::Key => format!(r#"{{"{name}": {arguments}}}"#),
+            JsonName::Under(keys) => {
+                format!(r#"{{"{}": "{name}", "{}": {arguments}}}"#, first(keys), first(&json.arguments))
+            }
+        },
         Payload::Literal(spec) => format!("{}{name}{}", first(&spec.header), literal(arguments, &spec.quote)),
         Payload::Python(_) => {
             format!("{name}({})", members(arguments, ", ", |key, value| format!("{key}={}", python(value))))
