@@ -42,9 +42,12 @@ pub enum Place {
 #[serde(deny_unknown_fields)]
 pub struct ToolsSpec {
     pub form: ToolsForm,
-    /// Around each tool; its hole is `{tools}`. They follow each other with nothing between.
+    /// Around each tool; its hole is `{tools}`.
     #[serde(deserialize_with = "around_tools")]
     pub each: Text,
+    /// What stands between two of them.
+    #[serde(default)]
+    pub between: String,
 }
 
 /// The forms in which one tool can be written. In all of them its schema reaches the model whole.
@@ -105,7 +108,13 @@ impl Default for ChoiceSpec {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HistorySpec {
+    /// Around all calls of a turn; the hole is `{calls}`.
+    #[serde(default, deserialize_with = "around_calls")]
+    pub calls: Text,
     pub call: CallSpec,
+    /// Around all results of a turn; the hole is `{results}`.
+    #[serde(default, deserialize_with = "around_results")]
+    pub results: Text,
     pub result: ResultSpec,
 }
 
@@ -113,8 +122,8 @@ pub struct HistorySpec {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallSpec {
-    /// Its holes are `{name}` and `{arguments}`.
-    #[serde(deserialize_with = "around_call")]
+    /// Its holes are `{name}` and `{arguments}`, and perhaps `{id}`.
+    #[serde(deserialize_with = "around_past_call")]
     pub text: Text,
     #[serde(default)]
     pub arguments: ArgumentsForm,
@@ -142,7 +151,7 @@ pub enum ArgumentsForm {
 pub struct ResultSpec {
     /// The turn that it becomes.
     pub role: String,
-    /// Its holes are `{name}`, which may be absent, and `{result}`.
+    /// Its hole is `{result}`, or `{json}` for the result as a JSON string; `{name}` and `{id}` are those of its call.
     #[serde(deserialize_with = "around_result")]
     pub text: Text,
     /// What stands between two results of a turn.
@@ -163,6 +172,15 @@ pub enum Piece {
     Hole(Hole),
 }
 
+impl Piece {
+    fn literal(&self) -> &str {
+        match self {
+            Self::Literal(text) => text,
+            Self::Hole(_) => "",
+        }
+    }
+}
+
 /// What a hole is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hole {
@@ -170,7 +188,12 @@ pub enum Hole {
     Name,
     Arguments,
     Result,
+    /// The result as a JSON string.
+    Json,
     Number,
+    Id,
+    Calls,
+    Results,
 }
 
 /// Why a text is refused.
@@ -183,7 +206,17 @@ pub enum TextError {
 }
 
 impl Hole {
-    const ALL: [Self; 5] = [Self::Tools, Self::Name, Self::Arguments, Self::Result, Self::Number];
+    const ALL: [Self; 9] = [
+        Self::Tools,
+        Self::Name,
+        Self::Arguments,
+        Self::Result,
+        Self::Json,
+        Self::Number,
+        Self::Id,
+        Self::Calls,
+        Self::Results,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -191,7 +224,11 @@ impl Hole {
             Self::Name => "name",
             Self::Arguments => "arguments",
             Self::Result => "result",
+            Self::Json => "json",
             Self::Number => "n",
+            Self::Id => "id",
+            Self::Calls => "calls",
+            Self::Results => "results",
         }
     }
 }
@@ -230,6 +267,11 @@ impl Text {
     /// Its parts, in order.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
+    }
+
+    /// What stands before its first hole and behind its last.
+    pub fn sides(&self) -> (&str, &str) {
+        (self.pieces.first().map_or("", Piece::literal), self.pieces.last().map_or("", Piece::literal))
     }
 
     /// Appends the text, each hole filled by `fill`.
@@ -275,8 +317,22 @@ fn around_call<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
     read(from, &[Hole::Name, Hole::Arguments], &[])
 }
 
+fn around_past_call<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    read(from, &[Hole::Name, Hole::Arguments], &[Hole::Id])
+}
+
+fn around_calls<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    read(from, &[Hole::Calls], &[])
+}
+
+fn around_results<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    read(from, &[Hole::Results], &[])
+}
+
 fn around_result<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
-    read(from, &[Hole::Result], &[Hole::Name])
+    let text = read(from, &[], &[Hole::Result, Hole::Json, Hole::Name, Hole::Id])?;
+    let says = |piece: &Piece| matches!(piece, Piece::Hole(Hole::Result | Hole::Json));
+    if text.pieces.iter().any(says) { Ok(text) } else { Err(D::Error::custom(TextError::Lacking("result"))) }
 }
 
 #[cfg(test)]

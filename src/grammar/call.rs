@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::rules::{Rules, any_of, literal};
 use super::values::{KEY, Style, Values, others};
-use crate::chat::Tool;
+use crate::chat::{IdForm, Tool};
 use crate::dialect::prompt::{ArgumentsForm, CallSpec, Hole, Piece, Text};
 use crate::dialect::{Around, Dialect, JsonName, Payload, Several, Spec, StartOfAnswer, TaggedSpec};
 use crate::json::Kinds;
@@ -62,6 +62,10 @@ impl<'d> Calls<'d> {
 
     /// What stands around all calls.
     pub fn section(&self) -> (&'d str, &'d str) {
+        let history = self.spec.prompt.history.text().map(|history| history.calls.sides());
+        if let Some(sides) = history.filter(|sides| *sides != ("", "")) {
+            return sides;
+        }
         let side = |texts: &'d [String]| texts.first().map_or("", String::as_str);
         self.spec.section.as_ref().map_or(("", ""), |section| (side(&section.open), side(&section.close)))
     }
@@ -84,7 +88,14 @@ impl<'d> Calls<'d> {
             ArgumentsForm::Json | ArgumentsForm::Literal => self.object(parameters, rules),
             ArgumentsForm::Members(each) => self.members(each, parameters, rules),
         };
-        filled(&text.text, Part::Text(parameters.name), &arguments)
+        let has_id = text.text.pieces().contains(&Piece::Hole(Hole::Id));
+        let id = if has_id { rules.add("id", id(&self.spec.ids.mint)) } else { String::new() };
+        joined(text.text.pieces().iter().map(|piece| match piece {
+            Piece::Literal(text) => Part::Text(text),
+            Piece::Hole(Hole::Arguments) => Part::Rule(&arguments),
+            Piece::Hole(Hole::Id) => Part::Rule(&id),
+            Piece::Hole(_) => Part::Text(parameters.name),
+        }))
     }
 
     fn by_payload(&self, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
@@ -219,6 +230,14 @@ impl<'d> Calls<'d> {
     fn raw(&self, rules: &mut Rules) -> String {
         let enders = enders(self.spec, self.payload);
         rules.until(&enders.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
+
+/// An id that a model may write for itself.
+fn id(form: &IdForm) -> String {
+    match form {
+        IdForm::Letters(letters) => format!("[a-zA-Z0-9]{{{letters}}}"),
+        IdForm::Call | IdForm::Text(_) => String::from("[a-zA-Z0-9_.:-]{1,64}"),
     }
 }
 

@@ -83,6 +83,13 @@ impl<'a> Content<'a> {
         self.parts.append(&mut other.parts);
     }
 
+    /// Its texts as one JSON string, for a text that has JSON in it.
+    pub(super) fn as_json(&self) -> String {
+        let mut out = String::new();
+        write_string(&self.parts, &mut out);
+        out
+    }
+
     /// As JSON: a string, or a list of parts when it holds one that is not text.
     pub(super) fn written(&self) -> String {
         let mut out = String::new();

@@ -13,7 +13,7 @@ use crate::dialect::Dialect;
 use crate::dialect::prompt::{HistorySpec, Hole, Piece};
 use crate::json::{self, Extent, Object, Token, inside, string, tokens, write_string};
 use crate::limits::Limits;
-use crate::prompt;
+use crate::prompt::{self, PastCall};
 
 /// The messages, the results of each turn in the order of its calls.
 ///
@@ -136,23 +136,34 @@ pub(super) struct Conversation<'a> {
     /// A long name would be written once for each of its results.
     bytes_left: usize,
     depth_max: usize,
+    /// What stands before the next result.
+    before_result: &'a str,
 }
 
 impl<'a> Conversation<'a> {
     pub(super) fn new(dialect: &'a Dialect, history: &'a HistorySpec, limits: &Limits) -> Self {
         let (bytes_left, depth_max) = (limits.request_body_bytes_max, limits.depth_max);
-        Self { dialect, history, turns: vec![], names: HashMap::new(), bytes_left, depth_max }
+        Self { dialect, history, turns: vec![], names: HashMap::new(), bytes_left, depth_max, before_result: "" }
     }
 
     /// `None` when a message that must be written anew is of a wrong shape.
     pub(super) fn write(mut self, messages: Vec<&'a Message<'a>>) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
-        for message in messages {
-            let turn = match message {
-                message if message.has_calls() => self.calls(message),
-                message if message.is_result() => self.result(message)?,
-                message => Some(Turn::sent(message)),
-            };
-            if turn.and_then(|turn| self.push(turn)).is_none() {
+        for run in messages.chunk_by(|one, next| one.is_result() && next.is_result()) {
+            let is_of_results = run.first().is_some_and(|message| message.is_result());
+            let (before, behind) = if is_of_results { self.history.results.sides() } else { ("", "") };
+            self.before_result = before;
+            for message in run {
+                let turn = match message {
+                    message if message.has_calls() => self.calls(message),
+                    message if message.is_result() => self.result(message)?,
+                    message => Some(Turn::sent(message)),
+                };
+                if turn.and_then(|turn| self.push(turn)).is_none() {
+                    return Ok(None);
+                }
+            }
+            let last = self.turns.last_mut().filter(|_| !behind.is_empty());
+            if last.is_some_and(|last| last.end_with(behind, "").is_none()) {
                 return Ok(None);
             }
         }
@@ -177,18 +188,23 @@ impl<'a> Conversation<'a> {
     fn calls(&mut self, message: &'a Message<'a>) -> Option<Turn<'a>> {
         let (mut content, others) = Content::as_text(message.content())?;
         content.push(if content.ends_in_space() { "" } else { "\n" });
+        let (before, behind) = self.history.calls.sides();
+        content.push(before);
         let mut names: HashMap<_, Vec<_>> = HashMap::new();
         for (at, call) in message.calls()?.iter().enumerate() {
             let name = call.name()?;
             let mut text = String::new();
             text.push_str(if at == 0 { "" } else { &self.history.call.between });
             let arguments = sound(text_of(call.arguments()?), self.depth_max);
-            prompt::write_call(self.dialect, &self.history.call, &name, &arguments, &mut text);
+            let id = call.id();
+            let past = PastCall { name: &name, arguments: &arguments, id: id.as_deref().unwrap_or_default() };
+            prompt::write_call(self.dialect, &self.history.call, past, &mut text);
             content.push(&text);
-            if let Some(id) = call.id() {
+            if let Some(id) = id {
                 names.entry(id).or_default().push(name);
             }
         }
+        content.push(behind);
         // The first is taken first.
         names.values_mut().for_each(|names| names.reverse());
         self.names.extend(names);
@@ -205,10 +221,11 @@ impl<'a> Conversation<'a> {
     /// A tool's result as the turn that the dialect makes of it.
     fn result(&mut self, message: &'a Message<'a>) -> Result<Option<Turn<'a>>, TooLong> {
         let Some((text, others)) = Content::as_text(message.content()) else { return Ok(None) };
-        let called = message.call_id().and_then(|id| self.name(&id));
+        let id = message.call_id();
+        let called = id.as_ref().and_then(|id| self.name(id));
         let name = called.or_else(|| message.name()).unwrap_or("unknown".into());
         let spec = &self.history.result;
-        let mut content = Content::default();
+        let mut content = Content::from(std::mem::take(&mut self.before_result).to_owned());
         for piece in spec.text.pieces() {
             match piece {
                 Piece::Literal(literal) => content.push(literal),
@@ -216,6 +233,8 @@ impl<'a> Conversation<'a> {
                     self.bytes_left = self.bytes_left.checked_sub(name.len()).ok_or(TooLong)?;
                     content.push(&name);
                 }
+                Piece::Hole(Hole::Id) => content.push(id.as_deref().unwrap_or_default()),
+                Piece::Hole(Hole::Json) => content.push(&text.as_json()),
                 Piece::Hole(_) => content.append(text.clone()),
             }
         }

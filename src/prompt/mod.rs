@@ -31,8 +31,9 @@ const INDENTED_BYTES_MAX: usize = 256 << 10;
 pub fn tools<'a>(dialect: &Dialect, tools: impl Iterator<Item = &'a str>, bytes_max: usize) -> Option<String> {
     let prompt = &dialect.spec().prompt;
     let mut listed = String::new();
-    for tool in tools {
+    for (at, tool) in tools.enumerate() {
         let mut one = String::new();
+        listed.push_str(if at == 0 { "" } else { &prompt.tools.between });
         write_tool(dialect, tool, &mut one);
         prompt.tools.each.write(&mut listed, |_, out| out.push_str(&one));
         (listed.len() <= bytes_max).then_some(())?;
@@ -84,11 +85,21 @@ fn function(tool: &str) -> Option<Object<'_>> {
     Object::part(Object::part(tool)?.get("function")?)
 }
 
-/// Appends a past call. `arguments` is what the client sent, which need not be JSON.
-pub fn write_call(dialect: &Dialect, spec: &CallSpec, name: &str, arguments: &str, out: &mut String) {
-    let arguments = if arguments.trim_ascii().is_empty() { "{}" } else { arguments };
+/// A call that was made before.
+#[derive(Clone, Copy, Debug)]
+pub struct PastCall<'a> {
+    pub name: &'a str,
+    /// As the client sent them; they need not be JSON.
+    pub arguments: &'a str,
+    pub id: &'a str,
+}
+
+/// Appends a past call.
+pub fn write_call(dialect: &Dialect, spec: &CallSpec, call: PastCall<'_>, out: &mut String) {
+    let arguments = if call.arguments.trim_ascii().is_empty() { "{}" } else { call.arguments };
     spec.text.write(out, |hole, out| match hole {
-        Hole::Name => out.push_str(name),
+        Hole::Name => out.push_str(call.name),
+        Hole::Id => out.push_str(call.id),
         _ => write_arguments(dialect, &spec.arguments, arguments, out),
     });
 }

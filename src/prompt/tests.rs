@@ -204,7 +204,7 @@ fn past_calls() {
         let dialect = dialects.get(name).unwrap();
         let History::Text(history) = &dialect.spec().prompt.history else { panic!("{name}") };
         let mut out = String::new();
-        write_call(dialect, &history.call, "f", arguments, &mut out);
+        write_call(dialect, &history.call, PastCall { name: "f", arguments, id: "i" }, &mut out);
         assert_eq!(out, expected, "{name}");
     }
 }

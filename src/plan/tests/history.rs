@@ -350,3 +350,45 @@ fn ids_of_the_history_are_known_where_new_ones_go_on_from_them() {
         assert_eq!(exchange.past_ids, expected, "{dialect}");
     }
 }
+
+#[test]
+fn texts_stand_around_all_calls_and_all_results_of_a_turn() {
+    let call = |id: &str, city: &str| {
+        format!(
+            r#"{{"id":"{id}","type":"function","function":{{"name":"get","arguments":"{{\"city\":\"{city}\"}}"}}}}"#
+        )
+    };
+    let result = |id: &str, text: &str| format!(r#"{{"role":"tool","tool_call_id":"{id}","content":"{text}"}}"#);
+    let body = format!(
+        r#"{{"messages":[{{"role":"user","content":"x"}},{{"role":"assistant","content":"","tool_calls":[{},{}]}},{},{},{{"role":"user","content":"y"}},{{"role":"assistant","content":null,"tool_calls":[{}]}},{}],"tools":{TOOLS}}}"#,
+        call("a", "Rome"),
+        call("b", "Oslo"),
+        result("a", r#"say \"sun\"\n"#),
+        result("b", "rain"),
+        call("c", "Bari"),
+        result("c", "fog"),
+    );
+    let history = "calls: 'C[{calls}]', call: { text: '{name} {id} {arguments}', between: ', ' }, \
+                   results: 'R[{results}]', result: { role: user, text: '{id}={json}', between: ', ' }";
+    let yaml = format!(
+        "name: own\nabout: A dialect of the tests.\ncall: {{ open: [\"<c>\"] }}\npayload: {{ json: {{ name: key }} }}\n\
+         prompt: {{ tools: {{ form: json, each: \"{{tools}}\", between: \"; \" }}, text: \"{{tools}}\", history: {{ text: {{ {history} }} }} }}\n"
+    );
+    let dialect = Arc::new(Dialects::parse(&yaml).unwrap());
+    let policy = Policy::of_tools(Engine::OpenAi, Tools::new(ToolsMode::Inject, dialect));
+    let Rewritten::Body { bytes, .. } = rewritten(&body, &policy).unwrap() else { panic!("it is rewritten") };
+    let sent: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let contents: Vec<_> =
+        sent["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
+    assert!(contents[0].contains("}; {"), "{}", contents[0]);
+    assert_eq!(
+        contents[1..],
+        [
+            "x",
+            "C[get a {\"city\":\"Rome\"}, get b {\"city\":\"Oslo\"}]",
+            "R[a=\"say \\\"sun\\\"\\n\", b=\"rain\"]\n\ny",
+            "C[get c {\"city\":\"Bari\"}]",
+            "R[c=\"fog\"]",
+        ]
+    );
+}
