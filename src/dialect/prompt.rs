@@ -64,6 +64,12 @@ pub enum ToolsForm {
     Declaration,
     /// `NAME(x: string, y: integer = None)`, what it does, and a line for each parameter.
     Signature,
+    /// The JSON of its function, without what stands around that, on one line.
+    Function,
+    /// `type NAME = (_: { x: string }) => any;`, with a comment for each description.
+    Typescript,
+    /// `def NAME(x: str):`, with what it does and a line for each parameter in its docstring.
+    Python,
 }
 
 /// Sentences at the end of the last turn, each a paragraph. There is none for what most requests want: what the model

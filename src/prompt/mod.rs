@@ -4,7 +4,9 @@
 //! The forms are closed and stand in code, one a file; which one a dialect uses, and the words around it, are data.
 
 mod declaration;
+mod python;
 mod signature;
+mod typescript;
 mod xml;
 
 use std::borrow::Cow;
@@ -69,7 +71,12 @@ fn write_tool(dialect: &Dialect, tool: &str, out: &mut String) {
     let form = dialect.spec().prompt.tools.form;
     let function = match form {
         ToolsForm::Json | ToolsForm::JsonPretty => None,
-        ToolsForm::Xml | ToolsForm::Declaration | ToolsForm::Signature => function(tool),
+        ToolsForm::Xml
+        | ToolsForm::Declaration
+        | ToolsForm::Signature
+        | ToolsForm::Function
+        | ToolsForm::Typescript
+        | ToolsForm::Python => function(tool),
     };
     match (form, function) {
         (ToolsForm::JsonPretty, _) if tool.len() <= INDENTED_BYTES_MAX => write_spaced(tool, Spacing::Indented, out),
@@ -77,6 +84,9 @@ fn write_tool(dialect: &Dialect, tool: &str, out: &mut String) {
         (ToolsForm::Xml, Some(function)) => xml::write(&function, out),
         (ToolsForm::Declaration, Some(function)) => declaration::write(&function, quote(dialect), out),
         (ToolsForm::Signature, Some(function)) => signature::write(&function, out),
+        (ToolsForm::Function, Some(function)) => write_spaced(function.text(), Spacing::Line, out),
+        (ToolsForm::Typescript, Some(function)) => typescript::write(&function, out),
+        (ToolsForm::Python, Some(function)) => python::write(&function, out),
     }
 }
 

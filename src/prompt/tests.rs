@@ -33,6 +33,64 @@ fn json_indented() {
     assert!(written("llama3-json", &huge).len() < 2 * huge.len());
 }
 
+/// A tool of which every form can say all.
+const SEND: &str = r#"{"type":"function","function":{"name":"send","description":"Sends a text.\nNow.","parameters":{"type":"object",
+ "properties":{"to":{"type":"array","items":{"type":"string"},"description":"whom"},"how":{"enum":["mail","fax"],"type":"string","default":"mail"},
+  "n":{"type":"integer"}},"required":["to"]}}}"#;
+
+#[test]
+fn function_alone() {
+    assert_eq!(written("minimax-m3", PLAIN), r#"{"name": "now"}"#);
+}
+
+#[test]
+fn typescript() {
+    let expected = r#"// Sends a text.
+// Now.
+type send = (_: {
+// whom
+to: Array<string>,
+// default: "mail"
+how?: "mail" | "fax",
+// an integer
+n?: number,
+}) => any;"#;
+    assert_eq!(written("harmony", SEND), expected);
+    assert_eq!(written("harmony", PLAIN), "type now = () => any;");
+    let nested = r#"{"function":{"name":"f","parameters":{"type":"object","properties":{"a b":{"type":"object","properties":{"x":{"type":["number","null"]}},"required":["x"]},"t":{"const":"k"}}}}}"#;
+    let expected = "type f = (_: {\n\"a b\"?: {\nx: number | null,\n},\nt?: \"k\",\n}) => any;";
+    assert_eq!(written("harmony", nested), expected);
+    // What it cannot say follows.
+    for (properties, is_said) in [
+        (r#"{"a":{"type":"string","pattern":"x"}}"#, false),
+        (r#"{"a":{"type":"array","items":{"type":"integer"}}}"#, false),
+        (r##"{"a":{"$ref":"#/b"}}"##, false),
+        (r#"{"a":{"type":"array","items":{"type":"string","description":"d"}}}"#, false),
+        (r#"{"a":{"anyOf":[{"type":"string"},{"type":"null"}]}}"#, true),
+        (r#"{"a":{}}"#, true),
+    ] {
+        let tool =
+            format!(r#"{{"function":{{"name":"f","parameters":{{"type":"object","properties":{properties}}}}}}}"#);
+        assert_eq!(!written("harmony", &tool).contains("JSON Schema"), is_said, "{properties}");
+    }
+}
+
+#[test]
+fn python() {
+    let expected = r#"def send(to: list[str], how: Literal["mail", "fax"] = "mail", n: int = None):
+    """Sends a text.
+Now.
+
+    Args:
+    - to (list[str]) [required]: whom
+    - how (Literal["mail", "fax"]) [optional]
+    - n (int) [optional]
+    """"#;
+    assert_eq!(written("seed-oss", SEND), expected);
+    assert_eq!(written("seed-oss", PLAIN), "def now(): ...");
+    assert!(written("seed-oss", SEARCH).contains("\n\n    JSON Schema of the arguments: {\"type\": \"object\""));
+}
+
 #[test]
 fn xml() {
     let expected = r##"<function>
