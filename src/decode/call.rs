@@ -55,6 +55,8 @@ pub(super) struct Call {
     pub listed: bool,
     /// It stands in a fence of its own.
     pub fenced: bool,
+    /// The closer of its wrapper was read with it.
+    pub unwrapped: bool,
     /// What stood inside the call and has no place in its arguments: text that comes after it.
     pub leftover: String,
     /// What was read behind the call's end: it is read again, since another call may begin in it.

@@ -45,8 +45,10 @@ pub enum BetweenMark {
     Key,
     /// The end of a key or value that did not begin.
     Stray,
-    /// The end of the call.
+    /// The end of the parameters.
     Close,
+    /// The end of the call's wrapper.
+    Wrapper,
     /// Another call.
     Next,
 }
@@ -160,7 +162,9 @@ impl Tagged {
         let between = spec.key.0.texts().map(|text| (text, BetweenMark::Key));
         let stray = spec.value.1.texts().chain(spec.key.1.texts());
         let between = between.chain(stray.map(|text| (text, BetweenMark::Stray)));
-        let between = between.chain(closes().map(|text| (text, BetweenMark::Close)));
+        let own = spec.close.texts().filter(|closer| !closer.is_empty());
+        let between = between.chain(own.map(|text| (text, BetweenMark::Close)));
+        let between = between.chain(closers_of(call).map(|text| (text, BetweenMark::Wrapper)));
         let between = between.chain(next().map(|text| (text, BetweenMark::Next)));
         let between = between.map(|(text, mark)| (text.into(), mark)).collect();
         let name_ends = spec.key.literals().chain(["{"]).chain(next()).chain(closes()).map(Into::into).collect();

@@ -204,7 +204,10 @@ impl Decoder {
             self.commit(sink);
         }
         let State::Call(pending) = std::mem::replace(&mut self.state, State::Closed) else { return None };
-        let Pending { mut call, origin, stage: Stage::Committed(after), .. } = *pending else { return None };
+        let Pending { mut call, origin, stage: Stage::Committed(mut after), .. } = *pending else { return None };
+        if call.unwrapped {
+            after.left_open.wrapper = Awaited::No;
+        }
         flush(&mut call, sink);
         sink(Event::CallEnd);
         self.count(&call);

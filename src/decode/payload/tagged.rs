@@ -190,6 +190,10 @@ impl Reader {
                     call.again.push_str(text);
                     Step::Complete
                 }
+                Some((_, BetweenMark::Wrapper)) => {
+                    call.unwrapped = true;
+                    Step::Complete
+                }
                 Some((_, BetweenMark::Close)) | None => Step::Complete,
             },
             Expected::Other if c == '{' => {
@@ -236,7 +240,10 @@ impl Reader {
     fn behind(&mut self, c: char, call: &mut Call) -> Step {
         match self.expect.push(c, self.form.closers.iter().map(String::as_str)) {
             Expected::More => Step::Read,
-            Expected::Found(_) => Step::Complete,
+            Expected::Found(found) => {
+                call.unwrapped |= found >= self.form.own_closers;
+                Step::Complete
+            }
             Expected::Other => {
                 call.again.push_str(&self.expect.take());
                 Step::Complete
@@ -270,8 +277,9 @@ impl Reader {
         let Some(end) = end else { return (read, Step::Read) };
         self.end_value(cx, call);
         match end {
-            End::Call(again) => {
+            End::Call { again, unwrapped } => {
                 call.again.push_str(&again);
+                call.unwrapped |= unwrapped;
                 (read, Step::Complete)
             }
             End::Key(key) => {
@@ -335,8 +343,9 @@ impl Reader {
                 let around = Around { cx, form: &self.form, tool: call.tool(cx), given: &self.given };
                 let Open { value, ends } = &mut **open;
                 let end = ends.finish(ended, &around, &mut |data| value.push(data, cx, call));
-                let Some(End::Call(again)) = end else { return Completion::Cut };
+                let Some(End::Call { again, unwrapped }) = end else { return Completion::Cut };
                 call.again.push_str(&again);
+                call.unwrapped |= unwrapped;
                 self.end_value(cx, call);
                 self.complete(0, call, cx);
                 Completion::Complete

@@ -139,3 +139,13 @@ t!(a_closer_cut_short_behind_a_call_goes_with_it, case("qwen3-coder"),
     "<function=bash><parameter=command>a</parameter>\n<tool_call><p" => r#"call bash / args {"command":"a"} / end / text "\n<tool_call><p""#,
     "<function=bash><parameter=command>a</parameter>\n<tool" => r#"call bash / args {"command":"a"} / end / text "\n<tool""#,
 );
+
+t!(a_wrapper_is_closed_once, case("glm"),
+    "<tool_call>get_time</tool_call> b </tool_call> c" => r#"call get_time / args {} / end / text " b </tool_call> c""#,
+    "<tool_call>bash<arg_key>command</arg_key><arg_value>a</arg_value></tool_call> b </tool_call> c"
+        => r#"call bash / args {"command":"a"} / end / text " b </tool_call> c""#,
+    "<tool_call>bash{\"command\": \"a\"}</tool_call> b </tool_call> c"
+        => r#"call bash / args {"command": "a"} / end / text " b </tool_call> c""#,
+    // One too many right behind the call goes.
+    "<tool_call>get_time</tool_call></tool_call> c" => r#"call get_time / args {} / end / text " c""#,
+);

@@ -31,8 +31,8 @@ use crate::decode::call::{Context, within};
 pub(super) enum End {
     /// The next parameter, which has this key.
     Key(String),
-    /// The end of the call. What was read behind it is text.
-    Call(String),
+    /// The end of the call, of its wrapper too perhaps. What was read behind it is read again.
+    Call { again: String, unwrapped: bool },
 }
 
 /// What is known of the call around the value.
@@ -207,9 +207,9 @@ impl Ends {
     }
 
     fn end_call(&mut self, more: &str) -> End {
-        let mut text = self.hold.take().map_or_else(String::new, Hold::behind);
-        text.push_str(more);
-        End::Call(text)
+        let hold = self.hold.take();
+        let unwrapped = hold.as_ref().is_some_and(|hold| hold.wrapper);
+        End::Call { again: hold.map_or_else(String::new, Hold::behind) + more, unwrapped }
     }
 
     /// A marker was found.

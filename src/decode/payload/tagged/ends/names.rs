@@ -109,9 +109,9 @@ impl Ends {
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
             let (read, end) = self.push(rest, around, data);
             at += read;
-            if let Some(End::Call(mut behind)) = end {
+            if let Some(End::Call { again: mut behind, unwrapped }) = end {
                 behind.push_str(text.get(at..).unwrap_or_default());
-                return Some(End::Call(behind));
+                return Some(End::Call { again: behind, unwrapped });
             }
             debug_assert!(end.is_none(), "a broken name holds no key");
         }
