@@ -26,8 +26,11 @@ impl Gateway {
         let begun = context.begun(session);
         let Some(draft) = &mut context.draft else { return Ok(()) };
         let status = response.status.as_u16();
+        // A 500 may come of anything, so it has to say so.
+        let names_grammar = || context.attempt.watch.as_ref().is_some_and(|watch| watch.names_grammar());
+        let is_refusal = status == 400 || (status == 500 && names_grammar());
         match draft.due {
-            Due::AtRefusal if status == 400 && begun == Begun::No && is_replayable(session) => {
+            Due::AtRefusal if is_refusal && begun == Begun::No && is_replayable(session) => {
                 draft.due = Due::Refused;
                 let Some(mut claim) = context.attempt.claim.take() else { return Ok(()) };
                 claim.judge(Outcome::Unjudged);

@@ -13,9 +13,9 @@ fn chat(choice: &str, more: &str) -> String {
     post("/v1/chat/completions", &body).replace("Host", "X-Toolgate-Explain: 1\r\nHost")
 }
 
-fn refused(why: &str) -> Vec<u8> {
-    let body = json!({"error": {"code": 400, "message": why, "type": "invalid_request_error"}}).to_string();
-    let head = format!("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+fn refused(status: &str, why: &str) -> Vec<u8> {
+    let body = json!({"error": {"message": why}}).to_string();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
     format!("{head}\r\n\r\n{body}").into_bytes()
 }
 
@@ -30,8 +30,18 @@ fn has_grammar(request: &Message) -> bool {
 
 #[test]
 fn a_server_that_refuses_a_grammar_is_asked_without_and_given_none_again() {
+    for status in ["400 Bad Request", "500 Internal Server Error"] {
+        check_refusal(status);
+    }
+}
+
+fn check_refusal(status: &'static str) {
     let (upstream, requests) =
-        Upstream::answering(|request| if has_grammar(request) { refused("Failed to parse grammar") } else { answer() });
+        Upstream::answering(
+            move |request| {
+                if has_grammar(request) { refused(status, "Failed to parse grammar") } else { answer() }
+            },
+        );
     let gateway = gateway_of(config(vec![pool("main", vec![peer(upstream.address)])]));
     for grammars in [&[true, false][..], &[false], &[false]] {
         let answer = ask(gateway.addr, chat("required", ""));
@@ -56,7 +66,11 @@ fn a_server_that_refuses_a_grammar_is_asked_without_and_given_none_again() {
 #[test]
 fn a_request_that_is_refused_without_a_grammar_too_says_nothing_of_grammars() {
     let (upstream, requests) = Upstream::answering(|request| {
-        if request.text().contains("too long") { refused("the prompt is too long") } else { answer() }
+        if request.text().contains("too long") {
+            refused("400 Bad Request", "the prompt is too long")
+        } else {
+            answer()
+        }
     });
     let gateway = gateway_of(config(vec![pool("main", vec![peer(upstream.address)])]));
     let long = ask(gateway.addr, chat("required", r#","user":"too long""#));
@@ -68,4 +82,12 @@ fn a_request_that_is_refused_without_a_grammar_too_says_nothing_of_grammars() {
     let grammars: Vec<_> = (0..4).map(|_| has_grammar(&requests.recv_timeout(PATIENCE).unwrap())).collect();
     assert_eq!(grammars, [true, false, true, false]);
     assert!(requests.try_recv().is_err());
+}
+
+#[test]
+fn a_server_that_fails_for_another_reason_is_not_asked_twice() {
+    let (upstream, requests) = Upstream::answering(|_| refused("500 Internal Server Error", "the model has died"));
+    let gateway = gateway_of(config(vec![pool("main", vec![peer(upstream.address)])]));
+    assert_eq!(ask(gateway.addr, chat("required", "")).status(), 500);
+    assert!(has_grammar(&requests.recv_timeout(PATIENCE).unwrap()) && requests.try_recv().is_err());
 }

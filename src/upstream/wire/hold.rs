@@ -105,6 +105,11 @@ impl Hold {
         self.opening.is_events()
     }
 
+    /// Whether it is a 500 that speaks of a grammar.
+    pub fn names_grammar(&self) -> bool {
+        self.opening.names_grammar()
+    }
+
     /// Whether it was put together, or an error that was told instead.
     pub fn is_made(&self) -> bool {
         self.opening.is_made()

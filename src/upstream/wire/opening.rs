@@ -62,6 +62,7 @@ pub struct Opening {
     /// What may be shown.
     shown: BytesMut,
     is_events: bool,
+    names_grammar: bool,
     progress: Option<Progress>,
     failed: Option<AssembleError>,
 }
@@ -127,6 +128,7 @@ impl Opening {
             stage: Stage::Head { line: 0 },
             shown: BytesMut::new(),
             is_events: false,
+            names_grammar: false,
             progress: None,
             failed: None,
         }
@@ -205,6 +207,11 @@ impl Opening {
     /// Whether it goes on as an event stream, whatever its head says.
     pub fn is_events(&self) -> bool {
         self.is_events && !matches!(self.until, Until::Whole { .. })
+    }
+
+    /// Whether it is a 500 that was held, and speaks of a grammar.
+    pub fn names_grammar(&self) -> bool {
+        self.names_grammar
     }
 
     /// Of an answer that is put together: in how many of its events the model said something.
@@ -380,6 +387,7 @@ impl Opening {
             self.is_events = asked == Asked::Stream;
             return self.show(&message);
         }
+        self.names_grammar = refused.names_grammar();
         self.stage = Stage::Refused(refused);
         self.open();
     }

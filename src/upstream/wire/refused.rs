@@ -42,6 +42,12 @@ impl Refused {
         })
     }
 
+    /// Whether it speaks of a grammar.
+    pub fn names_grammar(&self) -> bool {
+        const WORD: &[u8] = b"grammar";
+        self.body.windows(WORD.len()).any(|part| part.eq_ignore_ascii_case(WORD))
+    }
+
     /// It goes on as it came.
     pub fn into_body(self) -> Vec<u8> {
         self.body

@@ -51,6 +51,7 @@ struct State {
     /// What else is known of the answer that is held, or was.
     is_events: bool,
     is_made: bool,
+    names_grammar: bool,
     failed: Option<AssembleError>,
     /// When the rest of an answer has come that may still follow its last word.
     rested_at: Option<Instant>,
@@ -115,6 +116,11 @@ impl Watch {
         lock(&self.state).is_made
     }
 
+    /// Whether the answer is a 500 that speaks of a grammar.
+    pub fn names_grammar(&self) -> bool {
+        lock(&self.state).names_grammar
+    }
+
     /// Why no whole answer could be made of a stream.
     pub fn failed(&self) -> Option<AssembleError> {
         lock(&self.state).failed.clone()
@@ -164,6 +170,7 @@ impl Watch {
         let mut state = lock(&self.state);
         state.is_events = hold.is_events();
         state.is_made = hold.is_made();
+        state.names_grammar = hold.names_grammar();
         state.failed = hold.failed().cloned();
         if hold.is_said() {
             state.begin_rest();
