@@ -6,7 +6,7 @@ use toolgate::dialect::{
     Around, Dialect, ElementsSpec, JsonName, Kind, KindSpec, Payload, Several, Spec, TaggedSpec, Trim,
 };
 use toolgate::json::{Object, Token, array, string, tokens};
-use toolgate::prompt;
+use toolgate::prompt::{self, PastCall};
 
 /// A tool's name, and its arguments as a JSON object.
 pub type Call = (String, String);
@@ -14,11 +14,15 @@ pub type Call = (String, String);
 /// An answer that is these calls.
 pub fn answer(dialect: &Dialect, calls: &[Call]) -> String {
     let spec = dialect.spec();
-    let text = spec.prompt.history.text().map(|history| &history.call);
+    let history = spec.prompt.history.text();
+    let text = history.map(|history| &history.call);
     let written: Vec<_> = calls.iter().map(|call| one(dialect, text, call)).collect();
     let (open, close) = spec.section.as_ref().map_or(("", ""), |section| (first(&section.open), first(&section.close)));
-    match (text, &spec.messages) {
-        (Some(text), _) => written.join(&text.between),
+    match (history, &spec.messages) {
+        (Some(history), _) => {
+            let (open, close) = history.calls.sides();
+            format!("{open}{}{close}", written.join(&history.call.between))
+        }
         (None, None) => format!("{open}{}{close}", written.concat()),
         // Each message has a section of its own.
         (None, Some(_)) => written.concat(),
@@ -29,7 +33,7 @@ fn one(dialect: &Dialect, text: Option<&CallSpec>, (name, arguments): &Call) -> 
     let spec = dialect.spec();
     if let Some(text) = text {
         let mut out = String::new();
-        prompt::write_call(dialect, text, name, arguments, &mut out);
+        prompt::write_call(dialect, text, PastCall { name, arguments, id: "a1b2c3d4e" }, &mut out);
         return out;
     }
     let payload = spec.payload.first().expect("at least one");
