@@ -149,6 +149,8 @@ pub enum ArgumentsForm {
     Members(#[serde(deserialize_with = "around_call")] Text),
     /// In the literal of the payload.
     Literal,
+    /// As keyword arguments in Python: `city='Rome', days=2`.
+    Python,
 }
 
 /// How a past result is written.

@@ -85,7 +85,8 @@ impl<'d> Calls<'d> {
 
     fn by_text(&self, text: &CallSpec, parameters: &Parameters<'_>, rules: &mut Rules) -> String {
         let arguments = match &text.arguments {
-            ArgumentsForm::Json | ArgumentsForm::Literal => self.object(parameters, rules),
+            // All arguments as one dict, which is JSON.
+            ArgumentsForm::Json | ArgumentsForm::Literal | ArgumentsForm::Python => self.object(parameters, rules),
             ArgumentsForm::Members(each) => self.members(each, parameters, rules),
         };
         let has_id = text.text.pieces().contains(&Piece::Hole(Hole::Id));

@@ -118,6 +118,7 @@ fn write_arguments(dialect: &Dialect, form: &ArgumentsForm, arguments: &str, out
     match (form, Object::parse(arguments)) {
         (ArgumentsForm::Json, _) | (_, None) => out.push_str(arguments),
         (ArgumentsForm::Literal, Some(_)) => declaration::write_literal(arguments, quote(dialect), out),
+        (ArgumentsForm::Python, Some(object)) => python::write_arguments(&object, out),
         (ArgumentsForm::Members(text), Some(object)) => {
             for (key, value) in object.members() {
                 text.write(out, |hole, out| match hole {

@@ -283,3 +283,22 @@ fn literal() {
         assert_eq!(out, expected);
     }
 }
+
+#[test]
+fn past_arguments_as_python_writes_them() {
+    let dialects = Dialects::builtin();
+    let dialect = dialects.get("pythonic").unwrap();
+    let History::Text(history) = &dialect.spec().prompt.history else { panic!("the dialect writes history as text") };
+    let table = [
+        (r#"{"city":"Rome \"x\"","days":2}"#, r#"f(city="Rome \"x\"", days=2)"#),
+        (r#"{"a":[true,null],"b":{"c":false}}"#, r#"f(a=[True, None], b={"c": False})"#),
+        (r#"{"a b":1,"c":2}"#, r#"f({"a b": 1, "c": 2})"#),
+        ("{}", "f()"),
+        ("", "f()"),
+    ];
+    for (arguments, expected) in table {
+        let mut out = String::new();
+        write_call(dialect, &history.call, PastCall { name: "f", arguments, id: "" }, &mut out);
+        assert_eq!(out, expected);
+    }
+}
