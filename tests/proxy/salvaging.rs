@@ -6,7 +6,7 @@ use toolgate::api::openai::{Folded, FoldedMessage, Folder};
 use toolgate::config::Pool;
 use toolgate::engine::Engine;
 
-use crate::harness::{Upstream, ask, config, gateway_of, get, peer, pool, post};
+use crate::harness::{Upstream, ask, config, gateway_of, get, peer, pool, post, wait_until};
 
 const CALL: &str = r#"<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>"#;
 
@@ -80,8 +80,10 @@ fn a_refusal_that_tells_the_models_text_is_read_as_its_answer() {
                     }
                 }
             }
-            let page = ask(gateway.admin_addr.unwrap(), get("/metrics")).text();
-            assert!(page.contains(r#"toolgate_answers_total{pool="main",reading="salvaged"} 6"#), "{page}");
+            let counted = r#"toolgate_answers_total{pool="main",reading="salvaged"} 6"#;
+            let page = || ask(gateway.admin_addr.unwrap(), get("/metrics")).text();
+            // A request is counted when it is over, which its client may know sooner.
+            wait_until("all answers are counted", || page().contains(counted));
         }
     }
 }
