@@ -4,6 +4,10 @@
 
 #![allow(clippy::expect_used)]
 
+#[path = "../fuzz/src/written.rs"]
+#[allow(dead_code, reason = "tests use the rest")]
+mod written;
+
 use std::sync::Arc;
 
 use divan::counter::ItemsCount;
@@ -96,27 +100,87 @@ fn literal_records(bencher: Bencher, kib: usize) {
     run(bencher, "gemma4", &text, kib);
 }
 
+/// JSON behind a header.
+#[divan::bench(args = KIBS)]
+fn header_string(bencher: Bencher, kib: usize) {
+    run(bencher, "kimi-k2", &written("kimi-k2", &text(kib)), kib);
+}
+
+#[divan::bench(args = KIBS)]
+fn header_records(bencher: Bencher, kib: usize) {
+    run(bencher, "kimi-k2", &written("kimi-k2", &list(kib)), kib);
+}
+
+/// The same in a message of its own.
+#[divan::bench(args = KIBS)]
+fn message_string(bencher: Bencher, kib: usize) {
+    run(bencher, "harmony", &written("harmony", &text(kib)), kib);
+}
+
+/// Calls as Python writes them.
+#[divan::bench(args = KIBS)]
+fn python_string(bencher: Bencher, kib: usize) {
+    run(bencher, "olmo3", &written("olmo3", &text(kib)), kib);
+}
+
+#[divan::bench(args = KIBS)]
+fn python_records(bencher: Bencher, kib: usize) {
+    run(bencher, "olmo3", &written("olmo3", &list(kib)), kib);
+}
+
+/// Elements that nest.
+#[divan::bench(args = KIBS)]
+fn elements_string(bencher: Bencher, kib: usize) {
+    run(bencher, "minimax-m3", &written("minimax-m3", &text(kib)), kib);
+}
+
+#[divan::bench(args = KIBS)]
+fn elements_records(bencher: Bencher, kib: usize) {
+    run(bencher, "minimax-m3", &written("minimax-m3", &list(kib)), kib);
+}
+
+/// Tagged values with a tag before each.
+#[divan::bench(args = KIBS)]
+fn keyed_string(bencher: Bencher, kib: usize) {
+    run(bencher, "glm", &written("glm", &text(kib)), kib);
+}
+
+/// Tagged values whose type is stated.
+#[divan::bench(args = KIBS)]
+fn typed_string(bencher: Bencher, kib: usize) {
+    run(bencher, "deepseek-dsml", &written("deepseek-dsml", &text(kib)), kib);
+}
+
+#[divan::bench(args = KIBS)]
+fn typed_records(bencher: Bencher, kib: usize) {
+    run(bencher, "deepseek-dsml", &written("deepseek-dsml", &list(kib)), kib);
+}
+
 /// Text of an answer.
 #[divan::bench(args = KIBS)]
 fn prose(bencher: Bencher, kib: usize) {
-    run(bencher, "hermes", &fill(PROSE, kib), kib);
+    measure(bencher, "hermes", &fill(PROSE, kib), kib, 0);
 }
 
 /// Text in which every few bytes could open a call.
 #[divan::bench(args = KIBS)]
 fn code(bencher: Bencher, kib: usize) {
-    run(bencher, "json-envelope", &fill(CODE, kib), kib);
+    measure(bencher, "json-envelope", &fill(CODE, kib), kib, 0);
 }
 
 #[divan::bench(args = KIBS)]
 fn reasoning(bencher: Bencher, kib: usize) {
-    run(bencher, "hermes", &format!("<think>\n{}</think>\nYes.", fill(PROSE, kib)), kib);
+    measure(bencher, "hermes", &format!("<think>\n{}</think>\nYes.", fill(PROSE, kib)), kib, 0);
 }
 
+/// An answer that is one call.
 fn run(bencher: Bencher, dialect: &str, answer: &str, kib: usize) {
+    measure(bencher, dialect, answer, kib, 1);
+}
+
+fn measure(bencher: Bencher, dialect: &str, answer: &str, kib: usize, calls: u32) {
     let (settings, limits) = (settings(dialect), Limits::default());
     let pieces = pieces(answer);
-    let counts = |calls: u32| assert_eq!(calls > 0, answer.starts_with(['<', '{']) && !answer.starts_with("<think>"));
     let decode = || {
         let mut decoder = Decoder::new(settings.clone(), &limits);
         for piece in &pieces {
@@ -128,9 +192,23 @@ fn run(bencher: Bencher, dialect: &str, answer: &str, kib: usize) {
             black_box(event);
         })
     };
-    counts(decode().calls);
+    assert_eq!(decode().calls, calls, "{dialect}");
     assert!(pieces.len() >= kib * 256);
     bencher.counter(ItemsCount::new(pieces.len())).bench(decode);
+}
+
+/// A call as the dialect's models write it.
+fn written(dialect: &str, arguments: &str) -> String {
+    let dialect = Dialects::builtin().get(dialect).map(Arc::clone).expect("a built-in dialect");
+    written::answer(&dialect, &[("f".to_owned(), arguments.to_owned())])
+}
+
+fn text(kib: usize) -> String {
+    arguments(&string(CODE, kib))
+}
+
+fn list(kib: usize) -> String {
+    format!(r#"{{"list": {}}}"#, records(kib))
 }
 
 fn settings(dialect: &str) -> Settings {
@@ -140,10 +218,16 @@ fn settings(dialect: &str) -> Settings {
     Settings::new(dialect, Tools::new(serde_json::from_str::<openai::Tools>(tools).expect("a list of tools").0))
 }
 
-/// As tokens arrive: all of these texts are ASCII.
+/// As tokens arrive, each as short as its last character lets it be.
 fn pieces(answer: &str) -> Vec<&str> {
-    let text = std::str::from_utf8;
-    answer.as_bytes().chunks(4).map(|piece| text(piece).expect("ASCII is cut anywhere")).collect()
+    let (mut pieces, mut rest) = (Vec::new(), answer);
+    while !rest.is_empty() {
+        let end = (4..rest.len()).find(|&at| rest.is_char_boundary(at)).unwrap_or(rest.len());
+        let (piece, behind) = rest.split_at(end);
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces
 }
 
 fn fill(text: &str, kib: usize) -> String {

@@ -5,8 +5,10 @@
 //! the text before it ended, and ends at the letter that completed it. Whitespace at the start, and end tokens after
 //! a call, wait for text, so that reasoning may overtake them.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+use std::rc::Rc;
 
 use toolgate::decode::{Event, Reasoning, Settings};
 use toolgate::dialect::{MessagesSpec, Suffixes};
@@ -35,6 +37,8 @@ struct Ledger<'a> {
     /// Messages, whose headers are markup too.
     messages: Option<&'a MessagesSpec>,
     calls: u32,
+    /// What was found out of places, before the first call or since.
+    droppable: RefCell<HashMap<usize, Rc<[usize]>>>,
 }
 
 /// Reads `text` letter by letter and keeps the books.
@@ -110,6 +114,7 @@ impl<'a> Ledger<'a> {
             after_call,
             messages: spec.messages.as_ref(),
             calls: 0,
+            droppable: RefCell::default(),
         }
     }
 
@@ -138,6 +143,9 @@ impl<'a> Ledger<'a> {
                 Entry::CallStart => {
                     self.is_open = true;
                     self.calls += 1;
+                    if self.calls == 1 {
+                        self.droppable.borrow_mut().clear();
+                    }
                     let first = self.places.first().copied().unwrap_or(read);
                     self.call = Some(first..read);
                 }
@@ -186,13 +194,19 @@ impl<'a> Ledger<'a> {
             } else if text.get(at) == emitted.get(done) {
                 reached.insert((at + 1, done + 1));
             }
-            reached.extend(self.droppable(at).map(|len| (at + len, done)));
+            reached.extend(self.droppable(at).iter().map(|len| (at + len, done)));
         }
         ends
     }
 
-    /// Lengths of the markup at `at` that may be dropped.
-    fn droppable(&self, at: usize) -> impl Iterator<Item = usize> {
+    /// Lengths of the markup at `at` that may be dropped. It is asked often: each place is looked at once before a call
+    /// and once behind one.
+    fn droppable(&self, at: usize) -> Rc<[usize]> {
+        let mut known = self.droppable.borrow_mut();
+        Rc::clone(known.entry(at).or_insert_with(|| self.markup_at(at).collect()))
+    }
+
+    fn markup_at(&self, at: usize) -> impl Iterator<Item = usize> {
         let rest = &self.text.as_bytes()[at..];
         let before = &self.text.as_bytes()[..at];
         let behind_block = || {

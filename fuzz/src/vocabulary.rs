@@ -95,8 +95,19 @@ pub fn chosen(byte: u8) -> Arc<Dialect> {
     Arc::clone(&DIALECTS[usize::from(byte) % DIALECTS.len()])
 }
 
-/// The literals of a dialect, and the common fragments.
+/// The literals of a dialect, their halves, and the common fragments.
 pub fn of(dialect: &Dialect) -> Vec<String> {
+    let mut texts = own(dialect);
+    // Halves of markers are what a scan holds.
+    let halves: Vec<String> = texts.iter().filter_map(|text| text.get(..text.len() / 2)).map(Into::into).collect();
+    texts.extend(halves);
+    texts.extend(COMMON.map(Into::into));
+    texts.retain(|text| !text.is_empty());
+    texts
+}
+
+/// The literals of a dialect, and what its calls begin with.
+pub fn own(dialect: &Dialect) -> Vec<String> {
     let spec = dialect.reads();
     let call = &spec.call;
     let mut texts: Vec<String> = [&call.open, &call.bare, &call.close, &call.end_tokens]
@@ -112,10 +123,6 @@ pub fn of(dialect: &Dialect) -> Vec<String> {
     for payload in spec.payload.iter() {
         markup_of(payload, &mut texts);
     }
-    // Halves of markers are what a scan holds.
-    let halves: Vec<String> = texts.iter().filter_map(|text| text.get(..text.len() / 2)).map(Into::into).collect();
-    texts.extend(halves);
-    texts.extend(COMMON.map(Into::into));
     texts.retain(|text| !text.is_empty());
     texts
 }

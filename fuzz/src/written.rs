@@ -165,8 +165,8 @@ fn python(json: &str) -> String {
     tokens(json).fold(String::new(), |mut out, token| {
         match token {
             Token::Open(bracket) | Token::Close(bracket) => out.push(bracket),
-            Token::Colon => out.push(':'),
-            Token::Comma => out.push(','),
+            Token::Colon => out.push_str(": "),
+            Token::Comma => out.push_str(", "),
             Token::String(written) => out.push_str(written),
             Token::Scalar("true") => out.push_str("True"),
             Token::Scalar("false") => out.push_str("False"),
