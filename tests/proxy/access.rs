@@ -1,6 +1,6 @@
 //! Each request leaves one line in the log, and none of what it said.
 
-use std::sync::{Condvar, Mutex, OnceLock};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use log::{Log, Metadata, Record};
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ impl Log for Listener {
 
     fn log(&self, record: &Record<'_>) {
         if record.target() == "access" || record.level() == log::Level::Error {
-            self.lines.lock().unwrap().push(record.args().to_string());
+            self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(record.args().to_string());
             self.more.notify_all();
         }
         self.other.log(record);
@@ -44,10 +44,10 @@ pub fn listen() {
     }
 }
 
-/// Waits until a line has this in it.
+/// Waits until a line has this in it. A test that fails here fails no other.
 pub fn hear(part: &str) {
     let listener = LISTENER.get().unwrap();
-    let lines = listener.lines.lock().unwrap();
+    let lines = listener.lines.lock().unwrap_or_else(PoisonError::into_inner);
     let wait = |lines: &mut Vec<String>| !lines.iter().any(|line| line.contains(part));
     let (_lines, timeout) = listener.more.wait_timeout_while(lines, PATIENCE, wait).unwrap();
     assert!(!timeout.timed_out(), "`{part}` was never said");
@@ -57,7 +57,7 @@ pub fn hear(part: &str) {
 pub fn line_of(id: &str) -> (String, Value) {
     let listener = LISTENER.get().unwrap();
     let is_it = |line: &&String| line.contains(&format!("\"id\":\"{id}\""));
-    let lines = listener.lines.lock().unwrap();
+    let lines = listener.lines.lock().unwrap_or_else(PoisonError::into_inner);
     let wait = |lines: &mut Vec<String>| !lines.iter().any(|line| is_it(&line));
     let (lines, timeout) = listener.more.wait_timeout_while(lines, PATIENCE, wait).unwrap();
     assert!(!timeout.timed_out(), "{id} was never logged");
