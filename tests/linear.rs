@@ -5,6 +5,8 @@
 #[allow(dead_code, reason = "other tests use the rest")]
 mod fuzz;
 
+use std::sync::Mutex;
+
 use toolgate::dialect::Dialects;
 use toolgate::limits::Limits;
 
@@ -135,16 +137,25 @@ const PAYLOADS: &[(&str, &str, &str)] = &[
     ("<|tool_call>call:bash{k", " ", ":1}<tool_call|>"),
 ];
 
-/// Each hostile text, in each dialect, some thousand bytes long.
-fn hostile(all: &[Limits], check: impl Fn(&Case, &str)) {
-    for dialect in Dialects::builtin().iter() {
-        for (begin, again, end) in HOSTILE.iter().chain(PAYLOADS) {
-            let text = format!("{begin}{}{end}", again.repeat(6000 / again.len()));
-            for limits in all.iter().cloned() {
-                check(&Case { limits, ..Case::new(dialect.name()) }, &text);
+/// Each hostile text, in each dialect, some thousand bytes long. Dialects are checked side by side.
+fn hostile(all: &[Limits], check: impl Fn(&Case, &str) + Sync) {
+    let dialects = Dialects::builtin();
+    let next = Mutex::new(dialects.iter());
+    let check_all = || {
+        while let Some(dialect) = { next.lock().unwrap().next() } {
+            for (begin, again, end) in HOSTILE.iter().chain(PAYLOADS) {
+                let text = format!("{begin}{}{end}", again.repeat(6000 / again.len()));
+                for limits in all.iter().cloned() {
+                    check(&Case { limits, ..Case::new(dialect.name()) }, &text);
+                }
             }
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(check_all);
+        }
+    });
 }
 
 #[test]
