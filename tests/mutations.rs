@@ -70,7 +70,6 @@ const ALLOWED: &[Allowed] = &[
     Allowed { dialect: "olmo3", swallowed: 985, unsound: 417, lost_per_mille: 70 },
     Allowed { dialect: "minimax-m3", swallowed: 0, unsound: 0, lost_per_mille: 1 },
     Allowed { dialect: "harmony", swallowed: 867, unsound: 0, lost_per_mille: 1 },
-    Allowed { dialect: "minimax-m3", swallowed: 0, unsound: 0, lost_per_mille: 1 },
 ];
 
 #[test]
