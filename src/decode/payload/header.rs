@@ -11,8 +11,12 @@ use std::sync::Arc;
 use crate::decode::call::{Call, Context, Named, Patience, Verdict, json_syntax};
 use crate::decode::expect::{Expect, Expected};
 use crate::dialect::{Dialect, Header, HeaderMark};
-use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Syntax, Untyped};
+use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Syntax};
 use crate::scan::Cursor;
+
+use next::NextCall;
+
+mod next;
 
 /// One call, being read.
 #[derive(Debug)]
@@ -137,7 +141,8 @@ impl Reader {
     /// Reads on in the value.
     fn object(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> (usize, Verdict) {
         let State::Object(repair) = &mut self.state else { return (0, Verdict::More) };
-        let progress = repair.push(text, &syntax(&self.form, cx, call), &mut call.arguments);
+        let next = NextCall { form: &self.form, cx };
+        let progress = repair.push(text, &syntax(&next, call), &mut call.arguments);
         call.ready |= repair.is_decided();
         call.note(repair);
         match progress {
@@ -184,7 +189,8 @@ impl Reader {
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
         match &mut self.state {
             State::Object(repair) => {
-                let completion = repair.finish(ended, &syntax(&self.form, cx, call), &mut call.arguments);
+                let next = NextCall { form: &self.form, cx };
+                let completion = repair.finish(ended, &syntax(&next, call), &mut call.arguments);
                 call.ready |= repair.is_decided();
                 call.again.push_str(&repair.take_rest());
                 call.note(repair);
@@ -223,6 +229,6 @@ fn without_arguments(cx: &Context<'_>, call: &mut Call) -> Verdict {
     Verdict::Complete(0)
 }
 
-fn syntax<'a>(form: &'a Header, cx: &Context<'a>, call: &Call) -> Syntax<'a, Untyped> {
-    Syntax { closers: &form.closers, ..json_syntax(&Untyped, call.mode(cx), cx) }
+fn syntax<'a>(next: &'a NextCall<'a>, call: &Call) -> Syntax<'a, NextCall<'a>> {
+    Syntax { closers: &next.form.closers, ..json_syntax(next, call.mode(next.cx), next.cx) }
 }
