@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -119,8 +120,9 @@ def start_llama(gguf, log, port=0, **parameters):
     server = Process([sys.executable, ROOT / "tests" / "llama" / "serve.py", gguf, str(port), *settings], log)
 
     def url():
-        lines = server.log.read_text(errors="replace").splitlines()
-        return next((line.split()[-1] for line in lines if line.startswith("listening at ")), None)
+        # A thread of the server's may have written into the same line.
+        said = re.search(r"listening at (http://[\d.]+:\d+)\D", server.log.read_text(errors="replace"))
+        return said and said[1]
 
     wire = Wire(server.wait_for("llama-server", url))
     server.wait_for("llama-server", wire.answers)
