@@ -59,11 +59,12 @@ impl NextCall<'_> {
             let step = markers.step(&mut cursor, rest);
             header.push_str(step.released);
             header.push_str(step.text);
-            // A header has no quotes.
-            if header.len() > HEADER_BYTES_MAX || header.contains('"') {
+            if !may_be_header(&header) {
                 return Err(Begins::No);
             }
-            let found = step.found.ok_or(Begins::Perhaps)?;
+            // A marker may have a backslash, too.
+            let is_broken = text.contains('\\');
+            let found = step.found.ok_or(if is_broken { Begins::No } else { Begins::Perhaps })?;
             let value = match self.form.table.role(found) {
                 Some(HeaderMark::Part) => {
                     header.push_str(markers.text(found));
@@ -83,10 +84,14 @@ impl NextCall<'_> {
 /// The name that a message's header has, and its body.
 fn in_message<'t>(messages: &MessagesSpec, text: &'t str) -> Result<(Cow<'t, str>, &'t str), Begins> {
     let Some((header, value)) = messages.body.iter().find_map(|body| text.split_once(body.as_str())) else {
-        let is_header = text.len() <= HEADER_BYTES_MAX && !text.contains('"');
-        return Err(if is_header { Begins::Perhaps } else { Begins::No });
+        return Err(if may_be_header(text) { Begins::Perhaps } else { Begins::No });
     };
     let calls = messages.kinds.iter().filter(|kind| matches!(kind.is, Kind::Call | Kind::Calls));
     let name = calls.filter_map(|kind| kind.name.as_ref()).find_map(|name| name.part(header, std::iter::empty()));
     Ok((Cow::Borrowed(name.ok_or(Begins::No)?), value))
+}
+
+/// A quote ends a string, and a backslash is one's own.
+fn may_be_header(text: &str) -> bool {
+    text.len() <= HEADER_BYTES_MAX && !text.contains(['"', '\\'])
 }
