@@ -4,9 +4,9 @@
 //!
 //! A server that dies after its 200 but before its first word has answered nothing yet; as long as nothing was shown,
 //! another one can take its place. Only such an answer is held, and a 500 that may tell what the model wrote: anything
-//! else but a plain 200 of an event stream is shown at once, and so is what cannot be understood. Of a stream that goes on as one what is shown is what came, in its
-//! order; left out are only progress that the client did not ask for, and comments where the gateway's own stand in
-//! their place. The chunks that were held become one.
+//! else but a plain 200 of an event stream is shown at once, and so is what cannot be understood. Of a stream that goes
+//! on as one what is shown is what came, in its order; left out are only progress that the client did not ask for, and
+//! comments where the gateway's own stand in their place. The chunks that were held become one.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;

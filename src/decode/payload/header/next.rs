@@ -59,12 +59,7 @@ impl NextCall<'_> {
             let step = markers.step(&mut cursor, rest);
             header.push_str(step.released);
             header.push_str(step.text);
-            if !may_be_header(&header) {
-                return Err(Begins::No);
-            }
-            // A marker may have a backslash, too.
-            let is_broken = text.contains('\\');
-            let found = step.found.ok_or(if is_broken { Begins::No } else { Begins::Perhaps })?;
+            let Some(found) = step.found else { return Err(unfinished(text)) };
             let value = match self.form.table.role(found) {
                 Some(HeaderMark::Part) => {
                     header.push_str(markers.text(found));
@@ -84,14 +79,15 @@ impl NextCall<'_> {
 /// The name that a message's header has, and its body.
 fn in_message<'t>(messages: &MessagesSpec, text: &'t str) -> Result<(Cow<'t, str>, &'t str), Begins> {
     let Some((header, value)) = messages.body.iter().find_map(|body| text.split_once(body.as_str())) else {
-        return Err(if may_be_header(text) { Begins::Perhaps } else { Begins::No });
+        return Err(unfinished(text));
     };
     let calls = messages.kinds.iter().filter(|kind| matches!(kind.is, Kind::Call | Kind::Calls));
     let name = calls.filter_map(|kind| kind.name.as_ref()).find_map(|name| name.part(header, std::iter::empty()));
     Ok((Cow::Borrowed(name.ok_or(Begins::No)?), value))
 }
 
-/// A quote ends a string, and a backslash is one's own.
-fn may_be_header(text: &str) -> bool {
-    text.len() <= HEADER_BYTES_MAX && !text.contains(['"', '\\'])
+/// What a header is whose end has not come: none with a quote, which ends a string, or a backslash, which is one's own.
+fn unfinished(text: &str) -> Begins {
+    let may_go_on = text.len() <= HEADER_BYTES_MAX && !text.contains(['"', '\\']);
+    if may_go_on { Begins::Perhaps } else { Begins::No }
 }
