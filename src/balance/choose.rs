@@ -9,7 +9,7 @@ use super::Request;
 use super::balancer::{Assignment, Balancer, Reason};
 use super::dispatch::Choice;
 use super::health::HealthState;
-use super::models::Arrival;
+use super::model::Arrival;
 use super::policy::{self, Bound, Candidate, Policy};
 use super::queue::Waiting;
 use super::roster::{Peer, PeerId};

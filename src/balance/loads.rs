@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::balancer::Balancer;
 use super::choose::Known;
-use super::models::{Model, ModelState, Models, Place};
+use super::model::{Model, ModelState};
+use super::models::{Models, Place};
 use super::on_demand::LoadBy;
 use super::pace::mean;
 use super::policy::{self, Candidate};

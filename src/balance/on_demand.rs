@@ -7,7 +7,8 @@
 use std::time::Duration;
 
 use super::balancer::Balancer;
-use super::models::{ModelState, Models, Place};
+use super::model::ModelState;
+use super::models::{Models, Place};
 use super::policy::{self, Candidate};
 use super::roster::{Peer, PeerId};
 use super::seat::{ModelId, Want};

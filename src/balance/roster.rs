@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::breaker::Kind;
 use super::health::{Failure, Health, HealthState, Judge, Outcome, State};
-use super::models::{Model, Models, Obstacle, Place};
+use super::model::Model;
+use super::models::{Models, Obstacle, Place};
 use super::prefix;
 use super::seat::{ModelId, Seat, SeatId, Want};
 use super::swap::{Step, Swap};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::balancer::Balancer;
-use super::models::{Model, ModelState, Models, Obstacle};
+use super::model::{Model, ModelState};
+use super::models::{Models, Obstacle};
 use super::queue::Ticket;
 use super::roster::{Peer, PeerId, Status};
 use super::seat::{ModelId, Want};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::balancer::Balancer;
-use super::models::{Arrival, Event, ModelState, Models};
+use super::model::{Arrival, Event, ModelState};
+use super::models::Models;
 use super::roster::{Peer, PeerId};
 use super::seat::ModelId;
 

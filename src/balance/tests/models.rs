@@ -248,6 +248,22 @@ fn a_model_that_does_not_load_is_left_alone_for_twice_as_long_each_time() {
 }
 
 #[test]
+fn a_load_that_ends_when_somebody_else_begins_one_has_not_failed() {
+    for (beside, is_refused) in [(("y", ModelState::Loading), false), (("y", ModelState::Unloaded), true)] {
+        let mut pool = boxes(&[("a", "x")]);
+        tell(&mut pool, "a", &[]);
+        let ticket = pool.wait(wants("z"));
+        assert_eq!(orders(&mut pool), ["a: Load z"]);
+        tell(&mut pool, "a", &[("z", ModelState::Loading)]);
+        tell(&mut pool, "a", &[("z", ModelState::Failed), beside]);
+        assert_eq!(pool.balancer.expire(pool.now) == [(ticket, Reason::Unloadable)], is_refused, "{beside:?}");
+        tell(&mut pool, "a", &[("z", ModelState::Failed), ("y", ModelState::Loaded)]);
+        pool.pass(LOAD);
+        assert_eq!(orders(&mut pool).is_empty(), is_refused, "{beside:?}");
+    }
+}
+
+#[test]
 fn what_a_box_says_to_an_order() {
     // What it says to the order to unload, and when it is told again.
     for (answer, again) in [(Answer::Busy, Some(SECOND)), (Answer::Silent, Some(SECOND)), (Answer::Taken, None)] {
