@@ -23,6 +23,7 @@ use super::orders;
 use super::peer::Peer;
 use super::peers_file;
 use super::places::Places;
+use super::pool_state::Knowledge;
 
 /// A server that requests may be waiting for is asked again this soon. llama.cpp does not notice who leaves a whole
 /// answer while it is asked for its metrics more often.
@@ -39,8 +40,7 @@ pub struct Keeper {
     pub config: Arc<config::Pool>,
     pub places: Arc<Places>,
     pub members: Arc<Members>,
-    /// Set once every name has been looked up and every server asked.
-    pub is_known: watch::Sender<bool>,
+    pub knowledge: watch::Sender<Knowledge>,
 }
 
 impl Keeper {
@@ -54,7 +54,7 @@ impl Keeper {
                     self.places.trust_all();
                     // Nobody would see what is loaded.
                     self.forget_models();
-                    self.is_known.send_replace(true);
+                    self.knowledge.send_replace(Knowledge::Complete);
                 }
                 Interest::Models(_) => {
                     self.places.trust_all();
@@ -91,7 +91,7 @@ impl Keeper {
         drop(first);
         let first_round = async {
             all_first.recv().await;
-            self.is_known.send_replace(true);
+            self.knowledge.send_replace(Knowledge::Complete);
             self.warn_of_unknown_models();
         };
         let those_who_come = async {

@@ -22,7 +22,7 @@ use super::models;
 use super::observer::ModelObserver;
 use super::peer::{Peer, Standing};
 use super::places::{Entry, Place, Waiting};
-use super::pool_state::PoolState;
+use super::pool_state::{Knowledge, PoolState};
 
 /// How long a request waits for what the template says, where its dialect is known: a server that is well says it in
 /// milliseconds, most prompts leave it to the model how reasoning begins, and tools can always be injected.
@@ -295,10 +295,14 @@ impl Pool {
 
     /// Whether how a model writes, or what its template does, will be known only once it has a place.
     pub async fn awaits_template(&self, model: Option<&str>) -> bool {
-        self.lasting.learn().await;
-        let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
+        let knowledge = self.lasting.learn().await;
         let are_told = self.config.engine.row().models.is_some_and(|pages| pages.properties.is_some());
-        let Some(id) = id.filter(|_| are_told && family::is_open(&self.config)) else { return false };
+        if !are_told || !family::is_open(&self.config) {
+            return false;
+        }
+        let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
+        // A server that has not said yet how it is may have the model.
+        let Some(id) = id else { return knowledge == Knowledge::Late };
         // A model of one name is one model: what one of its templates writes is enough.
         self.templates(id).iter().all(|(_, text)| self.probe.is_unrehearsed(&self.config, id, text))
     }
@@ -403,5 +407,24 @@ impl Queued {
     /// model.
     pub fn awaited(&self) -> Option<(Awaited, Option<Arc<Peer>>)> {
         self.waiting.awaited()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, ToolsChoice};
+
+    /// Servers that are slow to say what they are may turn out to have the model, each with a template of its own.
+    #[tokio::test(start_paused = true)]
+    async fn how_a_model_writes_is_known_at_its_place_while_its_servers_have_not_said_what_they_are() {
+        let urls = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(str::to_owned);
+        let config = Config::from_upstreams(&urls, &[], None).unwrap();
+        for (tools, expected) in [(ToolsChoice::Auto, true), (ToolsChoice::Inject, true), (ToolsChoice::Native, false)]
+        {
+            let pool = config::Pool { tools, ..config.pools[0].clone() };
+            let pool = Pool::new(pool, Arc::new(config.dialects.clone()));
+            assert_eq!(pool.awaits_template(Some("m")).await, expected, "{tools:?}");
+        }
     }
 }

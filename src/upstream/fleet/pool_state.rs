@@ -27,10 +27,20 @@ const FIRST_CHECK_MAX: Duration = Duration::from_secs(2);
 pub struct PoolState {
     pub places: Arc<Places>,
     members: Arc<Members>,
-    /// Whether every name has been looked up, and every server asked how it is, if they are asked at all.
-    is_known: watch::Sender<bool>,
+    knowledge: watch::Sender<Knowledge>,
     /// What keeps it. Nothing of that holds this, so that it ends with the last request of the last pool.
     keeping: Mutex<JoinSet<()>>,
+}
+
+/// What is known of a pool's servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knowledge {
+    /// They are being asked for the first time.
+    Awaited,
+    /// The same, and nobody waits for it any longer.
+    Late,
+    /// Every name has been looked up, and every server asked how it is, if they are asked at all.
+    Complete,
 }
 
 impl PoolState {
@@ -38,8 +48,9 @@ impl PoolState {
     pub fn new(config: &Arc<config::Pool>) -> Self {
         let places = Arc::new(Places::new(settings(config)));
         let members = Arc::new(Members::new(config, Arc::clone(&places)));
-        let is_known = !matches!(interest(config), Interest::Health(_)) && config.entries().names.is_empty();
-        Self { places, members, is_known: watch::Sender::new(is_known), keeping: Mutex::default() }
+        let is_asked = matches!(interest(config), Interest::Health(_)) || !config.entries().names.is_empty();
+        let knowledge = watch::Sender::new(if is_asked { Knowledge::Awaited } else { Knowledge::Complete });
+        Self { places, members, knowledge, keeping: Mutex::default() }
     }
 
     /// Another configuration holds from here on.
@@ -56,19 +67,26 @@ impl PoolState {
             config: Arc::clone(config),
             places: Arc::clone(&self.places),
             members: Arc::clone(&self.members),
-            is_known: self.is_known.clone(),
+            knowledge: self.knowledge.clone(),
         };
         let mut keeping = JoinSet::new();
         keeping.spawn(Arc::new(keeper).keep(resolver));
         *lock(&self.keeping) = keeping;
     }
 
-    /// Waits until every server has been asked once: before that nobody knows how much each can take.
-    pub async fn learn(&self) {
-        let mut is_known = self.is_known.subscribe();
-        if timeout(FIRST_CHECK_MAX, is_known.wait_for(|is_known| *is_known)).await.is_err() {
-            self.is_known.send_replace(true);
+    /// Waits until every server has been asked once: before that nobody knows how much each can take. Says how much is
+    /// known then.
+    pub async fn learn(&self) -> Knowledge {
+        let mut knowledge = self.knowledge.subscribe();
+        let is_over = timeout(FIRST_CHECK_MAX, knowledge.wait_for(|known| *known != Knowledge::Awaited)).await.is_err();
+        if is_over {
+            self.knowledge.send_if_modified(|known| {
+                let is_late = *known == Knowledge::Awaited;
+                *known = if is_late { Knowledge::Late } else { *known };
+                is_late
+            });
         }
+        *self.knowledge.borrow()
     }
 }
 
@@ -89,5 +107,23 @@ fn settings(config: &config::Pool) -> Settings {
             patience: loaded.patience_ms.map(Duration::from_millis),
         },
         ..Settings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_does_not_say_how_it_is_is_waited_for_once() {
+        let urls = ["http://127.0.0.1:1", "http://127.0.0.1:2"].map(str::to_owned);
+        let config = config::Config::from_upstreams(&urls, &[], None).unwrap();
+        let state = PoolState::new(&Arc::new(config.pools[0].clone()));
+        assert_eq!(state.learn().await, Knowledge::Late);
+        let since = tokio::time::Instant::now();
+        assert_eq!(state.learn().await, Knowledge::Late);
+        assert_eq!(since.elapsed(), Duration::ZERO);
+        state.knowledge.send_replace(Knowledge::Complete);
+        assert_eq!(state.learn().await, Knowledge::Complete);
     }
 }
