@@ -67,7 +67,7 @@ const ALLOWED: &[Allowed] = &[
     Allowed { dialect: "kimi-k2", swallowed: 2, unsound: 0, lost_per_mille: 2 },
     Allowed { dialect: "glm", swallowed: 718, unsound: 0, lost_per_mille: 1 },
     Allowed { dialect: "deepseek-dsml", swallowed: 172, unsound: 0, lost_per_mille: 11 },
-    Allowed { dialect: "olmo3", swallowed: 985, unsound: 417, lost_per_mille: 70 },
+    Allowed { dialect: "olmo3", swallowed: 0, unsound: 0, lost_per_mille: 1 },
     Allowed { dialect: "minimax-m3", swallowed: 0, unsound: 0, lost_per_mille: 1 },
     Allowed { dialect: "harmony", swallowed: 2, unsound: 0, lost_per_mille: 1 },
 ];

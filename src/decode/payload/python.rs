@@ -6,18 +6,23 @@
 //!   Start -> Name -> Argument -> (Word -> Gap ->) Value -> AfterValue -> Argument … complete
 //! ```
 //!
-//! What stands in a value is read in `value`, strings in `text`; where a string ends, what follows its quote decides
-//! (`quote`), since models do not escape quotes as they should.
+//! What stands in a value is read in `value`, strings in `text`, what JSON cannot say in `source`. Where a string ends,
+//! what follows its quote decides (`quote`), since models do not escape quotes as they should; one that lacks its quote
+//! ends before the next call (`tail`).
 
 mod quote;
+mod source;
+mod tail;
 mod text;
 mod value;
 
 use crate::decode::call::{Call, Context, Named, Patience, Verdict};
+use crate::dialect::Dialect;
 use crate::json::repair::{Completion, Ended, Mode, Skimmed};
 use crate::json::{is_plain, string, write_string};
 use crate::schema::Tool;
 
+use tail::Tail;
 use text::Text;
 use value::Frame;
 
@@ -31,6 +36,8 @@ pub(in crate::decode) struct Reader {
     key: String,
     /// The containers that are open.
     frames: Vec<Frame>,
+    /// What may stand behind the string or the source that is being read.
+    tail: Tail,
     /// Arguments that were begun, and those of them that had no keyword.
     written: usize,
     positional: usize,
@@ -113,16 +120,24 @@ impl Reader {
     fn read(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> (usize, Step) {
         let mut at = 0;
         while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-            let run = self.run(rest, call);
+            let run = self.run(rest, cx, call);
             if run > 0 {
                 call.examined += run;
                 at += run;
+                self.note_source(rest.get(..run).unwrap_or_default());
                 continue;
             }
             let Some(c) = rest.chars().next() else { break };
             call.examined += c.len_utf8();
+            let is_ahead = matches!(self.state, State::Quote(..));
             match self.character(c, cx, call) {
-                Step::Read => at += c.len_utf8(),
+                Step::Read => {
+                    at += c.len_utf8();
+                    // What is read ahead is read again, and what is kept may be none of it.
+                    if !is_ahead && self.tail.is_empty() {
+                        self.note_source(c.encode_utf8(&mut [0; 4]));
+                    }
+                }
                 Step::Again => {}
                 Step::CompleteBefore => return (at, Step::Complete),
                 step => return (at + c.len_utf8(), step),
@@ -149,7 +164,7 @@ impl Reader {
             State::Gap => self.gap(c, cx, call),
             State::Value => self.value(c, cx, call),
             State::Opening(_) | State::Opened(_) => self.opening(c, call),
-            State::Text(_) => self.text(c, call),
+            State::Text(_) => self.text(c, cx, call),
             State::Quote(..) => self.quote(c, cx, call),
             State::AfterValue => self.after_value(c, cx, call),
             State::Source(_) | State::LongSource(_) => self.source(c, cx, call),
@@ -212,7 +227,8 @@ impl Reader {
                 self.state = State::Value;
                 Step::Again
             }
-            _ if self.is_before_closer(c, cx) => self.end_early(call),
+            _ if self.is_before_closer(c, call, cx) => self.end_early(call),
+            ']' | '}' | ':' | '=' => self.unsound(c, cx, call),
             _ => self.begin_positional(cx, call),
         }
     }
@@ -292,16 +308,20 @@ impl Reader {
     }
 
     /// Whether `c` closes what stands around a call whose own closer was forgotten.
-    fn is_before_closer(&self, c: char, cx: &Context<'_>) -> bool {
+    fn is_before_closer(&self, c: char, call: &Call, cx: &Context<'_>) -> bool {
         let closes = |closer: &String| closer.starts_with(c);
-        let is_list = c == ']' && self.frames.is_empty();
+        let is_list = c == ']' && call.listed && self.frames.is_empty();
         is_list || (!c.is_alphanumeric() && cx.dialect.tables().wrapper_closers.iter().any(closes))
     }
 
     /// Reads `text` if nothing in it has to be decided.
-    pub(super) fn skim(&self, text: &str) -> Skimmed {
+    pub(super) fn skim(&self, text: &str, dialect: &Dialect) -> Skimmed {
         let State::Text(open) = &self.state else { return Skimmed::No };
-        let is_data = self.is_value() && open.is_plain(text) && is_plain(text);
+        let is_data = self.is_value()
+            && self.tail.is_empty()
+            && open.is_between()
+            && is_plain(text)
+            && tail::plain(text, open.quote, dialect) == text.len();
         if is_data { Skimmed::Data } else { Skimmed::No }
     }
 
@@ -310,6 +330,12 @@ impl Reader {
         if let State::Quote(..) = self.state {
             self.end_text(call);
         }
+        let is_mended = ended == Ended::ByItself && call.mode(cx) == Mode::Total;
+        if is_mended && self.tail.is_closed() {
+            self.end_before_tail(call);
+            return Completion::Complete;
+        }
+        self.tail_is_data(cx, call);
         let is_whole = matches!(self.state, State::AfterValue | State::Argument) && call.ready;
         if !is_whole || ended == Ended::Cut || cx.patience == Patience::SoundOnly {
             return Completion::Cut;
@@ -323,11 +349,13 @@ impl Reader {
         call.repaired = true;
         match std::mem::take(&mut self.state) {
             State::Text(_) | State::Quote(..) | State::Opening(_) | State::Opened(_) => self.end_text(call),
-            State::LongSource(_) => call.arguments.push('"'),
-            State::Word | State::Source(_) | State::Value | State::Gap if self.given == Given::Named => {
+            State::LongSource(_) => self.out(call).push('"'),
+            State::Word | State::Source(_) if self.given == Given::Named => {
                 self.begin(call);
-                write_string(&std::mem::take(&mut self.word), &mut call.arguments);
+                let word = std::mem::take(&mut self.word);
+                write_string(word.trim(), self.out(call));
             }
+            State::Value => self.write_null(call),
             _ => {}
         }
         while !self.frames.is_empty() {
@@ -339,7 +367,7 @@ impl Reader {
     /// Bytes read and not yet decided.
     pub(super) fn held(&self) -> usize {
         let ahead = if let State::Quote(_, ahead) = &self.state { ahead.len() } else { 0 };
-        self.word.len() + self.key.len() + ahead + self.frames.last().map_or(0, Frame::held)
+        self.word.len() + self.key.len() + self.tail.len() + ahead + self.frames.last().map_or(0, Frame::held)
     }
 }
 

@@ -48,8 +48,46 @@ t!(quotes_inside_strings_as_models_write_them, python(),
     "<c>[bash(command='f('x') y')]</c>" => r#"call bash / args {"command":"f('x') y"} / end"#,
     "<c>[get_weather(list=['a', 'b'c', 'd'], days=1)]</c>" => r#"call get_weather / args {"list":["a","b'c","d"],"days":1} / end"#,
     "<c>[bash(command='</c> and <c>[get_time()]</c>')]</c>" => r#"call bash / args {"command":"</c> and <c>[get_time()]</c>"} / end"#,
-    // The quote lacks: all is its string.
-    "<c>[bash(command='a)]</c>" => r#"call bash / args {"command":"a)]</c> / cut"#,
+);
+
+t!(a_string_without_its_quote_ends_before_the_next_call_or_the_end, python(),
+    "<c>[bash(command='a)]</c>" => r#"call bash / args {"command":"a"} / end"#,
+    "<c>[bash(command='f(a))]</c>" => r#"call bash / args {"command":"f(a)"} / end"#,
+    "<c>[bash(command='a" => r#"call bash / args {"command":"a / cut"#,
+    // Behind an opener, a comma, or a line's end.
+    "<c>bash(command='a)</c>\n<c>get_time(zone='b')</c>"
+        => r#"call bash / args {"command":"a"} / end / call get_time / args {"zone":"b"} / end"#,
+    "<c>[get_weather(list=['a]), bash(command='c')]</c>"
+        => r#"call get_weather / args {"list":["a"]} / end / call bash / args {"command":"c"} / end"#,
+    "<c>bash(command='a)\nbash(command='b')</c>"
+        => r#"call bash / args {"command":"a"} / end / call bash / args {"command":"b"} / end"#,
+    // Another quote opened it: the one that would close it is waited for.
+    "<c>bash(command='a\")</c><c>get_time(zone=\"b\")</c>"
+        => r#"call bash / args {"command":"a\""} / end / call get_time / args {"zone":"b"} / end"#,
+    "<c>bash(command='a)</c><c>get_time()</c>" => r#"call bash / args {"command":"a"} / end / call get_time / args {} / end"#,
+    "<c>bash(command='f()</c><c>get_time(zone=\"b\")</c>')</c>"
+        => r#"call bash / args {"command":"f()</c><c>get_time(zone=\"b\")</c>"} / end"#,
+    "<c>bash(command='''a)</c><c>get_time(zone='')</c>''')</c>"
+        => r#"call bash / args {"command":"a)</c><c>get_time(zone='')</c>"} / end"#,
+    "<c>bash(command='''a)</c><c>get_time(zone='b')</c>"
+        => r#"call bash / args {"command":"a"} / end / call get_time / args {"zone":"b"} / end"#,
+    // What names no tool begins no call, nor does what stands elsewhere.
+    "<c>bash(command='a)</c>\n<c>other(zone='b')</c>" => r#"call bash / args {"command":"a)</c>\n<c>other(zone='b"} / end"#,
+    "<c>bash(command='a, get_time(zone='b')</c>" => r#"call bash / args {"command":"a, get_time(zone='b"} / end"#,
+);
+
+t!(one_wrong_bracket_or_comma_costs_neither_the_next_call_nor_a_value, python(),
+    "<c>get_weather(metric=True, days=1[, list=['a'])</c><c>get_time()</c>"
+        => r#"call get_weather / args {"metric":true,"days":"1[, list=['a'])"} / end / call get_time / args {} / end"#,
+    "<c>get_weather(days=1} list=['a' 2], city='b')</c>" => r#"call get_weather / args {"days":1,"list":["a' 2], city='b"]} / end"#,
+    "<c>get_weather(days=1} list=[2 'a'], city='b')</c>" => r#"call get_weather / args {"days":1,"list":[2,"a"],"city":"b"} / end"#,
+    "<c>get_weather(days=1, li:st=['a'])</c>" => r#"call get_weather / args {"days":1,"city":"li","st":["a"]} / end"#,
+    "<c>get_weather(days=1, where={'a\": 'b'})</c><c>get_time()</c>"
+        => r#"call get_weather / args {"days":1,"where":"{'a\": 'b'}"} / end / call get_time / args {} / end"#,
+    "<c>get_weather(days=1, where={'a': 1, 'b': 2, 3})</c>" => r#"call get_weather / args {"days":1,"where":{"a":1,"b":2,"3":null}} / end"#,
+    "<c>get_weather(days=1, city=)</c>" => r#"call get_weather / args {"days":1,"city":null} / end"#,
+    "<c>get_weather(days=1], city=:'a')</c>" => r#"call get_weather / args {"days":1,"city":"a"} / end"#,
+    "<c>get_weather(days=1, any={'x', 1})</c>" => r#"call get_weather / args {"days":1,"any":"{'x', 1}"} / end"#,
 );
 
 t!(arguments_without_keywords, python(),

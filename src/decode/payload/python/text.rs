@@ -1,8 +1,10 @@
 //! Strings of a Python call: escapes, three quotes, and pieces that are joined.
 
-use crate::decode::call::Call;
+use crate::decode::call::{Call, Context};
 use crate::json::escape_into;
+use crate::json::repair::{Begins, Mode};
 
+use super::tail::plain;
 use super::{Reader, State, Step};
 
 /// A string that is open.
@@ -49,17 +51,24 @@ impl Text {
         Self { style: Style::Raw, ..Self::new(quote) }
     }
 
-    /// Whether `text` stands for itself and the string goes on behind it.
-    pub(super) fn is_plain(&self, text: &str) -> bool {
-        self.is_between() && !text.contains([self.quote, '\\'])
-    }
-
     /// Whether no escape and no closer is begun.
-    fn is_between(&self) -> bool {
+    pub(super) fn is_between(&self) -> bool {
         self.escape == Escape::None && self.high.is_none() && matches!(self.closing, 0 | THREE)
     }
 
-    fn is_long(&self) -> bool {
+    /// Whether one more quote behind `text` closes a string with three.
+    pub(super) fn is_closed_behind(&self, text: &str) -> bool {
+        text.len() - text.trim_end_matches(self.quote).len() + 1 == THREE
+    }
+
+    /// `text` up to the quotes at its end, of which one more may close a string with three.
+    pub(super) fn before_quotes<'t>(&mut self, text: &'t str) -> &'t str {
+        let data = text.trim_end_matches(self.quote);
+        self.closing += text.len() - data.len();
+        data
+    }
+
+    pub(super) fn is_long(&self) -> bool {
         self.closing >= THREE
     }
 }
@@ -69,12 +78,12 @@ const THREE: usize = 3;
 
 impl Reader {
     /// Reads as much of a string as stands for itself.
-    pub(super) fn run(&mut self, text: &str, call: &mut Call) -> usize {
+    pub(super) fn run(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> usize {
         let State::Text(open) = &self.state else { return 0 };
-        if !open.is_between() {
+        if !open.is_between() || !self.tail.is_empty() {
             return 0;
         }
-        let run = text.find([open.quote, '\\']).unwrap_or(text.len());
+        let run = plain(text, open.quote, cx.dialect);
         escape_into(text.get(..run).unwrap_or_default(), self.out(call));
         run
     }
@@ -97,8 +106,19 @@ impl Reader {
     }
 
     /// One character of a string that does not stand for itself.
-    pub(super) fn text(&mut self, c: char, call: &mut Call) -> Step {
+    pub(super) fn text(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
         let State::Text(mut text) = self.state else { return Step::Reject };
+        if text.is_between() && call.mode(cx) == Mode::Total {
+            match self.tail.take(c, Some(&text), cx) {
+                Begins::Perhaps => return Step::Read,
+                Begins::Yes => return self.end_before_tail(call),
+                Begins::No if self.tail.is_empty() => {}
+                Begins::No => {
+                    self.tail_is_data(cx, call);
+                    return Step::Again;
+                }
+            }
+        }
         match text.escape {
             Escape::Backslash => {
                 text.escape = Escape::None;

@@ -2,7 +2,7 @@
 
 use crate::decode::call::{Call, Context};
 use crate::json::repair::{Mode, number};
-use crate::json::{escape_into, write_string};
+use crate::json::write_string;
 
 use super::text::Text;
 use super::{Given, Reader, State, Step, begins_name};
@@ -54,7 +54,6 @@ impl Reader {
 
     /// A value, or the closer of an empty container.
     pub(super) fn value(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
-        self.note_source(c);
         match c {
             c if c.is_ascii_whitespace() => return Step::Read,
             '\'' | '"' => {
@@ -69,22 +68,23 @@ impl Reader {
                 self.frames.push(Frame::List { closer: if c == '[' { ']' } else { ')' }, items: 0 });
             }
             '{' if self.is_value() => {
-                let source = String::from(c);
-                self.frames.push(Frame::Dict { place: Place::Key, members: 0, source });
+                self.frames.push(Frame::Dict { place: Place::Key, members: 0, source: String::new() });
+            }
+            ']' | '}' if self.frames.is_empty() => return self.unsound(c, cx, call),
+            ')' if self.frames.is_empty() && call.mode(cx) == Mode::Total => {
+                self.write_null(call);
+                return self.end_call(call);
             }
             ']' | ')' | '}' => {
-                if matches!(self.frames.last(), Some(Frame::Dict { place: Place::Member, .. })) {
-                    call.malformed = true;
-                    call.arguments.push_str("null");
-                }
+                self.write_null(call);
                 if self.closes(c) {
                     return self.end_container(call);
                 }
                 return self.unsound(c, cx, call);
             }
+            ':' | '=' => return self.unsound(c, cx, call),
             _ => {
                 self.state = State::Word;
-                self.unnote_source();
                 return Step::Again;
             }
         }
@@ -111,7 +111,7 @@ impl Reader {
         }
     }
 
-    fn end_container(&mut self, call: &mut Call) -> Step {
+    pub(super) fn end_container(&mut self, call: &mut Call) -> Step {
         self.close_frame(call);
         self.state = State::AfterValue;
         Step::Read
@@ -122,14 +122,20 @@ impl Reader {
         let Some(frame) = self.frames.pop() else { return };
         match frame {
             Frame::List { .. } => call.arguments.push(']'),
-            Frame::Dict { members, .. } => {
-                if members == 0 {
-                    // What stood in it had no value.
-                    call.malformed |= !self.key.is_empty();
-                    self.begin(call);
-                    call.arguments.push('{');
+            Frame::Dict { members: 0, source, .. } => {
+                self.begin(call);
+                let is_empty = source.strip_prefix('{').is_none_or(|inside| inside.trim_ascii().is_empty());
+                if is_empty {
+                    call.arguments.push_str("{}");
+                } else {
+                    // What stands in it has no value.
+                    call.malformed = true;
+                    write_string(&source, &mut call.arguments);
                 }
                 self.key.clear();
+            }
+            Frame::Dict { .. } => {
+                self.write_key_alone(call);
                 call.arguments.push('}');
             }
         }
@@ -147,7 +153,6 @@ impl Reader {
                 if at_argument {
                     return self.positional_text(c, raw, cx, call);
                 }
-                self.note_source(c);
                 self.begin(call);
                 self.out(call).push('"');
                 self.state = State::Opening(if raw { Text::raw(c) } else { Text::new(c) });
@@ -157,7 +162,6 @@ impl Reader {
             }
             '(' | '[' | '{' | '\'' | '"' => return self.begin_source(cx, call),
             _ => {
-                self.note_source(c);
                 self.word.push(c);
                 if self.word.len() > cx.limits.value_bytes_max.min(WORD_BYTES_MAX) {
                     return self.begin_source(cx, call);
@@ -194,63 +198,9 @@ impl Reader {
         Step::Again
     }
 
-    /// What JSON cannot say begins with the word that was read.
-    fn begin_source(&mut self, cx: &Context<'_>, call: &mut Call) -> Step {
-        if call.mode(cx) == Mode::Strict {
-            return Step::Reject;
-        }
-        let at_argument = self.is_at_argument();
-        if at_argument {
-            self.begin_positional(cx, call);
-        }
-        call.malformed = true;
-        self.state = State::Source(0);
-        Step::Again
-    }
-
-    /// More of it, up to what separates it from the next value.
-    pub(super) fn source(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
-        let (State::Source(depth) | State::LongSource(depth)) = &mut self.state else { return Step::Reject };
-        match c {
-            '(' | '[' | '{' => *depth += 1,
-            ',' | ':' if *depth == 0 => return self.end_source(call),
-            ')' | ']' | '}' if *depth == 0 => return self.end_source(call),
-            ')' | ']' | '}' => *depth -= 1,
-            _ => {}
-        }
-        let depth = *depth;
-        if matches!(self.state, State::LongSource(_)) {
-            escape_into(c.encode_utf8(&mut [0; 4]), self.out(call));
-            return Step::Read;
-        }
-        self.word.push(c);
-        if self.word.len() > cx.limits.value_bytes_max {
-            let word = std::mem::take(&mut self.word);
-            self.begin(call);
-            let out = self.out(call);
-            out.push('"');
-            escape_into(&word, out);
-            self.state = State::LongSource(depth);
-        }
-        Step::Read
-    }
-
-    fn end_source(&mut self, call: &mut Call) -> Step {
-        if matches!(self.state, State::LongSource(_)) {
-            self.out(call).push('"');
-        } else {
-            let word = std::mem::take(&mut self.word);
-            self.begin(call);
-            write_string(word.trim(), self.out(call));
-        }
-        self.state = State::AfterValue;
-        Step::Again
-    }
-
     /// Behind a value: another, or the end of what it stands in.
     pub(super) fn after_value(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
         if c.is_ascii_whitespace() {
-            self.note_source(c);
             return Step::Read;
         }
         if let Some(Frame::Dict { place: place @ Place::Key, members, source }) = self.frames.last_mut() {
@@ -274,19 +224,30 @@ impl Reader {
         }
         match c {
             ',' => {
-                self.state = if self.frames.is_empty() { State::Argument } else { State::Value };
-                if self.frames.is_empty() && self.given == Given::Named {
-                    self.given = Given::Unnamed;
-                }
-                if let Some(Frame::Dict { place, .. }) = self.frames.last_mut() {
-                    *place = Place::Key;
-                }
+                self.separate();
                 Step::Read
             }
             c if self.closes(c) => self.end_container(call),
             ')' if self.frames.is_empty() => self.end_call(call),
-            _ if self.is_before_closer(c, cx) => self.end_early(call),
+            _ if self.is_before_closer(c, call, cx) => self.end_early(call),
+            c if begins_value(c) && call.mode(cx) == Mode::Total => {
+                // A comma lacks.
+                call.repaired = true;
+                self.separate();
+                Step::Again
+            }
             _ => self.unsound(c, cx, call),
+        }
+    }
+
+    /// Another value follows, or an argument or a member with its key.
+    fn separate(&mut self) {
+        self.state = if self.frames.is_empty() { State::Argument } else { State::Value };
+        if self.frames.is_empty() && self.given == Given::Named {
+            self.given = Given::Unnamed;
+        }
+        if let Some(Frame::Dict { place, .. }) = self.frames.last_mut() {
+            *place = Place::Key;
         }
     }
 
@@ -301,35 +262,19 @@ impl Reader {
         self.frames.extend(frame);
     }
 
-    /// A key without a value: a set, or a slip.
-    fn no_dict(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
-        match self.frames.pop() {
-            Some(Frame::Dict { members: 0, source, .. }) => {
-                self.key.clear();
-                self.word = source;
-                if self.begin_source(cx, call) == Step::Reject {
-                    return Step::Reject;
-                }
-                self.state = State::Source(1);
-                Step::Again
-            }
-            Some(Frame::Dict { members, source, .. }) => {
-                if call.mode(cx) == Mode::Strict {
-                    return Step::Reject;
-                }
-                call.malformed = true;
-                call.arguments.push(',');
-                call.arguments.push_str(&std::mem::take(&mut self.key));
-                call.arguments.push_str(":null");
-                self.frames.push(Frame::Dict { place: Place::Member, members, source });
-                if matches!(c, ',' | '}') { Step::Again } else { Step::Read }
-            }
-            _ => Step::Reject,
+    /// A dict's key that has no value, if one was read.
+    pub(super) fn write_key_alone(&mut self, call: &mut Call) {
+        let key = std::mem::take(&mut self.key);
+        if !key.is_empty() {
+            call.malformed = true;
+            call.arguments.push(',');
+            call.arguments.push_str(&key);
+            call.arguments.push_str(":null");
         }
     }
 
     /// What has no place here: no call before the commit point, and passed over behind it.
-    fn unsound(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
+    pub(super) fn unsound(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
         if call.mode(cx) == Mode::Strict {
             return Step::Reject;
         }
@@ -341,26 +286,26 @@ impl Reader {
         Step::Read
     }
 
-    /// Keeps what may turn out to be a set.
-    pub(super) fn note_source(&mut self, c: char) {
-        if let Some(Frame::Dict { source, .. }) = self.frames.last_mut()
-            && !source.is_empty()
-        {
-            source.push(c);
-        }
-    }
-
-    fn unnote_source(&mut self) {
-        if let Some(Frame::Dict { source, .. }) = self.frames.last_mut()
-            && !source.is_empty()
-        {
-            source.pop();
+    /// A value lacks where its key stands already.
+    pub(super) fn write_null(&mut self, call: &mut Call) {
+        let has_key = match self.frames.last() {
+            Some(Frame::Dict { place, .. }) => *place == Place::Member,
+            Some(Frame::List { .. }) => false,
+            None => self.given == Given::Named,
+        };
+        if has_key {
+            call.malformed = true;
+            call.arguments.push_str("null");
         }
     }
 }
 
 /// A longer word is no literal.
 const WORD_BYTES_MAX: usize = 256;
+
+fn begins_value(c: char) -> bool {
+    begins_name(c) || c.is_ascii_digit() || matches!(c, '\'' | '"' | '(' | '[' | '{' | '-')
+}
 
 fn is_text_prefix(word: &str) -> bool {
     matches!(word, "r" | "R" | "u" | "U" | "f" | "F")
