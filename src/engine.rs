@@ -309,7 +309,7 @@ pub enum ToolsMode {
     Inject,
     /// They stay in the body for the server's own template, which writes them; the answer's text is read.
     Parse,
-    /// They stay in the body; nothing is read.
+    /// They stay in the body; nothing is read but an error that tells what the server failed to read.
     Native,
 }
 

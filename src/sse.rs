@@ -119,6 +119,12 @@ impl Decoder {
         std::mem::replace(&mut self.piece, unread)
     }
 
+    /// Whether half an event has come after the last whole one.
+    pub fn has_begun(&self) -> bool {
+        // A line feed is the late half of the line end before it.
+        !self.lent && !matches!(self.carry.as_ref(), b"" | b"\n")
+    }
+
     /// What came after the last whole event.
     pub fn finish(mut self) -> Bytes {
         self.forget_lent();

@@ -10,6 +10,8 @@ pub struct Head<'a> {
     pub content_encoding: Option<&'a [u8]>,
     /// Whether it says how long the body is.
     pub has_length: bool,
+    /// Whether the server has answered an error, which is shown as an answer for what it tells of the model's text.
+    pub is_told: bool,
 }
 
 /// How an answer that can be read comes.

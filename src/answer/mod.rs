@@ -10,6 +10,7 @@
 
 mod alias;
 mod choice;
+mod errors;
 mod head;
 mod letters;
 mod list;

@@ -10,7 +10,7 @@ use super::whole::BodyRewriter;
 use super::{Form, Head, Summary, Unread};
 use crate::api::openai::AnswerTooLarge;
 use crate::limits::Limits;
-use crate::plan::Plan;
+use crate::plan::{Exchange, Plan};
 
 /// What an answer is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,14 +56,14 @@ impl Pipeline {
     /// Chooses by the answer's Content-Type, whatever the request asked for. Without an exchange no text is read, and of
     /// what was put together only what it cost.
     pub fn new(head: &Head<'_>, subject: Subject, plan: &Plan, limits: &Limits) -> Result<Self, Unread> {
-        let (exchange, alias) = (plan.exchange.as_deref(), plan.alias.as_deref());
+        let scope = Scope::of(plan, head);
         let body = match head.form() {
-            Err(why) if exchange.is_some() => return Err(why),
-            Ok(Form::Events) => stream(head, subject, plan, limits),
-            Ok(Form::Whole) if exchange.is_some() || alias.is_some() || plan.is_assembled() => whole(plan, limits),
+            Err(why) if plan.exchange.is_some() => return Err(why),
+            Ok(Form::Events) => stream(head, subject, scope, plan.alias.as_deref(), limits),
             _ if subject == Subject::Models && head.is_success() && !head.is_event_stream() => {
                 Body::List(Box::new(List::new(limits)))
             }
+            Ok(Form::Whole) => whole(scope, plan, limits),
             _ => Body::Passing,
         };
         Ok(Self { body, subject })
@@ -189,25 +189,51 @@ impl Pipeline {
     }
 }
 
+/// How much of an answer is read.
+#[derive(Clone, Copy, Debug)]
+enum Scope<'a> {
+    Nothing,
+    /// An error that tells what the model wrote.
+    Errors(&'a Exchange),
+    /// The text.
+    Text(&'a Exchange),
+}
+
+impl<'a> Scope<'a> {
+    fn of(plan: &'a Plan, head: &Head<'_>) -> Self {
+        match (plan.exchange.as_deref(), plan.salvage.as_deref()) {
+            (Some(exchange), _) => Self::Text(exchange),
+            (None, Some(exchange)) if head.is_told => Self::Text(exchange),
+            (None, Some(exchange)) => Self::Errors(exchange),
+            (None, None) => Self::Nothing,
+        }
+    }
+}
+
 /// What is done to a stream of events.
-fn stream(head: &Head<'_>, subject: Subject, plan: &Plan, limits: &Limits) -> Body {
-    let stream = match (plan.exchange.as_deref(), plan.alias.as_deref()) {
-        (Some(exchange), None) => StreamRewriter::new(exchange, limits),
-        (Some(exchange), Some(alias)) => StreamRewriter::new(exchange, limits).with_alias(alias, limits),
-        (None, Some(alias)) => StreamRewriter::unread().with_alias(alias, limits),
-        // Nothing can be added where its length was said.
-        (None, None) if subject == Subject::Generation && !head.has_length => StreamRewriter::unread(),
-        (None, None) => return Body::Passing,
+fn stream(head: &Head<'_>, subject: Subject, scope: Scope<'_>, alias: Option<&str>, limits: &Limits) -> Body {
+    // Nothing can be added where its length was said.
+    let takes_events = subject == Subject::Generation && !head.has_length;
+    let stream = match scope {
+        Scope::Text(exchange) => StreamRewriter::new(exchange, limits),
+        Scope::Errors(exchange) if takes_events => StreamRewriter::looking_for_errors(exchange, limits),
+        Scope::Errors(_) | Scope::Nothing if takes_events || alias.is_some() => StreamRewriter::unread(),
+        Scope::Errors(_) | Scope::Nothing => return Body::Passing,
     };
-    Body::Stream(Box::new(stream))
+    Body::Stream(Box::new(match alias {
+        Some(alias) => stream.with_alias(alias, limits),
+        None => stream,
+    }))
 }
 
 /// What is done to an answer that comes whole.
-fn whole(plan: &Plan, limits: &Limits) -> Body {
-    let whole = match plan.exchange.as_deref() {
-        Some(exchange) => BodyRewriter::new(exchange, limits),
-        None if plan.is_assembled() => BodyRewriter::unchanging(limits),
-        None => BodyRewriter::unread(limits),
+fn whole(scope: Scope<'_>, plan: &Plan, limits: &Limits) -> Body {
+    let whole = match scope {
+        Scope::Text(exchange) => BodyRewriter::new(exchange, limits),
+        Scope::Errors(exchange) if plan.is_assembled() => BodyRewriter::looking_for_errors(exchange, limits),
+        Scope::Nothing if plan.is_assembled() => BodyRewriter::unchanging(limits),
+        Scope::Errors(_) | Scope::Nothing if plan.alias.is_some() => BodyRewriter::unread(limits),
+        Scope::Errors(_) | Scope::Nothing => return Body::Passing,
     };
     Body::Whole(Box::new(match plan.alias.as_deref() {
         Some(alias) => whole.with_alias(alias),

@@ -108,8 +108,7 @@ impl Speaker {
     pub(super) fn salvage(&mut self, salvaged: &Salvaged, pieces: &mut Pieces, summary: &mut Summary) {
         summary.salvaged = true;
         match salvaged {
-            Salvaged::Text(text) if self.is_read() => self.push(text, pieces, summary),
-            Salvaged::Text(text) => pieces.take(Event::Text(text)),
+            Salvaged::Text(text) => self.push(text, pieces, summary),
             Salvaged::Call { .. } if self.is_closed() => {}
             Salvaged::Call { name, arguments } => {
                 self.end_thought(Finish::Cut, pieces, summary);
@@ -148,6 +147,11 @@ impl Speaker {
     /// Whether the client wants no call but the one that was found.
     pub(super) fn had_its_call(&self) -> bool {
         self.had_its_call
+    }
+
+    /// Whether the server has made calls itself.
+    pub(super) fn is_served(&self) -> bool {
+        self.served > 0
     }
 
     /// Notes how many calls a list of the server's own leads to.

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::Summary;
 use super::alias::Alias;
@@ -29,6 +29,8 @@ use crate::sse;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flow {
     On,
+    /// Nothing is to be done to what follows.
+    Unread,
     /// The answer was ended: nothing that the upstream may still say counts.
     Over,
 }
@@ -75,6 +77,21 @@ impl Splice {
             summary: Summary::default(),
             spoken: 0,
             bench: Bench::new(exchange.ids()),
+        }
+    }
+
+    /// Goes on behind events that were not read, of which this was the first.
+    pub(super) fn resume(&mut self, first: &[u8], name: Option<&str>) {
+        let mut events = sse::Decoder::new(usize::MAX);
+        events.push(Bytes::copy_from_slice(first));
+        let Ok(Some(event)) = events.next_event() else { return };
+        let object = event.data().and_then(object);
+        let Some(chunk) = object.as_ref().and_then(Chunk::of) else { return };
+        for view in &chunk.choices {
+            if let Some(choice) = self.slot(view.index).and_then(|slot| self.choices.get_mut(slot)) {
+                choice.writer.adopt(&chunk, view.index, event.raw, name);
+                choice.writer.begin();
+            }
         }
     }
 
@@ -272,7 +289,9 @@ impl Splice {
         alias: &mut Option<Alias>,
         out: &mut Out,
     ) -> Flow {
-        let unparsed = error.unparsed().filter(|_| !self.is_finished());
+        // Behind the server's own calls an error may tell of them, and nothing may be doubled.
+        let is_open = !self.is_finished() && !self.choices.iter().any(|choice| choice.speaker.is_served());
+        let unparsed = error.unparsed().filter(|_| is_open);
         let salvaged = unparsed.map(|unparsed| Salvaged::of(unparsed, &self.settings, &self.limits));
         if let Some((slot, salvaged)) = self.slot(FIRST).zip(salvaged) {
             self.salvage(slot, &salvaged, (chunk, event.raw, alias.as_ref().map(Alias::name)), &mut out.made);

@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::Summary;
 use super::alias::Alias;
+use super::errors::{Errors, Sight};
 use super::out::Out;
 use super::pipeline::Close;
 use super::splice::{Flow, Splice};
@@ -19,8 +20,16 @@ use crate::sse;
 #[derive(Debug)]
 pub struct StreamRewriter {
     framing: Framing,
+    handling: Handling,
+}
+
+/// What is done to each event.
+#[derive(Debug, Default)]
+struct Handling {
     /// Absent where no text is read.
     splice: Option<Box<Splice>>,
+    /// Where none is read but what an error tells, as long as one may come.
+    errors: Option<Box<Errors>>,
     alias: Option<Alias>,
 }
 
@@ -37,18 +46,25 @@ impl StreamRewriter {
     /// For a stream whose text is read.
     pub fn new(exchange: &Exchange, limits: &Limits) -> Self {
         let splice = Some(Box::new(Splice::new(exchange, limits)));
-        Self { framing: Framing::events(limits), splice, alias: None }
+        Self { framing: Framing::events(limits), handling: Handling { splice, ..Handling::default() } }
+    }
+
+    /// For a stream of which nothing is read but an error that tells what the model wrote.
+    pub fn looking_for_errors(exchange: &Exchange, limits: &Limits) -> Self {
+        let errors = Some(Box::new(Errors::new(exchange, limits)));
+        Self { framing: Framing::events(limits), handling: Handling { errors, ..Handling::default() } }
     }
 
     /// For a stream to which nothing is done but that it may end in an event of the gateway's.
     pub fn unread() -> Self {
-        Self { framing: Framing::Through(Tail::default()), splice: None, alias: None }
+        Self { framing: Framing::Through(Tail::default()), handling: Handling::default() }
     }
 
     /// The same, and this name in the place of the model's.
     #[must_use]
     pub fn with_alias(self, name: &str, limits: &Limits) -> Self {
-        Self { framing: Framing::events(limits), alias: Some(Alias::new(name)), ..self }
+        let handling = Handling { alias: Some(Alias::new(name)), ..self.handling };
+        Self { framing: Framing::events(limits), handling }
     }
 
     /// Takes the next bytes of the upstream's body; returns what goes to the client.
@@ -67,17 +83,19 @@ impl StreamRewriter {
             match events.next_event() {
                 Ok(None) => return out.finish(events.reclaim()),
                 Err(sse::EventTooLarge(_)) => break,
-                Ok(Some(event)) => {
-                    if take(&event, &mut self.splice, &mut self.alias, &mut out) == Flow::Over {
+                Ok(Some(event)) => match self.handling.take(&event, &mut out) {
+                    Flow::On => {}
+                    Flow::Unread => break,
+                    Flow::Over => {
                         let piece = events.reclaim();
                         self.framing = Framing::Closed;
                         return out.finish(piece);
                     }
-                }
+                },
             }
         }
         let piece = events.reclaim();
-        if let Some(splice) = &mut self.splice {
+        if let Some(splice) = &mut self.handling.splice {
             splice.bail_out(&mut out.made);
         }
         let mut tail = Tail::default();
@@ -92,12 +110,12 @@ impl StreamRewriter {
 
     /// Whether its text is read.
     pub fn is_read(&self) -> bool {
-        self.splice.is_some()
+        self.handling.splice.is_some()
     }
 
     /// Whether anything is done to it as long as it does not fail.
     pub fn changes(&self) -> bool {
-        self.splice.is_some() || self.alias.is_some()
+        self.handling.splice.is_some() || self.handling.alias.is_some()
     }
 
     /// Whether nothing more from upstream is needed: the upstream may be closed.
@@ -107,7 +125,8 @@ impl StreamRewriter {
 
     /// Whether the answer is over but for its end and what it cost: no more words are to come.
     pub fn is_said(&self) -> bool {
-        matches!(self.framing, Framing::Events(_)) && self.splice.as_ref().is_some_and(|splice| splice.is_said())
+        matches!(self.framing, Framing::Events(_))
+            && self.handling.splice.as_ref().is_some_and(|splice| splice.is_said())
     }
 
     /// Whether all that was written so far is whole events.
@@ -117,24 +136,24 @@ impl StreamRewriter {
 
     /// Events so far in which the model said something; whoever has a clock can tell when its first words came.
     pub fn spoken(&self) -> u64 {
-        self.splice.as_ref().map_or(0, |splice| splice.spoken)
+        self.handling.splice.as_ref().map_or(0, |splice| splice.spoken)
     }
 
     /// Bytes of the model's text that are held back now.
     pub fn held(&self) -> usize {
-        self.splice.as_ref().map_or(0, |splice| splice.held())
+        self.handling.splice.as_ref().map_or(0, |splice| splice.held())
     }
 
     /// The upstream's body ended cleanly.
     pub fn finish(mut self, out: &mut BytesMut) -> Summary {
-        match &self.splice {
+        match &self.handling.splice {
             Some(splice) if !splice.has_bailed_out() => {
                 self.read_rest(out);
                 self.end(UNFINISHED, out)
             }
             _ => {
                 self.let_rest_go(out);
-                self.splice.map(|splice| splice.summary).unwrap_or_default()
+                self.handling.splice.map(|splice| splice.summary).unwrap_or_default()
             }
         }
     }
@@ -151,8 +170,12 @@ impl StreamRewriter {
 
     /// What says that an answer whose text is not read has ended in the middle of an event, if it has.
     pub fn unfinished(&self) -> Option<Bytes> {
-        let Framing::Through(tail) = &self.framing else { return None };
-        (!tail.is_between_events()).then(|| Bytes::from(format!("\n\n{}", UNFINISHED.event())))
+        let is_between_events = match &self.framing {
+            Framing::Through(tail) => tail.is_between_events(),
+            Framing::Events(events) => !events.has_begun(),
+            Framing::Closed => true,
+        };
+        (!is_between_events).then(|| Bytes::from(format!("\n\n{}", UNFINISHED.event())))
     }
 
     /// The upstream died, and no text is read: an event may say so where the last one has ended.
@@ -171,11 +194,11 @@ impl StreamRewriter {
     /// Makes the next event take the long way.
     #[cfg(test)]
     pub(super) fn forget_shapes(&mut self) {
-        self.splice.iter_mut().for_each(|splice| splice.forget_shapes());
+        self.handling.splice.iter_mut().for_each(|splice| splice.forget_shapes());
     }
 
     fn end(&mut self, error: Error<'_>, out: &mut BytesMut) -> Summary {
-        let Some(splice) = &mut self.splice else { return Summary::default() };
+        let Some(splice) = &mut self.handling.splice else { return Summary::default() };
         splice.end(error, out);
         std::mem::take(&mut splice.summary)
     }
@@ -206,7 +229,7 @@ impl StreamRewriter {
         if let Ok(Some(event)) = events.next_event()
             && event.data().is_none_or(is_whole)
         {
-            take(&event, &mut self.splice, &mut self.alias, &mut last);
+            self.handling.take(&event, &mut last);
         }
         out.extend_from_slice(&last.finish(events.reclaim()));
     }
@@ -225,12 +248,23 @@ enum Rest {
     HalfAnEvent,
 }
 
-/// What is done to each event: its text is read, or at least its model gets the client's name.
-fn take(event: &sse::Event<'_>, splice: &mut Option<Box<Splice>>, alias: &mut Option<Alias>, out: &mut Out) -> Flow {
-    match (splice, alias) {
-        (Some(splice), alias) => return splice.take(event, alias, out),
-        (None, Some(alias)) => alias.write(event, out),
-        (None, None) => out.pass(event),
+impl Handling {
+    /// Writes what comes of an event: its text is read, or at least its model gets the client's name.
+    fn take(&mut self, event: &sse::Event<'_>, out: &mut Out) -> Flow {
+        let sight = self.errors.as_mut().map_or(Sight::Nothing, |errors| errors.see(event));
+        if sight == Sight::Told
+            && let Some(errors) = self.errors.take()
+        {
+            self.splice = Some(Box::new(errors.into_splice(self.alias.as_ref().map(Alias::name))));
+        }
+        match (&mut self.splice, &mut self.alias) {
+            (Some(splice), alias) => return splice.take(event, alias, out),
+            (None, Some(alias)) => alias.write(event, out),
+            (None, None) => out.pass(event),
+        }
+        if sight == Sight::Past {
+            self.errors = None;
+        }
+        if self.errors.is_none() && self.alias.is_none() { Flow::Unread } else { Flow::On }
     }
-    Flow::On
 }

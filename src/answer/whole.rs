@@ -36,6 +36,8 @@ enum Reading {
     Nothing,
     /// What it cost, and how it ended.
     Facts,
+    /// The same, and its text where an error in it tells the rest.
+    Errors(Settings),
     /// Its text, too.
     Text(Settings),
 }
@@ -44,6 +46,11 @@ impl BodyRewriter {
     /// For an answer whose text is read.
     pub fn new(exchange: &Exchange, limits: &Limits) -> Self {
         Self { reading: Reading::Text(exchange.decoding.clone()), ids: exchange.ids(), ..Self::unread(limits) }
+    }
+
+    /// For an answer of which nothing is read but what it cost, unless an error in it tells what the model wrote.
+    pub fn looking_for_errors(exchange: &Exchange, limits: &Limits) -> Self {
+        Self { reading: Reading::Errors(exchange.decoding.clone()), ids: exchange.ids(), ..Self::unread(limits) }
     }
 
     /// For an answer to a request without tools: nothing changes, and the summary says what there is.
@@ -114,16 +121,14 @@ impl BodyRewriter {
     }
 
     /// What an error in the body tells of the answer, and the body without it.
-    fn salvage(&self, body: Bytes) -> (Option<Salvaged>, Bytes) {
-        let Reading::Text(settings) = &self.reading else { return (None, body) };
+    fn salvage(&mut self, body: Bytes) -> (Option<Salvaged>, Bytes) {
+        let (Reading::Text(settings) | Reading::Errors(settings)) = &self.reading else { return (None, body) };
         let object = object(&body);
         let unparsed = object.as_ref().and_then(|object| ServerError::of(object)?.unparsed());
-        match object.zip(unparsed) {
-            Some((object, unparsed)) => {
-                (Some(Salvaged::of(unparsed, settings, &self.limits)), without_error(&object).into())
-            }
-            None => (None, body),
-        }
+        let Some((object, unparsed)) = object.zip(unparsed) else { return (None, body) };
+        let salvaged = Salvaged::of(unparsed, settings, &self.limits);
+        self.reading = Reading::Text(settings.clone());
+        (Some(salvaged), without_error(&object).into())
     }
 
     fn rewrite(&mut self, answer: &Chunk<'_>, body: &[u8], salvaged: Option<&Salvaged>) {
@@ -135,7 +140,7 @@ impl BodyRewriter {
                     let salvaged = salvaged.filter(|_| slot == 0);
                     Cow::Owned(self.rewrite_choice((choice, salvaged), &settings.clone(), &mut ids, body))
                 }
-                Reading::Nothing | Reading::Facts => Cow::Borrowed(upstream),
+                Reading::Nothing | Reading::Facts | Reading::Errors(_) => Cow::Borrowed(upstream),
             };
             match choice.finish_reason {
                 Some(value) if reason != upstream => {

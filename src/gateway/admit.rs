@@ -11,7 +11,7 @@ use pingora::proxy::Session;
 
 use crate::api::openai::Request;
 use crate::balance::{self, ModelId};
-use crate::config::{Queue, ToolsChoice};
+use crate::config::Queue;
 use crate::engine::Grammars;
 use crate::plan::{
     self, Constraint, Head, Operation, Page, Plan, Planned, Policy, RequiredCall, ResponseFormat, Tools,
@@ -76,10 +76,10 @@ impl Gateway {
             context.terms.prefix = chat.and_then(affinity::fingerprint);
         }
         // Only who offers tools waits for what the servers say of their templates.
-        let is_written = chat.is_some_and(Request::is_about_tools) && pool.config().tools != ToolsChoice::Native;
+        let is_about_tools = chat.is_some_and(Request::is_about_tools);
         // What its template is found to be meanwhile is in one of the two plans at least.
-        let is_draft = is_written && pool.awaits_template(model).await;
-        let family = if is_written { pool.family(model).await } else { None };
+        let is_draft = is_about_tools && pool.awaits_template(model).await;
+        let family = if is_about_tools { pool.family(model).await } else { None };
         let draft = |due| Draft { head, body: body.bytes.clone(), alias_for: behind.map(str::to_owned), due };
         context.draft = is_draft.then(|| draft(Due::AtItsPlace));
         let policy = policy(&pool, family);

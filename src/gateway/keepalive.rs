@@ -65,7 +65,7 @@ impl KeepAlive {
             Delivery::Assembled { choices } => Until::Whole { choices, limits: limits.clone() },
         };
         let (every, heard) = (plan.comments(), Some(Instant::now()));
-        let told_text = if plan.exchange.is_some() { ToldText::Read } else { ToldText::Ignored };
+        let told_text = if plan.reads_errors() { ToldText::Read } else { ToldText::Ignored };
         Self { api: plan.api(), held: Some(held), told_text, every, heard, stage: Stage::default() }
     }
 

@@ -19,7 +19,10 @@ impl Gateway {
     /// How the answer is read, and what of its head changes with it.
     pub(super) fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
         let limits = &context.settings.limits;
-        match Pipeline::new(&facts(response), subject(&context.route), &context.plan, limits) {
+        // What was put together is made, too, and by its plan.
+        let is_made = context.attempt.watch.as_ref().is_some_and(|watch| watch.is_made());
+        let head = Head { is_told: is_made && !context.plan.is_assembled(), ..facts(response) };
+        match Pipeline::new(&head, subject(&context.route), &context.plan, limits) {
             Ok(answer) => {
                 if answer.changes_length() {
                     headers::unframe_response(response);
@@ -86,6 +89,7 @@ fn facts(header: &ResponseHeader) -> Head<'_> {
         content_type: header.headers.get("content-type").map_or(&b""[..], |value| value.as_bytes()),
         content_encoding: header.headers.get("content-encoding").map(|value| value.as_bytes()),
         has_length: header.headers.contains_key("content-length"),
+        is_told: false,
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Plan {
     pub alias: Option<String>,
     /// How the answer's text is read, when it is.
     pub exchange: Option<Box<Exchange>>,
+    /// Where it is not, since its server reads the calls: how an error is read that tells what the model wrote.
+    pub salvage: Option<Box<Exchange>>,
     pub response_format: ResponseFormat,
     pub required_call: RequiredCall,
     pub constraint: Constraint,
@@ -147,13 +149,17 @@ impl Plan {
         };
         let is_rewritten = !rewriting.edits.is_empty();
         edits.append(rewriting.edits);
-        (plan.exchange, plan.response_format) = (rewriting.exchange, rewriting.response_format);
-        (plan.required_call, plan.constraint) = (rewriting.required_call, rewriting.constraint);
+        (plan.exchange, plan.salvage) = (rewriting.exchange, rewriting.salvage);
+        (plan.response_format, plan.required_call) = (rewriting.response_format, rewriting.required_call);
+        plan.constraint = rewriting.constraint;
         if let Some(stream) = chat.filter(|_| policy.assemble.include(&plan)).and_then(Request::for_a_stream) {
             edits.append(stream);
             plan.delivery = Delivery::Assembled { choices: request.choices() };
         }
         plan.storage = plan.stored(head, policy);
+        if plan.is_kept() {
+            plan.salvage = None;
+        }
         plan.delivery = plan.delivered(head, request.stream(), policy);
         if plan.comments().is_some()
             && let Some(asking) = chat.filter(|_| policy.progress.include(&plan)).and_then(Request::for_progress)
@@ -183,7 +189,7 @@ impl Plan {
             _ if stream == Stream::Asked && head.page == Page::Own => {
                 Delivery::OnceSpoken { comments: policy.comments, progress: Progress::Clients }
             }
-            _ if self.touches_answer() => Delivery::OnceKnown,
+            _ if self.touches_answer() || self.reads_errors() => Delivery::OnceKnown,
             _ => Delivery::AtOnce,
         }
     }
@@ -191,6 +197,11 @@ impl Plan {
     /// Whether anything of the answer's body is read or written.
     pub fn touches_answer(&self) -> bool {
         self.exchange.is_some() || self.alias.is_some() || self.is_assembled()
+    }
+
+    /// Whether an error is read that tells what the model wrote.
+    pub fn reads_errors(&self) -> bool {
+        self.exchange.is_some() || self.salvage.is_some()
     }
 
     /// Whether the answer must not be compressed: nothing can be put into or before one that is.

@@ -68,6 +68,8 @@ pub(super) struct Rewriting<'a> {
     pub(super) edits: Edits<'a>,
     /// How the answer is read, if it may call anything.
     pub(super) exchange: Option<Box<Exchange>>,
+    /// How an error in its place is read, if its server reads the calls.
+    pub(super) salvage: Option<Box<Exchange>>,
     pub(super) response_format: ResponseFormat,
     pub(super) required_call: RequiredCall,
     pub(super) constraint: Constraint,
@@ -81,7 +83,11 @@ pub(super) fn rewriting<'a>(
     limits: &Limits,
 ) -> Result<Rewriting<'a>, RequestError> {
     let mut rewriting = Rewriting::default();
-    if tools.mode == ToolsMode::Native || !request.is_about_tools() {
+    if !request.is_about_tools() {
+        return Ok(rewriting);
+    }
+    if tools.mode == ToolsMode::Native {
+        rewriting.salvage = salvage(request, tools);
         return Ok(rewriting);
     }
     let Some(offer) = Offer::of(request)? else { return Ok(rewriting) };
@@ -121,10 +127,24 @@ pub(super) fn rewriting<'a>(
     } else if !held.is_empty() && !is_shaped(request, engine) {
         rewriting.constraint = hold(&mut rewriting.edits, member, &tools.dialect, &held, &callable, calls);
     }
-    rewriting.exchange = Some(Box::new(Exchange {
+    rewriting.exchange = Some(Box::new(exchange(request, tools, calls, callable)));
+    Ok(rewriting)
+}
+
+/// How an error is read that tells what the model wrote, where its server reads the calls. What is wrong with the
+/// request is for that server to say.
+fn salvage(request: &Request<'_>, tools: &Tools) -> Option<Box<Exchange>> {
+    let offer = Offer::of(request).ok().flatten().filter(Offer::may_call)?;
+    let calls = offer.calls;
+    Some(Box::new(exchange(request, tools, calls, offer.callable())))
+}
+
+/// How an answer is read that may make these calls.
+fn exchange(request: &Request<'_>, tools: &Tools, calls: Calls, callable: Vec<Tool>) -> Exchange {
+    Exchange {
         usage: request.usage(),
         choices: request.choices(),
-        past_ids: if tools.dialect.spec().has_ids() { past_ids(messages) } else { Vec::new() },
+        past_ids: if tools.dialect.spec().has_ids() { past_ids(request) } else { Vec::new() },
         decoding: Settings {
             dialect: Arc::clone(&tools.dialect),
             calls,
@@ -132,13 +152,12 @@ pub(super) fn rewriting<'a>(
             reasoning: tools.reasoning,
             unknown_tools: tools.unknown_tools,
         },
-    }));
-    Ok(rewriting)
+    }
 }
 
-/// The ids of the calls that messages make.
-fn past_ids(messages: &[Message<'_>]) -> Vec<String> {
-    let calls = messages.iter().filter_map(Message::calls).flatten();
+/// The ids of the calls that a conversation has made.
+fn past_ids(request: &Request<'_>) -> Vec<String> {
+    let calls = request.conversation().unwrap_or_default().iter().filter_map(Message::calls).flatten();
     calls.map(|call| call.id().unwrap_or_default().into_owned()).collect()
 }
 

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use serde_json::json;
 use toolgate::api::openai::{Folded, FoldedMessage, Folder};
-use toolgate::config::Pool;
+use toolgate::config::{DialectChoice, Pool, ToolsChoice};
 use toolgate::engine::Engine;
+use toolgate::plan::Chats;
 
-use crate::harness::{Upstream, ask, config, gateway_of, get, peer, pool, post, wait_until};
+use crate::harness::{Upstream, ask, config, gateway_of, get, ok, peer, pool, post, wait_until};
 
 const CALL: &str = r#"<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call>"#;
 
@@ -31,14 +32,14 @@ fn refusal(message: &str) -> String {
 }
 
 /// A server of this engine that refuses every chat with this message.
-fn refusing(engine: Engine, message: &str) -> (Upstream, Pool) {
+fn refusing(engine: Engine, tools: ToolsChoice, message: &str) -> (Upstream, Pool) {
     let answer = refusal(message);
     let upstream = Upstream::start(move |mut wire| {
         if wire.request().is_some() {
             wire.send(&answer);
         }
     });
-    let pool = Pool { engine, ..pool("main", vec![peer(upstream.address)]) };
+    let pool = Pool { engine, tools, ..pool("main", vec![peer(upstream.address)]) };
     (upstream, pool)
 }
 
@@ -54,13 +55,19 @@ fn streamed(body: &[u8]) -> Folded {
 
 #[test]
 fn a_refusal_that_tells_the_models_text_is_read_as_its_answer() {
-    for engine in [Engine::LlamaCpp, Engine::Ollama] {
+    for (engine, tools) in [
+        (Engine::LlamaCpp, ToolsChoice::Inject),
+        (Engine::Ollama, ToolsChoice::Inject),
+        // Its server reads the calls.
+        (Engine::LlamaCpp, ToolsChoice::Native),
+        (Engine::Ollama, ToolsChoice::Native),
+    ] {
         for (told, content, calls) in [
             (format!("Failed to parse input at pos 0: I look.\n{CALL}"), Some("I look.\n"), 1),
             ("Failed to parse input at pos 3: <tool_call>oops".to_owned(), Some("<tool_call>oops"), 0),
             (r#"error parsing tool call: raw='{"city":"Oslo"}]', err=invalid character ']'"#.to_owned(), None, 1),
         ] {
-            let (_upstream, pool) = refusing(engine, &told);
+            let (_upstream, pool) = refusing(engine, tools, &told);
             let gateway = gateway_of(config(vec![pool]));
             // More often than a breaker allows to fail.
             for _ in 0..3 {
@@ -101,20 +108,49 @@ fn an_error_in_a_stream_that_tells_the_models_text_goes_on_with_it() {
             wire.last_chunk();
         }
     });
-    let gateway = gateway_of(config(vec![pool("main", vec![peer(upstream.address)])]));
-    for more in [r#","stream":true"#, ""] {
-        let answer = ask(gateway.addr, chat(more));
-        let folded = if more.is_empty() { Folded::from_body(&answer.body) } else { streamed(&answer.body) };
-        let message = message(&folded);
-        assert_eq!((message.content.as_deref(), message.tool_calls.len()), (Some("I look.\n"), 1), "{}", answer.text());
-        assert_eq!((message.finish_reason.as_deref(), folded.error), (Some("tool_calls"), None));
+    for tools in [ToolsChoice::Inject, ToolsChoice::Native] {
+        let pool = Pool { tools, assemble: Chats::All, ..pool("main", vec![peer(upstream.address)]) };
+        let gateway = gateway_of(config(vec![pool]));
+        for more in [r#","stream":true"#, ""] {
+            let answer = ask(gateway.addr, chat(more));
+            let folded = if more.is_empty() { Folded::from_body(&answer.body) } else { streamed(&answer.body) };
+            let message = message(&folded);
+            let said = (message.content.as_deref(), message.tool_calls.len());
+            assert_eq!(said, (Some("I look.\n"), 1), "{}", answer.text());
+            assert_eq!((message.finish_reason.as_deref(), folded.error), (Some("tool_calls"), None));
+        }
+    }
+}
+
+#[test]
+fn what_a_server_tells_that_reads_the_calls_is_read_as_its_template_writes() {
+    for tools in [ToolsChoice::Auto, ToolsChoice::Native] {
+        let told =
+            "<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{\"city\": \"Oslo\"}<|call|>";
+        let answer = refusal(&format!("Failed to parse input at pos 0: {told}"));
+        let (upstream, requests) = Upstream::answering(move |request| {
+            let is_chat = request.first_line.starts_with("POST /v1/chat");
+            if is_chat { answer.clone().into_bytes() } else { ok(r#"{"chat_template":"<|channel|> <|message|>"}"#) }
+        });
+        let pool = Pool { tools, dialect: DialectChoice::Auto, ..pool("main", vec![peer(upstream.address)]) };
+        let gateway = gateway_of(config(vec![pool]));
+        let answer = ask(gateway.addr, chat(r#","stream":true"#));
+        let folded = streamed(&answer.body);
+        let calls = message(&folded).tool_calls;
+        let called = calls.iter().map(|call| (call.function.name.as_str(), call.function.arguments.as_str()));
+        assert_eq!(called.collect::<Vec<_>>(), [("weather", r#"{"city": "Oslo"}"#)], "{tools:?}: {}", answer.text());
+        drop((gateway, upstream));
+        let sent = requests.iter().find(|request| request.first_line.starts_with("POST /v1/chat")).unwrap();
+        assert!(sent.text().contains("\"tools\""), "{tools:?}");
     }
 }
 
 #[test]
 fn any_other_refusal_is_the_server_s() {
-    let (_upstream, pool) = refusing(Engine::LlamaCpp, "the model has died");
-    let gateway = gateway_of(config(vec![pool]));
-    let answer = ask(gateway.addr, chat(r#","stream":true"#));
-    assert_eq!((answer.status(), answer.json()["error"]["message"].as_str()), (500, Some("the model has died")));
+    for tools in [ToolsChoice::Inject, ToolsChoice::Native] {
+        let (_upstream, pool) = refusing(Engine::LlamaCpp, tools, "the model has died");
+        let gateway = gateway_of(config(vec![pool]));
+        let answer = ask(gateway.addr, chat(r#","stream":true"#));
+        assert_eq!((answer.status(), answer.json()["error"]["message"].as_str()), (500, Some("the model has died")));
+    }
 }

@@ -199,7 +199,13 @@ fn choices_over_the_limit_end_the_reading() {
 #[test]
 fn an_unread_stream_that_ends_in_an_event_has_more_to_say_and_no_other() {
     let unread = |pieces: &[&str], subject: Subject| {
-        let head = Head { status: 200, content_type: b"text/event-stream", content_encoding: None, has_length: false };
+        let head = Head {
+            status: 200,
+            content_type: b"text/event-stream",
+            content_encoding: None,
+            has_length: false,
+            is_told: false,
+        };
         let mut pipeline = Pipeline::new(&head, subject, &Plan::default(), &Limits::default()).unwrap();
         pieces.iter().for_each(|piece| {
             pipeline.push(Bytes::copy_from_slice(piece.as_bytes())).unwrap();

@@ -197,7 +197,7 @@ proptest! {
         size in 1_usize..50,
     ) {
         let head = |content_type: &'static str| Head {
-            status: 200, content_type: content_type.as_bytes(), content_encoding: None, has_length: false,
+            status: 200, content_type: content_type.as_bytes(), content_encoding: None, has_length: false, is_told: false,
         };
         for subject in [Subject::Generation, Subject::Other] {
             for content_type in ["text/event-stream", "application/json", "text/html", ""] {

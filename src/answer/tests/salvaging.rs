@@ -68,6 +68,70 @@ fn an_error_is_one_where_it_tells_no_text_or_the_answer_has_ended() {
     assert!(out.ends_with(&told) && !summary.salvaged, "{out}");
 }
 
+/// What comes of a stream whose calls its server reads, made sure that cuts make no difference.
+fn look(events: &[String], end: End) -> (String, Summary) {
+    let input = events.concat();
+    let look = |pieces: &[&[u8]]| {
+        let rewriter = StreamRewriter::looking_for_errors(&usual(), &Limits::default());
+        let (out, summary) = run_through(rewriter, pieces.iter().copied(), end);
+        (without_ids(&out), summary)
+    };
+    let whole = look(&[input.as_bytes()]);
+    for cut in 0..input.len() {
+        let (a, b) = input.as_bytes().split_at(cut);
+        assert_eq!(look(&[a, b]), whole, "cut at {cut}");
+    }
+    whole
+}
+
+#[test]
+fn a_stream_that_its_server_reads_goes_on_with_what_an_error_tells() {
+    let told = |raw: &str| format!("data: {}\n\n", error(&format!("Failed to parse input at pos 7: {raw}")));
+    // What it took for text is text.
+    let before = [": hello\n\n".to_owned(), role(), text("a"), text(CALL)];
+    let (out, summary) = look(&[&before[..], &[told(&format!("b{CALL}")), text("late")]].concat(), End::Clean);
+    let rest =
+        [made(r#"{"content":"b"}"#), call(0, "f"), arguments(0, r#"{"k":"v"}"#), finish("tool_calls"), DONE.to_owned()];
+    assert_eq!(out, [&before[..], &rest].concat().concat());
+    assert!(summary.salvaged && summary.complete && summary.calls == 1);
+    let rewriter = StreamRewriter::looking_for_errors(&usual(), &Limits::default());
+    let renamed = rewriter.with_alias(ALIAS, &Limits::default());
+    let (out, _) = run_through(renamed, [[role(), told("b")].concat().as_bytes()], End::Clean);
+    assert_eq!(out, renamed_alone(&[role(), made(r#"{"content":"b"}"#), finish("stop"), DONE.into()].concat()));
+}
+
+#[test]
+fn whatever_else_comes_in_such_a_stream_passes_as_it_is() {
+    let told = format!("data: {}\n\n", error(&format!("Failed to parse input at pos 7: {CALL}")));
+    let other = format!("data: {}\n\n", error("the model has died"));
+    let served = chunk(r#"{"tool_calls":[{"index":0,"id":"i","function":{"name":"f","arguments":"{"}}]}"#, "null");
+    let half = "data: {\"id\":\"x\",\"choi".to_owned();
+    for events in [
+        vec![role(), text("a"), finish("stop"), DONE.into()],
+        vec![role(), text("a"), other.clone()],
+        vec!["data: {\"error\":\"boom\"}\n\n".to_owned(), DONE.into()],
+        // What it tells may be of the call that has begun, and the answer may be over.
+        vec![role(), served, told.clone()],
+        vec![role(), text("a"), finish("stop"), told],
+        vec![role(), text("a")],
+        vec![role(), half],
+        vec!["no events\r\r".to_owned(), "\n\n\n".to_owned()],
+    ] {
+        assert_eq!(look(&events, End::Clean), (events.concat(), Summary::default()));
+    }
+}
+
+#[test]
+fn an_error_behind_the_servers_own_calls_is_one() {
+    let served = chunk(r#"{"tool_calls":[{"index":0,"id":"i","function":{"name":"f","arguments":"{"}}]}"#, "null");
+    let told = format!("data: {}\n\n", error("Failed to parse input at pos 0: a"));
+    let events = [role(), served, told];
+    let (out, summary) = rewrite(&usual(), &events.concat(), End::Clean);
+    assert_eq!((out, summary.salvaged), (events.concat(), false));
+    let mut assembler = Assembler::new(1, &Limits::default(), ToldText::Read);
+    assert!(assembler.push(events.concat().into()).is_err());
+}
+
 #[test]
 fn a_body_that_tells_the_text_is_an_answer() {
     let body = error(&format!("Failed to parse input at pos 0: a{CALL}"));
@@ -97,5 +161,19 @@ fn what_was_said_before_is_kept_when_a_stream_is_assembled() {
     assert_eq!((message.content.as_deref(), message.tool_calls.len(), answer.error), (Some("ab"), 1, None));
     assert_eq!((message.finish_reason.as_deref(), summary.salvaged), (Some("tool_calls"), true));
     assert!(assembled(&text, ToldText::Ignored).is_err());
+    // The same where the server reads the calls, and what it took for an answer stays.
+    let look = |body: &str| {
+        let mut rewriter = BodyRewriter::looking_for_errors(&usual(), &Limits::default());
+        let mut out = BytesMut::from(&rewriter.push(Bytes::copy_from_slice(body.as_bytes()))[..]);
+        let summary = rewriter.finish(&mut out);
+        (String::from_utf8(out.to_vec()).unwrap(), summary.salvaged)
+    };
+    let mut assembler = Assembler::new(1, &Limits::default(), ToldText::Read);
+    assembler.push([role(), self::text("a"), text.clone()].concat().into()).unwrap();
+    let (looked, salvaged) = look(std::str::from_utf8(&assembler.finish().unwrap()).unwrap());
+    assert!(salvaged && without_ids(&looked) == without_ids(&out), "{looked}");
+    let whole =
+        format!(r#"{{"choices":[{{"index":0,"message":{{"content":{}}}}}]}}"#, serde_json::to_string(CALL).unwrap());
+    assert_eq!(look(&whole), (whole, false));
     assert!(assembled(&told("the model has died"), ToldText::Read).is_err());
 }

@@ -116,12 +116,18 @@ impl Assembly {
         let status = told.status();
         let error = told.object(status);
         self.members.replace_member("error", &error, &mut self.kept)?;
-        if self.told_text == ToldText::Read && told.unparsed().is_some() {
+        if self.told_text == ToldText::Read && !self.has_calls() && told.unparsed().is_some() {
             self.kept.entry(&mut self.choices, FIRST)?;
             self.done = true;
             return Ok(Speech::Some);
         }
         Err(AssembleError::Reported(Reported { status, body: format!("{{\"error\":{error}}}") }))
+    }
+
+    /// Whether the server has made calls itself: an error may tell of them, then, and nothing may be doubled.
+    fn has_calls(&self) -> bool {
+        let message = |choice: &Members| choice.object(MESSAGE).is_some_and(|message| message.says("tool_calls"));
+        self.choices.values().any(message)
     }
 
     fn take_choice(&mut self, choice: &Object<'_>) -> Result<(), AssembleError> {

@@ -129,13 +129,22 @@ impl Members {
         member
     }
 
-    /// Whether a member says anything; an empty string does not.
+    /// The value of a member, if it is an object.
+    pub(super) fn object(&self, key: &str) -> Option<&Self> {
+        match self.0.get(key)? {
+            Value::Object(members) => Some(members),
+            Value::Null | Value::Plain(_) | Value::Text(_) | Value::List(_) => None,
+        }
+    }
+
+    /// Whether a member says anything; an empty string does not, nor does an empty list.
     pub(super) fn says(&self, key: &str) -> bool {
         self.0.get(key).is_some_and(|value| match value {
             Value::Null => false,
             Value::Plain(plain) => plain != "\"\"",
             Value::Text(text) => !text.is_empty(),
-            Value::List(_) | Value::Object(_) => true,
+            Value::List(list) => !list.placed.is_empty() || !list.others.is_empty(),
+            Value::Object(_) => true,
         })
     }
 

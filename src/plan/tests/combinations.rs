@@ -150,6 +150,8 @@ impl Case {
         let is_read =
             is_chat && matches!(self.mode, Some(ToolsMode::Inject | ToolsMode::Parse)) && self.tools == OFFERS[1];
         assert_eq!(plan.exchange.is_some(), is_read, "{self:?}");
+        let may_be_told = is_chat && self.mode == Some(ToolsMode::Native) && self.tools == OFFERS[1];
+        assert_eq!(plan.salvage.is_some(), may_be_told && !plan.is_kept(), "{self:?}");
         assert_eq!(plan.alias.is_some(), self.alias.is_some(), "{self:?}");
         let includes = |chats| chats == Chats::All || chats == Chats::Tools && is_read;
         let is_assembled = is_chat && includes(self.assemble) && !is_asked && !self.stream.contains('7');
@@ -178,7 +180,7 @@ impl Case {
             () if self.head.operation == Operation::Other || plan.is_kept() => Delivery::AtOnce,
             () if may_hear && is_told => Delivery::OnceSpoken { comments: self.comments, progress: Progress::Gateways },
             () if may_hear => Delivery::OnceSpoken { comments: self.comments, progress: Progress::Clients },
-            () if plan.touches_answer() => Delivery::OnceKnown,
+            () if plan.touches_answer() || plan.salvage.is_some() => Delivery::OnceKnown,
             () => Delivery::AtOnce,
         };
         assert_eq!(delivery, expected, "{self:?}");

@@ -131,8 +131,9 @@ fn own<'d>(pool: &config::Pool, text: &str, dialects: &'d Dialects) -> Option<&'
 /// Whether the configuration leaves open what a chat template says.
 pub fn is_open(pool: &config::Pool) -> bool {
     match &pool.dialect {
-        _ if pool.tools == ToolsChoice::Native => false,
         DialectChoice::Auto => true,
+        // Its servers read the calls, and what they fail to read is written as it says.
+        DialectChoice::Named(_) if pool.tools == ToolsChoice::Native => false,
         DialectChoice::Named(dialect) => {
             let opens = pool.reasoning == Reasoning::Auto && dialect.spec().reasoning.is_some();
             opens || is_written_by_template(pool)
