@@ -162,6 +162,7 @@ fn between(dialect: &str) -> &'static str {
     match dialect {
         "llama3-json" => "; ",
         "gemma4" => "",
+        "harmony" => "<|end|><|start|>assistant",
         _ => "\n",
     }
 }

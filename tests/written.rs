@@ -141,7 +141,7 @@ fn quotes_markup(calls: &[Call], own: &[String], dialect: &Dialect) -> bool {
         _ => None,
     });
     // One letter too many in a delimiter is dropped with it.
-    let first = match dialect.spec().payload.first() {
+    let first = match written::payload(dialect) {
         Some(Payload::Literal(literal)) => literal.quote.chars().next(),
         _ => None,
     };
@@ -183,7 +183,7 @@ fn calls_are_read_as_they_were_written() {
 /// closing it; between delimiters of the dialect's own it is
 /// one of them, which is read as a quote, or its first letter at the end.
 fn misread_per_mille(dialect: &Dialect) -> usize {
-    match dialect.spec().payload.first() {
+    match written::payload(dialect) {
         Some(Payload::Tagged(_) | Payload::Elements(_)) => 180,
         Some(Payload::Literal(_)) => 650,
         _ => 0,

@@ -38,7 +38,7 @@ fn own(keys: &str) -> Case {
 
 fn yaml(keys: &str) -> String {
     format!(
-        "name: own\nabout: A dialect of the tests.\n{keys}\n\
+        "name: own\nabout: A dialect of the tests.\n{keys}\nwritten: {{ call: \"{{name}}{{arguments}}\" }}\n\
          prompt: {{ tools: {{ form: json, each: \"{{tools}}\" }}, text: \"{{tools}}\", history: native }}\n"
     )
 }

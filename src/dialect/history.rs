@@ -135,7 +135,8 @@ mod tests {
         for (yaml, expected) in [
             ("native", Ok(Past::Native(CallsOfTurn::All))),
             ("native: { calls: 1 }", Ok(Past::Native(CallsOfTurn::One))),
-            (&format!("text: {{ call: {{ text: '{{name}}{{arguments}}' }}, {result} }}"), Ok(Past::Text)),
+            (&format!("text: {{ {result} }}"), Ok(Past::Text)),
+            (&format!("text: {{ call: {{}}, {result} }}"), Err("call")),
             ("native: { calls: 2 }", Err("calls is 1, or left out, not 2")),
             ("native: { call: 1 }", Err("call")),
             ("native: { calls: 1 }\ntext: {}", Err("nothing of `text`")),
@@ -156,9 +157,7 @@ mod tests {
         let (all, one) = (Past::Native(CallsOfTurn::All), Past::Native(CallsOfTurn::One));
         let native = History::Native(CallsOfTurn::All);
         let single = History::Native(CallsOfTurn::One);
-        let text = serde_saphyr::from_str(
-            "text: { call: { text: '{name}{arguments}' }, result: { role: user, text: '{result}' } }",
-        );
+        let text = serde_saphyr::from_str("text: { result: { role: user, text: '{result}' } }");
         let text: History = text.unwrap();
         for (history, kept, beside_injected, beside_template) in [
             (&text, None, Past::Text, all),

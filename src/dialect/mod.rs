@@ -14,6 +14,7 @@ mod spec;
 mod suffix;
 mod table;
 mod union;
+mod written;
 
 pub use builtin::{DialectError, Dialects};
 pub use form::{BetweenMark, Elements, Form, Header, HeaderMark, KeyMark, Tagged, ValueMark};
@@ -29,6 +30,7 @@ pub use spec::{
 };
 pub use suffix::Suffixes;
 pub use table::{AfterCall, Anchors, Between, Edge, Opener, Outside, Role, Table, Tables};
+pub use written::{ArgumentsForm, WrittenSpec};
 
 /// A compiled dialect.
 #[derive(Debug)]

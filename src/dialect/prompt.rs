@@ -110,47 +110,14 @@ impl Default for ChoiceSpec {
     }
 }
 
-/// How past calls and results are written as text.
+/// How past results are written as text, where past calls are.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HistorySpec {
-    /// Around all calls of a turn; the hole is `{calls}`.
-    #[serde(default, deserialize_with = "around_calls")]
-    pub calls: Text,
-    pub call: CallSpec,
     /// Around all results of a turn; the hole is `{results}`.
     #[serde(default, deserialize_with = "around_results")]
     pub results: Text,
     pub result: ResultSpec,
-}
-
-/// How a past call is written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CallSpec {
-    /// Its holes are `{name}` and `{arguments}`, and perhaps `{id}`.
-    #[serde(deserialize_with = "around_past_call")]
-    pub text: Text,
-    #[serde(default)]
-    pub arguments: ArgumentsForm,
-    /// What stands between two calls of a turn.
-    #[serde(default = "new_line")]
-    pub between: String,
-}
-
-/// How the arguments of a past call are written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ArgumentsForm {
-    /// As the client sent them.
-    #[default]
-    Json,
-    /// Each member in a text of its own, whose holes are `{name}` and `{arguments}`: its key and its value.
-    Members(#[serde(deserialize_with = "around_call")] Text),
-    /// In the literal of the payload.
-    Literal,
-    /// As keyword arguments in Python: `city='Rome', days=2`.
-    Python,
 }
 
 /// How a past result is written.
@@ -199,9 +166,13 @@ pub enum Hole {
     /// The result as a JSON string.
     Json,
     Number,
+    Nth,
     Id,
+    Thought,
     Calls,
     Results,
+    Type,
+    IsString,
 }
 
 /// Why a text is refused.
@@ -214,16 +185,20 @@ pub enum TextError {
 }
 
 impl Hole {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 13] = [
         Self::Tools,
         Self::Name,
         Self::Arguments,
         Self::Result,
         Self::Json,
         Self::Number,
+        Self::Nth,
         Self::Id,
+        Self::Thought,
         Self::Calls,
         Self::Results,
+        Self::Type,
+        Self::IsString,
     ];
 
     fn word(self) -> &'static str {
@@ -234,9 +209,13 @@ impl Hole {
             Self::Result => "result",
             Self::Json => "json",
             Self::Number => "n",
+            Self::Nth => "nth",
             Self::Id => "id",
+            Self::Thought => "thought",
             Self::Calls => "calls",
             Self::Results => "results",
+            Self::Type => "type",
+            Self::IsString => "string",
         }
     }
 }
@@ -319,18 +298,6 @@ fn around_tools<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
 
 fn around_name<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
     read(from, &[Hole::Name], &[])
-}
-
-fn around_call<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
-    read(from, &[Hole::Name, Hole::Arguments], &[])
-}
-
-fn around_past_call<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
-    read(from, &[Hole::Name, Hole::Arguments], &[Hole::Id])
-}
-
-fn around_calls<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
-    read(from, &[Hole::Calls], &[])
 }
 
 fn around_results<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {

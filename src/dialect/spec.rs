@@ -8,6 +8,7 @@ use super::json_name::JsonName;
 use super::messages::{Kind, MessagesSpec};
 use super::prompt::PromptSpec;
 use super::several::Several;
+use super::written::WrittenSpec;
 use crate::chat::IdForm;
 
 /// One dialect, as its file says it.
@@ -36,6 +37,8 @@ pub struct Spec {
     /// How a call is written inside, the family's own form first: where there are several, they stand in the same
     /// wrapper, and the first bytes tell which it is.
     pub payload: Several<Payload>,
+    /// How a call is written, the first spelling in past calls; versions of a family may have several.
+    pub written: Several<WrittenSpec>,
     #[serde(default)]
     pub ids: IdsSpec,
     pub prompt: PromptSpec,
@@ -48,7 +51,7 @@ impl Spec {
     }
 
     /// What stands around a call, a section and a message: from within a call the markers of all are alike.
-    pub(super) fn enclosing(&self) -> Call {
+    pub fn enclosing(&self) -> Call {
         let mut call = self.call.clone();
         if let Some(section) = &self.section {
             call.open.extend(section.open.iter().cloned());

@@ -50,6 +50,11 @@ impl Suffixes {
         read.len() < SUFFIX_BYTES_MAX && (c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     }
 
+    /// The dialect with the suffix that an answer has told.
+    pub fn known(&self) -> Option<&Dialect> {
+        self.first.get().map(|(_, dialect)| &**dialect)
+    }
+
     /// The dialect with a suffix that stands behind `head` and before `c`, if that is how it stands in a marker.
     pub fn fixed_by(&self, head: &str, suffix: &str, c: char) -> Option<Arc<Dialect>> {
         if suffix.is_empty() || !self.markers.iter().any(|(known, behind)| known == head && behind.starts_with(c)) {

@@ -1,5 +1,5 @@
-//! Grammars that force a call: what an answer may be, in the dialect's own syntax and by the tools' schemas, for servers
-//! that let a model write nothing else. Sends nothing; how a server is given one is its engine's row.
+//! Grammars that force a call: what an answer may be, as the family writes it and by the tools' schemas, for servers that
+//! let a model write nothing else. Sends nothing; how a server is given one is its engine's row.
 //!
 //! The text is GBNF as llama.cpp reads it, and EBNF as xgrammar does.
 
@@ -7,11 +7,11 @@ mod call;
 mod rules;
 mod values;
 
-use self::call::Calls;
+use self::call::{Calls, are_opened, openers};
 use self::rules::{BYTES_MAX, Rules, any_of, literal, repeated};
 use crate::chat::{self, Tool};
 use crate::decode::Reasoning;
-use crate::dialect::Dialect;
+use crate::dialect::{CallsOfTurn, Dialect, History, Spec, Suffixes};
 
 /// What a grammar is for.
 #[derive(Debug)]
@@ -28,8 +28,10 @@ pub struct Wish<'a> {
 pub enum GrammarError {
     #[error("the tools' schemas make a grammar of more than {BYTES_MAX} bytes")]
     TooLarge,
-    #[error("how the dialect's calls are written is not known")]
-    Unwritten,
+    #[error("the suffix of the dialect's markers is not known before an answer has told it")]
+    Suffix,
+    #[error("a call that nothing announces cannot be told from text")]
+    Unannounced,
 }
 
 /// A weak model would write calls without end.
@@ -37,20 +39,37 @@ const CALLS_MAX: u64 = 8;
 
 /// A grammar of answers that are calls, and thoughts before them if the model has any.
 pub fn forced(dialect: &Dialect, wish: &Wish<'_>) -> Result<String, GrammarError> {
-    let calls = Calls::of(dialect).ok_or(GrammarError::Unwritten)?;
+    let spec = known(dialect)?;
     let mut rules = Rules::default();
-    let block = block(&calls, wish, &mut rules)?;
-    let thought = thought(dialect, wish.reasoning, &calls, &mut rules);
-    whole(&rules, &in_a_row([thought, block]))
+    let mut all = Vec::new();
+    for written in spec.written.iter() {
+        let calls = Calls::new(spec, written);
+        let (message, block) = (calls.thought(wish.reasoning, &mut rules), block(&calls, spec, wish, &mut rules)?);
+        all.push(in_a_row([message.unwrap_or_default(), block]));
+    }
+    let thought = thought(spec, wish.reasoning, &mut rules);
+    whole(&rules, &in_a_row([thought, any_of(&all)]))
 }
 
 /// A grammar of answers that say what they like, in which whatever begins as a call is one.
 pub fn strict(dialect: &Dialect, wish: &Wish<'_>) -> Result<String, GrammarError> {
-    let calls = Calls::of(dialect).filter(Calls::are_opened).ok_or(GrammarError::Unwritten)?;
+    let spec = known(dialect)?;
+    if !are_opened(spec) {
+        return Err(GrammarError::Unannounced);
+    }
     let mut rules = Rules::default();
-    let block = block(&calls, wish, &mut rules)?;
-    let text = rules.until(&calls.openers().collect::<Vec<_>>());
-    whole(&rules, &format!("{text} ( {block} {text} )*"))
+    let mut all = Vec::new();
+    for written in spec.written.iter() {
+        all.push(block(&Calls::new(spec, written), spec, wish, &mut rules)?);
+    }
+    let text = rules.until(&openers(spec).collect::<Vec<_>>());
+    whole(&rules, &format!("{text} ( {} {text} )*", any_of(&all)))
+}
+
+/// A dialect's spec, with whatever its markers have as suffix.
+fn known(dialect: &Dialect) -> Result<&Spec, GrammarError> {
+    let known = dialect.suffixes().map_or(Some(dialect), Suffixes::known);
+    known.map(Dialect::spec).ok_or(GrammarError::Suffix)
 }
 
 fn whole(rules: &Rules, root: &str) -> Result<String, GrammarError> {
@@ -59,13 +78,16 @@ fn whole(rules: &Rules, root: &str) -> Result<String, GrammarError> {
 }
 
 /// As many calls as there may be, in what stands around all of them.
-fn block(calls: &Calls<'_>, wish: &Wish<'_>, rules: &mut Rules) -> Result<String, GrammarError> {
+fn block(calls: &Calls<'_>, spec: &Spec, wish: &Wish<'_>, rules: &mut Rules) -> Result<String, GrammarError> {
     let call = any_call(calls, wish, rules)?;
+    let is_single = matches!(spec.prompt.history, History::Native(CallsOfTurn::One));
     let more = match wish.calls {
-        chat::Calls::First => String::new(),
-        chat::Calls::All => repeated(&format!("{} {call}", literal(calls.between())), 0, Some(CALLS_MAX - 1)),
+        chat::Calls::All if !is_single => {
+            repeated(&format!("{} {call}", literal(calls.between())), 0, Some(CALLS_MAX - 1))
+        }
+        chat::Calls::All | chat::Calls::First => String::new(),
     };
-    let (open, close) = calls.section();
+    let (open, close) = calls.sides();
     Ok(in_a_row([side(open), call, more, side(close)]))
 }
 
@@ -91,18 +113,22 @@ fn side(text: &str) -> String {
     if text.is_empty() { String::new() } else { literal(text) }
 }
 
-/// What a model may think before it calls. A call inside would be one that nobody means.
-fn thought(dialect: &Dialect, reasoning: Reasoning, calls: &Calls<'_>, rules: &mut Rules) -> String {
-    let Some(spec) = &dialect.spec().reasoning else { return String::new() };
-    let (Some(open), Some(close)) = (spec.open.first(), spec.close.first()) else { return String::new() };
-    let enders: Vec<_> = spec.close.iter().map(String::as_str).chain(calls.openers()).collect();
-    let thought = format!("{} {} [\\n]{{0,2}}", rules.until(&enders), literal(close));
+/// What a model may think before it calls, and the line breaks behind, also where the prompt has ended the thought. A
+/// call inside would be one that nobody means.
+fn thought(spec: &Spec, reasoning: Reasoning, rules: &mut Rules) -> String {
+    let Some(block) = &spec.reasoning else { return String::new() };
+    let (Some(open), Some(close)) = (block.open.first(), block.close.first()) else { return String::new() };
+    let enders: Vec<_> = block.close.iter().map(String::as_str).chain(openers(spec)).collect();
+    let thought = format!("{} {}", rules.until(&enders), literal(close));
     match reasoning {
         Reasoning::Off => String::new(),
-        Reasoning::Open => thought,
-        Reasoning::Auto => format!("( {} {thought} )?", literal(open)),
+        Reasoning::Open => format!("{thought} {LINE_BREAKS}"),
+        Reasoning::Auto => format!("( {} {thought} )? {LINE_BREAKS}", literal(open)),
     }
 }
+
+/// What stands between a thought and a call.
+const LINE_BREAKS: &str = "[\\n]{0,2}";
 
 #[cfg(test)]
 mod tests;

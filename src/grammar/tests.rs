@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use self::sampler::Sampler;
 use super::rules::Rules;
-use super::values::{Style, Values};
+use super::values::{Notation, Style, Values};
 use super::*;
+use crate::chat::{IdForm, IdPart};
 use crate::decode::{Decoder, Event, Finish, UnknownTools};
 use crate::dialect::Dialects;
 use crate::limits::Limits;
+use crate::prompt::{PastCall, write_call};
 use crate::schema;
 
 fn tool(name: &str, parameters: &str) -> Tool {
@@ -74,7 +76,7 @@ fn how_many_calls_and_who_thinks() {
     assert!(many.ends_with("){0,7}") && many.contains(r#"( "\n" ( call-"#), "{many}");
     let thinks = root("hermes", chat::Calls::First, Reasoning::Auto);
     assert!(
-        thinks.contains(r#"( "<think>" until-"#) && thinks.contains(r#" "</think>" [\n]{0,2} )? ( call-"#),
+        thinks.contains(r#"( "<think>" until-"#) && thinks.contains(r#" "</think>" )? [\n]{0,2} ( call-"#),
         "{thinks}"
     );
     let open = root("hermes", chat::Calls::First, Reasoning::Open);
@@ -84,9 +86,9 @@ fn how_many_calls_and_who_thinks() {
 
 #[test]
 fn what_a_schema_says_and_where_it_is_taken_loosely() {
-    let json = Style { quote: None, closers: Vec::new() };
+    let json = Style { notation: Notation::Json, closers: Vec::new() };
     for (schema, expected) in [
-        (r#"{"const":{"a":[1]}}"#, r#"root ::= "{\"a\":[1]}""#),
+        (r#"{"const":{"a":[1]}}"#, r#"root ::= "{\"a\": [1]}""#),
         (r#"{"enum":["x",1,null]}"#, r#"root ::= ( "\"x\"" | "1" | "null" )"#),
         (r#"{"type":["Float","long"]}"#, r#"root ::= ( number-1 | integer-0 )"#),
         (r#"{"type":"bool"}"#, r#"root ::= ( "true" | "false" )"#),
@@ -123,7 +125,7 @@ fn what_a_schema_says_and_where_it_is_taken_loosely() {
 
 #[test]
 fn objects_have_what_is_required_and_others_where_the_schema_has_a_word_for_them() {
-    let json = Style { quote: None, closers: Vec::new() };
+    let json = Style { notation: Notation::Json, closers: Vec::new() };
     let table = [
         (r#"{"properties":{"a":{"const":1},"b":{"const":2}},"required":["b"]}"#, false),
         (r#"{"properties":{"a":{"const":1}},"additionalProperties":false}"#, false),
@@ -140,7 +142,7 @@ fn objects_have_what_is_required_and_others_where_the_schema_has_a_word_for_them
 
 #[test]
 fn a_schema_that_leads_back_to_itself_is_a_rule_that_does() {
-    let json = Style { quote: None, closers: Vec::new() };
+    let json = Style { notation: Notation::Json, closers: Vec::new() };
     let grammar = value(r##"{"properties":{"next":{"$ref":"#"}}}"##, &json);
     let member = grammar.lines().find(|line| line.starts_with("member-")).unwrap();
     assert!(member.ends_with(r#""\"next\": " ref-0"#), "{grammar}");
@@ -148,7 +150,7 @@ fn a_schema_that_leads_back_to_itself_is_a_rule_that_does() {
 
 #[test]
 fn a_literal_of_its_own_has_bare_keys_and_its_own_strings() {
-    let style = Style { quote: Some("<q>".into()), closers: vec!["<end>".into()] };
+    let style = Style { notation: Notation::Literal("<q>".into()), closers: vec!["<end>".into()] };
     let grammar =
         value(r#"{"properties":{"a":{"type":"string"},"b":{"enum":["x","y"]}},"required":["a","b"]}"#, &style);
     for rule in [r#""a:" string-"#, r#""b:" ( "<q>x<q>" | "<q>y<q>" )"#, r#""<q>" until-0 "<q>""#] {
@@ -212,6 +214,64 @@ fn is_whole((name, arguments): &(String, String)) -> bool {
 fn offer() -> [Tool; 4] {
     let ping = tool("ping", r#"{"type":"object","properties":{}}"#);
     [tool("get_weather", WEATHER), tool("tree", TREE), ping, Tool { name: "any".into(), parameters: None }]
+}
+
+/// An id as models of a family write it.
+fn id(form: &IdForm, name: &str, place: usize) -> String {
+    let part = |part: &IdPart| match part {
+        IdPart::Literal(text) => text.clone(),
+        IdPart::Name => name.to_owned(),
+        IdPart::Number => place.to_string(),
+    };
+    match form {
+        IdForm::Call => format!("call_{place}"),
+        IdForm::Letters(letters) => format!("{place:0letters$}"),
+        IdForm::Text(parts) => parts.iter().map(part).collect(),
+    }
+}
+
+/// The dialect itself, or as it is once an answer has told the suffix of its markers.
+fn told(dialect: &Arc<Dialect>) -> Option<&Dialect> {
+    let Some(suffixes) = dialect.suffixes() else { return Some(dialect) };
+    read(dialect, &offer(), Reasoning::Auto, "<think:x1></think:x1><tool_calls:x1>");
+    suffixes.known()
+}
+
+/// How a past call is written, a grammar makes a model write it, and so it is read: the three are one text.
+#[test]
+fn what_is_written_of_a_past_call_is_what_a_grammar_admits_and_what_is_read() {
+    const CALLS: [(&str, &str); 4] = [
+        ("get_weather", r#"{"city": "São Paulo, \"SP\"", "days": 2}"#),
+        ("tree", r#"{"text": "a\n b", "node": {"v": true, "next": {"v": 7, "s": "x"}}, "list": ["a", "b"]}"#),
+        ("ping", "{}"),
+        ("get_weather", r#"{"city": "Rome", "unit": "c"}"#),
+    ];
+    let tools = offer();
+    for dialect in Dialects::builtin().iter() {
+        let spec = told(dialect).expect("a suffix").spec();
+        let is_single = matches!(spec.prompt.history, History::Native(CallsOfTurn::One));
+        let wish = Wish { tools: &tools, calls: chat::Calls::All, reasoning: Reasoning::Auto };
+        let sampler = Sampler::read(&forced(dialect, &wish).unwrap());
+        for written in spec.written.iter() {
+            let runs = if is_single { CALLS.chunks(1) } else { CALLS.chunks(CALLS.len()) };
+            for calls in runs {
+                let (before, behind) = written.calls.sides();
+                let mut texts = Vec::new();
+                for (place, (name, arguments)) in calls.iter().enumerate() {
+                    let (id, mut text) = (id(&spec.ids.mint, name, place), String::new());
+                    write_call(dialect, written, PastCall { name, arguments, id: &id, place }, &mut text);
+                    texts.push(text);
+                }
+                let text = format!("{before}{}{behind}", texts.join(&written.between));
+                assert!(sampler.accepts(&text), "{}: {text}", dialect.name());
+                let (rest, found) = read(dialect, &tools, Reasoning::Auto, &text);
+                let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+                let found: Vec<_> = found.iter().map(|(name, arguments)| (name.as_str(), value(arguments))).collect();
+                let expected: Vec<_> = calls.iter().map(|(name, arguments)| (*name, value(arguments))).collect();
+                assert_eq!((rest.as_str(), found), ("", expected), "{}: {text}", dialect.name());
+            }
+        }
+    }
 }
 
 /// What a server can write by a grammar is read back as calls and nothing else, in every dialect that has one.

@@ -67,10 +67,13 @@ fn with_past<'a>(
     limits: &Limits,
 ) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
     let messages = history::in_order(messages);
-    Ok(match (past, dialect.spec().prompt.history.text()) {
-        (Past::Text, Some(spec)) => Conversation::new(dialect, spec, limits).write(messages)?,
-        (Past::Native(CallsOfTurn::One), _) => Some(one_call_a_turn(messages, limits.depth_max)),
-        (Past::Native(CallsOfTurn::All) | Past::Text, _) => {
+    let spec = dialect.spec();
+    Ok(match (past, spec.prompt.history.text(), spec.written.first()) {
+        (Past::Text, Some(history), Some(written)) => {
+            Conversation::new(dialect, written, history, limits).write(messages)?
+        }
+        (Past::Native(CallsOfTurn::One), ..) => Some(one_call_a_turn(messages, limits.depth_max)),
+        (Past::Native(CallsOfTurn::All) | Past::Text, ..) => {
             Some(messages.into_iter().map(|message| history::mended(message, limits.depth_max)).collect())
         }
     })

@@ -4,6 +4,7 @@
 //! The forms are closed and stand in code, one a file; which one a dialect uses, and the words around it, are data.
 
 mod declaration;
+mod elements;
 mod python;
 mod signature;
 mod typescript;
@@ -12,8 +13,8 @@ mod xml;
 use std::borrow::Cow;
 
 use crate::chat::{Calls, Choice};
-use crate::dialect::prompt::{ArgumentsForm, CallSpec, Hole, ToolsForm};
-use crate::dialect::{Dialect, Payload};
+use crate::dialect::prompt::{Hole, ToolsForm};
+use crate::dialect::{ArgumentsForm, Dialect, Payload, WrittenSpec};
 use crate::json::{Object, Spacing, string, write_spaced};
 
 /// What the client wants of the next answer.
@@ -102,14 +103,18 @@ pub struct PastCall<'a> {
     /// As the client sent them; they need not be JSON.
     pub arguments: &'a str,
     pub id: &'a str,
+    /// How many calls of its turn stand before it.
+    pub place: usize,
 }
 
 /// Appends a past call.
-pub fn write_call(dialect: &Dialect, spec: &CallSpec, call: PastCall<'_>, out: &mut String) {
+pub fn write_call(dialect: &Dialect, spec: &WrittenSpec, call: PastCall<'_>, out: &mut String) {
     let arguments = if call.arguments.trim_ascii().is_empty() { "{}" } else { call.arguments };
-    spec.text.write(out, |hole, out| match hole {
+    spec.call.write(out, |hole, out| match hole {
         Hole::Name => out.push_str(call.name),
         Hole::Id => out.push_str(call.id),
+        Hole::Number => out.push_str(&call.place.to_string()),
+        Hole::Nth => out.push_str(&(call.place + 1).to_string()),
         _ => write_arguments(dialect, &spec.arguments, arguments, out),
     });
 }
@@ -119,14 +124,29 @@ fn write_arguments(dialect: &Dialect, form: &ArgumentsForm, arguments: &str, out
         (ArgumentsForm::Json, _) | (_, None) => out.push_str(arguments),
         (ArgumentsForm::Literal, Some(_)) => declaration::write_literal(arguments, quote(dialect), out),
         (ArgumentsForm::Python, Some(object)) => python::write_arguments(&object, out),
+        (ArgumentsForm::Elements, Some(object)) => elements::write_arguments(dialect, &object, out),
         (ArgumentsForm::Members(text), Some(object)) => {
             for (key, value) in object.members() {
                 text.write(out, |hole, out| match hole {
                     Hole::Name => out.push_str(key),
+                    Hole::Type => out.push_str(json_type(value)),
+                    Hole::IsString => out.push_str(if value.starts_with('"') { "true" } else { "false" }),
                     _ => out.push_str(&string(value).unwrap_or(value.into())),
                 });
             }
         }
+    }
+}
+
+/// What JSON calls the type of a value.
+fn json_type(value: &str) -> &'static str {
+    match value.chars().next() {
+        Some('"') => "string",
+        Some('{') => "object",
+        Some('[') => "array",
+        Some('t' | 'f') => "boolean",
+        Some('n') => "null",
+        _ => "number",
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::dialect::{Dialects, History};
+use crate::dialect::Dialects;
 
 const SEARCH: &str = r##"{"type":"function","function":{"name":"search","description":" Finds \u00e0 la carte ","strict":true,
  "parameters":{"type":"object","properties":{
@@ -260,9 +260,9 @@ fn past_calls() {
     ];
     for (name, arguments, expected) in table {
         let dialect = dialects.get(name).unwrap();
-        let History::Text(history) = &dialect.spec().prompt.history else { panic!("{name}") };
+        let written = dialect.spec().written.first().unwrap();
         let mut out = String::new();
-        write_call(dialect, &history.call, PastCall { name: "f", arguments, id: "i" }, &mut out);
+        write_call(dialect, written, PastCall { name: "f", arguments, id: "i", place: 0 }, &mut out);
         assert_eq!(out, expected, "{name}");
     }
 }
@@ -288,7 +288,7 @@ fn literal() {
 fn past_arguments_as_python_writes_them() {
     let dialects = Dialects::builtin();
     let dialect = dialects.get("pythonic").unwrap();
-    let History::Text(history) = &dialect.spec().prompt.history else { panic!("the dialect writes history as text") };
+    let written = dialect.spec().written.first().unwrap();
     let table = [
         (r#"{"city":"Rome \"x\"","days":2}"#, r#"f(city="Rome \"x\"", days=2)"#),
         (r#"{"a":[true,null],"b":{"c":false}}"#, r#"f(a=[True, None], b={"c": False})"#),
@@ -298,7 +298,7 @@ fn past_arguments_as_python_writes_them() {
     ];
     for (arguments, expected) in table {
         let mut out = String::new();
-        write_call(dialect, &history.call, PastCall { name: "f", arguments, id: "" }, &mut out);
+        write_call(dialect, written, PastCall { name: "f", arguments, id: "", place: 0 }, &mut out);
         assert_eq!(out, expected);
     }
 }

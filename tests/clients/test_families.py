@@ -22,8 +22,6 @@ from test_openai import TOOLS
 KEPT = ["harmony"]
 # In which form past calls go up, where a template drops or refuses something of them.
 PAST = {"llama3-json": "native, one call a turn", "harmony": "native, one call a turn", "lfm2": "text"}
-# Families whose own text is what a required call is forced to; of the others it is another that is read as well.
-FORCED = ["hermes", "llama3-json", "deepseek-v3.1", "qwen3-coder", "gemma4"]
 # Families that say nothing beside a call.
 SILENT = {"llama3-json", "command-a", "lfm2"}
 
@@ -98,7 +96,7 @@ def test_calls_and_their_results(fleet, family, streamed):
         assert said(second) == SCRIPTS["final"]
 
 
-@pytest.mark.parametrize("family", FORCED)
+@pytest.mark.parametrize("family", WRITERS)
 def test_a_call_that_is_required_is_written_as_its_family_writes_it(fleet, family):
     """A grammar that did not allow the family's own text would make the model write another."""
     with sdk(fleet) as client:

@@ -6,7 +6,7 @@ The calls are written as each family writes them, so that the gateway has them t
 
 import json
 
-from families import PROSE, WRITERS
+from families import WRITERS
 
 CITY, DAYS = "Paris", 3
 
@@ -47,7 +47,7 @@ SCRIPTS = {
     "partial": hermes(PARIS).replace("get_weather", "Partialget_weather"),
     # What each family calls in a turn, beside other words and without.
     **{f"{family}-calls": write([PARIS, ROME]) for family, write in WRITERS.items()},
-    **{f"{family}-required": write([PARIS, ROME]).removeprefix(PROSE) for family, write in WRITERS.items()},
+    **{f"{family}-required": write([PARIS, ROME], "") for family, write in WRITERS.items()},
 }
 
 # A beginning, and what follows it over and over, until the client leaves or a limit is reached.

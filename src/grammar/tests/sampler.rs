@@ -1,6 +1,7 @@
-//! Sampler of grammars: writes random sentences of one, as a server does with a model that knows nothing.
+//! Sampler of grammars: writes random sentences of one, as a server does with a model that knows nothing, and tells
+//! whether a text is one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// What a rule can be.
 #[derive(Clone, Debug)]
@@ -43,6 +44,64 @@ impl Sampler {
         let mut writer = Writer { sampler: self, dice: Dice(seed), out: String::new() };
         writer.write(&Expression::Rule("root".into()), 0);
         writer.out
+    }
+}
+
+impl Sampler {
+    /// Whether a text is a sentence.
+    pub fn accepts(&self, text: &str) -> bool {
+        let mut matcher = Matcher { sampler: self, text, known: HashMap::new() };
+        matcher.ends(&Expression::Rule("root".into()), 0).contains(&text.len())
+    }
+}
+
+/// Finds where what an expression stands for may end.
+struct Matcher<'s> {
+    sampler: &'s Sampler,
+    text: &'s str,
+    /// Where a rule that begins at a place may end.
+    known: HashMap<(&'s str, usize), BTreeSet<usize>>,
+}
+
+impl<'s> Matcher<'s> {
+    fn ends(&mut self, expression: &Expression, at: usize) -> BTreeSet<usize> {
+        match expression {
+            Expression::Text(text) => {
+                self.text[at..].starts_with(text.as_str()).then(|| at + text.len()).into_iter().collect()
+            }
+            Expression::Class { chars, is_negated } => {
+                let next = self.text[at..].chars().next();
+                let is_in = |c: &char| chars.iter().any(|(first, last)| (*first..=*last).contains(c)) != *is_negated;
+                next.filter(is_in).map(|c| at + c.len_utf8()).into_iter().collect()
+            }
+            Expression::Rule(name) => {
+                let (name, rule) = self.sampler.rules.get_key_value(name).unwrap();
+                if let Some(known) = self.known.get(&(name.as_str(), at)) {
+                    return known.clone();
+                }
+                let ends = self.ends(rule, at);
+                self.known.insert((name, at), ends.clone());
+                ends
+            }
+            Expression::Either(all) => all.iter().flat_map(|one| self.ends(one, at)).collect(),
+            Expression::All(all) => all.iter().fold(BTreeSet::from([at]), |begun, one| self.ends_behind(one, &begun)),
+            Expression::Repeated(one, least, most) => {
+                let mut last = (0..*least).fold(BTreeSet::from([at]), |begun, _| self.ends_behind(one, &begun));
+                let mut all = last.clone();
+                for _ in *least..most.unwrap_or(u64::MAX) {
+                    last = self.ends_behind(one, &last).difference(&all).copied().collect();
+                    if last.is_empty() {
+                        break;
+                    }
+                    all.extend(&last);
+                }
+                all
+            }
+        }
+    }
+
+    fn ends_behind(&mut self, one: &Expression, begun: &BTreeSet<usize>) -> BTreeSet<usize> {
+        begun.iter().flat_map(|at| self.ends(one, *at)).collect()
     }
 }
 

@@ -368,10 +368,11 @@ fn texts_stand_around_all_calls_and_all_results_of_a_turn() {
         call("c", "Bari"),
         result("c", "fog"),
     );
-    let history = "calls: 'C[{calls}]', call: { text: '{name} {id} {arguments}', between: ', ' }, \
-                   results: 'R[{results}]', result: { role: user, text: '{id}={json}', between: ', ' }";
+    let written = "calls: 'C[{calls}]', call: '{name} {id} {arguments}', between: ', '";
+    let history = "results: 'R[{results}]', result: { role: user, text: '{id}={json}', between: ', ' }";
     let yaml = format!(
         "name: own\nabout: A dialect of the tests.\ncall: {{ open: [\"<c>\"] }}\npayload: {{ json: {{ name: key }} }}\n\
+         written: {{ {written} }}\n\
          prompt: {{ tools: {{ form: json, each: \"{{tools}}\", between: \"; \" }}, text: \"{{tools}}\", history: {{ text: {{ {history} }} }} }}\n"
     );
     let dialect = Arc::new(Dialects::parse(&yaml).unwrap());
