@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use toolgate::Dialects;
+use toolgate::{Dialect, Dialects};
 
 /// The dialects that exist here.
 static DIALECTS: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
@@ -160,13 +160,7 @@ fn peer_vector(row: &Value) -> Option<Vector> {
     let name = row["dialect"].as_str()?;
     let name = name.split_once('(').map_or(name, |(_, written_as)| written_as.trim_end_matches(')'));
     let other = OTHER_NAMES.iter().find_map(|&(other, ours)| (other == name).then_some(ours));
-    let dialect = DIALECTS.get(other.unwrap_or(name))?.name();
-    let reasoning = match (row["stage"].as_str(), row["starts_in_reasoning"].as_bool()) {
-        (Some("tool"), _) => "off",
-        (_, Some(true)) => "open",
-        _ if row["params"]["reasoning_format"] == "none" => "off",
-        _ => "auto",
-    };
+    let dialect = DIALECTS.get(other.unwrap_or(name))?;
     let mut expect = row["expect"].clone();
     let text = row["text"].as_str()?;
     let calls = expect["calls"].as_array().into_iter().flatten();
@@ -176,10 +170,38 @@ fn peer_vector(row: &Value) -> Option<Vector> {
         // What the suite had as tokens is not all here.
         return None;
     }
-    let request = json!({"dialect": dialect, "tools": functions(&row["tools"]), "text": text,
-        "own_chunks": row["chunks"], "reasoning": reasoning});
+    let request = json!({"dialect": dialect.name(), "tools": functions(&row["tools"]), "text": text,
+        "own_chunks": row["chunks"], "reasoning": reasoning(row, dialect)});
     expect["synthesised"] = row["tools_synthesised"].clone();
     Some(Vector { id: row["id"].as_str()?.into(), request, expect })
+}
+
+/// How a vector's thoughts are read. Where it does not say how its prompt ended, or what its suite had read before, the
+/// answer that it wants says so: a thought that the text begins with was open, and markers among the content are text.
+fn reasoning(row: &Value, dialect: &Dialect) -> &'static str {
+    let wanted = |key: &str| row["expect"][key].as_str().unwrap_or_default().trim();
+    let (content, thought) = (wanted("content"), wanted("reasoning"));
+    let text = row["text"].as_str().unwrap_or_default().trim();
+    let block = dialect.reads().reasoning.clone().unwrap_or_default();
+    let trimmed = |markers: &[String]| -> Vec<String> { markers.iter().map(|m| m.trim().into()).collect() };
+    let (openers, closers) = (trimmed(&block.open), trimmed(&block.close));
+    let first = |markers: &[String]| markers.iter().filter_map(|marker| text.find(marker)).min();
+    let begins = |text: &str| openers.iter().chain(&closers).any(|marker| text.starts_with(marker));
+    let holds = |text: &str| openers.iter().chain(&closers).any(|marker| text.contains(marker));
+    if row["params"]["reasoning_format"] == "none" || (begins(text) && begins(content)) {
+        return "off";
+    }
+    let is_hidden = content != "*" && !holds(content);
+    let is_tool_stage = row["stage"] == "tool";
+    let is_content = is_tool_stage && (content == "*" || (!content.is_empty() && text.starts_with(content)));
+    let is_thought = !matches!(thought, "" | "*") && text.starts_with(thought);
+    let is_closed = is_hidden && first(&closers).is_some_and(|at| first(&openers).is_none_or(|opens| at < opens));
+    match row["starts_in_reasoning"].as_bool() {
+        Some(true) if !is_content => "open",
+        None if !is_tool_stage && (is_thought || is_closed) => "open",
+        _ if is_tool_stage && !(is_hidden && holds(text)) => "off",
+        _ => "auto",
+    }
 }
 
 fn functions(tools: &Value) -> Value {
@@ -217,7 +239,7 @@ fn peer_mistake(got: &Value, expect: &Value) -> Option<String> {
     None
 }
 
-/// `loose` compares scalars by their text: without a schema their type is a matter of taste.
+/// `loose` compares scalars by their text, whichever is the string: without a schema their type is a matter of taste.
 fn same(got: &Value, want: &Value, subset: bool, loose: bool) -> bool {
     match (got, want) {
         (_, Value::String(s)) if s == "*" => true,
@@ -229,8 +251,9 @@ fn same(got: &Value, want: &Value, subset: bool, loose: bool) -> bool {
             got.len() == want.len() && got.iter().zip(want).all(|(g, w)| same(g, w, subset, loose))
         }
         (Value::Number(got), Value::Number(want)) => got.as_f64() == want.as_f64(),
-        (Value::String(got), want) if loose && !want.is_string() => {
-            serde_json::from_str::<Value>(got).is_ok_and(|got| same(&got, want, subset, false)) || *got == python(want)
+        (Value::String(text), other) | (other, Value::String(text)) if loose && got.is_string() != want.is_string() => {
+            serde_json::from_str::<Value>(text).is_ok_and(|value| same(&value, other, subset, false))
+                || *text == python(other)
         }
         (got, want) => got == want,
     }
