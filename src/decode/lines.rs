@@ -117,9 +117,10 @@ impl Lines {
         self.last.is_some_and(|c| c == '_' || c.is_alphanumeric())
     }
 
-    /// Whether a code span opens right here, in the midst of a line.
+    /// Whether a code span opens right here: behind backticks that are no fence's.
     pub(super) fn in_span(&self) -> bool {
-        self.last == Some('`') && self.line == Line::Text
+        let is_apart = |line| line == Line::Text || matches!(line, Line::Row(_, len, _) if len < FENCE_MIN);
+        self.last == Some('`') && is_apart(self.line)
     }
 }
 
@@ -139,7 +140,9 @@ mod tests {
             ("a\n    ", ""),
             ("a\n\t", ""),
             ("x `", "span"),
-            ("`", ""),
+            ("`", "span"),
+            ("\n``", "span"),
+            ("```", ""),
             ("a\n```\n", "line fence"),
             ("a\n```rust\nb", "fence word"),
             ("```\na\n```\n", "line"),

@@ -41,6 +41,13 @@ pub(super) struct LeftOpen {
     pub reasoning: Awaited,
 }
 
+impl LeftOpen {
+    /// Whether something is open that stands around calls.
+    pub fn is_wrapped(self) -> bool {
+        [self.wrapper, self.section].contains(&Awaited::Yes)
+    }
+}
+
 /// The body of a message, as far as its text is concerned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Body {

@@ -239,7 +239,7 @@ impl Outside {
             closer.is_empty() || text.iter().all(|(other, _)| closer == other || apart(other))
         };
         let apart = closers.iter().filter(|(closer, _)| is_apart(closer)).cloned().collect();
-        let left_open = Table::new(merged(text.clone(), apart))?;
+        let left_open = Table::new(merged(merged(text.clone(), apart), inner(spec)))?;
         let mut anywhere = merged(text.clone(), closers);
         for first in spec.messages.iter().flat_map(|messages| &messages.first).filter(|first| !first.is_empty()) {
             entry(&mut anywhere, first).message = Some(Edge::Open);

@@ -40,7 +40,7 @@ impl Decoder {
         let (frame, mut raw) = self.take_frame();
         let Some(origin) = self.take_origin() else { return };
         let (before, left_open) = (raw.len(), origin.outside().place.left_open());
-        let is_open = [left_open.wrapper, left_open.section].contains(&Awaited::Yes) || left_open.message != Body::None;
+        let is_open = left_open.is_wrapped() || left_open.message != Body::None;
         let is_wrapped = by == Opener::Wrapper || frame != Frame::None || is_open;
         raw.push_str(&marker);
         let wrapped = if is_wrapped { Wrapped::Yes } else { Wrapped::No };

@@ -3,7 +3,7 @@
 use super::text::may_open;
 use super::{Decoder, State};
 use crate::decode::lines::Lines;
-use crate::decode::outside::{Awaited, Outside};
+use crate::decode::outside::{Awaited, LeftOpen, Outside};
 use crate::decode::{Event, Settings};
 use crate::dialect::{Edge, Role, Spec};
 use crate::scan::Cursor;
@@ -86,7 +86,7 @@ impl Decoder {
             return read;
         }
         let opener = std::mem::take(&mut thought.opener);
-        if let Some(by) = role.opens.filter(|&by| may_open(by, &thought.lines)) {
+        if let Some(by) = role.opens.filter(|&by| may_open(by, &marker, &thought.lines, LeftOpen::default())) {
             self.begin(marker, by, role);
         } else if role.section == Some(Edge::Open) && !thought.lines.in_span() {
             self.enter_section(marker);

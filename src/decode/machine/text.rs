@@ -4,7 +4,7 @@ use super::reasoning::Thought;
 use super::{Decoder, Origin, State, outside_tables};
 use crate::decode::Event;
 use crate::decode::lines::Lines;
-use crate::decode::outside::{AfterCall, Awaited, Body};
+use crate::decode::outside::{AfterCall, Awaited, Body, LeftOpen};
 use crate::dialect::{Edge, Opener, Role, Spec, StartOfAnswer};
 
 impl Decoder {
@@ -35,9 +35,10 @@ impl Decoder {
     /// Does what a marker outside calls and reasoning means where it stands.
     pub(super) fn marker(&mut self, role: Role, marker: String, sink: &mut impl FnMut(Event<'_>)) {
         let State::Outside(outside) = &mut self.state else { return };
-        let in_section = outside.place.left_open().section == Awaited::Yes;
-        let is_here = |by: Opener| by != Opener::Inner || in_section;
-        let opens = role.opens.filter(|&by| is_here(by) && (outside.is_fresh() || may_open(by, &outside.lines)));
+        let left_open = outside.place.left_open();
+        let is_here = |by: Opener| by != Opener::Inner || left_open.section == Awaited::Yes;
+        let may_open = |by| outside.is_fresh() || may_open(by, &marker, &outside.lines, left_open);
+        let opens = role.opens.filter(|&by| is_here(by) && may_open(by));
         let opens_more = !outside.lines.in_span();
         if role.has_suffix {
             self.enter_suffix(marker);
@@ -85,12 +86,18 @@ impl Decoder {
 
 /// Whether an opener opens a call where it stands in text or reasoning. A wrapper's does everywhere but in a code span.
 /// The payload's own first bytes are met in prose too: where they stand for a missing wrapper they count at the start of
-/// a line, and behind a wrapper's opener on the same line; in a word or a fence they never do.
-pub(super) fn may_open(by: Opener, lines: &Lines) -> bool {
+/// a line, behind a wrapper's opener on the same line, and while one is open; in a word or a fence they never do.
+pub(super) fn may_open(by: Opener, marker: &str, lines: &Lines, left_open: LeftOpen) -> bool {
+    // A tag is no part of the word before it.
+    let in_word = lines.in_word() && !marker.starts_with('<');
     match by {
         Opener::Wrapper => !lines.in_span(),
-        Opener::Bare => (lines.at_line() || lines.is_marked()) && !lines.in_word() && !lines.in_fence(),
-        Opener::Free | Opener::Inner | Opener::Fenced => !lines.in_word() && !lines.in_fence() && !lines.in_span(),
+        Opener::Bare if !left_open.is_wrapped() => {
+            (lines.at_line() || lines.is_marked()) && !in_word && !lines.in_fence()
+        }
+        Opener::Bare | Opener::Free | Opener::Inner | Opener::Fenced => {
+            !in_word && !lines.in_fence() && !lines.in_span()
+        }
     }
 }
 

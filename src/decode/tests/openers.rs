@@ -26,9 +26,17 @@ t!(a_bare_word_opens_nothing_in_prose, case("gemma4"),
     "Now:\ncall:get_time{}" => r#"text "Now:\n" / call get_time / args {} / end"#,
 );
 
+t!(a_tag_ends_the_word_before_it, case("minicpm5"),
+    "So<function name=\"get_time\"></function>." => r#"text "So" / call get_time / args {} / end / text ".""#,
+    "<function name=\"nope\"<function name=\"get_time\"></function>"
+        => r#"text "<function name=\"nope\"" / call get_time / args {} / end"#,
+    "`<function name=\"get_time\"></function>`" => r#"text "`<function name=\"get_time\"></function>`""#,
+);
+
 t!(a_quoted_opener_opens_nothing, case("hermes"),
     "A call is `<tool_call>{\"name\": \"get_time\"}</tool_call>`, so."
         => r#"text "A call is `<tool_call>{\"name\": \"get_time\"}</tool_call>`, so.""#,
+    "`<tool_call>{\"name\": \"get_time\"}</tool_call>` is a call." => r#"text "`<tool_call>{\"name\": \"get_time\"}</tool_call>` is a call.""#,
     "`a` <tool_call>{\"name\": \"get_time\"}</tool_call>" => r#"text "`a` " / call get_time / args {} / end"#,
 );
 

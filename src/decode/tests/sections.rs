@@ -53,6 +53,30 @@ t!(a_section_without_a_call_is_text, around(),
     "<calls></calls><calls><call>get_time<args>{}</call></calls>" => "call get_time / args {} / end",
 );
 
+t!(text_in_a_section_hides_no_call, tagged(),
+    "<calls><invoke name=\"get_time\"></invoke><invoke name=\"nope\"></invoke><invoke name=\"get_time\"></invoke></calls>"
+        => r#"call get_time / args {} / end / text "<invoke name=\"nope\"></invoke>" / call get_time / args {} / end"#,
+    "<calls><invoke name=\"get_time\"></invoke>and<invoke name=\"get_time\"></invoke></calls> so"
+        => r#"call get_time / args {} / end / text "and" / call get_time / args {} / end / text " so""#,
+    // Nor one in a wrapper; behind the closer of either it is quoted.
+    "<calls><invoke name=\"get_time\"></invoke></calls> and <invoke name=\"get_time\"></invoke>"
+        => r#"call get_time / args {} / end / text " and <invoke name=\"get_time\"></invoke>""#,
+);
+
+t!(a_section_whose_first_call_is_none_hides_no_other, case("muse"),
+    "to=bash<|message|><atem:function_calls>\n<atem:invoke name=\"nope\">\n</atem:invoke>\n<atem:invoke name=\"get_time\">\n</atem:invoke>\n</atem:function_calls><|eot|>"
+        => r#"text "<atem:function_calls>\n<atem:invoke name=\"nope\">\n</atem:invoke>\n" / call get_time / args {} / end"#,
+);
+
+t!(text_in_a_wrapper_hides_no_call, case("qwen3-coder"),
+    "<tool_call><function=get_time></function>\nx<function=get_time></function></tool_call>"
+        => r#"call get_time / args {} / end / text "\nx" / call get_time / args {} / end"#,
+    "<tool_call><function=get_time></function>\n<function=nope>\n</function><function=get_time></function></tool_call>"
+        => r#"call get_time / args {} / end / text "\n<function=nope>\n</function>" / call get_time / args {} / end"#,
+    "<tool_call><function=get_time></function></tool_call>\nx <function=get_time></function>"
+        => r#"call get_time / args {} / end / text "\nx <function=get_time></function>""#,
+);
+
 t!(a_section_in_a_thought, around(),
     "<think>hm <calls><call>get_time<args>{}</call></calls></think> so"
         => r#"think "hm " / call get_time / args {} / end / text "so""#,
