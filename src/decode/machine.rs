@@ -7,6 +7,7 @@ mod fence;
 mod lead;
 mod message;
 mod reasoning;
+mod rest;
 mod section;
 mod suffix;
 mod text;
@@ -19,10 +20,10 @@ use super::call::{Call, Context, Patience, Wrapped};
 use super::outside::{AfterCall, Awaited, Outside};
 use super::payload::Payload;
 use super::{Ending, Event, Finish, Reasoning, Settings};
-use fence::Whole;
 use lead::Lead;
 use message::Header;
 use reasoning::Thought;
+use rest::Rest;
 use section::Section;
 use suffix::Suffix;
 
@@ -51,8 +52,8 @@ enum State {
     /// The header of a message.
     Header(Box<Header>),
     Call(Box<Pending>),
-    /// The answer begins with a fence that may be all of it.
-    Whole(Box<Whole>),
+    /// The rest of the answer may be calls and nothing else.
+    Rest(Box<Rest>),
     /// The one call that counts was read, or the answer ended; the rest is dropped.
     Closed,
 }
@@ -148,7 +149,7 @@ impl Decoder {
             State::Section(section) => section.held(),
             State::Header(header) => header.held(),
             State::Call(pending) => pending.held(),
-            State::Whole(whole) => whole.held(),
+            State::Rest(rest) => rest.held(),
             State::Closed => 0,
         }
     }
@@ -193,7 +194,7 @@ impl Decoder {
             State::Section(section) => (section.raw, State::from(section.origin)),
             State::Header(header) => (header.raw, State::Outside(header.outside)),
             State::Call(pending) => (pending.raw, State::from(pending.origin)),
-            State::Whole(whole) => whole.into_text(),
+            State::Rest(rest) => rest.into_text(),
             State::Outside(mut outside) => {
                 let held = outside.held_marker(outside_tables(&self.settings)).to_string();
                 outside.let_go_of_marker();
@@ -214,7 +215,7 @@ impl Decoder {
                 | State::Section(_)
                 | State::Header(_)
                 | State::Call(_)
-                | State::Whole(_)
+                | State::Rest(_)
                 | State::Closed => {}
             }
         }
@@ -232,7 +233,7 @@ impl Decoder {
             State::Section(_) => self.step_section(text, sink),
             State::Header(_) => self.step_header(text, sink),
             State::Call(_) => self.step_call(text, sink),
-            State::Whole(_) => self.step_whole(text, sink),
+            State::Rest(_) => self.step_rest(text, sink),
             State::Closed => (text.len(), None),
         }
     }
@@ -253,7 +254,7 @@ impl Decoder {
             State::Section(_) => return Some(self.reject_section(sink)),
             State::Header(_) => return Some(self.reject_header(sink)),
             State::Call(_) => return self.settle_call(ended, sink),
-            State::Whole(_) => return Some(self.settle_whole(ended, sink)),
+            State::Rest(_) => return Some(self.settle_rest(ended, sink)),
             State::Outside(outside) => {
                 let tables = outside_tables(&self.settings);
                 if !outside.is_cut_short(tables) {

@@ -11,7 +11,7 @@
 //!    |
 //!    +---- opener of a section ----> Section (kept) ---- opener of a call ----> Call (kept)
 //!    +---- header of a message ----> Header (kept) ---- says what follows ----> Text, Reasoning, Call (kept)
-//!    +---- fence of the answer ----> Whole (kept to the end)
+//!    +---- fence or list that may be the rest ----> Rest (kept to the end)
 //!    +---- reasoning opener / closer ----> Reasoning (an opener in it: Call, kept until it is complete)
 //! ```
 //!

@@ -1,7 +1,6 @@
 //! Where the answer begins and right after a call: the text there begins with a marker or with none.
 //! Whitespace waits there, and so does what may stand between two calls.
 
-use super::fence::Whole;
 use super::message::may_be_header;
 use super::text::may_be_unmarked;
 use super::{Decoder, State, outside_tables};
@@ -64,11 +63,7 @@ impl Decoder {
         match what {
             Begins::Call => self.begin(String::new(), Opener::Bare, Role::default()),
             Begins::Header => self.enter_header(String::new(), sink),
-            Begins::Fence => {
-                if let State::Outside(outside) = std::mem::replace(&mut self.state, State::Closed) {
-                    self.state = State::Whole(Box::new(Whole::new(outside)));
-                }
-            }
+            Begins::Fence => self.enter_fence(),
         }
     }
 }

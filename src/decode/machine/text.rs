@@ -5,7 +5,7 @@ use super::{Decoder, Origin, State, outside_tables};
 use crate::decode::Event;
 use crate::decode::lines::Lines;
 use crate::decode::outside::{AfterCall, Awaited, Body, LeftOpen};
-use crate::dialect::{Edge, Opener, Role, Spec, StartOfAnswer};
+use crate::dialect::{Edge, Form, Opener, Role, Spec, StartOfAnswer};
 
 impl Decoder {
     /// Reads text up to the next marker.
@@ -37,15 +37,20 @@ impl Decoder {
         let State::Outside(outside) = &mut self.state else { return };
         let left_open = outside.place.left_open();
         let is_here = |by: Opener| by != Opener::Inner || left_open.section == Awaited::Yes;
-        let may_open = |by| outside.is_fresh() || may_open(by, &marker, &outside.lines, left_open);
-        let opens = role.opens.filter(|&by| is_here(by) && may_open(by));
+        let is_open = |by| outside.is_fresh() || may_open(by, &marker, &outside.lines, left_open);
+        let opens = role.opens.filter(|&by| is_here(by) && is_open(by));
         let opens_more = !outside.lines.in_span();
+        let is_list = role.opens == Some(Opener::Bare)
+            && may_open(Opener::Free, &marker, &outside.lines, left_open)
+            && self.settings.dialect.tables().forms_behind(&marker).iter().any(|form| matches!(form, Form::Python));
         if role.has_suffix {
             self.enter_suffix(marker);
         } else if role.closes_fence && outside.is_after_call() && outside.place.fence() == Awaited::Yes {
             outside.close_fence(&marker);
         } else if let Some(by) = opens {
             self.begin(marker, by, role);
+        } else if is_list {
+            self.enter_list(marker);
         } else if role.section == Some(Edge::Open) && opens_more {
             self.enter_section(marker);
         } else if role.message == Some(Edge::Open) && opens_more {
@@ -79,7 +84,7 @@ impl Decoder {
             State::Section(section) => Some(section.origin),
             State::Suffix(suffix) => Some(suffix.origin),
             State::Header(header) => Some(Origin::Outside(header.outside)),
-            State::Call(_) | State::Whole(_) | State::Closed => None,
+            State::Call(_) | State::Rest(_) | State::Closed => None,
         }
     }
 }

@@ -117,3 +117,32 @@ t!(a_fence_is_the_whole_answer, own("call: { start: fenced-json, fence: [code] }
     "```code\nget_time()\n``` so" => r#"text "```code\nget_time()\n``` so""#,
     "```code\nx = get_time()\n```" => r#"text "```code\nx = get_time()\n```""#,
 );
+
+t!(a_list_behind_text_is_calls_where_it_ends_the_answer, case("pythonic"),
+    "Look: [get_weather(city='Rome')]" => r#"text "Look: " / call get_weather / args {"city":"Rome"} / end"#,
+    "Look: [get_weather(city='Rome'), get_time()]\n<|eot|>"
+        => r#"text "Look: " / call get_weather / args {"city":"Rome"} / end / call get_time / args {} / end"#,
+    "[get_time()] and [get_weather(city='a]')]"
+        => r#"call get_time / args {} / end / text " and " / call get_weather / args {"city":"a]"} / end"#,
+    // Not where anything follows it, nor where it lacks a letter, or a tool.
+    "Look: [get_time()] so." => r#"text "Look: [get_time()] so.""#,
+    "Look: [get_time()], [get_time()]" => r#"text "Look: [get_time()], " / call get_time / args {} / end"#,
+    "Look: [get_time()" => r#"text "Look: [get_time()""#,
+    "Look: [get_weather(city='Rome']" => r#"text "Look: [get_weather(city='Rome']""#,
+    "Look: [get_weather(city=x)]" => r#"text "Look: [get_weather(city=x)]""#,
+    "Look: [nope(), get_time()]" => r#"text "Look: [nope(), get_time()]""#,
+    "Look: [1, 2] and [" => r#"text "Look: [1, 2] and [""#,
+    // Nor in a word, a fence or a code span.
+    "list[get_time()]" => r#"text "list[get_time()]""#,
+    "Write `[get_time()]" => r#"text "Write `[get_time()]""#,
+    "So:\n```\nx = [get_time()]" => r#"text "So:\n```\nx = [get_time()]""#,
+);
+
+t!(a_list_behind_text_is_text_where_the_answer_was_cut, Case { finish: Finish::Cut, ..case("pythonic") },
+    "Look: [get_time()]" => r#"text "Look: [get_time()]""#,
+);
+
+t!(a_list_behind_text_calls_offered_tools, Case { unknown_tools: UnknownTools::Pass, ..case("pythonic") },
+    "Look: [nope()]" => r#"text "Look: [nope()]""#,
+    "[nope()]" => "call nope / args {} / end",
+);
