@@ -109,8 +109,11 @@ impl House {
     }
 
     /// How often a model was counted, by the labels' end.
-    pub fn counted(&self, metric: &str, model: &str, label: (&str, &str)) -> f64 {
-        self.metrics().sum(metric, &[("model", model), label]).unwrap_or_default()
+    /// What becomes of a model is counted as soon as it is known, which whoever waits for it may know sooner.
+    pub fn expect_counted(&self, metric: &str, model: &str, label: (&str, &str), times: f64) {
+        let counted = || self.metrics().sum(metric, &[("model", model), label]).unwrap_or_default();
+        wait_until("what became of a model is counted", || counted() >= times);
+        assert_eq!(counted(), times, "{metric} of {model}");
     }
 }
 

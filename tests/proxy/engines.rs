@@ -55,7 +55,7 @@ fn two_boxes_have_a_model_each_and_requests_go_where_theirs_is() {
         for model in ["endless", "endless-2"] {
             let mut again = house.stream(model);
             assert_eq!(again.head().unwrap().field("x-toolgate-why"), Some("loaded"), "{pages}");
-            assert_eq!(house.counted("toolgate_model_loads_total", model, ("result", "loaded")), 1.0, "{pages}");
+            house.expect_counted("toolgate_model_loads_total", model, ("result", "loaded"), 1.0);
         }
     }
 }
@@ -75,7 +75,7 @@ fn a_load_that_is_answered_at_its_end_is_waited_for() {
         let chunks = std::iter::from_fn(|| client.next_chunk().filter(|chunk| !chunk.is_empty()));
         let rest: Vec<u8> = chunks.flatten().collect();
         assert!(String::from_utf8(rest).unwrap().ends_with("data: [DONE]\n\n"), "{pages}");
-        assert_eq!(house.counted("toolgate_model_loads_total", "late:latest", ("result", "loaded")), 1.0, "{pages}");
+        house.expect_counted("toolgate_model_loads_total", "late:latest", ("result", "loaded"), 1.0);
     }
 }
 
@@ -88,7 +88,7 @@ fn a_model_that_does_not_load_is_refused_with_its_boxes_word() {
             assert_error(&answer, 503, "model_failed_to_load");
             assert!(answer.text().contains("was answered 500"), "{}", answer.text());
         }
-        assert_eq!(house.counted("toolgate_model_loads_total", "broken", ("result", "failed")), 2.0, "{pages}");
+        house.expect_counted("toolgate_model_loads_total", "broken", ("result", "failed"), 2.0);
         assert_eq!(said(&house.ask("alpha")), "I am alpha.");
     }
 }
@@ -207,6 +207,6 @@ fn what_needs_no_model_loads_none() {
     // The box does not know the page; it was asked for it, and did not load what is named.
     assert_eq!(ask(house.gateway.addr, post("/api/show", r#"{"model":"beta"}"#)).status(), 404);
     house.expect_state(0, "alpha", "loaded");
-    assert_eq!(house.counted("toolgate_model_loads_total", "beta", ("result", "loaded")), 0.0);
+    house.expect_counted("toolgate_model_loads_total", "beta", ("result", "loaded"), 0.0);
     assert_eq!(said(&ask(house.gateway.addr, post(CHAT, &body("beta", false)))), "I am beta.");
 }

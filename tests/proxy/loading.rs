@@ -123,7 +123,7 @@ fn a_model_that_does_not_load_is_refused_with_its_boxes_word_and_left_alone() {
         assert_eq!(said(&house.ask("alpha")), "I am alpha.");
         assert_eq!(said(&house.ask("beta")), "I am beta.");
     }
-    assert_eq!(house.counted("toolgate_model_loads_total", "broken", ("result", "failed")), 2.0);
+    house.expect_counted("toolgate_model_loads_total", "broken", ("result", "failed"), 2.0);
     assert_eq!(house.metrics().sum("toolgate_evictions_total", &[("reason", "idle")]), Some(2.0));
 }
 
@@ -173,7 +173,7 @@ fn who_meets_a_model_that_is_being_stopped_waits_until_it_is_loaded_again() {
     let mut placed_again = house.begun("endless");
     assert!(placed_again.next_chunk().is_some_and(|chunk| !chunk.is_empty()));
     while cut.next_chunk().is_some_and(|chunk| !chunk.is_empty()) {}
-    assert_eq!(house.counted("toolgate_model_loads_total", "endless", ("result", "loaded")), 2.0);
+    house.expect_counted("toolgate_model_loads_total", "endless", ("result", "loaded"), 2.0);
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn a_reload_keeps_what_is_loaded() {
     house.gateway.reload(config(vec![pool]));
     wait_until("the other configuration holds", || house.status()["queue"]["max"] == 7);
     assert_eq!(house.ask("alpha").field("x-toolgate-why"), Some("loaded"));
-    assert_eq!(house.counted("toolgate_model_loads_total", "alpha", ("result", "loaded")), 1.0);
+    house.expect_counted("toolgate_model_loads_total", "alpha", ("result", "loaded"), 1.0);
 }
 
 /// A box of one place with a model `m` in this state, and all that it is asked.

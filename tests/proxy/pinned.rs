@@ -32,7 +32,7 @@ fn a_pinned_model_is_there_before_anybody_asks_and_again_after_a_fall() {
     assert_error(&answer, 503, "model_failed_to_load");
     let message = answer.json()["error"]["message"].to_string();
     assert!(message.contains(&format!("{name} (pinned models have every place)")), "{message}");
-    assert_eq!(house.counted("toolgate_evictions_total", "alpha", ("reason", "idle")), 0.0);
+    house.expect_counted("toolgate_evictions_total", "alpha", ("reason", "idle"), 0.0);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_pinned_model_stays_where_another_one_makes_room() {
         let body = body(model, false).replace(r#""stream""#, r#""max_tokens":1,"stream""#);
         assert_eq!(ask(house.gateway.addr, post(CHAT, &body)).status(), 200, "{model}");
     }
-    assert_eq!(house.counted("toolgate_model_loads_total", "alpha", ("result", "loaded")), 1.0);
+    house.expect_counted("toolgate_model_loads_total", "alpha", ("result", "loaded"), 1.0);
 }
 
 #[test]
