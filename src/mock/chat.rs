@@ -63,7 +63,7 @@ impl Model {
         let lease = tokio::select! {
             lease = self.machine.claim(&prompt, choices) => lease,
             () = connection.gone() => return Ok(After::Close),
-            () = self.machine.killed() => return write(connection, request, &Reply::cut_off()).await,
+            () = self.machine.killed() => return write(connection, request, &Reply::cut_off(request)).await,
         };
         let prefill = Prefill::new(prompt.len(), lease.cached_bytes, self.script.prefill_tokens_per_second);
         let generation = Generation::new(answer, &body, choices, prefill, &self.machine);
@@ -95,7 +95,7 @@ impl Model {
         match pause {
             Pause::Over => {}
             Pause::Left => return Ok(After::Close),
-            Pause::Killed => return write(connection, request, &Reply::cut_off()).await,
+            Pause::Killed => return write(connection, request, &Reply::cut_off(request)).await,
         }
         let finish = generation.finish_reason();
         let message = json!({ "role": "assistant", "content": content });

@@ -39,38 +39,52 @@ pub(super) struct Reply {
     pub status: u16,
     pub content_type: &'static str,
     pub body: String,
+    pub is_chunked: bool,
 }
 
 impl Reply {
     /// A 200 with a JSON body.
     pub fn json(value: &serde_json::Value) -> Self {
-        Self { status: 200, content_type: JSON, body: value.to_string() }
+        Self::of(200, JSON, value.to_string())
     }
 
     /// A 200 with a body in Prometheus' text format.
     pub fn text(body: String) -> Self {
-        Self { status: 200, content_type: "text/plain; version=0.0.4", body }
+        Self::of(200, "text/plain; version=0.0.4", body)
     }
 
     /// An error as the real server words it.
     pub fn error(status: u16, kind: &str, message: &str) -> Self {
         let error = serde_json::json!({ "error": { "code": status, "message": message, "type": kind } });
-        Self { status, content_type: JSON, body: error.to_string() }
+        Self::of(status, JSON, error.to_string())
     }
 
     /// What a router says of a child that it cannot reach.
-    pub fn unreachable() -> Self {
-        Self::plain(500, "proxy error: Could not establish connection")
+    pub fn unreachable(request: &Request) -> Self {
+        Self::of_proxy(request, "proxy error: Could not establish connection")
     }
 
     /// What a router says of a child that went before it answered.
-    pub fn cut_off() -> Self {
-        Self::plain(500, "proxy error: Failed to read connection")
+    pub fn cut_off(request: &Request) -> Self {
+        Self::of_proxy(request, "proxy error: Failed to read connection")
+    }
+
+    /// The words are no JSON, though they are called that where the answer to a POST was to come.
+    fn of_proxy(request: &Request, words: &str) -> Self {
+        if request.method == "POST" {
+            Self { is_chunked: true, ..Self::of(500, JSON, words.into()) }
+        } else {
+            Self::plain(500, words)
+        }
+    }
+
+    fn of(status: u16, content_type: &'static str, body: String) -> Self {
+        Self { status, content_type, body, is_chunked: false }
     }
 
     /// Plain text.
     pub fn plain(status: u16, text: &str) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: text.into() }
+        Self::of(status, "text/plain; charset=utf-8", text.into())
     }
 
     /// The error for a page that there is not.
@@ -173,6 +187,11 @@ impl Connection {
     /// Writes a reply as a whole; to `HEAD` without its body. Fails when the client has left.
     pub async fn write_reply(&mut self, request: &Request, reply: &Reply) -> io::Result<()> {
         let body = if request.method == "HEAD" { "" } else { &reply.body };
+        if reply.is_chunked {
+            self.writer.write_all(reply_head(request, reply).as_bytes()).await?;
+            self.write_chunk(body).await?;
+            return self.write_chunk("").await;
+        }
         self.writer.write_all(format!("{}{body}", reply_head(request, reply)).as_bytes()).await
     }
 
@@ -215,10 +234,12 @@ enum Framing {
 }
 
 fn reply_head(request: &Request, reply: &Reply) -> String {
-    let (status, reason, length) = (reply.status, reason(reply.status), reply.body.len());
+    let (status, reason) = (reply.status, reason(reply.status));
+    let length = format!("Content-Length: {}", reply.body.len());
+    let framing = if reply.is_chunked { "Transfer-Encoding: chunked" } else { &length };
     let connection = if request.closes { "Connection: close\r\n" } else { KEEP_ALIVE };
     format!(
-        "HTTP/1.1 {status} {reason}\r\n{COMMON}Content-Type: {}\r\nContent-Length: {length}\r\n{connection}\r\n",
+        "HTTP/1.1 {status} {reason}\r\n{COMMON}Content-Type: {}\r\n{framing}\r\n{connection}\r\n",
         reply.content_type
     )
 }

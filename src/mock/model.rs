@@ -30,7 +30,7 @@ impl Model {
             tokio::select! {
                 () = self.machine.wake() => {}
                 () = connection.gone() => return Ok(After::Close),
-                () = self.machine.killed() => return write(connection, request, &Reply::cut_off()).await,
+                () = self.machine.killed() => return write(connection, request, &Reply::cut_off(request)).await,
             }
         }
         let reply = match (request.method.as_str(), request.path()) {

@@ -134,7 +134,7 @@ impl Router {
                 Reply::error(500, "server_error", &message)
             }
             Some(Admission::NotLoaded) => invalid("model is not loaded"),
-            Some(Admission::Unreachable | Admission::Wait) => Reply::unreachable(),
+            Some(Admission::Unreachable | Admission::Wait) => Reply::unreachable(request),
         };
         write(connection, request, &reply).await
     }
