@@ -2,7 +2,7 @@
 //! Data only. Whoever asks a server, reads its pages or edits its requests does so by what the row says, and names no
 //! engine; so another engine is another row, and a reader only where its pages have a form of their own.
 //!
-//! Sources: llama.cpp's `tools/server/README.md`, vLLM's `docs/design/metrics.md`, SGLang's
+//! Sources: llama.cpp's `tools/server/README.md`, vLLM's `docs/design/metrics.md` and `entrypoints/serve/`, SGLang's
 //! `docs/references/production_metrics.md`, Ollama's `docs/api.md` and `server/sched.go`, llama-swap's
 //! `internal/server/api.go`.
 
@@ -53,7 +53,7 @@ pub struct Row {
     /// How a request says what an answer may be. None where no grammar can be given.
     pub grammar: Option<GrammarMember>,
     /// Where it writes a conversation as its model would read it, and generates nothing. One that sleeps is woken.
-    pub rehearsal: Option<&'static str>,
+    pub rehearsal: Option<Rehearsal>,
     /// Chat templates of models whose calls reach nobody as text, whatever it is asked: it reads them itself, or fails.
     /// All strings of any of these sets stand in such a template.
     pub kept_calls: &'static [&'static [&'static str]],
@@ -104,6 +104,14 @@ pub struct Metrics {
     pub gauges: &'static [&'static str],
     /// It is asked no more often than this.
     pub pause: Duration,
+}
+
+/// Where a conversation is written, and generated from by nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct Rehearsal {
+    pub path: &'static str,
+    /// Where it spells tokens, if it writes those and no text.
+    pub spelling: Option<&'static str>,
 }
 
 /// A member of a request's body.
@@ -169,7 +177,7 @@ const LLAMA_CPP: Row = Row {
         parse: Some(Parse { members: &[NO_CHOICE, RAW_REASONING], never_beside: &["logprobs"] }),
     },
     grammar: Some(GrammarMember { key: "grammar", around: ["", ""], instead_of: &["json_schema"] }),
-    rehearsal: Some("/apply-template"),
+    rehearsal: Some(Rehearsal { path: "/apply-template", spelling: None }),
     // By which `common/chat.cpp` knows the templates of the formats that its parsers read without tools, too.
     kept_calls: &[&["<|channel|>"], &["<|open|>", "<|close|>", "<|end_of_msg|>"], &[">>>all", ">>>${recipient}"]],
     keeps_streams: true,
@@ -209,6 +217,8 @@ const VLLM: Row = Row {
         around: [r#"{"grammar":"#, "}"],
         instead_of: &["guided_json", "guided_regex", "guided_choice", "guided_grammar"],
     }),
+    // It may have been started to leave tools out of the prompt that nobody may call; this shows it.
+    rehearsal: Some(Rehearsal { path: "/v1/chat/completions/render", spelling: Some("/detokenize") }),
     ..OPENAI
 };
 
@@ -339,6 +349,8 @@ mod tests {
             let pages =
                 [row.health, row.properties.as_ref().map(|page| page.path), row.metrics.as_ref().map(|m| m.path)];
             assert!(pages.iter().flatten().all(|path| path.starts_with('/')), "{row:?}");
+            let rehearsal = row.rehearsal.iter().flat_map(|page| [Some(page.path), page.spelling]).flatten();
+            assert!({ rehearsal }.all(|path| path.starts_with('/')), "{row:?}");
             // What is read beside a health check, and what a health check says, is for those that have one.
             assert!(row.health.is_some() || (row.loading.is_none() && pages.iter().all(Option::is_none)), "{row:?}");
             for Member { key, value } in ToolsMode::ALL.into_iter().flat_map(|mode| row.needs.of(mode)) {

@@ -104,6 +104,21 @@ configure  pools: [{ name: default, peers: [\"URL\"] }]
 ";
     assert_eq!(probed(many.clone(), "a"), expected);
 
+    // One that shows no template, and keeps from the model what it may not call.
+    let hidden = json!({ "pages": "vllm", "model": "qwen3-8b", "template_writes": ["callable-tools", "calls"], "answers": [{ "text": "yes" }] });
+    let expected = "\
+server     vllm 0.31.0-mock, ready
+model      qwen3-8b
+dialect    hermes, by its name; no chat template is to be seen
+tools      inject: the server's prompt leaves them out
+history    native: of that the template drops nothing
+reasoning  auto
+grammar    obeyed: a call that is required is forced
+
+configure  pools: [{ name: default, peers: [\"URL\"], engine: vllm, dialect: hermes }]
+";
+    assert_eq!(probed(hidden, ""), expected);
+
     // Another engine is known by a page of its own; its models load nothing for that.
     let mut swapped = many;
     swapped["pages"] = "llama-swap".into();

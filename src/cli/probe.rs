@@ -9,7 +9,7 @@ use super::{CliError, print};
 use crate::config::{Config, Secret};
 use crate::dialect::Past;
 use crate::engine::{Engine, ToolsMode};
-use crate::upstream::{Likeness, Likenesses, Obedience, Portrait, portray};
+use crate::upstream::{Likeness, Likenesses, Obedience, Portrait, Shown, portray};
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -71,6 +71,7 @@ fn describe_model(out: &mut String, model: &Likeness) {
     let name = family.dialect.name();
     let dialect = match &model.shown {
         Some(shown) if shown.is_known() => format!("{name}, by its chat template"),
+        Some(shown) if shown.is_hidden() => format!("{name}, by its name; no chat template is to be seen"),
         Some(_) => format!("{name}; the chat template is of no family that is known"),
         None if model.state.is_some_and(|state| !state.is_here()) => {
             format!("{name}, until it is loaded: then its chat template says it")
@@ -102,7 +103,9 @@ fn configuration(portrait: &Portrait, url: &str) -> String {
     if portrait.engine != Engine::default() {
         let _ = write!(pool, ", engine: {}", portrait.engine.name());
     }
-    if let Likenesses::One(Likeness { shown: None, family: Some(family), .. }) = &portrait.runs {
+    if let Likenesses::One(Likeness { shown, family: Some(family), .. }) = &portrait.runs
+        && shown.as_ref().is_none_or(Shown::is_hidden)
+    {
         let _ = write!(pool, ", dialect: {}", family.dialect.name());
     }
     format!("pools: [{{ {pool} }}]")

@@ -16,6 +16,7 @@ mod stream;
 mod template;
 #[cfg(test)]
 mod tests;
+mod vllm;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};

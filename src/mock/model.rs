@@ -5,8 +5,8 @@ use std::io;
 
 use super::http::{Connection, Reply, Request};
 use super::machine::Machine;
-use super::script::Script;
-use super::{After, template, write};
+use super::script::{Pages, Script};
+use super::{After, template, vllm, write};
 
 #[derive(Debug)]
 pub(super) struct Model {
@@ -37,6 +37,7 @@ impl Model {
             ("POST", "/v1/chat/completions" | "/chat/completions") => {
                 return self.chat(connection, request, number).await;
             }
+            _ if self.script.pages == Pages::Vllm => vllm::page(self, request),
             ("POST", "/apply-template") => Some(template::page(&self.script, request)),
             ("GET" | "HEAD", path) => self.page(path),
             _ => None,

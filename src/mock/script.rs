@@ -29,7 +29,8 @@ pub struct Script {
     /// What `/props` shows as the model's template.
     #[serde(default)]
     pub chat_template: String,
-    /// What that writes of a request at `/apply-template`, besides what is said; absent, there is no such page.
+    /// What that writes of a request at `/apply-template`, or at vLLM's `/v1/chat/completions/render`, besides what is
+    /// said; absent, there is no such page.
     #[serde(default)]
     pub template_writes: Option<Vec<Written>>,
     /// The first answer whose conditions hold is given.
@@ -40,7 +41,7 @@ pub struct Script {
     /// How many of a router's models are in memory at a time; 0 is as many as there are.
     #[serde(default = "default_places")]
     pub places: usize,
-    /// Whose pages a router has.
+    /// Whose pages it has.
     #[serde(default)]
     pub pages: Pages,
     /// What a router does for another model when every place is taken.
@@ -78,13 +79,15 @@ pub struct ModelScript {
 #[serde(rename_all = "kebab-case")]
 pub enum Written {
     Tools,
+    /// Tools, unless none may be called: vLLM when started with `--exclude-tools-when-tool-choice-none`.
+    CallableTools,
     /// Every past call.
     Calls,
     /// The first past call of each turn.
     FirstCalls,
 }
 
-/// Whose pages a router has.
+/// Whose pages a server has. llama-swap and Ollama are routers, and vLLM has one model.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 pub enum Pages {
     #[default]
@@ -94,6 +97,8 @@ pub enum Pages {
     LlamaSwap,
     #[serde(rename = "ollama")]
     Ollama,
+    #[serde(rename = "vllm")]
+    Vllm,
 }
 
 /// What a router does for another model when every place is taken.
@@ -175,6 +180,8 @@ pub enum ScriptError {
     NoSlots,
     #[error("the script has two models that go by `{0}`")]
     TwoOfAName(String),
+    #[error("the script has a router's `models`, and vLLM is none")]
+    NoRouter,
 }
 
 /// A conversation, as far as conditions look at it.
@@ -201,6 +208,9 @@ impl Script {
         let models = || self.models.iter().flatten();
         if self.slots == 0 || models().any(|(_, model)| model.slots == Some(0)) {
             return Err(ScriptError::NoSlots);
+        }
+        if self.pages == Pages::Vllm && self.models.is_some() {
+            return Err(ScriptError::NoRouter);
         }
         let mut names = BTreeSet::new();
         let mut all = models().flat_map(|(name, model)| model.aliases.iter().chain([name]));

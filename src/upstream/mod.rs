@@ -15,7 +15,7 @@ pub use fleet::observer::ModelObserver;
 pub use fleet::peer::{Peer, Standing};
 pub use fleet::pool::{ClaimError, Doubt, Need, Placement, Pool, Queued};
 pub use fleet::pools::Upstream;
-pub use health::family::Family;
+pub use health::family::{Family, Shown};
 pub use health::fate::Fate;
 pub use health::portrait::{Likeness, Likenesses, Obedience, Portrait, PortraitError, portray};
 pub use wire::ask::Question;

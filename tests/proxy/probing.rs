@@ -4,8 +4,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use toolgate::config::{DialectChoice, ToolsChoice};
+use serde_json::json;
+use toolgate::config::{DialectChoice, Pool, ToolsChoice};
 use toolgate::decode::Reasoning;
+use toolgate::engine::Engine;
 use toolgate::mock::{Answer, Mock, Script, When, Written};
 
 use crate::harness::{Upstream, ask, config, dead_address, gateway_of, get, ok, peer, pool, post};
@@ -132,6 +134,31 @@ fn tools_go_as_the_template_can_have_them() {
         ("<|open|> <|close|> <|end_of_msg|>", "TOOL", auto(), "native"),
     ] {
         assert_eq!(tools_at(template, written, dialect), expected, "{template}: {written}");
+    }
+}
+
+/// A server that shows no template, and perhaps keeps from its model what may not be called.
+#[test]
+fn tools_that_a_prompt_would_leave_out_are_injected_whatever_is_configured() {
+    for (pages, writes, tools, expected) in [
+        ("vllm", json!(["tools", "calls"]), ToolsChoice::Parse, "by the template"),
+        ("vllm", json!(["callable-tools", "calls"]), ToolsChoice::Parse, "in the prompt"),
+        // Not every build has the page.
+        ("vllm", json!(null), ToolsChoice::Parse, "by the template"),
+        // Of which family its template is nobody knows.
+        ("vllm", json!(["tools", "calls"]), ToolsChoice::Auto, "in the prompt"),
+        ("llama.cpp", json!(["callable-tools", "calls"]), ToolsChoice::Parse, "in the prompt"),
+    ] {
+        let script = json!({ "pages": pages, "chat_template": "<tool_call>", "template_writes": writes, "answers": [
+            { "when": { "anywhere": "\"tools\":" }, "text": "by the template" },
+            { "when": { "anywhere": "<tools>" }, "text": "in the prompt" },
+        ]});
+        let mock = Mock::start("127.0.0.1:0", Script::from_yaml(&script.to_string()).unwrap()).unwrap();
+        let engine = if pages == "vllm" { Engine::Vllm } else { Engine::LlamaCpp };
+        let pool = Pool { engine, tools, dialect: DialectChoice::Auto, ..pool("default", vec![peer(mock.addr())]) };
+        let offer = OFFER.replace("\"m\"", "\"qwen3-8b\"");
+        let answer = ask(gateway_of(config(vec![pool])).addr, post("/v1/chat/completions", &offer)).json();
+        assert_eq!(answer["choices"][0]["message"]["content"], expected, "{pages} {writes} {tools:?}");
     }
 }
 

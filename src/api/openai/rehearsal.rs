@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::json::write_string;
 
@@ -21,11 +22,7 @@ impl Scene {
     /// The request for it, with these members beside its own, each value as JSON. `model` chooses one of several.
     pub fn request<'m>(self, model: Option<&str>, members: impl Iterator<Item = (&'m str, &'m str)>) -> String {
         let mut body = String::from("{");
-        if let Some(model) = model {
-            body.push_str(r#""model":"#);
-            write_string(model, &mut body);
-            body.push(',');
-        }
+        write_model(model, &mut body);
         body.push_str(&format!(r#""messages":{},"tools":{TOOLS}"#, self.messages()));
         for (key, value) in members {
             body.push(',');
@@ -67,6 +64,14 @@ impl Scene {
     }
 }
 
+fn write_model(model: Option<&str>, body: &mut String) {
+    if let Some(model) = model {
+        body.push_str(r#""model":"#);
+        write_string(model, body);
+        body.push(',');
+    }
+}
+
 const TOOLS: &str = r#"[{"type":"function","function":{"name":"rehearsed_clock","description":"Tells the time.","parameters":{"type":"object","properties":{"city":{"type":"string","description":"A city."},"zone":{"type":"object","description":"Its zone.","properties":{"name":{"type":"string"}}}},"required":["city"]}}}]"#;
 const USER: &str = r#"{"role":"user","content":"What time is it?"}"#;
 const CALLER: &str = r#""role":"assistant","content":"Let me look.""#;
@@ -81,6 +86,23 @@ const SECOND_RESULT: &str =
 /// What a model answered, whole. `None` when the page is no answer.
 pub fn answer(page: &[u8]) -> Option<String> {
     serde_json::from_slice::<Value>(page).ok()?.pointer("/choices/0/message/content")?.as_str().map(str::to_owned)
+}
+
+/// The tokens of a prompt, as JSON. `None` when the page tells of none.
+pub fn tokens(page: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Page {
+        token_ids: Box<RawValue>,
+    }
+    serde_json::from_slice(page).ok().map(|Page { token_ids }| token_ids.get().to_owned())
+}
+
+/// The request to have tokens spelled, which are JSON.
+pub fn spelled(model: Option<&str>, tokens: &str) -> String {
+    let mut body = String::from("{");
+    write_model(model, &mut body);
+    body.extend(["\"tokens\":", tokens, "}"]);
+    body
 }
 
 /// The prompt that a server wrote. `None` when its page tells of none.

@@ -61,7 +61,8 @@ impl Router {
         number: u64,
     ) -> io::Result<After> {
         match self.pages {
-            Pages::LlamaCpp => self.answer_as_llama_cpp(connection, request, number).await,
+            // No script of several models is vLLM's.
+            Pages::LlamaCpp | Pages::Vllm => self.answer_as_llama_cpp(connection, request, number).await,
             Pages::LlamaSwap => llama_swap::answer(self, connection, request, number).await,
             Pages::Ollama => ollama::answer(self, connection, request, number).await,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::balance::{Awaited, HealthState, LoadBy, ModelId, ModelState, Obstacle, PeerId, Reason, Refusal, Request};
-use crate::config::{self, DialectChoice};
+use crate::config::{self, DialectChoice, ToolsChoice};
 use crate::dialect::Dialects;
 use crate::upstream::health::family::{self, Family, Shown};
 use crate::upstream::health::fate::{self, Fate};
@@ -24,8 +24,8 @@ use super::peer::{Peer, Standing};
 use super::places::{Entry, Place, Waiting};
 use super::pool_state::{Knowledge, PoolState};
 
-/// How long a request waits for what the template says, where its dialect is known: a server that is well says it in
-/// milliseconds, most prompts leave it to the model how reasoning begins, and tools can always be injected.
+/// How long a request waits for what the template says, where its dialect is known and its tools can be injected: a
+/// server that is well says it in milliseconds, and most prompts leave it to the model how reasoning begins.
 const TEMPLATE_MAX: Duration = Duration::from_millis(200);
 
 /// One pool of the configuration, alive.
@@ -263,6 +263,8 @@ impl Pool {
         let config = &self.config;
         let shown = match &config.dialect {
             _ if !family::is_open(config) => None,
+            // A server that leaves tools out of its prompt would tell its model of none.
+            DialectChoice::Named(_) if config.tools == ToolsChoice::Parse => self.shown(model).await,
             DialectChoice::Auto => self.shown(model).await,
             DialectChoice::Named(_) => timeout(TEMPLATE_MAX, self.shown(model)).await.unwrap_or_default(),
         };
@@ -297,7 +299,8 @@ impl Pool {
     pub async fn awaits_template(&self, model: Option<&str>) -> bool {
         let knowledge = self.lasting.learn().await;
         let are_told = self.config.engine.row().models.is_some_and(|pages| pages.properties.is_some());
-        if !are_told || !family::is_open(&self.config) {
+        // Where the server reads the calls, what is known by now has to do for an error of its.
+        if !are_told || self.config.tools == ToolsChoice::Native || !family::is_open(&self.config) {
             return false;
         }
         let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));

@@ -27,6 +27,8 @@ pub struct Family {
 pub struct Shown {
     /// The dialect whose family it is.
     dialect: Option<Arc<Dialect>>,
+    /// Whether the template itself is not to be seen, and only what it writes.
+    is_hidden: bool,
     /// How its answers begin.
     reasoning: Reasoning,
     tools: (ToolsMode, ToolsReason),
@@ -47,6 +49,8 @@ enum ToolsReason {
     Unknown,
     /// The template is of another family than the dialect that was named.
     Another,
+    /// It writes tools, but of which family it is its server does not show.
+    Hidden,
     /// The engine writes tools only where it reads calls.
     Engine,
 }
@@ -60,7 +64,10 @@ impl Shown {
             DialectChoice::Auto => (own, ToolsReason::Unknown),
         };
         let keeps_calls = row.keeps_calls(&template.text);
-        let chosen = || match (own, &pool.dialect, template.writes.map(|writes| writes.tools)) {
+        let (is_hidden, written) = (template.is_hidden(), template.writes.map(|writes| writes.tools));
+        let chosen = || match (own, &pool.dialect, written) {
+            (_, _, Some(Tools::Written)) if is_hidden => (ToolsMode::Inject, ToolsReason::Hidden),
+            (_, _, Some(Tools::LeftOut)) if is_hidden => (ToolsMode::Inject, ToolsReason::LeftOut),
             (Some(_), ..) | (None, DialectChoice::Auto, _) if keeps_calls => (ToolsMode::Native, ToolsReason::Kept),
             (None, ..) => (ToolsMode::Inject, unread),
             _ if row.needs.parse.is_none() => (ToolsMode::Inject, ToolsReason::Engine),
@@ -68,15 +75,25 @@ impl Shown {
             (_, _, Some(Tools::LeftOut)) => (ToolsMode::Inject, ToolsReason::LeftOut),
             (_, _, None) => (ToolsMode::Inject, ToolsReason::Untold),
         };
-        let tools = pool.tools.mode().map_or_else(chosen, |mode| (mode, ToolsReason::Configured));
+        let tools = match (pool.tools.mode(), written) {
+            // Nobody would tell the model of them.
+            (Some(ToolsMode::Parse), Some(Tools::LeftOut)) => (ToolsMode::Inject, ToolsReason::LeftOut),
+            (Some(mode), _) => (mode, ToolsReason::Configured),
+            (None, _) => chosen(),
+        };
         let reasoning = dialect.map_or(Reasoning::Auto, |dialect| prompt_reasoning(dialect, &template.text));
         let kept = template.writes.map(|writes| writes.past);
-        Self { dialect: dialect.cloned(), reasoning, tools, kept }
+        Self { dialect: dialect.cloned(), is_hidden, reasoning, tools, kept }
     }
 
     /// Whether the template is of a family that is known, or its models are read as one that was named.
     pub fn is_known(&self) -> bool {
         self.dialect.is_some()
+    }
+
+    /// Whether the template itself is not to be seen.
+    pub fn is_hidden(&self) -> bool {
+        self.is_hidden
     }
 
     /// Why that is done with tools which is.
@@ -98,6 +115,7 @@ impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.dialect {
             Some(dialect) => write!(f, "dialect {}", dialect.name())?,
+            None if self.is_hidden => write!(f, "a chat template that is not shown")?,
             None => write!(f, "a chat template of no family that is known")?,
         }
         let (tools, why) = self.tools;
@@ -167,10 +185,11 @@ impl ToolsReason {
             Self::Configured => "as configured",
             Self::Written => "the template writes them",
             Self::Kept => "the server hands on no call of this family as text",
-            Self::LeftOut => "the template leaves them out",
+            Self::LeftOut => "the server's prompt leaves them out",
             Self::Untold => "the server does not show what its template writes",
             Self::Unknown => "the template is of no family that is known",
             Self::Another => "the template is of another family",
+            Self::Hidden => "the server's prompt has them, but of which family its template is it does not show",
             Self::Engine => "the server writes them only where it reads calls",
         }
     }

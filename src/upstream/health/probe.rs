@@ -3,6 +3,7 @@
 //! then.
 
 use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 use crate::balance::{ModelId, State};
 use crate::config;
 use crate::dialect::Dialects;
-use crate::engine::{Grammars, Page};
+use crate::engine::{Grammars, Page, Rehearsal};
 use crate::upstream::lock::lock;
 use crate::upstream::wire::ask::{self, Question, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
@@ -77,6 +78,13 @@ struct Told {
     state: State,
 }
 
+impl Told {
+    /// One that shows no template, nor whether it sleeps; asking it what it writes wakes none.
+    fn hidden(endpoint: &Arc<Endpoint>) -> Self {
+        Self { endpoint: Arc::clone(endpoint), template: Template::hidden(), state: State::Ready }
+    }
+}
+
 impl Probe {
     /// What the servers' templates show. Requests that come while a probe runs wait for it.
     pub async fn of_servers(
@@ -85,14 +93,19 @@ impl Probe {
         endpoints: &[Arc<Endpoint>],
         dialects: &Dialects,
     ) -> Option<Shown> {
-        let properties = pool.engine.row().properties.as_ref()?;
+        let row = pool.engine.row();
+        (row.properties.is_some() || row.rehearsal.is_some()).then_some(())?;
         let mut last = self.last.lock().await;
         if let Some(finding) = last.as_ref().filter(|finding| finding.holds_of(endpoints)) {
             return finding.shown.clone();
         }
         let of = endpoints.iter().map(|endpoint| (Arc::clone(endpoint), endpoint.returns())).collect();
-        let mut told = templates(pool, properties, endpoints).await;
+        let mut told = match &row.properties {
+            Some(page) => templates(pool, page, endpoints).await,
+            None => endpoints.iter().map(Told::hidden).collect(),
+        };
         let is_complete = !told.is_empty() && rehearse(pool, &mut told).await.is_ok();
+        told.retain(|told| !told.template.is_hidden() || told.template.writes.is_some());
         let templates: Vec<_> = told.into_iter().map(|told| (told.endpoint.url().to_owned(), told.template)).collect();
         let shown = agree(pool, &templates, dialects);
         match &shown {
@@ -148,7 +161,7 @@ impl Probe {
         let Some(path) = path.filter(|_| self.is_unrehearsed(pool, id, &text)) else { return };
         let by = (Arc::clone(endpoint), endpoint.returns());
         let path = path.replace("{model}", &escaped(name));
-        let writes = template::writes(endpoint, &path, Some(name), pool).await;
+        let writes = template::writes(endpoint, (&path, None), Some(name), pool).await;
         let until = writes.is_err().then(|| Instant::now() + RETRY_AFTER);
         let rehearsed = Rehearsed { text, writes: writes.unwrap_or_default(), by, until };
         lock(&self.rehearsed).insert(id, rehearsed);
@@ -216,31 +229,32 @@ async fn templates(pool: &config::Pool, page: &Page, endpoints: &[Arc<Endpoint>]
 /// Has one server for each template write with it. Those that have the same template write the same. Fails where one was
 /// used by nobody: each of its servers sleeps, or did not answer.
 async fn rehearse(pool: &config::Pool, told: &mut [Told]) -> Result<(), Silent> {
-    let path = pool.engine.row().rehearsal.filter(|_| family::is_written_by_template(pool));
-    let Some(path) = path else { return Ok(()) };
-    let mut written: Vec<Template> = Vec::new();
+    let page = pool.engine.row().rehearsal.filter(|_| family::is_written_by_template(pool));
+    let Some(page) = page else { return Ok(()) };
     let mut all = Ok(());
-    for at in 0..told.len() {
-        let Some(one) = told.get(at) else { break };
-        let text = Arc::clone(&one.template.text);
-        if written.iter().any(|known| known.text == text) {
-            continue;
-        }
-        let mut writes = Err(Silent);
-        for server in told.iter().filter(|other| other.template.text == text && other.state == State::Ready) {
-            writes = template::writes(&server.endpoint, path, None, pool).await;
-            if writes.is_ok() {
-                break;
-            }
-        }
+    let mut left: Vec<_> = told.iter_mut().rev().collect();
+    while let Some(one) = left.pop() {
+        // Of those that are not shown each may be another.
+        let is_same = |other: &&mut Told| !one.template.is_hidden() && other.template.text == one.template.text;
+        let (same, others) = left.into_iter().partition::<Vec<_>, _>(is_same);
+        left = others;
+        let mut same: Vec<_> = iter::once(one).chain(same.into_iter().rev()).collect();
+        let writes = written(pool, page, &same).await;
         all = all.and(writes.map(|_| ()));
-        written.push(Template { text, writes: writes.unwrap_or_default() });
-    }
-    for one in told {
-        let known = written.iter().find(|known| known.text == one.template.text);
-        one.template.writes = known.and_then(|known| known.writes);
+        same.iter_mut().for_each(|told| told.template.writes = writes.unwrap_or_default());
     }
     all
+}
+
+/// What servers of one template write, as the first shows that is awake and answers.
+async fn written(pool: &config::Pool, page: Rehearsal, servers: &[&mut Told]) -> Result<Option<Writes>, Silent> {
+    for server in servers.iter().filter(|server| server.state == State::Ready) {
+        let writes = template::writes(&server.endpoint, (page.path, page.spelling), None, pool).await;
+        if writes.is_ok() {
+            return writes;
+        }
+    }
+    Err(Silent)
 }
 
 /// What the first of the templates that is of a known family shows, else the first; says so when another differs.
