@@ -1,21 +1,23 @@
-//! Lists the files of the dialects that are compiled in: all that stand in `conf/dialects`, by their names.
+//! Lists the files that are compiled in: all dialects of `conf/dialects` and all formats of `conf/formats`, by their
+//! names.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const DIALECTS: &str = "conf/dialects";
-
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed={DIALECTS}");
-    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(DIALECTS);
-    let mut files = Vec::new();
-    for entry in fs::read_dir(&folder)? {
-        files.push(entry?.path());
+    for kind in ["dialects", "formats"] {
+        let folder = Path::new("conf").join(kind);
+        println!("cargo::rerun-if-changed={}", folder.display());
+        let mut files = Vec::new();
+        for entry in fs::read_dir(Path::new(&env::var("CARGO_MANIFEST_DIR")?).join(&folder))? {
+            files.push(entry?.path());
+        }
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+        files.sort_by_key(|file| file.file_stem().map(PathBuf::from));
+        let included: String = files.iter().map(|file| format!("include_str!({file:?}),\n")).collect();
+        let list = Path::new(&env::var("OUT_DIR")?).join(kind).with_extension("rs");
+        fs::write(list, format!("&[\n{included}]\n"))?;
     }
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
-    files.sort_by_key(|file| file.file_stem().map(PathBuf::from));
-    let included: String = files.iter().map(|file| format!("include_str!({file:?}),\n")).collect();
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("dialects.rs"), format!("&[\n{included}]\n"))?;
     Ok(())
 }

@@ -20,13 +20,14 @@
 //! | 1 | `engine` | engines: what is known of each kind of server, one row a kind | |
 //! | 1 | `models` | model list, merged over several servers | `json` |
 //! | 2 | `decode` | tool-call decoder: model text to events: text, reasoning, calls, arguments | `chat dialect schema scan json limits` |
-//! | 2 | `prompt` | prompts: tools and past calls to text that the model understands | `chat dialect json` |
+//! | 2 | `encode` | tool-call encoder: calls to text, as a dialect or a format writes them | `chat dialect json` |
+//! | 2 | `prompt` | prompts: tools to text that the model understands | `chat dialect json` |
 //! | 2 | `grammar` | grammars that force a call: a dialect's syntax around tools' schemas | `chat decode dialect schema json` |
 //! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `chat decode json sse limits` |
-//! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect engine grammar schema chat limits json` |
-//! | 4 | `answer` | pipeline of an answer: its bytes in, what the client gets out; framed once, parsed once | `api plan decode chat models json sse limits` |
+//! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect encode engine grammar schema chat limits json` |
+//! | 4 | `answer` | pipeline of an answer: its bytes in, what the client gets out; framed once, parsed once | `api plan decode encode chat models json sse limits` |
 //! | 4 | `balance` | load balancing: health, circuit breaker, policies, sticky sessions, queue; on a time that is handed in | |
-//! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `balance dialect engine limits decode plan` |
+//! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `balance dialect encode engine limits decode plan` |
 //! | 5 | `upstream` | connections to servers, health checks, service discovery, pools | `api balance config decode dialect engine json sse limits` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
 //! | 5 | `record` | record of a request, and the access log made of it | `instruments json api answer balance` |
@@ -75,6 +76,7 @@ pub mod config;
 pub mod decode;
 pub mod demo;
 pub mod dialect;
+pub mod encode;
 pub mod engine;
 pub mod gateway;
 pub mod grammar;

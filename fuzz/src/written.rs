@@ -1,25 +1,28 @@
 //! Calls as a dialect's models write them, to the letter.
 
+use std::sync::Arc;
+
 use toolgate::api::openai::Ids;
 use toolgate::dialect::{ArgumentsForm, Dialect, Payload, Several};
-use toolgate::prompt::{self, PastCall};
+use toolgate::encode::{CallHead, CallStyle, Encoder};
 
 /// A tool's name, and its arguments as a JSON object.
 pub type Call = (String, String);
 
 /// An answer that is these calls.
 pub fn answer(dialect: &Dialect, calls: &[Call]) -> String {
-    let written = dialect.spec().written.first().expect("at least one");
+    let mut encoder = Encoder::new(Arc::new(CallStyle::of(dialect).expect("a spelling")));
     let mut ids = Ids::new(&dialect.spec().ids.mint, &[]);
-    let one = |(place, (name, arguments)): (usize, &Call)| {
-        let (mut id, mut out) = (String::new(), String::new());
+    let mut out = String::new();
+    for (name, arguments) in calls {
+        let mut id = String::new();
         ids.write(name, &mut id);
-        prompt::write_call(dialect, written, PastCall { name, arguments, id: &id, place }, &mut out);
-        out
-    };
-    let all: Vec<_> = calls.iter().enumerate().map(one).collect();
-    let (before, behind) = written.calls.sides();
-    format!("{before}{}{behind}", all.join(&written.between))
+        encoder.begin(CallHead { name, id: &id }, &mut out);
+        encoder.arguments(arguments, &mut out);
+        encoder.end(&mut out);
+    }
+    encoder.close(&mut out);
+    out
 }
 
 /// The payload as which a dialect's values are written; none where they are JSON or Python's.

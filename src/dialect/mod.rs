@@ -30,7 +30,7 @@ pub use spec::{
 };
 pub use suffix::Suffixes;
 pub use table::{AfterCall, Anchors, Between, Edge, Opener, Outside, Role, Table, Tables};
-pub use written::{ArgumentsForm, WrittenSpec};
+pub use written::{ArgumentsForm, Indentation, WrittenSpec};
 
 /// A compiled dialect.
 #[derive(Debug)]

@@ -220,6 +220,12 @@ impl Hole {
     }
 }
 
+impl From<Vec<Piece>> for Text {
+    fn from(pieces: Vec<Piece>) -> Self {
+        Self { pieces }
+    }
+}
+
 impl Text {
     /// Reads a text that must have the holes `needed` and may have those in `allowed`.
     /// A brace is a literal brace unless it encloses nothing but small letters.

@@ -1,5 +1,5 @@
 //! How a family's models write calls, to the letter: so past calls are written as text, and so a grammar makes a model
-//! write new ones. Only says it; `prompt` and `grammar` do it. How calls are read is the payload's to say, which takes
+//! write new ones. Only says it; `encode` and `grammar` do it. How calls are read is the payload's to say, which takes
 //! more than this.
 
 use serde::Deserialize;
@@ -44,6 +44,19 @@ pub enum ArgumentsForm {
     Python,
     /// As the payload's elements, which nest.
     Elements,
+    /// As JSON, a member a line.
+    Indented(Indentation),
+}
+
+/// How far lines of JSON stand from the margin.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Indentation {
+    /// Blanks for each bracket that is open.
+    pub by: usize,
+    /// Brackets that are open around the arguments.
+    #[serde(default)]
+    pub depth: usize,
 }
 
 fn new_line() -> String {

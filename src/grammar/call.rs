@@ -43,7 +43,7 @@ impl<'d> Calls<'d> {
     /// The calls of a dialect in this spelling.
     pub fn new(spec: &'d Spec, written: &'d WrittenSpec) -> Self {
         let (notation, closers) = match written.arguments {
-            ArgumentsForm::Json => (Notation::Json, Vec::new()),
+            ArgumentsForm::Json | ArgumentsForm::Indented(_) => (Notation::Json, Vec::new()),
             ArgumentsForm::Python => (Notation::Python, Vec::new()),
             ArgumentsForm::Members(_) => (Notation::Json, enders(spec)),
             ArgumentsForm::Literal => (literal_notation(spec), spec.call.close.clone()),
@@ -82,7 +82,9 @@ impl<'d> Calls<'d> {
             Parameters { schema: &schema, tools: schema::Tools::new(vec![tool.clone()]), name: &tool.name };
         let mut values = Values::new(&schema, &self.style, rules);
         let arguments = match &self.written.arguments {
-            ArgumentsForm::Json | ArgumentsForm::Literal | ArgumentsForm::Elements => values.arguments(&schema),
+            ArgumentsForm::Json | ArgumentsForm::Indented(_) | ArgumentsForm::Literal | ArgumentsForm::Elements => {
+                values.arguments(&schema)
+            }
             ArgumentsForm::Python => values.keywords(&schema),
             ArgumentsForm::Members(each) => self.members(each, &parameters, rules),
         };

@@ -11,8 +11,8 @@ use super::*;
 use crate::chat::{IdForm, IdPart};
 use crate::decode::{Decoder, Event, Finish, UnknownTools};
 use crate::dialect::Dialects;
+use crate::encode::{CallHead, CallStyle, Encoder};
 use crate::limits::Limits;
-use crate::prompt::{PastCall, write_call};
 use crate::schema;
 
 fn tool(name: &str, parameters: &str) -> Tool {
@@ -255,14 +255,14 @@ fn what_is_written_of_a_past_call_is_what_a_grammar_admits_and_what_is_read() {
         for written in spec.written.iter() {
             let runs = if is_single { CALLS.chunks(1) } else { CALLS.chunks(CALLS.len()) };
             for calls in runs {
-                let (before, behind) = written.calls.sides();
-                let mut texts = Vec::new();
+                let mut encoder = Encoder::new(Arc::new(CallStyle::spelled(dialect, written)));
+                let mut text = String::new();
                 for (place, (name, arguments)) in calls.iter().enumerate() {
-                    let (id, mut text) = (id(&spec.ids.mint, name, place), String::new());
-                    write_call(dialect, written, PastCall { name, arguments, id: &id, place }, &mut text);
-                    texts.push(text);
+                    encoder.begin(CallHead { name, id: &id(&spec.ids.mint, name, place) }, &mut text);
+                    encoder.arguments(arguments, &mut text);
+                    encoder.end(&mut text);
                 }
-                let text = format!("{before}{}{behind}", texts.join(&written.between));
+                encoder.close(&mut text);
                 assert!(sampler.accepts(&text), "{}: {text}", dialect.name());
                 let (rest, found) = read(dialect, &tools, Reasoning::Auto, &text);
                 let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();

@@ -5,6 +5,7 @@ mod depth;
 mod edits;
 mod escape;
 mod extent;
+mod lexer;
 mod object;
 mod part;
 pub mod repair;
@@ -15,6 +16,7 @@ pub use depth::Depth;
 pub use edits::Edits;
 pub use escape::{escape_into, is_plain, write_string};
 pub use extent::Extent;
+pub use lexer::{Lexer, Part};
 #[cfg(test)]
 pub(crate) use object::counted;
 pub use object::{Edit, Object, array, inside, string};

@@ -4,17 +4,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::content::Content;
 use super::messages::TooLong;
 use super::turn::{Neighbours, Turn};
 use crate::api::openai::{Call, Message};
-use crate::dialect::Dialect;
-use crate::dialect::WrittenSpec;
 use crate::dialect::prompt::{HistorySpec, Hole, Piece};
+use crate::encode::{CallHead, CallStyle, Encoder};
 use crate::json::{self, Extent, Object, Token, inside, string, tokens, write_string};
 use crate::limits::Limits;
-use crate::prompt::{self, PastCall};
 
 /// The messages, the results of each turn in the order of its calls.
 ///
@@ -129,8 +128,7 @@ fn is_sound(text: &str, depth_max: usize) -> bool {
 
 /// Writes past calls and results into a conversation.
 pub(super) struct Conversation<'a> {
-    dialect: &'a Dialect,
-    written: &'a WrittenSpec,
+    style: Arc<CallStyle>,
     history: &'a HistorySpec,
     turns: Vec<Turn<'a>>,
     /// The names of the tools that were called, by the calls' ids; of those that share one, the first call's last.
@@ -143,15 +141,10 @@ pub(super) struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    pub(super) fn new(
-        dialect: &'a Dialect,
-        written: &'a WrittenSpec,
-        history: &'a HistorySpec,
-        limits: &Limits,
-    ) -> Self {
+    pub(super) fn new(style: CallStyle, history: &'a HistorySpec, limits: &Limits) -> Self {
         let (bytes_left, depth_max) = (limits.request_body_bytes_max, limits.depth_max);
         let (turns, names) = (Vec::new(), HashMap::new());
-        Self { dialect, written, history, turns, names, bytes_left, depth_max, before_result: "" }
+        Self { style: Arc::new(style), history, turns, names, bytes_left, depth_max, before_result: "" }
     }
 
     /// `None` when a message that must be written anew is of a wrong shape.
@@ -196,23 +189,21 @@ impl<'a> Conversation<'a> {
     fn calls(&mut self, message: &'a Message<'a>) -> Option<Turn<'a>> {
         let (mut content, others) = Content::as_text(message.content())?;
         content.push(if content.ends_in_space() { "" } else { "\n" });
-        let (before, behind) = self.written.calls.sides();
-        content.push(before);
+        let (mut encoder, mut text) = (Encoder::new(Arc::clone(&self.style)), String::new());
         let mut names: HashMap<_, Vec<_>> = HashMap::new();
-        for (place, call) in message.calls()?.iter().enumerate() {
+        for call in message.calls()? {
             let name = call.name()?;
-            let mut text = String::new();
-            text.push_str(if place == 0 { "" } else { &self.written.between });
             let arguments = sound(text_of(call.arguments()?), self.depth_max);
             let id = call.id();
-            let past = PastCall { name: &name, arguments: &arguments, id: id.as_deref().unwrap_or_default(), place };
-            prompt::write_call(self.dialect, self.written, past, &mut text);
-            content.push(&text);
+            encoder.begin(CallHead { name: &name, id: id.as_deref().unwrap_or_default() }, &mut text);
+            encoder.arguments(&arguments, &mut text);
+            encoder.end(&mut text);
             if let Some(id) = id {
                 names.entry(id).or_default().push(name);
             }
         }
-        content.push(behind);
+        encoder.close(&mut text);
+        content.push(&text);
         // The first is taken first.
         names.values_mut().for_each(|names| names.reverse());
         self.names.extend(names);

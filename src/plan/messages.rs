@@ -11,6 +11,7 @@ use super::turn::Turn;
 use crate::api::openai::Message;
 use crate::dialect::prompt::Place;
 use crate::dialect::{CallsOfTurn, Dialect, Past};
+use crate::encode::CallStyle;
 use crate::limits::Limits;
 use crate::prompt::{self, BETWEEN_SENTENCES, Wish};
 
@@ -68,10 +69,8 @@ fn with_past<'a>(
 ) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
     let messages = history::in_order(messages);
     let spec = dialect.spec();
-    Ok(match (past, spec.prompt.history.text(), spec.written.first()) {
-        (Past::Text, Some(history), Some(written)) => {
-            Conversation::new(dialect, written, history, limits).write(messages)?
-        }
+    Ok(match (past, spec.prompt.history.text(), CallStyle::of(dialect)) {
+        (Past::Text, Some(history), Some(style)) => Conversation::new(style, history, limits).write(messages)?,
         (Past::Native(CallsOfTurn::One), ..) => Some(one_call_a_turn(messages, limits.depth_max)),
         (Past::Native(CallsOfTurn::All) | Past::Text, ..) => {
             Some(messages.into_iter().map(|message| history::mended(message, limits.depth_max)).collect())

@@ -22,11 +22,6 @@ pub(super) fn write(function: &Object<'_>, quote: &str, out: &mut String) {
     out.push('}');
 }
 
-/// Appends a JSON text as a literal.
-pub(super) fn write_literal(json: &str, quote: &str, out: &mut String) {
-    write_value(json, quote, Meaning::Data, out);
-}
-
 /// What a value stands for, which decides how type names in it are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meaning {

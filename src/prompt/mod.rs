@@ -1,10 +1,9 @@
-//! Tools and past calls, written as text that the model understands.
+//! Tools, written as text that the model understands.
 //! Knows nothing of messages and roles; `plan` puts these texts in their places.
 //!
 //! The forms are closed and stand in code, one a file; which one a dialect uses, and the words around it, are data.
 
 mod declaration;
-mod elements;
 mod python;
 mod signature;
 mod typescript;
@@ -13,9 +12,9 @@ mod xml;
 use std::borrow::Cow;
 
 use crate::chat::{Calls, Choice};
-use crate::dialect::prompt::{Hole, ToolsForm};
-use crate::dialect::{ArgumentsForm, Dialect, Payload, WrittenSpec};
-use crate::json::{Object, Spacing, string, write_spaced};
+use crate::dialect::prompt::ToolsForm;
+use crate::dialect::{Dialect, Payload};
+use crate::json::{Object, Spacing, write_spaced};
 
 /// What the client wants of the next answer.
 #[derive(Clone, Copy, Debug)]
@@ -94,60 +93,6 @@ fn write_tool(dialect: &Dialect, tool: &str, out: &mut String) {
 /// The function of a tool.
 fn function(tool: &str) -> Option<Object<'_>> {
     Object::part(Object::part(tool)?.get("function")?)
-}
-
-/// A call that was made before.
-#[derive(Clone, Copy, Debug)]
-pub struct PastCall<'a> {
-    pub name: &'a str,
-    /// As the client sent them; they need not be JSON.
-    pub arguments: &'a str,
-    pub id: &'a str,
-    /// How many calls of its turn stand before it.
-    pub place: usize,
-}
-
-/// Appends a past call.
-pub fn write_call(dialect: &Dialect, spec: &WrittenSpec, call: PastCall<'_>, out: &mut String) {
-    let arguments = if call.arguments.trim_ascii().is_empty() { "{}" } else { call.arguments };
-    spec.call.write(out, |hole, out| match hole {
-        Hole::Name => out.push_str(call.name),
-        Hole::Id => out.push_str(call.id),
-        Hole::Number => out.push_str(&call.place.to_string()),
-        Hole::Nth => out.push_str(&(call.place + 1).to_string()),
-        _ => write_arguments(dialect, &spec.arguments, arguments, out),
-    });
-}
-
-fn write_arguments(dialect: &Dialect, form: &ArgumentsForm, arguments: &str, out: &mut String) {
-    match (form, Object::parse(arguments)) {
-        (ArgumentsForm::Json, _) | (_, None) => out.push_str(arguments),
-        (ArgumentsForm::Literal, Some(_)) => declaration::write_literal(arguments, quote(dialect), out),
-        (ArgumentsForm::Python, Some(object)) => python::write_arguments(&object, out),
-        (ArgumentsForm::Elements, Some(object)) => elements::write_arguments(dialect, &object, out),
-        (ArgumentsForm::Members(text), Some(object)) => {
-            for (key, value) in object.members() {
-                text.write(out, |hole, out| match hole {
-                    Hole::Name => out.push_str(key),
-                    Hole::Type => out.push_str(json_type(value)),
-                    Hole::IsString => out.push_str(if value.starts_with('"') { "true" } else { "false" }),
-                    _ => out.push_str(&string(value).unwrap_or(value.into())),
-                });
-            }
-        }
-    }
-}
-
-/// What JSON calls the type of a value.
-fn json_type(value: &str) -> &'static str {
-    match value.chars().next() {
-        Some('"') => "string",
-        Some('{') => "object",
-        Some('[') => "array",
-        Some('t' | 'f') => "boolean",
-        Some('n') => "null",
-        _ => "number",
-    }
 }
 
 /// The delimiter of strings in the dialect's literal.
