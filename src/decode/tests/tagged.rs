@@ -21,6 +21,17 @@ t!(a_name_may_end_where_the_next_markup_begins, keyed(),
     "<call>bash<k>command</k><v>ls</v><call>get_time</call>"
         => r#"call bash / args {"command":"ls"} / end / call get_time / args {} / end"#,
     "<call>get_weather<k>city</k><v>a<k>days</k><v>1</v></call>" => r#"call get_weather / args {"city":"a<k>days</k><v>1"} / end"#,
+    // A closer with a wrong letter, which a call behind it shows to be one.
+    "<call>get_weather<k>days</k><v>3</v></cal>\n<call>get_time</call>"
+        => r#"call get_weather / args {"days":3} / end / text "</cal>\n" / call get_time / args {} / end"#,
+    "<call>bash<k>command</k><v>ls</v></ca\"l>\n<call>bash<k>command</k><v>a</v></call>"
+        => r#"call bash / args {"command":"ls"} / end / text "</ca\"l>\n" / call bash / args {"command":"a"} / end"#,
+    "<call>bash<k>command</k><v>ls</v></cal>" => r#"call bash / args {"command":"ls"} / end / text "</cal>""#,
+    "<call>bash<k>command</k><v>say </v> and then <call>get_time</call></v></call>"
+        => r#"call bash / args {"command":"say </v> and then <call>get_time</call>"} / end"#,
+    "<call>bash<k>command</k><v>say </v> or <k></v></call>" => r#"call bash / args {"command":"say </v> or <k>"} / end"#,
+    // A parameter twice is a member twice, as in JSON.
+    "<call>bash<k>command</k><v>a</v><k>command</k><v>b</v></call>" => r#"call bash / args {"command":"a","command":"b"} / end"#,
     "<call>get_time<call>get_time</call>" => "call get_time / args {} / end / call get_time / args {} / end",
     // No tag before the value.
     "<call>bash<k>command</k>ls</v></call>" => r#"call bash / args {"command":"ls"} / end"#,
@@ -62,6 +73,10 @@ t!(a_type_in_the_text_counts_where_the_schema_says_none, typed(),
         => r#"call get_weather / args {"days":3,"city":"7"} / end"#,
     // What is no JSON is a string.
     "<calls><f name=\"get_time\"><p name=\"a\" string=\"false\">so so</p></f></calls>" => r#"call get_time / args {"a":"so so"} / end"#,
+    // The end of its tag has a wrong letter.
+    "<calls><f name=\"get_time\"><p name=\"a\" string=\"false<>[1]</p><p name=\"b\" string=\"false\"-5</p></f></calls>\n<calls><f name=\"get_time\"></f></calls>"
+        => r#"call get_time / args {"a":"<>[1]","b":-5} / end / call get_time / args {} / end"#,
+    "<calls><f name=\"bash\"><p name=\"command\" string=\"true\"ls</p></f></calls>" => r#"call bash / args {"command":"ls"} / end"#,
     // No type.
     "<calls><f name=\"bash\"><p name=\"command\">ls</p></f></calls>" => r#"call bash / args {"command":"ls"} / end"#,
     "<calls><f name=\"bash\"><p name=\"command\" lang=\"x\">ls</p></f></calls>" => r#"call bash / args {"command":" lang=\"x\">ls"} / end"#,
@@ -71,6 +86,8 @@ t!(several_calls_in_a_wrapper, typed(),
     "<calls><f name=\"get_time\"/>\n<f name=\"bash\"><p name=\"command\" string=\"true\">a</p></f></calls>."
         => r#"call get_time / args {} / end / call bash / args {"command":"a"} / end / text ".""#,
     "<calls><fname=\"get_time\"></f><f name=\"get_time\"></f></calls>" => "call get_time / args {} / end / call get_time / args {} / end",
+    "<calls><f name=\"bash\"><p name=\"command\" string=\"true\">a</p></f></cal'ls>\n<calls><f name=\"get_time\"></f></calls>"
+        => r#"call bash / args {"command":"a"} / end / text "</cal'ls>\n" / call get_time / args {} / end"#,
     "<f name=\"bash\"><p name=\"command\" string=\"true\">a</p></f>" => r#"call bash / args {"command":"a"} / end"#,
 );
 

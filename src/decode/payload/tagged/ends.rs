@@ -9,11 +9,13 @@
 //!     |  it was data    |  | text
 //!     +-----------------+  v
 //!     +--------------- Prose (held): a marker of this call refutes the end, the answer's end confirms it
+//!                      Before Prose, what may be a closer with a wrong letter is Broken, and goes on as a Run
 //! ```
 //!
 //! A whole call that the value quotes is counted: its closers are its own. Since an opener can also be quoted
 //! without them, they are held too, and at the end of the answer the first that could be the end was it.
 
+mod broken;
 mod names;
 
 use std::collections::HashSet;
@@ -25,6 +27,7 @@ use crate::schema::Tool;
 
 use super::hold::{Hold, Place, Stage, Worth};
 use crate::decode::call::{Context, within};
+use broken::Belongs;
 
 /// What ends a value.
 #[derive(Debug, PartialEq, Eq)]
@@ -143,6 +146,10 @@ impl Ends {
         }
         self.take(step.released, data);
         self.take(step.text, data);
+        let longest = around.form.closers.iter().map(String::len).max().unwrap_or_default();
+        if self.hold.as_ref().and_then(Hold::broken).is_some_and(|broken| broken.len() > longest + 1) {
+            self.not_broken(data);
+        }
         let read = given - step.rest.len();
         let end = step.found.and_then(|found| {
             let mark = table.role(found)?;
@@ -195,13 +202,16 @@ impl Ends {
         if begins_call && hold.opener && hold.ends_before_a_call() {
             return true;
         }
-        match hold.worth(around.form) {
+        let worth = hold.worth(around.form);
+        let may_be_broken = hold.value && !hold.is_quoted;
+        if worth == Worth::Data {
+            self.parameters = self.parameters.saturating_sub(u32::from(hold.value));
+        }
+        match worth {
             Worth::End => return true,
+            Worth::Open | Worth::Data if may_be_broken => hold.stage = Stage::Broken,
             Worth::Open => hold.stage = Stage::Prose,
-            Worth::Data => {
-                self.parameters = self.parameters.saturating_sub(u32::from(hold.value));
-                self.refute(data);
-            }
+            Worth::Data => self.refute(data),
         }
         false
     }
@@ -215,6 +225,9 @@ impl Ends {
     /// A marker was found.
     fn marker(&mut self, mark: ValueMark, text: &str, form: &Tagged, data: &mut impl FnMut(&str)) -> Option<End> {
         let named = self.named.take();
+        if self.settle_broken(text, form, data) == Belongs::Yes {
+            return None;
+        }
         if let Some(hold) = &mut self.hold {
             hold.opener = mark == ValueMark::Opener;
         }
@@ -348,6 +361,7 @@ impl Ends {
 
     /// Generation ended. `None` when the value is open.
     pub(super) fn finish(&mut self, ended: Ended, around: &Around<'_>, data: &mut impl FnMut(&str)) -> Option<End> {
+        self.settle_broken("", around.form, data);
         let held = around.form.value.markers.held(self.cursor);
         let naming = self.naming.take();
         let hold = self.hold.as_ref();

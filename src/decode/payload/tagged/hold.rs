@@ -29,6 +29,8 @@ pub(super) struct Hold {
 pub(super) enum Stage {
     /// Markers, and whitespace between them.
     Run,
+    /// Letters behind the closers that may be one with a wrong letter.
+    Broken,
     /// Other text behind them.
     Prose,
 }
@@ -109,7 +111,13 @@ impl Hold {
 
     /// Whether a call that begins right behind it shows that it is the end.
     pub(super) fn ends_before_a_call(&self) -> bool {
-        !self.is_quoted && !self.has_no_closer()
+        self.stage != Stage::Prose && !self.is_quoted && !self.has_no_closer()
+    }
+
+    /// Letters behind the closers that may be a broken one.
+    pub(super) fn broken(&self) -> Option<&str> {
+        let behind = self.text.get(self.markup..).filter(|_| self.stage == Stage::Broken);
+        behind.map(str::trim_ascii)
     }
 
     /// No closer was found, but a parameter's opener.

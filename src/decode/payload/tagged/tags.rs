@@ -130,15 +130,26 @@ impl Reader {
     pub(super) fn stated(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
         self.word.push(c);
         let Some(spec) = &self.form.spec.stated else { return Step::Reject };
-        let stated = match self.word.strip_suffix(spec.close.as_str()) {
-            Some(word) if spec.text.iter().any(|text| text == word.trim()) => Stated::Text,
-            Some(_) => Stated::Json,
-            None if self.word.len() > WORD_BYTES_MAX => Stated::Nothing,
+        let is_over = |word: &str| self.form.spec.value.1.texts().any(|close| word.ends_with(close));
+        let (stated, rest) = match self.word.strip_suffix(spec.close.as_str()) {
+            Some(word) => (word, ""),
+            // It lacks its end: what it says is a word, and behind that stands the value.
+            None if is_over(&self.word) || self.word.len() > WORD_BYTES_MAX => {
+                call.repaired = true;
+                let at = self.word.find(|c: char| !c.is_alphanumeric()).unwrap_or(self.word.len());
+                let (word, rest) = self.word.split_at_checked(at).unwrap_or_default();
+                (word, rest.trim_start_matches(|c| spec.close.contains(c)))
+            }
             None => return Step::Read,
         };
+        let is_text = spec.text.iter().any(|text| text == stated.trim());
+        self.stated = if is_text { Stated::Text } else { Stated::Json };
+        let rest = rest.to_owned();
         self.word.clear();
-        self.stated = stated;
-        self.await_value(cx, call)
+        match self.await_value(cx, call) {
+            Step::Read => self.replay(&rest, cx, call),
+            step => step,
+        }
     }
 
     /// All is read that stands before what opens the value.

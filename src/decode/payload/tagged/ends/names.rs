@@ -4,7 +4,7 @@
 use crate::dialect::Tagged;
 use crate::schema::Tool;
 
-use super::super::hold::{Hold, Stage};
+use super::super::hold::Hold;
 use super::super::tags::{self, Word};
 use super::{Around, End, Ends, Naming, Quoted};
 
@@ -62,8 +62,8 @@ impl Ends {
             return None;
         }
         let tool = around.cx.tools.resolve(&name);
-        let ends = |hold: &Hold| hold.stage == Stage::Run && hold.ends_before_a_call();
-        if (tool.is_some() && self.hold.as_ref().is_some_and(ends)) || self.prose('<', around, data) {
+        if (tool.is_some() && self.hold.as_ref().is_some_and(Hold::ends_before_a_call)) || self.prose('<', around, data)
+        {
             return Some(self.end_call(word));
         }
         let (word, behind) = word.split_at_checked(word.len() - behind).unwrap_or((word, ""));
