@@ -37,6 +37,9 @@ t!(a_header_names_the_call_and_gives_its_id, numbered(),
         => r#"call bash as bash:1 / args {"command": "a}<|end|>\n<|call|>get_time:2<|args|>{\"zone\": 1}"} / end"#,
     "<|call|>bash:1<|args|>{\"command\": \"<|end|>\\\"a\\\": \\\"<|call|>\"}<|end|>"
         => r#"call bash as bash:1 / args {"command": "<|end|>\"a\": \"<|call|>"} / end"#,
+    // A quote too many behind the last value.
+    "<|call|>bash:1<|args|>{\"command\": [\"a\"]'<|end|>\n<|call|>get_time:2<|args|>{\"zone\": \"b\"}<|end|>"
+        => r#"call bash as bash:1 / args {"command": ["a"]} / end / call get_time as get_time:2 / args {"zone": "b"} / end"#,
     // Text: no tool, no end, no object, none before the next call.
     "<|call|>nope:0<|args|>{}<|end|>" => r#"text "<|call|>nope:0<|args|>{}<|end|>""#,
     "<|call|>get_time:0{}" => r#"text "<|call|>get_time:0{}""#,

@@ -75,3 +75,9 @@ t!(blanks_behind_a_closer_that_a_string_may_lack_its_quote_before, case("hermes"
     "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"a}\n}" => r#"call get_weather / args {"city": "a"} / end"#,
     "<tool_call>{\"name\": \"get_weather\", \"arguments\": {\"city\": \"a}\u{c}" => r#"call get_weather / args {"city": "a"} / end"#,
 );
+
+t!(a_string_that_lacks_its_quote_ends_before_a_call_in_a_list_too, case("hermes"),
+    "<tool_call>[{\"name\": \"bash\", \"arguments\": {\"command\": \"a}}]</tool_call>\n<tool_call>[{\"name\": \"get_time\", \"arguments\": {\"zone\": \"b\"}}]</tool_call>"
+        => r#"call bash / args {"command": "a"} / end / call get_time / args {"zone": "b"} / end"#,
+    "<tool_call>[{\"name\": \"bash\", \"arguments\": {\"command\": \"a}[b\"}}]</tool_call>" => r#"call bash / args {"command": "a}[b"} / end"#,
+);

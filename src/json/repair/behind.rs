@@ -70,6 +70,7 @@ const fn bytes() -> [u8; 256] {
     bytes[b')' as usize] = JOINS;
     bytes[b';' as usize] = JOINS;
     bytes[b'{' as usize] = JOINS;
+    bytes[b'[' as usize] = JOINS;
     bytes[b' ' as usize] = JOINS;
     bytes
 }

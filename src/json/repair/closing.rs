@@ -84,7 +84,7 @@ impl<P: Copy + Debug> Repair<P> {
             State::Quote if self.quoted.is_key() => {
                 if by_itself {
                     let gap = std::mem::take(&mut self.gap);
-                    if !self.split_key_before("\"") {
+                    if !self.split_key_before("\"", cx) {
                         self.state = State::AfterKey;
                     }
                     self.read_again(&gap);
@@ -124,7 +124,7 @@ impl<P: Copy + Debug> Repair<P> {
                 self.brace_too_many(&gap, cx);
                 true
             }
-            State::KeyText if by_itself => self.split_key_before(""),
+            State::KeyText if by_itself => self.split_key_before("", cx),
             State::Doubt { .. } if by_itself => {
                 self.doubt_ends(Follows::Nothing, cx, out);
                 self.gap.clear();

@@ -13,7 +13,7 @@ impl<P: Copy + Debug> Repair<P> {
     pub(super) fn after_quote<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         self.examined += c.len_utf8();
         let seen = match self.quoted.role {
-            Role::Key => self.key_quote(c),
+            Role::Key => self.key_quote(c, cx),
             Role::Item if c.is_ascii_whitespace() => Seen::More,
             Role::Item if c == ':' => return self.item_is_key(c, out),
             Role::Item => {
@@ -42,7 +42,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     fn quote_is_data<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) {
-        if self.quoted.is_key() && (!self.quoted.unsound || self.holds_call()) && self.split_key(c) {
+        if self.quoted.is_key() && (!self.quoted.unsound || self.holds_call()) && self.split_key(c, cx) {
             return;
         }
         self.quote_was_data(out);
@@ -123,11 +123,11 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// What a quote in a key is, seen from one more character behind it.
-    fn key_quote(&mut self, c: char) -> Seen {
+    fn key_quote<T>(&mut self, c: char, cx: &Syntax<'_, T>) -> Seen {
         let (first, touches) = (!self.quoted.unsound, self.gap.is_empty());
         match c {
             c if c.is_ascii_whitespace() => Seen::More,
-            c if opens(c) && first && touches && !self.has_stray_quote() && !self.lacks_quote() => Seen::More,
+            c if opens(c) && first && touches && !self.has_stray_quote(cx) && !self.lacks_quote() => Seen::More,
             ':' => Seen::Yes,
             ',' | '}' | ']' if first && self.lacks_quote() => Seen::No,
             ',' | '}' | ']' => Seen::Yes,
@@ -163,10 +163,11 @@ impl<P: Copy + Debug> Repair<P> {
         last_solid(&self.key) == Some(b'{') && self.key.contains('}')
     }
 
-    /// Whether the key begins with what stands between tokens: its quote is one too many.
-    fn has_stray_quote(&self) -> bool {
-        let first = self.inside_key().trim_start_matches("\\n").trim_start().chars().next();
-        first.is_none_or(|c| matches!(c, ',' | ':' | ';' | '{' | '}' | '[' | ']'))
+    /// Whether the key begins with what stands between tokens or behind the value: its quote is one too many.
+    fn has_stray_quote<T>(&self, cx: &Syntax<'_, T>) -> bool {
+        let inside = self.inside_key().trim_start_matches("\\n").trim_start();
+        let is_marker = cx.behind.markers().any(|marker| inside.starts_with(marker));
+        is_marker || inside.chars().next().is_none_or(|c| matches!(c, ',' | ':' | ';' | '{' | '}' | '[' | ']'))
     }
 
     /// What was written behind the quote that opened the key.
@@ -190,15 +191,15 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// The key ended before its colon, or was none; what was read behind that is read again, and then `c`.
-    fn split_key(&mut self, c: char) -> bool {
+    fn split_key<T>(&mut self, c: char, cx: &Syntax<'_, T>) -> bool {
         let mut behind = String::from(self.quoted.seen);
         behind.push_str(&self.gap);
         behind.push(c);
-        self.split_key_before(&behind)
+        self.split_key_before(&behind, cx)
     }
 
-    pub(super) fn split_key_before(&mut self, behind: &str) -> bool {
-        let split = if self.has_stray_quote() {
+    pub(super) fn split_key_before<T>(&mut self, behind: &str, cx: &Syntax<'_, T>) -> bool {
+        let split = if self.has_stray_quote(cx) {
             Some((0, 0))
         } else if self.quoted.unsound {
             self.first_quote()

@@ -1,5 +1,5 @@
 //! Missing closing quote: what may stand behind a string that lacks its closing quote: commas, closers, markers, the
-//! next call's brace. Keeps it until it is known to be data, which in a sound string the next letter tells.
+//! next call's brace and its list's. Keeps it until it is known to be data, which in a sound string the next letter tells.
 //!
 //! Three things end such a string before its tail: a key and its colon behind a comma, the beginning of a declared
 //! call behind a closer, and the end of the answer behind a closer. In a sound string the quotes of the first two
@@ -78,7 +78,7 @@ impl Tail {
             None => behind.meaning(byte) & (BEHIND | JOINS | MARKER) != 0 || byte.is_ascii_whitespace(),
             Some((at, which)) => may_be(which, self.text.len() - at, char::from(byte), behind).is_some(),
         };
-        byte.is_ascii() && !goes_on && self.last.is_none() && !self.naming
+        byte.is_ascii() && !goes_on && !self.is_bracket() && self.last.is_none() && !self.naming
     }
 
     /// Takes a character if a call may begin with it that has no quotes: behind a closer, or behind its own opener and
@@ -98,6 +98,19 @@ impl Tail {
         sight
     }
 
+    /// Whether the marker that was begun is a list's bracket instead.
+    fn is_bracket(&self) -> bool {
+        self.closed && self.marker.is_some_and(|(at, _)| self.text.get(at..) == Some("["))
+    }
+
+    fn takes_bracket(&mut self) -> bool {
+        let is_bracket = self.is_bracket();
+        if is_bracket {
+            (self.marker, self.solid) = (None, Some('['));
+        }
+        is_bracket
+    }
+
     /// Takes a character if it can belong here.
     pub fn take(&mut self, c: char, behind: &Behind) -> bool {
         if self.naming || self.text.len() > TAIL_BYTES_MAX {
@@ -105,7 +118,9 @@ impl Tail {
         }
         if let Some((at, which)) = self.marker {
             let read = self.text.len() - at;
-            let Some((which, whole)) = may_be(which, read, c, behind) else { return false };
+            let Some((which, whole)) = may_be(which, read, c, behind) else {
+                return self.takes_bracket() && self.take(c, behind);
+            };
             self.marker = (!whole).then_some((at, which));
             self.last = if whole { Some((at, self.text.len() + c.len_utf8())) } else { self.last };
             self.closed |= whole;
@@ -121,7 +136,7 @@ impl Tail {
         let belongs = match c {
             '}' | ']' | ',' => true,
             ')' | ';' => !self.text.is_empty(),
-            '{' => self.closed,
+            '{' | '[' => self.closed,
             c => c.is_ascii_whitespace() && !self.text.is_empty(),
         };
         if belongs {
@@ -187,8 +202,8 @@ pub(super) fn stands(text: &str, at: usize, behind: &Behind) -> Stands {
         }
         match byte {
             b'}' | b']' => closed = true,
-            b'{' if !closed => return Stands::Data(to),
-            b',' | b')' | b';' | b'{' | b' ' => {}
+            b'{' | b'[' if !closed => return Stands::Data(to),
+            b',' | b')' | b';' | b'{' | b'[' | b' ' => {}
             b'"' | b'\'' | 0xe2 => return Stands::Unclear,
             byte if byte.is_ascii_whitespace() => return Stands::Unclear,
             _ => return Stands::Data(to),
@@ -215,9 +230,13 @@ impl<P: Copy + Debug> Repair<P> {
     /// How many bytes of a tail are closers too many.
     fn surplus<T>(&self, tail: &str, cx: &Syntax<'_, T>) -> usize {
         let run = tail.len() - tail.trim_start_matches(|c: char| "}])".contains(c) || c.is_ascii_whitespace()).len();
+        let in_list = self.frames.iter().any(|f| f.container == Container::Array);
         let written = self.frames.iter().filter(|f| f.container != Container::Pushback).count();
         let open = written + usize::try_from(cx.outer).unwrap_or_default();
-        let closers = tail.get(..run).unwrap_or_default().char_indices().filter(|(_, c)| !c.is_ascii_whitespace());
+        let run = tail.get(..run).unwrap_or_default();
+        // The list's that the call stands in.
+        let run = if in_list { run } else { run.trim_end_matches(|c: char| c == ']' || c.is_ascii_whitespace()) };
+        let closers = run.char_indices().filter(|(_, c)| !c.is_ascii_whitespace());
         let own = closers.clone().count().saturating_sub(open);
         closers.take(own).last().map_or(0, |(at, c)| at + c.len_utf8())
     }
