@@ -69,7 +69,8 @@ pub enum KeyMark {
 pub struct Elements {
     pub spec: ElementsSpec,
     pub prefix: Markers,
-    /// What closes the wrappers.
+    /// What opens the wrappers, and what closes them.
+    pub openers: Vec<String>,
     pub closers: Vec<String>,
 }
 
@@ -124,6 +125,7 @@ impl Form {
             Payload::Python(_) => Self::Python,
             Payload::Elements(spec) => Self::Elements(Arc::new(Elements {
                 prefix: Markers::new([spec.prefix.as_str()])?,
+                openers: call.open.clone(),
                 closers: closers_of(call).map(Into::into).collect(),
                 spec: spec.clone(),
             })),

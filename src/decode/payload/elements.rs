@@ -49,6 +49,8 @@ enum Place {
 #[derive(Debug)]
 struct End {
     text: String,
+    /// From here on it is read again if the call ends here: what stands around the call.
+    again: usize,
     /// The elements that end here: those from this place on. The call, where it is none.
     at: Option<usize>,
     evidence: Evidence,
@@ -65,14 +67,26 @@ enum Evidence {
 }
 
 impl End {
+    /// Whether a tag behind it belongs to what stands around the call.
+    fn may_go_on(&self, next: Edge) -> bool {
+        next == Edge::Opener && self.at.is_none() && self.text.len() < TAG_BYTES_MAX
+    }
+
+    /// The place that ends here, and what is read again behind it.
+    fn ended(self) -> (Option<usize>, String) {
+        let again = self.text.get(self.again..).unwrap_or_default().to_owned();
+        (self.at, again)
+    }
+
     /// Whether what a tag behind it is shows that the text had ended. Which siblings are declared is asked by place.
     fn is_confirmed(&self, next: Edge, is_declared: impl Fn(usize) -> bool) -> bool {
         let Some(at) = self.at else { return matches!(next, Edge::Next | Edge::Outside) };
         match (next, self.evidence) {
-            (Edge::End | Edge::Outside, _) | (Edge::Open | Edge::Next | Edge::Close(_), Evidence::Named) => true,
+            (Edge::End | Edge::Outside, _) => true,
+            (Edge::Open | Edge::Opener | Edge::Next | Edge::Close(_), Evidence::Named) => true,
             (Edge::Close(outer), Evidence::Odd) => outer < at,
             (Edge::Open, Evidence::Odd) => is_declared(at),
-            (Edge::Next, Evidence::Odd) | (Edge::Stray | Edge::Unknown, _) => false,
+            (Edge::Opener | Edge::Next, Evidence::Odd) | (Edge::Stray | Edge::Unknown, _) => false,
         }
     }
 }
@@ -82,6 +96,8 @@ impl End {
 enum Edge {
     /// It opens an element.
     Open,
+    /// It opens a wrapper.
+    Opener,
     /// It begins a call of a tool, or of none.
     Next,
     Unknown,
@@ -206,14 +222,20 @@ impl Reader {
             return Verdict::More;
         }
         let edge = self.edge(tag, cx);
+        let marked = self.marked(tag);
+        if let Some(end) = self.end.as_mut().filter(|end| end.may_go_on(edge)) {
+            end.text.push_str(&marked);
+            return Verdict::More;
+        }
         let is_quoted = tag.starts_with("</") && self.quoted.iter().any(|quoted| quoted == word(tag));
         let is_declared = |at| self.tree.declares_beside(at, word(tag), cx, call);
         let is_confirmed =
             |end: &mut End| !(is_quoted && end.evidence == Evidence::Odd) && end.is_confirmed(edge, is_declared);
-        match self.end.take_if(is_confirmed).map(|end| end.at) {
-            Some(Some(at)) => self.close_down_to(at, cx, call),
-            Some(None) => {
-                call.again.push_str(&self.marked(tag));
+        match self.end.take_if(is_confirmed).map(End::ended) {
+            Some((Some(at), _)) => self.close_down_to(at, cx, call),
+            Some((None, again)) => {
+                call.again.push_str(&again);
+                call.again.push_str(&marked);
                 return self.end_call(cx, call);
             }
             None => self.refute(cx, call),
@@ -230,8 +252,14 @@ impl Reader {
         if form.spec.close.texts().any(|close| close == tag) {
             return Edge::End;
         }
-        if form.closers.iter().any(|closer| closer.strip_prefix(form.spec.prefix.as_str()) == Some(tag)) {
+        let is_one_of = |markers: &[String]| {
+            markers.iter().any(|marker| marker.strip_prefix(form.spec.prefix.as_str()) == Some(tag))
+        };
+        if is_one_of(&form.closers) {
             return Edge::Outside;
+        }
+        if is_one_of(&form.openers) {
+            return Edge::Opener;
         }
         match form.spec.name_in(tag).map(|name| cx.tools.resolve(name)) {
             Some(Some(_)) => Edge::Next,
@@ -247,7 +275,7 @@ impl Reader {
             Edge::Open => self.tree.open(word(tag), &self.form.spec.item, cx, call),
             Edge::Close(at) => self.close_down_to(at, cx, call),
             Edge::End => return self.end_call(cx, call),
-            Edge::Next | Edge::Outside => {
+            Edge::Opener | Edge::Next | Edge::Outside => {
                 call.repaired = true;
                 call.again.push_str(&self.marked(tag));
                 return self.end_call(cx, call);
@@ -261,7 +289,7 @@ impl Reader {
 
     /// A tag in a text: what it quotes is counted, and its closers are its own.
     fn tag_in_text(&mut self, tag: &str, edge: Edge, cx: &Context<'_>, call: &mut Call) -> Verdict {
-        if matches!(edge, Edge::Open | Edge::Next | Edge::Unknown) {
+        if matches!(edge, Edge::Open | Edge::Opener | Edge::Next | Edge::Unknown) {
             if self.quoted.len() < QUOTED_MAX {
                 self.quoted.push(word(tag).into());
             }
@@ -277,18 +305,15 @@ impl Reader {
             Edge::Close(at) if !self.tree.holds_text(cx, call) => self.close_down_to(at, cx, call),
             Edge::Close(at) => {
                 let evidence = if quoted.is_some() { Evidence::Odd } else { Evidence::Named };
-                self.end = Some(End { text, at: Some(at), evidence });
+                self.end = Some(End { text, again: 0, at: Some(at), evidence });
             }
             Edge::Stray if quoted.is_none() => {
-                self.end = Some(End { text, at: self.tree.last(), evidence: Evidence::Odd });
+                self.end = Some(End { text, again: 0, at: self.tree.last(), evidence: Evidence::Odd });
             }
-            Edge::End if quoted.is_none() && cx.wrapped == Wrapped::Yes => {
-                self.end = Some(End { text, at: None, evidence: Evidence::Named });
-            }
-            Edge::End if quoted.is_none() => return self.end_call(cx, call),
-            Edge::Outside if quoted.is_none() => {
-                call.again.push_str(&text);
-                return self.end_call(cx, call);
+            Edge::End if quoted.is_none() && cx.wrapped == Wrapped::No => return self.end_call(cx, call),
+            Edge::End | Edge::Outside if quoted.is_none() => {
+                let again = if edge == Edge::Outside { 0 } else { text.len() };
+                self.end = Some(End { text, again, at: None, evidence: Evidence::Named });
             }
             _ => self.tree.text(&text, cx, call),
         }
@@ -342,8 +367,10 @@ impl Reader {
             call.again.push_str(&begun);
         }
         call.repaired = true;
-        if let Some(at) = self.end.take().and_then(|end| end.at) {
-            self.close_down_to(at, cx, call);
+        match self.end.take().map(End::ended) {
+            Some((Some(at), _)) => self.close_down_to(at, cx, call),
+            Some((None, again)) => call.again.insert_str(0, &again),
+            None => {}
         }
         self.end_call(cx, call);
         Completion::Complete

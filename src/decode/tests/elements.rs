@@ -58,6 +58,10 @@ fn what_a_text_quotes_is_data() {
             "P<calls>P<invoke name=\"bash\">P<command>grep 'P</invoke>' P</x> aP</command>P</invoke>P</calls>",
             r#"call bash / args {"command":"grep 'P</invoke>' P</x> a"} / end"#,
         ),
+        (
+            "P<calls>P<invoke name=\"bash\">P<command>say P</calls> to close, or P</invoke>P</command>P</invoke>P</calls>!",
+            r#"call bash / args {"command":"say P</calls> to close, or P</invoke>"} / end / text "!""#,
+        ),
         // Tags that are none.
         (
             "P<invoke name=\"bash\">P<command>P< a>P<>P</ P<a<b> P]<]minimP</command>P</invoke>",
@@ -102,6 +106,16 @@ fn tags_that_are_wrong_or_lack_cost_no_value() {
         (
             "P<calls>P<invoke name=\"bash\">P<command>lsP</command>P<invoke name=\"get_time\">P</invoke>P</calls>",
             r#"call bash / args {"command":"ls"} / end / call get_time / args {} / end"#,
+        ),
+        ("P<calls>P<invoke name=\"bash\">P<command>lsP</calls>", r#"call bash / args {"command":"ls"} / end"#),
+        (
+            "P<calls>P<invoke name=\"bash\">P<command>lsP</calls>\nP<calls>P<invoke name=\"get_time\">P</invoke>P</calls>",
+            r#"call bash / args {"command":"ls"} / end / call get_time / args {} / end"#,
+        ),
+        // An element twice is a member twice.
+        (
+            "P<invoke name=\"bash\">P<command>aP</command>P<command>bP</command>P</invoke>",
+            r#"call bash / args {"command":"a","command":"b"} / end"#,
         ),
         ("P<invoke name=\"bash\">P<command>lsP</command>P</inv", r#"call bash / args {"command":"ls"} / end"#),
         ("P<invoke name=\"bash\">P<command>lsP</comm", r#"call bash / args {"command":"lsP</comm / cut"#),
