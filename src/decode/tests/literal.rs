@@ -78,8 +78,7 @@ fn a_delimiter_without_its_pair_is_a_quote() {
 /// A letter of a delimiter is missing, doubled, put in or another one, in its opening and in its closing.
 #[test]
 fn a_misspelt_delimiter_is_one_where_it_must_be() {
-    let wrong =
-        ["|\"|>", "<\"|>", "<||>", "<|\">", "<|\"|", "<<|\"|>", "<||\"|>", "<|\"\"|>", "<|;\"|>", "<|'|>", "<|\"|>>"];
+    let wrong = ["|\"|>", "<\"|>", "<||>", "<|\">", "<|\"|", "<||\"|>", "<|\"\"|>", "<|;\"|>", "<|'|>", "<|\"|>>"];
     for wrong in wrong {
         let member = r#"call get_weather / args {"city":"a, b","days":3} / end"#;
         let closing = format!("<|tool_call>call:get_weather{{city:Qa, b{wrong},days:3}}<tool_call|>");
@@ -94,6 +93,15 @@ fn a_misspelt_delimiter_is_one_where_it_must_be() {
             check(&format!("<|tool_call>call:get_weather{{city:{wrong}a, bQ,days:3}}<tool_call|>"), member);
         }
     }
+    // Before a whole one it is data where the string ends.
+    check(
+        "<|tool_call>call:get_weather{city:Qa, b<Q,days:3}<tool_call|><|tool_call>call:bash{command:Q1 <<QQ}<tool_call|>",
+        r#"call get_weather / args {"city":"a, b<","days":3} / end / call bash / args {"command":"1 <<"} / end"#,
+    );
+    check(
+        "<|tool_call>call:get_weather{city:<Qa, bQ,days:3}<tool_call|>",
+        r#"call get_weather / args {"city":"a, b","days":3} / end"#,
+    );
     for stray in ["\"", ";", "'", ":", "}"] {
         check(
             &format!("<|tool_call>call:get_weather{{city:QaQ{stray},days:3}}<tool_call|>"),

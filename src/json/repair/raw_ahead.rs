@@ -205,6 +205,9 @@ impl Ahead {
             self.found(Candidate::Opener, end, Stage::After);
             return Judgement::Data;
         }
+        if is_behind_first(word, quote) {
+            return Judgement::Data;
+        }
         let likeness = closing(word, quote);
         if likeness == Likeness::Whole {
             self.misspelt = end;
@@ -259,6 +262,14 @@ impl<T: Types> View<'_, T> {
         let begins = |marker: &str| marker.starts_with(c);
         self.cx.quote.is_some_and(begins) || self.cx.closers.iter().any(|closer| begins(closer))
     }
+}
+
+/// Whether a delimiter begins behind the first letter, which then is data: a delimiter is a token, and has no letter
+/// twice.
+fn is_behind_first(word: &str, quote: &str) -> bool {
+    let mut letters = word.chars();
+    letters.next();
+    !letters.as_str().is_empty() && quote.starts_with(letters.as_str()) && !quote.starts_with(word)
 }
 
 fn is_bracket(c: char) -> bool {
