@@ -183,7 +183,7 @@ impl Tables {
         let fences: Vec<String> = if fence.is_empty() { Vec::new() } else { vec![FENCE.to_string()] };
         let behind = || closers.iter().chain(open).chain(&fences).chain(end_tokens).chain(&spec.wrap);
         let arguments = FirstBytes::of(behind().chain(&quotes));
-        let behind = Behind::new(behind());
+        let behind = Behind::new(behind().chain(&quotes));
         Ok(Self {
             outside,
             unreasoned,

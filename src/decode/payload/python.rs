@@ -136,6 +136,7 @@ impl Reader {
                     // What is read ahead is read again, and what is kept may be none of it.
                     if !is_ahead && self.tail.is_empty() {
                         self.note_source(c.encode_utf8(&mut [0; 4]));
+                        self.bound_key(cx, call);
                     }
                 }
                 Step::Again => {}

@@ -129,6 +129,28 @@ fn a_string_without_its_delimiter_ends_before_the_next_call() {
 }
 
 #[test]
+fn a_string_may_be_closed_by_the_other_kind_of_quote() {
+    for (text, arguments) in [
+        ("bash{command:Qls\"}<tool_call|>", r#"{"command":"ls"}"#),
+        ("bash{command:Qls\" }", r#"{"command":"ls"}"#),
+        ("bash{command:\"lsQ}<tool_call|>", r#"{"command":"ls"}"#),
+        // It is the pair of another, or the delimiter comes.
+        ("bash{command:Qecho \"a\"}<tool_call|>", r#"{"command":"echo \"a\""}"#),
+        ("bash{command:Qgrep \"}Q}<tool_call|>", r#"{"command":"grep \"}"}"#),
+        ("bash{command:Qa\"}<tool_call|> bQ}<tool_call|>", r#"{"command":"a\"}<tool_call|> b"}"#),
+    ] {
+        let first = format!("call bash / args {arguments} / end");
+        check(&format!("<|tool_call>call:{text}"), &first);
+        if text.ends_with('>') {
+            check(
+                &format!("<|tool_call>call:{text}<|tool_call>call:get_time{{}}"),
+                &format!("{first} / call get_time / args {{}} / end"),
+            );
+        }
+    }
+}
+
+#[test]
 fn an_answer_may_end_in_a_closer() {
     for (text, read) in [
         ("bash{command:Qls}<tool_c", "{\"command\":\"ls\"}"),

@@ -17,6 +17,8 @@ pub(super) struct Raw {
     /// The last character that is no blank may stand before a value: a delimiter there opens one.
     opens_value: bool,
     inner: Inner,
+    /// A plain quote in it lacks its pair.
+    quote_is_open: bool,
     /// A call was opened inside it and not yet closed.
     quotes_call: bool,
     ahead: Ahead,
@@ -114,10 +116,11 @@ impl<P: Copy + Debug> Repair<P> {
         let mut stops = Stops::default();
         let markers = cx.closers.iter().chain(cx.openers).filter_map(|marker| marker.bytes().next());
         // A delimiter may have lost its first letter.
-        markers.chain(cx.quote.unwrap_or_default().bytes().take(2)).chain(*b"}]").for_each(|byte| stops.add(byte));
+        markers.chain(cx.quote.unwrap_or_default().bytes().take(2)).chain(*b"}]\"").for_each(|byte| stops.add(byte));
         self.frames.iter().filter(|frame| frame.closer == ')').for_each(|_| stops.add(b')'));
         self.raw.stops = stops;
         self.raw.opens_value = false;
+        self.raw.quote_is_open = false;
         self.raw.inner = Inner::Paired;
         self.raw.quotes_call = false;
     }
@@ -134,7 +137,18 @@ impl<P: Copy + Debug> Repair<P> {
         if self.raw.is_ahead() {
             return 0;
         }
-        text.bytes().position(|byte| self.raw.stops.has(byte)).unwrap_or(text.len())
+        let (bytes, mut at, mut open) = (text.as_bytes(), 0, self.raw.quote_is_open);
+        while let Some(rest) = bytes.get(at..) {
+            let Some(run) = rest.iter().position(|&byte| self.raw.stops.has(byte)) else { break };
+            let may_follow = |&byte: &u8| self.raw.stops.has(byte) || byte.is_ascii_whitespace();
+            let is_pair = open || rest.get(run + 1).is_some_and(|byte| !may_follow(byte));
+            if rest.get(run) != Some(&b'"') || !is_pair {
+                return at + run;
+            }
+            open = !open;
+            at += run + 1;
+        }
+        text.len()
     }
 
     /// Reads `text` if all of it is data of a string.
@@ -143,7 +157,7 @@ impl<P: Copy + Debug> Repair<P> {
             return Skimmed::No;
         }
         if is_plain(text) {
-            self.raw.opens_value = opens_value(text).unwrap_or(self.raw.opens_value);
+            self.note_raw(text);
             return Skimmed::Data;
         }
         self.write_raw(text, out);
@@ -152,7 +166,13 @@ impl<P: Copy + Debug> Repair<P> {
 
     fn write_raw(&mut self, text: &str, out: &mut String) {
         escape_into(text, out);
+        self.note_raw(text);
+    }
+
+    /// Keeps what text of the string says of what follows it.
+    fn note_raw(&mut self, text: &str) {
         self.raw.opens_value = opens_value(text).unwrap_or(self.raw.opens_value);
+        self.raw.quote_is_open ^= text.bytes().filter(|&byte| byte == b'"').count() % 2 == 1;
     }
 
     /// One character of a string, or behind what may be its end.
@@ -160,6 +180,7 @@ impl<P: Copy + Debug> Repair<P> {
         self.examined += c.len_utf8();
         if !self.raw.is_ahead() {
             let stops = u8::try_from(c).is_ok_and(|byte| self.raw.stops.has(byte));
+            let stops = stops && !(c == '"' && self.raw.quote_is_open);
             if !stops {
                 self.write_raw(c.encode_utf8(&mut [0; 4]), out);
                 return Reading::Read;

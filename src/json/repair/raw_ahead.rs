@@ -140,7 +140,8 @@ impl Ahead {
     /// dropped.
     pub fn begin(&mut self, c: char) {
         let word = std::mem::take(&mut self.word);
-        let stage = if is_bracket(c) { Stage::Brackets } else { Stage::Marker };
+        // A plain quote may stand in the delimiter's place before brackets.
+        let stage = if is_bracket(c) || c == '"' { Stage::Brackets } else { Stage::Marker };
         // Whatever comes of it, its first character is read.
         *self = Self { word, stage, length: c.len_utf8(), ..Self::default() };
         self.word.clear();
@@ -241,6 +242,10 @@ impl Ahead {
     }
 
     fn brackets<T: Types>(&mut self, c: char, at: usize, view: &View<'_, T>) -> Judgement {
+        if at == 0 && !is_bracket(c) {
+            // The quote before them.
+            return Judgement::Open;
+        }
         if self.word.is_empty() && (is_bracket(c) || c.is_ascii_whitespace()) {
             self.candidate = Candidate::Brackets;
             self.length = at + c.len_utf8();

@@ -219,7 +219,9 @@ impl<P: Copy + Debug> Repair<P> {
     pub(super) fn end_before_tail<T>(&mut self, behind: &str, cx: &Syntax<'_, T>, out: &mut String) {
         self.repaired = true;
         let tail = self.tail.clear();
-        let own = self.surplus(&tail, cx);
+        // The dialect's own delimiter stands there in the quote's place.
+        let tail = cx.quote.and_then(|quote| tail.strip_prefix(quote)).unwrap_or(&tail);
+        let own = self.surplus(tail, cx);
         let (own, tail) = tail.split_at_checked(own).unwrap_or_default();
         self.raw_data(own, out);
         self.end_string(out);

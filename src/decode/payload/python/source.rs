@@ -99,6 +99,29 @@ impl Reader {
         }
     }
 
+    /// A key that is longer than any is a source, or has no value.
+    pub(super) fn bound_key(&mut self, cx: &Context<'_>, call: &mut Call) {
+        let is_long = matches!(self.state, State::Text(_)) && self.key.len() > cx.limits.value_bytes_max;
+        if !is_long || call.mode(cx) == Mode::Strict {
+            return;
+        }
+        match self.frames.pop() {
+            Some(Frame::Dict { members: 0, source, .. }) => {
+                self.key.clear();
+                self.word = source;
+                call.malformed = true;
+                self.state = State::Source(1);
+            }
+            Some(Frame::Dict { members, source, .. }) => {
+                self.key.push('"');
+                self.write_key_alone(call);
+                self.frames.push(Frame::Dict { place: Place::Member, members, source });
+                self.state = State::AfterValue;
+            }
+            frame => self.frames.extend(frame),
+        }
+    }
+
     /// Keeps what may turn out to be a set.
     pub(super) fn note_source(&mut self, text: &str) {
         if let Some(Frame::Dict { members: 0, source, .. }) = self.frames.last_mut() {

@@ -80,7 +80,8 @@ impl Reader {
     /// Reads as much of a string as stands for itself.
     pub(super) fn run(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> usize {
         let State::Text(open) = &self.state else { return 0 };
-        if !open.is_between() || !self.tail.is_empty() {
+        // A key is bounded, at a place that does not depend on how the text is cut.
+        if !open.is_between() || !self.tail.is_empty() || !self.is_value() {
             return 0;
         }
         let run = plain(text, open.quote, cx.dialect);
