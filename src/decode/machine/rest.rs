@@ -8,6 +8,7 @@ use crate::decode::outside::{AfterCall, Awaited, Outside, Place};
 use crate::decode::{Calls, Ending, Event, Finish, Settings, UnknownTools};
 use crate::dialect::{Opener, Role};
 use crate::json::repair::Ended;
+use crate::schema::Tools;
 
 /// The rest of an answer, kept until it is known to be nothing but calls.
 #[derive(Debug)]
@@ -75,7 +76,10 @@ impl Decoder {
             let State::Rest(rest) = &mut self.state else { return (at, None) };
             rest.raw.push(c);
             let is_possible = match (&mut rest.trial, &mut rest.form) {
-                (Some(trial), _) => push_on_trial(trial, c.encode_utf8(&mut [0; 4])),
+                (Some(trial), form) => {
+                    form.may_begin_with(&rest.raw, &self.settings.tools)
+                        && push_on_trial(trial, c.encode_utf8(&mut [0; 4]))
+                }
                 (None, Form::List) => false,
                 (None, Form::Fence(opening, inside)) => {
                     match opening.push(c, &self.settings.dialect.reads().call.fence) {
@@ -164,6 +168,15 @@ impl Decoder {
 }
 
 impl Form {
+    /// Whether it may begin so. A list behind text does with the name of a tool, so that no other brackets are held.
+    fn may_begin_with(&self, raw: &str, tools: &Tools) -> bool {
+        let name = raw.trim_start_matches('[');
+        match self {
+            Self::Fence(..) => true,
+            Self::List => name.contains('(') || tools.names().any(|known| known.starts_with(name)),
+        }
+    }
+
     /// Whether its end was read.
     fn is_closed(&self, trial: &Decoder) -> bool {
         match self {

@@ -146,3 +146,14 @@ t!(a_list_behind_text_calls_offered_tools, Case { unknown_tools: UnknownTools::P
     "Look: [nope()]" => r#"text "Look: [nope()]""#,
     "[nope()]" => "call nope / args {} / end",
 );
+
+#[test]
+fn brackets_in_prose_are_not_held() {
+    for (text, held) in
+        [("Look: [1", 0), ("Look: [x", 0), ("Look: [get_ta", 0), ("Look: [get_time", 9), ("Look: [get_time(", 10)]
+    {
+        let mut decoder = case("pythonic").decoder();
+        decoder.push(text, &mut |_| {});
+        assert_eq!(decoder.held(), held, "{text}");
+    }
+}
