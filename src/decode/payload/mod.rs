@@ -158,3 +158,29 @@ impl Payload {
         }
     }
 }
+
+/// Whether models write the arguments under this key.
+fn means_arguments(key: &str) -> bool {
+    let bare: String = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    ARGUMENTS.contains(&bare.as_str())
+}
+
+/// Keys under which models write the arguments, without their case and without what stands between words.
+const ARGUMENTS: [&str; 16] = [
+    "arguments",
+    "args",
+    "parameters",
+    "params",
+    "parameter",
+    "input",
+    "inputs",
+    "kwargs",
+    "functionargs",
+    "functionarguments",
+    "functionparameters",
+    "toolinput",
+    "toolargs",
+    "toolarguments",
+    "toolparameters",
+    "argument",
+];

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::dialect::{BetweenMark, Tagged};
 use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Syntax, Untyped};
-use crate::json::{escape_into, is_plain, write_string};
+use crate::json::{Kinds, escape_into, is_plain, write_string};
 use crate::scan::Cursor;
 
 use crate::decode::call::{Call, Context, Named, Verdict, Wrapped, json_syntax};
@@ -40,7 +40,7 @@ pub(in crate::decode) struct Reader {
     /// Parameters whose key was written to the arguments, and those of them that the tool declares.
     written: usize,
     given: HashSet<String>,
-    /// The parameter called `arguments` that may be all of them.
+    /// The parameter that may be all of the arguments.
     whole: Option<String>,
 }
 
@@ -259,6 +259,19 @@ impl Reader {
         call.ready = true;
     }
 
+    fn write_own_key(&mut self, call: &mut Call) {
+        let key = std::mem::take(&mut self.key);
+        self.write_key(&key, call);
+    }
+
+    /// What might have been all of the arguments is one of them.
+    fn write_part(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) {
+        self.write_own_key(call);
+        let mut value = if self.stated == Stated::Json { Value::json(Kinds::NONE) } else { Value::new(Kinds::NONE) };
+        value.push(text, cx, call);
+        value.end(cx, call);
+    }
+
     /// Reads a value's text.
     fn value(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> (usize, Step) {
         let State::Value(open) = &mut self.state else { return (0, Step::Read) };
@@ -270,7 +283,7 @@ impl Reader {
         let kept = if long { value.become_string() } else { String::new() };
         if long {
             // Too long to wait for its end: it is an ordinary string.
-            self.write_key("arguments", call);
+            self.write_own_key(call);
             call.arguments.push('"');
             escape_into(&kept, &mut call.arguments);
         }
@@ -284,9 +297,7 @@ impl Reader {
             }
             End::Key(key) => {
                 if let Some(text) = self.whole.take() {
-                    // It was not all of them, so it is one of them.
-                    self.write_key("arguments", call);
-                    write_string(&text, &mut call.arguments);
+                    self.write_part(&text, cx, call);
                 }
                 (read, {
                     self.key = key;
@@ -307,8 +318,7 @@ impl Reader {
             match value::object(&text, cx) {
                 Some(object) => call.arguments.push_str(&object),
                 None => {
-                    self.write_key("arguments", call);
-                    write_string(&text, &mut call.arguments);
+                    self.write_part(&text, cx, call);
                     call.arguments.push('}');
                 }
             }

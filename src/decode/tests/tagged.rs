@@ -121,3 +121,15 @@ fn what_a_value_is_trimmed_by_is_a_newline_or_nothing() {
     let refused = Dialects::parse(&yaml(&old)).unwrap_err().to_string();
     assert!(refused.contains("value_close") && refused.contains("key, type, value, close"), "{refused}");
 }
+
+t!(one_parameter_may_hold_all_arguments, case("deepseek-dsml"),
+    "<｜DSML｜tool_calls><｜DSML｜invoke name=\"bash\"><｜DSML｜parameter name=\"input\" string=\"true\">{\"command\": \"ls\"}</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜tool_calls>"
+        => r#"call bash / args {"command": "ls"} / end"#,
+    // One that is no object, one that another follows, and one of a tool that names no properties is what it is.
+    "<｜DSML｜tool_calls><｜DSML｜invoke name=\"bash\"><｜DSML｜parameter name=\"input\" string=\"false\">5</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜tool_calls>"
+        => r#"call bash / args {"input":5} / end"#,
+    "<｜DSML｜tool_calls><｜DSML｜invoke name=\"bash\"><｜DSML｜parameter name=\"args\" string=\"true\">{}</｜DSML｜parameter><｜DSML｜parameter name=\"command\" string=\"true\">ls</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜tool_calls>"
+        => r#"call bash / args {"args":"{}","command":"ls"} / end"#,
+    "<｜DSML｜tool_calls><｜DSML｜invoke name=\"get_time\"><｜DSML｜parameter name=\"input\" string=\"true\">{\"a\": 1}</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜tool_calls>"
+        => r#"call get_time / args {"input":"{\"a\": 1}"} / end"#,
+);

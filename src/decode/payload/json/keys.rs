@@ -8,6 +8,7 @@ use super::members::Place;
 use super::next::NextCall;
 use super::{Arguments, Escaped, Meaning, Next, Reader, State, syntax};
 use crate::decode::call::{Call, Context, Named};
+use crate::decode::payload::means_arguments;
 use crate::decode::unescape::Unescape;
 
 impl Reader {
@@ -232,8 +233,7 @@ pub(super) fn is_wrapper(key: &str, spec: &JsonSpec) -> bool {
 
 /// Whether a key can be the arguments'.
 pub(super) fn is_arguments(key: &str, spec: &JsonSpec) -> bool {
-    let bare: String = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-    spec.arguments.iter().any(|arguments| arguments == key) || ARGUMENTS.contains(&bare.as_str())
+    spec.arguments.iter().any(|arguments| arguments == key) || means_arguments(key)
 }
 
 /// Whether the tool names this property.
@@ -245,25 +245,5 @@ pub(super) fn declares(key: &str, cx: &Context<'_>, call: &Call) -> bool {
 const NAMES: [&str; 3] = ["name", "tool_name", "function_name"];
 /// Other keys around the object: OpenAI's own form, and what is made of it.
 const WRAPPERS: [&str; 3] = ["function", "function_call", "tool_call"];
-/// Other keys under which models write the arguments, without their case and without what stands between words.
-const ARGUMENTS: [&str; 16] = [
-    "arguments",
-    "args",
-    "parameters",
-    "params",
-    "parameter",
-    "input",
-    "inputs",
-    "kwargs",
-    "functionargs",
-    "functionarguments",
-    "functionparameters",
-    "toolinput",
-    "toolargs",
-    "toolarguments",
-    "toolparameters",
-    "argument",
-];
-
 /// What looks like a key behind the arguments and is longer is none.
 const SINCE_BYTES_MAX: usize = 1024;

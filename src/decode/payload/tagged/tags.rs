@@ -3,6 +3,7 @@
 
 use crate::decode::call::{Call, Context, Named};
 use crate::decode::expect::Expected;
+use crate::decode::payload::means_arguments;
 use crate::dialect::{KeyMark, Tagged};
 use crate::json::Kinds;
 use crate::schema::{Node, Tool};
@@ -216,7 +217,11 @@ impl Reader {
         if declared {
             self.given.insert(key.clone());
         }
-        let value = if self.written == 0 && key == "arguments" && !declared {
+        // Of a tool that names no properties only this word says it.
+        let names_properties = tool.is_some_and(|tool| tool.nth(0).is_some());
+        let may_be_all = key == "arguments" || (names_properties && means_arguments(&key));
+        let value = if self.written == 0 && may_be_all && !declared {
+            self.key = key;
             Value::whole()
         } else {
             self.write_key(&key, call);
