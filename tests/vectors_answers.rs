@@ -271,30 +271,44 @@ fn python(value: &Value) -> String {
 // ---- vectors of the systems ---------------------------------------------------------------------------
 
 fn system_vector(row: &Value) -> Option<Vector> {
-    let dialect = match row["system"].as_str()? {
-        "000" => "json-envelope",
-        "001" => "gemma4",
-        _ => return None,
-    };
-    if !matches!(row["kind"].as_str()?, "chat" | "chat_stream") {
+    if !matches!(row["kind"].as_str()?, "chat" | "chat_stream" | "parse_text_calls") {
         return None;
     }
     let input = &row["input"];
     let source = if input["upstream"].is_object() { &input["upstream"] } else { input };
-    if source["api"].as_str().is_some_and(|api| api != "openai") {
-        return None;
-    }
     let chunks = source["chunks"].as_array().or(source["deltas"].as_array());
     let text = match chunks {
         Some(chunks) => chunks.iter().map(|c| c.as_str().unwrap_or_default()).collect(),
         None => source["text"].as_str()?.to_string(),
     };
     let request = &input["request"];
-    let request = json!({"dialect": dialect, "tools": functions(&request["tools"]), "text": text,
+    let dialect = match row["system"].as_str()? {
+        "000" if source["api"] != "ollama" => "json-envelope",
+        "001" => "gemma4",
+        // It reads the calls of many families, and hands text through where it is told to.
+        "004" if request["agent_format"] != "passthrough" => {
+            FAMILIES.iter().find(|(opener, _)| text.contains(opener)).map_or("hermes", |(_, dialect)| dialect)
+        }
+        _ => return None,
+    };
+    let called = row["expect"]["tool_calls"].as_array().into_iter().flatten();
+    let tools = match &request["tools"] {
+        Value::Null => called.map(|call| json!({"name": call["name"]})).collect(),
+        tools => tools.clone(),
+    };
+    let request = json!({"dialect": dialect, "tools": functions(&tools), "text": text,
         "own_chunks": chunks, "finish": source["finish"].as_str().unwrap_or("stop"),
         "parallel_tool_calls": request["parallel_tool_calls"].as_bool().unwrap_or(true)});
     Some(Vector { id: row["id"].as_str()?.into(), request, expect: row["expect"].clone() })
 }
+
+/// By which opener a family is known.
+const FAMILIES: &[(&str, &str)] = &[
+    ("<|channel|>", "harmony"),
+    ("```tool_code", "tool-code"),
+    ("<|tool_call|>", "generic"),
+    ("<tool_call>", "hermes"),
+];
 
 fn system_mistake(got: &Value, expect: &Value) -> Option<String> {
     let content = got["content"].as_str().unwrap_or_default();
