@@ -198,7 +198,7 @@ fn choices_over_the_limit_end_the_reading() {
 
 #[test]
 fn an_unread_stream_that_ends_in_an_event_has_more_to_say_and_no_other() {
-    let unread = |pieces: &[&str], subject: Subject| {
+    let unread = |plan: &Plan, pieces: &[&str], subject: Subject| {
         let head = Head {
             status: 200,
             content_type: b"text/event-stream",
@@ -206,14 +206,21 @@ fn an_unread_stream_that_ends_in_an_event_has_more_to_say_and_no_other() {
             has_length: false,
             is_told: false,
         };
-        let mut pipeline = Pipeline::new(&head, subject, &Plan::default(), &Limits::default()).unwrap();
+        let mut pipeline = Pipeline::new(&head, subject, plan, &Limits::default()).unwrap();
         pieces.iter().for_each(|piece| {
             pipeline.push(Bytes::copy_from_slice(piece.as_bytes())).unwrap();
         });
         pipeline.unfinished()
     };
     let died = ["data: {\"choices\":[]}\n\n", "\n\nproxy error: Failed to read connection"];
-    assert_eq!(unread(&died, Subject::Generation).as_deref(), Some(format!("\n\n{UNFINISHED}").as_bytes()));
-    assert_eq!(unread(&died, Subject::Other), None);
-    assert_eq!(unread(&[&text("a"), DONE], Subject::Generation), None);
+    for plan in [
+        Plan::default(),
+        Plan { alias: Some("n".to_owned()), ..Plan::default() },
+        Plan { salvage: Some(Box::new(usual())), ..Plan::default() },
+    ] {
+        let more = unread(&plan, &died, Subject::Generation);
+        assert_eq!(more.as_deref(), Some(format!("\n\n{UNFINISHED}").as_bytes()), "{plan:?}");
+        assert_eq!(unread(&plan, &died, Subject::Other), None, "{plan:?}");
+        assert_eq!(unread(&plan, &[&text("a"), DONE], Subject::Generation), None, "{plan:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::openai::{Assembler, ToldText};
+use crate::decode::Reasoning;
 
 const CALL: &str = r#"<tool_call>{"name":"f","arguments":{"k":"v"}}</tool_call>"#;
 
@@ -71,8 +72,11 @@ fn an_error_is_one_where_it_tells_no_text_or_the_answer_has_ended() {
 /// What comes of a stream whose calls its server reads, made sure that cuts make no difference.
 fn look(events: &[String], end: End) -> (String, Summary) {
     let input = events.concat();
+    // What the prompt has opened, the server has split off.
+    let mut exchange = usual();
+    exchange.decoding.reasoning = Reasoning::Open;
     let look = |pieces: &[&[u8]]| {
-        let rewriter = StreamRewriter::looking_for_errors(&usual(), &Limits::default());
+        let rewriter = StreamRewriter::looking_for_errors(&exchange, &Limits::default());
         let (out, summary) = run_through(rewriter, pieces.iter().copied(), end);
         (without_ids(&out), summary)
     };
