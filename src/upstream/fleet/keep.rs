@@ -17,13 +17,13 @@ use crate::upstream::health::check::{self, Interest, Runs};
 use crate::upstream::wire::ask;
 
 use super::dns::{self, Resolve};
+use super::knowledge::Knowledge;
 use super::members::Members;
 use super::models;
 use super::orders;
 use super::peer::Peer;
 use super::peers_file;
 use super::places::Places;
-use super::pool_state::Knowledge;
 
 /// A server that requests may be waiting for is asked again this soon. llama.cpp does not notice who leaves a whole
 /// answer while it is asked for its metrics more often.

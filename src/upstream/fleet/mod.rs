@@ -4,6 +4,7 @@
 pub mod claim;
 mod dns;
 mod keep;
+mod knowledge;
 mod members;
 mod models;
 pub mod observer;

@@ -17,12 +17,13 @@ use crate::upstream::wire::ask::{self, Question};
 
 use super::claim::Claim;
 use super::dns::Resolve;
+use super::knowledge::Knowledge;
 use super::members::Changes;
 use super::models;
 use super::observer::ModelObserver;
 use super::peer::{Peer, Standing};
 use super::places::{Entry, Place, Waiting};
-use super::pool_state::{Knowledge, PoolState};
+use super::pool_state::PoolState;
 
 /// How long a request waits for what the template says, where its dialect is known and its tools can be injected: a
 /// server that is well says it in milliseconds, and most prompts leave it to the model how reasoning begins.

@@ -15,6 +15,7 @@ use crate::upstream::lock::lock;
 
 use super::dns::Resolve;
 use super::keep::Keeper;
+use super::knowledge::Knowledge;
 use super::members::{Changes, Members};
 use super::observer::ModelObserver;
 use super::places::Places;
@@ -30,17 +31,6 @@ pub struct PoolState {
     knowledge: watch::Sender<Knowledge>,
     /// What keeps it. Nothing of that holds this, so that it ends with the last request of the last pool.
     keeping: Mutex<JoinSet<()>>,
-}
-
-/// What is known of a pool's servers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Knowledge {
-    /// They are being asked for the first time.
-    Awaited,
-    /// The same, and nobody waits for it any longer.
-    Late,
-    /// Every name has been looked up, and every server asked how it is, if they are asked at all.
-    Complete,
 }
 
 impl PoolState {
