@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
+use toolgate::plan::{Agent, AgentFormat};
 use toolgate::{Dialect, Dialects};
 
 /// The dialects that exist here.
@@ -73,6 +74,40 @@ fn more_peers_answers() {
 fn systems_answers() {
     let rows = read("systems.jsonl");
     check(rows.iter().filter_map(system_vector).collect(), 40, system_mistake);
+}
+
+/// Calls written as text: of a server that read them itself, and of models that wrote them so.
+#[test]
+fn systems_formats() {
+    let rows = read("systems.jsonl");
+    check(rows.iter().filter_map(format_vector).collect(), 20, system_mistake);
+}
+
+/// What is chosen for whoever leaves it open.
+#[test]
+fn systems_choice_of_a_format() {
+    let rows = read("systems.jsonl");
+    let rows: Vec<_> = rows.iter().filter(|row| row["kind"] == "detect_format").collect();
+    assert!(rows.is_empty() || rows.len() >= 10);
+    let decided = decided();
+    let (mut wrong, mut stale) = (Vec::new(), Vec::new());
+    for row in rows {
+        let input = &row["input"];
+        let agent = Agent {
+            kind: input["headers"]["X-Agent-Type"].as_str(),
+            user_agent: input["user_agent"].as_str(),
+            model: input["model"].as_str(),
+        };
+        let chosen = AgentFormat::suiting(agent, &DIALECTS);
+        let want = AgentFormat::named(row["expect"]["format"].as_str().unwrap(), &DIALECTS).unwrap();
+        let (id, is_same) = (row["id"].as_str().unwrap(), format!("{chosen:?}") == format!("{want:?}"));
+        match (is_same, decided.contains_key(id)) {
+            (false, false) => wrong.push(id),
+            (true, true) => stale.push(id),
+            _ => {}
+        }
+    }
+    assert_eq!((wrong, stale), (Vec::new(), Vec::new()), "wrong, and decided otherwise though they agree");
 }
 
 /// Runs each vector in several forms and compares. `least` guards against vectors that vanish unseen.
@@ -298,7 +333,43 @@ fn system_vector(row: &Value) -> Option<Vector> {
     };
     let request = json!({"dialect": dialect, "tools": functions(&tools), "text": text,
         "own_chunks": chunks, "finish": source["finish"].as_str().unwrap_or("stop"),
-        "parallel_tool_calls": request["parallel_tool_calls"].as_bool().unwrap_or(true)});
+        "parallel_tool_calls": request["parallel_tool_calls"].as_bool().unwrap_or(true),
+        "agent_format": request["agent_format"]});
+    Some(Vector { id: row["id"].as_str()?.into(), request, expect: row["expect"].clone() })
+}
+
+/// A call of the server's own is what a family's model would have written.
+fn format_vector(row: &Value) -> Option<Vector> {
+    let input = &row["input"];
+    let (key, format) = match row["kind"].as_str()? {
+        "rewrite" => ("agent_format", &input["format"]),
+        "tag_rewrite" | "tag_stream" => ("tool_call_tags", &input["tool_call_tags"]),
+        "chat_stream" if input["request"]["agent_format"].is_string() => {
+            ("agent_format", &input["request"]["agent_format"])
+        }
+        _ => return None,
+    };
+    let chunks = input["upstream"]["chunks"].as_array();
+    let said = match chunks {
+        Some(chunks) => chunks.iter().map(|chunk| chunk.as_str().unwrap_or_default()).collect(),
+        None => input["content"].as_str().or(input["text"].as_str())?.to_owned(),
+    };
+    let served = input["tool_calls"].as_array().into_iter().flatten();
+    let written: Vec<String> = served
+        .map(|call| format!("<tool_call>{}</tool_call>", json!({"name": call["name"], "arguments": call["arguments"]})))
+        .collect();
+    let text = format!("{said}{}", written.join("\n"));
+    let dialect = FAMILIES.iter().find(|(opener, _)| text.contains(opener)).map_or("hermes", |(_, dialect)| dialect);
+    let tools = match (&input["request"]["tools"], &input["tools"]) {
+        // What no request offers is no call.
+        (Value::Null, Value::Null) if written.is_empty() && !input["text"].is_string() => json!([]),
+        (Value::Null, Value::Null) => {
+            ["get_weather", "a", "b", "x", "list", "list_files"].iter().map(|name| json!({"name": name})).collect()
+        }
+        (Value::Null, tools) | (tools, _) => tools.clone(),
+    };
+    let mut request = json!({"dialect": dialect, "tools": functions(&tools), "text": text, "own_chunks": chunks});
+    request[key] = format.clone();
     Some(Vector { id: row["id"].as_str()?.into(), request, expect: row["expect"].clone() })
 }
 
@@ -307,10 +378,14 @@ const FAMILIES: &[(&str, &str)] = &[
     ("<|channel|>", "harmony"),
     ("```tool_code", "tool-code"),
     ("<|tool_call|>", "generic"),
+    ("<function_call>", "generic"),
     ("<tool_call>", "hermes"),
 ];
 
 fn system_mistake(got: &Value, expect: &Value) -> Option<String> {
+    if expect["status"] == 400 {
+        return got["error"].is_null().then(|| "no error".to_owned());
+    }
     let content = got["content"].as_str().unwrap_or_default();
     let texts = |key: &str| -> Vec<String> {
         expect[key].as_array().into_iter().flatten().filter_map(|t| t.as_str().map(Into::into)).collect()

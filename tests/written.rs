@@ -7,13 +7,16 @@ mod fuzz;
 
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::strategy::{Union, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
-use toolgate::api::openai;
+use toolgate::answer::StreamRewriter;
+use toolgate::api::openai::{self, Folder, Usage};
 use toolgate::dialect::{Dialect, Dialects, Payload};
 use toolgate::json::{Spacing, Token, string, tokens, write_spaced};
+use toolgate::plan::{AgentFormat, Exchange};
 use toolgate::schema::Tools;
 
 use fuzz::decode::{Case, Item};
@@ -204,4 +207,73 @@ fn most_of_what_quotes_its_own_dialect_is_data() {
         }
     }
     assert_eq!(over, [""; 0]);
+}
+
+/// What a client reads that wants calls in a format, of an answer that comes in pieces of so many characters.
+fn told(from: &Arc<Dialect>, format: &AgentFormat, answer: &str, size: usize) -> String {
+    let exchange = Exchange {
+        decoding: case(from).settings,
+        usage: Usage::Unasked,
+        choices: 1,
+        past_ids: Vec::new(),
+        format: format.clone(),
+    };
+    let mut rewriter = StreamRewriter::new(&exchange, &case(from).limits);
+    let mut out = BytesMut::new();
+    let mut send = |delta: serde_json::Value, finish: Option<&str>| {
+        let chunk = serde_json::json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+        out.extend_from_slice(&rewriter.push(Bytes::from(format!("data: {chunk}\n\n"))));
+    };
+    let letters: Vec<char> = answer.chars().collect();
+    for piece in letters.chunks(size) {
+        send(serde_json::json!({"content": piece.iter().collect::<String>()}), None);
+    }
+    send(serde_json::json!({}), Some("stop"));
+    rewriter.finish(&mut out);
+    let mut folder = Folder::new(1 << 24);
+    folder.push(out.freeze());
+    let message = folder.finish().messages[&0].clone();
+    assert_eq!(message.finish_reason.as_deref(), Some("tool_calls"), "{answer}");
+    message.content.unwrap_or_default()
+}
+
+#[test]
+fn calls_of_every_dialect_are_told_in_every_other_one() {
+    let dialects = Dialects::builtin();
+    let mut runner = TestRunner::deterministic();
+    for from in dialects.iter() {
+        for to in dialects.iter() {
+            let own = [written::own_markup(from), written::own_markup(to)].concat();
+            let calls = calls(from, &own).new_tree(&mut runner).unwrap().current();
+            if quotes_markup(&calls, &own) {
+                continue;
+            }
+            let format = AgentFormat::named(to.name(), &dialects).unwrap();
+            let answer = written::answer(from, &calls);
+            for size in [1, 7, usize::MAX] {
+                let text = told(from, &format, &answer, size);
+                assert_eq!(read(&case(to), &text), lines(&calls), "{} to {}\n{answer}\n{text}", from.name(), to.name());
+            }
+        }
+    }
+}
+
+/// The formats that are no dialect's are read by the dialects of their tags.
+#[test]
+fn calls_are_told_in_every_format() {
+    let dialects = Dialects::builtin();
+    let mut runner = TestRunner::deterministic();
+    let from = dialects.get("qwen3-coder").unwrap();
+    for (format, reader) in [("qwen3", "generic"), ("xml", "hermes"), ("gemma", "tool-code"), ("llama3", "generic")] {
+        let (format, reader) = (AgentFormat::named(format, &dialects).unwrap(), dialects.get(reader).unwrap());
+        for _ in 0..50 {
+            let own = [written::own_markup(from), written::own_markup(reader)].concat();
+            let calls = calls(from, &own).new_tree(&mut runner).unwrap().current();
+            if quotes_markup(&calls, &own) {
+                continue;
+            }
+            let text = told(from, &format, &written::answer(from, &calls), 1);
+            assert_eq!(read(&case(reader), &text), lines(&calls), "{text}");
+        }
+    }
 }

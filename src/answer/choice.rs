@@ -4,14 +4,17 @@
 use bytes::BytesMut;
 
 use super::pieces::Pieces;
+use super::scribe::Coming;
 use super::shape::Shape;
 use super::speaker::Speaker;
+use super::telling::Telling;
 use super::{Summary, finish};
 use crate::api::openai::chunk::{self, ReasoningKey, ServersReasoning, place};
 use crate::api::openai::{ChoiceWriter, Ids, Scratch, served};
-use crate::decode::{Event, Finish, Settings};
+use crate::decode::{Event, Finish};
 use crate::json::{self, Edits};
 use crate::limits::Limits;
+use crate::plan::Exchange;
 
 /// One choice.
 #[derive(Debug)]
@@ -44,10 +47,10 @@ impl Bench {
 }
 
 impl Choice {
-    pub(super) fn new(index: u64, settings: &Settings, limits: &Limits) -> Self {
+    pub(super) fn new(index: u64, exchange: &Exchange, limits: &Limits) -> Self {
         Self {
             index,
-            speaker: Speaker::new(settings, limits),
+            speaker: Speaker::new(&exchange.decoding, Telling::of(exchange, Coming::InPieces), limits),
             writer: ChoiceWriter::default(),
             shape: Shape::default(),
         }
@@ -109,7 +112,13 @@ impl Choice {
                 Beginning::default().say(message, data, reasoning, edits);
             }
         }
-        let calls = message.calls().and_then(|list| self.serve(list));
+        if came == Came::AsText && !role_moves {
+            kept = view.carries || message.has_others || view.finished().is_some();
+        }
+        let calls = match came {
+            Came::AsText => Some("[]".to_owned()),
+            Came::AsItWas | Came::Else => message.calls().and_then(|list| self.serve(list)),
+        };
         if role_moves {
             edits.replace(place(data, message.raw), |to| to.push_str(&message.rest(reasoning, calls)));
         } else if let (Some(list), Some(calls)) = (message.tool_calls, calls) {
@@ -131,6 +140,13 @@ impl Choice {
         let finished = view.finished();
         if message.calls().is_some() || finished.is_some() {
             speaker.end(finished.map_or(Finish::Stop, finish), pieces, summary);
+        }
+        let is_written = message.calls().is_some_and(|list| speaker.serve_as_text(list, pieces));
+        if finished.is_some() {
+            speaker.end_telling(pieces);
+        }
+        if is_written {
+            return Came::AsText;
         }
         let is_cut = thought.cut || text.cut;
         if pieces.are(thought.text, text.text) && !is_cut { Came::AsItWas } else { Came::Else }
@@ -160,6 +176,8 @@ impl Choice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Came {
     AsItWas,
+    /// Calls of the server's own, as text.
+    AsText,
     Else,
 }
 

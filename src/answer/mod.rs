@@ -19,11 +19,13 @@ mod pieces;
 mod pipeline;
 mod refusal;
 mod salvage;
+mod scribe;
 mod shape;
 mod speaker;
 mod splice;
 mod stream;
 mod tail;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod thoughts;

@@ -5,6 +5,7 @@ use super::Summary;
 use super::letters::{Letters, Text};
 use super::pieces::Pieces;
 use super::salvage::Salvaged;
+use super::telling::Telling;
 use super::thoughts::Thoughts;
 use crate::api::openai::finish::{self, Truncated};
 use crate::chat::Calls;
@@ -14,6 +15,7 @@ use crate::limits::Limits;
 /// Whoever speaks in one choice of an answer.
 #[derive(Debug)]
 pub(super) struct Speaker {
+    telling: Telling,
     /// Reads the text. `None` once the choice is finished, or when the upstream makes the calls itself.
     decoder: Option<Decoder>,
     letters: Letters,
@@ -31,8 +33,9 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    pub(super) fn new(settings: &Settings, limits: &Limits) -> Self {
+    pub(super) fn new(settings: &Settings, telling: Telling, limits: &Limits) -> Self {
         Self {
+            telling,
             decoder: Some(Decoder::new(settings.clone(), limits)),
             letters: Letters::default(),
             thoughts: Thoughts::new(settings, limits).map(Box::new),
@@ -57,7 +60,7 @@ impl Speaker {
     /// Bytes of the text that were read and are not yet decided.
     pub(super) fn held(&self) -> usize {
         let thoughts = self.thoughts.as_ref().map_or(0, |thoughts| thoughts.held());
-        self.decoder.as_ref().map_or(0, Decoder::held) + thoughts
+        self.decoder.as_ref().map_or(0, Decoder::held) + thoughts + self.telling.held()
     }
 
     /// Whether nothing that may still come counts.
@@ -87,7 +90,7 @@ impl Speaker {
     pub(super) fn think(&mut self, thought: &str, pieces: &mut Pieces) {
         let is_wanted = self.is_read() && !self.is_closed();
         if let Some(thoughts) = self.thoughts.as_mut().filter(|_| is_wanted) {
-            thoughts.push(thought, pieces);
+            thoughts.push(thought, &mut |event| self.telling.think(event, pieces));
         }
     }
 
@@ -99,8 +102,9 @@ impl Speaker {
         // The answer goes on: what lacks its end there is no call.
         self.end_thought(Finish::Cut, pieces, summary);
         let is_wanted = !self.is_closed();
+        self.telling.repeat(text, pieces);
         if let Some(decoder) = self.decoder.as_mut().filter(|_| is_wanted) {
-            decoder.push(text, &mut |event| pieces.take(event));
+            decoder.push(text, &mut |event| self.telling.tell(event, pieces));
         }
     }
 
@@ -113,7 +117,7 @@ impl Speaker {
             Salvaged::Call { name, arguments } => {
                 self.end_thought(Finish::Cut, pieces, summary);
                 let call = [Event::CallStart { name, id: None }, Event::Arguments(arguments), Event::CallEnd];
-                call.into_iter().for_each(|event| pieces.take(event));
+                call.into_iter().for_each(|event| self.telling.tell(event, pieces));
                 self.count(Ending { calls: 1, ..Ending::default() }, summary);
             }
         }
@@ -123,14 +127,19 @@ impl Speaker {
     pub(super) fn end(&mut self, finish: Finish, pieces: &mut Pieces, summary: &mut Summary) {
         if let Some(mut decoder) = self.decoder.take() {
             self.end_thought(finish, pieces, summary);
-            decoder.push(self.letters.finish(), &mut |event| pieces.take(event));
-            let ending = decoder.finish(finish, &mut |event| pieces.take(event));
+            let (telling, half) = (&mut self.telling, self.letters.finish());
+            telling.repeat(half, pieces);
+            decoder.push(half, &mut |event| telling.tell(event, pieces));
+            let ending = decoder.finish(finish, &mut |event| telling.tell(event, pieces));
             self.count(ending, summary);
         }
     }
 
     fn end_thought(&mut self, finish: Finish, pieces: &mut Pieces, summary: &mut Summary) {
-        let ending = self.thoughts.as_mut().and_then(|thoughts| thoughts.end(finish, pieces));
+        let ending = self
+            .thoughts
+            .as_mut()
+            .and_then(|thoughts| thoughts.end(finish, &mut |event| self.telling.think(event, pieces)));
         if let Some(ending) = ending {
             self.count(ending, summary);
         }
@@ -149,6 +158,18 @@ impl Speaker {
         self.had_its_call
     }
 
+    /// Nothing more is told of the choice.
+    pub(super) fn end_telling(&mut self, pieces: &mut Pieces) {
+        self.telling.end(pieces);
+    }
+
+    /// Writes calls of the server's own as text, if the client wants them so: then the list says nothing any more.
+    pub(super) fn serve_as_text(&mut self, list: &str, pieces: &mut Pieces) -> bool {
+        let Telling::Text(scribe) = &mut self.telling else { return false };
+        scribe.serve(list, pieces);
+        true
+    }
+
     /// Whether the server has made calls itself.
     pub(super) fn is_served(&self) -> bool {
         self.served > 0
@@ -161,7 +182,8 @@ impl Speaker {
 
     /// Notes the server's finish reason and says which one the client gets, who got so many `calls` that were found.
     pub(super) fn close(&mut self, upstream: &str, calls: u32) -> &str {
-        let (calls, truncated) = (calls + self.served, self.truncated);
+        let calls = calls + self.served + self.telling.calls_as_text();
+        let truncated = self.truncated;
         self.finish_reason.get_or_insert_with(|| finish::for_client(upstream, calls, truncated).to_owned())
     }
 }

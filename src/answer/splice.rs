@@ -19,7 +19,7 @@ use crate::api::openai::chunk::{Chunk, is_done, object, place};
 use crate::api::openai::finish::STOP;
 use crate::api::openai::{DONE, Error, ServerError, UNFINISHED, Usage};
 use crate::chat::Calls;
-use crate::decode::{Event, Finish, Settings};
+use crate::decode::{Event, Finish};
 use crate::json::{self, inside};
 use crate::limits::Limits;
 use crate::plan::Exchange;
@@ -48,7 +48,7 @@ enum Reading {
 /// What is done to the events of a stream whose text is read.
 #[derive(Debug)]
 pub(super) struct Splice {
-    settings: Settings,
+    exchange: Exchange,
     limits: Limits,
     usage: Usage,
     /// How many choices the client asked for.
@@ -66,7 +66,7 @@ pub(super) struct Splice {
 impl Splice {
     pub(super) fn new(exchange: &Exchange, limits: &Limits) -> Self {
         Self {
-            settings: exchange.decoding.clone(),
+            exchange: exchange.clone(),
             limits: limits.clone(),
             usage: exchange.usage,
             choices_asked: exchange.choices.max(1),
@@ -162,7 +162,7 @@ impl Splice {
 
     /// Whether all that counts was said: each choice had its one call. Where usage was asked for, it is waited for.
     fn is_over(&self) -> bool {
-        self.settings.calls == Calls::First
+        self.exchange.decoding.calls == Calls::First
             && self.usage == Usage::Unasked
             && self.reading == Reading::On
             && !self.is_finished()
@@ -292,7 +292,7 @@ impl Splice {
         // Behind the server's own calls an error may tell of them, and nothing may be doubled.
         let is_open = !self.is_finished() && !self.choices.iter().any(|choice| choice.speaker.is_served());
         let unparsed = error.unparsed().filter(|_| is_open);
-        let salvaged = unparsed.map(|unparsed| Salvaged::of(unparsed, &self.settings, &self.limits));
+        let salvaged = unparsed.map(|unparsed| Salvaged::of(unparsed, &self.exchange.decoding, &self.limits));
         if let Some((slot, salvaged)) = self.slot(FIRST).zip(salvaged) {
             self.salvage(slot, &salvaged, (chunk, event.raw, alias.as_ref().map(Alias::name)), &mut out.made);
             self.conclude(&mut out.made);
@@ -378,7 +378,7 @@ impl Splice {
         if known.is_some() || self.choices.len() >= self.limits.choices_max {
             return known;
         }
-        self.choices.push(Choice::new(index, &self.settings, &self.limits));
+        self.choices.push(Choice::new(index, &self.exchange, &self.limits));
         Some(self.choices.len() - 1)
     }
 }

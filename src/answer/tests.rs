@@ -14,7 +14,7 @@ use crate::chat::Calls;
 use crate::decode::Settings;
 use crate::dialect::Dialects;
 use crate::limits::Limits;
-use crate::plan::Exchange;
+use crate::plan::{AgentFormat, Exchange};
 use crate::schema::Tools;
 
 mod aliases;
@@ -26,6 +26,7 @@ mod faults;
 mod ids;
 mod properties;
 mod salvaging;
+mod telling;
 mod thoughts;
 
 /// An exchange in which tools `f` and `get_weather` were offered.
@@ -37,7 +38,7 @@ fn exchange(calls: Calls, usage: Usage) -> Exchange {
     .unwrap();
     let dialect = Arc::clone(Dialects::builtin().get("hermes").unwrap());
     let decoding = Settings { calls, ..Settings::new(dialect, Tools::new(tools)) };
-    Exchange { decoding, usage, choices: 1, past_ids: Vec::new() }
+    Exchange { decoding, usage, choices: 1, past_ids: Vec::new(), format: AgentFormat::Calls }
 }
 
 fn usual() -> Exchange {

@@ -2,7 +2,6 @@
 //! What of them is no call stays a thought, wherever it stands.
 
 use super::letters::{Letters, Text};
-use super::pieces::Pieces;
 use crate::decode::{Decoder, Ending, Event, Finish, Settings};
 use crate::limits::Limits;
 
@@ -29,19 +28,19 @@ impl Thoughts {
     }
 
     /// Reads more of a thought.
-    pub(super) fn push(&mut self, text: &str, pieces: &mut Pieces) {
+    pub(super) fn push(&mut self, text: &str, sink: &mut impl FnMut(Event<'_>)) {
         if !text.is_empty() {
             let open = self.open.get_or_insert_with(|| Decoder::new(self.settings.clone(), &self.limits));
-            open.push(text, &mut |event| pieces.take(as_thought(event)));
+            open.push(text, &mut |event| sink(as_thought(event)));
         }
     }
 
     /// The thought ends here, if one has begun: what is held comes out.
-    pub(super) fn end(&mut self, finish: Finish, pieces: &mut Pieces) -> Option<Ending> {
+    pub(super) fn end(&mut self, finish: Finish, sink: &mut impl FnMut(Event<'_>)) -> Option<Ending> {
         let half = self.letters.finish();
-        self.push(half, pieces);
+        self.push(half, sink);
         let open = self.open.take()?;
-        Some(open.finish(finish, &mut |event| pieces.take(as_thought(event))))
+        Some(open.finish(finish, &mut |event| sink(as_thought(event))))
     }
 
     /// Whether the one call that counts was read.

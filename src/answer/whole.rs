@@ -8,12 +8,14 @@ use bytes::{Bytes, BytesMut};
 use super::alias::Alias;
 use super::pieces::Pieces;
 use super::salvage::Salvaged;
+use super::scribe::Coming;
 use super::speaker::Speaker;
+use super::telling::Telling;
 use super::{Summary, finish, letters};
 use crate::api::openai::chunk::{self, Chunk, ServersReasoning, object, place};
 use crate::api::openai::finish::STOP;
 use crate::api::openai::{Found, Ids, ServerError, ServersCalls, served, without_error};
-use crate::decode::{Finish, Settings};
+use crate::decode::Finish;
 use crate::json::{self, Edits};
 use crate::limits::Limits;
 use crate::plan::Exchange;
@@ -37,20 +39,20 @@ enum Reading {
     /// What it cost, and how it ended.
     Facts,
     /// The same, and its text where an error in it tells the rest.
-    Errors(Settings),
+    Errors(Box<Exchange>),
     /// Its text, too.
-    Text(Settings),
+    Text(Box<Exchange>),
 }
 
 impl BodyRewriter {
     /// For an answer whose text is read.
     pub fn new(exchange: &Exchange, limits: &Limits) -> Self {
-        Self { reading: Reading::Text(exchange.decoding.clone()), ids: exchange.ids(), ..Self::unread(limits) }
+        Self { reading: Reading::Text(Box::new(exchange.clone())), ids: exchange.ids(), ..Self::unread(limits) }
     }
 
     /// For an answer of which nothing is read but what it cost, unless an error in it tells what the model wrote.
     pub fn looking_for_errors(exchange: &Exchange, limits: &Limits) -> Self {
-        Self { reading: Reading::Errors(exchange.decoding.clone()), ids: exchange.ids(), ..Self::unread(limits) }
+        Self { reading: Reading::Errors(Box::new(exchange.clone())), ids: exchange.ids(), ..Self::unread(limits) }
     }
 
     /// For an answer to a request without tools: nothing changes, and the summary says what there is.
@@ -122,12 +124,12 @@ impl BodyRewriter {
 
     /// What an error in the body tells of the answer, and the body without it.
     fn salvage(&mut self, body: Bytes) -> (Option<Salvaged>, Bytes) {
-        let (Reading::Text(settings) | Reading::Errors(settings)) = &self.reading else { return (None, body) };
+        let (Reading::Text(exchange) | Reading::Errors(exchange)) = &self.reading else { return (None, body) };
         let object = object(&body);
         let unparsed = object.as_ref().and_then(|object| ServerError::of(object)?.unparsed());
         let Some((object, unparsed)) = object.zip(unparsed) else { return (None, body) };
-        let salvaged = Salvaged::of(unparsed, settings, &self.limits);
-        self.reading = Reading::Text(settings.clone());
+        let salvaged = Salvaged::of(unparsed, &exchange.decoding, &self.limits);
+        self.reading = Reading::Text(exchange.clone());
         (Some(salvaged), without_error(&object).into())
     }
 
@@ -136,9 +138,9 @@ impl BodyRewriter {
         for (slot, choice) in answer.choices.iter().enumerate() {
             let upstream = choice.finished().unwrap_or(STOP);
             let reason = match &self.reading {
-                Reading::Text(settings) => {
+                Reading::Text(exchange) => {
                     let salvaged = salvaged.filter(|_| slot == 0);
-                    Cow::Owned(self.rewrite_choice((choice, salvaged), &settings.clone(), &mut ids, body))
+                    Cow::Owned(self.rewrite_choice((choice, salvaged), &exchange.clone(), &mut ids, body))
                 }
                 Reading::Nothing | Reading::Facts | Reading::Errors(_) => Cow::Borrowed(upstream),
             };
@@ -158,12 +160,12 @@ impl BodyRewriter {
     fn rewrite_choice(
         &mut self,
         (choice, salvaged): (&chunk::Choice<'_>, Option<&Salvaged>),
-        settings: &Settings,
+        exchange: &Exchange,
         ids: &mut Ids,
         body: &[u8],
     ) -> String {
         let (upstream, message) = (choice.finished().unwrap_or(STOP), &choice.message);
-        let mut speaker = Speaker::new(settings, &self.limits);
+        let mut speaker = Speaker::new(&exchange.decoding, Telling::of(exchange, Coming::Whole), &self.limits);
         let (mut scratch, mut other_scratch, mut pieces) = (String::new(), String::new(), Pieces::default());
         let thought = message.reasoning.filter(|_| speaker.reads_thoughts()).and_then(|member| member.inside());
         let reasoning = if thought.is_some() { ServersReasoning::Read } else { ServersReasoning::Kept };
@@ -177,12 +179,16 @@ impl BodyRewriter {
         // The server's own calls follow the text, and end it.
         let end = if message.calls().is_some() { Finish::Stop } else { finish(upstream) };
         speaker.end(end, &mut pieces, &mut self.summary);
-        let servers = if speaker.had_its_call() { ServersCalls::Dropped } else { ServersCalls::Kept };
+        let list = message.calls();
+        let is_written = list.is_some_and(|list| speaker.serve_as_text(list, &mut pieces));
+        speaker.end_telling(&mut pieces);
+        let is_dropped = is_written || speaker.had_its_call();
+        let servers = if is_dropped { ServersCalls::Dropped } else { ServersCalls::Kept };
         if !pieces.are(thought, text) {
             let found = Found::new(pieces.iter(), ids);
             message.put(&found, (reasoning, servers), body, &mut self.edits);
         }
-        if let Some(list) = message.calls().filter(|_| servers == ServersCalls::Kept) {
+        if let Some(list) = list.filter(|_| servers == ServersCalls::Kept) {
             speaker.serve(served::count(list));
         }
         speaker.close(upstream, pieces.calls()).to_owned()

@@ -13,8 +13,9 @@ use super::{CliError, dialect, print, read_file, read_stdin};
 use crate::answer::{BodyRewriter, StreamRewriter};
 use crate::api::openai::{self, Folded, FoldedMessage, Folder, Usage};
 use crate::decode::Settings;
+use crate::dialect::Dialects;
 use crate::limits::Limits;
-use crate::plan::Exchange;
+use crate::plan::{Agent, AgentFormat, Asked, Exchange, FormatError};
 use crate::schema::Tools;
 
 #[derive(Debug, StructOpt)]
@@ -27,13 +28,18 @@ pub(super) struct Options {
     #[structopt(long, value_name = "FILE")]
     tools: Option<PathBuf>,
 
+    /// Writes calls as text, as a client gets them that asks for it: a format, a dialect, or tags `BEFORE,BEHIND`
+    #[structopt(long, value_name = "FORMAT")]
+    to: Option<String>,
+
     /// Streams the text in pieces of so many characters
     #[structopt(long, value_name = "N")]
     chunk: Option<std::num::NonZeroUsize>,
 
     /// Reads one JSON object a line and writes one a line:
-    /// {"id", "dialect", "tools", "text" or "chunks", "finish", "parallel_tool_calls", "reasoning", "stream"}
-    #[structopt(long, conflicts_with_all = &["dialect", "tools", "chunk"])]
+    /// {"id", "dialect", "tools", "text" or "chunks", "finish", "parallel_tool_calls", "reasoning", "stream",
+    /// "agent_format" or "tool_call_tags"}
+    #[structopt(long, conflicts_with_all = &["dialect", "tools", "chunk", "to"])]
     jsonl: bool,
 }
 
@@ -47,14 +53,15 @@ impl Options {
             Some(path) => serde_json::from_str(&read_file(&path)?).map_err(|error| CliError::file(&path, error))?,
             None => openai::Tools::default(),
         };
-        let settings = Settings::new(dialect, Tools::new(tools));
+        let format = self.to.as_deref().map(format).transpose()?.unwrap_or_default();
+        let exchange = exchange(Settings::new(dialect, Tools::new(tools)), format);
         let text = String::from_utf8(read_stdin()?).map_err(|_| CliError::NotText)?;
         let message = match self.chunk {
-            None => whole(settings, &text, "stop")?,
+            None => whole(&exchange, &text, "stop")?,
             Some(size) => {
                 let characters: Vec<char> = text.chars().collect();
                 let pieces: Vec<String> = characters.chunks(size.get()).map(|piece| piece.iter().collect()).collect();
-                streamed(settings, &pieces, "stop")?
+                streamed(&exchange, &pieces, "stop")?
             }
         };
         print(format!("{:#}\n", openai_message(message)).as_bytes())
@@ -73,13 +80,13 @@ pub(super) enum AnswerError {
 }
 
 /// The message of a reply that comes whole.
-fn whole(settings: Settings, text: &str, finish: &str) -> Result<FoldedMessage, AnswerError> {
+fn whole(exchange: &Exchange, text: &str, finish: &str) -> Result<FoldedMessage, AnswerError> {
     let answer = json!({"role": "assistant", "content": text});
     let body = json!({
         "id": ID, "object": "chat.completion", "created": 0, "model": MODEL,
         "choices": [{"index": 0, "message": answer, "finish_reason": finish}],
     });
-    let mut rewriter = BodyRewriter::new(&exchange(settings), &Limits::default());
+    let mut rewriter = BodyRewriter::new(exchange, &Limits::default());
     let mut out = BytesMut::new();
     out.extend_from_slice(&rewriter.push(body.to_string().into()));
     rewriter.finish(&mut out);
@@ -87,8 +94,8 @@ fn whole(settings: Settings, text: &str, finish: &str) -> Result<FoldedMessage, 
 }
 
 /// The message of a reply that is streamed, a piece of text in each chunk.
-fn streamed(settings: Settings, pieces: &[String], finish: &str) -> Result<FoldedMessage, AnswerError> {
-    let mut rewriter = StreamRewriter::new(&exchange(settings), &Limits::default());
+fn streamed(exchange: &Exchange, pieces: &[String], finish: &str) -> Result<FoldedMessage, AnswerError> {
+    let mut rewriter = StreamRewriter::new(exchange, &Limits::default());
     let mut out = BytesMut::new();
     out.extend_from_slice(&rewriter.push(chunk(&json!({"role": "assistant", "content": null}), None)));
     for piece in pieces {
@@ -121,8 +128,14 @@ fn chunk(delta: &Value, finish: Option<&str>) -> Bytes {
     format!("data: {chunk}\n\n").into()
 }
 
-fn exchange(decoding: Settings) -> Exchange {
-    Exchange { decoding, usage: Usage::Unasked, choices: 1, past_ids: Vec::new() }
+/// A format by its name, or tags.
+fn format(written: &str) -> Result<AgentFormat, FormatError> {
+    let asked = if written.contains(',') { Asked::Tags(written) } else { Asked::Format(written) };
+    AgentFormat::asked(asked, Agent::default(), &Dialects::builtin())
+}
+
+fn exchange(decoding: Settings, format: AgentFormat) -> Exchange {
+    Exchange { decoding, usage: Usage::Unasked, choices: 1, past_ids: Vec::new(), format }
 }
 
 const ID: &str = "chatcmpl-decode";

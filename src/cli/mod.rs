@@ -24,6 +24,7 @@ use self::decode::AnswerError;
 use crate::config::ConfigErrors;
 use crate::demo::DemoError;
 use crate::dialect::{Dialect, Dialects};
+use crate::plan::FormatError;
 use crate::plan::RequestError;
 use crate::server;
 use crate::upstream::PortraitError;
@@ -62,6 +63,8 @@ enum CliError {
     File { path: PathBuf, error: Box<dyn Error> },
     #[error("unknown dialect `{name}` (known: {known})")]
     UnknownDialect { name: String, known: String },
+    #[error(transparent)]
+    Format(#[from] FormatError),
     #[error("stdin: {0}")]
     Stdin(io::Error),
     #[error("stdin: not UTF-8")]

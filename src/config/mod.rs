@@ -2,6 +2,7 @@
 //! Opens no file and reads no environment: both are handed in.
 
 mod address;
+mod agents;
 mod balancing;
 mod entries;
 mod fields;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::address::{Address, AddressError};
+pub use self::agents::{AgentRule, Wants};
 pub use self::balancing::{Balancing, Checks, Queue};
 pub use self::entries::{Entries, Name, PeersFile};
 pub use self::loads::ModelsLoaded;

@@ -13,8 +13,19 @@ use crate::engine::{Engine, Row};
 use crate::limits::Limits;
 use crate::plan::Chats;
 
-pub(super) const TOP: &[&str] =
-    &["listen", "admin", "pools", "alias", "models_list", "addressed", "expose", "limits", "dialects", "server"];
+pub(super) const TOP: &[&str] = &[
+    "listen",
+    "admin",
+    "pools",
+    "alias",
+    "agents",
+    "models_list",
+    "addressed",
+    "expose",
+    "limits",
+    "dialects",
+    "server",
+];
 pub(super) const POOL: &[&str] = &[
     "name",
     "models",
@@ -159,7 +170,7 @@ impl Reader<'_> {
         let limits = fields.find("limits").map_or_else(|| Some(Limits::default()), |node| self.limits(node));
         let server = fields.find("server").map_or_else(|| Some(Server::default()), |node| self.server(node));
         let pools = self.pools(root, fields.find("pools"), &dialects, surroundings);
-        let view = self.view(&fields, &pools);
+        let view = self.view(&fields, &pools, &dialects);
         Some(Config { listen, admin, pools, view, limits: limits?, dialects, server: server? })
     }
 

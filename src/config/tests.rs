@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::balance::{LoadBy, Policy};
+use crate::plan::AgentFormat;
 
 /// Variables and dialect files, as a table.
 struct Table;
@@ -14,7 +15,7 @@ impl Surroundings for Table {
             "HOST" => Some("10.0.0.1".into()),
             "PORT" => Some("8081".into()),
             "KEY" | "TOOLGATE_API_KEY" => Some("sk-secret".into()),
-            "TOOLGATE_ADDRESS_KEY" => Some("0123456789abcdef".into()),
+            "TOOLGATE_ADDRESS_KEY" | "TOOLGATE_AGENT_KEY" => Some("0123456789abcdef".into()),
             "TRICK" => Some("${env.KEY}".into()),
             "EMPTY" => Some(String::new()),
             "BREAK" => Some("a\r\nb".into()),
@@ -190,6 +191,21 @@ fn what_clients_see_is_read() {
 }
 
 #[test]
+fn rules_say_who_gets_calls_as_text() {
+    let rules =
+        "agents: [{user_agent: '*a*', path: /v1/*, format: hermes}, {model: m*, key: k, tags: 'A,B'}, {format: auto}]";
+    let agents = good(&format!("{POOLS}{rules}")).view.agents;
+    let format = |rule: &AgentRule| match &rule.wants {
+        Wants::Format(AgentFormat::Text(format)) => format.name.clone(),
+        Wants::Format(_) => "calls".to_owned(),
+        Wants::Auto => "auto".to_owned(),
+    };
+    assert_eq!(agents.iter().map(format).collect::<Vec<_>>(), ["hermes", "A,B", "auto"]);
+    assert!(agents[0].path.as_ref().is_some_and(|path| path.matches("/v1/chat")) && agents[0].key.is_none());
+    assert_eq!(agents[1].key.as_ref().map(Secret::reveal), Some("k"));
+}
+
+#[test]
 fn a_client_may_hear_nothing() {
     for (value, expected) in [("5", Some(5)), ("null", None)] {
         let config = good(&format!("pools: [{{name: a, peers: http://h, keepalive_ms: {value}}}]"));
@@ -294,8 +310,8 @@ fn variables_are_replaced_once() {
 
 /// One mistake, or several, a row: the file and the lines that say what is wrong with it.
 const MISTAKES: &[(&str, &str)] = &[
-    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, models_list, addressed, expose, limits, dialects, server)"),
-    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, models_list, addressed, expose, limits, dialects, server)"),
+    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, limits, dialects, server)"),
+    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, limits, dialects, server)"),
     ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
     ("pools: []", "t.yaml:1:8: pools is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
@@ -393,6 +409,13 @@ t.yaml:2:30: an alias's model is a text, not a list (write one value)
 t.yaml:2:37: alias `d` leads to `a`, which no pool takes (name a model that a pool's `models` match)
 t.yaml:2:37: alias `d` leads to `a`, which is an alias itself (name the model behind it)"),
     ("pools: [{name: a, peers: http://h}]\nalias: m", "t.yaml:2:8: alias is a mapping, not a single value (as in {short-name: the-model})"),
+    ("pools: [{name: a, peers: http://h}]\nagents: [{path: /}, {format: x}, {tags: 'a,b,c'}, {format: xml, tags: a}, {key: k, form: xml}]", "\
+t.yaml:2:10: a rule of agents has either `format` or `tags` (as in {user_agent: \"*reader*\", format: xml})
+t.yaml:2:30: agent_format `x` is none: it is openai, codex, passthrough, auto, gemma, llama3, qwen3, xml, or a dialect's name (`toolgate dialects` lists dialects)
+t.yaml:2:41: tags are `NAME`, or what stands before a call and what behind it, with one comma between them (tags: \"<call>,</call>\")
+t.yaml:2:51: a rule of agents has either `format` or `tags` (as in {user_agent: \"*reader*\", format: xml})
+t.yaml:2:75: a rule of agents has either `format` or `tags` (as in {user_agent: \"*reader*\", format: xml})
+t.yaml:2:84: unknown key `form` in a rule of agents (known: user_agent, path, model, key, format, tags)"),
     ("pools: [{name: a, peers: {url: http://h, name: a/b}}]\nmodels_list: x", "\
 t.yaml:1:48: a peer's name is a word, not `a/b` (letters, digits, `-`, `.`, `_` and `:`)
 t.yaml:2:14: unknown models_list policy `x` (known: merge, pass)"),
@@ -481,6 +504,7 @@ fn every_key_is_documented() {
         read::LIMITS,
         read::SERVER,
         view::ADDRESSED,
+        super::agents::AGENT,
     ]
     .concat()
     .into_iter()

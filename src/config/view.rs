@@ -3,7 +3,8 @@
 
 use super::fields::{Fields, Reader};
 use super::tree::{Node, Value};
-use super::{Pool, Secret};
+use super::{AgentRule, Pool, Secret};
+use crate::dialect::Dialects;
 
 /// What clients see of the servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct View {
     pub addressed: Option<Secret>,
     /// The servers' own pages that clients do not reach, each with everything below it.
     pub hidden: Vec<Page>,
+    /// Who gets calls as text.
+    pub agents: Vec<AgentRule>,
 }
 
 /// A page of the servers' own.
@@ -51,7 +54,13 @@ pub struct Alias {
 
 impl Default for View {
     fn default() -> Self {
-        Self { aliases: Vec::new(), models_list: ModelsList::default(), addressed: None, hidden: PAGES.to_vec() }
+        Self {
+            aliases: Vec::new(),
+            models_list: ModelsList::default(),
+            addressed: None,
+            hidden: PAGES.to_vec(),
+            agents: Vec::new(),
+        }
     }
 }
 
@@ -66,7 +75,7 @@ impl View {
 }
 
 impl Reader<'_> {
-    pub(super) fn view(&mut self, fields: &Fields<'_>, pools: &[Pool]) -> View {
+    pub(super) fn view(&mut self, fields: &Fields<'_>, pools: &[Pool], dialects: &Dialects) -> View {
         let mut view = View::default();
         if let Some(node) = fields.find("alias") {
             view.aliases = self.aliases(node, pools);
@@ -80,6 +89,7 @@ impl Reader<'_> {
             let exposed = self.choice(node, "page to expose", &words);
             view.hidden.retain(|page| Some(*page) != exposed);
         }
+        view.agents = fields.find("agents").map(|node| self.agents(node, dialects)).unwrap_or_default();
         view
     }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde::Deserialize;
 
 use super::style::CallStyle;
+use crate::chat::IdForm;
 use crate::dialect::prompt::{Hole, Piece, Text};
 use crate::dialect::{ArgumentsForm, Dialect, Glob, WrittenSpec};
 
@@ -17,6 +18,8 @@ pub struct Format {
     pub gap: String,
     pub structured: Structured,
     pub style: Arc<CallStyle>,
+    /// The form of the ids that stand in the text, where it is the family's own: they may say the tool's name.
+    pub ids: Option<IdForm>,
     /// Which models write so themselves.
     models: Vec<Glob>,
     /// What stands around a call on one line.
@@ -90,6 +93,7 @@ impl Format {
             gap: "\n\n".into(),
             structured: Structured::default(),
             style: Arc::new(CallStyle::of(dialect)?),
+            ids: Some(dialect.spec().ids.mint.clone()).filter(|form| *form != IdForm::Call),
             models: Vec::new(),
             tags: None,
         })
@@ -126,6 +130,7 @@ impl Format {
             gap: String::new(),
             structured: Structured::Always,
             style: Arc::new(CallStyle::new(written)),
+            ids: None,
             models: Vec::new(),
             tags: None,
         })
@@ -134,7 +139,7 @@ impl Format {
     fn parse(yaml: &str) -> Result<Self, serde_saphyr::Error> {
         let FormatSpec { name, gap, structured, models, tags, written, .. } = serde_saphyr::from_str(yaml)?;
         let models = models.iter().map(|glob| Glob::new(glob)).collect();
-        Ok(Self { name, gap, structured, style: Arc::new(CallStyle::new(written)), models, tags })
+        Ok(Self { name, gap, structured, style: Arc::new(CallStyle::new(written)), ids: None, models, tags })
     }
 }
 

@@ -14,7 +14,7 @@ use crate::balance::{self, ModelId};
 use crate::config::Queue;
 use crate::engine::Grammars;
 use crate::plan::{
-    self, Constraint, Head, Operation, Page, Plan, Planned, Policy, RequiredCall, ResponseFormat, Tools,
+    self, AgentFormat, Constraint, Head, Operation, Page, Plan, Planned, Policy, RequiredCall, ResponseFormat, Tools,
 };
 use crate::record;
 use crate::upstream::{Family, Pool, Upstream};
@@ -28,7 +28,7 @@ use super::kept_stream::Conversation;
 use super::priority::priority;
 use super::route::Kind;
 use super::shared::Gateway;
-use super::{affinity, headers};
+use super::{affinity, agent, headers};
 
 impl Gateway {
     pub(super) fn check_head(&self, session: &mut Session, context: &mut Context) -> Result<()> {
@@ -75,14 +75,19 @@ impl Gateway {
         if pool.config().balancing.policy == balance::Policy::Prefix && pool.peers().len() > 1 {
             context.terms.prefix = chat.and_then(affinity::fingerprint);
         }
+        let format = chat.map(|chat| agent::format(session.req_header(), chat, named.as_deref(), &settings));
+        let format = format.transpose().map_err(|e| context.fail(Fault::Request(e.into())))?.unwrap_or_default();
         // Only who offers tools waits for what the servers say of their templates.
         let is_about_tools = chat.is_some_and(Request::is_about_tools);
         // What its template is found to be meanwhile is in one of the two plans at least.
         let is_draft = is_about_tools && pool.awaits_template(model).await;
         let family = if is_about_tools { pool.family(model).await } else { None };
-        let draft = |due| Draft { head, body: body.bytes.clone(), alias_for: behind.map(str::to_owned), due };
+        let draft = |due| {
+            let (body, alias_for, format) = (body.bytes.clone(), behind.map(str::to_owned), format.clone());
+            Draft { head, body, alias_for, format, due }
+        };
         context.draft = is_draft.then(|| draft(Due::AtItsPlace));
-        let policy = policy(&pool, family);
+        let policy = Policy { format: format.clone(), ..policy(&pool, family) };
         let planned = match request {
             Some(request) => Plan::of(head, request, behind, &policy, &settings.limits),
             None => Ok(Planned { plan: Plan::of_unread(head, &policy), body: None }),
@@ -117,7 +122,7 @@ impl Gateway {
             Some(claim) => pool.family_at(claim, model).await,
             None => pool.family(model).await,
         };
-        let mut policy = policy(&pool, family);
+        let mut policy = Policy { format: draft.format.clone(), ..policy(&pool, family) };
         if draft.due == Due::Refused {
             policy.tools.iter_mut().for_each(|tools| tools.grammars = Grammars::Withheld);
         }
@@ -201,6 +206,7 @@ fn policy(pool: &Pool, family: Option<Family>) -> Policy {
         assemble: config.assemble,
         progress: config.progress,
         comments: config.keepalive_ms.map(Duration::from_millis),
+        format: AgentFormat::Calls,
     }
 }
 

@@ -8,7 +8,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use crate::answer::Pipeline;
-use crate::plan::{Head, Plan};
+use crate::plan::{AgentFormat, Head, Plan};
 use crate::record::Record;
 use crate::upstream::Expired;
 
@@ -56,6 +56,8 @@ pub struct Draft {
     pub body: Bytes,
     /// The model behind the alias that it names, if it does.
     pub alias_for: Option<String>,
+    /// How the client wants calls.
+    pub format: AgentFormat,
     pub due: Due,
 }
 

@@ -193,6 +193,7 @@ impl Fault {
             Self::Hidden(_) => "unknown_url",
             Self::NoKey | Self::WrongKey => "invalid_api_key",
             Self::UnknownPeer { .. } => "unknown_peer",
+            Self::Request(RequestError::Format(_)) => "invalid_agent_format",
             Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => "invalid_tool_choice",
             Self::ClientLeft => "client_left",
             Self::Stalled => "client_stalled",

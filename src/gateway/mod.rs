@@ -7,6 +7,7 @@ mod accounting;
 mod addressed;
 mod admit;
 mod affinity;
+mod agent;
 mod attempt;
 mod body;
 mod body_memory;

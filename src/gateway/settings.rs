@@ -4,6 +4,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::{Config, ModelsList, View};
+use crate::dialect::Dialects;
 use crate::limits::Limits;
 use crate::upstream::{Pool, Upstream};
 
@@ -15,6 +16,8 @@ pub struct Settings {
     pub upstream: Upstream,
     pub(super) view: View,
     pub(super) limits: Limits,
+    /// Those whose names clients may say.
+    pub(super) dialects: Dialects,
     /// The list of the models of its servers.
     pub(super) models: ModelsCache,
 }
@@ -71,7 +74,7 @@ impl Settings {
 
     fn with(config: &Config, upstream: Upstream) -> Self {
         let (view, limits) = (config.view.clone(), config.limits.clone());
-        Self { upstream, view, limits, models: ModelsCache::default() }
+        Self { upstream, view, limits, dialects: config.dialects.clone(), models: ModelsCache::default() }
     }
 }
 

@@ -2,6 +2,7 @@
 //! A pure function of what its head says, its body, which is read once and written at most once, and its pool's policy.
 //! Touches only members that toolgate answers for; every other byte stays. Knows no member's name, which is `api`'s.
 
+mod agent;
 mod content;
 mod head;
 mod history;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::agent::{Agent, AgentFormat, Asked, FormatError};
 pub use self::head::{Conversation, Head, Operation, Page};
 pub use self::policy::{Chats, Policy, Tools};
 pub use self::tools::{Constraint, RequiredCall, ResponseFormat};
@@ -55,6 +57,8 @@ pub struct Exchange {
     pub choices: usize,
     /// The ids of the calls that the conversation has, where the dialect gives such a form; "" for one without.
     pub past_ids: Vec<String>,
+    /// How the client wants calls.
+    pub format: AgentFormat,
 }
 
 impl Exchange {
@@ -110,6 +114,8 @@ pub enum RequestError {
     UnknownToolChoice(String),
     #[error("tool_choice is `auto`, `none`, `required`, a function or `allowed_tools`, not {0}")]
     ToolChoice(String),
+    #[error(transparent)]
+    Format(#[from] FormatError),
     #[error("the request is larger than {bytes_max} bytes once its tools and past calls are written out")]
     TooLarge { bytes_max: usize },
 }
@@ -144,11 +150,12 @@ impl Plan {
         }
         let chat = (head.operation == Operation::Chat).then_some(&request);
         let rewriting = match (chat, &policy.tools) {
-            (Some(chat), Some(tools)) => tools::rewriting(chat, tools, policy.engine, limits)?,
+            (Some(chat), Some(tools)) => tools::rewriting(chat, tools, policy.engine, &policy.format, limits)?,
             _ => Rewriting::default(),
         };
         let is_rewritten = !rewriting.edits.is_empty();
         edits.append(rewriting.edits);
+        edits.append(request.without_format());
         (plan.exchange, plan.salvage) = (rewriting.exchange, rewriting.salvage);
         (plan.response_format, plan.required_call) = (rewriting.response_format, rewriting.required_call);
         plan.constraint = rewriting.constraint;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Plan;
+use super::{AgentFormat, Plan};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::{Dialect, Past};
 use crate::engine::{Engine, Grammars, ToolsMode};
@@ -20,6 +20,8 @@ pub struct Policy {
     pub progress: Chats,
     /// How long a client that asked for a stream hears nothing while it waits. None means for ever.
     pub comments: Option<Duration>,
+    /// How the client wants calls.
+    pub format: AgentFormat,
 }
 
 /// Which chat requests something is done for.
@@ -55,7 +57,14 @@ impl Tools {
 impl Policy {
     /// One that is about tools alone.
     pub fn of_tools(engine: Engine, tools: Tools) -> Self {
-        Self { engine, tools: Some(tools), assemble: Chats::Off, progress: Chats::Off, comments: None }
+        Self {
+            engine,
+            tools: Some(tools),
+            assemble: Chats::Off,
+            progress: Chats::Off,
+            comments: None,
+            format: AgentFormat::Calls,
+        }
     }
 }
 

@@ -252,8 +252,13 @@ fn a_required_call_is_forced_where_the_server_can_be_told() {
         for mode in [ToolsMode::Inject, ToolsMode::Parse] {
             let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{TOOLS}{more}}}"#);
             let request = Request::read(body.as_bytes()).unwrap();
-            let rewriting =
-                tools::rewriting(&request, &policy("hermes", mode, engine).tools.unwrap(), engine, &Limits::default());
+            let rewriting = tools::rewriting(
+                &request,
+                &policy("hermes", mode, engine).tools.unwrap(),
+                engine,
+                &AgentFormat::Calls,
+                &Limits::default(),
+            );
             let rewriting = rewriting.unwrap();
             assert_eq!(rewriting.required_call.name(), outcome, "{more} {engine:?}");
             let up = request.edited(&rewriting.edits).unwrap_or_else(|| Bytes::copy_from_slice(body.as_bytes()));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::messages;
 use super::offer::Offer;
 use super::policy::Tools;
-use super::{Exchange, RequestError};
+use super::{AgentFormat, Exchange, RequestError};
 use crate::api::openai::{Edits, Message, Request};
 use crate::chat::{Calls, Choice, Tool};
 use crate::decode::{Reasoning, Settings};
@@ -80,6 +80,7 @@ pub(super) fn rewriting<'a>(
     request: &Request<'a>,
     tools: &Tools,
     engine: Engine,
+    format: &AgentFormat,
     limits: &Limits,
 ) -> Result<Rewriting<'a>, RequestError> {
     let mut rewriting = Rewriting::default();
@@ -87,7 +88,11 @@ pub(super) fn rewriting<'a>(
         return Ok(rewriting);
     }
     if tools.mode == ToolsMode::Native {
-        rewriting.salvage = salvage(request, tools);
+        (rewriting.exchange, rewriting.salvage) = match (salvage(request, tools), format) {
+            (Some(of_errors), AgentFormat::Text(_)) => (Some(of_calls_alone(of_errors, format)), None),
+            (of_errors, AgentFormat::Calls | AgentFormat::Verbatim) => (None, of_errors),
+            (None, AgentFormat::Text(_)) => (None, None),
+        };
         return Ok(rewriting);
     }
     let Some(offer) = Offer::of(request)? else { return Ok(rewriting) };
@@ -127,8 +132,17 @@ pub(super) fn rewriting<'a>(
     } else if !held.is_empty() && !is_shaped(request, engine) {
         rewriting.constraint = hold(&mut rewriting.edits, member, &tools.dialect, &held, &callable, calls);
     }
-    rewriting.exchange = Some(Box::new(exchange(request, tools, calls, callable)));
+    let exchange = Exchange { format: format.clone(), ..exchange(request, tools, calls, callable) };
+    rewriting.exchange = Some(Box::new(exchange));
     Ok(rewriting)
+}
+
+/// How an answer is read whose calls its server reads, and the client gets as text: nothing of its text is a call.
+fn of_calls_alone(mut exchange: Box<Exchange>, format: &AgentFormat) -> Box<Exchange> {
+    exchange.format = format.clone();
+    exchange.decoding.tools = Arc::default();
+    exchange.decoding.reasoning = Reasoning::Off;
+    exchange
 }
 
 /// How an error is read that tells what the model wrote, where its server reads the calls. What is wrong with the
@@ -142,6 +156,7 @@ fn salvage(request: &Request<'_>, tools: &Tools) -> Option<Box<Exchange>> {
 /// How an answer is read that may make these calls.
 fn exchange(request: &Request<'_>, tools: &Tools, calls: Calls, callable: Vec<Tool>) -> Exchange {
     Exchange {
+        format: AgentFormat::Calls,
         usage: request.usage(),
         choices: request.choices(),
         past_ids: if tools.dialect.spec().has_ids() { past_ids(request) } else { Vec::new() },

@@ -6,6 +6,7 @@ mod access;
 mod addressed;
 mod addresses;
 mod affinity;
+mod agents;
 mod aliases;
 mod assembling;
 mod bodies;

@@ -39,6 +39,8 @@ pub struct Message<'a> {
     pub tool_calls: Option<&'a str>,
     /// Whether there is more than a role, text and reasoning: calls that are not empty, or unknown members.
     pub carries: bool,
+    /// Whether there are unknown members.
+    pub has_others: bool,
 }
 
 /// A member for reasoning that the upstream has, perhaps empty.
@@ -177,6 +179,7 @@ impl<'a> Message<'a> {
             }
             let is_read = matches!(key, "role" | "content" | "reasoning_content" | "reasoning");
             message.carries |= !is_read && !is_void(value);
+            message.has_others |= !is_read && key != "tool_calls" && !is_void(value);
         }
         Some(message)
     }

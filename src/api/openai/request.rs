@@ -19,6 +19,10 @@ pub struct Request<'a> {
     messages: OnceCell<Option<Vec<Message<'a>>>>,
 }
 
+/// Members that are the gateway's.
+const AGENT_FORMAT: &str = "agent_format";
+const TOOL_CALL_TAGS: &str = "tool_call_tags";
+
 /// Whether a request asks for its answer as a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stream {
@@ -80,6 +84,22 @@ impl<'a> Request<'a> {
     pub fn response_format(&self) -> Option<Cow<'a, str>> {
         let format = self.body.get("response_format").and_then(Object::part)?;
         format.string("type").filter(|kind| kind != "text")
+    }
+
+    /// The format in which it wants calls, by a name, where it says one.
+    pub fn agent_format(&self) -> Option<Cow<'a, str>> {
+        self.body.string(AGENT_FORMAT)
+    }
+
+    /// The tags in which it wants calls, where it says some.
+    pub fn tool_call_tags(&self) -> Option<Cow<'a, str>> {
+        self.body.string(TOOL_CALL_TAGS)
+    }
+
+    /// The edits without which a server would be told of that.
+    pub fn without_format(&self) -> Edits<'a> {
+        let said = [AGENT_FORMAT, TOOL_CALL_TAGS].into_iter().filter(|key| self.body.get(key).is_some());
+        Edits(said.map(|key| (key, Edit::Remove)).collect())
     }
 
     /// Whether it says something at a key other than no.

@@ -25,6 +25,29 @@ pub fn behind(others: u32, list: &str) -> String {
     out
 }
 
+/// A call of such a list, or a piece of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServedCall {
+    pub place: u32,
+    pub id: String,
+    pub name: String,
+    /// What the string of its arguments says.
+    pub arguments: String,
+}
+
+/// The calls of a list, or the pieces of calls.
+pub fn calls(list: &str) -> impl Iterator<Item = ServedCall> {
+    places(list).filter_map(|(place, element)| {
+        let call = Object::parse(element)?;
+        let function = call.get("function").and_then(Object::part);
+        let text = |object: Option<&Object<'_>>, key| {
+            object.and_then(|object| object.string(key)).unwrap_or_default().into_owned()
+        };
+        let (name, arguments) = (text(function.as_ref(), "name"), text(function.as_ref(), "arguments"));
+        Some(ServedCall { place, id: text(Some(&call), "id"), name, arguments })
+    })
+}
+
 fn places(list: &str) -> impl Iterator<Item = (u32, &str)> {
     (0..).zip(array(list).unwrap_or_default()).map(|(at, element)| {
         let said = Object::parse(element).and_then(|call| call.get("index")?.parse().ok());

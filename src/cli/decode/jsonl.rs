@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::{CliError, dialect};
-use super::{AnswerError, streamed, whole};
+use super::{AnswerError, exchange, streamed, whole};
 use crate::api::openai::{self, FoldedMessage};
 use crate::chat::Calls;
 use crate::decode::{Reasoning, Settings};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Dialects};
+use crate::plan::{Agent, AgentFormat, Asked, FormatError};
 use crate::schema::Tools;
 
 /// One line. Keys that are not known are left alone, so that a table of tests can carry its own.
@@ -35,6 +36,10 @@ struct Case {
     reasoning: ReasoningWord,
     #[serde(default)]
     stream: Option<bool>,
+    #[serde(default)]
+    agent_format: Option<String>,
+    #[serde(default)]
+    tool_call_tags: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +72,8 @@ enum CaseError {
     Json(#[from] serde_json::Error),
     #[error("neither `text` nor `chunks`")]
     NoText,
+    #[error(transparent)]
+    Format(#[from] FormatError),
     #[error(transparent)]
     Cli(#[from] CliError),
     #[error(transparent)]
@@ -126,7 +133,14 @@ fn message(line: &[u8], dialects: &mut HashMap<String, Arc<Dialect>>) -> Result<
         Finish::Stop => "stop",
         Finish::Length => "length",
     };
+    let asked = match (&case.agent_format, &case.tool_call_tags) {
+        (_, Some(tags)) => Some(Asked::Tags(tags)),
+        (Some(format), None) => Some(Asked::Format(format)),
+        (None, None) => None,
+    };
+    let format = asked.map(|asked| AgentFormat::asked(asked, Agent::default(), &Dialects::builtin()));
+    let exchange = exchange(settings, format.transpose()?.unwrap_or_default());
     let is_streamed = case.stream.unwrap_or(case.chunks.is_some());
     let pieces = case.chunks.or_else(|| case.text.map(|text| vec![text])).ok_or(CaseError::NoText)?;
-    Ok(if is_streamed { streamed(settings, &pieces, finish)? } else { whole(settings, &pieces.concat(), finish)? })
+    Ok(if is_streamed { streamed(&exchange, &pieces, finish)? } else { whole(&exchange, &pieces.concat(), finish)? })
 }
