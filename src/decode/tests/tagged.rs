@@ -26,6 +26,8 @@ t!(a_name_may_end_where_the_next_markup_begins, keyed(),
         => r#"call get_weather / args {"days":3} / end / text "</cal>\n" / call get_time / args {} / end"#,
     "<call>bash<k>command</k><v>ls</v></ca\"l>\n<call>bash<k>command</k><v>a</v></call>"
         => r#"call bash / args {"command":"ls"} / end / text "</ca\"l>\n" / call bash / args {"command":"a"} / end"#,
+    "<call>get_weather<k>days</k><v>3</v>\"\n</call>\n<call>get_time</call>"
+        => r#"call get_weather / args {"days":3} / end / call get_time / args {} / end"#,
     "<call>bash<k>command</k><v>ls</v></cal>" => r#"call bash / args {"command":"ls"} / end / text "</cal>""#,
     "<call>bash<k>command</k><v>say </v> and then <call>get_time</call></v></call>"
         => r#"call bash / args {"command":"say </v> and then <call>get_time</call>"} / end"#,

@@ -19,7 +19,8 @@ impl Ends {
         let Some(hold) = &mut self.hold else { return Belongs::No };
         let Some(broken) = hold.broken() else { return Belongs::No };
         let is_closer = |text: &str| form.closers.iter().any(|closer| is_slip(text, closer));
-        if is_closer(broken) {
+        let is_stray = form.closers.iter().any(|closer| closer == marker) && is_closer(&format!("{broken}{marker}"));
+        if is_closer(broken) || is_stray {
             hold.stage = Stage::Run;
         } else if is_closer(&format!("{broken}{marker}")) {
             hold.text.push_str(marker);
@@ -39,9 +40,11 @@ impl Ends {
     }
 }
 
-/// Whether one letter of `marker` was left out, put in or changed in `text`.
+/// Whether one letter of `marker` was left out, put in or changed in `text`, whitespace aside.
 fn is_slip(text: &str, marker: &str) -> bool {
-    let before = text.chars().zip(marker.chars()).take_while(|(a, b)| a == b).count();
-    let behind = text.chars().rev().zip(marker.chars().rev()).take_while(|(a, b)| a == b).count();
-    before + behind + 1 >= text.chars().count().max(marker.chars().count())
+    let letters = |text: &'_ str| text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>();
+    let (text, marker) = (letters(text), letters(marker));
+    let before = text.iter().zip(&marker).take_while(|(a, b)| a == b).count();
+    let behind = text.iter().rev().zip(marker.iter().rev()).take_while(|(a, b)| a == b).count();
+    before + behind + 1 >= text.len().max(marker.len())
 }
