@@ -6,12 +6,12 @@
 //! `docs/references/production_metrics.md`, Ollama's `docs/api.md` and `server/sched.go`, llama-swap's
 //! `internal/server/api.go`.
 
-mod grammar;
+mod constraint;
 mod models;
 
 use std::time::Duration;
 
-pub use grammar::{GrammarMember, Grammars};
+pub use constraint::{Constraint, ConstraintMember};
 pub use models::{Answered, Call, CatalogForm, Listing, ModelPages, Sign};
 
 /// The kind of server behind a pool.
@@ -50,8 +50,12 @@ pub struct Row {
     pub metrics: Option<Metrics>,
     /// What a request with tools needs so that a call reaches us as the text that the model wrote.
     pub needs: Needs,
-    /// How a request says what an answer may be. None where no grammar can be given.
-    pub grammar: Option<GrammarMember>,
+    /// Where a request has a grammar of its answer. None where it can have none.
+    pub grammar: Option<ConstraintMember>,
+    /// The same for a JSON schema.
+    pub schema: Option<ConstraintMember>,
+    /// Members by which a client says what an answer may be, beside `response_format`.
+    pub shapes: &'static [&'static str],
     /// Where it writes a conversation as its model would read it, and generates nothing. One that sleeps is woken.
     pub rehearsal: Option<Rehearsal>,
     /// Chat templates of models whose calls reach nobody as text, whatever it is asked: it reads them itself, or fails.
@@ -150,6 +154,8 @@ const OPENAI: Row = Row {
     metrics: None,
     needs: Needs { inject: &[], parse: Some(Parse { members: &[], never_beside: &[] }) },
     grammar: None,
+    schema: None,
+    shapes: &[],
     rehearsal: None,
     kept_calls: &[],
     keeps_streams: false,
@@ -176,7 +182,9 @@ const LLAMA_CPP: Row = Row {
         inject: &[RAW_REASONING],
         parse: Some(Parse { members: &[NO_CHOICE, RAW_REASONING], never_beside: &["logprobs"] }),
     },
-    grammar: Some(GrammarMember { key: "grammar", around: ["", ""], instead_of: &["json_schema"] }),
+    grammar: Some(ConstraintMember { key: "grammar", around: ["", ""] }),
+    schema: Some(JSON_SCHEMA),
+    shapes: &["grammar", "json_schema"],
     rehearsal: Some(Rehearsal { path: "/apply-template", spelling: None }),
     // By which `common/chat.cpp` knows the templates of the formats that its parsers read without tools, too.
     kept_calls: &[&["<|channel|>"], &["<|open|>", "<|close|>", "<|end_of_msg|>"], &[">>>all", ">>>${recipient}"]],
@@ -212,11 +220,9 @@ const VLLM: Row = Row {
         inject: &[SPECIAL_TOKENS],
         parse: Some(Parse { members: &[SPECIAL_TOKENS, NO_CHOICE], never_beside: &[] }),
     },
-    grammar: Some(GrammarMember {
-        key: "structured_outputs",
-        around: [r#"{"grammar":"#, "}"],
-        instead_of: &["guided_json", "guided_regex", "guided_choice", "guided_grammar"],
-    }),
+    grammar: Some(ConstraintMember { key: "structured_outputs", around: [r#"{"grammar":"#, "}"] }),
+    schema: Some(JSON_SCHEMA),
+    shapes: &["structured_outputs", "structural_tag", "guided_json", "guided_regex", "guided_choice", "guided_grammar"],
     // It may have been started to leave tools out of the prompt that nobody may call; this shows it.
     rehearsal: Some(Rehearsal { path: "/v1/chat/completions/render", spelling: Some("/detokenize") }),
     ..OPENAI
@@ -233,7 +239,9 @@ const SGLANG: Row = Row {
     }),
     // A choice of `none` takes the tools out of its prompt; with any other its own reader may be on.
     needs: Needs { inject: &[SPECIAL_TOKENS], parse: None },
-    grammar: Some(GrammarMember { key: "ebnf", around: ["", ""], instead_of: &["regex", "structural_tag"] }),
+    grammar: Some(ConstraintMember { key: "ebnf", around: ["", ""] }),
+    schema: Some(JSON_SCHEMA),
+    shapes: &["ebnf", "regex", "structural_tag"],
     ..OPENAI
 };
 
@@ -244,7 +252,15 @@ const OLLAMA: Row = Row {
     models: Some(&models::OLLAMA),
     // It knows no choice: with tools its own reader is on.
     needs: Needs { inject: &[], parse: None },
+    schema: Some(JSON_SCHEMA),
+    shapes: &["format"],
     ..OPENAI
+};
+
+/// As OpenAI's API has it.
+const JSON_SCHEMA: ConstraintMember = ConstraintMember {
+    key: "response_format",
+    around: [r#"{"type":"json_schema","json_schema":{"name":"call","schema":"#, "}}"],
 };
 
 /// Markers are special tokens, which these strip by default.

@@ -3,10 +3,11 @@
 use bytes::{Bytes, BytesMut};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use toolgate::Dialects;
 use toolgate::answer::{BodyRewriter, StreamRewriter, Summary};
 use toolgate::api::openai::Usage;
 use toolgate::limits::Limits;
-use toolgate::plan::Exchange;
+use toolgate::plan::{AgentFormat, Exchange};
 
 use super::decode::Case;
 use super::vocabulary;
@@ -16,8 +17,14 @@ pub fn holds(data: &[u8]) {
     let Some((&[dialect, ending, size], rest)) = data.split_first_chunk() else { return };
     let case = Case::of(vocabulary::chosen(dialect));
     let usage = if ending & 1 == 0 { Usage::Unasked } else { Usage::Asked };
-    let exchange =
-        Exchange { decoding: case.settings, usage, choices: 1 + usize::from(ending / 2 % 2), past_ids: Vec::new() };
+    let format = match ending / 8 % 8 {
+        0 => AgentFormat::named("passthrough", &Dialects::builtin()).unwrap_or_default(),
+        1 => AgentFormat::named("gemma", &Dialects::builtin()).unwrap_or_default(),
+        2 => AgentFormat::of_tags("A,B").unwrap_or_default(),
+        _ => AgentFormat::Calls,
+    };
+    let (choices, past_ids) = (1 + usize::from(ending / 2 % 2), Vec::new());
+    let exchange = Exchange { decoding: case.settings, usage, choices, past_ids, format };
     let stream = stream(&vocabulary::of(&exchange.decoding.dialect), rest);
     check_cuts(&exchange, stream.as_bytes(), usize::from(size).max(1), ending & 4 == 0);
     check_calls(&rewrite(&exchange, [stream.as_bytes()], true).0);

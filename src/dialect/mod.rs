@@ -2,6 +2,7 @@
 //! Holds no model's name; those stand in `conf/dialects/*.yaml`.
 
 mod builtin;
+pub mod fallback;
 mod form;
 mod glob;
 mod history;
@@ -15,6 +16,8 @@ mod suffix;
 mod table;
 mod union;
 mod written;
+
+use std::sync::{Arc, OnceLock};
 
 pub use builtin::{DialectError, Dialects};
 pub use form::{BetweenMark, Elements, Form, Header, HeaderMark, KeyMark, Tagged, ValueMark};
@@ -37,9 +40,10 @@ pub use written::{ArgumentsForm, Indentation, WrittenSpec};
 pub struct Dialect {
     spec: Spec,
     tables: Tables,
-    suffixes: Option<Suffixes>,
-    /// What is read where it is the union of dialects.
-    union: Option<Box<Spec>>,
+    suffixes: Option<Arc<Suffixes>>,
+    /// What is read, where that is more than its file says.
+    reads: Option<Box<Spec>>,
+    in_json: OnceLock<Option<Arc<Self>>>,
 }
 
 impl Dialect {
@@ -53,7 +57,11 @@ impl Dialect {
     }
     /// What is read: that, and in a union more.
     pub fn reads(&self) -> &Spec {
-        self.union.as_deref().unwrap_or(&self.spec)
+        self.reads.as_deref().unwrap_or(&self.spec)
+    }
+    /// The same dialect, as which a call is also read that is a bare JSON object.
+    pub fn or_json(&self) -> Option<&Arc<Self>> {
+        self.in_json.get_or_init(|| fallback::of(self).ok().map(Arc::new)).as_ref()
     }
     /// What is compiled from that.
     pub fn tables(&self) -> &Tables {
@@ -61,7 +69,7 @@ impl Dialect {
     }
     /// What may stand in its markers beside what its file says, where it is not known yet.
     pub fn suffixes(&self) -> Option<&Suffixes> {
-        self.suffixes.as_ref()
+        self.suffixes.as_deref()
     }
 
     fn compile(spec: Spec, suffixes: Option<Suffixes>) -> Result<Self, DialectError> {
@@ -77,6 +85,6 @@ impl Dialect {
         }
         let tables = Tables::compile(&spec, suffixes.as_ref())
             .map_err(|reason| DialectError::Markers { dialect: spec.name.clone(), reason })?;
-        Ok(Self { spec, tables, suffixes, union: None })
+        Ok(Self { spec, tables, suffixes: suffixes.map(Arc::new), reads: None, in_json: OnceLock::new() })
     }
 }

@@ -12,6 +12,13 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 pub struct Several<T>(Vec<T>);
 
 impl<T: Clone + PartialEq> Several<T> {
+    /// Adds one, unless it is among these.
+    pub(super) fn push(&mut self, one: T) {
+        if !self.0.contains(&one) {
+            self.0.push(one);
+        }
+    }
+
     /// Adds those of others that are not among these.
     pub(super) fn join(&mut self, others: &Self) {
         let new: Vec<T> = others.iter().filter(|other| !self.0.contains(other)).cloned().collect();

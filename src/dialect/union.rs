@@ -2,11 +2,13 @@
 //! An opener starts the payloads of the families that write it. A family whose markers would hide or confuse another's is
 //! left out, and so are messages, markers around text, bare JSON and openers that are words: any answer may hold such.
 
+use std::sync::OnceLock;
+
 use super::table::Tables;
 use super::{Dialect, DialectError, Form, Payload, Spec};
 
 /// The openers of a family, and where in the union's forms its own begin and end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Family {
     openers: Vec<String>,
     begin: usize,
@@ -41,7 +43,8 @@ pub(super) fn of<'d>(own: &'d Dialect, others: impl Iterator<Item = &'d Dialect>
     }
     let reason = |reason| DialectError::Markers { dialect: own.name().into(), reason };
     let tables = Tables { families, ..Tables::around(&spec, None, forms).map_err(reason)? };
-    Ok(Dialect { spec: own.spec.clone(), tables, suffixes: None, union: Some(Box::new(spec)) })
+    let spec_of_own = own.spec.clone();
+    Ok(Dialect { spec: spec_of_own, tables, suffixes: None, reads: Some(Box::new(spec)), in_json: OnceLock::new() })
 }
 
 /// Adds those that go together with what is there, at once where all do: to try one costs as much as to try many.

@@ -12,10 +12,8 @@ use pingora::proxy::Session;
 use crate::api::openai::Request;
 use crate::balance::{self, ModelId};
 use crate::config::Queue;
-use crate::engine::Grammars;
-use crate::plan::{
-    self, AgentFormat, Constraint, Head, Operation, Page, Plan, Planned, Policy, RequiredCall, ResponseFormat, Tools,
-};
+use crate::engine::Constraint;
+use crate::plan::{self, AgentFormat, Head, Operation, Page, Plan, Planned, Policy, RequiredCall, Shape, Tools};
 use crate::record;
 use crate::upstream::{Family, Pool, Upstream};
 
@@ -93,12 +91,12 @@ impl Gateway {
             None => Ok(Planned { plan: Plan::of_unread(head, &policy), body: None }),
         };
         let Planned { plan, body: instead } = planned.map_err(|e| context.fail(Fault::Request(e)))?;
-        match plan.response_format {
-            ResponseFormat::Unconcerned => {}
-            ResponseFormat::Kept => log::info!("{}: response_format beside tools was kept", context.id),
-            ResponseFormat::Dropped => log::info!("{}: response_format was dropped for a call", context.id),
+        match plan.shape {
+            Shape::Unconcerned => {}
+            Shape::Kept => log::info!("{}: the shape of the answer beside tools was kept", context.id),
+            Shape::Dropped => log::info!("{}: the shape of the answer was dropped for a call", context.id),
         }
-        if plan.constraint == Constraint::Grammar && !is_draft {
+        if plan.constraint != Constraint::None && !is_draft {
             context.draft = Some(draft(Due::AtRefusal));
         }
         context.plan = plan;
@@ -109,10 +107,10 @@ impl Gateway {
         Ok(())
     }
 
-    /// Plans a request anew that was planned before it was known how its model writes, or that its server takes no
-    /// grammar.
+    /// Plans a request anew that was planned before it was known how its model writes, or that its server refuses what it
+    /// says of the answer.
     pub(super) async fn plan_again(&self, context: &mut Context) -> Result<()> {
-        let is_due = |draft: &mut Draft| matches!(draft.due, Due::AtItsPlace | Due::Refused);
+        let is_due = |draft: &mut Draft| matches!(draft.due, Due::AtItsPlace | Due::Refused(_));
         let (Some(mut draft), Some(pool)) = (context.draft.take_if(is_due), context.terms.pool.clone()) else {
             return Ok(());
         };
@@ -123,8 +121,8 @@ impl Gateway {
             None => pool.family(model).await,
         };
         let mut policy = Policy { format: draft.format.clone(), ..policy(&pool, family) };
-        if draft.due == Due::Refused {
-            policy.tools.iter_mut().for_each(|tools| tools.grammars = Grammars::Withheld);
+        if let Due::Refused(weaker) = draft.due {
+            policy.tools.iter_mut().for_each(|tools| tools.constraint = weaker.next);
         }
         let settings = Arc::clone(&context.settings);
         // The client may have heard the gateway by now: a stream whose bytes are the server's own is none any more.
@@ -137,8 +135,8 @@ impl Gateway {
         context.keepalive.plan_anew(&context.plan, &settings.limits);
         context.body.upload = Upload::Instead(body.unwrap_or_else(|| draft.body.clone()));
         draft.due = match (draft.due, context.plan.constraint) {
-            (Due::Refused, _) => Due::Ungrammatical,
-            (_, Constraint::Grammar) => Due::AtRefusal,
+            (Due::Refused(weaker), _) => Due::Weakened(weaker),
+            (_, Constraint::Grammar | Constraint::Schema) => Due::AtRefusal,
             (_, Constraint::None) => return Ok(()),
         };
         context.draft = Some(draft);
@@ -157,8 +155,14 @@ fn note(context: &mut Context) {
     let plan = &context.plan;
     context.record.dialect = plan.dialect().map(str::to_owned);
     context.record.required_call = plan.required_call.name();
-    if let RequiredCall::Prompted(Some(why)) = plan.required_call {
-        log::info!("{}: a call is required, and nothing but the prompt asks for it: {why}", context.id);
+    let what = match plan.required_call {
+        RequiredCall::No | RequiredCall::Forced => return,
+        RequiredCall::AsObject(_) => "forced as a JSON object",
+        RequiredCall::Prompted(_) => "asked for by the prompt and nothing else",
+    };
+    match plan.required_call.why() {
+        Some(why) => log::info!("{}: a call is required, and {what}: {why}", context.id),
+        None => log::info!("{}: a call is required, and {what}", context.id),
     }
 }
 
@@ -201,7 +205,7 @@ fn policy(pool: &Pool, family: Option<Family>) -> Policy {
             kept: family.kept,
             reasoning: family.reasoning,
             unknown_tools: config.unknown_tools,
-            grammars: family.grammars,
+            constraint: family.constraint,
         }),
         assemble: config.assemble,
         progress: config.progress,

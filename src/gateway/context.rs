@@ -8,6 +8,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
 use crate::answer::Pipeline;
+use crate::engine::Constraint;
 use crate::plan::{AgentFormat, Head, Plan};
 use crate::record::Record;
 use crate::upstream::Expired;
@@ -66,12 +67,21 @@ pub struct Draft {
 pub enum Due {
     /// When its model is there.
     AtItsPlace,
-    /// When its server refuses the grammar that it has.
+    /// When its server refuses what it says of the answer.
     AtRefusal,
-    /// At once, without one.
-    Refused,
-    /// It was: it has none.
-    Ungrammatical,
+    /// At once, with less of a constraint.
+    Refused(Weaker),
+    /// It was, with no more than this.
+    Weakened(Weaker),
+}
+
+/// What is left of a constraint that a server has refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weaker {
+    /// The strongest that the request may have now.
+    pub next: Constraint,
+    /// The strongest that its server may take, if it answers then.
+    pub proven: Constraint,
 }
 
 impl Context {

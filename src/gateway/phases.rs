@@ -190,7 +190,7 @@ impl ProxyHttp for Gateway {
         let begun = context.begun(session);
         let presence = context.dispatch(self, session).judge_presence(response, begun).await;
         presence.map_err(|halt| context.halt(halt))?;
-        self.judge_grammar(session, response, context)?;
+        self.judge_constraint(session, response, context)?;
         context.dispatch(self, session).judge_head(response, begun)?;
         context.draft = None;
         context.body.release();

@@ -4,10 +4,12 @@
 //! The text is GBNF as llama.cpp reads it, and EBNF as xgrammar does.
 
 mod call;
+mod object;
 mod rules;
 mod values;
 
 use self::call::{Calls, are_opened, openers};
+pub use self::object::schema as object_schema;
 use self::rules::{BYTES_MAX, Rules, any_of, literal, repeated};
 use crate::chat::{self, Tool};
 use crate::decode::Reasoning;

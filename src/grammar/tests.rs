@@ -327,3 +327,35 @@ fn what_begins_as_a_call_under_a_strict_grammar_is_one() {
         wrong.join("\n")
     );
 }
+
+/// Where a model is held to a schema, its answer is read as the object that this asks for, and as its own form too.
+#[test]
+fn an_object_is_read_as_a_call_in_every_dialect_and_so_is_the_familys_own_form() {
+    const ARGUMENTS: &str = r#"{"city": "Rome", "days": 2}"#;
+    let tools = offer();
+    for dialect in Dialects::builtin().iter().chain(Dialects::builtin().union()) {
+        let Some(reads) = dialect.or_json() else { panic!("{}", dialect.name()) };
+        let object = format!(r#"{{"name": "get_weather", "arguments": {ARGUMENTS}}}"#);
+        let written = dialect.spec().written.first().unwrap();
+        let id = id(&dialect.spec().ids.mint, "get_weather", 0);
+        let (before, behind) = written.calls.sides();
+        let mut own = before.to_owned();
+        write_call(
+            dialect,
+            written,
+            PastCall { name: "get_weather", arguments: ARGUMENTS, id: &id, place: 0 },
+            &mut own,
+        );
+        own.push_str(behind);
+        let thought =
+            dialect.spec().reasoning.as_ref().map(|block| format!("{}Hm.{}\n", block.open[0], block.close[0]));
+        let texts = [object.clone(), object.replace(' ', "\n "), format!("```json\n{object}\n```"), own];
+        for text in texts.into_iter().chain(thought.map(|thought| thought + &object)) {
+            let (rest, calls) = read(reads, &tools, Reasoning::Auto, &text);
+            let calls: Vec<_> =
+                calls.iter().map(|(name, given)| (name.as_str(), given.replace(['\n', ' '], ""))).collect();
+            let expected = [("get_weather", ARGUMENTS.replace(' ', ""))];
+            assert_eq!((rest.as_str(), calls.as_slice()), ("", &expected[..]), "{}: {text}", dialect.name());
+        }
+    }
+}

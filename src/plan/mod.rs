@@ -3,6 +3,7 @@
 //! Touches only members that toolgate answers for; every other byte stays. Knows no member's name, which is `api`'s.
 
 mod agent;
+mod constraints;
 mod content;
 mod head;
 mod history;
@@ -18,14 +19,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::agent::{Agent, AgentFormat, Asked, FormatError};
+pub use self::constraints::{RequiredCall, Shape};
 pub use self::head::{Conversation, Head, Operation, Page};
 pub use self::policy::{Chats, Policy, Tools};
-pub use self::tools::{Constraint, RequiredCall, ResponseFormat};
 
 use self::tools::Rewriting;
 use crate::api::Api;
 use crate::api::openai::{Edits, Ids, Request, Stream, Usage};
 use crate::decode::Settings;
+use crate::engine::Constraint;
 use crate::limits::Limits;
 
 /// What is to become of a request's answer. Every question about it is answered here and nowhere else.
@@ -39,7 +41,7 @@ pub struct Plan {
     pub exchange: Option<Box<Exchange>>,
     /// Where it is not, since its server reads the calls: how an error is read that tells what the model wrote.
     pub salvage: Option<Box<Exchange>>,
-    pub response_format: ResponseFormat,
+    pub shape: Shape,
     pub required_call: RequiredCall,
     pub constraint: Constraint,
     pub delivery: Delivery,
@@ -157,7 +159,7 @@ impl Plan {
         edits.append(rewriting.edits);
         edits.append(request.without_format());
         (plan.exchange, plan.salvage) = (rewriting.exchange, rewriting.salvage);
-        (plan.response_format, plan.required_call) = (rewriting.response_format, rewriting.required_call);
+        (plan.shape, plan.required_call) = (rewriting.shape, rewriting.required_call);
         plan.constraint = rewriting.constraint;
         if let Some(stream) = chat.filter(|_| policy.assemble.include(&plan)).and_then(Request::for_a_stream) {
             edits.append(stream);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{AgentFormat, Plan};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::{Dialect, Past};
-use crate::engine::{Engine, Grammars, ToolsMode};
+use crate::engine::{Constraint, Engine, ToolsMode};
 
 /// What a pool wants done with its requests.
 #[derive(Clone, Debug)]
@@ -43,14 +43,15 @@ pub struct Tools {
     pub kept: Option<Past>,
     pub reasoning: Reasoning,
     pub unknown_tools: UnknownTools,
-    pub grammars: Grammars,
+    /// The strongest constraint that its servers take.
+    pub constraint: Constraint,
 }
 
 impl Tools {
     /// Tools of a dialect, with every default, and nothing known of the server's template.
     pub fn new(mode: ToolsMode, dialect: Arc<Dialect>) -> Self {
         let (reasoning, unknown_tools) = (Reasoning::default(), UnknownTools::default());
-        Self { mode, dialect, kept: None, reasoning, unknown_tools, grammars: Grammars::default() }
+        Self { mode, dialect, kept: None, reasoning, unknown_tools, constraint: Constraint::STRONGEST }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::json::Object;
 mod combinations;
 mod head;
 mod history;
+mod shapes;
 
 const TOOLS: &str = r#"[{"type":"function","function":{"name":"get","parameters":{"type":"object"}}},{"type":"function","function":{"name":"put"}}]"#;
 
@@ -34,7 +35,7 @@ enum Rewritten {
     /// This goes up instead, and nothing of the reply is read.
     Unread(Bytes),
     /// This goes up (possibly the same bytes), and the reply is read as the exchange says.
-    Body { bytes: Bytes, exchange: Box<Exchange>, response_format: ResponseFormat },
+    Body { bytes: Bytes, exchange: Box<Exchange>, shape: Shape },
 }
 
 fn rewritten(body: &str, policy: &Policy) -> Result<Rewritten, RequestError> {
@@ -45,11 +46,9 @@ fn rewrite(body: &Bytes, policy: &Policy, limits: &Limits) -> Result<Rewritten, 
     let Some(request) = Request::read(body) else { return Ok(Rewritten::Untouched) };
     let Planned { plan, body: instead } = Plan::of(Head::CHAT, request, None, policy, limits)?;
     Ok(match (plan.exchange, instead) {
-        (Some(exchange), instead) => Rewritten::Body {
-            bytes: instead.unwrap_or_else(|| body.clone()),
-            exchange,
-            response_format: plan.response_format,
-        },
+        (Some(exchange), instead) => {
+            Rewritten::Body { bytes: instead.unwrap_or_else(|| body.clone()), exchange, shape: plan.shape }
+        }
         (None, Some(bytes)) => Rewritten::Unread(bytes),
         (None, None) => Rewritten::Untouched,
     })
@@ -233,7 +232,7 @@ fn choices() {
 /// A call that is required is one that the server lets the model write alone, where it can be told so.
 #[test]
 fn a_required_call_is_forced_where_the_server_can_be_told() {
-    use crate::engine::Engine::{LlamaCpp, Ollama, Sglang, Vllm};
+    use crate::engine::Engine::{LlamaCpp, Ollama, OpenAi, Sglang, Vllm};
     for (more, engine, key, outcome) in [
         (r#","tool_choice":"required""#, LlamaCpp, Some("grammar"), Some("forced")),
         (r#","tool_choice":{"type":"function","function":{"name":"put"}}"#, LlamaCpp, Some("grammar"), Some("forced")),
@@ -245,7 +244,8 @@ fn a_required_call_is_forced_where_the_server_can_be_told() {
         ),
         (r#","tool_choice":"required""#, Vllm, Some("structured_outputs"), Some("forced")),
         (r#","tool_choice":"required""#, Sglang, Some("ebnf"), Some("forced")),
-        (r#","tool_choice":"required""#, Ollama, None, Some("prompted")),
+        (r#","tool_choice":"required""#, Ollama, Some("response_format"), Some("object")),
+        (r#","tool_choice":"required""#, OpenAi, None, Some("prompted")),
         ("", LlamaCpp, None, None),
         (r#","tool_choice":"none""#, LlamaCpp, None, None),
     ] {
@@ -263,11 +263,15 @@ fn a_required_call_is_forced_where_the_server_can_be_told() {
             assert_eq!(rewriting.required_call.name(), outcome, "{more} {engine:?}");
             let up = request.edited(&rewriting.edits).unwrap_or_else(|| Bytes::copy_from_slice(body.as_bytes()));
             let up = Object::of_body(&up).unwrap();
-            for member in ["grammar", "structured_outputs", "ebnf"] {
+            for member in ["grammar", "structured_outputs", "ebnf", "response_format"] {
                 assert_eq!(up.get(member).is_some(), key == Some(member), "{more} {engine:?}: {member}");
             }
             assert!(key.is_none() || up.get("json_schema").is_none());
             let Some(written) = key.and_then(|key| up.get(key)) else { continue };
+            if outcome == Some("object") {
+                assert!(written.contains(r#"{"name":{"const":"put"},"arguments":{"#), "{written}");
+                continue;
+            }
             assert!(written.contains(r#"<tool_call>\\n{\\\"name\\\": \\\"put\\\""#), "{written}");
             let names_one = more.contains("function");
             assert_eq!(written.contains(r#"\\\"get\\\""#), !names_one, "{written}");
@@ -394,40 +398,40 @@ fn what_the_reply_side_learns() {
     let exchange = |more: &str| {
         let body = format!(r#"{{"messages":[{{"role":"user"}}],"tools":{TOOLS}{more}}}"#);
         match rewritten(&body, &policy("gemma4", ToolsMode::Inject, Engine::LlamaCpp)) {
-            Ok(Rewritten::Body { exchange, response_format, bytes }) => (exchange, response_format, bytes),
+            Ok(Rewritten::Body { exchange, shape, bytes }) => (exchange, shape, bytes),
             other => panic!("{other:?}"),
         }
     };
     let (plain, format, _) = exchange("");
     assert_eq!((plain.usage, plain.decoding.calls, plain.choices), (Usage::Unasked, Calls::All, 1));
-    assert_eq!((plain.decoding.dialect.name(), format), ("gemma4", ResponseFormat::Unconcerned));
+    assert_eq!((plain.decoding.dialect.name(), format), ("gemma4", Shape::Unconcerned));
     let (asked, _, bytes) = exchange(r#","n":3,"parallel_tool_calls":false,"stream_options":{"include_usage":true}"#);
     assert_eq!((asked.usage, asked.decoding.calls, asked.choices), (Usage::Asked, Calls::First, 3));
     let bytes = String::from_utf8(bytes.to_vec()).unwrap();
     assert!(bytes.contains("Make no more than one call") && !bytes.contains("parallel_tool_calls"), "{bytes}");
     let (_, format, bytes) = exchange(r#","response_format":{"type":"json_object"}"#);
-    assert_eq!(format, ResponseFormat::Kept);
+    assert_eq!(format, Shape::Kept);
     assert!(bytes.ends_with(br#","response_format":{"type":"json_object"},"reasoning_format":"none"}"#));
     let (_, format, bytes) = exchange(r#","response_format":{"type":"json_object"},"tool_choice":"required""#);
-    assert_eq!(format, ResponseFormat::Dropped);
+    assert_eq!(format, Shape::Dropped);
     let up = Object::of_body(&bytes).unwrap();
     assert_eq!((up.get("response_format"), up.get("grammar").is_some()), (None, true));
     let (_, format, _) = exchange(r#","response_format":{"type":"text"},"tool_choice":"required""#);
-    assert_eq!(format, ResponseFormat::Unconcerned);
+    assert_eq!(format, Shape::Unconcerned);
 }
 
 /// It would be enforced from the answer's first word on, whoever writes the tools.
 #[test]
 fn a_format_gives_way_to_a_required_call_for_a_template_too() {
-    for (choice, expected) in [("auto", ResponseFormat::Kept), ("required", ResponseFormat::Dropped)] {
+    for (choice, expected) in [("auto", Shape::Kept), ("required", Shape::Dropped)] {
         let body = format!(
             r#"{{"messages":[{{"role":"user"}}],"tools":{TOOLS},"tool_choice":"{choice}","response_format":{{"type":"json_object"}}}}"#
         );
         let result = rewritten(&body, &policy("hermes", ToolsMode::Parse, Engine::LlamaCpp));
-        let Ok(Rewritten::Body { bytes, response_format, .. }) = result else { panic!("{result:?}") };
-        assert_eq!(response_format, expected);
+        let Ok(Rewritten::Body { bytes, shape, .. }) = result else { panic!("{result:?}") };
+        assert_eq!(shape, expected);
         let is_kept = Object::of_body(&bytes).unwrap().get("response_format").is_some();
-        assert_eq!(is_kept, expected == ResponseFormat::Kept);
+        assert_eq!(is_kept, expected == Shape::Kept);
     }
 }
 

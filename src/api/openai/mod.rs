@@ -39,7 +39,7 @@ pub use merge::AnswerTooLarge;
 pub use message::{Call, Message, write_calls, write_message};
 pub use request::{Edits, Request, Stream, Usage};
 pub use said::said;
-pub use server_error::{ServerError, refusal};
+pub use server_error::{Complaint, ServerError, refusal};
 pub use tool::{Offered, Tools};
 pub use unparsed::{ToldText, Unparsed, told_answer, without_error};
 pub use writer::{ChoiceWriter, DONE, Scratch};

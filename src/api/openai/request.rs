@@ -215,11 +215,6 @@ impl<'a> Edits<'a> {
         self.0.extend(["tools", "tool_choice", "parallel_tool_calls"].map(|key| (key, Edit::Remove)));
     }
 
-    /// No shape of the answer for the server to enforce.
-    pub fn remove_response_format(&mut self) {
-        self.0.push(("response_format", Edit::Remove));
-    }
-
     /// No member of this name.
     pub fn remove(&mut self, key: &'a str) {
         self.0.push((key, Edit::Remove));

@@ -103,6 +103,39 @@ pub fn refusal(body: &[u8], status: u16) -> Option<String> {
     Some(event(&ServerError::of(&object)?.object(status)))
 }
 
+/// What a server complains of, as far as it matters to whoever has said what the answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Complaint {
+    /// What the answer may be.
+    Constraint,
+    /// The length of the conversation.
+    Length,
+}
+
+impl Complaint {
+    /// The complaint that the body of a refusal is, if it says so.
+    pub fn of(body: &[u8]) -> Option<Self> {
+        let object = Object::parse(std::str::from_utf8(body).ok()?)?;
+        let error = ServerError::of(&object).unwrap_or(ServerError::Data(object.text()));
+        let named = Object::parse(error.value());
+        let name = |key: &&str| named.as_ref().and_then(|error| error.string(key));
+        if ["type", "code"].iter().filter_map(name).any(|name| LENGTH_NAMES.contains(&&*name)) {
+            return Some(Self::Length);
+        }
+        let text = object.text().to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let words = [(CONSTRAINT_WORDS, Self::Constraint), (LENGTH_WORDS, Self::Length)];
+        words.into_iter().find(|(words, _)| says(words)).map(|(_, complaint)| complaint)
+    }
+}
+
+/// llama.cpp's type (`tools/server/server-common.cpp`) and OpenAI's code.
+const LENGTH_NAMES: &[&str] = &["exceed_context_size_error", "context_length_exceeded"];
+/// In the sentences of vLLM, SGLang and Ollama.
+const LENGTH_WORDS: &[&str] = &["context length", "context size"];
+const CONSTRAINT_WORDS: &[&str] =
+    &["grammar", "schema", "response_format", "structured_outputs", "structured outputs", "guided", "ebnf"];
+
 fn event(error: &str) -> String {
     ["data: {\"error\":", error, "}\n\n"].concat()
 }
@@ -136,6 +169,25 @@ const NAMES: [(&str, u16); 15] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_complaint_is_known_by_its_name_or_its_words() {
+        for (body, expected) in [
+            (r#"{"error":{"code":400,"message":"x","type":"exceed_context_size_error"}}"#, Some(Complaint::Length)),
+            (r#"{"error":{"message":"no schema fits","code":"context_length_exceeded"}}"#, Some(Complaint::Length)),
+            (
+                r#"{"object":"error","message":"This model's maximum context length is 8 tokens","code":400}"#,
+                Some(Complaint::Length),
+            ),
+            (r#"{"error":"the prompt is longer than the Context Length"}"#, Some(Complaint::Length)),
+            (r#"{"error":{"message":"Failed to parse grammar"}}"#, Some(Complaint::Constraint)),
+            (r#"{"detail":[{"loc":["body","response_format"],"msg":"extra fields"}]}"#, Some(Complaint::Constraint)),
+            (r#"{"error":{"message":"the prompt is too long"}}"#, None),
+            ("grammar", None),
+        ] {
+            assert_eq!(Complaint::of(body.as_bytes()), expected, "{body}");
+        }
+    }
 
     #[test]
     fn an_error_is_found_whichever_way_it_is_told() {

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use crate::balance::{Awaited, HealthState, LoadBy, ModelId, ModelState, Obstacle, PeerId, Reason, Refusal, Request};
 use crate::config::{self, DialectChoice, ToolsChoice};
 use crate::dialect::Dialects;
+use crate::engine::Constraint;
 use crate::upstream::health::family::{self, Family, Shown};
 use crate::upstream::health::fate::{self, Fate};
 use crate::upstream::health::probe::Probe;
@@ -270,14 +271,19 @@ impl Pool {
             DialectChoice::Named(_) => timeout(TEMPLATE_MAX, self.shown(model)).await.unwrap_or_default(),
         };
         let family = Family::of(config, shown.as_ref(), model, &self.dialects)?;
-        Some(Family { grammars: self.probe.grammars(self.known_model(model)), ..family })
+        Some(Family { constraint: self.probe.constraint(self.known_model(model)), ..family })
     }
 
-    /// A server takes no grammar for a model: it answers without what it has refused with one.
-    pub fn refuse_grammars(&self, peer: &Peer, model: Option<&str>) {
+    /// A server takes no stronger constraint for a model: it answers what it has refused with one.
+    pub fn limit_constraint(&self, peer: &Peer, model: Option<&str>, takes: Constraint) {
         let (url, name) = (peer.url(), model.unwrap_or("its model"));
-        log::warn!("pool {}: {url} takes no grammar for {name}: calls of it are not forced", self.config.name);
-        self.probe.refuse_grammars(self.known_model(model), peer.endpoint());
+        let what = match takes {
+            Constraint::Grammar => return,
+            Constraint::Schema => "takes no grammar: its calls are forced as JSON objects",
+            Constraint::None => "takes no grammar and no JSON schema: its calls are not forced",
+        };
+        log::warn!("pool {}: {url}, for {name}, {what}", self.config.name);
+        self.probe.limit_constraint(self.known_model(model), peer.endpoint(), takes);
     }
 
     /// The model of this name, where its servers have several.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::config::{self, DialectChoice, ToolsChoice};
 use crate::decode::Reasoning;
 use crate::dialect::{Dialect, Dialects, Past};
-use crate::engine::{Grammars, ToolsMode};
+use crate::engine::{Constraint, ToolsMode};
 
 use super::template::{Template, Tools};
 
@@ -19,7 +19,8 @@ pub struct Family {
     pub tools: ToolsMode,
     /// In which form of the past the template drops nothing, where that is known.
     pub kept: Option<Past>,
-    pub grammars: Grammars,
+    /// The strongest constraint that its servers take.
+    pub constraint: Constraint,
 }
 
 /// What a model's chat template shows, by what its pool leaves open.
@@ -175,7 +176,7 @@ impl Family {
         };
         let tools = shown.map(|shown| shown.tools.0).or(pool.tools.mode()).unwrap_or(ToolsMode::Inject);
         let kept = shown.and_then(|shown| shown.kept);
-        Some(Self { dialect: Arc::clone(dialect), reasoning, tools, kept, grammars: Grammars::Given })
+        Some(Self { dialect: Arc::clone(dialect), reasoning, tools, kept, constraint: Constraint::STRONGEST })
     }
 }
 

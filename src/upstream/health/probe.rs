@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::balance::{ModelId, State};
 use crate::config;
 use crate::dialect::Dialects;
-use crate::engine::{Grammars, Page, Rehearsal};
+use crate::engine::{Constraint, Page, Rehearsal};
 use crate::upstream::lock::lock;
 use crate::upstream::wire::ask::{self, Question, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
@@ -32,8 +32,8 @@ pub struct Probe {
     last: Mutex<Option<Finding>>,
     models: std::sync::Mutex<HashMap<ModelId, Known>>,
     rehearsed: std::sync::Mutex<HashMap<ModelId, Rehearsed>>,
-    /// Who has refused a grammar for a model; `None` is the only model.
-    ungrammatical: std::sync::Mutex<HashMap<Option<ModelId>, Refuser>>,
+    /// Who has refused a constraint for a model; `None` is the only model.
+    unconstrained: std::sync::Mutex<HashMap<Option<ModelId>, Refuser>>,
 }
 
 /// What the templates of one model show.
@@ -54,10 +54,12 @@ struct Rehearsed {
     until: Option<Instant>,
 }
 
-/// A server that takes no grammar.
+/// A server that has refused a constraint.
 #[derive(Debug)]
 struct Refuser {
     endpoint: Arc<Endpoint>,
+    /// The strongest that it may take.
+    takes: Constraint,
     /// How often it had come back by then.
     returns: u32,
 }
@@ -167,17 +169,17 @@ impl Probe {
         lock(&self.rehearsed).insert(id, rehearsed);
     }
 
-    /// A server takes no grammar for a model. Until it comes back none of the model's servers is given one.
-    pub fn refuse_grammars(&self, model: Option<ModelId>, endpoint: &Arc<Endpoint>) {
-        let refuser = Refuser { endpoint: Arc::clone(endpoint), returns: endpoint.returns() };
-        lock(&self.ungrammatical).insert(model, refuser);
+    /// A server takes no stronger constraint for a model. Until it comes back none of the model's servers is given one.
+    pub fn limit_constraint(&self, model: Option<ModelId>, endpoint: &Arc<Endpoint>, takes: Constraint) {
+        let refuser = Refuser { endpoint: Arc::clone(endpoint), takes, returns: endpoint.returns() };
+        lock(&self.unconstrained).insert(model, refuser);
     }
 
-    /// Whether a model's servers are given grammars.
-    pub fn grammars(&self, model: Option<ModelId>) -> Grammars {
-        let refused = lock(&self.ungrammatical);
-        let holds = refused.get(&model).is_some_and(|refuser| refuser.returns == refuser.endpoint.returns());
-        if holds { Grammars::Withheld } else { Grammars::Given }
+    /// The strongest constraint that a model's servers are given.
+    pub fn constraint(&self, model: Option<ModelId>) -> Constraint {
+        let refused = lock(&self.unconstrained);
+        let holds = |refuser: &&Refuser| refuser.returns == refuser.endpoint.returns();
+        refused.get(&model).filter(holds).map_or(Constraint::STRONGEST, |refuser| refuser.takes)
     }
 
     fn with_writes(&self, id: ModelId, text: Arc<str>) -> Template {

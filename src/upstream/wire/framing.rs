@@ -15,6 +15,8 @@ pub enum Head {
     Plain(Framing, Form),
     /// That of a 500 that says why in JSON.
     Failed(Framing),
+    /// That of a 400 that says why in JSON.
+    Refused(Framing),
     /// Anything else, and what cannot be understood.
     Other,
 }
@@ -46,7 +48,7 @@ impl Head {
         match response.code {
             Some(101) | None => return Self::Other,
             Some(100..=199) => return Self::Informational,
-            Some(200 | 500) => {}
+            Some(200 | 400 | 500) => {}
             Some(_) => return Self::Other,
         }
         let (mut form, mut framing, mut is_json) = (Form::Unsaid, Framing::Close, false);
@@ -71,6 +73,7 @@ impl Head {
         }
         match response.code {
             Some(200) => Self::Plain(framing, form),
+            Some(400) if is_json => Self::Refused(framing),
             _ if is_json => Self::Failed(framing),
             _ => Self::Other,
         }

@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
-use crate::api::openai::{AssembleError, ToldText};
+use crate::api::openai::{AssembleError, Complaint, ToldText};
 use crate::api::{Api, Progress};
 
 use super::opening::{End, Opening, Until, Wordless};
@@ -105,9 +105,9 @@ impl Hold {
         self.opening.is_events()
     }
 
-    /// Whether it is a 500 that speaks of a grammar.
-    pub fn names_grammar(&self) -> bool {
-        self.opening.names_grammar()
+    /// What it complains of, where it is a refusal.
+    pub fn complaint(&self) -> Option<Complaint> {
+        self.opening.complaint()
     }
 
     /// Whether it was put together, or an error that was told instead.

@@ -11,7 +11,7 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
-use crate::api::openai::{AssembleError, ToldText};
+use crate::api::openai::{AssembleError, Complaint, ToldText};
 use crate::api::{Api, Progress};
 use crate::limits::Limits;
 use crate::sse;
@@ -62,7 +62,7 @@ pub struct Opening {
     /// What may be shown.
     shown: BytesMut,
     is_events: bool,
-    names_grammar: bool,
+    complaint: Option<Complaint>,
     progress: Option<Progress>,
     failed: Option<AssembleError>,
 }
@@ -128,7 +128,7 @@ impl Opening {
             stage: Stage::Head { line: 0 },
             shown: BytesMut::new(),
             is_events: false,
-            names_grammar: false,
+            complaint: None,
             progress: None,
             failed: None,
         }
@@ -209,9 +209,9 @@ impl Opening {
         self.is_events && !matches!(self.until, Until::Whole { .. })
     }
 
-    /// Whether it is a 500 that was held, and speaks of a grammar.
-    pub fn names_grammar(&self) -> bool {
-        self.names_grammar
+    /// What it complains of, where it is a refusal that was held.
+    pub fn complaint(&self) -> Option<Complaint> {
+        self.complaint
     }
 
     /// Of an answer that is put together: in how many of its events the model said something.
@@ -322,12 +322,15 @@ impl Opening {
                 return Flow::On;
             }
             Head::Plain(framing, form) => (framing, form),
-            Head::Failed(framing) if self.told_text == ToldText::Read => {
-                self.stage = Stage::Refused(Refused::default());
+            // What a 400 tells was never the model's.
+            head @ (Head::Failed(framing) | Head::Refused(framing)) if self.told_text == ToldText::Read => {
+                let is_failed = matches!(head, Head::Failed(_));
+                let told_text = if is_failed { ToldText::Read } else { ToldText::Ignored };
+                self.stage = Stage::Refused(Refused::new(told_text));
                 let is_over = self.body.insert(Body::new(framing)).is_over();
                 return if is_over { Flow::Open } else { Flow::On };
             }
-            Head::Failed(_) => return Flow::Open,
+            Head::Failed(_) | Head::Refused(_) => return Flow::Open,
         };
         let is_over = self.body.insert(Body::new(framing)).is_over();
         match (form, &self.until) {
@@ -387,7 +390,7 @@ impl Opening {
             self.is_events = asked == Asked::Stream;
             return self.show(&message);
         }
-        self.names_grammar = refused.names_grammar();
+        self.complaint = refused.complaint();
         self.stage = Stage::Refused(refused);
         self.open();
     }

@@ -5,12 +5,13 @@
 use bytes::Bytes;
 
 use super::whole::{JSON, message};
-use crate::api::openai::told_answer;
+use crate::api::openai::{Complaint, ToldText, told_answer};
 
 /// The body of a refusal, as far as it has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Refused {
     body: Vec<u8>,
+    told_text: ToldText,
 }
 
 /// What the client has asked for.
@@ -21,6 +22,11 @@ pub enum Asked {
 }
 
 impl Refused {
+    /// Of which nothing has come; what it tells is an answer, or is not.
+    pub fn new(told_text: ToldText) -> Self {
+        Self { body: Vec::new(), told_text }
+    }
+
     /// Takes data of the body.
     pub fn push(&mut self, data: &[u8]) {
         self.body.extend_from_slice(data);
@@ -33,6 +39,9 @@ impl Refused {
 
     /// All of it has come: the answer that it becomes behind this head, if it becomes one.
     pub fn answer(&self, head: &[u8], asked: Asked) -> Option<Bytes> {
+        if self.told_text != ToldText::Read {
+            return None;
+        }
         Some(match asked {
             Asked::Body => message(head, 200, JSON, told_answer(&self.body, "chat.completion")?.as_bytes()),
             Asked::Stream => {
@@ -42,10 +51,9 @@ impl Refused {
         })
     }
 
-    /// Whether it speaks of a grammar.
-    pub fn names_grammar(&self) -> bool {
-        const WORD: &[u8] = b"grammar";
-        self.body.windows(WORD.len()).any(|part| part.eq_ignore_ascii_case(WORD))
+    /// What it complains of.
+    pub fn complaint(&self) -> Option<Complaint> {
+        Complaint::of(&self.body)
     }
 
     /// It goes on as it came.

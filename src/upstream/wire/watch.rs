@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::api::Progress;
-use crate::api::openai::AssembleError;
+use crate::api::openai::{AssembleError, Complaint};
 use crate::config::Timeouts;
 use crate::upstream::lock::lock;
 
@@ -51,7 +51,7 @@ struct State {
     /// What else is known of the answer that is held, or was.
     is_events: bool,
     is_made: bool,
-    names_grammar: bool,
+    complaint: Option<Complaint>,
     failed: Option<AssembleError>,
     /// When the rest of an answer has come that may still follow its last word.
     rested_at: Option<Instant>,
@@ -116,9 +116,9 @@ impl Watch {
         lock(&self.state).is_made
     }
 
-    /// Whether the answer is a 500 that speaks of a grammar.
-    pub fn names_grammar(&self) -> bool {
-        lock(&self.state).names_grammar
+    /// What the answer complains of, where it is a refusal.
+    pub fn complaint(&self) -> Option<Complaint> {
+        lock(&self.state).complaint
     }
 
     /// Why no whole answer could be made of a stream.
@@ -170,7 +170,7 @@ impl Watch {
         let mut state = lock(&self.state);
         state.is_events = hold.is_events();
         state.is_made = hold.is_made();
-        state.names_grammar = hold.names_grammar();
+        state.complaint = hold.complaint();
         state.failed = hold.failed().cloned();
         if hold.is_said() {
             state.begin_rest();

@@ -42,7 +42,7 @@ fn parts(answer: &str) -> (String, String, String) {
         match Head::read(first.as_bytes()) {
             Head::Informational => {}
             Head::Plain(framing, _) => break framing,
-            Head::Failed(_) | Head::Other => return (head, String::new(), rest.to_owned()),
+            Head::Failed(_) | Head::Refused(_) | Head::Other => return (head, String::new(), rest.to_owned()),
         }
     };
     let (mut body, mut data, mut rest) = (Body::new(framing), Vec::new(), rest.as_bytes());
