@@ -9,7 +9,7 @@ use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use toolgate::answer::StreamRewriter;
-use toolgate::api::openai::{self, Usage};
+use toolgate::api::openai;
 use toolgate::chat::Calls;
 use toolgate::decode::{Reasoning, Settings, UnknownTools};
 use toolgate::dialect::Dialects;
@@ -118,5 +118,5 @@ fn exchange() -> Exchange {
         unknown_tools: UnknownTools::Text,
         calls: Calls::All,
     };
-    Exchange { decoding, usage: Usage::Unasked, choices: 1, past_ids: Vec::new() }
+    Exchange::new(decoding)
 }

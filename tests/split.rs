@@ -91,7 +91,7 @@ proptest! {
 }
 
 fn exchange(case: &Case) -> Exchange {
-    Exchange { decoding: case.settings.clone(), usage: Usage::Asked, choices: 1, past_ids: Vec::new() }
+    Exchange { usage: Usage::Asked, ..Exchange::new(case.settings.clone()) }
 }
 
 fn pieces<'a>(text: &'a str, cuts: &[prop::sample::Index]) -> Vec<&'a str> {

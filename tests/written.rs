@@ -13,7 +13,7 @@ use proptest::sample::{select, subsequence};
 use proptest::strategy::{Union, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 use toolgate::answer::StreamRewriter;
-use toolgate::api::openai::{self, Folder, Usage};
+use toolgate::api::openai::{self, Folder};
 use toolgate::dialect::{Dialect, Dialects, Payload};
 use toolgate::json::{Spacing, Token, string, tokens, write_spaced};
 use toolgate::plan::{AgentFormat, Exchange};
@@ -211,13 +211,7 @@ fn most_of_what_quotes_its_own_dialect_is_data() {
 
 /// What a client reads that wants calls in a format, of an answer that comes in pieces of so many characters.
 fn told(from: &Arc<Dialect>, format: &AgentFormat, answer: &str, size: usize) -> String {
-    let exchange = Exchange {
-        decoding: case(from).settings,
-        usage: Usage::Unasked,
-        choices: 1,
-        past_ids: Vec::new(),
-        format: format.clone(),
-    };
+    let exchange = Exchange { format: format.clone(), ..Exchange::new(case(from).settings) };
     let mut rewriter = StreamRewriter::new(&exchange, &case(from).limits);
     let mut out = BytesMut::new();
     let mut send = |delta: serde_json::Value, finish: Option<&str>| {

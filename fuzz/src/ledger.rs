@@ -226,7 +226,8 @@ impl<'a> Ledger<'a> {
         let space = rest.first().is_some_and(u8::is_ascii_whitespace) && may_space;
         let after_call = self.after_call.iter().filter(|_| self.calls > 0);
         // At the very end a marker may be cut short.
-        let cut_short = after_call.clone().any(|marker| marker.as_bytes().starts_with(rest)).then_some(rest.len());
+        let mut cut = after_call.clone().chain(self.anywhere.iter().filter(|_| self.calls > 0));
+        let cut_short = cut.any(|marker| marker.as_bytes().starts_with(rest)).then_some(rest.len());
         let markup = self.anywhere.iter().chain(&self.end_tokens).chain(after_call);
         let markup = markup.filter(|marker| rest.starts_with(marker.as_bytes())).map(|marker| marker.len());
         let headers = self.headers(std::str::from_utf8(rest).unwrap_or_default());

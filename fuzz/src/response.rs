@@ -23,8 +23,8 @@ pub fn holds(data: &[u8]) {
         2 => AgentFormat::of_tags("A,B").unwrap_or_default(),
         _ => AgentFormat::Calls,
     };
-    let (choices, past_ids) = (1 + usize::from(ending / 2 % 2), Vec::new());
-    let exchange = Exchange { decoding: case.settings, usage, choices, past_ids, format };
+    let choices = 1 + usize::from(ending / 2 % 2);
+    let exchange = Exchange { usage, choices, format, ..Exchange::new(case.settings) };
     let stream = stream(&vocabulary::of(&exchange.decoding.dialect), rest);
     check_cuts(&exchange, stream.as_bytes(), usize::from(size).max(1), ending & 4 == 0);
     check_calls(&rewrite(&exchange, [stream.as_bytes()], true).0);

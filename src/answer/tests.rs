@@ -38,7 +38,7 @@ fn exchange(calls: Calls, usage: Usage) -> Exchange {
     .unwrap();
     let dialect = Arc::clone(Dialects::builtin().get("hermes").unwrap());
     let decoding = Settings { calls, ..Settings::new(dialect, Tools::new(tools)) };
-    Exchange { decoding, usage, choices: 1, past_ids: Vec::new(), format: AgentFormat::Calls }
+    Exchange { usage, ..Exchange::new(decoding) }
 }
 
 fn usual() -> Exchange {

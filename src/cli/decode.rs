@@ -11,7 +11,7 @@ use structopt::StructOpt;
 
 use super::{CliError, dialect, print, read_file, read_stdin};
 use crate::answer::{BodyRewriter, StreamRewriter};
-use crate::api::openai::{self, Folded, FoldedMessage, Folder, Usage};
+use crate::api::openai::{self, Folded, FoldedMessage, Folder};
 use crate::decode::Settings;
 use crate::dialect::Dialects;
 use crate::limits::Limits;
@@ -135,7 +135,7 @@ fn format(written: &str) -> Result<AgentFormat, FormatError> {
 }
 
 fn exchange(decoding: Settings, format: AgentFormat) -> Exchange {
-    Exchange { decoding, usage: Usage::Unasked, choices: 1, past_ids: Vec::new(), format }
+    Exchange { format, ..Exchange::new(decoding) }
 }
 
 const ID: &str = "chatcmpl-decode";

@@ -237,6 +237,18 @@ fn told(dialect: &Arc<Dialect>) -> Option<&Dialect> {
     suffixes.known()
 }
 
+/// Calls in a style, each with its name, its arguments and its id.
+fn calls_as_text(style: CallStyle, calls: &[(&str, &str, String)]) -> String {
+    let (mut encoder, mut text) = (Encoder::new(Arc::new(style)), String::new());
+    for (name, arguments, id) in calls {
+        encoder.begin(CallHead { name, id }, &mut text);
+        encoder.arguments(arguments, &mut text);
+        encoder.end(&mut text);
+    }
+    encoder.close(&mut text);
+    text
+}
+
 /// How a past call is written, a grammar makes a model write it, and so it is read: the three are one text.
 #[test]
 fn what_is_written_of_a_past_call_is_what_a_grammar_admits_and_what_is_read() {
@@ -255,14 +267,11 @@ fn what_is_written_of_a_past_call_is_what_a_grammar_admits_and_what_is_read() {
         for written in spec.written.iter() {
             let runs = if is_single { CALLS.chunks(1) } else { CALLS.chunks(CALLS.len()) };
             for calls in runs {
-                let mut encoder = Encoder::new(Arc::new(CallStyle::spelled(dialect, written)));
-                let mut text = String::new();
-                for (place, (name, arguments)) in calls.iter().enumerate() {
-                    encoder.begin(CallHead { name, id: &id(&spec.ids.mint, name, place) }, &mut text);
-                    encoder.arguments(arguments, &mut text);
-                    encoder.end(&mut text);
-                }
-                encoder.close(&mut text);
+                let named = calls
+                    .iter()
+                    .enumerate()
+                    .map(|(place, (name, arguments))| (*name, *arguments, id(&spec.ids.mint, name, place)));
+                let text = calls_as_text(CallStyle::spelled(dialect, written), &named.collect::<Vec<_>>());
                 assert!(sampler.accepts(&text), "{}: {text}", dialect.name());
                 let (rest, found) = read(dialect, &tools, Reasoning::Auto, &text);
                 let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
@@ -336,17 +345,8 @@ fn an_object_is_read_as_a_call_in_every_dialect_and_so_is_the_familys_own_form()
     for dialect in Dialects::builtin().iter().chain(Dialects::builtin().union()) {
         let Some(reads) = dialect.or_json() else { panic!("{}", dialect.name()) };
         let object = format!(r#"{{"name": "get_weather", "arguments": {ARGUMENTS}}}"#);
-        let written = dialect.spec().written.first().unwrap();
         let id = id(&dialect.spec().ids.mint, "get_weather", 0);
-        let (before, behind) = written.calls.sides();
-        let mut own = before.to_owned();
-        write_call(
-            dialect,
-            written,
-            PastCall { name: "get_weather", arguments: ARGUMENTS, id: &id, place: 0 },
-            &mut own,
-        );
-        own.push_str(behind);
+        let own = calls_as_text(CallStyle::of(dialect).unwrap(), &[("get_weather", ARGUMENTS, id)]);
         let thought =
             dialect.spec().reasoning.as_ref().map(|block| format!("{}Hm.{}\n", block.open[0], block.close[0]));
         let texts = [object.clone(), object.replace(' ', "\n "), format!("```json\n{object}\n```"), own];

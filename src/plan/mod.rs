@@ -64,6 +64,12 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// One choice, to a request that says nothing else.
+    pub fn new(decoding: Settings) -> Self {
+        let (usage, format) = (Usage::default(), AgentFormat::default());
+        Self { decoding, usage, choices: 1, past_ids: Vec::new(), format }
+    }
+
     /// The ids of the answer's calls.
     pub fn ids(&self) -> Ids {
         Ids::new(&self.decoding.dialect.spec().ids.mint, &self.past_ids)

@@ -30,12 +30,7 @@ pub fn exchange(dialect: &str) -> Exchange {
     static DIALECTS: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
     let openai::Tools(tools) = serde_json::from_str(TOOLS).unwrap();
     let dialect = Arc::clone(DIALECTS.get(dialect).unwrap());
-    Exchange {
-        decoding: Settings::new(dialect, Tools::new(tools)),
-        usage: Usage::Asked,
-        choices: 1,
-        past_ids: Vec::new(),
-    }
+    Exchange { usage: Usage::Asked, ..Exchange::new(Settings::new(dialect, Tools::new(tools))) }
 }
 
 /// The same, where the prompt has opened a thought.

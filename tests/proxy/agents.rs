@@ -66,7 +66,7 @@ fn a_format_that_is_none_is_refused() {
     ] {
         let got = ask(gateway.addr, post("/v1/chat/completions", &body(&said)));
         let error: Value = serde_json::from_str(&got.text()).unwrap();
-        assert_eq!((got.status, error["error"]["code"].as_str()), (400, Some("invalid_agent_format")));
+        assert_eq!((got.status(), error["error"]["code"].as_str()), (400, Some("invalid_agent_format")));
         assert!(error["error"]["message"].as_str().unwrap().contains(word), "{error}");
     }
     assert!(requests.try_recv().is_err(), "no server was asked");
