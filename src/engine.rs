@@ -294,6 +294,11 @@ impl Engine {
 }
 
 impl Row {
+    /// All members by which a client says what an answer may be.
+    pub fn all_shapes(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.shapes.iter().copied().chain([JSON_SCHEMA.key])
+    }
+
     /// Whether the calls of a model with this chat template reach nobody as text.
     pub fn keeps_calls(&self, template: &str) -> bool {
         self.kept_calls.iter().any(|set| set.iter().all(|sign| template.contains(sign)))

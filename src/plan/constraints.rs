@@ -108,8 +108,7 @@ impl Constraints<'_> {
             _ => (Constraint::None, RequiredCall::Prompted(why), None, None),
         };
         let own = given.as_ref().map(|(key, _)| *key);
-        let shapes = self.row.shapes.iter().copied().chain(["response_format"]);
-        for key in shapes.filter(|key| Some(*key) != own && request.asks_for(key)) {
+        for key in self.row.all_shapes().filter(|key| Some(*key) != own && request.asks_for(key)) {
             edits.remove(key);
         }
         if let Some((key, value)) = given {
