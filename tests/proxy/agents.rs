@@ -53,7 +53,7 @@ fn a_request_says_how_it_wants_calls_and_no_server_hears_of_it() {
     let plain = r#"{ "model":"m", "messages":[{"role":"user","content":"x"}] ,"agent_format":"xml"}"#;
     assert_eq!(text(&ask(gateway.addr, post("/v1/chat/completions", plain)).text()), CALL);
     let seen = requests.recv_timeout(PATIENCE).unwrap().text();
-    assert_eq!(seen, r#"{ "model":"m", "messages":[{"role":"user","content":"x"}] }"#);
+    assert_eq!(seen, r#"{ "model":"m", "messages":[{"role":"user","content":"x"}]}"#);
 }
 
 #[test]

@@ -255,6 +255,11 @@ impl Reader {
         let is_one_of = |markers: &[String]| {
             markers.iter().any(|marker| marker.strip_prefix(form.spec.prefix.as_str()) == Some(tag))
         };
+        // An element may have a wrapper's name.
+        let closed = tag.strip_prefix("</").and_then(|_| self.tree.innermost(word(tag)));
+        if let Some(at) = closed {
+            return Edge::Close(at);
+        }
         if is_one_of(&form.closers) {
             return Edge::Outside;
         }
@@ -265,7 +270,7 @@ impl Reader {
             Some(Some(_)) => Edge::Next,
             Some(None) => Edge::Unknown,
             None if !tag.starts_with("</") => Edge::Open,
-            None => self.tree.innermost(word(tag)).map_or(Edge::Stray, Edge::Close),
+            None => Edge::Stray,
         }
     }
 
@@ -273,6 +278,7 @@ impl Reader {
     fn tag_between(&mut self, tag: &str, edge: Edge, cx: &Context<'_>, call: &mut Call) -> Verdict {
         match edge {
             Edge::Open => self.tree.open(word(tag), &self.form.spec.item, cx, call),
+            Edge::Opener if self.tree.last().is_some() => self.tree.open(word(tag), &self.form.spec.item, cx, call),
             Edge::Close(at) => self.close_down_to(at, cx, call),
             Edge::End => return self.end_call(cx, call),
             Edge::Opener | Edge::Next | Edge::Outside => {

@@ -24,6 +24,11 @@ fn elements_are_members_items_and_leaves() {
             "P<calls>P<invoke name=\"get_time\">P</invoke>P<invoke name=\"bash\">P<command> a <b> ]<]m </b>\n P</command>P</invoke>P</calls>",
             r#"call get_time / args {} / end / call bash / args {"command":" a <b> ]<]m </b>\n "} / end"#,
         ),
+        // An element may be called as the wrapper is.
+        (
+            "P<calls>P<invoke name=\"get_weather\">P<where>P<calls>vP</calls>P</where>P</invoke>P</calls>",
+            r#"call get_weather / args {"where":{"calls":"v"}} / end"#,
+        ),
         // What is empty is what its kind says.
         (
             "P<invoke name=\"get_weather\">P<where>P</where>P<list> P</list>P<city>P</city>P</invoke>",

@@ -52,7 +52,7 @@ impl Reader {
             return Step::Read;
         }
         self.word.push(c);
-        if self.word.len() > cx.limits.value_bytes_max {
+        if self.word.len() > cx.limits.value_bytes_max && self.is_value() {
             let word = std::mem::take(&mut self.word);
             self.begin(call);
             let out = self.out(call);
@@ -101,8 +101,12 @@ impl Reader {
 
     /// A key that is longer than any is a source, or has no value.
     pub(super) fn bound_key(&mut self, cx: &Context<'_>, call: &mut Call) {
-        let is_long = matches!(self.state, State::Text(_)) && self.key.len() > cx.limits.value_bytes_max;
-        if !is_long || call.mode(cx) == Mode::Strict {
+        let length = match self.state {
+            State::Text(_) => self.key.len(),
+            State::Source(_) if !self.is_value() => self.word.len(),
+            _ => return,
+        };
+        if length < cx.limits.value_bytes_max || call.mode(cx) == Mode::Strict {
             return;
         }
         match self.frames.pop() {
@@ -113,7 +117,10 @@ impl Reader {
                 self.state = State::Source(1);
             }
             Some(Frame::Dict { members, source, .. }) => {
-                self.key.push('"');
+                match self.state {
+                    State::Text(_) => self.key.push('"'),
+                    _ => write_string(std::mem::take(&mut self.word).trim(), &mut self.key),
+                }
                 self.write_key_alone(call);
                 self.frames.push(Frame::Dict { place: Place::Member, members, source });
                 self.state = State::AfterValue;

@@ -47,7 +47,7 @@ enum Behind {
     Opener,
 }
 
-/// More closers are none that a model writes behind a string, and what is longer is no keyword.
+/// More closers and markers are none that a model writes behind a string, and what is longer is no keyword.
 const TAIL_BYTES_MAX: usize = 512;
 
 impl Default for At {
@@ -116,7 +116,8 @@ impl Tail {
             c if begins_name(c) && matches!(behind, Behind::Separator | Behind::Opener) => {
                 Some(At::Name(self.text.len(), behind))
             }
-            c => self.marker(c, self.text.len(), cx),
+            c if self.text.len() < TAIL_BYTES_MAX => self.marker(c, self.text.len(), cx),
+            _ => None,
         }
     }
 
@@ -164,6 +165,7 @@ impl Reader {
                 self.source_character(c, cx, call);
             }
         }
+        self.bound_key(cx, call);
     }
 
     /// The value ends before its tail, and so does the call. Closers that nothing is open for belong to a string.
