@@ -15,7 +15,7 @@ use toolgate::decode::{Reasoning, Settings, UnknownTools};
 use toolgate::dialect::Dialects;
 use toolgate::json::Depth;
 use toolgate::limits::Limits;
-use toolgate::plan::Exchange;
+use toolgate::plan::{AgentFormat, Exchange};
 use toolgate::schema::Tools;
 
 fn main() {
@@ -24,6 +24,9 @@ fn main() {
 
 /// Events of each stream: enough that its beginning does not count.
 const EVENTS: usize = 1000;
+
+/// The beginning of a call.
+const BEGUN: &str = "<tool_call>{\"name\": \"f\", \"arguments\": {\"text\": \"";
 
 /// Text that goes through unchanged.
 #[divan::bench]
@@ -46,7 +49,15 @@ fn changed(bencher: Bencher) {
 /// A call's arguments: each event becomes another.
 #[divan::bench]
 fn arguments(bencher: Bencher) {
-    bench(bencher, &["<tool_call>{\"name\": \"f\", \"arguments\": {\"text\": \""], &["word", " and", " some"]);
+    bench(bencher, &[BEGUN], &["word", " and", " some"]);
+}
+
+/// The same for a client that reads text: as JSON a member a line, and in the tags of another dialect.
+#[divan::bench(args = ["xml", "qwen3-coder", "pythonic"])]
+fn arguments_as_text(bencher: Bencher, format: &str) {
+    let format = AgentFormat::named(format, &Dialects::builtin()).expect("a format");
+    let exchange = Exchange { format, ..exchange() };
+    run(bencher, &exchange, vec![event(BEGUN, "")], events(&["word", " and", " some"], ""));
 }
 
 /// Events that carry logprobs, so that each is parsed.
@@ -54,7 +65,7 @@ fn arguments(bencher: Bencher) {
 fn parsed(bencher: Bencher) {
     let logprobs = r#","logprobs":{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[]}]}"#;
     let pieces = events(&["word", " and", " some"], logprobs);
-    run(bencher, Vec::new(), pieces);
+    run(bencher, &exchange(), Vec::new(), pieces);
 }
 
 /// How deep a request nests: a thousand strings of a KiB, so microseconds read as nanoseconds a KiB.
@@ -72,16 +83,15 @@ fn nesting(bencher: Bencher, key: &str) {
 
 fn bench(bencher: Bencher, before: &[&str], texts: &[&str]) {
     let before = before.iter().map(|text| event(text, "")).collect();
-    run(bencher, before, events(texts, ""));
+    run(bencher, &exchange(), before, events(texts, ""));
 }
 
-fn run(bencher: Bencher, before: Vec<Bytes>, pieces: Vec<Bytes>) {
-    let exchange = exchange();
+fn run(bencher: Bencher, exchange: &Exchange, before: Vec<Bytes>, pieces: Vec<Bytes>) {
     let limits = Limits::default();
     bencher
         .counter(ItemsCount::new(EVENTS))
         .with_inputs(|| {
-            let mut rewriter = StreamRewriter::new(&exchange, &limits);
+            let mut rewriter = StreamRewriter::new(exchange, &limits);
             for piece in &before {
                 rewriter.push(piece.clone());
             }

@@ -41,6 +41,9 @@ enum Place {
     Call,
 }
 
+/// More white space than that is no gap.
+const SPACE_BYTES_MAX: usize = 1 << 10;
+
 /// How an answer comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Coming {
@@ -159,7 +162,7 @@ impl Scribe {
             return pieces.take(Event::Text(&self.text));
         }
         let said = text.trim_ascii_end();
-        if said.is_empty() {
+        if said.is_empty() && self.space.len() < SPACE_BYTES_MAX {
             return self.space.push_str(text);
         }
         self.text.clear();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::arguments::Arguments;
 use super::style::CallStyle;
 use crate::dialect::prompt::{Hole, Piece};
+use crate::json::escape_into;
 
 /// What stands in a call beside its arguments.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,9 +62,9 @@ impl Encoder {
         }
     }
 
-    /// No call follows. Another turn may.
+    /// No call follows. Another turn may. A call that was cut off stays open, and what stands around it.
     pub fn close(&mut self, out: &mut String) {
-        if std::mem::take(&mut self.calls) > 0 {
+        if self.open.is_none() && std::mem::take(&mut self.calls) > 0 {
             out.push_str(self.style.spec.calls.sides().1);
         }
     }
@@ -91,6 +92,8 @@ impl Open {
                 Piece::Hole(Hole::Id) => out.push_str(&self.id),
                 Piece::Hole(Hole::Number) => out.push_str(&place.to_string()),
                 Piece::Hole(Hole::Nth) => out.push_str(&(place + 1).to_string()),
+                // Behind a quote it stands in JSON.
+                Piece::Hole(_) if out.ends_with('"') => escape_into(&self.name, out),
                 Piece::Hole(_) => out.push_str(&self.name),
             }
         }

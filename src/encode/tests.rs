@@ -115,6 +115,15 @@ fn calls_of_a_turn_stand_between_what_encloses_them() {
     assert_eq!(out, "<calls>1/0:a{}; 2/1:b{}</calls>");
 }
 
+#[test]
+fn a_name_is_escaped_where_it_stands_in_json() {
+    let style = style(r#"call: '{"name": "{name}"}{arguments} {name}'"#);
+    let (mut encoder, mut out) = (Encoder::new(style), String::new());
+    encoder.begin(CallHead { name: r#"a"b"#, id: "" }, &mut out);
+    encoder.end(&mut out);
+    assert_eq!(out, r#"{"name": "a\"b"}{} a"b"#);
+}
+
 /// A server may send anything as a call's arguments.
 #[test]
 fn what_is_no_object_goes_out_as_it_is() {

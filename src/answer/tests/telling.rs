@@ -84,9 +84,28 @@ fn calls_stand_in_the_text_as_their_format_says() {
 
 #[test]
 fn a_call_that_was_cut_off_is_a_beginning() {
-    let (out, calls, reason) = streamed(&named("xml"), &letters(&CALL[..50], "length"));
-    let expected = "<tool_call>\n{\n  \"name\": \"f\",\n  \"arguments\": {\n    \"a\": \"<b>\"";
-    assert_eq!((out.as_str(), calls, reason.as_str()), (expected, 0, "length"));
+    for (format, expected) in [
+        ("xml", "<tool_call>\n{\n  \"name\": \"f\",\n  \"arguments\": {\n    \"a\": \"<b>\""),
+        ("olmo3", "<function_calls>\nf(a=\"<b>\""),
+    ] {
+        let (out, calls, reason) = streamed(&named(format), &letters(&CALL[..50], "length"));
+        assert_eq!((out.as_str(), calls, reason.as_str()), (expected, 0, "length"));
+    }
+}
+
+#[test]
+fn what_stands_around_calls_is_closed_where_only_the_first_counts() {
+    let exchange = Exchange { format: named("olmo3").format, ..exchange(Calls::First, Usage::Unasked) };
+    let told = streamed(&exchange, &letters(&format!("{CALL}\n{CALL}"), "stop"));
+    assert_eq!(told, ("<function_calls>\nf(a=\"<b>\", n=[1])\n</function_calls>".into(), 0, "tool_calls".into()));
+}
+
+#[test]
+fn much_white_space_is_no_gap() {
+    let said = format!("a{}b {CALL}", " ".repeat(5000));
+    let (out, ..) = streamed(&named("hermes"), &[text(&said), finish("stop"), DONE.into()]);
+    assert!(out.starts_with(&format!("a{}b\n\n<tool_call>", " ".repeat(5000))), "{:.40}", out);
+    assert_eq!(streamed(&named("hermes"), &letters(&said, "stop")).0, out);
 }
 
 /// Of a server that reads the calls itself nothing else changes.
