@@ -113,7 +113,8 @@ impl Choice {
             }
         }
         if came == Came::AsText && !role_moves {
-            kept = view.carries || message.has_others || view.finished().is_some();
+            let thinks = message.reasons() && reasoning == ServersReasoning::Kept;
+            kept = view.carries || message.has_others || thinks || view.finished().is_some();
         }
         let calls = match came {
             Came::AsText => Some("[]".to_owned()),
@@ -142,8 +143,8 @@ impl Choice {
             speaker.end(finished.map_or(Finish::Stop, finish), pieces, summary);
         }
         let is_written = message.calls().is_some_and(|list| speaker.serve_as_text(list, pieces));
-        if finished.is_some() {
-            speaker.end_telling(pieces);
+        if let Some(reason) = finished {
+            speaker.end_telling(finish(reason), pieces);
         }
         if is_written {
             return Came::AsText;

@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use super::pieces::Pieces;
-use crate::api::openai::{Ids, served};
-use crate::decode::Event;
+use crate::api::openai::{
+    Ids,
+    served::{self, ServedCall},
+};
+use crate::decode::{Event, Finish};
 use crate::encode::{CallHead, Encoder, Format, Structured};
 
 /// Writes for one choice.
@@ -22,8 +25,8 @@ pub(super) struct Scribe {
     id: String,
     /// Calls that were written.
     written: u32,
-    /// The place in its list of the server's own call that is being written.
-    served: Option<u32>,
+    /// The server's own call that is being written: its place in its list, and its id.
+    served: Option<(u32, String)>,
 }
 
 /// What becomes of calls beside their text.
@@ -98,13 +101,14 @@ impl Scribe {
 
     /// Takes calls of the server's own, or pieces of them.
     pub(super) fn serve(&mut self, list: &str, pieces: &mut Pieces) {
-        for call in served::calls(list) {
-            if self.served != Some(call.place) {
+        for ServedCall { place, id, name, arguments } in served::calls(list) {
+            let is_same = |(open, known): &(u32, String)| *open == place && (id.is_empty() || *known == id);
+            if !self.served.as_ref().is_some_and(is_same) {
                 self.end_served(pieces);
-                self.served = Some(call.place);
-                self.take(Event::CallStart { name: &call.name, id: Some(&call.id) }, pieces);
+                self.take(Event::CallStart { name: &name, id: Some(&id) }, pieces);
+                self.served = Some((place, id));
             }
-            self.take(Event::Arguments(&call.arguments), pieces);
+            self.take(Event::Arguments(&arguments), pieces);
         }
     }
 
@@ -115,8 +119,12 @@ impl Scribe {
     }
 
     /// The choice ends: what was kept back of its text comes out.
-    pub(super) fn end(&mut self, pieces: &mut Pieces) {
-        self.end_served(pieces);
+    pub(super) fn end(&mut self, finish: Finish, pieces: &mut Pieces) {
+        match finish {
+            Finish::Stop => self.end_served(pieces),
+            // A call that was cut off stays open.
+            Finish::Cut => self.served = None,
+        }
         self.text.clear();
         self.encoder.close(&mut self.text);
         let space = std::mem::take(&mut self.space);
@@ -154,6 +162,10 @@ impl Scribe {
     }
 
     fn write_text(&mut self, text: &str, pieces: &mut Pieces) {
+        if text.is_empty() {
+            return;
+        }
+        self.end_served(pieces);
         if self.format.gap.is_empty() {
             self.text.clear();
             self.encoder.close(&mut self.text);

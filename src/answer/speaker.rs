@@ -8,6 +8,7 @@ use super::salvage::Salvaged;
 use super::telling::Telling;
 use super::thoughts::Thoughts;
 use crate::api::openai::finish::{self, Truncated};
+use crate::api::openai::served;
 use crate::chat::Calls;
 use crate::decode::{Decoder, Ending, Event, Finish, Settings};
 use crate::limits::Limits;
@@ -77,7 +78,7 @@ impl Speaker {
 
     /// The text that stands between the quotes of an event's content, as far as it is read at all.
     pub(super) fn text<'a>(&mut self, inside: &'a [u8], scratch: &'a mut String) -> Option<Text<'a>> {
-        self.is_read().then(|| self.letters.read(inside, scratch)).flatten()
+        (self.is_read() || self.telling.is_text()).then(|| self.letters.read(inside, scratch)).flatten()
     }
 
     /// The same of a thought that the server has split off.
@@ -103,6 +104,10 @@ impl Speaker {
         self.end_thought(Finish::Cut, pieces, summary);
         let is_wanted = !self.is_closed();
         self.telling.repeat(text, pieces);
+        if self.decoder.is_none() && self.telling.is_text() && self.finish_reason.is_none() {
+            // It stands behind calls of the server's own.
+            return self.telling.tell(Event::Text(text), pieces);
+        }
         if let Some(decoder) = self.decoder.as_mut().filter(|_| is_wanted) {
             decoder.push(text, &mut |event| self.telling.tell(event, pieces));
         }
@@ -159,14 +164,17 @@ impl Speaker {
     }
 
     /// Nothing more is told of the choice.
-    pub(super) fn end_telling(&mut self, pieces: &mut Pieces) {
-        self.telling.end(pieces);
+    pub(super) fn end_telling(&mut self, finish: Finish, pieces: &mut Pieces) {
+        self.telling.end(finish, pieces);
     }
 
     /// Writes calls of the server's own as text, if the client wants them so: then the list says nothing any more.
     pub(super) fn serve_as_text(&mut self, list: &str, pieces: &mut Pieces) -> bool {
         let Telling::Text(scribe) = &mut self.telling else { return false };
-        scribe.serve(list, pieces);
+        if !self.had_its_call {
+            scribe.serve(list, pieces);
+            self.serve(served::count(list));
+        }
         true
     }
 

@@ -132,7 +132,7 @@ impl Splice {
         for choice in &mut self.choices {
             pieces.clear();
             choice.speaker.end(finish, pieces, &mut self.summary);
-            choice.speaker.end_telling(pieces);
+            choice.speaker.end_telling(finish, pieces);
             for piece in pieces.iter() {
                 choice.writer.write(piece, *reasoning, writing, out);
             }

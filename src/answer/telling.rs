@@ -3,7 +3,7 @@
 use super::pieces::Pieces;
 use super::scribe::{Coming, Scribe};
 use crate::api::openai::Ids;
-use crate::decode::Event;
+use crate::decode::{Event, Finish};
 use crate::plan::{AgentFormat, Exchange};
 
 /// How one choice is told.
@@ -55,10 +55,15 @@ impl Telling {
     }
 
     /// Nothing more is found in the text.
-    pub(super) fn end(&mut self, pieces: &mut Pieces) {
+    pub(super) fn end(&mut self, finish: Finish, pieces: &mut Pieces) {
         if let Self::Text(scribe) = self {
-            scribe.end(pieces);
+            scribe.end(finish, pieces);
         }
+    }
+
+    /// Whether text is told anew, so that what stands behind the server's own calls has to come this way too.
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
     }
 
     /// Calls that the client gets as text alone.

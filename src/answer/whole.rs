@@ -181,7 +181,7 @@ impl BodyRewriter {
         speaker.end(end, &mut pieces, &mut self.summary);
         let list = message.calls();
         let is_written = list.is_some_and(|list| speaker.serve_as_text(list, &mut pieces));
-        speaker.end_telling(&mut pieces);
+        speaker.end_telling(finish(upstream), &mut pieces);
         let is_dropped = is_written || speaker.had_its_call();
         let servers = if is_dropped { ServersCalls::Dropped } else { ServersCalls::Kept };
         if !pieces.are(thought, text) {

@@ -4,6 +4,9 @@ use super::arguments::write_json;
 use crate::dialect::Indentation;
 use crate::json::Part;
 
+/// What stands deeper is indented no further: a line a bracket would grow with the square of their number.
+const DEPTH_MAX: usize = 32;
+
 /// Writes them.
 #[derive(Debug)]
 pub(super) struct Indented {
@@ -48,6 +51,6 @@ impl Indented {
 
     fn break_line(&self, out: &mut String) {
         out.push('\n');
-        out.extend(std::iter::repeat_n(' ', self.depth * self.spec.by));
+        out.extend(std::iter::repeat_n(' ', self.depth.min(DEPTH_MAX) * self.spec.by));
     }
 }

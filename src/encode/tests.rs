@@ -86,6 +86,7 @@ fn what_is_no_keyword_stands_in_a_dict() {
         (r#"{"a b":1,"c":2}"#, r#"f({"a b": 1, "c": 2})"#),
         (r#"{"a":1,"b-c":[true],"d":2}"#, r#"f(a=1, **{"b-c": [True], "d": 2})"#),
         (r#"{"1":1}"#, r#"f({"1": 1})"#),
+        (r#"{"a":1,"from":2}"#, r#"f(a=1, **{"from": 2})"#),
         (r#"{"é":1}"#, r#"f({"é": 1})"#),
     ] {
         assert_eq!(call(&style, &[arguments]), expected, "{arguments}");

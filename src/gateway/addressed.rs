@@ -47,7 +47,7 @@ impl Addressed {
 }
 
 /// Whether an `Authorization` has the key. How long this takes does not tell how much of it is right.
-fn opens(key: &Secret, given: &[u8]) -> bool {
+pub(super) fn opens(key: &Secret, given: &[u8]) -> bool {
     let expected = format!("Bearer {}", key.reveal());
     let differs = expected.bytes().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
     differs == 0 && expected.len() == given.len()

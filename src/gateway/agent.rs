@@ -2,6 +2,7 @@
 
 use pingora::http::RequestHeader;
 
+use super::addressed::opens;
 use super::settings::Settings;
 use crate::api::openai::Request;
 use crate::config::{AgentRule, Wants};
@@ -26,7 +27,7 @@ pub(super) fn format(
     if rules.is_empty() {
         return Ok(AgentFormat::Calls);
     }
-    let key = field("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    let key = head.headers.get("authorization").map_or(&b""[..], |value| value.as_bytes());
     let rule = rules.iter().find(|rule| fits(rule, agent, head.uri.path(), key));
     Ok(match rule.map(|rule| &rule.wants) {
         None => AgentFormat::Calls,
@@ -35,8 +36,8 @@ pub(super) fn format(
     })
 }
 
-fn fits(rule: &AgentRule, agent: Agent<'_>, path: &str, key: Option<&str>) -> bool {
+fn fits(rule: &AgentRule, agent: Agent<'_>, path: &str, authorization: &[u8]) -> bool {
     let globs = [(&rule.user_agent, agent.user_agent), (&rule.path, Some(path)), (&rule.model, agent.model)];
-    let is_key = rule.key.as_ref().is_none_or(|own| key == Some(own.reveal()));
+    let is_key = rule.key.as_ref().is_none_or(|key| opens(key, authorization));
     is_key && globs.iter().all(|(glob, text)| glob.as_ref().is_none_or(|glob| text.is_some_and(|t| glob.matches(t))))
 }

@@ -43,7 +43,7 @@ pub(super) fn rewriting<'a>(
     }
     if tools.mode == ToolsMode::Native {
         (rewriting.exchange, rewriting.salvage) = match (salvage(request, tools), format) {
-            (Some(of_errors), AgentFormat::Text(_)) => (Some(of_calls_alone(of_errors, format)), None),
+            (Some(of_errors), AgentFormat::Text(_)) => (Some(told(of_errors, format)), None),
             (of_errors, AgentFormat::Calls | AgentFormat::Verbatim) => (None, of_errors),
             (None, AgentFormat::Text(_)) => (None, None),
         };
@@ -91,11 +91,11 @@ pub(super) fn rewriting<'a>(
     Ok(rewriting)
 }
 
-/// How an answer is read whose calls its server reads, and the client gets as text: nothing of its text is a call.
-fn of_calls_alone(mut exchange: Box<Exchange>, format: &AgentFormat) -> Box<Exchange> {
+/// How an answer is read whose calls its server reads, and the client gets as text. What the server left in the text is
+/// read, too; thoughts it has split off.
+fn told(mut exchange: Box<Exchange>, format: &AgentFormat) -> Box<Exchange> {
     exchange.format = format.clone();
-    exchange.decoding.tools = Arc::default();
-    exchange.decoding.reasoning = Reasoning::Off;
+    exchange.decoding.reasoning = Reasoning::Auto;
     exchange
 }
 

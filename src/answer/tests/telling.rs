@@ -142,3 +142,35 @@ fn the_servers_own_calls_are_told_as_text_too() {
         assert_eq!(whole(&named("llama3"), message), (expected.clone(), 2, "tool_calls".into()));
     }
 }
+
+/// What stands beside and behind the server's own calls keeps its place, and a call that was cut off stays open.
+#[test]
+fn the_order_is_the_servers_whatever_it_reads_itself() {
+    let piece = |id: &str, arguments: &str| {
+        made(&format!(
+            r#"{{"reasoning_content":"r","tool_calls":[{{"index":0,"id":"{id}","function":{{"name":"f","arguments":{arguments}}}}}]}}"#
+        ))
+    };
+    let block = |json: &str| format!("<T>{{\"name\":\"f\",\"arguments\":{json}");
+    let events = [piece("i1", r#""{}""#), piece("i2", r#""{}""#), text("bye"), finish("tool_calls"), DONE.to_owned()];
+    let expected = format!("{}}}</T>\n{}}}</T>bye", block("{}"), block("{}"));
+    assert_eq!(streamed(&tags("T"), &events), (expected, 2, "tool_calls".into()));
+    let (out, _) = rewrite(&named("xml"), &events.concat(), End::Clean);
+    assert_eq!(out.matches(r#""reasoning_content":"r""#).count(), 2, "{out}");
+    let cut = [piece("i1", r#""{\"a\": \"Ro""#), finish("length"), DONE.to_owned()];
+    assert_eq!(streamed(&tags("T"), &cut), (block("{\"a\": \"Ro"), 1, "length".into()));
+    let died = [role(), piece("i1", r#""{\"a\": 1""#), format!("data: {}\n\n", UNPARSED)];
+    let (out, _) = rewrite(&tags("T"), &died.concat(), End::Clean);
+    assert!(out.contains("Failed to parse") && !out.contains("finish_reason\":\"tool_calls"), "{out}");
+}
+
+const UNPARSED: &str = r#"{"error":{"code":500,"message":"Failed to parse input at pos 0: <tool_call>{\"name\": \"f\"}","type":"server_error"}}"#;
+
+#[test]
+fn only_the_first_call_counts_whoever_read_it() {
+    let exchange = Exchange { format: named("xml").format, ..exchange(Calls::First, Usage::Unasked) };
+    let calls = serde_json::json!([{"id": "i1", "type": "function", "function": {"name": "g", "arguments": "{}"}}]);
+    let message = serde_json::json!({"role": "assistant", "content": CALL, "tool_calls": calls});
+    let (out, found, _) = whole(&exchange, message);
+    assert_eq!((out.matches("<tool_call>").count(), found), (1, 1), "{out}");
+}

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::choice::ToolChoice;
 use super::message::{self, Message};
 use super::tool::{self, Offered};
-use crate::json::{Edit, Object, write_string};
+use crate::json::{Edit, Object, string, write_string};
 
 /// A request's body. Whatever it is asked for, it has been read once; its messages are taken apart when somebody first
 /// asks for them.
@@ -88,12 +88,18 @@ impl<'a> Request<'a> {
 
     /// The format in which it wants calls, by a name, where it says one.
     pub fn agent_format(&self) -> Option<Cow<'a, str>> {
-        self.body.string(AGENT_FORMAT)
+        self.said(AGENT_FORMAT)
     }
 
     /// The tags in which it wants calls, where it says some.
     pub fn tool_call_tags(&self) -> Option<Cow<'a, str>> {
-        self.body.string(TOOL_CALL_TAGS)
+        self.said(TOOL_CALL_TAGS)
+    }
+
+    /// What a member says that is to be a string; of another kind it is as it was written.
+    fn said(&self, key: &str) -> Option<Cow<'a, str>> {
+        let written = self.body.present(key)?;
+        Some(string(written).unwrap_or(Cow::Borrowed(written)))
     }
 
     /// The edits without which a server would be told of that.
