@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import pathlib
-import re
 import socket
 import subprocess
 import sys
@@ -117,14 +116,11 @@ def gguf(tmp_path_factory):
 def start_llama(gguf, log, port=0, **parameters):
     """A llama-server that serves, and the wire to it; `parameters` are llama.cpp's own."""
     settings = [f"{name}={value}" for name, value in parameters.items()]
-    server = Process([sys.executable, ROOT / "tests" / "llama" / "serve.py", gguf, str(port), *settings], log)
-
-    def url():
-        # A thread of the server's may have written into the same line.
-        said = re.search(r"listening at (http://[\d.]+:\d+)\D", server.log.read_text(errors="replace"))
-        return said and said[1]
-
-    wire = Wire(server.wait_for("llama-server", url))
+    address = log.with_suffix(".address")
+    address.unlink(missing_ok=True)
+    serve = ROOT / "tests" / "llama" / "serve.py"
+    server = Process([sys.executable, serve, gguf, str(port), address, *settings], log)
+    wire = Wire(server.wait_for("llama-server", lambda: address.exists() and address.read_text()))
     server.wait_for("llama-server", wire.answers)
     return server, wire
 

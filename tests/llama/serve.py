@@ -1,4 +1,7 @@
-"""Runs llama.cpp's own HTTP server, out of a prebuilt wheel: serve.py MODEL.gguf PORT [PARAMETER=VALUE …]."""
+"""Runs llama.cpp's own HTTP server, out of a prebuilt wheel: serve.py MODEL.gguf PORT ADDRESS [PARAMETER=VALUE …].
+
+The file ADDRESS holds where it listens as soon as it does; the log's lines are those of several threads.
+"""
 
 import os
 import signal
@@ -18,12 +21,14 @@ parameters.endpoint_slots = True
 parameters.endpoint_props = True
 parameters.endpoint_metrics = True
 parameters.warmup = False
-for setting in sys.argv[3:]:
+for setting in sys.argv[4:]:
     name, value = setting.split("=", 1)
     setattr(parameters, name, int(value) if value.isdigit() else value)
 # The name is kept: the server lives as long as the object.
 server = xllamacpp.Server(parameters)
-# One text, lest the server's own lines stand in the middle.
-print(f"\nlistening at {server.listening_address}", flush=True)
+with open(f"{sys.argv[3]}.new", "w") as address:
+    address.write(server.listening_address)
+# Whole or not there.
+os.rename(address.name, sys.argv[3])
 signal.sigwait({signal.SIGTERM, signal.SIGINT})
 os._exit(0)
