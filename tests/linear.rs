@@ -13,9 +13,8 @@ use toolgate::limits::Limits;
 use fuzz::decode::Case;
 
 /// Every byte is looked at by the machine and by what reads a call, where it can lead through some states, and all that
-/// once more after a rejected opener. Half a delimiter over and over is the dearest, 15: each of its letters may be one
-/// that lost its first, or a quote in its place.
-const EXAMINED_MAX: u64 = 16;
+/// once more after a rejected opener.
+const EXAMINED_MAX: u64 = 10;
 
 /// Limits at which a text of some thousand bytes meets all of them.
 fn small() -> Limits {

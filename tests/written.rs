@@ -51,6 +51,8 @@ const NUMBERS: [&str; 12] = [
 /// A text of what the dialect writes around calls, and of what breaks a careless reader, but for what it is `without`.
 fn hostile(dialect: &Dialect, without: &[String]) -> BoxedStrategy<String> {
     let mut fragments = vocabulary::of(dialect);
+    // What begins a call of a tool that is offered here.
+    fragments.extend(["save(", "), save(", "), save(text=", "], save(\n", "{\"name\": \"save\", "].map(str::to_owned));
     fragments.retain(|fragment| !has_any(fragment, without));
     let fragment = prop_oneof![8 => select(fragments), 1 => any::<char>().prop_map(String::from)];
     prop::collection::vec(fragment, 0..7).prop_map(|fragments| fragments.concat()).boxed()

@@ -22,7 +22,7 @@ pub const TOOLS: &str = r#"[
 ]"#;
 
 /// What stands in calls of every dialect, and what breaks them.
-const COMMON: [&str; 60] = [
+const COMMON: [&str; 66] = [
     "{\"name\": \"get_weather\", \"arguments\": {\"city\": \"",
     "{\"name\": \"bash\", \"parameters\": {\"command\": \"",
     "{\"name\": \"get_time\"}",
@@ -47,6 +47,12 @@ const COMMON: [&str; 60] = [
     "list",
     "arguments",
     "command",
+    "), get_time(",
+    "), bash(command=",
+    "}[",
+    "}}[{",
+    "\")",
+    "')",
     "{",
     "}",
     "[",

@@ -249,17 +249,17 @@ impl Reader {
 
     fn edge(&self, tag: &str, cx: &Context<'_>) -> Edge {
         let form = &self.form;
+        // An element may be called as the call's own tags are, or a wrapper's.
+        let closed = tag.strip_prefix("</").and_then(|_| self.tree.innermost(word(tag)));
+        if let Some(at) = closed {
+            return Edge::Close(at);
+        }
         if form.spec.close.texts().any(|close| close == tag) {
             return Edge::End;
         }
         let is_one_of = |markers: &[String]| {
             markers.iter().any(|marker| marker.strip_prefix(form.spec.prefix.as_str()) == Some(tag))
         };
-        // An element may have a wrapper's name.
-        let closed = tag.strip_prefix("</").and_then(|_| self.tree.innermost(word(tag)));
-        if let Some(at) = closed {
-            return Edge::Close(at);
-        }
         if is_one_of(&form.closers) {
             return Edge::Outside;
         }
@@ -278,7 +278,9 @@ impl Reader {
     fn tag_between(&mut self, tag: &str, edge: Edge, cx: &Context<'_>, call: &mut Call) -> Verdict {
         match edge {
             Edge::Open => self.tree.open(word(tag), &self.form.spec.item, cx, call),
-            Edge::Opener if self.tree.last().is_some() => self.tree.open(word(tag), &self.form.spec.item, cx, call),
+            Edge::Opener if self.tree.last().is_some() || self.tree.declares_beside(0, word(tag), cx, call) => {
+                self.tree.open(word(tag), &self.form.spec.item, cx, call);
+            }
             Edge::Close(at) => self.close_down_to(at, cx, call),
             Edge::End => return self.end_call(cx, call),
             Edge::Opener | Edge::Next | Edge::Outside => {

@@ -328,6 +328,7 @@ impl Reader {
 
     /// Generation ended: whether the arguments are whole.
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
+        self.quote_is_own(cx, call);
         if let State::Quote(..) = self.state {
             self.end_text(call);
         }

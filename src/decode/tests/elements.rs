@@ -150,3 +150,17 @@ fn elements_nest_so_deep_and_then_they_are_text() {
     let expected = r#"call get_weather / args {"where":{"a":"P<b>1P</b>"}} / end"#;
     case.check(&text.replace('P', PREFIX), &expected.replace('P', PREFIX));
 }
+
+#[test]
+fn a_declared_argument_may_be_called_as_a_tag_of_the_calls_own() {
+    let wrapper = own("call: { open: [\"]<]m[>[<city>\"], close: [\"]<]m[>[</city>\"] }\n\
+         payload: { elements: { prefix: \"]<]m[>[\", name: ['<invoke name=\"', '\">'], item: item, close: \"</invoke>\" } }");
+    let call = own("call: { open: [\"]<]m[>[<calls>\"], close: [\"]<]m[>[</calls>\"] }\n\
+         payload: { elements: { prefix: \"]<]m[>[\", name: ['<city name=\"', '\">'], item: item, close: \"</city>\" } }");
+    for (case, text) in [
+        (wrapper, "P<city>P<invoke name=\"get_weather\">P<city>RomeP</city>P<days>2P</days>P</invoke>P</city>"),
+        (call, "P<calls>P<city name=\"get_weather\">P<city>RomeP</city>P<days>2P</days>P</city>P</calls>"),
+    ] {
+        case.check(&text.replace('P', PREFIX), r#"call get_weather / args {"city":"Rome","days":2} / end"#);
+    }
+}

@@ -137,6 +137,8 @@ fn a_string_may_be_closed_by_the_other_kind_of_quote() {
         // It is the pair of another, or the delimiter comes.
         ("bash{command:Qecho \"a\"}<tool_call|>", r#"{"command":"echo \"a\""}"#),
         ("bash{command:Qgrep \"}Q}<tool_call|>", r#"{"command":"grep \"}"}"#),
+        // No parenthesis is open that this could close.
+        ("bash{command:Qsize 5\")}<tool_call|>", r#"{"command":"size 5\")"}"#),
         ("bash{command:Qa\"}<tool_call|> bQ}<tool_call|>", r#"{"command":"a\"}<tool_call|> b"}"#),
     ] {
         let first = format!("call bash / args {arguments} / end");

@@ -157,3 +157,36 @@ fn brackets_in_prose_are_not_held() {
         assert_eq!(decoder.held(), held, "{text}");
     }
 }
+
+// The quote behind a tool's parenthesis is the string's own, as what follows it shows.
+t!(a_string_may_end_in_the_beginning_of_a_call, case("pythonic"),
+    "[bash(command=\"a(), bash(\")]" => r#"call bash / args {"command":"a(), bash("} / end"#,
+    "[bash(command='see f(a), bash(command=', n=9), get_time()]"
+        => r#"call bash / args {"command":"see f(a), bash(command=","n":9} / end / call get_time / args {} / end"#,
+    "[get_weather(list=[\"a()\", \"b(), bash(\"], days=3)]"
+        => r#"call get_weather / args {"list":["a()","b(), bash("],"days":3} / end"#,
+    "[bash(command=\"a(), bash(\")" => r#"call bash / args {"command":"a(), bash("} / end"#,
+    // It opens that call's text.
+    "[bash(command=\"a), bash(command=\"b\", n=2)]"
+        => r#"call bash / args {"command":"a"} / end / call bash / args {"command":"b","n":2} / end"#,
+    "[bash(command=\"a), bash(\"\")]" => r#"call bash / args {"command":"a"} / end / call bash / args {"command":""} / end"#,
+);
+
+t!(behind_an_opener_too, case("lfm2"),
+    "<|tool_call_start|>[bash(command=\"<|tool_call_start|>bash(command:\", n=9)]<|tool_call_end|>"
+        => r#"call bash / args {"command":"<|tool_call_start|>bash(command:","n":9} / end"#,
+);
+
+#[test]
+fn white_space_in_a_dict_is_not_kept_without_a_bound() {
+    let limits = Limits { value_bytes_max: 64, ..Limits::default() };
+    for begun in ["{", "{'k'"] {
+        let mut decoder = Case { limits: limits.clone(), ..case("pythonic") }.decoder();
+        decoder.push(&format!("[get_weather(days=1, where={begun}"), &mut |_| {});
+        for _ in 0..1000 {
+            decoder.push(" ", &mut |_| {});
+            // What is looked at behind a quote waits beside it.
+            assert!(decoder.held() <= 256, "{} bytes are held behind {begun}", decoder.held());
+        }
+    }
+}

@@ -81,3 +81,10 @@ t!(a_string_that_lacks_its_quote_ends_before_a_call_in_a_list_too, case("hermes"
         => r#"call bash / args {"command": "a"} / end / call get_time / args {"zone": "b"} / end"#,
     "<tool_call>[{\"name\": \"bash\", \"arguments\": {\"command\": \"a}[b\"}}]</tool_call>" => r#"call bash / args {"command": "a}[b"} / end"#,
 );
+
+// The list's bracket is the first letter of the dialect's own markers.
+t!(a_bracket_behind_a_closer_is_a_lists_whatever_markers_begin_with_it, case("mistral"),
+    "[TOOL_CALLS][{\"name\": \"bash\", \"arguments\": {\"command\": \"a}}[{\"name\": \"get_time\", \"arguments\": {\"zone\": \"b\"}}]"
+        => r#"call bash / args {"command": "a"} / end / call get_time / args {"zone": "b"} / end"#,
+    "[TOOL_CALLS][{\"name\": \"bash\", \"arguments\": {\"command\": \"a}[b\"}}]" => r#"call bash / args {"command": "a}[b"} / end"#,
+);

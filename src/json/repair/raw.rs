@@ -19,6 +19,9 @@ pub(super) struct Raw {
     inner: Inner,
     /// A plain quote in it lacks its pair.
     quote_is_open: bool,
+    /// The delimiter's letter before its own quote, and whether it was the last: what follows is no plain quote.
+    half: Option<u8>,
+    is_behind_half: bool,
     /// A call was opened inside it and not yet closed.
     quotes_call: bool,
     ahead: Ahead,
@@ -121,6 +124,8 @@ impl<P: Copy + Debug> Repair<P> {
         self.raw.stops = stops;
         self.raw.opens_value = false;
         self.raw.quote_is_open = false;
+        let half = cx.quote.and_then(|quote| quote.split_once('"')?.0.bytes().next_back());
+        (self.raw.half, self.raw.is_behind_half) = (half, false);
         self.raw.inner = Inner::Paired;
         self.raw.quotes_call = false;
     }
@@ -141,7 +146,9 @@ impl<P: Copy + Debug> Repair<P> {
         while let Some(rest) = bytes.get(at..) {
             let Some(run) = rest.iter().position(|&byte| self.raw.stops.has(byte)) else { break };
             let may_follow = |&byte: &u8| self.raw.stops.has(byte) || byte.is_ascii_whitespace();
-            let is_pair = open || rest.get(run + 1).is_some_and(|byte| !may_follow(byte));
+            let before = (at + run).checked_sub(1).and_then(|before| bytes.get(before));
+            let is_half = before.map_or(self.raw.is_behind_half, |byte| Some(*byte) == self.raw.half);
+            let is_pair = open || is_half || rest.get(run + 1).is_some_and(|byte| !may_follow(byte));
             if rest.get(run) != Some(&b'"') || !is_pair {
                 return at + run;
             }
@@ -172,6 +179,7 @@ impl<P: Copy + Debug> Repair<P> {
     /// Keeps what text of the string says of what follows it.
     fn note_raw(&mut self, text: &str) {
         self.raw.opens_value = opens_value(text).unwrap_or(self.raw.opens_value);
+        self.raw.is_behind_half = self.raw.half.is_some() && text.bytes().next_back() == self.raw.half;
         self.raw.quote_is_open ^= text.bytes().filter(|&byte| byte == b'"').count() % 2 == 1;
     }
 
@@ -180,7 +188,7 @@ impl<P: Copy + Debug> Repair<P> {
         self.examined += c.len_utf8();
         if !self.raw.is_ahead() {
             let stops = u8::try_from(c).is_ok_and(|byte| self.raw.stops.has(byte));
-            let stops = stops && !(c == '"' && self.raw.quote_is_open);
+            let stops = stops && !(c == '"' && (self.raw.quote_is_open || self.raw.is_behind_half));
             if !stops {
                 self.write_raw(c.encode_utf8(&mut [0; 4]), out);
                 return Reading::Read;

@@ -246,7 +246,8 @@ impl Ahead {
             // The quote before them.
             return Judgement::Open;
         }
-        if self.word.is_empty() && (is_bracket(c) || c.is_ascii_whitespace()) {
+        let closes = is_bracket(c) && (c != ')' || view.frames.iter().any(|frame| frame.closer == ')'));
+        if self.word.is_empty() && (closes || c.is_ascii_whitespace()) {
             self.candidate = Candidate::Brackets;
             self.length = at + c.len_utf8();
             self.taken = self.length;

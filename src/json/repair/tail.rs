@@ -198,7 +198,10 @@ pub(super) fn stands(text: &str, at: usize, behind: &Behind) -> Stands {
             if open {
                 return Stands::Tail;
             }
-            return Stands::Data(to + rest.chars().next().map_or(0, char::len_utf8));
+            // Behind a closer a bracket that begins no marker is a list's.
+            if !closed || byte != b'[' {
+                return Stands::Data(to + rest.chars().next().map_or(0, char::len_utf8));
+            }
         }
         match byte {
             b'}' | b']' => closed = true,

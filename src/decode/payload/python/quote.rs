@@ -10,7 +10,7 @@ use super::{Reader, State, Step, begins_name, in_name};
 
 /// What the text behind a quote says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Says {
+pub(super) enum Says {
     Closed,
     Data,
     /// Another piece of the string follows.
@@ -28,7 +28,6 @@ impl Reader {
         let State::Quote(_, ahead) = &mut self.state else { return Step::Reject };
         ahead.push(c);
         let says = match &self.state {
-            State::Quote(_, ahead) if ahead.len() > AHEAD_BYTES_MAX => Says::Data,
             State::Quote(_, ahead) => self.says(ahead, cx),
             _ => return Step::Reject,
         };
@@ -51,7 +50,11 @@ impl Reader {
         self.replay(&ahead, cx, call)
     }
 
-    fn says(&self, ahead: &str, cx: &Context<'_>) -> Says {
+    /// What stands behind a quote says of it. So much that says nothing is more of the string.
+    pub(super) fn says(&self, ahead: &str, cx: &Context<'_>) -> Says {
+        if ahead.len() > AHEAD_BYTES_MAX {
+            return Says::Data;
+        }
         let rest = ahead.trim_ascii_start();
         let Some(first) = rest.chars().next() else { return Says::More };
         let behind = rest.get(first.len_utf8()..).unwrap_or_default();

@@ -99,11 +99,12 @@ impl Reader {
         }
     }
 
-    /// A key that is longer than any is a source, or has no value.
+    /// A key that is longer than any is a source, or has no value; so is white space that would be kept for one.
     pub(super) fn bound_key(&mut self, cx: &Context<'_>, call: &mut Call) {
-        let length = match self.state {
-            State::Text(_) => self.key.len(),
-            State::Source(_) if !self.is_value() => self.word.len(),
+        let length = match (&self.state, self.frames.last()) {
+            (State::Text(_), _) => self.key.len(),
+            (State::Source(_), _) if !self.is_value() => self.word.len(),
+            (State::Value | State::AfterValue, Some(frame)) => frame.held(),
             _ => return,
         };
         if length < cx.limits.value_bytes_max || call.mode(cx) == Mode::Strict {

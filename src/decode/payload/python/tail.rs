@@ -2,15 +2,16 @@
 //! it until it is known to be data.
 //!
 //! An offered tool's name and its parenthesis begin the next call where one can begin: behind an opener, and behind a
-//! closer and a comma or a line's end. In a sound string the quote of that call's first text would be escaped, so such
-//! a quote ends the string. Behind an opener any other argument is kept until it is known what comes first, a quote
-//! that closes the string or the answer's end.
+//! closer and a comma or a line's end. A quote behind that opens the call's first text, or closes the string that speaks
+//! of a call: what follows the quote tells, as it does of every other (`quote`). Behind an opener any other argument is
+//! kept until it is known what comes first, a quote that closes the string or the answer's end.
 
 use crate::decode::call::{Call, Context};
 use crate::dialect::Dialect;
 use crate::json::escape_into;
 use crate::json::repair::Begins;
 
+use super::quote::Says;
 use super::text::Text;
 use super::{NAME_BYTES_MAX, Reader, State, Step, begins_name, in_name};
 
@@ -34,6 +35,8 @@ enum At {
     Name(usize, Behind),
     /// Arguments of an offered tool, from this place on.
     Arguments(usize, Behind),
+    /// Behind the quote at this place, which opens such an argument or closes the string.
+    Quote(usize),
 }
 
 /// Behind what a call would begin.
@@ -82,9 +85,22 @@ impl Tail {
         self.at = at;
         match at {
             At::Arguments(..) if text.is_none() => Begins::Yes,
-            At::Arguments(..) if text.is_some_and(|text| text.quote == c && !text.is_long()) => Begins::Yes,
             _ => Begins::Perhaps,
         }
+    }
+
+    /// What stands behind a quote that may be the string's own.
+    pub(super) fn behind_quote(&self) -> Option<&str> {
+        let At::Quote(at) = self.at else { return None };
+        self.text.get(at + 1..)
+    }
+
+    /// The string's own text, and then its quote and what stands behind that.
+    fn split_at_quote(&mut self) -> Option<(String, String)> {
+        let At::Quote(at) = self.at else { return None };
+        let mut data = self.clear();
+        let quote = data.split_off(at);
+        Some((data, quote))
     }
 
     /// Where one more character leads.
@@ -98,6 +114,7 @@ impl Tail {
             }
             At::Name(from, _) => (in_name(c) && self.text.len() - from < NAME_BYTES_MAX).then_some(self.at),
             At::Arguments(from, behind) => self.arguments(c, from, behind, text, cx),
+            At::Quote(_) => Some(self.at),
         }
     }
 
@@ -144,7 +161,10 @@ impl Tail {
         let goes_on = match c {
             '\\' => false,
             c if c == text.quote && text.is_long() => !text.is_closed_behind(read),
-            c if c == text.quote => read.trim_ascii_end().ends_with(opens_value),
+            c if c == text.quote => {
+                let opens = read.trim_ascii_end().ends_with(opens_value);
+                return opens.then_some(At::Quote(self.text.len()));
+            }
             _ if behind == Behind::Opener => self.text.len() < cx.limits.pending_bytes_max,
             c => read.len() < TAIL_BYTES_MAX && (in_name(c) || c == '=' || c.is_ascii_whitespace()),
         };
@@ -153,6 +173,29 @@ impl Tail {
 }
 
 impl Reader {
+    /// The tail goes on: a quote in it opens the next call's text, or closes the string, once it is known which.
+    pub(super) fn judge_quote(&mut self, cx: &Context<'_>, call: &mut Call) -> Step {
+        match self.tail.behind_quote().map(|behind| self.says(behind, cx)) {
+            None | Some(Says::More) => Step::Read,
+            Some(Says::Data) => self.end_before_tail(call),
+            // What told it is looked at again.
+            Some(Says::Closed | Says::Joined) => {
+                self.tail.text.pop();
+                self.quote_is_own(cx, call);
+                Step::Again
+            }
+        }
+    }
+
+    /// The quote in the tail closes the string, if there is one: it is read as such, and what stands behind it again.
+    pub(super) fn quote_is_own(&mut self, cx: &Context<'_>, call: &mut Call) {
+        let Some((data, quote)) = self.tail.split_at_quote() else { return };
+        self.note_source(&data);
+        escape_into(&data, self.out(call));
+        // None of it has told anything by itself.
+        let _ = self.replay(&quote, cx, call);
+    }
+
     /// What was kept belongs to the string or the source.
     pub(super) fn tail_is_data(&mut self, cx: &Context<'_>, call: &mut Call) {
         let tail = self.tail.clear();

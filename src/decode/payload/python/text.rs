@@ -111,7 +111,7 @@ impl Reader {
         let State::Text(mut text) = self.state else { return Step::Reject };
         if text.is_between() && call.mode(cx) == Mode::Total {
             match self.tail.take(c, Some(&text), cx) {
-                Begins::Perhaps => return Step::Read,
+                Begins::Perhaps => return self.judge_quote(cx, call),
                 Begins::Yes => return self.end_before_tail(call),
                 Begins::No if self.tail.is_empty() => {}
                 Begins::No => {
