@@ -13,15 +13,16 @@
 //! | 0 | `sse` | server-sent events: bytes to whole events; framing only | |
 //! | 0 | `scan` | marker scanner: finds markers in text that arrives in pieces | |
 //! | 0 | `json` | resumable JSON: value scanning, escaping, edits, repair | `scan` |
+//! | 0 | `python` | Python as models write it: literals, and names that stand for JSON's; runs nothing | `json` |
 //! | 0 | `limits` | limits: the numbers that nothing may exceed | |
 //! | 1 | `chat` | what is said in a turn, in no API's words: tools, calls | |
-//! | 1 | `schema` | tool schemas: what a tool's parameters say about types | `chat json` |
+//! | 1 | `schema` | tool schemas: what a tool's parameters say about types | `chat json python` |
 //! | 1 | `dialect` | dialects, tool-call formats: spec (YAML) to compiled tables | `chat scan json` |
 //! | 1 | `engine` | engines: what is known of each kind of server, one row a kind | |
 //! | 1 | `models` | model list, merged over several servers | `json` |
-//! | 2 | `decode` | tool-call decoder: model text to events: text, reasoning, calls, arguments | `chat dialect schema scan json limits` |
-//! | 2 | `encode` | tool-call encoder: calls to text, as a dialect or a format writes them | `chat dialect json` |
-//! | 2 | `prompt` | prompts: tools to text that the model understands | `chat dialect json` |
+//! | 2 | `decode` | tool-call decoder: model text to events: text, reasoning, calls, arguments | `chat dialect schema scan json python limits` |
+//! | 2 | `encode` | tool-call encoder: calls to text, as a dialect or a format writes them | `chat dialect json python` |
+//! | 2 | `prompt` | prompts: tools to text that the model understands | `chat dialect json python` |
 //! | 2 | `grammar` | grammars that force a call: a dialect's syntax around tools' schemas | `chat decode dialect schema json` |
 //! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `chat decode json sse limits` |
 //! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect encode engine grammar schema chat limits json` |
@@ -88,6 +89,7 @@ pub mod mock;
 pub mod models;
 pub mod plan;
 pub mod prompt;
+pub mod python;
 pub mod record;
 pub mod scan;
 pub mod schema;

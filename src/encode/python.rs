@@ -2,6 +2,7 @@
 
 use super::arguments::unescaped;
 use crate::json::{Part, escape_into, write_string};
+use crate::python::is_name;
 
 /// Writes them.
 #[derive(Debug, Default)]
@@ -61,20 +62,6 @@ impl Python {
         self.is_behind_another = true;
     }
 }
-
-/// Whether Python takes it for a keyword argument's name.
-fn is_name(key: &str) -> bool {
-    let is_letter = |c: char| c == '_' || c.is_ascii_alphanumeric();
-    let is_word = key.starts_with(|c: char| is_letter(c) && !c.is_ascii_digit()) && key.chars().all(is_letter);
-    is_word && !KEYWORDS.contains(&key)
-}
-
-/// Words that mean something of their own.
-const KEYWORDS: [&str; 35] = [
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-    "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
-    "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
-];
 
 /// JSON in Python's words.
 fn write_value(part: Part<'_>, out: &mut String) {

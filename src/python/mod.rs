@@ -1,0 +1,8 @@
+//! Python as models write it and read it: literals, and the names that stand for JSON's.
+//! Reads sources and runs nothing.
+
+mod identifier;
+mod value;
+
+pub use identifier::{class_name, field_name, is_name, member_name};
+pub use value::Value;
