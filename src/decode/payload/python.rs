@@ -20,10 +20,10 @@ use crate::decode::call::{Call, Context, Named, Patience, Verdict};
 use crate::dialect::Dialect;
 use crate::json::repair::{Completion, Ended, Mode, Skimmed};
 use crate::json::{is_plain, string, write_string};
+use crate::python::Text;
 use crate::schema::Tool;
 
 use tail::Tail;
-use text::Text;
 use value::Frame;
 
 /// One call, being read.

@@ -3,8 +3,8 @@
 
 use crate::decode::call::{Call, Context};
 use crate::json::escape_into;
+use crate::python::Text;
 
-use super::text::Text;
 use super::value::Frame;
 use super::{Reader, State, Step, begins_name, in_name};
 

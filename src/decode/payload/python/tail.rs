@@ -10,9 +10,9 @@ use crate::decode::call::{Call, Context};
 use crate::dialect::Dialect;
 use crate::json::escape_into;
 use crate::json::repair::Begins;
+use crate::python::Text;
 
 use super::quote::Says;
-use super::text::Text;
 use super::{NAME_BYTES_MAX, Reader, State, Step, begins_name, in_name};
 
 /// The end of what was read, as it was written, that may be none of its value.

@@ -3,8 +3,8 @@
 use crate::decode::call::{Call, Context};
 use crate::json::repair::{Mode, number};
 use crate::json::write_string;
+use crate::python::Text;
 
-use super::text::Text;
 use super::{Given, Reader, State, Step, begins_name};
 
 /// A container that is open.
