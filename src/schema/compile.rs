@@ -1,5 +1,6 @@
 //! Schema compiler: a JSON Schema to a table of places: what may stand there, and where its members lead.
-//! Keeps kinds of value and the way to members; lengths, ranges, patterns and the rest are not its business.
+//! Keeps kinds of value, the values that are listed, the members that are required and the way to members; lengths,
+//! ranges, patterns and the rest are not its business.
 //!
 //! A place in the arguments is described by one or more subschemas (`anyOf` names several), so a node of the table
 //! stands for a set of them, as a state of a DFA stands for a set of an NFA's.
@@ -7,16 +8,23 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ptr;
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
 use super::Node;
+use super::domain::{Domain, list};
 use crate::json::Kinds;
+use crate::python;
 
 /// Places of one schema; what lies beyond says nothing. The largest tool schemas in use have some hundreds.
 const NODES_MAX: usize = 4096;
-/// Subschemas and properties looked at while one schema is compiled; unions of unions would multiply without it.
-const STEPS_MAX: u32 = 200_000;
+/// Values listed at one place; where there are more, any of their kinds will do. They are looked through for each value.
+const LISTED_MAX: usize = 1024;
+/// Subschemas, properties and listed values looked at while one schema is compiled; unions of unions would multiply
+/// without it.
+const STEPS_MAX: usize = 200_000;
 /// References and combinators inside each other; deeper ones say nothing. They are walked by recursion.
 const DEPTH_MAX: u32 = 64;
 
@@ -24,14 +32,23 @@ const DEPTH_MAX: u32 = 64;
 #[derive(Debug, Default)]
 pub(super) struct Schema {
     nodes: Vec<Place>,
-    /// The properties of the arguments themselves, in their order.
-    order: Vec<String>,
 }
 
+/// What the schema says of a place.
 #[derive(Debug)]
-struct Place {
-    kinds: Kinds,
-    properties: HashMap<String, Node>,
+pub(super) struct Place {
+    /// None where it does not say.
+    pub(super) kinds: Kinds,
+    /// Kinds of which any value will do.
+    pub(super) free: Kinds,
+    /// Values that will do besides.
+    pub(super) listed: Vec<Value>,
+    pub(super) required: HashSet<String>,
+    properties: HashMap<Arc<str>, Node>,
+    /// The names of the properties in their order.
+    order: Vec<Arc<str>>,
+    /// The same by what stands for them in Python, where that is another name. Only who reads Python asks.
+    fields: OnceLock<HashMap<String, Arc<str>>>,
     /// Properties that are not named.
     others: Node,
     /// The schema says outright that there may be others.
@@ -62,7 +79,7 @@ impl Schema {
     }
 
     pub(super) fn nth(&self, place: usize) -> Option<&str> {
-        self.order.get(place).map(String::as_str)
+        self.place(self.root())?.order.get(place).map(AsRef::as_ref)
     }
 
     pub(super) fn item(&self, at: Node) -> Node {
@@ -73,9 +90,49 @@ impl Schema {
         self.place(at).map_or(Kinds::NONE, |p| p.kinds)
     }
 
-    fn place(&self, at: Node) -> Option<&Place> {
+    pub(super) fn place(&self, at: Node) -> Option<&Place> {
         self.nodes.get(usize::try_from(at.0).ok()?)
     }
+}
+
+impl Place {
+    /// One that leads to no other.
+    fn of(domain: &Domain<'_>) -> Self {
+        let (kinds, listed) = (domain.kinds, &domain.listed);
+        let is_list = !(listed.is_empty() && domain.free.is_empty()) && listed.len() <= LISTED_MAX;
+        let listed = listed.iter().filter(|_| is_list).map(|value| (*value).clone());
+        let free = if is_list { domain.free } else { kinds };
+        Self {
+            kinds: if kinds == Kinds::EVERY { Kinds::NONE } else { kinds },
+            free: if kinds.is_empty() { Kinds::EVERY } else { free },
+            listed: listed.collect(),
+            required: domain.required.iter().map(|name| (*name).to_owned()).collect(),
+            properties: HashMap::new(),
+            order: vec![],
+            fields: OnceLock::new(),
+            others: Node::ANY,
+            has_others: false,
+            items: Node::ANY,
+        }
+    }
+
+    /// The property whose name this is, or that it stands for in Python.
+    pub(super) fn field(&self, written: &str) -> Option<&str> {
+        let exact = self.properties.get_key_value(written).map(|(key, _)| key);
+        exact.or_else(|| self.fields.get_or_init(|| fields(&self.order)).get(written)).map(AsRef::as_ref)
+    }
+}
+
+/// Of properties that have the same name in Python the first counts.
+fn fields(keys: &[Arc<str>]) -> HashMap<String, Arc<str>> {
+    let mut fields = HashMap::new();
+    for key in keys {
+        let field = python::field_name(key);
+        if *field != **key {
+            fields.entry(field).or_insert_with(|| Arc::clone(key));
+        }
+    }
+    fields
 }
 
 /// A subschema, known by its address in the parsed document.
@@ -86,13 +143,16 @@ struct Compiler<'a> {
     /// The subschemas of each node, in the order of the nodes' numbers.
     sets: Vec<Vec<&'a Map<String, Value>>>,
     numbers: HashMap<Vec<Address>, Node>,
-    kinds: HashMap<Address, Kinds>,
-    steps_left: u32,
+    domains: HashMap<Address, Rc<Domain<'a>>>,
+    everything: Rc<Domain<'a>>,
+    steps_left: usize,
 }
 
 impl<'a> Compiler<'a> {
     fn new(document: &'a Value) -> Self {
-        Self { document, sets: vec![], numbers: HashMap::new(), kinds: HashMap::new(), steps_left: STEPS_MAX }
+        let everything = Rc::new(Domain::any(Kinds::EVERY));
+        let (numbers, domains) = (HashMap::new(), HashMap::new());
+        Self { document, sets: vec![], numbers, domains, everything, steps_left: STEPS_MAX }
     }
 
     fn run(mut self) -> Schema {
@@ -101,9 +161,7 @@ impl<'a> Compiler<'a> {
         while let Some(set) = self.sets.get(nodes.len()).cloned() {
             nodes.push(self.place(&set));
         }
-        let properties = self.document.get("properties").and_then(Value::as_object);
-        let order = properties.into_iter().flat_map(|properties| properties.keys().cloned()).collect();
-        Schema { nodes, order }
+        Schema { nodes }
     }
 
     /// The node of a set of subschemas. Those that are not objects say nothing and do not count.
@@ -125,13 +183,19 @@ impl<'a> Compiler<'a> {
     }
 
     fn place(&mut self, set: &[&'a Map<String, Value>]) -> Place {
-        let kinds = set.iter().fold(Kinds::NONE, |all, s| all.union(self.kinds_of(s, 0)));
+        let domains = set.iter().map(|schema| self.domain_of(schema, 0)).collect();
+        let domain = self.union(domains);
         let mut named: HashMap<&str, Vec<&Value>> = HashMap::new();
+        let mut order = vec![];
         let (mut others, mut items) = (vec![], vec![]);
         for schema in self.parts(set) {
             for (key, value) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
                 if self.step() {
-                    named.entry(key).or_default().push(value);
+                    let new = || {
+                        order.push(Arc::from(key.as_str()));
+                        vec![]
+                    };
+                    named.entry(key).or_insert_with(new).push(value);
                 }
             }
             others.extend(schema.get("additionalProperties"));
@@ -142,12 +206,14 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
+        let property = |key: &Arc<str>| Some((Arc::clone(key), self.node(named.remove(&**key)?)));
         Place {
-            kinds: if kinds == every_kind() { Kinds::NONE } else { kinds },
-            properties: named.into_iter().map(|(key, values)| (key.to_owned(), self.node(values))).collect(),
+            properties: order.iter().filter_map(property).collect(),
+            order,
             has_others: others.iter().any(|schema| **schema != Value::Bool(false)),
             others: self.node(others),
             items: self.node(items),
+            ..Place::of(&domain)
         }
     }
 
@@ -169,9 +235,14 @@ impl<'a> Compiler<'a> {
 
     /// Whether one more subschema may be looked at.
     fn step(&mut self) -> bool {
-        let more = self.steps_left > 0;
-        self.steps_left = self.steps_left.saturating_sub(1);
-        more
+        self.steps(1)
+    }
+
+    /// Whether so many more may be. Those that are too many leave the others theirs.
+    fn steps(&mut self, steps: usize) -> bool {
+        let left = self.steps_left.checked_sub(steps);
+        self.steps_left = left.unwrap_or(self.steps_left);
+        left.is_some()
     }
 
     fn referred(&self, schema: &'a Map<String, Value>) -> Option<&'a Map<String, Value>> {
@@ -179,113 +250,68 @@ impl<'a> Compiler<'a> {
         self.document.pointer(&percent_decoded(pointer)?)?.as_object()
     }
 
-    /// The kinds a subschema allows: every kind where it says nothing.
-    fn kinds_of(&mut self, schema: &'a Map<String, Value>, depth: u32) -> Kinds {
+    /// What a subschema allows: everything where it says nothing.
+    fn domain_of(&mut self, schema: &'a Map<String, Value>, depth: u32) -> Rc<Domain<'a>> {
         let address = ptr::from_ref(schema);
-        if let Some(&kinds) = self.kinds.get(&address) {
-            return kinds;
+        if let Some(domain) = self.domains.get(&address) {
+            return Rc::clone(domain);
         }
         if depth > DEPTH_MAX {
-            return every_kind();
+            return Rc::clone(&self.everything);
         }
         // A schema that leads back to itself says nothing by that.
-        self.kinds.insert(address, every_kind());
-        let mut kinds = own_kinds(schema);
+        self.domains.insert(address, Rc::clone(&self.everything));
+        let mut domain = Domain::own(schema);
         if let Some(target) = self.referred(schema) {
-            kinds = kinds.intersection(self.kinds_of(target, depth + 1));
+            let target = self.domain_of(target, depth + 1);
+            domain = self.intersection(&domain, &target);
         }
         for part in list(schema, "allOf") {
-            kinds = kinds.intersection(self.kinds_of_value(part, depth));
+            let part = self.domain_of_value(part, depth);
+            domain = self.intersection(&domain, &part);
         }
         for keyword in ["anyOf", "oneOf"] {
-            let any =
-                list(schema, keyword).iter().fold(Kinds::NONE, |k, part| k.union(self.kinds_of_value(part, depth)));
-            if !any.is_empty() {
-                kinds = kinds.intersection(any);
+            let parts = list(schema, keyword).iter().map(|part| self.domain_of_value(part, depth)).collect();
+            let any = self.union(parts);
+            if !any.kinds.is_empty() {
+                domain = self.intersection(&domain, &any);
             }
         }
         if schema.get("nullable") == Some(&Value::Bool(true)) {
-            kinds = kinds.union(Kinds::NULL);
+            domain = Domain { kinds: domain.kinds.union(Kinds::NULL), free: domain.free.union(Kinds::NULL), ..domain };
         }
-        self.kinds.insert(address, kinds);
-        kinds
+        let domain = Rc::new(domain);
+        self.domains.insert(address, Rc::clone(&domain));
+        domain
     }
 
-    fn kinds_of_value(&mut self, schema: &'a Value, depth: u32) -> Kinds {
-        schema.as_object().map_or_else(every_kind, |s| self.kinds_of(s, depth + 1))
+    fn domain_of_value(&mut self, schema: &'a Value, depth: u32) -> Rc<Domain<'a>> {
+        match schema.as_object() {
+            Some(schema) => self.domain_of(schema, depth + 1),
+            None => Rc::clone(&self.everything),
+        }
+    }
+
+    /// Without steps for the values in them, domains are of kinds alone.
+    fn union(&mut self, domains: Vec<Rc<Domain<'a>>>) -> Domain<'a> {
+        if self.steps(domains.iter().map(|domain| domain.size()).sum()) {
+            return Domain::union(&domains);
+        }
+        Domain::any(domains.iter().fold(Kinds::NONE, |all, domain| all.union(domain.kinds)))
+    }
+
+    fn intersection(&mut self, one: &Domain<'a>, other: &Domain<'a>) -> Domain<'a> {
+        let compared = one.listed.len().saturating_mul(other.listed.len());
+        if self.steps(compared.saturating_add(one.size() + other.size())) {
+            return one.intersection(other);
+        }
+        Domain::any(one.kinds.intersection(other.kinds))
     }
 }
 
 /// The members of a subschema's combinators.
 fn combined(schema: &Map<String, Value>) -> impl Iterator<Item = &Map<String, Value>> {
     ["allOf", "anyOf", "oneOf"].into_iter().flat_map(|keyword| list(schema, keyword)).filter_map(Value::as_object)
-}
-
-fn list<'a>(schema: &'a Map<String, Value>, keyword: &str) -> &'a [Value] {
-    schema.get(keyword).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
-/// What `type`, `enum` and `const` allow.
-fn own_kinds(schema: &Map<String, Value>) -> Kinds {
-    let stated = match schema.get("type") {
-        Some(Value::String(name)) => kind_named(name),
-        Some(Value::Array(names)) => {
-            let each = |n: &Value| n.as_str().map_or(Kinds::NONE, kind_named);
-            names.iter().fold(Kinds::NONE, |all, n| all.union(each(n)))
-        }
-        _ => implied_kinds(schema),
-    };
-    let mut kinds = if stated.is_empty() { every_kind() } else { stated };
-    let listed = list(schema, "enum").iter().chain(schema.get("const"));
-    let listed = listed.fold(Kinds::NONE, |all, value| all.union(kind_of(value)));
-    if !listed.is_empty() {
-        kinds = kinds.intersection(listed);
-    }
-    kinds
-}
-
-/// A schema that speaks of members and names no type means the type that has them.
-fn implied_kinds(schema: &Map<String, Value>) -> Kinds {
-    if schema.contains_key("properties") {
-        Kinds::OBJECT
-    } else if schema.contains_key("items") || schema.contains_key("prefixItems") {
-        Kinds::ARRAY
-    } else {
-        Kinds::NONE
-    }
-}
-
-/// The kinds of a type's name. It counts in any case, since some generators write `STRING`, and in the words of programming
-/// languages.
-pub fn kind_named(name: &str) -> Kinds {
-    match name.to_ascii_lowercase().as_str() {
-        "null" => Kinds::NULL,
-        "boolean" | "bool" => Kinds::BOOLEAN,
-        "integer" | "int" | "long" => Kinds::INTEGER,
-        "number" | "float" | "double" => Kinds::NUMBER,
-        "string" | "str" => Kinds::STRING,
-        "array" | "list" => Kinds::ARRAY,
-        "object" | "dict" => Kinds::OBJECT,
-        _ => Kinds::NONE,
-    }
-}
-
-fn kind_of(value: &Value) -> Kinds {
-    match value {
-        Value::Null => Kinds::NULL,
-        Value::Bool(_) => Kinds::BOOLEAN,
-        Value::Number(n) if n.is_i64() || n.is_u64() => Kinds::INTEGER,
-        Value::Number(_) => Kinds::NUMBER,
-        Value::String(_) => Kinds::STRING,
-        Value::Array(_) => Kinds::ARRAY,
-        Value::Object(_) => Kinds::OBJECT,
-    }
-}
-
-fn every_kind() -> Kinds {
-    [Kinds::NULL, Kinds::BOOLEAN, Kinds::NUMBER, Kinds::STRING, Kinds::ARRAY, Kinds::OBJECT]
-        .into_iter()
-        .fold(Kinds::NONE, Kinds::union)
 }
 
 /// A pointer as it stands in a URI fragment, decoded: generators write `Record%3Cstring%3E`.

@@ -2,7 +2,7 @@
 //! Looks at the keys alone, and guesses nothing: two tools that fit are none.
 
 use super::{Tool, Tools};
-use crate::json::{Object, array, string};
+use crate::json::Object;
 
 impl Tools {
     /// The only tool that has all these properties and requires no others.
@@ -14,11 +14,8 @@ impl Tools {
 
 impl Tool {
     fn fits(&self, arguments: &Object<'_>) -> bool {
-        let schema = self.parameters.as_deref().and_then(Object::parse);
-        let required = schema.as_ref().and_then(|schema| array(schema.present("required")?)).unwrap_or_default();
         let is_there = |key: &str| arguments.get(key).is_some();
-        arguments.members().all(|(key, _)| self.declares(self.root(), key))
-            && required.into_iter().filter_map(string).all(|key| is_there(&key))
+        arguments.members().all(|(key, _)| self.declares(self.root(), key)) && !self.lacks(self.root(), is_there)
     }
 }
 

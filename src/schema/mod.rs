@@ -1,16 +1,19 @@
 //! Tool schemas: what a tool's parameters say about types.
-//! Does not validate: it answers which kinds of JSON value a place in the arguments may hold.
+//! Answers which kinds of JSON value a place in the arguments may hold, and makes Python's values fit there.
+//! Does not validate: lengths, ranges and patterns are the tool's own business.
 //!
 //! Schemas come from strangers, so junk in any place of one means that it says nothing there.
 //! A schema is compiled when its tool is first called: agents send dozens of large ones and call few of them.
 
 mod compile;
+mod conform;
+mod domain;
 mod fit;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-pub use self::compile::kind_named;
+pub use self::domain::kind_named;
 
 use self::compile::Schema;
 use crate::chat;
