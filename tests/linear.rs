@@ -207,6 +207,12 @@ fn hostile_texts_lose_nothing() {
 const PROSE: &str = "If a < b && c > d, use `Vec<T>` or {\"json\": [1, 2]}: call(x)[0] := {y}. \
     ```rust\nfn main() { println!(\"<tool>\"); }\n```\n<b>bold</b> <table><tr><td>|</td></tr></table> <|x|> 😀 é\n";
 
+/// Whether code may begin so: with a word, perhaps in a fence whose first line is its own.
+fn may_be_code(held: &str) -> bool {
+    let code = held.strip_prefix("```").map_or(held, |fence| fence.split_once('\n').map_or("", |(_, code)| code));
+    code.split_ascii_whitespace().count() <= 1 && code.trim().chars().all(char::is_alphanumeric)
+}
+
 #[test]
 fn prose_is_not_held() {
     for dialect in Dialects::builtin().iter() {
@@ -225,6 +231,7 @@ fn prose_is_not_held() {
             let held = &PROSE[read - decoder.held()..read];
             let begun = plain(held);
             let may_begin = markers.iter().any(|marker| marker.starts_with(&begun) && *marker != begun);
+            let may_begin = may_begin || (dialect.spec().reads_code() && may_be_code(held));
             assert!(held.is_empty() || may_begin, "{held:?} is held in {}", dialect.name());
         }
     }

@@ -36,6 +36,8 @@ struct Ledger<'a> {
     after_call: Vec<&'a str>,
     /// Messages, whose headers are markup too.
     messages: Option<&'a MessagesSpec>,
+    /// Calls stand in code, of which some lines say nothing.
+    is_code: bool,
     calls: u32,
     /// What was found out of places, before the first call or since.
     droppable: RefCell<HashMap<usize, Rc<[usize]>>>,
@@ -113,6 +115,7 @@ impl<'a> Ledger<'a> {
             end_tokens,
             after_call,
             messages: spec.messages.as_ref(),
+            is_code: spec.reads_code(),
             calls: 0,
             droppable: RefCell::default(),
         }
@@ -230,7 +233,8 @@ impl<'a> Ledger<'a> {
         let cut_short = cut.any(|marker| marker.as_bytes().starts_with(rest)).then_some(rest.len());
         let markup = self.anywhere.iter().chain(&self.end_tokens).chain(after_call);
         let markup = markup.filter(|marker| rest.starts_with(marker.as_bytes())).map(|marker| marker.len());
-        let headers = self.headers(std::str::from_utf8(rest).unwrap_or_default());
+        let text = std::str::from_utf8(rest).unwrap_or_default();
+        let headers = self.headers(text).chain(self.idle_line(text, before));
         markup.chain(headers).chain(space.then_some(1)).chain(cut_short.filter(|&len| len > 0))
     }
 }
@@ -241,6 +245,18 @@ impl Ledger<'_> {
         let ends = self.messages.into_iter().flat_map(|messages| &messages.body);
         let behind = move |body: &'r String| rest.match_indices(body.as_str()).map(|(at, body)| at + body.len());
         ends.flat_map(behind).filter(|&len| len < 600)
+    }
+}
+
+impl Ledger<'_> {
+    /// The length of a line of code that says nothing behind a call: a comment, an import, what came of the call.
+    fn idle_line(&self, rest: &str, before: &[u8]) -> Option<usize> {
+        let begins = self.is_code && self.calls > 0 && {
+            let line = before.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+            line.trim_ascii().is_empty()
+        };
+        let is_idle = ["#", "import ", "from ", "print("].iter().any(|word| rest.starts_with(word));
+        (begins && is_idle).then(|| rest.find('\n').unwrap_or(rest.len()))
     }
 }
 

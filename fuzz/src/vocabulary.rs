@@ -147,6 +147,11 @@ fn markup_of(payload: &Payload, texts: &mut Vec<String>) {
         }
         Payload::Python(_) => texts
             .extend(["[get_weather(city='", "', days=", "bash(command=\"", "get_time()", "=[{'a': "].map(Into::into)),
+        Payload::Code(_) => {
+            let model = "get_weather(GetWeatherModel(city=\"";
+            let texts_of_code = ["```python\n", "\n```", model, "bash(command='''", "x = ", "print(", "# ", ")\n"];
+            texts.extend(texts_of_code.map(Into::into));
+        }
         Payload::Header(header) => {
             texts.extend(header.literals().chain(header.arguments.iter().flat_map(Around::literals)).map(Into::into));
             texts.push("get_weather".into());

@@ -33,7 +33,7 @@ pub fn payload(dialect: &Dialect) -> Option<&Payload> {
         Payload::Tagged(_) => matches!(form, ArgumentsForm::Members(_)),
         Payload::Literal(_) => *form == ArgumentsForm::Literal,
         Payload::Elements(_) => *form == ArgumentsForm::Elements,
-        Payload::Json(_) | Payload::Header(_) | Payload::Python(_) => false,
+        Payload::Json(_) | Payload::Header(_) | Payload::Python(_) | Payload::Code(_) => false,
     })
 }
 

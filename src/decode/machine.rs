@@ -6,6 +6,7 @@ mod call;
 mod fence;
 mod lead;
 mod message;
+mod program;
 mod reasoning;
 mod rest;
 mod section;
@@ -22,6 +23,7 @@ use super::payload::Payload;
 use super::{Ending, Event, Finish, Reasoning, Settings};
 use lead::Lead;
 use message::Header;
+use program::Program;
 use reasoning::Thought;
 use rest::Rest;
 use section::Section;
@@ -54,6 +56,8 @@ enum State {
     Call(Box<Pending>),
     /// The rest of the answer may be calls and nothing else.
     Rest(Box<Rest>),
+    /// Code, in a fence or from the answer's beginning on.
+    Program(Box<Program>),
     /// The one call that counts was read, or the answer ended; the rest is dropped.
     Closed,
 }
@@ -150,6 +154,7 @@ impl Decoder {
             State::Header(header) => header.held(),
             State::Call(pending) => pending.held(),
             State::Rest(rest) => rest.held(),
+            State::Program(program) => program.held(),
             State::Closed => 0,
         }
     }
@@ -195,6 +200,7 @@ impl Decoder {
             State::Header(header) => (header.raw, State::Outside(header.outside)),
             State::Call(pending) => (pending.raw, State::from(pending.origin)),
             State::Rest(rest) => rest.into_text(),
+            State::Program(program) => program.into_text(),
             State::Outside(mut outside) => {
                 let held = outside.held_marker(outside_tables(&self.settings)).to_string();
                 outside.let_go_of_marker();
@@ -216,6 +222,7 @@ impl Decoder {
                 | State::Header(_)
                 | State::Call(_)
                 | State::Rest(_)
+                | State::Program(_)
                 | State::Closed => {}
             }
         }
@@ -234,6 +241,7 @@ impl Decoder {
             State::Header(_) => self.step_header(text, sink),
             State::Call(_) => self.step_call(text, sink),
             State::Rest(_) => self.step_rest(text, sink),
+            State::Program(_) => self.step_program(text, sink),
             State::Closed => (text.len(), None),
         }
     }
@@ -255,6 +263,10 @@ impl Decoder {
             State::Header(_) => return Some(self.reject_header(sink)),
             State::Call(_) => return self.settle_call(ended, sink),
             State::Rest(_) => return Some(self.settle_rest(ended, sink)),
+            State::Program(_) => {
+                self.settle_code(ended, sink);
+                return Some(String::new());
+            }
             State::Outside(outside) => {
                 let tables = outside_tables(&self.settings);
                 if !outside.is_cut_short(tables) {

@@ -12,6 +12,7 @@
 //!    +---- opener of a section ----> Section (kept) ---- opener of a call ----> Call (kept)
 //!    +---- header of a message ----> Header (kept) ---- says what follows ----> Text, Reasoning, Call (kept)
 //!    +---- fence or list that may be the rest ----> Rest (kept to the end)
+//!    +---- fence of code, or code that is the answer ----> Program (each statement kept) ---- its closer ----> Text
 //!    +---- reasoning opener / closer ----> Reasoning (an opener in it: Call, kept until it is complete)
 //! ```
 //!
@@ -22,6 +23,7 @@
 //! as text and can be taken back. From then on nothing is, and arguments stream as they come.
 
 mod call;
+mod code;
 mod expect;
 mod lines;
 mod machine;

@@ -134,6 +134,7 @@ macro_rules! t {
 }
 
 mod closers;
+mod code;
 mod elements;
 mod headers;
 mod limits;

@@ -117,9 +117,10 @@ pub enum ValueMark {
 }
 
 impl Form {
-    /// Compiles a form that stands between a dialect's markers.
-    pub(super) fn compile(payload: &Payload, call: &Call) -> Result<Self, MarkerError> {
-        Ok(match payload {
+    /// Compiles a form that stands between a dialect's markers. Code has none: it stands in text.
+    pub(super) fn compile(payload: &Payload, call: &Call) -> Result<Option<Self>, MarkerError> {
+        Ok(Some(match payload {
+            Payload::Code(_) => return Ok(None),
             Payload::Json(spec) => Self::Json(Arc::new(spec.clone())),
             Payload::Literal(spec) => Self::Literal(Arc::new(spec.clone())),
             Payload::Python(_) => Self::Python,
@@ -131,7 +132,7 @@ impl Form {
             })),
             Payload::Header(spec) => Self::Header(Arc::new(Header::compile(spec, call)?)),
             Payload::Tagged(spec) => Self::Tagged(Arc::new(Tagged::compile(spec, call)?)),
-        })
+        }))
     }
 }
 

@@ -69,7 +69,9 @@ impl Spec {
         let writes = |payload: &Payload| match payload {
             Payload::Json(json) => !json.id.is_empty(),
             Payload::Header(header) => header.id.is_some(),
-            Payload::Tagged(_) | Payload::Literal(_) | Payload::Python(_) | Payload::Elements(_) => false,
+            Payload::Tagged(_) | Payload::Literal(_) | Payload::Python(_) | Payload::Elements(_) | Payload::Code(_) => {
+                false
+            }
         };
         self.ids.mint != IdForm::Call || self.payload.iter().any(writes)
     }
@@ -78,6 +80,11 @@ impl Spec {
     pub fn reasons(&self) -> bool {
         let thinks = |messages: &MessagesSpec| messages.kinds.iter().any(|kind| kind.is == Kind::Reasoning);
         self.reasoning.is_some() || self.messages.as_ref().is_some_and(thinks)
+    }
+
+    /// Whether calls stand in code.
+    pub fn reads_code(&self) -> bool {
+        self.payload.iter().any(|payload| matches!(payload, Payload::Code(_)))
     }
 
     /// What begins with `c` where no marker opens it, in any of its forms.
@@ -178,6 +185,7 @@ pub enum Payload {
     Header(HeaderSpec),
     Python(PythonSpec),
     Elements(ElementsSpec),
+    Code(CodeSpec),
 }
 
 /// What a payload can begin with where no marker opens it.
@@ -197,7 +205,7 @@ impl Payload {
             Self::Tagged(tagged) => tagged.name.0.texts().collect(),
             Self::Literal(literal) => literal.header.iter().map(String::as_str).collect(),
             Self::Header(header) => header.name.iter().flat_map(|name| name.0.texts()).collect(),
-            Self::Json(_) | Self::Python(_) | Self::Elements(_) => Vec::new(),
+            Self::Json(_) | Self::Python(_) | Self::Elements(_) | Self::Code(_) => Vec::new(),
         }
     }
 
@@ -307,6 +315,11 @@ impl ElementsSpec {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct PythonSpec {}
+
+/// Python code in a fence, or as the answer: a statement that calls a tool is a call, and the rest is text.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct CodeSpec {}
 
 /// A literal of its own: `call:NAME{key:<|"|>text<|"|>,n:1}`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]

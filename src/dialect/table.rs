@@ -53,6 +53,8 @@ pub struct Role {
     pub message: Option<Edge>,
     /// It closes the code fence around a call.
     pub closes_fence: bool,
+    /// Code begins with it in which calls may stand.
+    pub opens_code: bool,
     /// Behind everything else it is dropped.
     pub ends_turn: bool,
     /// It stands around text, and is none.
@@ -156,7 +158,8 @@ impl Tables {
     /// Compiles the tables of a dialect.
     pub fn compile(spec: &Spec, suffixes: Option<&Suffixes>) -> Result<Self, MarkerError> {
         let enclosing = spec.enclosing();
-        let forms = spec.payload.iter().map(|payload| Form::compile(payload, &enclosing)).collect::<Result<_, _>>()?;
+        let forms = spec.payload.iter().filter_map(|payload| Form::compile(payload, &enclosing).transpose());
+        let forms = forms.collect::<Result<_, _>>()?;
         Self::around(spec, suffixes, forms)
     }
 
@@ -168,7 +171,7 @@ impl Tables {
         let (mut closers, mut quotes) = (Vec::new(), Vec::new());
         for payload in spec.payload.iter() {
             match payload {
-                Payload::Json(_) | Payload::Python(_) | Payload::Elements(_) => {}
+                Payload::Json(_) | Payload::Python(_) | Payload::Elements(_) | Payload::Code(_) => {}
                 Payload::Header(header) => {
                     closers.extend(header.arguments.iter().flat_map(|around| around.1.texts()).map(Into::into))
                 }
@@ -223,6 +226,9 @@ impl Outside {
         }
         for open in block.into_iter().flat_map(|block| &block.open) {
             entry(&mut text, without_break(open)).reasoning = Some(Edge::Open);
+        }
+        if spec.reads_code() {
+            entry(&mut text, FENCE).opens_code = true;
         }
         let mut closers = Vec::new();
         for close in closers_of(&spec.call) {
@@ -300,7 +306,8 @@ impl Between {
                 self.in_list.push_str(",;]");
                 self.in_wrapper.push_str(",;])");
             }
-            Payload::Tagged(_) | Payload::Literal(_) | Payload::Header(_) | Payload::Elements(_) => {}
+            Payload::Tagged(_) | Payload::Literal(_) | Payload::Header(_) | Payload::Elements(_) | Payload::Code(_) => {
+            }
         }
     }
 }
@@ -314,6 +321,7 @@ impl Role {
         self.message = self.message.or(other.message);
         self.closes |= other.closes;
         self.closes_fence |= other.closes_fence;
+        self.opens_code |= other.opens_code;
         self.ends_turn |= other.ends_turn;
         self.has_suffix |= other.has_suffix;
         self.wraps |= other.wraps;

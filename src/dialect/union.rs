@@ -29,7 +29,8 @@ impl Family {
 
 /// What `own` says to the model, and reads with what the others read, the most special first.
 pub(super) fn of<'d>(own: &'d Dialect, others: impl Iterator<Item = &'d Dialect>) -> Result<Dialect, DialectError> {
-    let mut others: Vec<&Dialect> = others.filter(|other| other.spec.messages.is_none()).collect();
+    let mut others: Vec<&Dialect> =
+        others.filter(|other| other.spec.messages.is_none() && !other.spec.reads_code()).collect();
     others.sort_by_key(|other| other.spec.detect.order);
     others.retain(|other| other.name() != own.name());
     let mut spec = alone(&own.spec);

@@ -227,7 +227,9 @@ fn enders(spec: &Spec) -> Vec<String> {
             own.chain(tagged.cdata.iter().map(|[_, close]| close.as_str())).collect()
         }
         Payload::Elements(elements) => vec![elements.prefix.as_str()],
-        Payload::Literal(_) | Payload::Json(_) | Payload::Header(_) | Payload::Python(_) => Vec::new(),
+        Payload::Literal(_) | Payload::Json(_) | Payload::Header(_) | Payload::Python(_) | Payload::Code(_) => {
+            Vec::new()
+        }
     });
     let call = spec.enclosing();
     let all = own.map(str::to_owned).chain(call.close);

@@ -36,9 +36,20 @@ pub fn member_name(value: &str) -> String {
     field_name(value)
 }
 
-/// Whether Python takes it for a name as it is.
+/// Whether Python takes it for a name as it is: it makes others of some that are not ASCII.
 pub fn is_name(text: &str) -> bool {
-    text.is_ascii() && !text.is_empty() && field_name(text) == text
+    text.is_ascii() && is_word(text)
+}
+
+/// Whether it is a name, in any script.
+pub fn is_word(text: &str) -> bool {
+    !text.is_empty() && field_name(text) == text
+}
+
+/// Whether it names a class, perhaps in a module: what is called so makes a value.
+pub fn is_class(text: &str) -> bool {
+    let name = text.rsplit('.').next().unwrap_or(text);
+    name.starts_with(char::is_uppercase) && text.split('.').all(is_word)
 }
 
 /// Words that mean something of their own.
@@ -65,6 +76,10 @@ mod tests {
         ] {
             assert_eq!((class_name(name).as_str(), field_name(name).as_str()), (class, field), "{name}");
         }
+        assert!(
+            is_class("Unit") && is_class("models.Unit") && !is_class("unit") && !is_class("Unit.a-b") && !is_class("")
+        );
+        assert!(is_word("größe") && !is_name("größe"));
         assert!(is_name("a1") && !is_name("1a") && !is_name("class") && !is_name(""));
     }
 }

@@ -2,9 +2,11 @@
 //! Reads sources and runs nothing.
 
 mod identifier;
+mod read;
 mod text;
 mod value;
 
-pub use identifier::{class_name, field_name, is_name, member_name};
+pub use identifier::{class_name, field_name, is_class, is_name, is_word, member_name};
+pub use read::read;
 pub use text::{Taken, Text};
 pub use value::Value;

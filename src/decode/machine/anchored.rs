@@ -4,6 +4,7 @@
 use super::message::may_be_header;
 use super::text::may_be_unmarked;
 use super::{Decoder, State, outside_tables};
+use crate::decode::code::begins_word;
 use crate::decode::outside::{AfterCall, Awaited, LeftOpen, Outside, Place};
 use crate::decode::{Event, Settings};
 use crate::dialect::{self, Between, Opener, Role, Unmarked};
@@ -29,6 +30,8 @@ enum Begins {
     Fence,
     /// A header that the prompt opened.
     Header,
+    /// Code.
+    Code,
 }
 
 impl Decoder {
@@ -64,6 +67,7 @@ impl Decoder {
             Begins::Call => self.begin(String::new(), Opener::Bare, Role::default()),
             Begins::Header => self.enter_header(String::new(), sink),
             Begins::Fence => self.enter_fence(),
+            Begins::Code => self.enter_bare_code(),
         }
     }
 }
@@ -86,6 +90,9 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
     let held = table.anchors.markers.held(*begun);
     outside.let_go_of_marker();
     let first = held.chars().next().unwrap_or(c);
+    if settings.dialect.reads().reads_code() && begins_word(first) {
+        return Step::Begins(Begins::Code, held.to_string());
+    }
     if may_begin_call(first, place, settings) {
         return Step::Begins(Begins::Call, held.to_string());
     }

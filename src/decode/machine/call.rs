@@ -287,7 +287,7 @@ impl Decoder {
     }
 }
 
-fn flush(call: &mut Call, sink: &mut impl FnMut(Event<'_>)) {
+pub(super) fn flush(call: &mut Call, sink: &mut impl FnMut(Event<'_>)) {
     if !call.arguments.is_empty() {
         sink(Event::Arguments(&call.arguments));
         call.arguments.clear();

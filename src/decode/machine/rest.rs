@@ -156,7 +156,7 @@ impl Decoder {
             State::Suffix(suffix) => suffix.origin.outside().place.fence(),
             State::Section(section) => section.origin.outside().place.fence(),
             State::Call(pending) => pending.fence(),
-            State::Rest(_) | State::Closed => Awaited::No,
+            State::Rest(_) | State::Program(_) | State::Closed => Awaited::No,
         }
     }
 

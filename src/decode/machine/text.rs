@@ -43,8 +43,11 @@ impl Decoder {
         let is_list = role.opens == Some(Opener::Bare)
             && may_open(Opener::Free, &marker, &outside.lines, left_open)
             && self.settings.dialect.tables().forms_behind(&marker).iter().any(|form| matches!(form, Form::Python));
+        let is_code = role.opens_code && !outside.lines.in_fence() && opens_more;
         if role.has_suffix {
             self.enter_suffix(marker);
+        } else if is_code {
+            self.enter_fenced_code(marker);
         } else if role.closes_fence && outside.is_after_call() && outside.place.fence() == Awaited::Yes {
             outside.close_fence(&marker);
         } else if let Some(by) = opens {
@@ -84,7 +87,7 @@ impl Decoder {
             State::Section(section) => Some(section.origin),
             State::Suffix(suffix) => Some(suffix.origin),
             State::Header(header) => Some(Origin::Outside(header.outside)),
-            State::Call(_) | State::Rest(_) | State::Closed => None,
+            State::Call(_) | State::Rest(_) | State::Program(_) | State::Closed => None,
         }
     }
 }

@@ -37,10 +37,8 @@ pub(super) fn combined(left: Value, operator: Operator, right: Value) -> Option<
 /// `-value`.
 pub(super) fn negated(value: Value) -> Option<Value> {
     let Value::Number(number) = unchanged(value)? else { return None };
-    // There is no integer below zero that is zero.
     Some(Value::Number(match number.strip_prefix('-') {
         Some(positive) => positive.to_owned(),
-        None if number.bytes().all(|byte| byte == b'0') => number,
         None => format!("-{number}"),
     }))
 }

@@ -21,8 +21,7 @@ fn decimal(source: &str) -> Option<(String, &str)> {
     let is_power = |before| matches!(before, 'e' | 'E');
     let (word, rest) =
         split(source, |c, before| goes_on(c) || c == '.' || (matches!(c, '+' | '-') && is_power(before)));
-    let number = repair::number(word)?;
-    number.parse::<f64>().is_ok_and(f64::is_finite).then_some((number, rest))
+    Some((repair::number(word)?, rest))
 }
 
 /// What a number cannot be followed by is part of the word, which is none then.

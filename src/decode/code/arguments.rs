@@ -1,0 +1,427 @@
+//! Arguments of a call in Python code, behind its parenthesis: keywords, positional ones by the schema's order, the
+//! constructor of a model, a dict, dicts that are spread. What may be any text is let go as it is read; every other value
+//! is read when its source is whole, and made what the schema says.
+
+use std::collections::HashMap;
+
+use super::extent::{Extent, Part};
+use super::pieces::{Pieces, Read};
+use crate::decode::call::{Call, Context};
+use crate::json::repair::{Completion, Ended};
+use crate::json::{escape_into, write_string};
+use crate::python::{self, Value};
+
+/// What assigned names stand for.
+pub(super) type Variables = HashMap<String, Value>;
+
+/// The arguments of one call, being read.
+#[derive(Debug, Default)]
+pub(super) struct Arguments {
+    /// The source of the argument that is being read, without its keyword and without comments.
+    source: String,
+    /// It is so long that it is let go as a text.
+    is_long: bool,
+    extent: Extent,
+    /// A value that is let go as it is read.
+    text: Option<Pieces>,
+    keyword: Option<String>,
+    model: Model,
+    /// A value was read to its end: a comma or a closer follows.
+    is_behind: bool,
+    /// The members that were written.
+    given: Vec<String>,
+    /// Arguments that had no keyword.
+    positional: usize,
+}
+
+/// The constructor that may stand around all arguments.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Model {
+    #[default]
+    None,
+    /// One of this class was opened, and the first keyword in it tells whether it is all of them or a value.
+    Begun {
+        class: String,
+        keyword: Option<String>,
+    },
+    Open,
+    Closed,
+}
+
+/// What one character led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Read,
+    /// It is to be looked at again.
+    Again,
+    /// The call is complete with it.
+    Complete,
+    /// The call ends before it, and lacks its closer.
+    Unclosed,
+    /// The call ends with the fence around it, whose closer was read.
+    Broken,
+    /// This is no call of literals.
+    Reject,
+}
+
+impl Arguments {
+    /// How many bytes of `text` are more of a text, which are written.
+    pub(super) fn run(&mut self, text: &str, call: &mut Call) -> usize {
+        let run = self.text.as_ref().map_or(0, |pieces| pieces.run(text));
+        escape_into(text.get(..run).unwrap_or_default(), &mut call.arguments);
+        run
+    }
+
+    /// Takes one character.
+    pub(super) fn push(&mut self, c: char, variables: &Variables, cx: &Context<'_>, call: &mut Call) -> Step {
+        if let Some(pieces) = &mut self.text {
+            return match pieces.push(c, &mut call.arguments) {
+                Read::More => Step::Read,
+                Read::Ended => {
+                    self.text = None;
+                    self.is_behind = true;
+                    Step::Again
+                }
+                Read::Other | Read::Unclosed if !call.ready => Step::Reject,
+                Read::Other => {
+                    // What follows has no place in it.
+                    call.malformed = true;
+                    call.arguments.push('"');
+                    self.text = None;
+                    self.is_behind = true;
+                    Step::Again
+                }
+                Read::Unclosed => {
+                    call.repaired = true;
+                    call.arguments.push_str("\"}");
+                    Step::Broken
+                }
+            };
+        }
+        self.source_character(c, variables, cx, call)
+    }
+
+    fn source_character(&mut self, c: char, variables: &Variables, cx: &Context<'_>, call: &mut Call) -> Step {
+        if self.extent.is_outside() && !self.is_behind {
+            let is_separator = matches!(c, ',' | ')');
+            match c {
+                '=' if self.keyword.is_none() && python::is_word(self.source.trim()) => return self.keyword(cx, call),
+                // It compares.
+                '=' if self.keyword.is_some() && self.source.is_empty() => return unsound(call),
+                '(' if self.begins_model(cx, call) => {
+                    let class = std::mem::take(&mut self.source);
+                    self.model = Model::Begun { class, keyword: self.keyword.take() };
+                    return Step::Read;
+                }
+                '\'' | '"' if self.begins_text(c, cx, call) => return Step::Read,
+                // By its place: what has none in a value of a class is an argument.
+                _ if is_separator && self.is_positional_in_model() => self.model = Model::Open,
+                _ => {}
+            }
+        }
+        if c == '`'
+            && self.extent.is_outside()
+            && self.finish(Ended::ByItself, variables, cx, call) == Completion::Complete
+        {
+            return Step::Unclosed;
+        }
+        match self.extent.push(c) {
+            Part::Closer if c != ')' => return unsound(call),
+            Part::Closer => return self.close(variables, cx, call),
+            Part::Outside if c == ',' => return self.end_argument(variables, cx, call),
+            Part::Outside | Part::Inside if self.extent.is_comment() => {}
+            Part::Outside | Part::Inside if self.is_behind => {
+                if !c.is_ascii_whitespace() {
+                    return unsound(call);
+                }
+            }
+            Part::Outside | Part::Inside if self.is_long => {
+                escape_into(c.encode_utf8(&mut [0; 4]), &mut call.arguments);
+            }
+            Part::Outside | Part::Inside => {
+                self.source.push(c);
+                if self.source.len() > cx.limits.value_bytes_max {
+                    self.begin_long(cx, call);
+                }
+            }
+        }
+        Step::Read
+    }
+
+    /// The name before an equals sign is a keyword. In a constructor that is not known to be all of the arguments, it
+    /// tells.
+    fn keyword(&mut self, cx: &Context<'_>, call: &Call) -> Step {
+        let name = std::mem::take(&mut self.source).trim().to_string();
+        if matches!(self.model, Model::Begun { .. }) {
+            if field(&name, cx, call).is_none() {
+                self.take_model_as_value(&(name + "="));
+                return Step::Read;
+            }
+            self.model = Model::Open;
+        }
+        self.keyword = Some(name);
+        Step::Read
+    }
+
+    /// Whether what ends here has no keyword, in a constructor that is not known to be all of the arguments.
+    fn is_positional_in_model(&self) -> bool {
+        let source = self.source.trim();
+        matches!(self.model, Model::Begun { .. }) && !source.is_empty() && !source.starts_with("**")
+    }
+
+    /// The constructor that was opened is a value: its source is what was read, and what is read next.
+    fn take_model_as_value(&mut self, next: &str) {
+        let Model::Begun { class, keyword } = std::mem::replace(&mut self.model, Model::Closed) else { return };
+        self.keyword = keyword;
+        self.source = class + "(" + &self.source + next;
+        self.extent = Extent::default();
+        for c in self.source.chars() {
+            self.extent.push(c);
+        }
+    }
+
+    /// Whether a parenthesis here opens a constructor that may stand around all arguments.
+    fn begins_model(&self, cx: &Context<'_>, call: &Call) -> bool {
+        let is_first = self.model == Model::None && self.is_first();
+        let is_declared = self.keyword.as_deref().is_some_and(|name| field(name, cx, call).is_some());
+        is_first && !is_declared && python::is_class(self.source.trim())
+    }
+
+    fn is_first(&self) -> bool {
+        self.given.is_empty() && self.positional == 0
+    }
+
+    /// Whether a quote here opens a text that can be let go as it is read.
+    fn begins_text(&mut self, quote: char, cx: &Context<'_>, call: &mut Call) -> bool {
+        let Some(tool) = call.tool(cx) else { return false };
+        let key = match &self.keyword {
+            Some(name) => field(name, cx, call),
+            None => tool.nth(self.positional).map(str::to_string),
+        };
+        let is_text = |key: &String| tool.is_plain_text(tool.property(tool.root(), key)) && !self.has(key);
+        let Some(key) = key.filter(is_text) else { return false };
+        let mut out = String::new();
+        let Some(pieces) = Pieces::open(self.source.trim(), quote, &mut out) else { return false };
+        self.text = Some(pieces);
+        if matches!(self.model, Model::Begun { .. }) {
+            self.model = Model::Open;
+        }
+        self.write_key(&key, call);
+        call.arguments.push_str(&out);
+        self.positional += usize::from(self.keyword.take().is_none());
+        self.source.clear();
+        true
+    }
+
+    /// A value is longer than any that is kept: a text of its source.
+    fn begin_long(&mut self, cx: &Context<'_>, call: &mut Call) {
+        let (source, keyword) = (std::mem::take(&mut self.source), self.keyword.take());
+        let key = keyword.and_then(|name| field(&name, cx, call)).filter(|key| !self.has(key));
+        call.malformed = true;
+        self.is_long = true;
+        self.write_key(&key.unwrap_or_else(|| self.given.len().to_string()), call);
+        call.arguments.push('"');
+        escape_into(&source, &mut call.arguments);
+    }
+
+    /// A parenthesis closes the constructor, or the call.
+    fn close(&mut self, variables: &Variables, cx: &Context<'_>, call: &mut Call) -> Step {
+        let step = self.end_argument(variables, cx, call);
+        if step != Step::Read {
+            return step;
+        }
+        match self.model {
+            Model::Begun { .. } | Model::Open => {
+                self.model = Model::Closed;
+                self.is_behind = true;
+                Step::Read
+            }
+            Model::None | Model::Closed => self.end(cx, call),
+        }
+    }
+
+    /// The call is over.
+    fn end(&self, cx: &Context<'_>, call: &mut Call) -> Step {
+        let lacks = call.tool(cx).is_some_and(|tool| tool.lacks(tool.root(), |key| self.has(key)));
+        if lacks && !call.ready {
+            return Step::Reject;
+        }
+        call.arguments.push_str(if self.given.is_empty() { "{}" } else { "}" });
+        Step::Complete
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.given.iter().any(|given| given == key)
+    }
+
+    /// An argument is over: its source says what it is.
+    fn end_argument(&mut self, variables: &Variables, cx: &Context<'_>, call: &mut Call) -> Step {
+        let (source, keyword) = (std::mem::take(&mut self.source), self.keyword.take());
+        self.extent = Extent::default();
+        if std::mem::take(&mut self.is_behind) {
+            return Step::Read;
+        }
+        if std::mem::take(&mut self.is_long) {
+            call.arguments.push('"');
+            return Step::Read;
+        }
+        let source = source.trim();
+        if source.is_empty() {
+            return if keyword.is_some() { unsound(call) } else { Step::Read };
+        }
+        let dict = source.strip_prefix("**");
+        if dict.is_some() && matches!(self.model, Model::Begun { .. }) {
+            self.model = Model::Open;
+        }
+        let argument = Argument { source: dict.unwrap_or(source), is_spread: dict.is_some(), keyword };
+        match self.take(&argument, variables, cx, call) {
+            Some(()) => Step::Read,
+            None if call.ready => {
+                self.write_source(&argument, cx, call);
+                Step::Read
+            }
+            None => Step::Reject,
+        }
+    }
+
+    /// Writes what an argument says. `None` where that is no literal, or none for its place.
+    fn take(
+        &mut self,
+        argument: &Argument<'_>,
+        variables: &Variables,
+        cx: &Context<'_>,
+        call: &mut Call,
+    ) -> Option<()> {
+        let value = python::read(argument.source, variables, cx.limits.depth_max)?;
+        let members = members(&value);
+        if argument.is_spread {
+            return self.write_all(members?, cx, call);
+        }
+        let key = argument.keyword.as_ref().map(|name| field(name, cx, call));
+        let may_be_all = self.is_first() && !matches!(key, Some(Some(_)));
+        match (key, members) {
+            (_, Some(members)) if may_be_all && are_all(members, cx, call) => self.write_all(members, cx, call),
+            (Some(Some(key)), _) => self.write(&key, &value, cx, call),
+            // The tool knows no such argument.
+            (Some(None), _) => Some(()),
+            (None, _) => {
+                let key = call.tool(cx)?.nth(self.positional)?.to_string();
+                self.positional += 1;
+                self.write(&key, &value, cx, call)
+            }
+        }
+    }
+
+    fn write_all(&mut self, members: &[(String, Value)], cx: &Context<'_>, call: &mut Call) -> Option<()> {
+        // Behind them nothing can be all of the arguments, even if there are none.
+        self.positional += 1;
+        for (name, value) in members {
+            if let Some(key) = field(name, cx, call) {
+                self.write(&key, value, cx, call)?;
+            }
+        }
+        Some(())
+    }
+
+    fn write(&mut self, key: &str, value: &Value, cx: &Context<'_>, call: &mut Call) -> Option<()> {
+        if self.has(key) {
+            return None;
+        }
+        let json = match call.tool(cx) {
+            Some(tool) if tool.is_unset(tool.root(), key, value) => return Some(()),
+            Some(tool) => tool.conform(tool.property(tool.root(), key), value)?,
+            None => value.json()?,
+        };
+        self.write_key(key, call);
+        call.arguments.push_str(&json);
+        Some(())
+    }
+
+    fn write_key(&mut self, key: &str, call: &mut Call) {
+        call.arguments.push(if self.given.is_empty() { '{' } else { ',' });
+        write_string(key, &mut call.arguments);
+        call.arguments.push(':');
+        self.given.push(key.to_string());
+    }
+
+    /// What is no literal becomes a text of its source, where it has a key.
+    fn write_source(&mut self, argument: &Argument<'_>, cx: &Context<'_>, call: &mut Call) {
+        call.malformed = true;
+        let key = match &argument.keyword {
+            Some(name) => field(name, cx, call),
+            None => call.tool(cx).and_then(|tool| tool.nth(self.positional)).map(str::to_string),
+        };
+        if let Some(key) = key.filter(|key| !self.has(key)) {
+            self.write_key(&key, call);
+            write_string(argument.source, &mut call.arguments);
+        }
+    }
+
+    /// The answer ended: whether the arguments are whole, as far as can be mended.
+    pub(super) fn finish(
+        &mut self,
+        ended: Ended,
+        variables: &Variables,
+        cx: &Context<'_>,
+        call: &mut Call,
+    ) -> Completion {
+        let is_between = match &self.text {
+            Some(pieces) => pieces.is_whole(),
+            None => self.extent.is_outside() && !self.is_long && (self.is_behind || !self.source.trim().is_empty()),
+        };
+        if ended == Ended::Cut || !is_between {
+            return Completion::Cut;
+        }
+        if self.text.take().is_some() {
+            call.arguments.push('"');
+            self.is_behind = true;
+        }
+        call.repaired = true;
+        let is_whole = self.end_argument(variables, cx, call) == Step::Read && self.end(cx, call) == Step::Complete;
+        if is_whole { Completion::Complete } else { Completion::Cut }
+    }
+
+    /// Whether there is something of the arguments to show.
+    pub(super) fn is_begun(&self) -> bool {
+        !self.given.is_empty()
+    }
+
+    /// Bytes that are kept.
+    pub(super) fn held(&self) -> usize {
+        self.source.len()
+    }
+}
+
+/// An argument that was read.
+struct Argument<'a> {
+    source: &'a str,
+    is_spread: bool,
+    keyword: Option<String>,
+}
+
+/// What has no place here: no call before the commit point, and passed over behind it.
+fn unsound(call: &mut Call) -> Step {
+    call.malformed = true;
+    if call.ready { Step::Read } else { Step::Reject }
+}
+
+/// The property that a keyword means. `None`: the tool has none such.
+fn field(name: &str, cx: &Context<'_>, call: &Call) -> Option<String> {
+    match call.tool(cx) {
+        Some(tool) => tool.field(tool.root(), name).map(Into::into),
+        None => Some(name.to_string()),
+    }
+}
+
+/// The members of a dict or a model.
+fn members(value: &Value) -> Option<&[(String, Value)]> {
+    match value {
+        Value::Dict(members) | Value::Model { fields: members, .. } => Some(members),
+        _ => None,
+    }
+}
+
+/// Whether these are all of the arguments, and not one of them: by the first, as far as there is one.
+fn are_all(members: &[(String, Value)], cx: &Context<'_>, call: &Call) -> bool {
+    members.first().is_none_or(|(name, _)| field(name, cx, call).is_some())
+}
