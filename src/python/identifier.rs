@@ -6,22 +6,28 @@ pub fn class_name(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     let mut is_start = true;
     for c in name.chars() {
-        if c.is_alphanumeric() {
+        if is_part(c) {
             out.extend(if is_start { c.to_uppercase().collect::<Vec<_>>() } else { vec![c] });
             is_start = false;
         } else {
             is_start = true;
         }
     }
-    if !out.starts_with(char::is_alphabetic) {
+    // Not every script has capitals, by which a class is told.
+    if !out.starts_with(char::is_uppercase) {
         out.insert_str(0, "Model");
     }
     out
 }
 
+/// The name of the class that stands for a tool's arguments: what their schema is called, else what the tool is.
+pub fn model_name(tool: &str, title: Option<&str>) -> String {
+    title.filter(|title| !title.is_empty()).map_or_else(|| class_name(tool) + "Model", class_name)
+}
+
 /// The keyword that stands for a property: what Python refuses in a name is an underscore, and one follows its own words.
 pub fn field_name(key: &str) -> String {
-    let mut out: String = key.chars().map(|c| if c == '_' || c.is_alphanumeric() { c } else { '_' }).collect();
+    let mut out: String = key.chars().map(|c| if c == '_' || is_part(c) { c } else { '_' }).collect();
     if !out.starts_with(|c: char| c == '_' || c.is_alphabetic()) {
         out.insert_str(0, "field_");
     }
@@ -52,6 +58,11 @@ pub fn is_class(text: &str) -> bool {
     name.starts_with(char::is_uppercase) && text.split('.').all(is_word)
 }
 
+/// Whether a name may hold it. Of numbers there are some that none may.
+fn is_part(c: char) -> bool {
+    c.is_alphabetic() || c.is_ascii_digit()
+}
+
 /// Words that mean something of their own.
 const KEYWORDS: [&str; 35] = [
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
@@ -72,6 +83,8 @@ mod tests {
             ("a-b", "AB", "a_b"),
             ("2nd", "Model2nd", "field_2nd"),
             ("mcp__files__read", "McpFilesRead", "mcp__files__read"),
+            ("größe²", "Größe", "größe_"),
+            ("城市", "Model城市", "城市"),
             ("", "Model", "field_"),
         ] {
             assert_eq!((class_name(name).as_str(), field_name(name).as_str()), (class, field), "{name}");
@@ -80,6 +93,10 @@ mod tests {
             is_class("Unit") && is_class("models.Unit") && !is_class("unit") && !is_class("Unit.a-b") && !is_class("")
         );
         assert!(is_word("größe") && !is_name("größe"));
+        for (title, expected) in [(None, "GetWeatherModel"), (Some(""), "GetWeatherModel"), (Some("my args"), "MyArgs")]
+        {
+            assert_eq!(model_name("get_weather", title), expected);
+        }
         assert!(is_name("a1") && !is_name("1a") && !is_name("class") && !is_name(""));
     }
 }
