@@ -16,8 +16,8 @@ pub struct PromptSpec {
     #[serde(default = "blank_line")]
     pub gap: String,
     pub tools: ToolsSpec,
-    /// The tools' text; its hole is `{tools}`.
-    #[serde(deserialize_with = "around_tools")]
+    /// The tools' text; its hole is `{tools}`, and perhaps `{example}`, where their form has examples.
+    #[serde(deserialize_with = "around_all_tools")]
     pub text: Text,
     #[serde(default)]
     pub choice: ChoiceSpec,
@@ -42,7 +42,7 @@ pub enum Place {
 #[serde(deny_unknown_fields)]
 pub struct ToolsSpec {
     pub form: ToolsForm,
-    /// Around each tool; its hole is `{tools}`.
+    /// Around each tool, or around all where they are written together; its hole is `{tools}`.
     #[serde(deserialize_with = "around_tools")]
     pub each: Text,
     /// What stands between two of them.
@@ -50,7 +50,7 @@ pub struct ToolsSpec {
     pub between: String,
 }
 
-/// The forms in which one tool can be written. In all of them its schema reaches the model whole.
+/// The forms in which tools can be written. In all of them their schemas reach the model whole.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum ToolsForm {
@@ -70,6 +70,8 @@ pub enum ToolsForm {
     Typescript,
     /// `def NAME(x: str):`, with what it does and a line for each parameter in its docstring.
     Python,
+    /// All of them as one module of Python: `class NAMEModel(BaseModel):` and `def NAME(args: NAMEModel):`. It has examples.
+    Models,
 }
 
 /// Sentences at the end of the last turn, each a paragraph. There is none for what most requests want: what the model
@@ -160,7 +162,13 @@ impl Piece {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hole {
     Tools,
+    /// Calls of some tools.
+    Example,
     Name,
+    /// The name as Python takes it.
+    Function,
+    /// The class of the arguments.
+    Model,
     Arguments,
     Result,
     /// The result as a JSON string.
@@ -185,9 +193,12 @@ pub enum TextError {
 }
 
 impl Hole {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 16] = [
         Self::Tools,
+        Self::Example,
         Self::Name,
+        Self::Function,
+        Self::Model,
         Self::Arguments,
         Self::Result,
         Self::Json,
@@ -204,7 +215,10 @@ impl Hole {
     fn word(self) -> &'static str {
         match self {
             Self::Tools => "tools",
+            Self::Example => "example",
             Self::Name => "name",
+            Self::Function => "function",
+            Self::Model => "model",
             Self::Arguments => "arguments",
             Self::Result => "result",
             Self::Json => "json",
@@ -296,6 +310,10 @@ fn read<'de, D: Deserializer<'de>>(from: D, needed: &[Hole], allowed: &[Hole]) -
 
 fn plain<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
     read(from, &[], &[])
+}
+
+fn around_all_tools<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    read(from, &[Hole::Tools], &[Hole::Example])
 }
 
 fn around_tools<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {

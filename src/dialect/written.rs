@@ -18,7 +18,7 @@ pub struct WrittenSpec {
     #[serde(default, deserialize_with = "around_calls")]
     pub calls: Text,
     /// Its holes are `{arguments}` and `{name}`, or `{id}` where that says the name, and perhaps its number in the turn,
-    /// from 0 (`{n}`) or from 1 (`{nth}`).
+    /// from 0 (`{n}`) or from 1 (`{nth}`). In Python's words the name is `{function}`, and `{model}` the arguments' class.
     #[serde(deserialize_with = "around_arguments")]
     pub call: Text,
     #[serde(default)]
@@ -42,6 +42,8 @@ pub enum ArgumentsForm {
     Literal,
     /// As keyword arguments in Python: `city='Rome', days=2`.
     Python,
+    /// The same for a class, which takes keywords alone: what can be none is spread, `**{"a b": 1}`.
+    Fields,
     /// As the payload's elements, which nest.
     Elements,
     /// As JSON, a member a line.
@@ -76,10 +78,15 @@ fn around_calls<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
 }
 
 fn around_arguments<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
-    let text = read(from, &[Hole::Arguments], &[Hole::Name, Hole::Id, Hole::Number, Hole::Nth])?;
+    let others = [Hole::Name, Hole::Function, Hole::Model, Hole::Id, Hole::Number, Hole::Nth];
+    let text = read(from, &[Hole::Arguments], &others)?;
     // An id may say the name.
     let says = |hole| text.pieces().contains(&Piece::Hole(hole));
-    if says(Hole::Name) || says(Hole::Id) { Ok(text) } else { Err(D::Error::custom(TextError::Lacking("name"))) }
+    if says(Hole::Name) || says(Hole::Function) || says(Hole::Id) {
+        Ok(text)
+    } else {
+        Err(D::Error::custom(TextError::Lacking("name")))
+    }
 }
 
 fn around_value<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
@@ -95,6 +102,8 @@ mod tests {
         for (yaml, error) in [
             ("call: '{name}{arguments}'", None),
             ("call: '{id}{arguments}'", None),
+            ("call: '{function}({model}({arguments}))'", None),
+            ("call: '{model}({arguments})'", Some("lacks its hole `{name}`")),
             ("{ thought: 't{thought}', calls: '[{calls}]', call: '{n}{nth}{name}{arguments}', between: '' }", None),
             ("{ call: '{name}{arguments}', arguments: { members: '{name}{type}{string}{arguments}' } }", None),
             ("call: '{arguments}'", Some("lacks its hole `{name}`")),

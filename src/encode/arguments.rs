@@ -38,7 +38,8 @@ impl Arguments {
             ArgumentsForm::Indented(spec) => Writer::Indented(Indented::new(*spec)),
             ArgumentsForm::Members(_) => Writer::Members(Members::default()),
             ArgumentsForm::Literal => Writer::Literal,
-            ArgumentsForm::Python => Writer::Python(Python::default()),
+            ArgumentsForm::Python => Writer::Python(Python::of_function()),
+            ArgumentsForm::Fields => Writer::Python(Python::of_class()),
             ArgumentsForm::Elements => Writer::Elements(Elements::default()),
         };
         Self { lexer: Lexer::default(), writer, has_begun: false }

@@ -6,6 +6,7 @@ use super::arguments::Arguments;
 use super::style::CallStyle;
 use crate::dialect::prompt::{Hole, Piece};
 use crate::json::escape_into;
+use crate::python::field_name;
 
 /// What stands in a call beside its arguments.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,7 +43,7 @@ impl Encoder {
         let spec = &self.style.spec;
         out.push_str(if self.calls == 0 { spec.calls.sides().0 } else { &spec.between });
         let open = Open { name: head.name.into(), id: head.id.into(), arguments: Arguments::new(&spec.arguments) };
-        open.write(self.before(), self.calls, out);
+        open.write(&self.style, self.before(), self.calls, out);
         self.open = Some(open);
         self.calls += 1;
     }
@@ -58,7 +59,7 @@ impl Encoder {
     pub fn end(&mut self, out: &mut String) {
         if let Some(mut open) = self.open.take() {
             open.arguments.end(&self.style, out);
-            open.write(self.behind(), self.calls.saturating_sub(1), out);
+            open.write(&self.style, self.behind(), self.calls.saturating_sub(1), out);
         }
     }
 
@@ -85,13 +86,15 @@ fn is_arguments(piece: &Piece) -> bool {
 }
 
 impl Open {
-    fn write(&self, pieces: &[Piece], place: usize, out: &mut String) {
+    fn write(&self, style: &CallStyle, pieces: &[Piece], place: usize, out: &mut String) {
         for piece in pieces {
             match piece {
                 Piece::Literal(text) => out.push_str(text),
                 Piece::Hole(Hole::Id) => out.push_str(&self.id),
                 Piece::Hole(Hole::Number) => out.push_str(&place.to_string()),
                 Piece::Hole(Hole::Nth) => out.push_str(&(place + 1).to_string()),
+                Piece::Hole(Hole::Function) => out.push_str(&field_name(&self.name)),
+                Piece::Hole(Hole::Model) => out.push_str(&style.model(&self.name)),
                 // Behind a quote it stands in JSON.
                 Piece::Hole(_) if out.ends_with('"') => escape_into(&self.name, out),
                 Piece::Hole(_) => out.push_str(&self.name),

@@ -5,17 +5,18 @@ use crate::json::{Part, escape_into, write_string};
 use crate::python::is_name;
 
 /// Writes them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Python {
+    /// Which dict stands where not even the first is a keyword.
+    of_all: Dict,
     depth: usize,
     dict: Dict,
     is_behind_another: bool,
 }
 
 /// Which dict stands for keywords that Python could not write as such.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dict {
-    #[default]
     None,
     /// One argument, which is all of them.
     All,
@@ -24,6 +25,16 @@ enum Dict {
 }
 
 impl Python {
+    /// Of a function, which may take all of its arguments as one dict.
+    pub(super) fn of_function() -> Self {
+        Self { of_all: Dict::All, depth: 0, dict: Dict::None, is_behind_another: false }
+    }
+
+    /// Of a class, which takes keywords alone.
+    pub(super) fn of_class() -> Self {
+        Self { of_all: Dict::Spread, ..Self::of_function() }
+    }
+
     pub(super) fn take(&mut self, part: Part<'_>, out: &mut String) {
         match part {
             Part::Open('{') if self.depth == 0 => self.depth = 1,
@@ -50,9 +61,8 @@ impl Python {
     fn keyword(&mut self, key: &str, out: &mut String) {
         out.push_str(if self.is_behind_another { ", " } else { "" });
         if self.dict == Dict::None && !is_name(key) {
-            let (dict, open) = if self.is_behind_another { (Dict::Spread, "**{") } else { (Dict::All, "{") };
-            self.dict = dict;
-            out.push_str(open);
+            self.dict = if self.is_behind_another { Dict::Spread } else { self.of_all };
+            out.push_str(if self.dict == Dict::Spread { "**{" } else { "{" });
         }
         if self.dict == Dict::None {
             out.extend([key, "="]);

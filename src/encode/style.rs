@@ -1,6 +1,10 @@
 //! Style of calls: what a dialect's file says of how they are written, in one place.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use crate::dialect::{Dialect, Payload, WrittenSpec};
+use crate::python::model_name;
 
 /// How calls are written.
 #[derive(Debug)]
@@ -11,6 +15,8 @@ pub struct CallStyle {
     /// What stands before each tag of elements, and the tag of a list's item.
     pub(super) prefix: String,
     pub(super) item: String,
+    /// The classes of tools' arguments, by the tools' names, as far as they are known.
+    models: HashMap<String, String>,
 }
 
 impl CallStyle {
@@ -37,6 +43,17 @@ impl CallStyle {
 
     /// As this says.
     pub fn new(spec: WrittenSpec) -> Self {
-        Self { spec, quote: "\"".into(), prefix: String::new(), item: "item".into() }
+        Self { spec, quote: "\"".into(), prefix: String::new(), item: "item".into(), models: HashMap::new() }
+    }
+
+    /// The same, where the arguments of tools are of these classes, given by the tools' names.
+    #[must_use]
+    pub fn with_models(self, models: HashMap<String, String>) -> Self {
+        Self { models, ..self }
+    }
+
+    /// The class of a tool's arguments.
+    pub(super) fn model(&self, tool: &str) -> Cow<'_, str> {
+        self.models.get(tool).map_or_else(|| model_name(tool, None).into(), Into::into)
     }
 }

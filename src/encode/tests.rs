@@ -94,6 +94,32 @@ fn what_is_no_keyword_stands_in_a_dict() {
 }
 
 #[test]
+fn a_class_takes_keywords_alone() {
+    let yaml = "{ call: '{function}({model}({arguments}))', arguments: fields }";
+    check(yaml, r#"f(FModel(city="A \"b\" <c>\né😀/", n=-1.50, sure=True, no=None, l=[1, {"x": "y"}, []], o={}))"#);
+    for (arguments, expected) in [
+        ("", "f(FModel())"),
+        (r#"{"a b":1,"c":2}"#, r#"f(FModel(**{"a b": 1, "c": 2}))"#),
+        (r#"{"a":1,"from":{"x y":null}}"#, r#"f(FModel(a=1, **{"from": {"x y": None}}))"#),
+    ] {
+        assert_eq!(call(&style(yaml), &[arguments]), expected, "{arguments}");
+    }
+}
+
+#[test]
+fn names_are_ones_that_python_takes() {
+    let spec = serde_saphyr::from_str("call: '{function}({model}{arguments})'").unwrap();
+    let models = [("f".to_owned(), "Args".to_owned())];
+    let style = Arc::new(CallStyle::new(spec).with_models(models.into()));
+    for (name, expected) in [("f", "f(Args{})"), ("get-it", "get_it(GetItModel{})"), ("from", "from_(FromModel{})")] {
+        let (mut encoder, mut out) = (Encoder::new(Arc::clone(&style)), String::new());
+        encoder.begin(CallHead { name, id: "" }, &mut out);
+        encoder.end(&mut out);
+        assert_eq!(out, expected);
+    }
+}
+
+#[test]
 fn elements_nest() {
     check(
         "{ call: '{name} {arguments}', arguments: elements }",
@@ -128,7 +154,7 @@ fn a_name_is_escaped_where_it_stands_in_json() {
 /// A server may send anything as a call's arguments.
 #[test]
 fn what_is_no_object_goes_out_as_it_is() {
-    for form in ["json", "literal", "python", "elements", "{ members: '{name}={arguments}' }"] {
+    for form in ["json", "literal", "python", "fields", "elements", "{ members: '{name}={arguments}' }"] {
         let style = style(&format!("{{ call: '{{name}}({{arguments}})', arguments: {form} }}"));
         assert_eq!(call(&style, &["\"x", " y\""]), "f(\"x y\")", "{form}");
         assert_eq!(call(&style, &[" [1, ", "2]"]), "f([1, 2])", "{form}");

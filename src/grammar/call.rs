@@ -10,6 +10,7 @@ use crate::decode::Reasoning;
 use crate::dialect::prompt::{Hole, Piece, Text};
 use crate::dialect::{ArgumentsForm, Payload, Spec, StartOfAnswer, WrittenSpec};
 use crate::json::Kinds;
+use crate::python::{field_name, model_name};
 use crate::schema;
 
 /// The calls of one dialect, in one of its spellings.
@@ -44,7 +45,7 @@ impl<'d> Calls<'d> {
     pub fn new(spec: &'d Spec, written: &'d WrittenSpec) -> Self {
         let (notation, closers) = match written.arguments {
             ArgumentsForm::Json | ArgumentsForm::Indented(_) => (Notation::Json, Vec::new()),
-            ArgumentsForm::Python => (Notation::Python, Vec::new()),
+            ArgumentsForm::Python | ArgumentsForm::Fields => (Notation::Python, Vec::new()),
             ArgumentsForm::Members(_) => (Notation::Json, enders(spec)),
             ArgumentsForm::Literal => (literal_notation(spec), spec.call.close.clone()),
             ArgumentsForm::Elements => (elements_notation(spec), enders(spec)),
@@ -85,15 +86,22 @@ impl<'d> Calls<'d> {
             ArgumentsForm::Json | ArgumentsForm::Indented(_) | ArgumentsForm::Literal | ArgumentsForm::Elements => {
                 values.arguments(&schema)
             }
-            ArgumentsForm::Python => values.keywords(&schema),
+            ArgumentsForm::Python => values.keywords(&schema).unwrap_or_else(|| values.arguments(&schema)),
+            ArgumentsForm::Fields => {
+                values.keywords(&schema).unwrap_or_else(|| format!("{} {}", literal("**"), values.arguments(&schema)))
+            }
             ArgumentsForm::Members(each) => self.members(each, &parameters, rules),
         };
         let id = id(&self.spec.ids.mint, &tool.name);
+        let (function, model) =
+            (field_name(&tool.name), model_name(&tool.name, schema.get("title").and_then(Value::as_str)));
         let body = joined(self.written.call.pieces().iter().map(|piece| match piece {
             Piece::Literal(text) => Part::Text(text),
             Piece::Hole(Hole::Arguments) => Part::Rule(&arguments),
             Piece::Hole(Hole::Id) => Part::Rule(&id),
             Piece::Hole(Hole::Number | Hole::Nth) => Part::Rule(NUMBER),
+            Piece::Hole(Hole::Function) => Part::Text(&function),
+            Piece::Hole(Hole::Model) => Part::Text(&model),
             Piece::Hole(_) => Part::Text(parameters.name),
         }));
         rules.add("call", body)

@@ -31,10 +31,11 @@ pub(super) fn as_text<'a>(
     let spec = &dialect.spec().prompt;
     let bytes_max = limits.request_body_bytes_max;
     let past = spec.history.with_injected(tools.kept);
-    let Some(mut turns) = with_past(messages, dialect, past, limits)? else { return Ok(None) };
+    let offered = || offer.tools.iter().map(|offered| offered.written);
+    let style = CallStyle::of(dialect).map(|style| style.with_models(prompt::model_names(dialect, offered())));
+    let Some(mut turns) = with_past(messages, dialect, style, past, limits)? else { return Ok(None) };
     if !offer.tools.is_empty() {
-        let offered = offer.tools.iter().map(|offered| offered.written);
-        let written = prompt::tools(dialect, offered, bytes_max).ok_or(TooLong)?;
+        let written = prompt::tools(dialect, offered(), bytes_max).ok_or(TooLong)?;
         if begin(&mut turns, written, spec.place, &spec.gap)
             .and_then(|()| end(&mut turns, wish(offer, dialect)))
             .is_none()
@@ -54,7 +55,8 @@ pub(super) fn for_template<'a>(
     limits: &Limits,
 ) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
     let past = tools.dialect.spec().prompt.history.with_template(tools.kept);
-    let Some(mut turns) = with_past(messages, &tools.dialect, past, limits)? else { return Ok(None) };
+    let style = CallStyle::of(&tools.dialect);
+    let Some(mut turns) = with_past(messages, &tools.dialect, style, past, limits)? else { return Ok(None) };
     let is_offered = !offer.tools.is_empty();
     Ok((!is_offered || end(&mut turns, wish(offer, &tools.dialect)).is_some()).then_some(turns))
 }
@@ -64,12 +66,12 @@ pub(super) fn for_template<'a>(
 fn with_past<'a>(
     messages: &'a [Message<'a>],
     dialect: &'a Dialect,
+    style: Option<CallStyle>,
     past: Past,
     limits: &Limits,
 ) -> Result<Option<Vec<Turn<'a>>>, TooLong> {
     let messages = history::in_order(messages);
-    let spec = dialect.spec();
-    Ok(match (past, spec.prompt.history.text(), CallStyle::of(dialect)) {
+    Ok(match (past, dialect.spec().prompt.history.text(), style) {
         (Past::Text, Some(history), Some(style)) => Conversation::new(style, history, limits).write(messages)?,
         (Past::Native(CallsOfTurn::One), ..) => Some(one_call_a_turn(messages, limits.depth_max)),
         (Past::Native(CallsOfTurn::All) | Past::Text, ..) => {

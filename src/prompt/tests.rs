@@ -13,9 +13,10 @@ const PLAIN: &str = r#"{"function":{"name":"now"}}"#;
 
 fn written(dialect: &str, tool: &str) -> String {
     let dialects = Dialects::builtin();
-    let mut out = String::new();
-    write_tool(dialects.get(dialect).unwrap(), tool, &mut out);
-    out
+    let dialect = dialects.get(dialect).unwrap();
+    let listed = listed(dialect, [tool].into_iter(), usize::MAX).unwrap().tools;
+    let (before, behind) = dialect.spec().prompt.tools.each.sides();
+    listed.strip_prefix(before).and_then(|listed| listed.strip_suffix(behind)).unwrap().to_owned()
 }
 
 #[test]

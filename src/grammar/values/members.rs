@@ -18,17 +18,18 @@ enum Keys {
 pub const KEY: &str = "[a-zA-Z_] [a-zA-Z0-9_]*";
 
 impl<'a> Values<'a, '_> {
-    /// The arguments of a call, each with its keyword. Where one of the keys is no name, all of them are one dict.
-    pub fn keywords(&mut self, schema: &'a Value) -> String {
+    /// The arguments of a call, each with its keyword. `None` where one of the keys can be none: all of them are one dict
+    /// there.
+    pub fn keywords(&mut self, schema: &'a Value) -> Option<String> {
         let map = self.resolved(schema);
         let mut keys = map.and_then(|map| map.get("properties")?.as_object()).into_iter().flat_map(Map::keys);
         if keys.any(|key| !is_name(key)) {
-            return self.arguments(schema);
+            return None;
         }
-        match map {
+        Some(match map {
             Some(map) => self.members(map, Keys::Keywords),
             None => self.any_members(Keys::Keywords),
-        }
+        })
     }
 
     /// An object by this schema.
