@@ -58,6 +58,22 @@ fn the_dialect_of_ten_lines_works() {
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+#[test]
+fn the_module_of_python_is_what_a_model_is_shown() {
+    let city = json!({"type": "string", "description": "City name"});
+    let place = json!({"type": "object", "required": ["city"],
+        "properties": {"city": city, "since": {"type": "string", "format": "date"}}});
+    let unit = json!({"enum": ["c", "f"], "default": "c"});
+    let parameters = json!({"type": "object", "required": ["place"], "properties": {"place": place, "unit": unit}});
+    let function = json!({"name": "get_weather", "description": "Get the current weather", "parameters": parameters});
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    let request = json!({"messages": messages, "tools": [{"type": "function", "function": function}]});
+    let sent = toolgate(&["prompt", "--dialect", "python-code"], &request.to_string());
+    let sent: Value = serde_json::from_str(&sent).unwrap();
+    let shown = sent["messages"][0]["content"].as_str().unwrap();
+    assert_eq!(block(shown, "python"), block(include_str!("../docs/DIALECTS.md"), "python"));
+}
+
 /// `UPDATE_GOLDEN=1` writes the table anew.
 #[test]
 fn the_table_of_dialects_is_made_of_their_files() {

@@ -1,7 +1,7 @@
 //! The conformance vectors that speak HTTP or single lines of a stream, through a real gateway on sockets.
 //!
 //! They lie beside the project, in `../shared/conformance`; a clone without them says so. System 000 writes the JSON
-//! envelope for its models; 001 leaves requests alone and reads Gemma's calls out of the answers.
+//! envelope for its models, 002 Python; 001 leaves requests alone and reads Gemma's calls out of the answers.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -19,15 +19,17 @@ use toolgate::plan::Chats;
 use toolgate::server;
 
 /// What the decisions say otherwise.
-const DECIDED: [(&str, &str); 1] =
-    [("001-required-miss", "an answer is what the model wrote: no request is sent that the client did not send")];
+const DECIDED: [(&str, &str); 2] = [
+    ("001-required-miss", "an answer is what the model wrote: no request is sent that the client did not send"),
+    ("002-up429", "an error of the server's own goes on as the server wrote it, whether it says its type or not"),
+];
 
 /// Longer than anything here takes; a test that hangs fails instead.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn systems_http() {
-    check("http", 9, |vector| {
+    check("http", 12, |vector| {
         let input = &vector["input"];
         let request = request(input);
         let (tell, told) = mpsc::channel();
@@ -97,7 +99,7 @@ fn check(kind: &str, least: usize, mistake: impl Fn(&Value) -> Option<String>) {
     let vectors = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let mut failures = Vec::new();
     let mut run = 0;
-    for vector in vectors.filter(|v| v["kind"] == kind && (v["system"] == "000" || v["system"] == "001")) {
+    for vector in vectors.filter(|v| v["kind"] == kind && dialect(v).is_some()) {
         if DECIDED.iter().any(|(id, _)| vector["id"] == *id) {
             continue;
         }
@@ -146,6 +148,16 @@ fn request(input: &Value) -> Message {
     }
 }
 
+/// What the system of a vector writes or reads.
+fn dialect(vector: &Value) -> Option<&'static str> {
+    match vector["system"].as_str()? {
+        "000" => Some("json-envelope"),
+        "001" => Some("gemma4"),
+        "002" => Some("python-code"),
+        _ => None,
+    }
+}
+
 /// Sends one request through a gateway. Returns what went up, and what came back.
 fn through(
     vector: &Value,
@@ -168,9 +180,8 @@ fn through(
         }
         request
     });
-    let dialect = if vector["system"] == "001" { "gemma4" } else { "json-envelope" };
     let mut config =
-        Config::from_upstreams(&[format!("http://{address}")], &["127.0.0.1:0".into()], Some(dialect)).unwrap();
+        Config::from_upstreams(&[format!("http://{address}")], &["127.0.0.1:0".into()], dialect(vector)).unwrap();
     // The vectors know nothing of servers that must stream so that a client's leaving is noticed.
     config.pools[0].assemble = Chats::Off;
     // The upstream takes one request, and is not asked how its reasoning begins.

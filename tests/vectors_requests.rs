@@ -1,4 +1,4 @@
-//! The conformance vectors that say what must go up for a request, as far as they speak of the JSON envelope.
+//! The conformance vectors that say what must go up for a request, as far as they speak of systems that prompt for calls.
 //!
 //! They lie beside the project, in `../shared/conformance`; a clone without them says so.
 //! What the proxy makes of an error is told here by its kind alone; its own tests hold it to the status.
@@ -16,41 +16,67 @@ use toolgate::engine::{Engine, ToolsMode};
 use toolgate::limits::Limits;
 use toolgate::plan::{Head, Plan, Policy, RequestError, Tools};
 
+/// What systems whose vectors these are prompt for.
+const DIALECTS: [(&str, &str); 2] = [("000", "json-envelope"), ("002", "python-code")];
+
+/// What is shown elsewhere.
+const ELSEWHERE: [(&str, &str); 1] = [(
+    "002-key",
+    "the gateway sends a server's key: `proxy/fleet.rs::a_box_with_a_key_is_asked_with_it_and_clients_need_none`",
+)];
+
 #[test]
 fn systems_upstream_requests() {
+    check_all("upstream_request", 13, |dialect, input| sent(dialect, &input["request"]));
+}
+
+#[test]
+fn systems_stubs() {
+    check_all("stub_gen", 6, |dialect, input| {
+        sent(dialect, &serde_json::json!({"messages": [{"role": "user", "content": "hi"}], "tools": input["tools"]}))
+    });
+}
+
+/// Runs the vectors of a kind. `least` guards against vectors that vanish unseen.
+fn check_all(kind: &str, least: usize, send: impl Fn(&str, &Value) -> Result<Value, RequestError>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance/systems.jsonl");
     let Ok(vectors) = fs::read_to_string(&path) else {
         // Written past the test's captured output, so that it is seen.
-        writeln!(io::stderr(), "absent, so not run: {}", path.display()).unwrap();
+        writeln!(io::stderr().lock(), "absent, so not run: {}", path.display()).unwrap();
         return;
     };
     let mut failures = vec![];
     let mut run = 0;
     for line in vectors.lines().filter(|line| !line.trim().is_empty()) {
         let vector: Value = serde_json::from_str(line).unwrap();
-        if vector["kind"] != "upstream_request" || vector["system"] != "000" {
-            continue;
-        }
+        let dialect = DIALECTS.iter().find(|(system, _)| vector["system"] == *system);
+        let is_elsewhere = ELSEWHERE.iter().any(|(id, _)| vector["id"] == *id);
+        let Some((_, dialect)) = dialect.filter(|_| vector["kind"] == kind && !is_elsewhere) else { continue };
         run += 1;
-        if let Err(why) = check(&vector) {
+        if let Err(why) = check(send(dialect, &vector["input"]), &vector["expect"]) {
             failures.push(format!("{}: {why}", vector["id"]));
         }
     }
-    assert!(failures.is_empty() && run > 0, "{run} run\n{}", failures.join("\n"));
+    assert!(failures.is_empty() && run >= least, "{run} run\n{}", failures.join("\n"));
 }
 
-fn check(vector: &Value) -> Result<(), String> {
-    let body = vector["input"]["request"].to_string();
-    let tools = Tools::new(ToolsMode::Inject, Arc::clone(Dialects::builtin().get("json-envelope").unwrap()));
+/// What goes up for a request.
+fn sent(dialect: &str, request: &Value) -> Result<Value, RequestError> {
+    let body = request.to_string();
+    let tools = Tools::new(ToolsMode::Inject, Arc::clone(Dialects::builtin().get(dialect).unwrap()));
     let policy = Policy::of_tools(Engine::OpenAi, tools);
     let request = Request::read(body.as_bytes()).unwrap();
-    let up = match Plan::of(Head::CHAT, request, None, &policy, &Limits::default()) {
-        Ok(planned) => planned.body.map_or(body.clone(), |bytes| String::from_utf8(bytes.to_vec()).unwrap()),
-        Err(RequestError::UnknownToolChoice(_)) => return expect_refusal(&vector["expect"]),
+    let planned = Plan::of(Head::CHAT, request, None, &policy, &Limits::default())?;
+    Ok(serde_json::from_slice(&planned.body.unwrap_or(body.clone().into())).unwrap())
+}
+
+fn check(up: Result<Value, RequestError>, expected: &Value) -> Result<(), String> {
+    let up = match up {
+        Ok(up) => up,
+        Err(RequestError::UnknownToolChoice(_)) => return expect_refusal(expected),
         Err(other) => return Err(other.to_string()),
     };
-    let up: Value = serde_json::from_str(&up).unwrap();
-    for (key, expected) in vector["expect"].as_object().unwrap() {
+    for (key, expected) in expected.as_object().unwrap() {
         meets(&up, key, expected).then_some(()).ok_or_else(|| format!("{key} {expected}\n  {up}"))?;
     }
     Ok(())
@@ -69,6 +95,9 @@ fn meets(up: &Value, key: &str, expected: &Value) -> bool {
     match key {
         "message_count" => Some(messages.len()) == expected.as_u64().and_then(|n| usize::try_from(n).ok()),
         "messages_role" => messages.iter().map(|m| &m["role"]).eq(list()),
+        "system_starts" => messages[0]["content"].as_str().unwrap().starts_with(expected.as_str().unwrap()),
+        "contains" => words().all(|word| messages[0]["content"].as_str().unwrap().contains(word)),
+        "lacks" => !words().any(|word| messages[0]["content"].as_str().unwrap().contains(word)),
         "system_contains" => words().all(|word| messages[0]["content"].as_str().unwrap().contains(word)),
         "body_has" => expected.as_object().unwrap().iter().all(|(key, value)| &up[key] == value),
         "body_lacks" => words().all(|key| up.get(key).is_none()),

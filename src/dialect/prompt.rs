@@ -128,7 +128,8 @@ pub struct HistorySpec {
 pub struct ResultSpec {
     /// The turn that it becomes.
     pub role: String,
-    /// Its hole is `{result}`, or `{json}` for the result as a JSON string; `{name}` and `{id}` are those of its call.
+    /// Its hole is `{result}`, or `{json}` for the result as a JSON string; `{name}` (in Python's words `{function}`) and
+    /// `{id}` are those of its call.
     #[serde(deserialize_with = "around_result")]
     pub text: Text,
     /// What stands between two results of a turn.
@@ -329,7 +330,7 @@ fn around_results<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> 
 }
 
 fn around_result<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
-    let text = read(from, &[], &[Hole::Result, Hole::Json, Hole::Name, Hole::Id])?;
+    let text = read(from, &[], &[Hole::Result, Hole::Json, Hole::Name, Hole::Function, Hole::Id])?;
     let says = |piece: &Piece| matches!(piece, Piece::Hole(Hole::Result | Hole::Json));
     if text.pieces.iter().any(says) { Ok(text) } else { Err(D::Error::custom(TextError::Lacking("result"))) }
 }

@@ -14,6 +14,7 @@ use crate::dialect::prompt::{HistorySpec, Hole, Piece};
 use crate::encode::{CallHead, CallStyle, Encoder};
 use crate::json::{self, Extent, Object, Token, inside, string, tokens, write_string};
 use crate::limits::Limits;
+use crate::python::field_name;
 
 /// The messages, the results of each turn in the order of its calls.
 ///
@@ -228,7 +229,8 @@ impl<'a> Conversation<'a> {
         for piece in spec.text.pieces() {
             match piece {
                 Piece::Literal(literal) => content.push(literal),
-                Piece::Hole(Hole::Name) => {
+                Piece::Hole(hole @ (Hole::Name | Hole::Function)) => {
+                    let name = if *hole == Hole::Name { name.clone() } else { field_name(&name).into() };
                     self.bytes_left = self.bytes_left.checked_sub(name.len()).ok_or(TooLong)?;
                     content.push(&name);
                 }

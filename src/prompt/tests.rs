@@ -168,13 +168,18 @@ fn signature() {
     assert_eq!(written("json-envelope", PLAIN), "now()\n  Parameters:\n  (no parameters)");
 }
 
-/// Whatever a schema holds, every word of it reaches the model.
+/// Whatever a schema holds, every word of it reaches the model; where classes are written, in Python's words.
 #[test]
 fn schemas_go_up_whole() {
-    let words = ["search", "à la carte", "what", "enum", "c", "f", "default", "anyOf", "$defs/Point", "items", "x"];
+    let values = ["search", "à la carte", "what", "c", "f", "x"];
+    let words = ["enum", "default", "anyOf", "$defs/Point", "items"];
+    let pythons =
+        ["(Enum)", "Optional[Unit] = 'c'", "Optional[Point]", "class Point", "List[str]", "= {'type': 'string'}"];
     for dialect in Dialects::builtin().iter() {
         let text = written(dialect.name(), SEARCH);
-        for word in words {
+        let is_python = dialect.spec().prompt.tools.form == ToolsForm::Models;
+        let words: &[_] = if is_python { &pythons } else { &words };
+        for word in values.iter().chain(words) {
             assert!(text.contains(word), "{} lacks {word}: {text}", dialect.name());
         }
     }
@@ -197,7 +202,10 @@ fn odd_schemas_do_no_harm() {
             let text = written(dialect.name(), &tool);
             assert!(text.contains('f'), "{text}");
         }
-        assert_eq!(written(dialect.name(), "{}"), "{}");
+        // What is no function has no place in a module of them.
+        let is_module = dialect.spec().prompt.tools.form == ToolsForm::Models;
+        let expected = if is_module { "from __future__ import annotations" } else { "{}" };
+        assert_eq!(written(dialect.name(), "{}"), expected);
     }
 }
 

@@ -393,3 +393,36 @@ fn texts_stand_around_all_calls_and_all_results_of_a_turn() {
         ]
     );
 }
+
+/// A title names a class, but for one that a function has.
+#[test]
+fn past_calls_name_the_classes_that_the_tools_were_shown_with() {
+    const TOOLS: &str = r#"[
+        {"type":"function","function":{"name":"look-up","parameters":{"title":"Query","properties":{"q":{"type":"string"}}}}},
+        {"type":"function","function":{"name":"Query","parameters":{"properties":{"from":{"type":"string"}}}}},
+        {"type":"function","function":{"name":"get"}}]"#;
+    let call = |id: &str, name: &str, arguments: &str| serde_json::json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+    let calls = [
+        call("c1", "look-up", r#"{"q": "it's\n\"x\" \\ \u0007😀", "more": [true, null]}"#),
+        call("c2", "Query", r#"{"from": "a"}"#),
+        call("c3", "gone", ""),
+    ];
+    let messages = serde_json::json!([
+        {"role": "user", "content": "u"},
+        {"role": "assistant", "content": null, "tool_calls": calls},
+        {"role": "tool", "tool_call_id": "c2", "name": null, "content": [{"type": "text", "text": "two"}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "{\"one\": 1}"},
+        {"role": "user", "content": "Go on."}
+    ]);
+    let body = format!(r#"{{"messages":{messages},"tools":{TOOLS}}}"#);
+    let turns = shown(&up("python-code", &body));
+    assert!(turns[0].1.contains("\n\ndef look_up(args: Query1):\n"), "{}", turns[0].1);
+    let code = r#"```python
+look_up(Query1(q="it's\n\"x\" \\ \u0007😀", more=[True, None]))
+Query(QueryModel(**{"from": "a"}))
+gone(GoneModel())
+```"#;
+    let results = "Result of look_up (c1):\n{\"one\": 1}\n\nResult of Query (c2):\ntwo\n\nGo on.";
+    let expected = [("user", "u"), ("assistant", code), ("user", results)];
+    assert_eq!(turns[1..].iter().map(|(role, text)| (role.as_str(), text.as_str())).collect::<Vec<_>>(), expected);
+}
