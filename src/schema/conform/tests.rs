@@ -296,4 +296,11 @@ fn hostile_enums_end() {
         assert_eq!(conformed(schema, "'elsewhere'").as_deref(), Some(r#""elsewhere""#));
         assert_eq!(conformed(schema, "1"), Some(r#""1""#.into()));
     }
+    // A list that stands at many places is kept at as many as there are steps for.
+    let listed: Vec<_> = (0..1000).map(|i| format!(r#""v{i}""#)).collect();
+    let places: Vec<_> = (0..300).map(|i| format!(r##""p{i}":{{"$ref":"#/$defs/e"}}"##)).collect();
+    let (listed, places) = (listed.join(","), places.join(","));
+    let parameters = format!(r#"{{"properties":{{{places}}},"$defs":{{"e":{{"enum":[{listed}]}}}}}}"#);
+    assert_eq!(conformed(&parameters, "F(p0='elsewhere')"), None);
+    assert!(conformed(&parameters, "F(p0='v9', p299='elsewhere')").is_some());
 }
