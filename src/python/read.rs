@@ -10,7 +10,7 @@ mod string;
 use std::collections::HashMap;
 
 use self::arithmetic::{Operator, combined, negated, unchanged};
-use super::Value;
+use super::{Value, is_class};
 
 /// What variables may add to one value, in bytes about: each use of a short name is a copy of a long value.
 const COPIED_BYTES_MAX: usize = 1 << 20;
@@ -336,10 +336,6 @@ fn key(value: Value) -> Option<String> {
 
 fn is_scalar(value: &Value) -> bool {
     !matches!(value, Value::List(_) | Value::Dict(_) | Value::Model { .. })
-}
-
-fn is_class(name: &str) -> bool {
-    name.starts_with(char::is_uppercase) && !matches!(name, "None" | "True" | "False")
 }
 
 /// About the bytes of a value. `None` where it is deeper than that.
