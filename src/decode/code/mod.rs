@@ -400,7 +400,7 @@ impl Statement {
     }
 
     /// Whether a call is whole, and not taken yet.
-    pub(super) fn has_call(&self) -> bool {
+    pub(super) fn has_whole_call(&self) -> bool {
         self.is_whole
     }
 

@@ -440,7 +440,7 @@ impl Decoder {
 
     /// The statement is over, with the call that is whole in it.
     fn end_code_call(&mut self, sink: &mut impl FnMut(Event<'_>)) {
-        if matches!(&self.state, State::Program(program) if program.statement.has_call()) {
+        if matches!(&self.state, State::Program(program) if program.statement.has_whole_call()) {
             self.complete_code_call(sink);
         }
         if let State::Program(program) = &mut self.state {
