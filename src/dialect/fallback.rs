@@ -14,15 +14,22 @@ pub const ARGUMENTS: &str = "arguments";
 /// The word of the fence in which some servers have it written.
 const FENCE: &str = "json";
 
+impl JsonSpec {
+    /// A call as an object under the keys that all families know.
+    pub fn of_call() -> Self {
+        Self {
+            name: JsonName::Under(vec![NAME.into()]),
+            arguments: vec![ARGUMENTS.into()],
+            id: Vec::new(),
+            wrapper: Vec::new(),
+            between: String::new(),
+        }
+    }
+}
+
 /// What `own` reads, and such an object.
 pub(super) fn of(own: &Dialect) -> Result<Dialect, DialectError> {
-    let object = JsonSpec {
-        name: JsonName::Under(vec![NAME.into()]),
-        arguments: vec![ARGUMENTS.into()],
-        id: Vec::new(),
-        wrapper: Vec::new(),
-        between: String::new(),
-    };
+    let object = JsonSpec::of_call();
     let mut spec = own.reads().clone();
     spec.call.start = Some(StartOfAnswer::Json);
     // An opener that begins as the object does would stand in its way; a payload that it opens begins the answer as well.

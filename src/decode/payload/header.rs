@@ -3,19 +3,24 @@
 //! The header is all that stands before the value; what is what in it, the form's literals tell.
 //!
 //! ```text
-//!   Header -> (Start ->) Object -> (Behind ->) complete
+//!   Header -> (Start ->) Opened -> Object -> (Behind ->) complete
+//!                           | the whole call once more stands there
+//!                           +-> Call -> Behind
 //! ```
 
 use std::sync::Arc;
 
 use crate::decode::call::{Call, Context, Named, Patience, Verdict, json_syntax};
 use crate::decode::expect::{Expect, Expected};
-use crate::dialect::{Dialect, Header, HeaderMark};
-use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Syntax};
+use crate::decode::payload::json;
+use crate::dialect::{Dialect, Header, HeaderMark, JsonSpec};
+use crate::json::repair::{Begins, Completion, Ended, Progress, Repair, Skimmed, Syntax};
 use crate::scan::Cursor;
 
+use again::Again;
 use next::NextCall;
 
+mod again;
 mod next;
 
 /// One call, being read.
@@ -34,7 +39,10 @@ enum State {
     },
     /// What introduces the value was read.
     Start(Expect),
+    /// The value's beginning, as long as it may be the whole call once more.
+    Opened(Again),
     Object(Box<Repair<()>>),
+    Call(Box<json::Reader>),
     /// Behind the value: what closes it.
     Behind(Expect),
 }
@@ -59,7 +67,8 @@ impl Reader {
             let (read, verdict) = match &mut self.state {
                 State::Header { .. } => self.header(rest, cx, call),
                 State::Object(_) => self.object(rest, cx, call),
-                State::Start(_) | State::Behind(_) => {
+                State::Call(_) => self.call(rest, cx, call),
+                State::Start(_) | State::Opened(_) | State::Behind(_) => {
                     let Some(c) = rest.chars().next() else { break };
                     call.examined += c.len_utf8();
                     (c.len_utf8(), self.character(c, cx, call))
@@ -99,8 +108,8 @@ impl Reader {
         }
         let verdict = match mark {
             Some(HeaderMark::Brace) => {
-                self.state = State::Object(Box::new(Repair::new(())));
-                self.object("{", cx, call).1
+                self.state = State::Opened(Again::default());
+                self.opened('{', cx, call)
             }
             Some(HeaderMark::Part | HeaderMark::Value) => {
                 self.state = State::Start(Expect::default());
@@ -121,11 +130,12 @@ impl Reader {
                 Expected::More => Verdict::More,
                 Expected::Found(_) => without_arguments(cx, call),
                 Expected::Other if c == '{' => {
-                    self.state = State::Object(Box::new(Repair::new(())));
-                    self.object("{", cx, call).1
+                    self.state = State::Opened(Again::default());
+                    self.opened(c, cx, call)
                 }
                 Expected::Other => Verdict::Reject(0),
             },
+            State::Opened(_) => self.opened(c, cx, call),
             State::Behind(expect) => match expect.push(c, closers.take(self.form.own_closers)) {
                 Expected::More => Verdict::More,
                 Expected::Found(_) => Verdict::Complete(0),
@@ -134,7 +144,42 @@ impl Reader {
                     Verdict::Complete(0)
                 }
             },
-            State::Header { .. } | State::Object(_) => Verdict::More,
+            State::Header { .. } | State::Object(_) | State::Call(_) => Verdict::More,
+        }
+    }
+
+    /// One more character of a value of which is not known yet what it is.
+    fn opened(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Verdict {
+        let State::Opened(begun) = &mut self.state else { return Verdict::More };
+        let spec = JsonSpec::of_call();
+        let is_call = begun.push(c, &spec, cx, call);
+        if is_call == Begins::Perhaps {
+            return Verdict::More;
+        }
+        let text = std::mem::take(&mut begun.text);
+        self.state = match is_call {
+            Begins::Yes => State::Call(Box::new(json::Reader::new(Arc::new(spec), call))),
+            Begins::Perhaps | Begins::No => State::Object(Box::new(Repair::new(()))),
+        };
+        let verdict = self.push(&text, cx, call);
+        if let Verdict::Complete(read) = verdict {
+            call.again.push_str(text.get(read..).unwrap_or_default());
+        }
+        verdict
+    }
+
+    /// Reads on in the whole call once more.
+    fn call(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> (usize, Verdict) {
+        let State::Call(reader) = &mut self.state else { return (0, Verdict::More) };
+        call.repaired = true;
+        match reader.push(text, cx, call) {
+            Verdict::More => (text.len(), Verdict::More),
+            Verdict::Reject(read) => (read, Verdict::Reject(0)),
+            Verdict::Complete(read) => {
+                let rest = std::mem::take(&mut call.again);
+                self.state = State::Behind(Expect::default());
+                (read, self.behind(&rest, cx, call))
+            }
         }
     }
 
@@ -181,13 +226,28 @@ impl Reader {
     pub(super) fn skim(&mut self, text: &str, dialect: &Dialect, out: &mut String) -> Skimmed {
         match &mut self.state {
             State::Object(repair) => repair.skim(text, &dialect.tables().behind, out),
+            State::Call(reader) => reader.skim(text, dialect, out),
             _ => Skimmed::No,
+        }
+    }
+
+    /// The call ends here, whatever is open.
+    pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
+        // All else that is read has a place in the arguments.
+        if let State::Call(reader) = &mut self.state {
+            reader.close(cx, call);
         }
     }
 
     /// Generation ended: whether the arguments are whole.
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
+        if let State::Opened(begun) = &mut self.state {
+            let text = std::mem::take(&mut begun.text);
+            self.state = State::Object(Box::new(Repair::new(())));
+            self.push(&text, cx, call);
+        }
         match &mut self.state {
+            State::Call(reader) => reader.finish(ended, cx, call),
             State::Object(repair) => {
                 let next = NextCall { form: &self.form, cx };
                 let completion = repair.finish(ended, &syntax(&next, call), &mut call.arguments);
@@ -205,7 +265,7 @@ impl Reader {
                 }
                 Completion::Complete
             }
-            State::Header { .. } | State::Start(_) => Completion::Cut,
+            State::Header { .. } | State::Start(_) | State::Opened(_) => Completion::Cut,
         }
     }
 
@@ -213,7 +273,9 @@ impl Reader {
     pub(super) fn held(&self) -> usize {
         match &self.state {
             State::Header { text, cursor } => text.len() + self.form.table.markers.held(*cursor).len(),
+            State::Opened(begun) => begun.text.len(),
             State::Object(repair) => repair.held(),
+            State::Call(reader) => reader.held(),
             State::Start(expect) | State::Behind(expect) => expect.held(),
         }
     }

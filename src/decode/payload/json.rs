@@ -23,6 +23,7 @@ use crate::json::repair::{Comment, Commented, Mode, Repair, Skimmed, Syntax, Tai
 use crate::decode::call::{Call, Context, Named, Verdict, json_syntax};
 use crate::decode::unescape::Unescape;
 use closers::Closers;
+pub(super) use keys::{is_arguments, is_name};
 use members::{Kept, Place};
 use next::NextCall;
 

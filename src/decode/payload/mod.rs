@@ -140,8 +140,9 @@ impl Payload {
             Self::Tagged(reader) => reader.close(cx, call),
             Self::Elements(reader) => reader.close(cx, call),
             Self::Python(reader) => reader.close(call),
+            Self::Header(reader) => reader.close(cx, call),
             // Everything that it reads has a place in the arguments.
-            Self::Literal(_) | Self::Header(_) | Self::Several(_) => {}
+            Self::Literal(_) | Self::Several(_) => {}
         }
     }
 

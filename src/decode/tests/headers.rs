@@ -71,6 +71,25 @@ t!(parts_are_told_by_what_stands_around_them, fenced(),
     "<c>f/bash\n```json\n{\"command\": 1} so" => r#"call bash / args {"command": 1} / end / text " so""#,
 );
 
+t!(the_whole_call_once_more_where_its_arguments_should_stand, numbered(),
+    "<|call|>bash:1<|args|>{\"name\": \"bash\", \"arguments\": {\"command\": \"a<|end|>\"}, \"call_id\": null}<|end|>!"
+        => r#"call bash as bash:1 / args {"command": "a<|end|>"} / end / text "!""#,
+    "<|call|>get_time:1<|args|> { \"name\" : \"functions.get_time\" , \"parameters\" : {}}<|end|><|call|>get_time:2<|args|>{}"
+        => "call get_time as get_time:1 / args {} / end / call get_time as get_time:2 / args {} / end",
+    // Closers that lack.
+    "<|call|>bash:1<|args|>{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}"
+        => r#"call bash as bash:1 / args {"command": "ls"} / end"#,
+    "<|call|>bash:1<|args|>{\"name\": \"bash\", \"arguments\": {\"command\": \"ls\"}<|end|>!"
+        => r#"call bash as bash:1 / args {"command": "ls"} / end / text "!""#,
+    "<|call|>bash:1<|args|>{\"name\": \"bash\", \"arguments\": {\"command\": \"l" => r#"call bash as bash:1 / args {"command": "l / cut"#,
+    // Another name, one without arguments, and keys that the tool declares, are arguments.
+    "<|call|>bash:1<|args|>{\"name\": \"get_time\", \"arguments\": {}}<|end|>"
+        => r#"call bash as bash:1 / args {"name": "get_time", "arguments": {}} / end"#,
+    "<|call|>bash:1<|args|>{\"name\": \"bash\"}<|end|>" => r#"call bash as bash:1 / args {"name": "bash"} / end"#,
+    "<|call|>bash:1<|args|>{\"name\": \"bash\", \"command\": \"ls\"}<|end|>"
+        => r#"call bash as bash:1 / args {"name": "bash", "command": "ls"} / end"#,
+);
+
 #[test]
 fn a_header_has_a_length() {
     let case = numbered();

@@ -222,7 +222,7 @@ fn lacks_quote(word: &str) -> Option<(&str, &str)> {
 }
 
 /// Whether a key can be the name's.
-pub(super) fn is_name(key: &str, spec: &JsonSpec) -> bool {
+pub(in crate::decode::payload) fn is_name(key: &str, spec: &JsonSpec) -> bool {
     spec.name.keys().iter().any(|name| name == key) || NAMES.iter().any(|name| name.eq_ignore_ascii_case(key))
 }
 
@@ -232,7 +232,7 @@ pub(super) fn is_wrapper(key: &str, spec: &JsonSpec) -> bool {
 }
 
 /// Whether a key can be the arguments'.
-pub(super) fn is_arguments(key: &str, spec: &JsonSpec) -> bool {
+pub(in crate::decode::payload) fn is_arguments(key: &str, spec: &JsonSpec) -> bool {
     spec.arguments.iter().any(|arguments| arguments == key) || means_arguments(key)
 }
 
