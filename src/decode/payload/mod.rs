@@ -5,6 +5,7 @@ mod elements;
 mod header;
 mod json;
 mod literal;
+mod members;
 mod python;
 mod tagged;
 

@@ -18,14 +18,15 @@ use std::sync::Arc;
 
 use crate::dialect::{BetweenMark, Tagged};
 use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Syntax, Untyped};
-use crate::json::{Kinds, escape_into, is_plain, write_string};
+use crate::json::{Kinds, escape_into, is_plain};
 use crate::scan::Cursor;
 
 use crate::decode::call::{Call, Context, Named, Verdict, Wrapped, json_syntax};
 use crate::decode::expect::{Expect, Expected};
+use crate::decode::payload::members::Members;
 use ends::{Around, End, Ends};
 use tags::Stated;
-pub(super) use value::Value;
+pub(super) use value::{Outcome, Value};
 
 /// One call, being read.
 #[derive(Debug)]
@@ -37,8 +38,8 @@ pub(in crate::decode) struct Reader {
     /// The current parameter's key, and the type that the text says it has.
     key: String,
     stated: Stated,
-    /// Parameters whose key was written to the arguments, and those of them that the tool declares.
-    written: usize,
+    /// Parameters that were written to the arguments, and those that the tool declares.
+    members: Members,
     given: HashSet<String>,
     /// The parameter that may be all of the arguments.
     whole: Option<String>,
@@ -99,7 +100,7 @@ impl Reader {
             word: String::new(),
             key: String::new(),
             stated: Stated::default(),
-            written: 0,
+            members: Members::default(),
             given: HashSet::new(),
             whole: None,
         }
@@ -251,17 +252,10 @@ impl Reader {
         }
     }
 
-    fn write_key(&mut self, key: &str, call: &mut Call) {
-        call.arguments.push(if self.written == 0 { '{' } else { ',' });
-        write_string(key, &mut call.arguments);
-        call.arguments.push(':');
-        self.written += 1;
-        call.ready = true;
-    }
-
     fn write_own_key(&mut self, call: &mut Call) {
         let key = std::mem::take(&mut self.key);
-        self.write_key(&key, call);
+        self.members.begin(&key, call);
+        call.ready = true;
     }
 
     /// What might have been all of the arguments is one of them.
@@ -309,7 +303,11 @@ impl Reader {
 
     fn end_value(&mut self, cx: &Context<'_>, call: &mut Call) {
         if let State::Value(open) | State::Data(open, _) = std::mem::take(&mut self.state) {
-            self.whole = open.value.end(cx, call);
+            match open.value.end(cx, call) {
+                Outcome::Value => {}
+                Outcome::Item => self.members.leave_list_open(),
+                Outcome::Whole(text) => self.whole = Some(text),
+            }
         }
     }
 
@@ -319,11 +317,11 @@ impl Reader {
                 Some(object) => call.arguments.push_str(&object),
                 None => {
                     self.write_part(&text, cx, call);
-                    call.arguments.push('}');
+                    self.members.end(call);
                 }
             }
         } else if !matches!(self.state, State::Behind) {
-            call.arguments.push_str(if self.written == 0 { "{}" } else { "}" });
+            self.members.end(call);
         }
         call.ready = true;
         Verdict::Complete(read)

@@ -117,13 +117,40 @@ fn tags_that_are_wrong_or_lack_cost_no_value() {
             "P<calls>P<invoke name=\"bash\">P<command>lsP</calls>\nP<calls>P<invoke name=\"get_time\">P</invoke>P</calls>",
             r#"call bash / args {"command":"ls"} / end / call get_time / args {} / end"#,
         ),
-        // An element twice is a member twice.
+        ("P<invoke name=\"bash\">P<command>lsP</command>P</inv", r#"call bash / args {"command":"ls"} / end"#),
+        ("P<invoke name=\"bash\">P<command>lsP</comm", r#"call bash / args {"command":"lsP</comm / cut"#),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn an_element_twice_is_a_lists_next_item_or_a_member_twice() {
+    for (text, expected) in [
+        (
+            "P<invoke name=\"get_weather\">P<list>aP</list>P<list> bP</list>P<list>P<item>cP</item>P</list>P<days>2P</days>P</invoke>",
+            r#"call get_weather / args {"list":["a"," b","c"],"days":2} / end"#,
+        ),
+        (
+            "P<invoke name=\"get_weather\">P<list>P<item>aP</item>P</list>P<list>bP</list>P<list>P</list>P</invoke>",
+            r#"call get_weather / args {"list":["a","b"]} / end"#,
+        ),
+        // One item alone, and a list in JSON.
+        ("P<invoke name=\"get_weather\">P<list>aP</list>P</invoke>", r#"call get_weather / args {"list":["a"]} / end"#),
+        ("P<invoke name=\"get_weather\">P<list>[1]P</list>P</invoke>", r#"call get_weather / args {"list":[1]} / end"#),
+        // What is no list, or does not follow itself.
         (
             "P<invoke name=\"bash\">P<command>aP</command>P<command>bP</command>P</invoke>",
             r#"call bash / args {"command":"a","command":"b"} / end"#,
         ),
-        ("P<invoke name=\"bash\">P<command>lsP</command>P</inv", r#"call bash / args {"command":"ls"} / end"#),
-        ("P<invoke name=\"bash\">P<command>lsP</comm", r#"call bash / args {"command":"lsP</comm / cut"#),
+        (
+            "P<invoke name=\"get_weather\">P<where>P<a>1P</a>P<a>2P</a>P</where>P</invoke>",
+            r#"call get_weather / args {"where":{"a":"1","a":"2"}} / end"#,
+        ),
+        (
+            "P<invoke name=\"get_weather\">P<list>aP</list>P<days>2P</days>P<list>bP</list>P</invoke>",
+            r#"call get_weather / args {"list":["a"],"days":2,"list":["b"]} / end"#,
+        ),
     ] {
         check(text, expected);
     }

@@ -32,8 +32,6 @@ t!(a_name_may_end_where_the_next_markup_begins, keyed(),
     "<call>bash<k>command</k><v>say </v> and then <call>get_time</call></v></call>"
         => r#"call bash / args {"command":"say </v> and then <call>get_time</call>"} / end"#,
     "<call>bash<k>command</k><v>say </v> or <k></v></call>" => r#"call bash / args {"command":"say </v> or <k>"} / end"#,
-    // A parameter twice is a member twice, as in JSON.
-    "<call>bash<k>command</k><v>a</v><k>command</k><v>b</v></call>" => r#"call bash / args {"command":"a","command":"b"} / end"#,
     "<call>get_time<call>get_time</call>" => "call get_time / args {} / end / call get_time / args {} / end",
     // No tag before the value.
     "<call>bash<k>command</k>ls</v></call>" => r#"call bash / args {"command":"ls"} / end"#,
@@ -43,6 +41,18 @@ t!(a_name_may_end_where_the_next_markup_begins, keyed(),
     "<call>bash and <call>get_time</call>" => r#"text "<call>bash and " / call get_time / args {} / end"#,
     "<call>bash" => r#"text "<call>bash""#,
     "<call><k>a</k></call>" => r#"text "<call><k>a</k></call>""#,
+);
+
+t!(a_parameter_twice_is_a_lists_next_item_or_a_member_twice, keyed(),
+    "<call>get_weather<k>list</k><v>a</v><k>list</k><v>b</v><k>days</k><v>2</v></call>"
+        => r#"call get_weather / args {"list":["a","b"],"days":2} / end"#,
+    "<call>get_weather<k>list</k><v>a</v></call>" => r#"call get_weather / args {"list":["a"]} / end"#,
+    "<call>get_weather<k>list</k><v>[1, 2]</v></call>" => r#"call get_weather / args {"list":[1, 2]} / end"#,
+    "<call>get_weather<k>list</k><v>a</v><k>list</k><v>b" => r#"call get_weather / args {"list":["a","b / cut"#,
+    // What is no list, or does not follow itself.
+    "<call>bash<k>command</k><v>a</v><k>command</k><v>b</v></call>" => r#"call bash / args {"command":"a","command":"b"} / end"#,
+    "<call>get_weather<k>list</k><v>a</v><k>days</k><v>2</v><k>list</k><v>b</v></call>"
+        => r#"call get_weather / args {"list":["a"],"days":2,"list":["b"]} / end"#,
 );
 
 t!(a_call_that_a_value_quotes_without_a_closer_of_its_own, keyed(),

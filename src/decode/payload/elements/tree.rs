@@ -3,16 +3,17 @@
 
 use super::{TAG_BYTES_MAX, blank};
 use crate::decode::call::{Call, Context};
-use crate::decode::payload::tagged::Value;
-use crate::json::{Kinds, write_string};
+use crate::decode::payload::members::{Begun, Members};
+use crate::decode::payload::tagged::{Outcome, Value};
+use crate::json::Kinds;
 use crate::schema::{Node, Tool};
 
 /// Elements that are open, the outermost first.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     open: Vec<Element>,
-    /// Members that the arguments have.
-    members: usize,
+    /// The arguments.
+    members: Members,
 }
 
 /// An element that is open.
@@ -28,11 +29,24 @@ struct Element {
 enum Content {
     /// Nothing yet but whitespace.
     Nothing(String),
+    /// The same, of a list that has items already.
+    More(String),
     Leaf(Box<Value>),
-    /// So many members.
-    Object(usize),
+    Object(Members),
     /// So many items.
     List(usize),
+}
+
+impl Content {
+    /// An element begins in what is of these kinds; it may be called as items are.
+    fn nest(&mut self, is_item: bool, kinds: Kinds) {
+        *self = match self {
+            Self::Object(_) | Self::List(_) => return,
+            Self::More(_) => Self::List(1),
+            _ if kinds.contains(Kinds::ARRAY) || (is_item && kinds.is_empty()) => Self::List(0),
+            Self::Nothing(_) | Self::Leaf(_) => Self::Object(Members::default()),
+        };
+    }
 }
 
 impl Tree {
@@ -44,12 +58,17 @@ impl Tree {
         match content {
             Content::Leaf(value) => value.push(text, cx, call),
             Content::Object(_) | Content::List(_) => call.leave(text),
-            Content::Nothing(before) => {
+            Content::Nothing(before) | Content::More(before) => {
                 let (more, rest) = blank(text, TAG_BYTES_MAX.saturating_sub(before.len()));
                 before.push_str(more);
                 if !rest.is_empty() {
-                    let mut value = Box::new(Value::new(kinds(*node, cx, call)));
-                    value.push(before, cx, call);
+                    let before = std::mem::take(before);
+                    let items = call.tool(cx).map_or(Kinds::NONE, |tool| tool.kinds(tool.item(*node)));
+                    let mut value = Box::new(match content {
+                        Content::More(_) => Value::item(items, call),
+                        _ => Value::new(kinds(*node, cx, call)).listing(items),
+                    });
+                    value.push(&before, cx, call);
                     value.push(rest, cx, call);
                     *content = Content::Leaf(value);
                 }
@@ -76,7 +95,7 @@ impl Tree {
     pub fn is_text(&self, cx: &Context<'_>, call: &Call) -> bool {
         self.open.last().is_some_and(|element| match element.content {
             Content::Leaf(_) => true,
-            Content::Nothing(_) => {
+            Content::Nothing(_) | Content::More(_) => {
                 let kinds = kinds(element.node, cx, call);
                 let may_nest = kinds.is_empty() || kinds.intersects(Kinds::OBJECT.union(Kinds::ARRAY));
                 !may_nest || self.open.len() >= cx.limits.depth_max
@@ -103,28 +122,32 @@ impl Tree {
     /// An element begins: an argument, a member, or an item.
     pub fn open(&mut self, name: &str, item: &str, cx: &Context<'_>, call: &mut Call) {
         let tool = call.tool(cx);
-        let (root, members) = (tool.map_or(Node::ANY, Tool::root), &mut self.members);
-        let (node, content) = match self.open.last_mut() {
-            Some(Element { node, content, .. }) => (*node, Some(content)),
-            None => (root, None),
-        };
-        if let Some(content @ (Content::Nothing(_) | Content::Leaf(_))) = content {
-            let kinds = kinds(node, cx, call);
-            let is_list = kinds.contains(Kinds::ARRAY) || (name == item && kinds.is_empty());
-            *content = if is_list { Content::List(0) } else { Content::Object(0) };
+        let root = tool.map_or(Node::ANY, Tool::root);
+        let parent = self.open.last().map_or(root, |parent| parent.node);
+        let property = tool.map_or(Node::ANY, |tool| tool.property(parent, name));
+        call.ready = true;
+        if let Some(Element { content, .. }) = self.open.last_mut() {
+            content.nest(name == item, kinds(parent, cx, call));
         }
-        let of = |node| tool.map_or(Node::ANY, |tool| tool.property(node, name));
-        let node = match self.open.last_mut().map(|element| &mut element.content) {
+        let members = match self.open.last_mut().map(|parent| &mut parent.content) {
             Some(Content::List(items)) => {
                 call.arguments.push(if *items == 0 { '[' } else { ',' });
                 *items += 1;
-                tool.map_or(Node::ANY, |tool| tool.item(node))
+                let node = tool.map_or(Node::ANY, |tool| tool.item(parent));
+                return self.begin(name, node, Content::Nothing(String::new()));
             }
-            Some(Content::Object(members)) => member(members, name, call, of(node)),
-            _ => member(members, name, call, of(node)),
+            Some(Content::Object(members)) => members,
+            _ => &mut self.members,
         };
-        call.ready = true;
-        self.open.push(Element { name: name.into(), node, content: Content::Nothing(String::new()) });
+        let content = match members.begin(name, call) {
+            Begun::Member => Content::Nothing(String::new()),
+            Begun::Item => Content::More(String::new()),
+        };
+        self.begin(name, property, content);
+    }
+
+    fn begin(&mut self, name: &str, node: Node, content: Content) {
+        self.open.push(Element { name: name.into(), node, content });
     }
 
     /// Closes all elements from the one at this place on.
@@ -142,25 +165,36 @@ impl Tree {
                     value.end(cx, call);
                 }
                 Content::Leaf(value) => {
-                    value.end(cx, call);
+                    if value.end(cx, call) == Outcome::Item {
+                        self.end_list(call);
+                    }
                 }
-                Content::Object(_) => call.arguments.push('}'),
-                Content::List(_) => call.arguments.push(']'),
+                Content::More(_) | Content::List(_) => self.end_list(call),
+                Content::Object(mut members) => members.end(call),
             }
+        }
+    }
+
+    /// A list ends, unless it goes on as the next member.
+    fn end_list(&mut self, call: &mut Call) {
+        match self.open.last_mut().map(|parent| &mut parent.content) {
+            None => self.members.leave_list_open(),
+            Some(Content::Object(members)) => members.leave_list_open(),
+            Some(_) => call.arguments.push(']'),
         }
     }
 
     /// Closes everything, the arguments too.
     pub fn end(&mut self, cx: &Context<'_>, call: &mut Call) {
         self.close_down_to(0, cx, call);
-        call.arguments.push_str(if self.members == 0 { "{}" } else { "}" });
+        self.members.end(call);
     }
 
     /// Bytes that are kept.
     pub fn held(&self) -> usize {
         match self.open.last().map(|element| &element.content) {
             Some(Content::Leaf(value)) => value.held(),
-            Some(Content::Nothing(blank)) => blank.len(),
+            Some(Content::Nothing(blank) | Content::More(blank)) => blank.len(),
             _ => 0,
         }
     }
@@ -168,13 +202,4 @@ impl Tree {
 
 fn kinds(node: Node, cx: &Context<'_>, call: &Call) -> Kinds {
     call.tool(cx).map_or(Kinds::NONE, |tool| tool.kinds(node))
-}
-
-/// Writes the key of one member more, whose value is at `node`.
-fn member(members: &mut usize, name: &str, call: &mut Call, node: Node) -> Node {
-    call.arguments.push(if *members == 0 { '{' } else { ',' });
-    *members += 1;
-    write_string(name, &mut call.arguments);
-    call.arguments.push(':');
-    node
 }

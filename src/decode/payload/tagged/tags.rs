@@ -4,6 +4,7 @@
 use crate::decode::call::{Call, Context, Named};
 use crate::decode::expect::Expected;
 use crate::decode::payload::means_arguments;
+use crate::decode::payload::members::Begun;
 use crate::dialect::{KeyMark, Tagged};
 use crate::json::Kinds;
 use crate::schema::{Node, Tool};
@@ -220,15 +221,22 @@ impl Reader {
         // Of a tool that names no properties only this word says it.
         let names_properties = tool.is_some_and(|tool| tool.nth(0).is_some());
         let may_be_all = key == "arguments" || (names_properties && means_arguments(&key));
-        let value = if self.written == 0 && may_be_all && !declared {
+        let value = if self.members.is_empty() && may_be_all && !declared {
             self.key = key;
             Value::whole()
         } else {
-            self.write_key(&key, call);
-            let kinds = tool.map_or(Kinds::NONE, |tool| tool.kinds(tool.property(root, &key)));
+            let node = tool.map_or(Node::ANY, |tool| tool.property(root, &key));
+            let kinds_at = |node| tool.map_or(Kinds::NONE, |tool| tool.kinds(node));
+            let items = tool.map_or(Kinds::NONE, |tool| tool.kinds(tool.item(node)));
             // A parameter that is declared without a type may be anything.
-            let kinds = if declared && kinds.is_empty() { Kinds::EVERY } else { kinds };
-            if self.stated == Stated::Json { Value::json(kinds) } else { Value::new(kinds) }
+            let kinds = if declared && kinds_at(node).is_empty() { Kinds::EVERY } else { kinds_at(node) };
+            let begun = self.members.begin(&key, call);
+            call.ready = true;
+            match begun {
+                Begun::Member if self.stated == Stated::Json => Value::json(kinds),
+                Begun::Member => Value::new(kinds).listing(items),
+                Begun::Item => Value::item(items, call),
+            }
         };
         Box::new(Open { value, ends: Ends::new(self.form.value.markers.start()) })
     }

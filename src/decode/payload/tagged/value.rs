@@ -14,7 +14,10 @@ use crate::decode::call::{Call, Context, json_syntax};
 #[derive(Debug)]
 pub(in crate::decode::payload) struct Value {
     kinds: Kinds,
+    /// What its items are, if it can only be a list and may be given them one by one.
+    items: Option<Kinds>,
     form: Form,
+    outcome: Outcome,
     /// What the text says of it.
     stated: Stated,
     /// What was read and not written.
@@ -37,6 +40,17 @@ enum Form {
     Whole,
 }
 
+/// What a value is that has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::decode::payload) enum Outcome {
+    #[default]
+    Value,
+    /// An item of a list, which may go on.
+    Item,
+    /// It may be all of the arguments.
+    Whole(String),
+}
+
 impl Value {
     /// A value of these kinds.
     pub fn new(kinds: Kinds) -> Self {
@@ -49,13 +63,36 @@ impl Value {
         Self { stated: Stated::Json, ..Self::of(kinds, Form::Open) }
     }
 
+    /// The same. If it can only be a list, these are the kinds of its items, and what is no list is one of them.
+    #[must_use]
+    pub fn listing(self, items: Kinds) -> Self {
+        let is_list = self.kinds.contains(Kinds::ARRAY) && Kinds::ARRAY.union(Kinds::NULL).contains(self.kinds);
+        Self { items: is_list.then_some(items), ..self }
+    }
+
+    /// One more item of a list, of these kinds.
+    pub fn item(kinds: Kinds, call: &mut Call) -> Self {
+        call.arguments.push(',');
+        Self { outcome: Outcome::Item, ..Self::new(kinds) }
+    }
+
     /// The value of a parameter that may hold all arguments.
     pub fn whole() -> Self {
         Self::of(Kinds::NONE, Form::Whole)
     }
 
     fn of(kinds: Kinds, form: Form) -> Self {
-        Self { kinds, form, stated: Stated::Nothing, text: String::new(), trimmed: 0..0, is_numeric: true }
+        let (items, outcome) = (None, Outcome::Value);
+        Self {
+            kinds,
+            items,
+            form,
+            outcome,
+            stated: Stated::Nothing,
+            text: String::new(),
+            trimmed: 0..0,
+            is_numeric: true,
+        }
     }
 
     /// More of its text.
@@ -94,11 +131,27 @@ impl Value {
             self.text.clear();
             self.form = Form::Nested(repair);
         } else if !self.may_be_other_than_string() || self.text.len() > cx.limits.value_bytes_max {
-            self.form = Form::String;
-            call.arguments.push('"');
-            call.examined += self.text.len();
-            escape_into(&std::mem::take(&mut self.text), &mut call.arguments);
+            match self.items {
+                Some(kinds) => self.begin_list(kinds, cx, call),
+                None => self.begin_string(call),
+            }
         }
+    }
+
+    fn begin_string(&mut self, call: &mut Call) {
+        self.form = Form::String;
+        call.arguments.push('"');
+        call.examined += self.text.len();
+        escape_into(&std::mem::take(&mut self.text), &mut call.arguments);
+    }
+
+    /// What was read is the first item of a list.
+    fn begin_list(&mut self, kinds: Kinds, cx: &Context<'_>, call: &mut Call) {
+        let text = std::mem::take(&mut self.text);
+        call.arguments.push('[');
+        call.repaired = true;
+        *self = Self { outcome: Outcome::Item, ..Self::new(kinds) };
+        self.push(&text, cx, call);
     }
 
     /// Keeps one more character. What is known of the text grows with it, since looking at all of it each time would
@@ -140,10 +193,13 @@ impl Value {
                     || (kinds.intersects(Kinds::NUMBER) && self.is_numeric)))
     }
 
-    /// The value is over. A value that may be all of the arguments is handed back.
-    pub fn end(mut self, cx: &Context<'_>, call: &mut Call) -> Option<String> {
+    /// The value is over.
+    pub fn end(mut self, cx: &Context<'_>, call: &mut Call) -> Outcome {
+        if let Some(kinds) = self.items.filter(|_| matches!(self.form, Form::Open) && !is_null(self.trimmed())) {
+            self.begin_list(kinds, cx, call);
+        }
         match &mut self.form {
-            Form::Whole => return Some(self.text),
+            Form::Whole => return Outcome::Whole(self.text),
             Form::String => call.arguments.push('"'),
             Form::Nested(repair) => {
                 repair.close(&plain(cx), &mut call.arguments);
@@ -151,7 +207,7 @@ impl Value {
             }
             Form::Open => self.typed(call),
         }
-        None
+        self.outcome
     }
 
     /// Writes a short value by its type; what fits none is a string.
@@ -159,7 +215,7 @@ impl Value {
         let (text, kinds) = (self.trimmed(), self.kinds);
         call.examined += self.text.len();
         let literal = match text {
-            "null" | "None" if kinds.contains(Kinds::NULL) => Some("null".to_string()),
+            text if is_null(text) && kinds.contains(Kinds::NULL) => Some("null".to_string()),
             "true" | "True" if kinds.contains(Kinds::BOOLEAN) => Some("true".to_string()),
             "false" | "False" if kinds.contains(Kinds::BOOLEAN) => Some("false".to_string()),
             _ if kinds.contains(Kinds::STRING) => container(text),
@@ -219,6 +275,10 @@ fn plain<'a>(cx: &Context<'a>) -> Syntax<'a, Untyped> {
         behind: Behind::nothing(),
         ..json_syntax(&Untyped, Mode::Total, cx)
     }
+}
+
+fn is_null(text: &str) -> bool {
+    matches!(text, "null" | "None")
 }
 
 /// `text` where it is JSON's object or list to the letter.
