@@ -8,8 +8,10 @@
 //!                                 +-> Object -> Behind -> complete
 //! ```
 
+mod ahead;
 mod ends;
 mod hold;
+mod object;
 mod tags;
 mod value;
 
@@ -17,13 +19,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::dialect::{BetweenMark, Tagged};
-use crate::json::repair::{Completion, Ended, Progress, Repair, Skimmed, Syntax, Untyped};
+use crate::json::repair::{Completion, Ended, Repair, Skimmed, Untyped};
 use crate::json::{Kinds, escape_into, is_plain};
 use crate::scan::Cursor;
 
 use crate::decode::call::{Call, Context, Named, Verdict, Wrapped, json_syntax};
 use crate::decode::expect::{Expect, Expected};
 use crate::decode::payload::members::Members;
+use ahead::Ahead;
 use ends::{Around, End, Ends};
 use tags::Stated;
 pub(super) use value::{Outcome, Value};
@@ -75,6 +78,8 @@ enum State {
 struct Open {
     value: Value,
     ends: Ends,
+    /// Behind what may be its end, inside a string of JSON.
+    ahead: Ahead,
 }
 
 /// What one character led to.
@@ -206,52 +211,6 @@ impl Reader {
         }
     }
 
-    /// Reads on in an object that is all of the arguments.
-    fn object(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> (usize, Step) {
-        let State::Object(repair) = &mut self.state else { return (0, Step::Read) };
-        let syntax = Syntax { closers: &cx.dialect.tables().closers, ..json_syntax(&Untyped, call.mode(cx), cx) };
-        let progress = repair.push(text, &syntax, &mut call.arguments);
-        call.ready |= repair.is_decided();
-        call.note(repair);
-        match progress {
-            Progress::More => (text.len(), Step::Read),
-            Progress::Decided(read) => (read, Step::Read),
-            Progress::Closed(read) => {
-                call.again.push_str(&repair.take_rest());
-                self.state = State::Behind;
-                (read, Step::Complete)
-            }
-            Progress::Done(read) => {
-                let rest = repair.take_rest();
-                self.state = State::Behind;
-                let mut chars = rest.chars();
-                while let Some(c) = chars.next() {
-                    if self.behind(c, call) == Step::Complete {
-                        call.again.push_str(chars.as_str());
-                        return (read, Step::Complete);
-                    }
-                }
-                (read, Step::Read)
-            }
-            Progress::Unreadable(read) => (read, Step::Reject),
-        }
-    }
-
-    /// Behind an object: the function's closer or the wrapper's. What is neither is no part of the call.
-    fn behind(&mut self, c: char, call: &mut Call) -> Step {
-        match self.expect.push(c, self.form.closers.iter().map(String::as_str)) {
-            Expected::More => Step::Read,
-            Expected::Found(found) => {
-                call.unwrapped |= found >= self.form.own_closers;
-                Step::Complete
-            }
-            Expected::Other => {
-                call.again.push_str(&self.expect.take());
-                Step::Complete
-            }
-        }
-    }
-
     fn write_own_key(&mut self, call: &mut Call) {
         let key = std::mem::take(&mut self.key);
         self.members.begin(&key, call);
@@ -269,8 +228,11 @@ impl Reader {
     /// Reads a value's text.
     fn value(&mut self, text: &str, cx: &Context<'_>, call: &mut Call) -> (usize, Step) {
         let State::Value(open) = &mut self.state else { return (0, Step::Read) };
+        if open.ahead.is_reading() {
+            return self.string(text, cx, call);
+        }
         let around = Around { cx, form: &self.form, tool: call.tool(cx), given: &self.given };
-        let Open { value, ends } = &mut **open;
+        let Open { value, ends, .. } = &mut **open;
         let (read, end) = ends.push(text, &around, &mut |data| value.push(data, cx, call));
         call.examined += read;
         let long = value.is_whole() && value.held() > cx.limits.pending_bytes_max / 2;
@@ -281,7 +243,12 @@ impl Reader {
             call.arguments.push('"');
             escape_into(&kept, &mut call.arguments);
         }
-        let Some(end) = end else { return (read, Step::Read) };
+        let Some(end) = end else {
+            if let State::Value(open) = &mut self.state {
+                open.look_ahead();
+            }
+            return (read, Step::Read);
+        };
         self.end_value(cx, call);
         match end {
             End::Call { again, unwrapped } => {
@@ -330,7 +297,10 @@ impl Reader {
     /// The call ends here, whatever is open.
     pub(super) fn close(&mut self, cx: &Context<'_>, call: &mut Call) {
         match &mut self.state {
-            State::Value(open) => call.leftover.push_str(&open.ends.take_held(&self.form)),
+            State::Value(open) => {
+                call.leftover.push_str(&open.ends.take_held(&self.form));
+                call.leftover.push_str(&open.ahead.give_up());
+            }
             State::Data(_, cursor) => call.leftover.push_str(self.form.cdata_close.held(*cursor)),
             State::Object(repair) => {
                 let syntax = json_syntax(&Untyped, call.mode(cx), cx);
@@ -346,10 +316,14 @@ impl Reader {
 
     /// Generation ended: whether the arguments are whole.
     pub(super) fn finish(&mut self, ended: Ended, cx: &Context<'_>, call: &mut Call) -> Completion {
+        if self.end_string(cx, call) == Step::Complete {
+            self.complete(0, call, cx);
+            return Completion::Complete;
+        }
         match &mut self.state {
             State::Value(open) => {
                 let around = Around { cx, form: &self.form, tool: call.tool(cx), given: &self.given };
-                let Open { value, ends } = &mut **open;
+                let Open { value, ends, .. } = &mut **open;
                 let end = ends.finish(ended, &around, &mut |data| value.push(data, cx, call));
                 let Some(End::Call { again, unwrapped }) = end else { return Completion::Cut };
                 call.again.push_str(&again);
@@ -374,7 +348,7 @@ impl Reader {
     /// Bytes read and not yet decided.
     pub(super) fn held(&self) -> usize {
         let value = match &self.state {
-            State::Value(open) => open.value.held() + open.ends.held(&self.form),
+            State::Value(open) => open.value.held() + open.ends.held(&self.form) + open.ahead.held(),
             State::Data(open, cursor) => open.value.held() + self.form.cdata_close.held(*cursor).len(),
             State::Object(repair) => repair.held(),
             _ => 0,

@@ -143,3 +143,35 @@ fn one_wrong_letter_swallows_no_call() {
         }
     }
 }
+
+t!(a_string_of_json_may_hold_what_ends_its_value, case("qwen3-coder"),
+    "<function=get_weather>\n<parameter=where>\n{\"a\": \"say </parameter>\\n</function>, then\", \"b\": [\"</parameter>\\n</function> x\"]}\n</parameter>\n</function>!"
+        => r#"call get_weather / args {"where":{"a": "say </parameter>\n</function>, then", "b": ["</parameter>\n</function> x"]}} / end / text "!""#,
+    "<function=get_weather><parameter=where>{\"a\": \"</parameter></function> <function=bash><parameter=command>\\\"ls\\\"</parameter></function>\" }</parameter><parameter=list>[\"</parameter><parameter=days>3\" ,1]</parameter></function>"
+        => r#"call get_weather / args {"where":{"a": "</parameter></function> <function=bash><parameter=command>\"ls\"</parameter></function>" },"list":["</parameter><parameter=days>3" ,1]} / end"#,
+    // The string lacks its quote: what could be the end is.
+    "<function=get_weather><parameter=where>{\"a\": \"x}</parameter></function>\n<function=bash><parameter=command>echo \"a\"</parameter></function>"
+        => r#"call get_weather / args {"where":{"a": "x"}} / end / call bash / args {"command":"echo \"a\""} / end"#,
+    "<function=get_weather><parameter=where>{\"a\": \"x}</parameter></function> so" => r#"call get_weather / args {"where":{"a": "x"}} / end / text " so""#,
+    "<function=get_weather><parameter=where>{\"a\": \"x</parameter><parameter=days>3</parameter></function>"
+        => r#"call get_weather / args {"where":{"a": "x"},"days":3} / end"#,
+    "<function=get_weather><parameter=where>{\"a\": \"x</parameter> \"" => r#"call get_weather / args {"where":{"a": "x</parameter>  / cut"#,
+);
+
+#[test]
+fn a_string_of_json_is_looked_through_as_far_as_is_allowed() {
+    let mut case = case("qwen3-coder");
+    case.limits.pending_bytes_max = 64;
+    let text = |behind: usize| {
+        let behind = "x".repeat(behind);
+        format!(
+            "<function=get_weather><parameter=where>{{\"a\": \"</parameter></function>{behind}\"}}</parameter></function>"
+        )
+    };
+    case.check(
+        &text(40),
+        &format!(r#"call get_weather / args {{"where":{{"a": "</parameter></function>{}"}}}} / end"#, "x".repeat(40)),
+    );
+    let rest = format!("{}\"}}</parameter></function>", "x".repeat(90));
+    case.check(&text(90), &format!(r#"call get_weather / args {{"where":{{"a": ""}}}} / end / text {rest:?}"#));
+}

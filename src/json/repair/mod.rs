@@ -289,6 +289,11 @@ impl<P: Copy + Debug> Repair<P> {
         self.state == State::Done
     }
 
+    /// Whether a quoted string inside a container is being read.
+    pub fn is_in_inner_string(&self) -> bool {
+        self.state == State::Text && !self.frames.is_empty()
+    }
+
     /// Text that was read and stands behind the value, once that is done: what was pushed after it comes later.
     pub fn take_rest(&mut self) -> String {
         std::mem::take(&mut self.rest)

@@ -385,6 +385,11 @@ impl Ends {
         Some(self.end_call(&(word + more)))
     }
 
+    /// Whether something may be the end.
+    pub(super) fn is_held(&self) -> bool {
+        self.hold.is_some()
+    }
+
     /// Everything that is held.
     pub(super) fn take_held(&mut self, form: &Tagged) -> String {
         let mut text = self.hold.take().map_or_else(String::new, |hold| hold.text);

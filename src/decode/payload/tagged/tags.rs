@@ -10,7 +10,7 @@ use crate::json::Kinds;
 use crate::schema::{Node, Tool};
 
 use super::value::Value;
-use super::{Ends, Open, Reader, State, Step};
+use super::{Ahead, Ends, Open, Reader, State, Step};
 
 /// What the text says of a value's type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -238,7 +238,7 @@ impl Reader {
                 Begun::Item => Value::item(items, call),
             }
         };
-        Box::new(Open { value, ends: Ends::new(self.form.value.markers.start()) })
+        Box::new(Open { value, ends: Ends::new(self.form.value.markers.start()), ahead: Ahead::default() })
     }
 }
 

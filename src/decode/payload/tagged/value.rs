@@ -238,6 +238,11 @@ impl Value {
         matches!(self.form, Form::String)
     }
 
+    /// Whether a string inside its JSON is being read.
+    pub fn is_in_string(&self) -> bool {
+        matches!(&self.form, Form::Nested(repair) if repair.is_in_inner_string())
+    }
+
     /// Whether it may be all of the arguments.
     pub fn is_whole(&self) -> bool {
         matches!(self.form, Form::Whole)
