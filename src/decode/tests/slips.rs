@@ -88,3 +88,27 @@ t!(a_bracket_behind_a_closer_is_a_lists_whatever_markers_begin_with_it, case("mi
         => r#"call bash / args {"command": "a"} / end / call get_time / args {"zone": "b"} / end"#,
     "[TOOL_CALLS][{\"name\": \"bash\", \"arguments\": {\"command\": \"a}[b\"}}]" => r#"call bash / args {"command": "a}[b"} / end"#,
 );
+
+#[test]
+fn a_tool_may_be_called_as_the_key_of_names_is() {
+    let offered = tools(
+        r#"[{"type": "function", "function": {"name": "name"}}, {"type": "function", "function": {"name": "bash"}}]"#,
+    );
+    let settings = Settings::new(Arc::clone(DIALECTS.get("apertus").unwrap()), offered);
+    for (text, expected) in [
+        (r#"[{"name": {"first": "a"}}, {"bash": {}}, {"name": {}}]"#, r#"name {"first": "a"};bash {};name {};"#),
+        (r#"[{"name": "bash", "arguments": {"name": {}}}]"#, r#"bash {"name": {}};"#),
+        (r#"[{"name": "name", "arguments": {"a": 1}}]"#, r#"name {"a": 1};"#),
+    ] {
+        let mut decoder = Decoder::new(settings.clone(), &Limits::default());
+        let mut calls = String::new();
+        let mut sink = |event: Event<'_>| match event {
+            Event::CallStart { name, .. } => calls.extend([name, " "]),
+            Event::Arguments(text) | Event::Text(text) | Event::Reasoning(text) => calls.push_str(text),
+            Event::CallEnd => calls.push(';'),
+        };
+        decoder.push(&format!("<|tools_prefix|>{text}<|tools_suffix|>"), &mut sink);
+        decoder.finish(Finish::Stop, &mut sink);
+        assert_eq!(calls, expected, "{text}");
+    }
+}

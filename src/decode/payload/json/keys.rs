@@ -83,7 +83,9 @@ impl Reader {
         }
         if c == ':' {
             self.since.clear();
-            self.meaning = if self.is_name_itself(cx, call) { Meaning::Arguments } else { self.meaning(cx, call) };
+            // Under a key that may be the name's, the value tells.
+            let is_itself = !is_name(&self.word, &self.spec) && self.is_name_itself(cx, call);
+            self.meaning = if is_itself { Meaning::Arguments } else { self.meaning(cx, call) };
             self.state = State::Value;
             return Next::Read;
         }
@@ -124,7 +126,7 @@ impl Reader {
 
     /// Whether the key names the tool, whose arguments its value is.
     fn is_name_itself(&mut self, cx: &Context<'_>, call: &mut Call) -> bool {
-        let may_be = !self.has_name && self.spec.name == JsonName::Key && !is_name(&self.word, &self.spec);
+        let may_be = !self.has_name && self.spec.name == JsonName::Key;
         self.has_name |= may_be && call.named(&self.word, cx) == Named::Tool;
         may_be && self.has_name
     }
@@ -152,7 +154,8 @@ impl Reader {
     pub(super) fn value(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Next {
         let quoted = matches!(c, '"' | '\'' | '\u{201c}');
         let quote = if c == '\u{201c}' { '\u{201d}' } else { c };
-        match self.meaning {
+        let meaning = self.meaning;
+        match meaning {
             _ if c.is_ascii_whitespace() => return Next::Read,
             Meaning::Name | Meaning::Id if quoted => {
                 self.word.clear();
@@ -163,6 +166,10 @@ impl Reader {
                 self.depth += 1;
                 self.state = State::FirstKey;
                 return Next::Read;
+            }
+            Meaning::Name if c == '{' && self.is_name_itself(cx, call) => {
+                self.arguments = Arguments::Begun;
+                self.state = State::Arguments(Box::new(Repair::new(())));
             }
             Meaning::Arguments | Meaning::Alias if quoted => {
                 self.arguments = Arguments::Begun;
