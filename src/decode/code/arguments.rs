@@ -325,7 +325,9 @@ impl Arguments {
 
     fn write(&mut self, key: &str, value: &Value, cx: &Context<'_>, call: &mut Call) -> Option<()> {
         if self.has(key) {
-            return None;
+            // The first one counts, which may be let go already.
+            call.malformed = true;
+            return Some(());
         }
         let json = match call.tool(cx) {
             Some(tool) if tool.is_unset(tool.root(), key, value) => return Some(()),

@@ -8,7 +8,7 @@ use super::call::flush;
 use super::{Decoder, State, context};
 use crate::decode::call::{Call, Patience, Wrapped};
 use crate::decode::code::{self, Block, Last, Passage, Passed, Scope, Statement};
-use crate::decode::outside::{AfterCall, Outside};
+use crate::decode::outside::Outside;
 use crate::decode::{Calls, Event};
 use crate::json::repair::Ended;
 
@@ -431,7 +431,8 @@ impl Decoder {
         let mut call = std::mem::take(&mut program.call);
         flush(&mut call, sink);
         sink(Event::CallEnd);
-        program.outside.after_call(AfterCall::default());
+        let after = program.outside.place.after_call();
+        program.outside.after_call(after);
         if self.settings.calls == Calls::First {
             self.state = State::Closed;
         }

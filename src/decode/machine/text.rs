@@ -43,13 +43,12 @@ impl Decoder {
         let is_list = role.opens == Some(Opener::Bare)
             && may_open(Opener::Free, &marker, &outside.lines, left_open)
             && self.settings.dialect.tables().forms_behind(&marker).iter().any(|form| matches!(form, Form::Python));
-        let is_code = role.opens_code && !outside.lines.in_fence() && opens_more;
         if role.has_suffix {
             self.enter_suffix(marker);
-        } else if is_code {
-            self.enter_fenced_code(marker);
         } else if role.closes_fence && outside.is_after_call() && outside.place.fence() == Awaited::Yes {
             outside.close_fence(&marker);
+        } else if role.opens_code && !outside.lines.in_fence() && opens_more {
+            self.enter_fenced_code(marker);
         } else if let Some(by) = opens {
             self.begin(marker, by, role);
         } else if is_list {
