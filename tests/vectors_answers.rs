@@ -320,6 +320,7 @@ fn system_vector(row: &Value) -> Option<Vector> {
     let dialect = match row["system"].as_str()? {
         "000" if source["api"] != "ollama" => "json-envelope",
         "001" => "gemma4",
+        "002" => "python-code",
         // It reads the calls of many families, and hands text through where it is told to.
         "004" if request["agent_format"] != "passthrough" => {
             FAMILIES.iter().find(|(opener, _)| text.contains(opener)).map_or("hermes", |(_, dialect)| dialect)

@@ -29,6 +29,7 @@ CALLS = {
     ),
     "gemma4": 'Let me look.\n<|tool_call>call:get_weather{city:<|"|>Paris<|"|>,days:3}<tool_call|>',
     "llama3-json": '{"name": "get_weather", "parameters": {"city": "Paris", "days": 3}}',
+    "python-code": 'Let me look.\n```python\nget_weather(GetWeatherModel(city="Paris", days=3))\n```',
     "json-envelope": 'Let me look.\n{"tool_call": {"name": "get_weather", "arguments": {"city": "Paris", "days": 3}}}',
 }
 
@@ -40,6 +41,7 @@ SCRIPTS = {
     "think": f"<think>\nThe user wants the weather.\n</think>\n\nOne moment.\n{hermes(PARIS)}",
     "unicode": "Grüße aus 東京 🦀👍🏽!\n" + hermes({"city": "München 🌧️", "days": DAYS}),
     "large": hermes(LARGE),
+    "large-code": f"```python\nget_weather(city={LARGE['city']!r}, days={DAYS})\n```",
     # Long enough that every cut between its 60th and 90th token lies inside the call's city.
     "cut": hermes({"city": "Llanfairpwllgwyngyll, " * 60}),
     "unknown": 'No such tool:\n<tool_call>\n{"name": "launch_rocket", "arguments": {}}\n</tool_call>\nso be it.',

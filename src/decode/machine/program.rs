@@ -66,7 +66,7 @@ enum Line {
 /// A longer first line is none of a fence.
 const OPENER_BYTES_MAX: usize = 128;
 /// A longer statement is let go as soon as it calls a tool.
-const STATEMENT_BYTES_MAX: usize = 1 << 10;
+const STATEMENT_BYTES_MAX: usize = 512;
 
 impl Program {
     fn new(outside: Box<Outside>, fence: Fence, line: Line) -> Self {
