@@ -128,6 +128,18 @@ fn python_records(bencher: Bencher, kib: usize) {
     run(bencher, "olmo3", &written("olmo3", &list(kib)), kib);
 }
 
+/// Calls in Python code.
+#[divan::bench(args = KIBS)]
+fn code_string(bencher: Bencher, kib: usize) {
+    run(bencher, "python-code", &written("python-code", &text(kib)), kib);
+}
+
+/// Longer values of that kind are kept as text.
+#[divan::bench(args = [1, 16])]
+fn code_records(bencher: Bencher, kib: usize) {
+    run(bencher, "python-code", &written("python-code", &list(kib)), kib);
+}
+
 /// Elements that nest.
 #[divan::bench(args = KIBS)]
 fn elements_string(bencher: Bencher, kib: usize) {
