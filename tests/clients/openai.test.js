@@ -9,7 +9,7 @@ const client = new OpenAI({ baseURL: `${process.env.GATEWAY}/v1`, apiKey: 'none'
 
 const FINAL = 'It is 18 °C in Paris, and the sun shines.';
 const PARIS = { city: 'Paris', days: 3 };
-const DIALECTS = ['hermes', 'qwen3-coder', 'gemma4', 'llama3-json', 'json-envelope'];
+const DIALECTS = ['hermes', 'qwen3-coder', 'gemma4', 'llama3-json', 'json-envelope', 'python-code'];
 
 const parameters = {
   type: 'object',

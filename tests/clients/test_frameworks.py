@@ -23,7 +23,10 @@ TALKS = {
     "parallel-calls": ("two", "auto", [PARIS, ROME]),
     "a-long-argument": ("large", "auto", [LARGE]),
     "a-required-call": ("thought", "required", [PARIS]),
+    "calls-in-code": ("two-in-code", "auto", [PARIS, ROME]),
 }
+# The model of a talk, where it is another than the one that most are held with.
+MODELS = {"calls-in-code": "codes", "a-dying-server": "dies"}
 STREAMED = {"whole": False, "streamed": True}
 # The server dies in the call of the first turn.
 DIES = {"text": '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris, a town in the north', "die_after": 8}
@@ -39,10 +42,14 @@ def house(llama, tmp_path_factory):
     script.write_text(json.dumps({"answers": [DIES]}))
     mock = Process([TOOLGATE, "mock", "--listen", f"127.0.0.1:{port}", "--script", script], folder / "mock.log")
     mock.wait_for("the mock", Wire(f"http://127.0.0.1:{port}").answers)
-    pool = {"dialect": "hermes", "tools": "inject"}
+    dying = f"http://127.0.0.1:{port}"
     pools = [
-        {"name": "lives", "models": ["lives"], "peers": [llama.url], **pool},
-        {"name": "dies", "models": ["dies"], "peers": [f"http://127.0.0.1:{port}"], **pool},
+        {"name": name, "models": [name], "peers": [url], "dialect": dialect, "tools": "inject"}
+        for name, url, dialect in [
+            ("lives", llama.url, "hermes"),
+            ("codes", llama.url, "python-code"),
+            ("dies", dying, "hermes"),
+        ]
     ]
     gateway, wire, _ = start_gateway(folder, {"pools": pools})
     yield wire
@@ -58,8 +65,7 @@ def outcomes(request, house):
     for name, how in held:
         script, choice, _ = TALKS.get(name, ("thought", "required" if request.param == EXTRACTOR else "auto", None))
         prompt = f"What is the weather? [[{script}]]"
-        model = "lives" if name in TALKS else "dies"
-        talks.append({"model": model, "prompt": prompt, "streamed": STREAMED[how], "choice": choice})
+        talks.append({"model": MODELS.get(name, "lives"), "prompt": prompt, "streamed": STREAMED[how], "choice": choice})
     folder = FRAMEWORKS / request.param
     python = ROOT / ".venv" / "frameworks" / request.param / "bin" / "python"
     command = ["node", "client.mjs"] if (folder / "package.json").exists() else [python, "client.py"]

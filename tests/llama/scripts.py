@@ -37,6 +37,9 @@ SCRIPTS = {
     **CALLS,
     "text": "Hello! This is a real server, and no call is in sight.",
     "final": "It is 18 °C in Paris, and the sun shines.",
+    "two-in-code": (
+        '```python\nget_weather(GetWeather(city="Paris", days=3))\nget_weather(GetWeather(city="Rome", days=1))\n```'
+    ),
     "two": f"{hermes(PARIS)}\n{hermes(ROME)}",
     "think": f"<think>\nThe user wants the weather.\n</think>\n\nOne moment.\n{hermes(PARIS)}",
     "unicode": "Grüße aus 東京 🦀👍🏽!\n" + hermes({"city": "München 🌧️", "days": DAYS}),
