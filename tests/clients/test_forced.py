@@ -12,7 +12,7 @@ from conftest import ROOT, start_gateway, start_llama
 
 ANSWERS = 100
 TOKENS_MAX = 4000
-FORCED = ["hermes", "qwen3-coder", "gemma4", "llama3-json", "glm", "deepseek-v3.1", "kimi-k2", "lfm2"]
+FORCED = ["hermes", "qwen3-coder", "gemma4", "llama3-json", "glm", "deepseek-v3.1", "kimi-k2", "lfm2", "python-code"]
 NODE = {
     "type": "object",
     "properties": {"value": {"type": ["integer", "boolean"]}, "next": {"$ref": "#/$defs/node"}},
