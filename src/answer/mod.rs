@@ -29,6 +29,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod thoughts;
+mod turns;
 mod whole;
 
 pub use head::{Form, Head, Unread};

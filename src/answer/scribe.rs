@@ -4,10 +4,8 @@
 use std::sync::Arc;
 
 use super::pieces::Pieces;
-use crate::api::openai::{
-    Ids,
-    served::{self, ServedCall},
-};
+use super::turns::Turns;
+use crate::api::openai::{Ids, served};
 use crate::decode::{Event, Finish};
 use crate::encode::{CallHead, Encoder, Format, Structured};
 
@@ -25,8 +23,8 @@ pub(super) struct Scribe {
     id: String,
     /// Calls that were written.
     written: u32,
-    /// The server's own call that is being written: its place in its list, and its id.
-    served: Option<(u32, String)>,
+    /// The server's own calls.
+    served: Turns,
 }
 
 /// What becomes of calls beside their text.
@@ -67,7 +65,7 @@ impl Scribe {
             text: String::new(),
             id: String::new(),
             written: 0,
-            served: None,
+            served: Turns::default(),
         }
     }
 
@@ -101,29 +99,22 @@ impl Scribe {
 
     /// Takes calls of the server's own, or pieces of them.
     pub(super) fn serve(&mut self, list: &str, pieces: &mut Pieces) {
-        for ServedCall { place, id, name, arguments } in served::calls(list) {
-            let is_same = |(open, known): &(u32, String)| *open == place && (id.is_empty() || *known == id);
-            if !self.served.as_ref().is_some_and(is_same) {
-                self.end_served(pieces);
-                self.take(Event::CallStart { name: &name, id: Some(&id) }, pieces);
-                self.served = Some((place, id));
-            }
-            self.take(Event::Arguments(&arguments), pieces);
+        let mut served = std::mem::take(&mut self.served);
+        for piece in served::calls(list) {
+            served.push(piece, &mut |event| self.take(event, pieces));
         }
+        self.served = served;
     }
 
     fn end_served(&mut self, pieces: &mut Pieces) {
-        if self.served.take().is_some() {
-            self.take(Event::CallEnd, pieces);
-        }
+        std::mem::take(&mut self.served).end(&mut |event| self.take(event, pieces));
     }
 
     /// The choice ends: what was kept back of its text comes out.
     pub(super) fn end(&mut self, finish: Finish, pieces: &mut Pieces) {
         match finish {
             Finish::Stop => self.end_served(pieces),
-            // A call that was cut off stays open.
-            Finish::Cut => self.served = None,
+            Finish::Cut => std::mem::take(&mut self.served).cut(&mut |event| self.take(event, pieces)),
         }
         self.text.clear();
         self.encoder.close(&mut self.text);
@@ -139,7 +130,7 @@ impl Scribe {
 
     /// Bytes of text that are kept back.
     pub(super) fn held(&self) -> usize {
-        self.space.len()
+        self.space.len() + self.served.held()
     }
 
     fn begin(&mut self, name: &str, id: Option<&str>) {

@@ -164,6 +164,34 @@ fn the_order_is_the_servers_whatever_it_reads_itself() {
     assert!(out.contains("Failed to parse") && !out.contains("finish_reason\":\"tool_calls"), "{out}");
 }
 
+#[test]
+fn calls_that_come_in_turns_are_told_one_behind_the_other() {
+    let piece = |index: u32, member: &str| made(&format!(r#"{{"tool_calls":[{{"index":{index},{member}}}]}}"#));
+    let begun = |index: u32, arguments: &str| {
+        piece(index, &format!(r#""id":"i{index}","function":{{"name":"f{index}","arguments":"{arguments}"}}"#))
+    };
+    let more = |index: u32, arguments: &str| piece(index, &format!(r#""function":{{"arguments":"{arguments}"}}"#));
+    let block = |name: &str, json: &str| format!("<T>{{\"name\":\"{name}\",\"arguments\":{json}}}</T>");
+    let events = [
+        begun(0, ""),
+        begun(1, "{"),
+        begun(2, "{}"),
+        more(0, r#"{\"a\":"#),
+        more(1, "}"),
+        more(0, "1}"),
+        // What is no part of any call.
+        more(0, "{}"),
+        finish("tool_calls"),
+        DONE.to_owned(),
+    ];
+    let expected = [block("f0", r#"{"a":1}"#), block("f1", "{}"), block("f2", "{}")].join("\n");
+    assert_eq!(streamed(&tags("T"), &events), (expected, 3, "tool_calls".into()));
+    // One that is not whole ends where text follows.
+    let events = [begun(0, ""), begun(1, "{}"), text("bye"), finish("tool_calls"), DONE.to_owned()];
+    let expected = format!("{}\n{}bye", block("f0", "{}"), block("f1", "{}"));
+    assert_eq!(streamed(&tags("T"), &events), (expected, 2, "tool_calls".into()));
+}
+
 const UNPARSED: &str = r#"{"error":{"code":500,"message":"Failed to parse input at pos 0: <tool_call>{\"name\": \"f\"}","type":"server_error"}}"#;
 
 #[test]
