@@ -153,6 +153,33 @@ fn a_string_may_be_closed_by_the_other_kind_of_quote() {
 }
 
 #[test]
+fn a_string_may_be_closed_by_the_other_kind_of_quote_before_a_member() {
+    for (text, arguments) in [
+        ("city:QRome\",days:2", r#"{"city":"Rome","days":2}"#),
+        ("city:QRome\", days: 2", r#"{"city":"Rome", "days": 2}"#),
+        ("city:QRome\",\"days\":2", r#"{"city":"Rome","days":2}"#),
+        ("city:QRome\",maybe:QsunnyQ", r#"{"city":"Rome","maybe":"sunny"}"#),
+        ("city:QRome\",list:[QaQ]", r#"{"city":"Rome","list":["a"]}"#),
+        ("city:QRome\",maybe:Qsunny\"", r#"{"city":"Rome","maybe":"sunny"}"#),
+        // The delimiter comes, the quote is the pair of another, or the key is none of the tool's.
+        ("city:Q5\",days:2Q", r#"{"city":"5\",days:2"}"#),
+        ("city:Q5\",days:2Q,days:3", r#"{"city":"5\",days:2","days":3}"#),
+        ("city:Q\"Rome\",days:2Q", r#"{"city":"\"Rome\",days:2"}"#),
+        ("city:Q5\",other:2", r#"{"city":"5\",other:2"}"#),
+        ("city:Q5\",and so, days:2Q", r#"{"city":"5\",and so, days:2"}"#),
+    ] {
+        let call = format!("<|tool_call>call:get_weather{{{text}}}<tool_call|>");
+        let events = format!("call get_weather / args {arguments} / end");
+        check(&call, &events);
+        check(&format!("{call}<|tool_call>call:get_time{{}}"), &format!("{events} / call get_time / args {{}} / end"));
+    }
+    check(
+        "<|tool_call>call:get_weather{city:QRome\",days:2}",
+        r#"call get_weather / args {"city":"Rome","days":2} / end"#,
+    );
+}
+
+#[test]
 fn an_answer_may_end_in_a_closer() {
     for (text, read) in [
         ("bash{command:Qls}<tool_c", "{\"command\":\"ls\"}"),

@@ -145,7 +145,7 @@ impl<P: Copy + Debug> Repair<P> {
         let (bytes, mut at, mut open) = (text.as_bytes(), 0, self.raw.quote_is_open);
         while let Some(rest) = bytes.get(at..) {
             let Some(run) = rest.iter().position(|&byte| self.raw.stops.has(byte)) else { break };
-            let may_follow = |&byte: &u8| self.raw.stops.has(byte) || byte.is_ascii_whitespace();
+            let may_follow = |&byte: &u8| self.raw.stops.has(byte) || byte == b',' || byte.is_ascii_whitespace();
             let before = (at + run).checked_sub(1).and_then(|before| bytes.get(before));
             let is_half = before.map_or(self.raw.is_behind_half, |byte| Some(*byte) == self.raw.half);
             let is_pair = open || is_half || rest.get(run + 1).is_some_and(|byte| !may_follow(byte));
@@ -233,7 +233,7 @@ impl<P: Copy + Debug> Repair<P> {
                 self.replay_held(if candidate == Candidate::Brackets { self.raw.held.len() } else { taken });
                 out.push('"');
                 self.value_ended();
-                if !matches!(candidate, Candidate::Delimiter | Candidate::Misspelt) {
+                if matches!(candidate, Candidate::Brackets | Candidate::Closer) {
                     self.close_all(out);
                 }
             }
@@ -266,7 +266,9 @@ impl<P: Copy + Debug> Repair<P> {
                 self.raw.inner = Inner::Paired;
                 self.write_raw(text, out);
             }
-            Candidate::Unknown | Candidate::Misspelt | Candidate::Brackets => self.write_raw(text, out),
+            Candidate::Unknown | Candidate::Misspelt | Candidate::Plain | Candidate::Brackets => {
+                self.write_raw(text, out);
+            }
         }
         self.raw.held = held;
     }
@@ -283,7 +285,7 @@ impl<P: Copy + Debug> Repair<P> {
 }
 
 /// Whether a delimiter behind `text` opens a value, as far as its last character tells. `None` where it has none.
-fn opens_value(text: &str) -> Option<bool> {
+pub(super) fn opens_value(text: &str) -> Option<bool> {
     text.trim_ascii_end().chars().next_back().map(|c| matches!(c, ':' | '=' | ',' | '[' | '{' | '('))
 }
 

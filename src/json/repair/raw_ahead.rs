@@ -7,7 +7,8 @@
 //! array, a value); brackets that close what is open, and the same behind them; the call's closer; the end of the
 //! answer. Everywhere else it is a quote inside the string, and the next one is its pair, which takes more to end the
 //! string. A call's closer without a delimiter before it ends the string only if the beginning of another call or the
-//! end of the answer follows, and the string quotes no call whose closer it is.
+//! end of the answer follows, and the string quotes no call whose closer it is. A plain quote without a pair ends it
+//! before brackets and the call's closer, and before a member that [`plain`] vouches for.
 //!
 //! ```text
 //!   Marker -> After <-> Comma -> Key -> Value
@@ -18,6 +19,7 @@
 //! ```
 
 mod follow;
+mod plain;
 
 use super::delimiter::{Likeness, closing};
 use super::{Ended, Frame, Syntax, Types};
@@ -63,6 +65,8 @@ pub(super) enum Candidate {
     Delimiter,
     /// A delimiter with one letter wrong.
     Misspelt,
+    /// A plain quote, before the next member.
+    Plain,
     /// What the dialect opens a call with.
     Opener,
     /// Brackets.
@@ -99,6 +103,8 @@ pub(super) struct Ahead {
     liberties: u8,
     /// A key stands right behind the delimiter.
     adjacent: bool,
+    /// What was read last opens a value.
+    opens_value: bool,
     window: usize,
 }
 
@@ -119,6 +125,10 @@ enum Stage {
     Key,
     /// Behind a key that nothing vouches for.
     Value,
+    /// The key of the member behind a plain quote and a comma.
+    MemberKey,
+    /// Behind the colon of that.
+    Member,
     /// Behind the outermost bracket, or the call's closer.
     Outside,
     /// Text stands there.
@@ -163,6 +173,8 @@ impl Ahead {
             Stage::Comma => self.comma(c, at, view),
             Stage::Key => self.key(c, at, view),
             Stage::Value => self.value(c, view),
+            Stage::MemberKey => self.member_key(c, view),
+            Stage::Member => self.member(c, view),
             Stage::Outside => self.outside(c, at, view),
             Stage::Window => self.window(c, view),
         }
@@ -176,6 +188,7 @@ impl Ahead {
         }
         let ends = match (self.candidate, self.stage) {
             (Candidate::Opener | Candidate::Unknown, _) | (_, Stage::Idle) => false,
+            (Candidate::Plain, _) => by_itself,
             (Candidate::Brackets | Candidate::Closer, _) => by_itself || self.call_closed,
             (_, Stage::Key | Stage::Value | Stage::AfterMarker | Stage::CommaMarker) => {
                 view.inner == Inner::Paired && self.liberties == 0
@@ -245,6 +258,9 @@ impl Ahead {
         if at == 0 && !is_bracket(c) {
             // The quote before them.
             return Judgement::Open;
+        }
+        if c == ',' && self.candidate == Candidate::Unknown && self.word.is_empty() {
+            return self.before_member(view);
         }
         let closes = is_bracket(c) && (c != ')' || view.frames.iter().any(|frame| frame.closer == ')'));
         if self.word.is_empty() && (closes || c.is_ascii_whitespace()) {

@@ -62,7 +62,7 @@ impl Ahead {
         self.innermost(view).is_some_and(|frame| frame.container == Container::Array)
     }
 
-    fn go(&mut self, stage: Stage) -> Judgement {
+    pub(super) fn go(&mut self, stage: Stage) -> Judgement {
         self.stage = stage;
         self.word.clear();
         Judgement::Open
@@ -178,7 +178,7 @@ impl Ahead {
     }
 
     /// Whether the key is one that the schema knows in a container that is open.
-    fn is_declared<T: Types>(&self, view: &View<'_, T>) -> bool {
+    pub(super) fn is_declared<T: Types>(&self, view: &View<'_, T>) -> bool {
         let key = self.word.trim().trim_matches(['"', '\'']);
         let outermost = view.frames.first();
         let mut frames = self.innermost(view).into_iter().chain(outermost);
@@ -261,6 +261,6 @@ fn is_key_letter(c: char) -> bool {
 }
 
 /// Whether a character is none of a key's.
-fn is_markup(c: char) -> bool {
+pub(super) fn is_markup(c: char) -> bool {
     c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.' | '$' | '"' | '\'')
 }
