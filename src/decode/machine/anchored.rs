@@ -96,7 +96,7 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
     if may_begin_call(first, place, settings) {
         return Step::Begins(Begins::Call, held.to_string());
     }
-    if held.is_empty() && c == ']' && outside.closes_list() {
+    if held.is_empty() && matches!(c, ']' | ')') && outside.closes_list() {
         return Step::Read;
     }
     let is_between = |c| matches!(place, Place::AfterCall(after) if may_stand_between(c, &after, &table.between));

@@ -1,6 +1,7 @@
 //! A call as Python writes it, `f(a=1, b='x')`, in a list or alone: keyword arguments, and positional ones by the order
 //! of the tool's schema. Reads literals and no expressions: what JSON cannot say is no call before the commit point, and
-//! a string of its source behind it.
+//! a string of its source behind it. Between markers a call may stand in a statement, as models write it that run their
+//! code: `print(f())`, `x = f()`, `await f()`.
 //!
 //! ```text
 //!   Start -> Name -> Argument -> (Word -> Gap ->) Value -> AfterValue -> Argument … complete
@@ -16,11 +17,11 @@ mod tail;
 mod text;
 mod value;
 
-use crate::decode::call::{Call, Context, Named, Patience, Verdict};
+use crate::decode::call::{Call, Context, Named, Patience, Verdict, Wrapped};
 use crate::dialect::Dialect;
 use crate::json::repair::{Completion, Ended, Mode, Skimmed};
 use crate::json::{is_plain, string, write_string};
-use crate::python::Text;
+use crate::python::{Text, is_word};
 use crate::schema::Tool;
 
 use tail::Tail;
@@ -190,6 +191,11 @@ impl Reader {
     fn name(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
         let has_blank = self.word.ends_with(' ');
         match c {
+            _ if cx.wrapped == Wrapped::Yes && self.leads(c, cx, call) => {
+                self.word.clear();
+                self.state = State::Start;
+                if begins_name(c) { Step::Again } else { Step::Read }
+            }
             '(' => {
                 let name = std::mem::take(&mut self.word);
                 let is_named = name.is_empty() && call.has_name() == Named::Tool;
@@ -210,6 +216,20 @@ impl Reader {
                 Step::Read
             }
             _ => Step::Reject,
+        }
+    }
+
+    /// Whether what was read and `c` are a statement's own, and the call follows: the name that it assigns to, `await`, or
+    /// `print`, which holds a list of calls.
+    fn leads(&self, c: char, cx: &Context<'_>, call: &mut Call) -> bool {
+        match (c, self.word.trim_end()) {
+            ('(', "print") if !call.listed && cx.tools.find("print").is_none() => {
+                call.listed = true;
+                true
+            }
+            ('=', name) => is_word(name),
+            (c, "await") => self.word.ends_with(' ') && begins_name(c),
+            _ => false,
         }
     }
 

@@ -25,10 +25,34 @@ t!(literals_of_python_and_of_json, python(),
         => r#"call get_weather / args {"any":[1,-2.5,1000,0.5,"a",[1,2],[3],[]],"metric":true,"maybe":null,"where":{"a":{"b":false},"2":null}} / end"#,
     "<c>[get_weather(any={}, list=[{}, [{'a': 1}]], days=0x1f)]</c>" => r#"call get_weather / args {"any":{},"list":[{},[{"a":1}]],"days":"0x1f"} / end"#,
     // What JSON cannot say is no call before the first value is certain, and a string of its source behind it.
-    "<c>[get_weather(any={1, 2})]</c>" => r#"text "<c>[get_weather(any={1, 2})]</c>""#,
     "<c>[get_weather(any=f(1))]</c>" => r#"text "<c>[get_weather(any=f(1))]</c>""#,
-    "<c>[get_weather(days=1, any={1, 'x'}, maybe=f(1, [2]), city=b'x')]</c>"
-        => r#"call get_weather / args {"days":1,"any":"{1, 'x'}","maybe":"f(1, [2])","city":"b'x'"} / end"#,
+    "<c>[get_weather(days=1, maybe=f(1, [2]), city=b'x')]</c>"
+        => r#"call get_weather / args {"days":1,"maybe":"f(1, [2])","city":"b'x'"} / end"#,
+);
+
+t!(a_set_is_a_list, python(),
+    "<c>[get_weather(any={1, 2})]</c>" => r#"call get_weather / args {"any":[1,2]} / end"#,
+    "<c>[get_weather(list={'a'}, any={'b': {True, (1, 2), None,}}, days=2)]</c>"
+        => r#"call get_weather / args {"list":["a"],"any":{"b":[true,[1,2],null]},"days":2} / end"#,
+    "<c>[get_weather({'a', \"it's, so\"}, 2)]</c>" => r#"call get_weather / args {"city":["a","it's, so"],"days":2} / end"#,
+    "<c>[get_weather(any={'a', 'b" => r#"call get_weather / args {"any":["a","b / cut"#,
+    "<c>[get_weather(any={'a', 'b')]</c>" => r#"call get_weather / args {"any":["a","b"]} / end"#,
+);
+
+t!(a_call_may_stand_in_a_statement, case("tool-code"),
+    "```tool_code\nprint(get_weather(city='Rome', days=2))\n```\nSo."
+        => r#"call get_weather / args {"city":"Rome","days":2} / end / text "So.""#,
+    "```tool_code\nprint(get_time(), bash('ls'))\nprint( get_time() )\n```"
+        => r#"call get_time / args {} / end / call bash / args {"command":"ls"} / end / call get_time / args {} / end"#,
+    "```tool_code\nx = get_time()\nawait get_time()\ny = await bash(command='ls')\nprint(await get_time())\n```"
+        => r#"call get_time / args {} / end / call get_time / args {} / end / call bash / args {"command":"ls"} / end / call get_time / args {} / end"#,
+    "```tool_code\nprint(bash(command='a))\n```" => r#"call bash / args {"command":"a"} / end"#,
+    // Text.
+    "```tool_code\nprint('hi')\n```" => r#"text "```tool_code\nprint('hi')\n```""#,
+    "```tool_code\nprint(nope())\n```" => r#"text "```tool_code\nprint(nope())\n```""#,
+    "```tool_code\nx == get_time()\n```" => r#"text "```tool_code\nx == get_time()\n```""#,
+    "```tool_code\nif get_time()\n```" => r#"text "```tool_code\nif get_time()\n```""#,
+    "print(get_time())" => r#"text "print(get_time())""#,
 );
 
 t!(strings_of_all_kinds, python(),
@@ -87,7 +111,7 @@ t!(one_wrong_bracket_or_comma_costs_neither_the_next_call_nor_a_value, python(),
     "<c>get_weather(days=1, where={'a': 1, 'b': 2, 3})</c>" => r#"call get_weather / args {"days":1,"where":{"a":1,"b":2,"3":null}} / end"#,
     "<c>get_weather(days=1, city=)</c>" => r#"call get_weather / args {"days":1,"city":null} / end"#,
     "<c>get_weather(days=1], city=:'a')</c>" => r#"call get_weather / args {"days":1,"city":"a"} / end"#,
-    "<c>get_weather(days=1, any={'x', 1})</c>" => r#"call get_weather / args {"days":1,"any":"{'x', 1}"} / end"#,
+    "<c>get_weather(days=1, any={'x', 1})</c>" => r#"call get_weather / args {"days":1,"any":["x",1]} / end"#,
 );
 
 t!(arguments_without_keywords, python(),

@@ -1,7 +1,7 @@
 //! Whether a quote closes its string: it does where what follows goes on as a call does. Models write quotes inside
 //! strings as they come, and a quote that is data is followed by more of a sentence.
 
-use crate::decode::call::{Call, Context};
+use crate::decode::call::{Call, Context, Wrapped};
 use crate::json::escape_into;
 use crate::python::Text;
 
@@ -97,6 +97,8 @@ fn says_end(behind: &str, cx: &Context<'_>) -> Says {
         _ if has_line => Says::Closed,
         None => Says::More,
         Some(',' | ']' | ';' | '`') => Says::Closed,
+        // That of `print`, which only stands between markers.
+        Some(')') if cx.wrapped == Wrapped::Yes => says_end(rest.get(1..).unwrap_or_default(), cx),
         Some(_) => says_closer(rest, cx),
     }
 }

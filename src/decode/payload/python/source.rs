@@ -1,4 +1,4 @@
-//! Sources: what JSON cannot say becomes a string of how it was written: calls, names, sets.
+//! Sources: what JSON cannot say becomes a string of how it was written: calls, names.
 //! Knows brackets and no quotes, so a source ends with what it stands in, or before the next call.
 
 use crate::decode::call::{Call, Context};
@@ -75,9 +75,12 @@ impl Reader {
         Step::Again
     }
 
-    /// A key without a value: a set, or a slip.
+    /// A key without a value: a set, which is a list in JSON, or a slip.
     pub(super) fn no_dict(&mut self, c: char, cx: &Context<'_>, call: &mut Call) -> Step {
         match self.frames.pop() {
+            Some(Frame::Dict { members: 0, source, .. }) if matches!(c, ',' | '}') && !self.key_is_slip() => {
+                self.open_set(&source, cx, call)
+            }
             Some(Frame::Dict { members: 0, source, .. }) => {
                 self.key.clear();
                 self.word = source;
@@ -96,6 +99,28 @@ impl Reader {
                 if matches!(c, ',' | '}') { Step::Again } else { Step::Read }
             }
             _ => Step::Reject,
+        }
+    }
+
+    /// Whether the key that was read may be a key and a value, of which a quote was misread.
+    fn key_is_slip(&self) -> bool {
+        let inside = self.key.trim_matches('"');
+        inside.contains(':') && inside.contains(['"', '\''])
+    }
+
+    /// What began as a dict is a set: its first item, which was read as a key, is read again.
+    fn open_set(&mut self, source: &str, cx: &Context<'_>, call: &mut Call) -> Step {
+        if self.is_at_argument() && self.begin_positional(cx, call) == Step::Reject {
+            return Step::Reject;
+        }
+        self.key.clear();
+        self.begin(call);
+        call.arguments.push('[');
+        self.frames.push(Frame::List { closer: '}', items: 0 });
+        self.state = State::Value;
+        match self.replay(source.strip_prefix('{').unwrap_or(source), cx, call) {
+            Step::Read => Step::Again,
+            step => step,
         }
     }
 
