@@ -477,6 +477,7 @@ impl Decoder {
             && !passage.is_closed(opened)
         {
             program.show_raw(sink);
+            program.next();
         }
         self.close_code(sink);
     }

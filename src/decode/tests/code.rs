@@ -80,6 +80,8 @@ t!(what_is_no_call_is_text, code(),
     "```python\nx = 5\n```" => r#"text "```python\nx = 5\n```""#,
     "```python\nx = 5" => r#"text "```python\nx = 5""#,
     "```" => r#"text "```""#,
+    "```\nx`" => r#"text "```\nx`""#,
+    "```\nget_time()\nx `" => r#"call get_time / args {} / end / text "\nx `""#,
     "~~~\n```\nget_time()\n```\n~~~" => r#"text "~~~\n```\nget_time()\n```\n~~~""#,
 );
 
