@@ -18,6 +18,7 @@ use crate::json::repair::{Ended, Skimmed};
 use crate::limits::Limits;
 
 use super::call::{Call, Context, Patience, Wrapped};
+use super::code::Scope;
 use super::outside::{AfterCall, Awaited, Outside};
 use super::payload::Payload;
 use super::{Ending, Event, Finish, Reasoning, Settings};
@@ -35,6 +36,8 @@ pub struct Decoder {
     settings: Settings,
     limits: Limits,
     state: State,
+    /// What names stand for in code.
+    scope: Scope,
     /// Bytes of the answer read so far, and bytes read again.
     read: u64,
     reread: u64,
@@ -115,7 +118,15 @@ impl Decoder {
         let is_open = settings.reasoning == Reasoning::Open && settings.dialect.reads().reasons();
         let state =
             if is_open { State::Reasoning(Thought::opened_by_prompt(outside)) } else { State::Outside(outside) };
-        Self { settings, limits: limits.clone(), state, read: 0, reread: 0, ending: Ending::default() }
+        Self {
+            settings,
+            limits: limits.clone(),
+            state,
+            scope: Scope::default(),
+            read: 0,
+            reread: 0,
+            ending: Ending::default(),
+        }
     }
 
     /// Takes the next piece of the model's text, cut anywhere between characters.

@@ -10,18 +10,15 @@ mod string;
 use std::collections::HashMap;
 
 use self::arithmetic::{Operator, combined, negated, unchanged};
-use super::{Value, is_class};
-
-/// What variables may add to one value, in bytes about: each use of a short name is a copy of a long value.
-const COPIED_BYTES_MAX: usize = 1 << 20;
+use super::{Value, Variables, is_class};
 
 /// The value of an expression's whole source, as it stands between brackets, where line ends are blanks.
-/// `None` where it is no literal, nests deeper than `depth_max`, or copies more than 1 MiB out of variables.
-pub fn read(source: &str, variables: &HashMap<String, Value>, depth_max: usize) -> Option<Value> {
+/// `None` where it is no literal, nests deeper than `depth_max`, or copies more out of variables than is left.
+pub fn read(source: &str, variables: &mut Variables, depth_max: usize) -> Option<Value> {
     // Python reads all ends of lines as one.
     let unix = source.contains('\r').then(|| source.replace("\r\n", "\n").replace('\r', "\n"));
     let source = unix.as_deref().unwrap_or(source);
-    let mut reader = Reader { rest: source, variables, depth_left: depth_max, copies_left: COPIED_BYTES_MAX };
+    let mut reader = Reader { rest: source, variables, depth_left: depth_max };
     let value = reader.expression()?;
     reader.skip_blanks();
     reader.rest.is_empty().then_some(value)
@@ -29,9 +26,8 @@ pub fn read(source: &str, variables: &HashMap<String, Value>, depth_max: usize) 
 
 struct Reader<'a> {
     rest: &'a str,
-    variables: &'a HashMap<String, Value>,
+    variables: &'a mut Variables,
     depth_left: usize,
-    copies_left: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -177,19 +173,13 @@ impl<'a> Reader<'a> {
             ["None" | "null"] => Some(Value::None),
             ["True" | "true"] => Some(Value::Bool(true)),
             ["False" | "false"] => Some(Value::Bool(false)),
-            [name] => self.copied(name),
-            [first, ..] if self.variables.contains_key(first) => None,
+            [name] => self.variables.copy(name, self.depth_left),
+            [first, ..] if self.variables.has(first) => None,
             [.., class, name, "value"] | [.., class, name] if is_class(class) => {
                 Some(Value::Member { class: class.to_owned(), name: name.to_owned() })
             }
             _ => None,
         }
-    }
-
-    fn copied(&mut self, variable: &str) -> Option<Value> {
-        let value = self.variables.get(variable)?;
-        self.copies_left = self.copies_left.checked_sub(weight(value, self.depth_left)?)?;
-        Some(value.clone())
     }
 
     fn constructed(&mut self, path: &[&str]) -> Option<Value> {
@@ -336,21 +326,6 @@ fn key(value: Value) -> Option<String> {
 
 fn is_scalar(value: &Value) -> bool {
     !matches!(value, Value::List(_) | Value::Dict(_) | Value::Model { .. })
-}
-
-/// About the bytes of a value. `None` where it is deeper than that.
-fn weight(value: &Value, depth: usize) -> Option<usize> {
-    let inside = |value| weight(value, depth.checked_sub(1)?);
-    let bytes = match value {
-        Value::None | Value::Bool(_) => 0,
-        Value::Number(text) | Value::Text(text) => text.len(),
-        Value::Member { class, name } => class.len() + name.len(),
-        Value::List(values) => values.iter().try_fold(0, |sum, value| Some(sum + inside(value)?))?,
-        Value::Dict(members) | Value::Model { fields: members, .. } => {
-            members.iter().try_fold(0, |sum, (key, value)| Some(sum + key.len() + inside(value)?))?
-        }
-    };
-    Some(size_of::<Value>() + bytes)
 }
 
 #[cfg(test)]

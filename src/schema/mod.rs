@@ -18,12 +18,15 @@ pub use self::domain::kind_named;
 use self::compile::Schema;
 use crate::chat;
 use crate::json::Kinds;
+use crate::python;
 
 /// The tools that a request offers, by name.
 #[derive(Debug, Default)]
 pub struct Tools {
     tools: Vec<Tool>,
     by_name: HashMap<String, usize>,
+    /// Those whose names Python does not take, by what they are called there.
+    by_function: OnceLock<HashMap<String, usize>>,
 }
 
 /// One declared tool.
@@ -50,7 +53,7 @@ impl Tools {
         for (at, tool) in tools.iter().enumerate() {
             by_name.entry(tool.name.clone()).or_insert(at);
         }
-        Self { tools, by_name }
+        Self { tools, by_name, by_function: OnceLock::new() }
     }
 
     /// The tool of exactly this name.
@@ -61,6 +64,18 @@ impl Tools {
     /// The names of all.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tools.iter().map(|tool| tool.name.as_str())
+    }
+
+    /// The tool that a function of this name stands for in Python. Of several the first counts.
+    pub fn function(&self, name: &str) -> Option<&Tool> {
+        let by_function = self.by_function.get_or_init(|| {
+            let mut places = HashMap::new();
+            for (at, tool) in self.tools.iter().enumerate().filter(|(_, tool)| !python::is_word(&tool.name)) {
+                places.entry(python::field_name(&tool.name)).or_insert(at);
+            }
+            places
+        });
+        self.find(name).or_else(|| by_function.get(name).and_then(|&at| self.tools.get(at)))
     }
 
     /// The tool at a place that `resolve` gave.

@@ -2,17 +2,14 @@
 //! constructor of a model, a dict, dicts that are spread. What may be any text is let go as it is read; every other value
 //! is read when its source is whole, and made what the schema says.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::extent::{Extent, Part};
 use super::pieces::{Pieces, Read};
 use crate::decode::call::{Call, Context};
 use crate::json::repair::{Completion, Ended};
 use crate::json::{escape_into, write_string};
-use crate::python::{self, Value};
-
-/// What assigned names stand for.
-pub(super) type Variables = HashMap<String, Value>;
+use crate::python::{self, Value, Variables};
 
 /// The arguments of one call, being read.
 #[derive(Debug, Default)]
@@ -29,7 +26,7 @@ pub(super) struct Arguments {
     /// A value was read to its end: a comma or a closer follows.
     is_behind: bool,
     /// The members that were written.
-    given: Vec<String>,
+    given: HashSet<String>,
     /// Arguments that had no keyword.
     positional: usize,
 }
@@ -73,7 +70,7 @@ impl Arguments {
     }
 
     /// Takes one character.
-    pub(super) fn push(&mut self, c: char, variables: &Variables, cx: &Context<'_>, call: &mut Call) -> Step {
+    pub(super) fn push(&mut self, c: char, variables: &mut Variables, cx: &Context<'_>, call: &mut Call) -> Step {
         if let Some(pieces) = &mut self.text {
             return match pieces.push(c, &mut call.arguments) {
                 Read::More => Step::Read,
@@ -101,7 +98,7 @@ impl Arguments {
         self.source_character(c, variables, cx, call)
     }
 
-    fn source_character(&mut self, c: char, variables: &Variables, cx: &Context<'_>, call: &mut Call) -> Step {
+    fn source_character(&mut self, c: char, variables: &mut Variables, cx: &Context<'_>, call: &mut Call) -> Step {
         if self.extent.is_outside() && !self.is_behind {
             let is_separator = matches!(c, ',' | ')');
             match c {
@@ -119,11 +116,9 @@ impl Arguments {
                 _ => {}
             }
         }
-        if c == '`'
-            && self.extent.is_outside()
-            && self.finish(Ended::ByItself, variables, cx, call) == Completion::Complete
-        {
-            return Step::Unclosed;
+        // No code has a backtick: it closes the fence.
+        if c == '`' && self.extent.is_code() {
+            return self.end_with_fence(variables, cx, call);
         }
         match self.extent.push(c) {
             Part::Closer if c != ')' => return unsound(call),
@@ -146,6 +141,20 @@ impl Arguments {
             }
         }
         Step::Read
+    }
+
+    /// The fence is closed in the arguments. A value that is not whole is a text of its source.
+    fn end_with_fence(&mut self, variables: &mut Variables, cx: &Context<'_>, call: &mut Call) -> Step {
+        match self.finish(Ended::ByItself, variables, cx, call) {
+            Completion::Complete => Step::Unclosed,
+            Completion::Cut if !call.ready => unsound(call),
+            Completion::Cut => {
+                call.repaired = true;
+                self.end_argument(variables, cx, call);
+                self.end(cx, call);
+                Step::Unclosed
+            }
+        }
     }
 
     /// The name before an equals sign is a keyword. In a constructor that is not known to be all of the arguments, it
@@ -225,7 +234,7 @@ impl Arguments {
     }
 
     /// A parenthesis closes the constructor, or the call.
-    fn close(&mut self, variables: &Variables, cx: &Context<'_>, call: &mut Call) -> Step {
+    fn close(&mut self, variables: &mut Variables, cx: &Context<'_>, call: &mut Call) -> Step {
         let step = self.end_argument(variables, cx, call);
         if step != Step::Read {
             return step;
@@ -251,11 +260,11 @@ impl Arguments {
     }
 
     fn has(&self, key: &str) -> bool {
-        self.given.iter().any(|given| given == key)
+        self.given.contains(key)
     }
 
     /// An argument is over: its source says what it is.
-    fn end_argument(&mut self, variables: &Variables, cx: &Context<'_>, call: &mut Call) -> Step {
+    fn end_argument(&mut self, variables: &mut Variables, cx: &Context<'_>, call: &mut Call) -> Step {
         let (source, keyword) = (std::mem::take(&mut self.source), self.keyword.take());
         self.extent = Extent::default();
         if std::mem::take(&mut self.is_behind) {
@@ -288,7 +297,7 @@ impl Arguments {
     fn take(
         &mut self,
         argument: &Argument<'_>,
-        variables: &Variables,
+        variables: &mut Variables,
         cx: &Context<'_>,
         call: &mut Call,
     ) -> Option<()> {
@@ -343,7 +352,7 @@ impl Arguments {
         call.arguments.push(if self.given.is_empty() { '{' } else { ',' });
         write_string(key, &mut call.arguments);
         call.arguments.push(':');
-        self.given.push(key.to_string());
+        self.given.insert(key.to_string());
     }
 
     /// What is no literal becomes a text of its source, where it has a key.
@@ -363,7 +372,7 @@ impl Arguments {
     pub(super) fn finish(
         &mut self,
         ended: Ended,
-        variables: &Variables,
+        variables: &mut Variables,
         cx: &Context<'_>,
         call: &mut Call,
     ) -> Completion {

@@ -91,7 +91,12 @@ impl Extent {
 
     /// Whether nothing is open: the next character is code, and in no bracket.
     pub(super) fn is_outside(&self) -> bool {
-        self.depth == 0 && matches!(self.inside, Inside::Code | Inside::Opened(_))
+        self.depth == 0 && self.is_code()
+    }
+
+    /// Whether the next character is code, in brackets or not.
+    pub(super) fn is_code(&self) -> bool {
+        matches!(self.inside, Inside::Code | Inside::Opened(_))
     }
 
     /// Whether the text stands in a comment.

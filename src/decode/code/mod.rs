@@ -14,35 +14,15 @@ mod arguments;
 mod extent;
 mod passage;
 mod pieces;
+mod scope;
 
 use super::call::{Call, Context, Named};
 use crate::json::repair::{Completion, Ended};
 use crate::python::{self, Value};
-use arguments::{Arguments, Variables};
+use arguments::Arguments;
 use extent::{Extent, Part};
 pub(super) use passage::{Block, Passage, Passed};
-
-/// What names stand for.
-#[derive(Debug, Default)]
-pub(super) struct Scope {
-    /// Those that a literal was assigned to.
-    variables: Variables,
-    /// Those that have a call's result.
-    results: Vec<String>,
-}
-
-impl Scope {
-    /// Code was passed over that may have changed what names stand for.
-    pub(super) fn forget(&mut self) {
-        self.variables.clear();
-    }
-
-    /// Whether a source names a call's result.
-    fn has_result(&self, source: &str) -> bool {
-        let mut words = source.split(|c: char| c != '_' && !c.is_alphanumeric());
-        words.any(|word| self.results.iter().any(|result| result == word))
-    }
-}
+pub(super) use scope::Scope;
 
 /// One statement, being read.
 #[derive(Debug, Default)]
@@ -245,8 +225,8 @@ impl Statement {
         if self.word == "print" && cx.tools.find("print").is_none() {
             return false;
         }
-        let shown = cx.tools.names().find(|name| python::field_name(name) == self.word);
-        call.named(shown.unwrap_or(&self.word), cx) == Named::Tool
+        let name = cx.tools.function(&self.word).map_or(self.word.as_str(), |tool| &tool.name);
+        call.named(name, cx) == Named::Tool
     }
 
     fn type_of_target(&mut self, c: char) -> Option<Step> {
@@ -286,15 +266,15 @@ impl Statement {
         }
         match (self.target.take(), self.read(scope, cx)) {
             (Some(name), Some(value)) => {
-                scope.variables.insert(name, value);
+                scope.assign(name, value);
                 Step::Assigned
             }
             _ => Step::Other,
         }
     }
 
-    fn read(&self, scope: &Scope, cx: &Context<'_>) -> Option<Value> {
-        python::read(self.source.trim(), &scope.variables, cx.limits.depth_max)
+    fn read(&self, scope: &mut Scope, cx: &Context<'_>) -> Option<Value> {
+        python::read(self.source.trim(), &mut scope.variables, cx.limits.depth_max)
     }
 
     /// An argument of `print` that is no call. What is made of a call's result says nothing.
@@ -321,7 +301,7 @@ impl Statement {
     }
 
     fn arguments(&mut self, c: char, scope: &mut Scope, cx: &Context<'_>, call: &mut Call) -> Option<Step> {
-        match self.arguments.push(c, &scope.variables, cx, call) {
+        match self.arguments.push(c, &mut scope.variables, cx, call) {
             arguments::Step::Read => Some(Step::Read),
             arguments::Step::Again => None,
             arguments::Step::Reject => Some(Step::Other),
@@ -341,8 +321,7 @@ impl Statement {
         self.state = State::BehindCall;
         (self.has_call, self.is_whole) = (true, true);
         if let Some(name) = self.target.take() {
-            scope.variables.remove(&name);
-            scope.results.push(name);
+            scope.assign_result(name);
         }
     }
 
@@ -385,7 +364,7 @@ impl Statement {
     pub(super) fn finish(&mut self, ended: Ended, scope: &mut Scope, cx: &Context<'_>, call: &mut Call) -> Last {
         match self.state {
             _ if self.is_whole => Last::Call,
-            State::Arguments => match self.arguments.finish(ended, &scope.variables, cx, call) {
+            State::Arguments => match self.arguments.finish(ended, &mut scope.variables, cx, call) {
                 Completion::Complete => {
                     self.end_call(scope);
                     Last::Call

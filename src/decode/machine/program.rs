@@ -7,7 +7,7 @@
 use super::call::flush;
 use super::{Decoder, State, context};
 use crate::decode::call::{Call, Patience, Wrapped};
-use crate::decode::code::{self, Block, Last, Passage, Passed, Scope, Statement};
+use crate::decode::code::{self, Block, Last, Passage, Passed, Statement};
 use crate::decode::outside::Outside;
 use crate::decode::{Calls, Event};
 use crate::json::repair::Ended;
@@ -27,7 +27,6 @@ pub(super) struct Program {
     call: Call,
     /// A name was assigned to in what is held.
     has_assigned: bool,
-    scope: Scope,
     /// Blanks before the current statement, and before the one whose block is open.
     indent: usize,
     block: Option<usize>,
@@ -79,7 +78,6 @@ impl Program {
             statement: Statement::default(),
             call: Call::default(),
             has_assigned: false,
-            scope: Scope::default(),
             indent: 0,
             block: None,
         }
@@ -160,6 +158,7 @@ impl Decoder {
 
     fn enter_code(&mut self, fence: Fence, line: Line, held: String) {
         if let State::Outside(outside) = std::mem::replace(&mut self.state, State::Closed) {
+            self.scope.begin();
             self.state = State::Program(Box::new(Program { held, ..Program::new(outside, fence, line) }));
         }
     }
@@ -297,7 +296,7 @@ impl Decoder {
     fn step_statement(&mut self, c: char, sink: &mut impl FnMut(Event<'_>)) -> Option<String> {
         let State::Program(program) = &mut self.state else { return None };
         let cx = context(&self.settings, &self.limits, Patience::Mend, Wrapped::No);
-        let step = program.statement.push(c, &mut program.scope, &cx, &mut program.call);
+        let step = program.statement.push(c, &mut self.scope, &cx, &mut program.call);
         if !program.call.ready && step != code::Step::Ended {
             program.raw.push(c);
         }
@@ -360,7 +359,7 @@ impl Decoder {
         program.show_held(sink);
         program.statement = Statement::default();
         program.call = Call::default();
-        program.scope.forget();
+        self.scope.forget();
         if program.fence == Fence::None {
             program.outside.open(sink);
             self.leave_code();
@@ -458,7 +457,7 @@ impl Decoder {
         let State::Program(program) = &mut self.state else { return };
         if let Line::Statement = program.line {
             let cx = context(&self.settings, &self.limits, Patience::Mend, Wrapped::No);
-            match program.statement.finish(ended, &mut program.scope, &cx, &mut program.call) {
+            match program.statement.finish(ended, &mut self.scope, &cx, &mut program.call) {
                 Last::Call => self.end_code_call(sink),
                 Last::CutCall => return self.cut_code_call(sink),
                 Last::Assigned => {

@@ -114,8 +114,40 @@ t!(a_call_that_is_not_whole, code(),
     "```\nbash(command='ls\n```\nSo." => r#"text "```\nbash(command='ls\n```\nSo.""#,
     "```\nbash(command='ls'\n```\nSo." => r#"call bash / args {"command":"ls"} / end / text "\nSo.""#,
     "```\nget_weather(days=2\n```\nSo." => r#"call get_weather / args {"days":2} / end / text "\nSo.""#,
+    "```\nget_weather(days=2, list=[1\n```\nSo.\n```\nget_time()\n```"
+        => r#"text "```\nget_weather(days=2, list=[1\n```\nSo.\n" / call get_time / args {} / end"#,
+    "```\nget_weather(metric=True`, city='Rome')\nget_time()\n```"
+        => r#"call get_weather / args {"metric":true} / end / text "`, city='Rome')\n" / call get_time / args {} / end"#,
     "```\nbash(command='ls'" => r#"call bash / args {"command":"ls"} / end"#,
     "```\nget_weather(city='Rome', days=2" => r#"call get_weather / args {"city":"Rome","days":2} / end"#,
     "```\nbash(command='l" => r#"call bash / args {"command":"l / cut"#,
     "```\nbash(" => r#"text "```\nbash(""#,
 );
+
+#[test]
+fn a_long_call_ends_with_the_fence_around_it() {
+    let long = "x".repeat(600);
+    let text = format!("```\nget_weather(days=2, city='{long}', list=[1\n```\nSo.\n```\nget_time()\n```");
+    let expected = format!(
+        r#"call get_weather / args {{"days":2,"city":"{long}","list":"[1"}} / end / text "\nSo.\n" / call get_time / args {{}} / end"#
+    );
+    code().check(&text, &expected);
+}
+
+#[test]
+fn variables_have_a_bound_in_an_answer() {
+    // Each fence makes much of little.
+    let fence =
+        format!("```\na = '{}'\n{}```\n", "x".repeat(4000), "get_weather(any=[a, a, a, a, a, a, a, a])\n".repeat(100));
+    let (line, ending) = code().run([fence.repeat(20).as_str()]);
+    assert!(ending.calls > 20 && line.len() < 3 << 20, "{} calls in {} bytes", ending.calls, line.len());
+}
+
+#[test]
+fn a_call_of_many_arguments_is_read_once() {
+    // A step that looked at all that came before it would make this a test of minutes.
+    let given: String = (0..100_000).map(|n| format!("k{n}=1,")).collect();
+    let case = Case { unknown_tools: UnknownTools::Pass, ..code() };
+    let (line, _) = case.run([format!("```\nlook({given})\n```").as_str()]);
+    assert!(line.starts_with("call look / args {\"k0\":1") && line.ends_with("\"k99999\":1} / end"));
+}

@@ -27,21 +27,29 @@ fn quoted(text: &str) -> String {
     out
 }
 
-fn variables() -> HashMap<String, Value> {
+fn variables() -> Variables {
     let dict = Value::Dict(vec![("a".into(), Value::Number("1".into()))]);
-    HashMap::from([("city".into(), Value::Text("Rome".into())), ("options".into(), dict)])
+    let mut variables = variable("city", Value::Text("Rome".into()));
+    variables.assign("options".into(), dict);
+    variables
+}
+
+fn variable(name: &str, value: Value) -> Variables {
+    let mut variables = Variables::default();
+    variables.assign(name.into(), value);
+    variables
 }
 
 fn check(table: &[(&str, &str)]) {
     for (source, expected) in table {
-        let value = read(source, &variables(), 8);
+        let value = read(source, &mut variables(), 8);
         assert_eq!(value.as_ref().map(shown).as_deref(), Some(*expected), "{source}");
     }
 }
 
 fn check_none(sources: &[&str]) {
     for source in sources {
-        assert_eq!(read(source, &variables(), 8), None, "{source}");
+        assert_eq!(read(source, &mut variables(), 8), None, "{source}");
     }
 }
 
@@ -355,8 +363,8 @@ fn variables_give_their_values() {
         ("A(b=city, c=options)", r#"A{"b":"Rome","c":{"a":1}}"#),
     ]);
     check_none(&["town", "options['a']", "options.a", "city.value", "city()", "'a' city", "city 'a'", "cityx"]);
-    let class = HashMap::from([("Unit".to_owned(), Value::Text("x".into()))]);
-    assert_eq!(read("Unit.a", &class, 8), None, "an attribute of a variable");
+    let mut class = variable("Unit", Value::Text("x".into()));
+    assert_eq!(read("Unit.a", &mut class, 8), None, "an attribute of a variable");
 }
 
 #[test]
@@ -364,19 +372,27 @@ fn depth_and_copies_have_a_bound() {
     for (open, close) in [("[", "]"), ("(", ")"), ("{'a': ", "}"), ("A(", ")"), ("A(b=", ")"), ("-", ""), ("2 ** ", "")]
     {
         let nested = |depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
-        assert!(open == "2 ** " || read(&nested(8), &HashMap::new(), 8).is_some(), "{open}");
-        assert_eq!(read(&nested(9), &HashMap::new(), 8), None, "{open}");
-        assert_eq!(read(&nested(100_000), &HashMap::new(), 8), None, "{open}");
-        assert_eq!(read(&open.repeat(100_000), &HashMap::new(), 8), None, "{open}");
+        assert!(open == "2 ** " || read(&nested(8), &mut Variables::default(), 8).is_some(), "{open}");
+        assert_eq!(read(&nested(9), &mut Variables::default(), 8), None, "{open}");
+        assert_eq!(read(&nested(100_000), &mut Variables::default(), 8), None, "{open}");
+        assert_eq!(read(&open.repeat(100_000), &mut Variables::default(), 8), None, "{open}");
     }
     // A variable's depth counts where it stands.
-    let deep = HashMap::from([("v".to_owned(), read("[[1]]", &HashMap::new(), 2).unwrap())]);
-    assert!(read("[[v]]", &deep, 4).is_some());
-    assert_eq!(read("[[v]]", &deep, 3), None);
-    let long = HashMap::from([("v".to_owned(), Value::Text("x".repeat(100_000)))]);
-    assert!(read("[v, v, v]", &long, 8).is_some());
-    assert_eq!(read(&format!("[{}]", "v, ".repeat(11)), &long, 8), None);
-    assert_eq!(read(&["v"; 11].join(" + "), &long, 8), None);
+    let mut deep = variable("v", read("[[1]]", &mut Variables::default(), 2).unwrap());
+    assert!(read("[[v]]", &mut deep, 4).is_some());
+    assert_eq!(read("[[v]]", &mut deep, 3), None);
+    // So do copies of all values, and what is kept of them.
+    let long = || variable("v", Value::Text("x".repeat(100_000)));
+    assert!(read("[v, v, v]", &mut long(), 8).is_some());
+    assert_eq!(read(&format!("[{}]", "v, ".repeat(11)), &mut long(), 8), None);
+    assert_eq!(read(&["v"; 11].join(" + "), &mut long(), 8), None);
+    let mut used = long();
+    assert_eq!((0..20).filter(|_| read("v", &mut used, 8).is_some()).count(), 9);
+    let mut many = Variables::default();
+    (0..20).for_each(|n| many.assign(format!("v{n}"), Value::Text("x".repeat(100_000))));
+    assert_eq!((0..20).filter(|n| many.has(&format!("v{n}"))).count(), 10);
+    many.assign("v0".into(), Value::Text("x".repeat(100_000)));
+    assert_eq!(read("v0", &mut many, 8), None, "a former value");
 }
 
 #[test]
@@ -393,7 +409,7 @@ fn long_sources_are_read_once() {
         (format!("[{}1]", "# a\n".repeat(many)), 1),
         (format!("A({})", members.replace("': ", "=").replace('\'', "")), many),
     ] {
-        let length = match read(&source, &HashMap::new(), 8) {
+        let length = match read(&source, &mut Variables::default(), 8) {
             Some(Value::List(values)) => values.len(),
             Some(Value::Dict(members) | Value::Model { fields: members, .. }) => members.len(),
             other => panic!("{other:?}"),
@@ -518,11 +534,11 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back(value in values(), style in any::<u64>()) {
         let source = Style(style).write(&value);
-        prop_assert_eq!(read(&source, &HashMap::new(), 32), Some(value), "{}", source);
+        prop_assert_eq!(read(&source, &mut Variables::default(), 32), Some(value), "{}", source);
     }
 
     #[test]
     fn any_source_has_an_end(source in "[-a-zA-Z0-9'\"\\\\{}()\\[\\],:=.*+/%#_ \\n\\ré]{0,60}") {
-        let _ = read(&source, &variables(), 8);
+        let _ = read(&source, &mut variables(), 8);
     }
 }

@@ -1,8 +1,6 @@
-use std::collections::HashMap;
-
 use super::*;
 use crate::chat;
-use crate::python::read;
+use crate::python::{Variables, read};
 
 /// One tool `f` with these parameters.
 fn tool(parameters: &str) -> Tool {
@@ -10,7 +8,7 @@ fn tool(parameters: &str) -> Tool {
 }
 
 fn value(source: &str) -> Value {
-    read(source, &HashMap::new(), 16).unwrap()
+    read(source, &mut Variables::default(), 16).unwrap()
 }
 
 /// What becomes of a source as the arguments of such a tool.
