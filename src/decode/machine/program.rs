@@ -62,6 +62,8 @@ enum Line {
     Text(Passage),
 }
 
+/// So many backticks make a fence.
+const FENCE_MIN: usize = 3;
 /// A longer first line is none of a fence.
 const OPENER_BYTES_MAX: usize = 128;
 /// A longer statement is let go as soon as it calls a tool.
@@ -201,16 +203,32 @@ impl Decoder {
                 None
             }
             Line::Closer(ticks) => {
-                let is_closer = matches!(program.fence, Fence::Open(opened, _) if *ticks >= opened);
-                if !is_closer {
-                    return Some(self.release_statement(sink) + c.encode_utf8(&mut [0; 4]));
-                }
-                self.close_code(sink);
-                Some(c.into())
+                let ticks = *ticks;
+                Some(self.end_ticks(ticks, c, sink))
             }
             Line::Statement => self.step_statement(c, sink),
             Line::Text(_) => self.step_passage(c, sink),
         }
+    }
+
+    /// Behind backticks that a line of the fence begins with.
+    fn end_ticks(&mut self, ticks: usize, c: char, sink: &mut impl FnMut(Event<'_>)) -> String {
+        let State::Program(program) = &mut self.state else { return String::new() };
+        let Fence::Open(opened, kind) = program.fence else { return String::new() };
+        if ticks >= opened {
+            self.close_code(sink);
+            // With a word behind them they open another one, and the closer was forgotten.
+            let opens = kind == Kind::Markup && c.is_ascii_alphabetic();
+            return if opens { "`".repeat(ticks) } else { String::new() } + c.encode_utf8(&mut [0; 4]);
+        }
+        if ticks >= FENCE_MIN && kind != Kind::Markup {
+            // A fence in the fence: code is quoted here.
+            program.show_held(sink);
+            program.show_raw(sink);
+            self.leave_code();
+            return c.into();
+        }
+        self.release_statement(sink) + c.encode_utf8(&mut [0; 4])
     }
 
     /// The rest of a fence's first line, on which code may stand already.
@@ -281,6 +299,10 @@ impl Decoder {
                     program.indent += 1;
                 }
                 None
+            }
+            // Code without a fence is told by its first word, which prose in other scripts does not end soon.
+            c if program.fence == Fence::None && !c.is_ascii() => {
+                Some(self.release_statement(sink) + c.encode_utf8(&mut [0; 4]))
             }
             _ if program.block.is_some_and(|block| program.indent > block) => {
                 Some(self.release_statement(sink) + c.encode_utf8(&mut [0; 4]))

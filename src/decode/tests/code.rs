@@ -14,6 +14,8 @@ t!(a_fence_of_calls_is_markup, code(),
         => r#"call get_time / args {} / end / text "\nand\n" / call bash / args {"command":"ls"} / end"#,
     "```\nget_time()\n```" => "call get_time / args {} / end",
     "````python\r\nget_time()\r\n````" => "call get_time / args {} / end",
+    // The fence between two was closed by none.
+    "```\nget_time()\n```python\nget_time()\n```" => "call get_time / args {} / end / call get_time / args {} / end",
     // A fence on one line, one that closes behind the call, one that is not closed.
     "```python get_time()```" => "call get_time / args {} / end",
     "```get_time()``` so" => r#"call get_time / args {} / end / text " so""#,
@@ -82,6 +84,8 @@ t!(what_is_no_call_is_text, code(),
     "```" => r#"text "```""#,
     "```\nx`" => r#"text "```\nx`""#,
     "```\nget_time()\nx `" => r#"call get_time / args {} / end / text "\nx `""#,
+    "````md\n```python\nget_time()\n```\n````\nSo." => r#"text "````md\n```python\nget_time()\n```\n````\nSo.""#,
+    "```md\n# So\n```python\nget_time()\n```\n```" => r#"text "```md\n# So\n```python\nget_time()\n```\n```""#,
     "~~~\n```\nget_time()\n```\n~~~" => r#"text "~~~\n```\nget_time()\n```\n~~~""#,
 );
 
@@ -150,4 +154,18 @@ fn a_call_of_many_arguments_is_read_once() {
     let case = Case { unknown_tools: UnknownTools::Pass, ..code() };
     let (line, _) = case.run([format!("```\nlook({given})\n```").as_str()]);
     assert!(line.starts_with("call look / args {\"k0\":1") && line.ends_with("\"k99999\":1} / end"));
+}
+
+#[test]
+fn prose_is_not_held_for_a_word_without_end() {
+    for text in ["天气很好", "The weather", "Ключ"] {
+        let mut decoder = code().decoder();
+        let mut shown = String::new();
+        decoder.push(text, &mut |event| {
+            if let Event::Text(text) = event {
+                shown.push_str(text);
+            }
+        });
+        assert_eq!((shown.as_str(), decoder.held()), (text, 0));
+    }
 }
