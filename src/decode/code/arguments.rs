@@ -116,11 +116,8 @@ impl Arguments {
                 _ => {}
             }
         }
-        // No code has a backtick: it closes the fence.
-        if c == '`' && self.extent.is_code() {
-            return self.end_with_fence(variables, cx, call);
-        }
         match self.extent.push(c) {
+            Part::Closer if c == '`' => return self.end_with_fence(variables, cx, call),
             Part::Closer if c != ')' => return unsound(call),
             Part::Closer => return self.close(variables, cx, call),
             Part::Outside if c == ',' => return self.end_argument(variables, cx, call),

@@ -35,7 +35,7 @@ pub(super) enum Part {
     Inside,
     /// It stands outside of all.
     Outside,
-    /// It closes a bracket that was not opened here.
+    /// It closes a bracket that was not opened here, or the fence: no code has a backtick.
     Closer,
 }
 
@@ -81,6 +81,7 @@ impl Extent {
             '#' => self.inside = Inside::Comment,
             '\\' => self.continued = true,
             '(' | '[' | '{' => self.depth += 1,
+            '`' => return Part::Closer,
             ')' | ']' | '}' if self.depth == 0 => return Part::Closer,
             ')' | ']' | '}' => self.depth -= 1,
             _ if self.depth == 0 && !continued => return Part::Outside,
@@ -91,12 +92,7 @@ impl Extent {
 
     /// Whether nothing is open: the next character is code, and in no bracket.
     pub(super) fn is_outside(&self) -> bool {
-        self.depth == 0 && self.is_code()
-    }
-
-    /// Whether the next character is code, in brackets or not.
-    pub(super) fn is_code(&self) -> bool {
-        matches!(self.inside, Inside::Code | Inside::Opened(_))
+        self.depth == 0 && matches!(self.inside, Inside::Code | Inside::Opened(_))
     }
 
     /// Whether the text stands in a comment.
@@ -122,6 +118,7 @@ mod tests {
             ("r'a\\\\',c", ","),
             ("{'a': [1, (2)]})x", ")"),
             ("a # b, c)\n,", "\n"),
+            ("[a, '`' # `\n```", "`"),
             ("[a # ]\n]\n", "\n"),
             ("a \\\n b\n", "\n"),
             ("'unclosed\n,", "\n"),
