@@ -148,9 +148,12 @@ fn markup_of(payload: &Payload, texts: &mut Vec<String>) {
         Payload::Python(_) => texts
             .extend(["[get_weather(city='", "', days=", "bash(command=\"", "get_time()", "=[{'a': "].map(Into::into)),
         Payload::Code(_) => {
-            let model = "get_weather(GetWeatherModel(city=\"";
-            let texts_of_code = ["```python\n", "\n```", model, "bash(command='''", "x = ", "print(", "# ", ")\n"];
-            texts.extend(texts_of_code.map(Into::into));
+            let fences = ["```python\n", "\n```\n", "````md\n"];
+            let calls =
+                ["get_weather(GetWeatherModel(city=\"", "bash(command='''", "get_time()\n", "where=[x, {'a': ", ")\n"];
+            let around =
+                ["x = ", "x: int = [1, ", "print(", "print(x, ", "await ", "# ", "import a\n", "def f():\n    "];
+            texts.extend(fences.into_iter().chain(calls).chain(around).map(Into::into));
         }
         Payload::Header(header) => {
             texts.extend(header.literals().chain(header.arguments.iter().flat_map(Around::literals)).map(Into::into));

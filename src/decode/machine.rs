@@ -274,10 +274,7 @@ impl Decoder {
             State::Header(_) => return Some(self.reject_header(sink)),
             State::Call(_) => return self.settle_call(ended, sink),
             State::Rest(_) => return Some(self.settle_rest(ended, sink)),
-            State::Program(_) => {
-                self.settle_code(ended, sink);
-                return Some(String::new());
-            }
+            State::Program(_) => return Some(self.settle_code(ended, sink)),
             State::Outside(outside) => {
                 let tables = outside_tables(&self.settings);
                 if !outside.is_cut_short(tables) {

@@ -132,6 +132,13 @@ impl Program {
         }
     }
 
+    /// Whether a line closes the fence in a statement that can still be text. A string that nothing closes went past it.
+    fn holds_closer(&self) -> bool {
+        let Fence::Open(opened, _) = self.fence else { return false };
+        let closes = |line: &str| line.len() >= opened && line.bytes().all(|byte| byte == b'`');
+        self.raw.lines().any(|line| closes(line.trim_ascii()))
+    }
+
     /// The statement is over, and is nothing to show or to call.
     fn keep(&mut self) {
         self.held.push_str(&std::mem::take(&mut self.raw));
@@ -474,26 +481,26 @@ impl Decoder {
         }
     }
 
-    /// The answer ended in code.
-    pub(super) fn settle_code(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) {
-        let State::Program(program) = &mut self.state else { return };
+    /// The answer ended in code. What is returned is to be read again.
+    pub(super) fn settle_code(&mut self, ended: Ended, sink: &mut impl FnMut(Event<'_>)) -> String {
+        let State::Program(program) = &mut self.state else { return String::new() };
         if let Line::Statement = program.line {
             let cx = context(&self.settings, &self.limits, Patience::Mend, Wrapped::No);
             match program.statement.finish(ended, &mut self.scope, &cx, &mut program.call) {
                 Last::Call => self.end_code_call(sink),
-                Last::CutCall => return self.cut_code_call(sink),
+                Last::CutCall if ended == Ended::Cut || !program.holds_closer() => {
+                    self.cut_code_call(sink);
+                    return String::new();
+                }
+                Last::CutCall | Last::Other => return self.release_statement(sink),
                 Last::Assigned => {
                     program.has_assigned = true;
                     program.keep();
                 }
                 Last::Nothing => program.keep(),
-                Last::Other => {
-                    program.show_held(sink);
-                    program.show_raw(sink);
-                }
             }
         }
-        let State::Program(program) = &mut self.state else { return };
+        let State::Program(program) = &mut self.state else { return String::new() };
         if let (Line::Text(passage), Fence::Open(opened, _)) = (&program.line, program.fence)
             && !passage.is_closed(opened)
         {
@@ -501,6 +508,7 @@ impl Decoder {
             program.next();
         }
         self.close_code(sink);
+        String::new()
     }
 
     /// The answer was cut off in a call.

@@ -124,6 +124,8 @@ t!(a_call_that_is_not_whole, code(),
         => r#"call get_weather / args {"metric":true} / end / text "`, city='Rome')\n" / call get_time / args {} / end"#,
     "```\nx = [1,\n```\nSo.\n```\nget_time()[0\n```\nSo.\n```\nprint(get_time(), [x\n```\nSo."
         => r#"text "```\nx = [1,\n```\nSo.\n" / call get_time / args {} / end / text "\nSo.\n" / call get_time / args {} / end / text " [x\n\nSo.""#,
+    "```\nbash(command='''ls\n```\nSo.\n```\nget_time()\n```"
+        => r#"text "```\nbash(command='''ls\n```\nSo.\n" / call get_time / args {} / end"#,
     "```\nbash(command='ls'" => r#"call bash / args {"command":"ls"} / end"#,
     "```\nget_weather(city='Rome', days=2" => r#"call get_weather / args {"city":"Rome","days":2} / end"#,
     "```\nbash(command='l" => r#"call bash / args {"command":"l / cut"#,
