@@ -2,14 +2,13 @@
 //! constructor of a model, a dict, dicts that are spread. What may be any text is let go as it is read; every other value
 //! is read when its source is whole, and made what the schema says.
 
-use std::collections::HashSet;
-
 use super::extent::{Extent, Part};
+use super::object::{Argument, Object, field};
 use super::pieces::{Pieces, Read};
 use crate::decode::call::{Call, Context};
+use crate::json::escape_into;
 use crate::json::repair::{Completion, Ended};
-use crate::json::{escape_into, write_string};
-use crate::python::{self, Value, Variables};
+use crate::python::{self, Variables};
 
 /// The arguments of one call, being read.
 #[derive(Debug, Default)]
@@ -25,10 +24,7 @@ pub(super) struct Arguments {
     model: Model,
     /// A value was read to its end: a comma or a closer follows.
     is_behind: bool,
-    /// The members that were written.
-    given: HashSet<String>,
-    /// Arguments that had no keyword.
-    positional: usize,
+    object: Object,
 }
 
 /// The constructor that may stand around all arguments.
@@ -148,7 +144,7 @@ impl Arguments {
             Completion::Cut => {
                 call.repaired = true;
                 self.end_argument(variables, cx, call);
-                self.end(cx, call);
+                self.object.end(cx, call);
                 Step::Unclosed
             }
         }
@@ -188,23 +184,16 @@ impl Arguments {
 
     /// Whether a parenthesis here opens a constructor that may stand around all arguments.
     fn begins_model(&self, cx: &Context<'_>, call: &Call) -> bool {
-        let is_first = self.model == Model::None && self.is_first();
+        let is_first = self.model == Model::None && self.object.is_first();
         let is_declared = self.keyword.as_deref().is_some_and(|name| field(name, cx, call).is_some());
         is_first && !is_declared && python::is_class(self.source.trim())
-    }
-
-    fn is_first(&self) -> bool {
-        self.given.is_empty() && self.positional == 0
     }
 
     /// Whether a quote here opens a text that can be let go as it is read.
     fn begins_text(&mut self, quote: char, cx: &Context<'_>, call: &mut Call) -> bool {
         let Some(tool) = call.tool(cx) else { return false };
-        let key = match &self.keyword {
-            Some(name) => field(name, cx, call),
-            None => tool.nth(self.positional).map(str::to_string),
-        };
-        let is_text = |key: &String| tool.is_plain_text(tool.property(tool.root(), key)) && !self.has(key);
+        let key = self.object.key(self.keyword.as_deref(), cx, call);
+        let is_text = |key: &String| tool.is_plain_text(tool.property(tool.root(), key)) && !self.object.has(key);
         let Some(key) = key.filter(is_text) else { return false };
         let mut out = String::new();
         let Some(pieces) = Pieces::open(self.source.trim(), quote, &mut out) else { return false };
@@ -212,9 +201,11 @@ impl Arguments {
         if matches!(self.model, Model::Begun { .. }) {
             self.model = Model::Open;
         }
-        self.write_key(&key, call);
+        self.object.write_key(&key, call);
         call.arguments.push_str(&out);
-        self.positional += usize::from(self.keyword.take().is_none());
+        if self.keyword.take().is_none() {
+            self.object.take_place();
+        }
         self.source.clear();
         true
     }
@@ -222,10 +213,10 @@ impl Arguments {
     /// A value is longer than any that is kept: a text of its source.
     fn begin_long(&mut self, cx: &Context<'_>, call: &mut Call) {
         let (source, keyword) = (std::mem::take(&mut self.source), self.keyword.take());
-        let key = keyword.and_then(|name| field(&name, cx, call)).filter(|key| !self.has(key));
+        let key = keyword.and_then(|name| field(&name, cx, call)).filter(|key| !self.object.has(key));
         call.malformed = true;
         self.is_long = true;
-        self.write_key(&key.unwrap_or_else(|| self.given.len().to_string()), call);
+        self.object.write_key(&key.unwrap_or_else(|| self.object.members().to_string()), call);
         call.arguments.push('"');
         escape_into(&source, &mut call.arguments);
     }
@@ -242,22 +233,8 @@ impl Arguments {
                 self.is_behind = true;
                 Step::Read
             }
-            Model::None | Model::Closed => self.end(cx, call),
+            Model::None | Model::Closed => self.object.end(cx, call),
         }
-    }
-
-    /// The call is over.
-    fn end(&self, cx: &Context<'_>, call: &mut Call) -> Step {
-        let lacks = call.tool(cx).is_some_and(|tool| tool.lacks(tool.root(), |key| self.has(key)));
-        if lacks && !call.ready {
-            return Step::Reject;
-        }
-        call.arguments.push_str(if self.given.is_empty() { "{}" } else { "}" });
-        Step::Complete
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.given.contains(key)
     }
 
     /// An argument is over: its source says what it is.
@@ -280,88 +257,13 @@ impl Arguments {
             self.model = Model::Open;
         }
         let argument = Argument { source: dict.unwrap_or(source), is_spread: dict.is_some(), keyword };
-        match self.take(&argument, variables, cx, call) {
+        match self.object.take(&argument, variables, cx, call) {
             Some(()) => Step::Read,
             None if call.ready => {
-                self.write_source(&argument, cx, call);
+                self.object.write_source(&argument, cx, call);
                 Step::Read
             }
             None => Step::Reject,
-        }
-    }
-
-    /// Writes what an argument says. `None` where that is no literal, or none for its place.
-    fn take(
-        &mut self,
-        argument: &Argument<'_>,
-        variables: &mut Variables,
-        cx: &Context<'_>,
-        call: &mut Call,
-    ) -> Option<()> {
-        let value = python::read(argument.source, variables, cx.limits.depth_max)?;
-        let members = members(&value);
-        if argument.is_spread {
-            return self.write_all(members?, cx, call);
-        }
-        let key = argument.keyword.as_ref().map(|name| field(name, cx, call));
-        let may_be_all = self.is_first() && !matches!(key, Some(Some(_)));
-        match (key, members) {
-            (_, Some(members)) if may_be_all && are_all(members, cx, call) => self.write_all(members, cx, call),
-            (Some(Some(key)), _) => self.write(&key, &value, cx, call),
-            // The tool knows no such argument.
-            (Some(None), _) => Some(()),
-            (None, _) => {
-                let key = call.tool(cx)?.nth(self.positional)?.to_string();
-                self.positional += 1;
-                self.write(&key, &value, cx, call)
-            }
-        }
-    }
-
-    fn write_all(&mut self, members: &[(String, Value)], cx: &Context<'_>, call: &mut Call) -> Option<()> {
-        // Behind them nothing can be all of the arguments, even if there are none.
-        self.positional += 1;
-        for (name, value) in members {
-            if let Some(key) = field(name, cx, call) {
-                self.write(&key, value, cx, call)?;
-            }
-        }
-        Some(())
-    }
-
-    fn write(&mut self, key: &str, value: &Value, cx: &Context<'_>, call: &mut Call) -> Option<()> {
-        if self.has(key) {
-            // The first one counts, which may be let go already.
-            call.malformed = true;
-            return Some(());
-        }
-        let json = match call.tool(cx) {
-            Some(tool) if tool.is_unset(tool.root(), key, value) => return Some(()),
-            Some(tool) => tool.conform(tool.property(tool.root(), key), value)?,
-            None => value.json()?,
-        };
-        self.write_key(key, call);
-        call.arguments.push_str(&json);
-        Some(())
-    }
-
-    fn write_key(&mut self, key: &str, call: &mut Call) {
-        call.arguments.push(if self.given.is_empty() { '{' } else { ',' });
-        write_string(key, &mut call.arguments);
-        call.arguments.push(':');
-        self.given.insert(key.to_string());
-    }
-
-    /// What is no literal becomes a text of its source, where it has a key.
-    fn write_source(&mut self, argument: &Argument<'_>, cx: &Context<'_>, call: &mut Call) {
-        call.malformed = true;
-        let key = match &argument.keyword {
-            Some(name) => field(name, cx, call),
-            None => call.tool(cx).and_then(|tool| tool.nth(self.positional)).map(str::to_string),
-        };
-        if let Some(key) = key.filter(|key| !self.has(key)) {
-            self.write_key(&key, call);
-            write_string(argument.source, &mut call.arguments);
         }
     }
 
@@ -385,13 +287,14 @@ impl Arguments {
             self.is_behind = true;
         }
         call.repaired = true;
-        let is_whole = self.end_argument(variables, cx, call) == Step::Read && self.end(cx, call) == Step::Complete;
+        let is_whole =
+            self.end_argument(variables, cx, call) == Step::Read && self.object.end(cx, call) == Step::Complete;
         if is_whole { Completion::Complete } else { Completion::Cut }
     }
 
     /// Whether there is something of the arguments to show.
     pub(super) fn is_begun(&self) -> bool {
-        !self.given.is_empty()
+        self.object.members() > 0
     }
 
     /// Bytes that are kept.
@@ -400,36 +303,8 @@ impl Arguments {
     }
 }
 
-/// An argument that was read.
-struct Argument<'a> {
-    source: &'a str,
-    is_spread: bool,
-    keyword: Option<String>,
-}
-
 /// What has no place here: no call before the commit point, and passed over behind it.
 fn unsound(call: &mut Call) -> Step {
     call.malformed = true;
     if call.ready { Step::Read } else { Step::Reject }
-}
-
-/// The property that a keyword means. `None`: the tool has none such.
-fn field(name: &str, cx: &Context<'_>, call: &Call) -> Option<String> {
-    match call.tool(cx) {
-        Some(tool) => tool.field(tool.root(), name).map(Into::into),
-        None => Some(name.to_string()),
-    }
-}
-
-/// The members of a dict or a model.
-fn members(value: &Value) -> Option<&[(String, Value)]> {
-    match value {
-        Value::Dict(members) | Value::Model { fields: members, .. } => Some(members),
-        _ => None,
-    }
-}
-
-/// Whether these are all of the arguments, and not one of them: by the first, as far as there is one.
-fn are_all(members: &[(String, Value)], cx: &Context<'_>, call: &Call) -> bool {
-    members.first().is_none_or(|(name, _)| field(name, cx, call).is_some())
 }

@@ -143,6 +143,16 @@ fn a_long_call_ends_with_the_fence_around_it() {
 }
 
 #[test]
+fn what_is_no_literal_behind_the_commit_point_has_its_place() {
+    let long = "x".repeat(600);
+    for second in ["f()", "[1]"] {
+        let text = format!("```\nget_weather('{long}', {second}, True)\n```");
+        let expected = format!(r#"call get_weather / args {{"city":"{long}","days":"{second}","metric":true}} / end"#);
+        code().check(&text, &expected);
+    }
+}
+
+#[test]
 fn variables_have_a_bound_in_an_answer() {
     // Each fence makes much of little.
     let fence =
