@@ -29,6 +29,7 @@ mod lines;
 mod machine;
 mod outside;
 mod payload;
+mod slip;
 mod unescape;
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! The answer outside calls and reasoning: where its text stands, and what of it may be dropped.
 //! At the start of the answer, after a call and at the very end whitespace waits for what follows it: before a call or
-//! the end it is dropped, before text it is text. An end-of-turn token waits wherever it stands.
+//! the end it is dropped, before text it is text. An end-of-turn token waits wherever it stands, and
+//! so does a broken closer behind a call.
+
+mod doubt;
 
 use crate::dialect::{self, Edge, Role, Table};
 use crate::scan::{Begun, Cursor, Markers, Step};
 
 use super::Event;
 use super::lines::Lines;
+use doubt::Doubt;
 
 /// Whether markup is still to come that belongs to what was read before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,8 +98,8 @@ pub(super) struct Outside {
     waiting: String,
     /// What waits is no longer than this; more whitespace is text.
     bytes_max: usize,
-    /// Where in what waits a token begins that only the answer's end makes droppable.
-    token: Option<usize>,
+    /// What of it is text only if text follows.
+    doubt: Option<Doubt>,
     /// Whitespace right after a reasoning block belongs to the block's markup.
     after_reasoning: bool,
     /// Such a block was the last that stood here.
@@ -167,7 +171,7 @@ impl Outside {
             cursor: None,
             waiting: String::new(),
             bytes_max,
-            token: None,
+            doubt: None,
             after_reasoning: false,
             behind_reasoning: false,
         })
@@ -240,7 +244,7 @@ impl Outside {
                 read += c.len_utf8();
                 continue;
             }
-            let waits = !self.place.is_open() || self.token.is_some();
+            let waits = !self.place.is_open() || self.doubt.is_some();
             let droppable = waits && (c.is_ascii_whitespace() || also(c));
             if !droppable || !self.has_room() {
                 break;
@@ -265,7 +269,7 @@ impl Outside {
     /// Whether text is going on, and nothing of it is dropped or waits.
     #[inline]
     pub fn is_open(&self) -> bool {
-        self.place.is_open() && !self.after_reasoning && self.token.is_none()
+        self.place.is_open() && !self.after_reasoning && self.doubt.is_none()
     }
 
     /// Whether nothing was shown since the answer began, or since a call or a reasoning block.
@@ -278,29 +282,13 @@ impl Outside {
         self.waiting.len() < self.bytes_max
     }
 
-    /// An end-of-turn token, which is dropped if the answer ends here.
-    fn absorb_token(&mut self, token: &str) {
-        self.after_reasoning = false;
-        self.token.get_or_insert(self.waiting.len());
-        self.waiting.push_str(token);
-    }
-
     /// Text goes on here: what waited comes before it.
     pub fn open(&mut self, sink: &mut impl FnMut(Event<'_>)) {
         self.place = Place::Open(self.place.left_open());
         self.after_reasoning = false;
-        self.token = None;
+        self.doubt = None;
         let waited = std::mem::take(&mut self.waiting);
         self.show(&waited, sink);
-    }
-
-    /// A call begins. What waited is dropped, unless a token among it turns out to be text.
-    pub fn before_call(&mut self, sink: &mut impl FnMut(Event<'_>)) {
-        self.after_reasoning = false;
-        let waited = std::mem::take(&mut self.waiting);
-        if self.token.take().is_some() {
-            self.show(&waited, sink);
-        }
     }
 
     /// Takes a marker that closes what is open here, or that is no text. Right after a call a closer of what is not
@@ -397,15 +385,6 @@ impl Outside {
         self.after_reasoning();
     }
 
-    /// What stood before a closer belongs to what it closes. Behind a token the closer waits too.
-    fn close(&mut self, closer: &str) {
-        if self.token.is_some() {
-            self.waiting.push_str(closer);
-        } else {
-            self.waiting.clear();
-        }
-    }
-
     /// A call ended.
     pub fn after_call(&mut self, after: AfterCall) {
         self.place = Place::AfterCall(after);
@@ -416,15 +395,6 @@ impl Outside {
     pub fn after_reasoning(&mut self) {
         self.after_reasoning = true;
         self.behind_reasoning = true;
-    }
-
-    /// The answer ended: whitespace that waited at its start is all there is of it, and text; a token behind it goes.
-    pub fn end(&mut self, sink: &mut impl FnMut(Event<'_>)) {
-        let mut waited = std::mem::take(&mut self.waiting);
-        waited.truncate(self.token.take().unwrap_or(waited.len()));
-        if !matches!(self.place, Place::AfterCall(_)) && !waited.is_empty() {
-            sink(Event::Text(&waited));
-        }
     }
 
     /// Text of the answer, behind what waited for it.

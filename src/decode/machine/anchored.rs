@@ -21,6 +21,8 @@ enum Step {
     Again(String),
     /// Text begins: what was held before it, and it.
     Text(String),
+    /// What waited is text, and the marker stands behind it.
+    TextBefore(usize),
 }
 
 /// What may begin with no marker before it.
@@ -51,6 +53,11 @@ impl Decoder {
                     self.begin_unmarked(what, sink);
                     return (at, Some(held).filter(|held| !held.is_empty()));
                 }
+                Step::TextBefore(found) => {
+                    outside.let_go_of_marker();
+                    outside.open(sink);
+                    return (at + c.len_utf8(), Some(table.anchors.markers.text(found).to_string()));
+                }
                 Step::Again(held) => held,
                 Step::Text(held) => {
                     outside.open(sink);
@@ -73,7 +80,7 @@ impl Decoder {
 }
 
 fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::AfterCall) -> Step {
-    let place = outside.place;
+    let (place, is_in_letters) = (outside.place, outside.is_in_letters());
     let Some(begun) = outside.place.begun() else { return Step::Text(String::new()) };
     let is_begun = !begun.is_empty();
     if !is_begun && may_begin_fence(c, place, settings) {
@@ -81,6 +88,7 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
     }
     match table.anchors.markers.push(begun, c) {
         Next::More => return Step::Read,
+        Next::Found(found) if is_in_letters => return Step::TextBefore(found),
         Next::Found(found) => return Step::Marker(found),
         Next::Other => {}
     }
@@ -90,6 +98,9 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
     let held = table.anchors.markers.held(*begun);
     outside.let_go_of_marker();
     let first = held.chars().next().unwrap_or(c);
+    if is_in_letters {
+        return waits(outside.absorb_letter(first, &settings.dialect.tables().wrapper_closers), held);
+    }
     if settings.dialect.reads().reads_code() && begins_word(first) {
         return Step::Begins(Begins::Code, held.to_string());
     }
@@ -100,7 +111,16 @@ fn step(c: char, outside: &mut Outside, settings: &Settings, table: &dialect::Af
         return Step::Read;
     }
     let is_between = |c| matches!(place, Place::AfterCall(after) if may_stand_between(c, &after, &table.between));
-    match outside.absorb(first.encode_utf8(&mut [0; 4]), is_between) {
+    let absorbed = match outside.absorb(first.encode_utf8(&mut [0; 4]), is_between) {
+        0 => outside.absorb_letter(first, &settings.dialect.tables().wrapper_closers),
+        absorbed => absorbed,
+    };
+    waits(absorbed, held)
+}
+
+/// So much of what was held, or of the character behind it, waits.
+fn waits(absorbed: usize, held: &str) -> Step {
+    match absorbed {
         0 => Step::Text(held.to_string()),
         _ if held.is_empty() => Step::Read,
         absorbed => Step::Again(held.get(absorbed..).unwrap_or_default().to_string()),

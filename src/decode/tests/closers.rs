@@ -149,3 +149,28 @@ t!(a_wrapper_is_closed_once, case("glm"),
     // One too many right behind the call goes.
     "<tool_call>get_time</tool_call></tool_call> c" => r#"call get_time / args {} / end / text " c""#,
 );
+
+t!(a_broken_closer_behind_a_call_goes_where_a_call_or_the_end_follows, case("hermes"),
+    "<tool_call>{\"name\": \"get_time\"}</tool_call}" => "call get_time / args {} / end",
+    "<tool_call>{\"name\": \"get_time\"}\n</tol_call>\n" => "call get_time / args {} / end",
+    "<tool_call>{\"name\": \"get_time\"}<tool_cal1>" => r#"call get_time / args {} / end / text "<tool_cal1>""#,
+    "<tool_call>{\"name\": \"get_time\"}</tool_cal1>\n<tool_call>{\"name\": \"get_time\"}\n<//tool_call>"
+        => "call get_time / args {} / end / call get_time / args {} / end",
+    "<tool_call>{\"name\": \"get_time\"}</tool_cal></tool_call><|im_end|>" => "call get_time / args {} / end",
+    "<tool_call>{\"name\": \"get_time\"}</tool_cal><|im_end|>" => "call get_time / args {} / end",
+    // Before text it is text, and so is what is no closer.
+    "<tool_call>{\"name\": \"get_time\"}</tool_call} So" => r#"call get_time / args {} / end / text "</tool_call} So""#,
+    "<tool_call>{\"name\": \"get_time\"}</tool_cal><|im_end|> So" => r#"call get_time / args {} / end / text "</tool_cal><|im_end|> So""#,
+    "<tool_call>{\"name\": \"get_time\"}\n</tol" => r#"call get_time / args {} / end / text "\n</tol""#,
+    "<tool_call>{\"name\": \"get_time\"}</so</tool_call>" => r#"call get_time / args {} / end / text "</so""#,
+    "<tool_call>{\"name\": \"get_time\"}s</tool_call> b" => r#"call get_time / args {} / end / text "s b""#,
+    "<tool_call>{\"name\": \"get_time\"}s<tool_call>{\"name\": \"get_time\"}"
+        => r#"call get_time / args {} / end / text "s" / call get_time / args {} / end"#,
+    "<tool_call>{\"name\": \"get_time\"}</tool_call></tool_cal>" => r#"call get_time / args {} / end / text "</tool_cal>""#,
+);
+
+t!(a_broken_closer_of_the_familys_own_form, case("generic"),
+    "<|tool_call|>{\"name\": \"get_time\"}</|tool_call|}" => "call get_time / args {} / end",
+    "<|tool_call|>{\"name\": \"get_time\"}</|tool_call|}\n<|tool_call|>{\"name\": \"get_time\"}</|tool_call|>"
+        => "call get_time / args {} / end / call get_time / args {} / end",
+);

@@ -23,12 +23,12 @@ t!(a_name_may_end_where_the_next_markup_begins, keyed(),
     "<call>get_weather<k>city</k><v>a<k>days</k><v>1</v></call>" => r#"call get_weather / args {"city":"a<k>days</k><v>1"} / end"#,
     // A closer with a wrong letter, which a call behind it shows to be one.
     "<call>get_weather<k>days</k><v>3</v></cal>\n<call>get_time</call>"
-        => r#"call get_weather / args {"days":3} / end / text "</cal>\n" / call get_time / args {} / end"#,
+        => r#"call get_weather / args {"days":3} / end / call get_time / args {} / end"#,
     "<call>bash<k>command</k><v>ls</v></ca\"l>\n<call>bash<k>command</k><v>a</v></call>"
-        => r#"call bash / args {"command":"ls"} / end / text "</ca\"l>\n" / call bash / args {"command":"a"} / end"#,
+        => r#"call bash / args {"command":"ls"} / end / call bash / args {"command":"a"} / end"#,
     "<call>get_weather<k>days</k><v>3</v>\"\n</call>\n<call>get_time</call>"
         => r#"call get_weather / args {"days":3} / end / call get_time / args {} / end"#,
-    "<call>bash<k>command</k><v>ls</v></cal>" => r#"call bash / args {"command":"ls"} / end / text "</cal>""#,
+    "<call>bash<k>command</k><v>ls</v></cal>" => r#"call bash / args {"command":"ls"} / end"#,
     "<call>bash<k>command</k><v>say </v> and then <call>get_time</call></v></call>"
         => r#"call bash / args {"command":"say </v> and then <call>get_time</call>"} / end"#,
     "<call>bash<k>command</k><v>say </v> or <k></v></call>" => r#"call bash / args {"command":"say </v> or <k>"} / end"#,
@@ -99,7 +99,7 @@ t!(several_calls_in_a_wrapper, typed(),
         => r#"call get_time / args {} / end / call bash / args {"command":"a"} / end / text ".""#,
     "<calls><fname=\"get_time\"></f><f name=\"get_time\"></f></calls>" => "call get_time / args {} / end / call get_time / args {} / end",
     "<calls><f name=\"bash\"><p name=\"command\" string=\"true\">a</p></f></cal'ls>\n<calls><f name=\"get_time\"></f></calls>"
-        => r#"call bash / args {"command":"a"} / end / text "</cal'ls>\n" / call get_time / args {} / end"#,
+        => r#"call bash / args {"command":"a"} / end / call get_time / args {} / end"#,
     "<f name=\"bash\"><p name=\"command\" string=\"true\">a</p></f>" => r#"call bash / args {"command":"a"} / end"#,
 );
 

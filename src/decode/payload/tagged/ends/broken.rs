@@ -1,6 +1,7 @@
 //! Closers with a wrong letter, behind a tagged value's own: what follows them shows that they are some.
 //! Letters that are more than one away from any closer are the value's.
 
+use crate::decode::slip::{Likeness, likeness};
 use crate::dialect::Tagged;
 
 use super::super::hold::Stage;
@@ -18,7 +19,7 @@ impl Ends {
     pub(super) fn settle_broken(&mut self, marker: &str, form: &Tagged, data: &mut impl FnMut(&str)) -> Belongs {
         let Some(hold) = &mut self.hold else { return Belongs::No };
         let Some(broken) = hold.broken() else { return Belongs::No };
-        let is_closer = |text: &str| form.closers.iter().any(|closer| is_slip(text, closer));
+        let is_closer = |text: &str| form.closers.iter().any(|closer| likeness(text, closer) == Likeness::Whole);
         let is_stray = form.closers.iter().any(|closer| closer == marker) && is_closer(&format!("{broken}{marker}"));
         if is_closer(broken) || is_stray {
             hold.stage = Stage::Run;
@@ -38,13 +39,4 @@ impl Ends {
             _ => self.refute(data),
         }
     }
-}
-
-/// Whether one letter of `marker` was left out, put in or changed in `text`, whitespace aside.
-fn is_slip(text: &str, marker: &str) -> bool {
-    let letters = |text: &'_ str| text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>();
-    let (text, marker) = (letters(text), letters(marker));
-    let before = text.iter().zip(&marker).take_while(|(a, b)| a == b).count();
-    let behind = text.iter().rev().zip(marker.iter().rev()).take_while(|(a, b)| a == b).count();
-    before + behind + 1 >= text.len().max(marker.len())
 }
