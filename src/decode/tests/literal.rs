@@ -161,6 +161,10 @@ fn a_string_may_be_closed_by_the_other_kind_of_quote_before_a_member() {
         ("city:QRome\",maybe:QsunnyQ", r#"{"city":"Rome","maybe":"sunny"}"#),
         ("city:QRome\",list:[QaQ]", r#"{"city":"Rome","list":["a"]}"#),
         ("city:QRome\",maybe:Qsunny\"", r#"{"city":"Rome","maybe":"sunny"}"#),
+        ("city:\"RomeQ,days:2", r#"{"city":"Rome","days":2}"#),
+        ("city:\"RomeQ , days=2", r#"{"city":"Rome" , "days":2}"#),
+        ("city:\"RomeQ,maybe:\"sunnyQ", r#"{"city":"Rome","maybe":"sunny"}"#),
+        ("city:\"RomeQ,other:2\"", r#"{"city":"Rome<|\"|>,other:2"}"#),
         // The delimiter comes, the quote is the pair of another, or the key is none of the tool's.
         ("city:Q5\",days:2Q", r#"{"city":"5\",days:2"}"#),
         ("city:Q5\",days:2Q,days:3", r#"{"city":"5\",days:2","days":3}"#),

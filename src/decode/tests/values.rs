@@ -175,3 +175,8 @@ fn a_string_of_json_is_looked_through_as_far_as_is_allowed() {
     let rest = format!("{}\"}}</parameter></function>", "x".repeat(90));
     case.check(&text(90), &format!(r#"call get_weather / args {{"where":{{"a": ""}}}} / end / text {rest:?}"#));
 }
+
+t!(arguments_that_are_a_string_without_an_object_are_passed_on, case("gigachat3"),
+    "<|function_call|>{\"name\": \"get_time\", \"arguments\": \"now, please\"}" => r#"call get_time / args "now, please" / end"#,
+    "<|function_call|>{\"name\": \"get_time\", \"arguments\": \"{\\\"a\\\": 1}\"}" => r#"call get_time / args {"a": 1} / end"#,
+);

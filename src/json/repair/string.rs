@@ -60,7 +60,7 @@ impl<P: Copy + Debug> Repair<P> {
     /// One character of a string that needs a look.
     pub(super) fn text_character<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) {
         if self.quoted.role == Role::Value && self.quoted.escape == Escape::None {
-            if self.tail.take(c, cx.behind) || self.takes_call(c, cx, out) {
+            if self.tail.take(c, cx.behind) || self.takes_call(c, cx, out) || self.takes_key(c, cx, out) {
                 return;
             }
             let begins_member = self.tail.may_begin_member() && !self.quoted.unsound;
@@ -93,6 +93,17 @@ impl<P: Copy + Debug> Repair<P> {
         if sight == Begins::Yes {
             self.end_before_tail("", cx, out);
             self.close_before_call(out);
+        }
+        sight != Begins::No
+    }
+
+    /// A member may begin behind the dialect's own delimiter: then the string ends before that, and `c` is read again.
+    fn takes_key<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> bool {
+        let (Some(quote), Some(frame)) = (cx.quote, self.frames.last()) else { return false };
+        let place = frame.place;
+        let sight = self.tail.take_key(c, quote, |key| cx.types.declares(place, key));
+        if sight == Begins::Yes {
+            self.end_before_tail(c.encode_utf8(&mut [0; 4]), cx, out);
         }
         sight != Begins::No
     }

@@ -3,11 +3,12 @@
 //!
 //! Three things end such a string before its tail: a key and its colon behind a comma, the beginning of a declared
 //! call behind a closer, and the end of the answer behind a closer. In a sound string the quotes of the first two
-//! would be escaped.
+//! would be escaped; a key without quotes counts behind the dialect's own delimiter.
 
 use std::fmt::Debug;
 
 use super::behind::{BEHIND, Behind, JOINS, MARKER};
+use super::quoted::in_word;
 use super::{Begins, Container, Repair, Syntax};
 
 /// The end of a string's text, as it was written, that may be none of it.
@@ -22,7 +23,7 @@ pub struct Tail {
     solid: Option<char>,
     /// The last marker in it.
     last: Option<(usize, usize)>,
-    /// Its end is the beginning of a call without quotes.
+    /// Its end is the beginning of a call or a key without quotes.
     naming: bool,
 }
 
@@ -98,6 +99,24 @@ impl Tail {
         sight
     }
 
+    /// Takes a character if it belongs to the key of a member behind the dialect's own delimiter, which stands in the
+    /// quote's place. `Yes` where that is one, and `c` its colon.
+    pub(super) fn take_key(&mut self, c: char, quote: &str, declares: impl Fn(&str) -> bool) -> Begins {
+        let behind = self.text.strip_prefix(quote).map(str::trim_ascii_start);
+        let Some(key) = behind.and_then(|behind| behind.strip_prefix(',')).map(str::trim_ascii_start) else {
+            return Begins::No;
+        };
+        if matches!(c, ':' | '=') && declares(key) {
+            return Begins::Yes;
+        }
+        self.naming = in_word(c) && key.len() < KEY_BYTES_MAX;
+        if !self.naming {
+            return Begins::No;
+        }
+        self.text.push(c);
+        Begins::Perhaps
+    }
+
     /// Whether the marker that was begun is a list's bracket instead.
     fn is_bracket(&self) -> bool {
         self.closed && self.marker.is_some_and(|(at, _)| self.text.get(at..) == Some("["))
@@ -166,6 +185,8 @@ fn may_be(which: u64, read: usize, c: char, behind: &Behind) -> Option<(u64, boo
     (left != 0).then_some((left, whole))
 }
 
+/// A longer key is none that a tool declares.
+const KEY_BYTES_MAX: usize = 64;
 /// More of it is none that a model writes behind a string.
 const TAIL_BYTES_MAX: usize = 512;
 
