@@ -179,6 +179,9 @@ pub(super) fn json_syntax<'a, T>(types: &'a T, mode: Mode, cx: &Context<'a>) -> 
 
 /// As much of `text` as fits into so many bytes.
 pub(super) fn within(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
     let at = (0..=bytes.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     text.get(..at).unwrap_or_default()
 }

@@ -312,13 +312,11 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Reads `text` if all of it is more of a string and nothing in it has to be decided, as most of a long one is.
     /// `behind` is that of the [`Syntax`].
+    #[inline]
     pub fn skim(&mut self, text: &str, behind: &Behind, out: &mut String) -> Skimmed {
-        if !self.again.is_empty() {
-            return Skimmed::No;
-        }
         match self.state {
-            State::Text => self.skim_text(text, behind, out),
-            State::Raw => self.skim_raw(text, out),
+            State::Text if self.again.is_empty() => self.skim_text(text, behind, out),
+            State::Raw if self.again.is_empty() => self.skim_raw(text, out),
             _ => Skimmed::No,
         }
     }

@@ -55,6 +55,13 @@ impl Pushback {
 
     /// Puts `text` before all that is there.
     pub(super) fn put_back(&mut self, text: &str) {
+        if self.is_empty() && self.escaped.is_empty() {
+            // Nothing comes behind it: copying is cheaper than to look whether it is there already.
+            self.text.clear();
+            self.text.push_str(text);
+            self.at = 0;
+            return;
+        }
         match self.before(text) {
             Some(at) => self.at = at,
             None if self.is_empty() => {

@@ -4,9 +4,9 @@
 use std::fmt::Debug;
 
 use super::lookahead::{Guess, Lookahead, Seen};
-use super::quoted::{Role, in_word, last_solid, opens};
+use super::quoted::{Quoted, Role, in_word, last_solid, opens};
 use super::syntax::{Begins, Mode, Syntax, Types};
-use super::{Next, Repair, State};
+use super::{Container, Frame, Next, Repair, State};
 
 impl<P: Copy + Debug> Repair<P> {
     /// One more character behind a quote.
@@ -15,39 +15,42 @@ impl<P: Copy + Debug> Repair<P> {
         let seen = match self.quoted.role {
             Role::Key => self.key_quote(c, cx),
             Role::Item if c.is_ascii_whitespace() => Seen::More,
-            Role::Item if c == ':' => return self.item_is_key(c, out),
+            Role::Item if c == ':' => return self.item_is_key(c, cx, out),
             Role::Item => {
                 // It is a value like any other, and its quote is looked at anew.
                 self.item_is_value(out);
-                return self.again_behind_quote(c);
+                return self.again_behind_quote(c, cx);
             }
             Role::Value => self.value_quote(c, cx),
         };
         match seen {
             Seen::More if self.gap.len() < cx.word_max => {
                 self.gap.push(c);
-                return Next::Read;
+                Next::Read
             }
             Seen::More if !self.look.may_end() => self.quote_is_data(c, cx, out),
-            Seen::More | Seen::Yes => return self.quote_closes(c, cx, out),
+            Seen::More | Seen::Yes => self.quote_closes(c, cx, out),
             Seen::No => self.quote_is_data(c, cx, out),
         }
-        Next::Read
     }
 
-    fn again_behind_quote(&mut self, c: char) -> Next {
+    /// What was read behind the quote is read again, and then `c`.
+    fn again_behind_quote<T>(&mut self, c: char, cx: &Syntax<'_, T>) -> Next {
+        if self.gap.is_empty() && !self.begins_marker(c, cx) {
+            return Next::Pushback;
+        }
         self.gap.push(c);
         self.read_gap_again();
         Next::Read
     }
 
-    fn quote_is_data<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) {
+    fn quote_is_data<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         if self.quoted.is_key() && (!self.quoted.unsound || self.holds_call()) && self.split_key(c, cx) {
-            return;
+            return Next::Read;
         }
         self.quote_was_data(out);
         self.bound_key(cx, out);
-        self.again_behind_quote(c);
+        self.again_behind_quote(c, cx)
     }
 
     fn quote_closes<T: Types<Place = P>>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
@@ -59,12 +62,15 @@ impl<P: Copy + Debug> Repair<P> {
             if doubled {
                 self.gap = self.gap.trim_start_matches(opens).into();
             }
-            return self.again_behind_quote(c);
+            return self.again_behind_quote(c, cx);
         }
         if self.quoted.guess == Guess::End {
             self.flush_tail_text(out);
             self.end_string(out);
-            return self.again_behind_quote(c);
+            if self.takes_sound_gap(cx, out) && !self.begins_marker(c, cx) {
+                return Next::Pushback;
+            }
+            return self.again_behind_quote(c, cx);
         }
         if self.quoted.guess == Guess::Call && cx.mode == Mode::Strict {
             return Next::Unreadable;
@@ -78,6 +84,43 @@ impl<P: Copy + Debug> Repair<P> {
             self.close_before_call(out);
         }
         Next::Read
+    }
+
+    /// Takes what was read behind the quote without reading it again, where that is sound: closers of what is open, a
+    /// comma, blanks, and in an object a key, whose colon comes next. `false`, and nothing is done, where reading it
+    /// again may lead to anything else.
+    fn takes_sound_gap<T>(&mut self, cx: &Syntax<'_, T>, out: &mut String) -> bool {
+        let Some((closers, behind)) = self.gap.split_once(',') else { return false };
+        let quoted = behind.trim_start_matches(' ');
+        let key = quoted.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+        let is_word = |key: &str| key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let around = match key {
+            Some(key) if is_word(key) => Container::Object,
+            None if quoted.is_empty() => Container::Array,
+            _ => return false,
+        };
+        let left = self.frames.len().saturating_sub(closers.len());
+        let Some((left, closed)) = self.frames.split_at_checked(left) else { return false };
+        let closes = |(frame, c): (&Frame<P>, char)| frame.closer == c && frame.container != Container::Pushback;
+        let is_sound = left.last().is_some_and(|frame| frame.container == around)
+            && closed.iter().rev().zip(closers.chars()).all(closes);
+        let may_mark = |text: &str| text.bytes().any(|byte| cx.first_bytes.has(byte));
+        if !is_sound || may_mark(closers) || may_mark(", \"") || cx.quote.is_some() {
+            return false;
+        }
+        let blanks = behind.len() - quoted.len();
+        self.key.push_str(key.unwrap_or_default());
+        for _ in 0..closers.len() {
+            self.close_top(out);
+        }
+        self.expect_next();
+        self.lead.extend(std::iter::repeat_n(' ', blanks));
+        self.gap.clear();
+        if around == Container::Object {
+            self.quoted = Quoted::new(Role::Key, '"');
+            self.state = State::AfterKey;
+        }
+        true
     }
 
     /// Everything is closed, since another call begins: its closers are not read again.
@@ -140,7 +183,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// A string in an array is followed by a colon: it is a key, and the array was not closed before it.
-    fn item_is_key(&mut self, c: char, out: &mut String) -> Next {
+    fn item_is_key<T>(&mut self, c: char, cx: &Syntax<'_, T>, out: &mut String) -> Next {
         self.close_lists(out);
         if self.state == State::Done {
             // It is one of the object around the value.
@@ -150,7 +193,7 @@ impl<P: Copy + Debug> Repair<P> {
             return Next::Read;
         }
         self.state = State::AfterKey;
-        self.again_behind_quote(c)
+        self.again_behind_quote(c, cx)
     }
 
     /// Whether the key being read holds a colon behind a word: it lacks its quote, and its value follows.

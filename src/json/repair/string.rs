@@ -115,7 +115,7 @@ impl<P: Copy + Debug> Repair<P> {
     }
 
     /// Reads `text` if all of it is data of a string, or may stand behind it.
-    #[inline]
+    #[inline(never)]
     pub(super) fn skim_text(&mut self, text: &str, behind: &Behind, out: &mut String) -> Skimmed {
         if !self.quoted.is_quiet() {
             return Skimmed::No;

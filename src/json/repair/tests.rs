@@ -229,6 +229,11 @@ t!(keys_that_lack_something, JSON,
     r#"{\"a\": \"x\ny\"}"# => r#"~ {"a": "x\ny"}"#,
 );
 
+t!(markers_that_begin_as_structure_does, Case { closers: &[", \"end\""], ..JSON },
+    r#"{"a": "x", "end": 1}"# => r#"~ {"a": "x"} | : 1}"#,
+    r#"{"a": ["x"], "b": ["y", "z"]}"# => r#"{"a": ["x"], "b": ["y", "z"]}"#,
+);
+
 t!(wrong_closers, JSON,
     r#"{"l": ["a", "b"}, "n": 3}"# => r#"~ {"l": ["a", "b"], "n": 3}"#,
     r#"{"l": ["a", "b"), "n": 3}"# => r#"~ {"l": ["a", "b"], "n": 3}"#,

@@ -165,9 +165,11 @@ impl<P: Copy + Debug> Repair<P> {
         self.examined += word.len();
         let (written, blank) = word.split_at(word.trim_end().len());
         let kinds = cx.types.kinds(self.place);
-        let text = if literal(without_separator(written)).is_some() { without_separator(written) } else { written };
-        self.repaired |= text != written;
-        let literal = literal(text).filter(|l| kinds.is_empty() || kinds.intersects(l.kind) || !allows_string(kinds));
+        // What stands where the comma should is in no literal.
+        let literal = literal(without_separator(written));
+        let text = if literal.is_some() { without_separator(written) } else { written };
+        self.repaired |= text.len() != written.len();
+        let literal = literal.filter(|l| kinds.is_empty() || kinds.intersects(l.kind) || !allows_string(kinds));
         if let Some(literal) = literal {
             self.repaired |= literal.text != text;
             self.begin_value(out);
