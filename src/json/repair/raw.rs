@@ -52,6 +52,17 @@ impl Raw {
     pub(super) fn held(&self) -> usize {
         self.held.len()
     }
+
+    /// Whether a bracket before `byte` is data: neither a bracket nor a closer stands behind it, nor the answer's end.
+    fn goes_on_behind_bracket(&self, byte: u8) -> bool {
+        byte.is_ascii() && !byte.is_ascii_whitespace() && !self.stops.has(byte)
+    }
+
+    /// Whether a bracket is all that is held, and `text` shows that it is data.
+    fn bracket_is_data(&self, text: &str) -> bool {
+        let goes_on = text.bytes().next().is_some_and(|byte| self.goes_on_behind_bracket(byte));
+        goes_on && matches!(self.held.as_str(), "}" | "]")
+    }
 }
 
 impl<P: Copy + Debug> Repair<P> {
@@ -132,23 +143,30 @@ impl<P: Copy + Debug> Repair<P> {
 
     /// Reads as much of a string as is plain data. Returns the bytes read.
     pub(super) fn push_raw_run(&mut self, text: &str, out: &mut String) -> usize {
+        if self.raw.is_ahead() {
+            return 0;
+        }
         let run = text.get(..self.raw_run(text)).unwrap_or_default();
         self.write_raw(run, out);
         run.len()
     }
 
     /// How many bytes of `text` are plain data.
-    pub(super) fn raw_run(&self, text: &str) -> usize {
-        if self.raw.is_ahead() {
-            return 0;
-        }
+    fn raw_run(&self, text: &str) -> usize {
         let (bytes, mut at, mut open) = (text.as_bytes(), 0, self.raw.quote_is_open);
         while let Some(rest) = bytes.get(at..) {
             let Some(run) = rest.iter().position(|&byte| self.raw.stops.has(byte)) else { break };
+            let next = rest.get(run + 1);
+            if matches!(rest.get(run), Some(b'}' | b']'))
+                && next.is_some_and(|&byte| self.raw.goes_on_behind_bracket(byte))
+            {
+                at += run + 1;
+                continue;
+            }
             let may_follow = |&byte: &u8| self.raw.stops.has(byte) || byte == b',' || byte.is_ascii_whitespace();
             let before = (at + run).checked_sub(1).and_then(|before| bytes.get(before));
             let is_half = before.map_or(self.raw.is_behind_half, |byte| Some(*byte) == self.raw.half);
-            let is_pair = open || is_half || rest.get(run + 1).is_some_and(|byte| !may_follow(byte));
+            let is_pair = open || is_half || next.is_some_and(|byte| !may_follow(byte));
             if rest.get(run) != Some(&b'"') || !is_pair {
                 return at + run;
             }
@@ -158,12 +176,21 @@ impl<P: Copy + Debug> Repair<P> {
         text.len()
     }
 
-    /// Reads `text` if all of it is data of a string.
+    /// Reads `text` if all of it is data of a string, behind a bracket perhaps that it shows to be data too.
+    #[inline(never)]
     pub(super) fn skim_raw(&mut self, text: &str, out: &mut String) -> Skimmed {
-        if self.raw_run(text) < text.len() {
+        let is_ahead = self.raw.is_ahead();
+        if (is_ahead && !self.raw.bracket_is_data(text)) || self.raw_run(text) < text.len() {
             return Skimmed::No;
         }
-        if is_plain(text) {
+        if is_ahead {
+            self.raw.ahead.end();
+            let mut bracket = std::mem::take(&mut self.raw.held);
+            self.write_raw(&bracket, out);
+            bracket.clear();
+            // Its memory serves the next.
+            self.raw.held = bracket;
+        } else if is_plain(text) {
             self.note_raw(text);
             return Skimmed::Data;
         }
