@@ -141,36 +141,42 @@ impl Text {
         }
     }
 
+    /// What a backslash and `c` stand for, where these two are one escape.
+    pub fn stands_for(&self, c: char) -> Option<&'static str> {
+        if self.style == Style::Raw {
+            return None;
+        }
+        Some(match c {
+            'n' => "\n",
+            't' => "\t",
+            'r' => "\r",
+            'b' => "\u{8}",
+            'f' => "\u{c}",
+            'a' => "\u{7}",
+            'v' => "\u{b}",
+            '\\' => "\\",
+            '\'' => "'",
+            '"' => "\"",
+            '/' => "/",
+            '\n' => "",
+            _ => return None,
+        })
+    }
+
     /// What stands behind a backslash.
     fn escaped(&mut self, c: char, out: &mut String) {
         let digits = |radix, left| Escape::Digits { value: 0, radix, left };
-        let plain = match c {
-            _ if self.style == Style::Raw => None,
-            'n' => Some("\n"),
-            't' => Some("\t"),
-            'r' => Some("\r"),
-            'b' => Some("\u{8}"),
-            'f' => Some("\u{c}"),
-            'a' => Some("\u{7}"),
-            'v' => Some("\u{b}"),
-            '\\' => Some("\\"),
-            '\'' => Some("'"),
-            '"' => Some("\""),
-            '/' => Some("/"),
-            '\n' => Some(""),
-            'x' | 'u' | 'U' | '0'..='7' => {
-                self.escape = match c {
-                    'x' => digits(16, 2),
-                    'u' => digits(16, 4),
-                    'U' => digits(16, 8),
-                    _ => Escape::Digits { value: c.to_digit(8).unwrap_or_default(), radix: 8, left: 2 },
-                };
-                return;
-            }
-            _ => None,
-        };
+        if self.style == Style::Plain && matches!(c, 'x' | 'u' | 'U' | '0'..='7') {
+            self.escape = match c {
+                'x' => digits(16, 2),
+                'u' => digits(16, 4),
+                'U' => digits(16, 8),
+                _ => Escape::Digits { value: c.to_digit(8).unwrap_or_default(), radix: 8, left: 2 },
+            };
+            return;
+        }
         self.lone(out);
-        if let Some(plain) = plain {
+        if let Some(plain) = self.stands_for(c) {
             escape_into(plain, out);
         } else {
             escape_into("\\", out);

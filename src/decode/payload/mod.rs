@@ -114,7 +114,7 @@ impl Payload {
             Self::Tagged(reader) => reader.skim(text),
             Self::Literal(reader) => reader.skim(text, dialect, out),
             Self::Header(reader) => reader.skim(text, dialect, out),
-            Self::Python(reader) => reader.skim(text, dialect),
+            Self::Python(reader) => reader.skim(text, dialect, out),
             Self::Elements(reader) => reader.skim(text),
             Self::Several(_) => Skimmed::No,
         }

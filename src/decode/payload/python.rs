@@ -18,9 +18,8 @@ mod text;
 mod value;
 
 use crate::decode::call::{Call, Context, Named, Patience, Verdict, Wrapped};
-use crate::dialect::Dialect;
-use crate::json::repair::{Completion, Ended, Mode, Skimmed};
-use crate::json::{is_plain, string, write_string};
+use crate::json::repair::{Completion, Ended, Mode};
+use crate::json::{string, write_string};
 use crate::python::{Text, is_word};
 use crate::schema::Tool;
 
@@ -333,17 +332,6 @@ impl Reader {
         let closes = |closer: &String| closer.starts_with(c);
         let is_list = c == ']' && call.listed && self.frames.is_empty();
         is_list || (!c.is_alphanumeric() && cx.dialect.tables().wrapper_closers.iter().any(closes))
-    }
-
-    /// Reads `text` if nothing in it has to be decided.
-    pub(super) fn skim(&self, text: &str, dialect: &Dialect) -> Skimmed {
-        let State::Text(open) = &self.state else { return Skimmed::No };
-        let is_data = self.is_value()
-            && self.tail.is_empty()
-            && open.is_between()
-            && is_plain(text)
-            && tail::plain(text, open.quote, dialect) == text.len();
-        if is_data { Skimmed::Data } else { Skimmed::No }
     }
 
     /// Generation ended: whether the arguments are whole.

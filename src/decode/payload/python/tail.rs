@@ -78,6 +78,18 @@ impl Tail {
         std::mem::take(self).text
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether closers are all that is kept, and `text` shows that they are data: it neither goes on with them nor can
+    /// begin what may follow them.
+    pub(super) fn ends_before(&self, text: &str, dialect: &Dialect) -> bool {
+        let goes_on = |byte: u8| matches!(byte, b')' | b']' | b'}' | b',') || byte.is_ascii_whitespace();
+        let ends = |byte: u8| byte.is_ascii() && !goes_on(byte) && !dialect.tables().arguments.has(byte);
+        text.bytes().next().is_some_and(ends) && self.text.chars().all(is_closer)
+    }
+
     /// Takes a character if it can belong here; `text` is the string that it may stand behind. `Yes` when a call begins.
     pub(super) fn take(&mut self, c: char, text: Option<&Text>, cx: &Context<'_>) -> Begins {
         let Some(at) = self.next(c, text, cx) else { return Begins::No };
@@ -133,7 +145,9 @@ impl Tail {
             c if begins_name(c) && matches!(behind, Behind::Separator | Behind::Opener) => {
                 Some(At::Name(self.text.len(), behind))
             }
-            c if self.text.len() < TAIL_BYTES_MAX => self.marker(c, self.text.len(), cx),
+            c if self.text.len() < TAIL_BYTES_MAX && may_begin_marker(c, cx.dialect) => {
+                self.marker(c, self.text.len(), cx)
+            }
             _ => None,
         }
     }
@@ -270,6 +284,11 @@ fn is_closer(c: char) -> bool {
 /// What opens a wrapper, and what closes one.
 fn markers(dialect: &Dialect) -> (&[String], &[String]) {
     (&dialect.reads().call.open, &dialect.tables().wrapper_closers)
+}
+
+/// Whether a marker may begin with `c`, as its first byte tells.
+fn may_begin_marker(c: char, dialect: &Dialect) -> bool {
+    c.encode_utf8(&mut [0; 4]).bytes().next().is_some_and(|byte| dialect.tables().arguments.has(byte))
 }
 
 fn begins_marker(text: &str, dialect: &Dialect) -> bool {

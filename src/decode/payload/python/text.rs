@@ -1,9 +1,10 @@
 //! Strings of a Python call: where they begin and end, and pieces that are joined.
 
 use crate::decode::call::{Call, Context};
-use crate::json::escape_into;
-use crate::json::repair::{Begins, Mode};
-use crate::python::Taken;
+use crate::dialect::Dialect;
+use crate::json::repair::{Begins, Mode, Skimmed};
+use crate::json::{escape_into, is_plain};
+use crate::python::{Taken, Text};
 
 use super::tail::plain;
 use super::{Reader, State, Step};
@@ -16,9 +17,27 @@ impl Reader {
         if !open.is_between() || !self.tail.is_empty() || !self.is_value() {
             return 0;
         }
-        let run = plain(text, open.quote, cx.dialect);
-        escape_into(text.get(..run).unwrap_or_default(), self.out(call));
-        run
+        let open = *open;
+        run(text, &open, cx.dialect, self.out(call))
+    }
+
+    /// Reads `text` if nothing in it has to be decided, behind closers perhaps that it shows to be data.
+    pub(in crate::decode::payload) fn skim(&mut self, text: &str, dialect: &Dialect, out: &mut String) -> Skimmed {
+        let State::Text(open) = self.state else { return Skimmed::No };
+        if !self.is_value() || !open.is_between() || !(self.tail.is_empty() || self.tail.ends_before(text, dialect)) {
+            return Skimmed::No;
+        }
+        if self.tail.is_empty() && is_plain(text) && plain(text, open.quote, dialect) == text.len() {
+            return Skimmed::Data;
+        }
+        let before = out.len();
+        out.push_str(self.tail.text());
+        if run(text, &open, dialect, out) < text.len() {
+            out.truncate(before);
+            return Skimmed::No;
+        }
+        self.tail.clear();
+        Skimmed::Read
     }
 
     /// Behind the opening quote: a second and a third may belong to it.
@@ -67,5 +86,22 @@ impl Reader {
     pub(super) fn end_text(&mut self, call: &mut Call) {
         self.out(call).push('"');
         self.state = State::AfterValue;
+    }
+}
+
+/// Reads what stands for itself inside a string, and escapes that are whole.
+pub(super) fn run(text: &str, open: &Text, dialect: &Dialect, out: &mut String) -> usize {
+    let mut rest = text;
+    loop {
+        let (data, behind) = rest.split_at_checked(plain(rest, open.quote, dialect)).unwrap_or_default();
+        escape_into(data, out);
+        rest = behind;
+        let mut escape = behind.chars();
+        let is_escape = escape.next() == Some('\\') && !dialect.tables().arguments.has(b'\\');
+        match escape.next().filter(|_| is_escape).and_then(|c| open.stands_for(c)) {
+            Some(plain) => escape_into(plain, out),
+            None => return text.len() - rest.len(),
+        }
+        rest = escape.as_str();
     }
 }
