@@ -225,7 +225,7 @@ fn list(kib: usize) -> String {
 
 fn settings(dialect: &str) -> Settings {
     let tools = r#"[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":
-        {"text":{"type":"string"},"data":{"type":"object"},"list":{"type":"array"}}}}}]"#;
+        {"path":{"type":"string"},"text":{"type":"string"},"data":{"type":"object"},"list":{"type":"array"}}}}}]"#;
     let dialect = Dialects::builtin().get(dialect).map(Arc::clone).expect("a built-in dialect");
     Settings::new(dialect, Tools::new(serde_json::from_str::<openai::Tools>(tools).expect("a list of tools").0))
 }
