@@ -46,7 +46,7 @@ def test_an_answer_without_tools_is_untouched(llama, gateway, name, more):
         ("POST", "/v1/chat/completions", b'{"messages": [}'),
         ("POST", "/v1/chat/completions", b'{"model": "hermes"}'),
         ("POST", "/v1/chat/completions", b'{"model": "hermes", "messages": 3, "tools": 4}'),
-        ("POST", "/v1/completions", b'{"prompt": "x", "max_tokens": 0, "model": "hermes"}'),
+        ("POST", "/v1/completions", b'{"prompt": "x", "max_tokens": 0, "temperature": 0, "model": "hermes"}'),
     ],
 )
 def test_other_exchanges_are_untouched(llama, gateway, method, path, body):

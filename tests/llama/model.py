@@ -68,11 +68,17 @@ class Vocabulary:
         return text not in self.ids and not CONTROL.fullmatch(text)
 
     def tokens(self, text, rng):
-        """Cuts a text into new tokens of some bytes each; where all short ones are taken they grow longer."""
-        written = symbols(text)
+        """Cuts a text into new tokens of some bytes each; where all short ones are taken they grow longer.
+
+        A cut may go through a character, but not the first: where an answer ends in half of one, the server's stream
+        leaves out what stands before it, and its whole answer does not.
+        """
+        written, data = symbols(text), text.encode()
         found, at = [], 0
         while at < len(written):
             end = at + rng.randint(2, TOKEN_BYTES_MAX)
+            while at == 0 and end < len(data) and data[end] & 0xC0 == 0x80:
+                end += 1
             while not self.is_free(written[at:end]) and end < len(written):
                 end += 1
             while not self.is_free(written[at:end]):  # The rest of the text is taken: the token before takes it in.
