@@ -252,13 +252,17 @@ fn calls_as_text(style: CallStyle, calls: &[(&str, &str, String)]) -> String {
 /// How a past call is written, a grammar makes a model write it, and so it is read: the three are one text.
 #[test]
 fn what_is_written_of_a_past_call_is_what_a_grammar_admits_and_what_is_read() {
-    const CALLS: [(&str, &str); 4] = [
+    const CALLS: [(&str, &str); 5] = [
         ("get_weather", r#"{"city": "São Paulo, \"SP\"", "days": 2}"#),
         ("tree", r#"{"text": "a\n b", "node": {"v": true, "next": {"v": 7, "s": "x"}}, "list": ["a", "b"]}"#),
         ("ping", "{}"),
+        ("carry", r#"{"from": "a", "to": "b"}"#),
         ("get_weather", r#"{"city": "Rome", "unit": "c"}"#),
     ];
-    let tools = offer();
+    // Python has a word of its own for the first property.
+    let carry =
+        tool("carry", r#"{"properties":{"from":{"type":"string"},"to":{"type":"string"}},"required":["from"]}"#);
+    let tools: Vec<_> = offer().into_iter().chain([carry]).collect();
     for dialect in Dialects::builtin().iter() {
         let spec = told(dialect).expect("a suffix").spec();
         let is_single = matches!(spec.prompt.history, History::Native(CallsOfTurn::One));

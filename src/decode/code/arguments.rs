@@ -15,8 +15,8 @@ use crate::python::{self, Variables};
 pub(super) struct Arguments {
     /// The source of the argument that is being read, without its keyword and without comments.
     source: String,
-    /// It is so long that it is let go as a text.
-    is_long: bool,
+    /// What becomes of a value that is too long to be kept.
+    long: Option<Long>,
     extent: Extent,
     /// A value that is let go as it is read.
     text: Option<Pieces>,
@@ -39,6 +39,15 @@ enum Model {
     },
     Open,
     Closed,
+}
+
+/// A value that is let go as it is read, whatever it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Long {
+    /// As a text of its source.
+    Written,
+    /// The tool knows no such argument, or has it already.
+    Dropped,
 }
 
 /// What one character led to.
@@ -123,7 +132,8 @@ impl Arguments {
                     return unsound(call);
                 }
             }
-            Part::Outside | Part::Inside if self.is_long => {
+            Part::Outside | Part::Inside if self.long == Some(Long::Dropped) => {}
+            Part::Outside | Part::Inside if self.long == Some(Long::Written) => {
                 escape_into(c.encode_utf8(&mut [0; 4]), &mut call.arguments);
             }
             Part::Outside | Part::Inside => {
@@ -213,12 +223,17 @@ impl Arguments {
     /// A value is longer than any that is kept: a text of its source.
     fn begin_long(&mut self, cx: &Context<'_>, call: &mut Call) {
         let (source, keyword) = (std::mem::take(&mut self.source), self.keyword.take());
-        let key = keyword.and_then(|name| field(&name, cx, call)).filter(|key| !self.object.has(key));
+        let key = self.object.key(keyword.as_deref(), cx, call).filter(|key| !self.object.has(key));
+        if keyword.is_none() {
+            self.object.take_place();
+        }
         call.malformed = true;
-        self.is_long = true;
-        self.object.write_key(&key.unwrap_or_else(|| self.object.members().to_string()), call);
-        call.arguments.push('"');
-        escape_into(&source, &mut call.arguments);
+        self.long = Some(if key.is_some() { Long::Written } else { Long::Dropped });
+        if let Some(key) = key {
+            self.object.write_key(&key, call);
+            call.arguments.push('"');
+            escape_into(source.trim_ascii_start(), &mut call.arguments);
+        }
     }
 
     /// A parenthesis closes the constructor, or the call.
@@ -244,8 +259,8 @@ impl Arguments {
         if std::mem::take(&mut self.is_behind) {
             return Step::Read;
         }
-        if std::mem::take(&mut self.is_long) {
-            call.arguments.push('"');
+        if let Some(long) = self.long.take() {
+            call.arguments.push_str(if long == Long::Written { "\"" } else { "" });
             return Step::Read;
         }
         let source = source.trim();
@@ -277,7 +292,9 @@ impl Arguments {
     ) -> Completion {
         let is_between = match &self.text {
             Some(pieces) => pieces.is_whole(),
-            None => self.extent.is_outside() && !self.is_long && (self.is_behind || !self.source.trim().is_empty()),
+            None => {
+                self.extent.is_outside() && self.long.is_none() && (self.is_behind || !self.source.trim().is_empty())
+            }
         };
         if ended == Ended::Cut || !is_between {
             return Completion::Cut;

@@ -153,6 +153,19 @@ fn what_is_no_literal_behind_the_commit_point_has_its_place() {
 }
 
 #[test]
+fn a_value_that_is_too_long_is_a_text_of_its_source() {
+    let case = Case { limits: Limits { value_bytes_max: 600, ..Limits::default() }, ..code() };
+    let (city, list) = ("c".repeat(520), format!("[{}]", "1, ".repeat(300)));
+    // By its keyword, by its place, and one that the tool does not know.
+    for (keyword, written) in
+        [("list=", format!(r#","list":"{list}""#)), ("", format!(r#","metric":"{list}""#)), ("other=", String::new())]
+    {
+        let (line, _) = case.run([format!("```\nget_weather('{city}', 1, {keyword}{list}, any=2)\n```").as_str()]);
+        assert_eq!(line, format!(r#"call get_weather / args {{"city":"{city}","days":1{written},"any":2}} / end"#));
+    }
+}
+
+#[test]
 fn variables_have_a_bound_in_an_answer() {
     // Each fence makes much of little.
     let fence =

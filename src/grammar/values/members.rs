@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{Notation, Values};
 use crate::grammar::rules::literal;
+use crate::python::is_name;
 
 /// How the keys of an object are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,12 +168,6 @@ impl<'a> Values<'a, '_> {
             Notation::Elements { .. } => Keys::Tags,
         }
     }
-}
-
-/// Whether a key can be a keyword.
-fn is_name(key: &str) -> bool {
-    let is_plain = key.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
-    is_plain && !key.starts_with(|c: char| c.is_ascii_digit()) && !key.is_empty()
 }
 
 /// Whether a schema says outright that there may be members that it does not name.
