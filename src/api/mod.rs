@@ -2,6 +2,7 @@
 //! Decides nothing about tools, servers or clients; `plan` and `answer` do.
 
 mod model;
+pub mod ollama;
 pub mod openai;
 mod tokens;
 

@@ -1,0 +1,4 @@
+//! Ollama's API, from both of its ends. Both meet at OpenAI's chat requests and chunks.
+
+pub mod client;
+pub mod server;
