@@ -40,6 +40,8 @@ pub struct Row {
     pub loading: Option<Loading>,
     /// Where it tells of itself.
     pub properties: Option<Page>,
+    /// The API in which it is asked for chats, unless its pool says otherwise.
+    pub chat_api: ChatApi,
     /// A page that only this engine has; absent where none is known.
     pub telltale: Option<Telltale>,
     /// What the `Server` header of its answers says; absent where that says nothing of the engine.
@@ -61,12 +63,24 @@ pub struct Row {
     /// Chat templates of models whose calls reach nobody as text, whatever it is asked: it reads them itself, or fails.
     /// All strings of any of these sets stand in such a template.
     pub kept_calls: &'static [&'static [&'static str]],
+    /// The dialect in which tools are injected for a model whose server has a reader of its own for what it writes, or that
+    /// is of no family that is known. None where that makes no difference.
+    pub neutral_dialect: Option<&'static str>,
     /// Whether it keeps the stream of a client that leaves, under its `X-Conversation-Id`.
     pub keeps_streams: bool,
     /// Whether it tells how far it is with a prompt (`return_progress`).
     pub tells_progress: bool,
     /// Whether it works on for a client that has left, unless it streams. Its whole answers are better assembled.
     pub misses_leavers: bool,
+}
+
+/// The API in which a server is asked for chats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChatApi {
+    /// Chat completions.
+    OpenAi,
+    /// Ollama's own, in which it can be told more.
+    Ollama,
 }
 
 /// What an engine answers everybody while it loads its model.
@@ -140,6 +154,8 @@ pub struct Parse {
     pub members: &'static [Member],
     /// Members that a request may not have beside tools. One that has goes up as if its tools were injected.
     pub never_beside: &'static [&'static str],
+    /// Whether what the answer may be can be said beside tools. Where it cannot, a call that is required is injected.
+    pub takes_constraints: bool,
 }
 
 /// A server that speaks OpenAI's API and of which nothing else is known.
@@ -148,16 +164,18 @@ const OPENAI: Row = Row {
     health: None,
     loading: None,
     properties: None,
+    chat_api: ChatApi::OpenAi,
     telltale: None,
     signature: None,
     models: None,
     metrics: None,
-    needs: Needs { inject: &[], parse: Some(Parse { members: &[], never_beside: &[] }) },
+    needs: Needs { inject: &[], parse: Some(Parse { members: &[], never_beside: &[], takes_constraints: true }) },
     grammar: None,
     schema: None,
     shapes: &[],
     rehearsal: None,
     kept_calls: &[],
+    neutral_dialect: None,
     keeps_streams: false,
     tells_progress: false,
     misses_leavers: false,
@@ -168,6 +186,7 @@ const LLAMA_CPP: Row = Row {
     health: Some("/health"),
     loading: Some(Loading { status: 503, says: "Loading model" }),
     properties: Some(Page { path: "/props", form: Form::Props }),
+    chat_api: ChatApi::OpenAi,
     telltale: Some(Telltale { path: "/props", member: "build_info" }),
     signature: Some("llama.cpp"),
     models: Some(&models::ROUTER),
@@ -180,7 +199,11 @@ const LLAMA_CPP: Row = Row {
     }),
     needs: Needs {
         inject: &[RAW_REASONING],
-        parse: Some(Parse { members: &[NO_CHOICE, RAW_REASONING], never_beside: &["logprobs"] }),
+        parse: Some(Parse {
+            members: &[NO_CHOICE, RAW_REASONING],
+            never_beside: &["logprobs"],
+            takes_constraints: true,
+        }),
     },
     grammar: Some(ConstraintMember { key: "grammar", around: ["", ""] }),
     schema: Some(JSON_SCHEMA),
@@ -188,6 +211,7 @@ const LLAMA_CPP: Row = Row {
     rehearsal: Some(Rehearsal { path: "/apply-template", spelling: None }),
     // By which `common/chat.cpp` knows the templates of the formats that its parsers read without tools, too.
     kept_calls: &[&["<|channel|>"], &["<|open|>", "<|close|>", "<|end_of_msg|>"], &[">>>all", ">>>${recipient}"]],
+    neutral_dialect: None,
     keeps_streams: true,
     tells_progress: true,
     misses_leavers: true,
@@ -218,7 +242,7 @@ const VLLM: Row = Row {
     }),
     needs: Needs {
         inject: &[SPECIAL_TOKENS],
-        parse: Some(Parse { members: &[SPECIAL_TOKENS, NO_CHOICE], never_beside: &[] }),
+        parse: Some(Parse { members: &[SPECIAL_TOKENS, NO_CHOICE], never_beside: &[], takes_constraints: true }),
     },
     grammar: Some(ConstraintMember { key: "structured_outputs", around: [r#"{"grammar":"#, "}"] }),
     schema: Some(JSON_SCHEMA),
@@ -248,10 +272,14 @@ const SGLANG: Row = Row {
 const OLLAMA: Row = Row {
     name: "ollama",
     health: Some("/api/version"),
+    chat_api: ChatApi::Ollama,
     telltale: Some(Telltale { path: "/api/version", member: "version" }),
     models: Some(&models::OLLAMA),
-    // It knows no choice: with tools its own reader is on.
-    needs: Needs { inject: &[], parse: None },
+    // Its readers work whether or not a request has tools.
+    neutral_dialect: Some("json-envelope"),
+    // It knows no choice: with tools its own reader is on, and what that leaves in the text is read, too. What the answer
+    // may be keeps a model from writing a call.
+    needs: Needs { inject: &[], parse: Some(Parse { members: &[], never_beside: &[], takes_constraints: false }) },
     schema: Some(JSON_SCHEMA),
     shapes: &["format"],
     ..OPENAI
@@ -312,6 +340,14 @@ impl Needs {
             ToolsMode::Inject => self.inject,
             ToolsMode::Parse => self.parse.as_ref().map_or(&[], |parse| parse.members),
             ToolsMode::Native => &[],
+        }
+    }
+
+    /// What can be done with the tools of a request that must be answered with a call where `mode` is wanted.
+    pub fn forcing(&self, mode: ToolsMode) -> ToolsMode {
+        match (mode, &self.parse) {
+            (ToolsMode::Parse, Some(parse)) if !parse.takes_constraints => ToolsMode::Inject,
+            (mode, _) => mode,
         }
     }
 

@@ -9,23 +9,6 @@ mod tokens;
 pub use model::{Depth, ModelName};
 pub use tokens::Tokens;
 
-/// A wire API that servers speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Api {
-    /// Chat completions and completions.
-    #[default]
-    OpenAi,
-}
-
-impl Api {
-    /// What the data of an event says. Whatever is not understood says something.
-    pub fn said(self, data: &[u8]) -> Said {
-        match self {
-            Self::OpenAi => openai::said(data),
-        }
-    }
-}
-
 /// What an event of an answer's beginning says: who speaks, or how far the server is with the prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {

@@ -8,6 +8,7 @@ mod entries;
 mod fields;
 mod loads;
 mod mistake;
+mod ollama;
 mod peer;
 mod read;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use self::balancing::{Balancing, Checks, Queue};
 pub use self::entries::{Entries, Name, PeersFile};
 pub use self::loads::ModelsLoaded;
 pub use self::mistake::{ConfigErrors, Mistake, Place};
+pub use self::ollama::Ollama;
 pub use self::read::Surroundings;
 pub use self::view::{Alias, Hides, ModelsList, Page, View};
 pub use crate::dialect::Glob;
@@ -94,6 +96,7 @@ pub struct Pool {
     pub peers_file: Option<PeersFile>,
     pub balancing: Balancing,
     pub models_loaded: ModelsLoaded,
+    pub ollama: Ollama,
     pub dialect: DialectChoice,
     pub tools: ToolsChoice,
     pub reasoning: Reasoning,
@@ -120,6 +123,7 @@ impl Pool {
             peers_file: None,
             balancing: Balancing::default(),
             models_loaded: ModelsLoaded::default(),
+            ollama: Ollama::default(),
             dialect: DialectChoice::Auto,
             tools: ToolsChoice::default(),
             reasoning: Reasoning::default(),

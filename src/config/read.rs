@@ -36,6 +36,7 @@ pub(super) const POOL: &[&str] = &[
     "queue",
     "keepalive_ms",
     "models_loaded",
+    "ollama",
     "failovers_max",
     "check_ms",
     "session_header",
@@ -284,6 +285,9 @@ impl Reader<'_> {
         self.hold_to_engine(&fields, &mut pool);
         if let Some(node) = fields.find("models_loaded") {
             pool.models_loaded = self.models_loaded(node, &pool);
+        }
+        if let Some(node) = fields.find("ollama") {
+            pool.ollama = self.ollama(node, &pool);
         }
         let (peers, peers_file) = (fields.find("peers"), fields.find("peers_file"));
         if peers.or(peers_file).is_none() {

@@ -15,6 +15,8 @@ pub struct ModelPages {
     pub events: Option<&'static str>,
     /// The properties of one that is loaded, and is asked nothing before. Asking wakes nobody.
     pub properties: Option<&'static str>,
+    /// Where a model says what it can do once its name is posted, loaded or not. Asking loads nothing.
+    pub description: Option<&'static str>,
     /// Where one that is loaded and awake writes a conversation as it would read it. Its name stands in the body, too.
     pub rehearsal: Option<&'static str>,
     /// The slots of one that is loaded and awake.
@@ -83,6 +85,7 @@ pub const ROUTER: ModelPages = ModelPages {
     in_memory: None,
     events: Some("/models/sse"),
     properties: Some("/props?model={model}&autoload=false"),
+    description: None,
     rehearsal: Some("/apply-template?autoload=false"),
     slots: Some("/slots?model={model}&autoload=false"),
     load: Call { path: "/models/load", body: Some(r#"{"model":{model}}"#), answered: Answered::Taken },
@@ -99,6 +102,7 @@ pub const LLAMA_SWAP: ModelPages = ModelPages {
     // `/api/events` would do, but begins with its logs, all of them.
     events: None,
     properties: Some("/upstream/{model}/props"),
+    description: None,
     rehearsal: Some("/upstream/{model}/apply-template"),
     slots: Some("/upstream/{model}/slots"),
     load: Call { path: "/upstream/{model}/health", body: None, answered: Answered::Done },
@@ -114,6 +118,7 @@ pub const OLLAMA: ModelPages = ModelPages {
     in_memory: Some(Listing { path: "/api/ps", form: CatalogForm::Processes }),
     events: None,
     properties: None,
+    description: Some("/api/show"),
     rehearsal: None,
     slots: None,
     // The one page that loads models of every kind: chat and generate refuse those that only embed.

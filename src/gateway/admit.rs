@@ -9,11 +9,14 @@ use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
+use crate::api::ollama::server::Complaint;
 use crate::api::openai::Request;
 use crate::balance::{self, ModelId};
 use crate::config::Queue;
-use crate::engine::Constraint;
-use crate::plan::{self, AgentFormat, Head, Operation, Page, Plan, Planned, Policy, RequiredCall, Shape, Tools};
+use crate::engine::{ChatApi, Constraint};
+use crate::plan::{
+    self, AgentFormat, Head, Ollama, Operation, Page, Plan, Planned, Policy, RequiredCall, Shape, Tools,
+};
 use crate::record;
 use crate::upstream::{Family, Pool, Upstream};
 
@@ -85,7 +88,8 @@ impl Gateway {
             Draft { head, body, alias_for, format, due }
         };
         context.draft = is_draft.then(|| draft(Due::AtItsPlace));
-        let policy = Policy { format: format.clone(), ..policy(&pool, family) };
+        let ollama = if is_chat { ollama(&pool, model).await } else { None };
+        let policy = Policy { format: format.clone(), ollama, ..policy(&pool, family) };
         let planned = match request {
             Some(request) => Plan::of(head, request, behind, &policy, &settings.limits),
             None => Ok(Planned { plan: Plan::of_unread(head, &policy), body: None }),
@@ -96,7 +100,7 @@ impl Gateway {
             Shape::Kept => log::info!("{}: the shape of the answer beside tools was kept", context.id),
             Shape::Dropped => log::info!("{}: the shape of the answer was dropped for a call", context.id),
         }
-        if plan.constraint != Constraint::None && !is_draft {
+        if (plan.constraint != Constraint::None || plan.is_translated()) && !is_draft {
             context.draft = Some(draft(Due::AtRefusal));
         }
         context.plan = plan;
@@ -110,7 +114,7 @@ impl Gateway {
     /// Plans a request anew that was planned before it was known how its model writes, or that its server refuses what it
     /// says of the answer.
     pub(super) async fn plan_again(&self, context: &mut Context) -> Result<()> {
-        let is_due = |draft: &mut Draft| matches!(draft.due, Due::AtItsPlace | Due::Refused(_));
+        let is_due = |draft: &mut Draft| matches!(draft.due, Due::AtItsPlace | Due::Refused | Due::Weaken(_));
         let (Some(mut draft), Some(pool)) = (context.draft.take_if(is_due), context.terms.pool.clone()) else {
             return Ok(());
         };
@@ -120,8 +124,11 @@ impl Gateway {
             Some(claim) => pool.family_at(claim, model).await,
             None => pool.family(model).await,
         };
-        let mut policy = Policy { format: draft.format.clone(), ..policy(&pool, family) };
-        if let Due::Refused(weaker) = draft.due {
+        let is_unreadable = context.tries.complaints.contains(&Complaint::Parser);
+        let family = if is_unreadable { family.map(|family| pool.injected(family)) } else { family };
+        let ollama = ollama(&pool, model).await;
+        let mut policy = Policy { format: draft.format.clone(), ollama, ..policy(&pool, family) };
+        if let Due::Weaken(weaker) = draft.due {
             policy.tools.iter_mut().for_each(|tools| tools.constraint = weaker.next);
         }
         let settings = Arc::clone(&context.settings);
@@ -135,8 +142,9 @@ impl Gateway {
         context.keepalive.plan_anew(&context.plan, &settings.limits);
         context.body.upload = Upload::Instead(body.unwrap_or_else(|| draft.body.clone()));
         draft.due = match (draft.due, context.plan.constraint) {
-            (Due::Refused(weaker), _) => Due::Weakened(weaker),
+            (Due::Weaken(weaker), _) => Due::Weakened(weaker),
             (_, Constraint::Grammar | Constraint::Schema) => Due::AtRefusal,
+            (_, Constraint::None) if context.plan.is_translated() => Due::AtRefusal,
             (_, Constraint::None) => return Ok(()),
         };
         context.draft = Some(draft);
@@ -206,12 +214,22 @@ fn policy(pool: &Pool, family: Option<Family>) -> Policy {
             reasoning: family.reasoning,
             unknown_tools: config.unknown_tools,
             constraint: family.constraint,
+            system: family.system,
         }),
         assemble: config.assemble,
         progress: config.progress,
         comments: config.keepalive_ms.map(Duration::from_millis),
         format: AgentFormat::Calls,
+        ollama: None,
     }
+}
+
+/// How the pool's servers are asked for chats, where that is in Ollama's API.
+async fn ollama(pool: &Pool, model: Option<&str>) -> Option<Ollama> {
+    let config = pool.config();
+    (config.chat_api() == ChatApi::Ollama).then_some(())?;
+    let thinking = pool.thinking(model.unwrap_or_default()).await;
+    Some(Ollama { defaults: Arc::clone(&config.ollama.defaults), thinking })
 }
 
 /// Sends the request to this pool, with what its head says to the pool's balancing.

@@ -36,7 +36,7 @@ impl Gateway {
                     && begun == Begun::No
                     && is_replayable(session) =>
             {
-                draft.due = Due::Refused(weaker(constraint, complaint));
+                draft.due = Due::Weaken(weaker(constraint, complaint));
                 let Some(mut claim) = context.attempt.claim.take() else { return Ok(()) };
                 claim.judge(Outcome::Unjudged);
                 let what = format!("{} refuses a request that says what the answer may be", claim.peer().url());
@@ -49,7 +49,7 @@ impl Gateway {
                 }
                 Ok(())
             }
-            Due::AtItsPlace | Due::AtRefusal | Due::Refused(_) | Due::Weakened(_) => Ok(()),
+            Due::AtItsPlace | Due::AtRefusal | Due::Refused | Due::Weaken(_) | Due::Weakened(_) => Ok(()),
         }
     }
 }

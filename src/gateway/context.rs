@@ -69,8 +69,10 @@ pub enum Due {
     AtItsPlace,
     /// When its server refuses what it says of the answer.
     AtRefusal,
+    /// At once, without what its server has refused.
+    Refused,
     /// At once, with less of a constraint.
-    Refused(Weaker),
+    Weaken(Weaker),
     /// It was, with no more than this.
     Weakened(Weaker),
 }

@@ -194,6 +194,7 @@ impl Fault {
             Self::NoKey | Self::WrongKey => "invalid_api_key",
             Self::UnknownPeer { .. } => "unknown_peer",
             Self::Request(RequestError::Format(_)) => "invalid_agent_format",
+            Self::Request(RequestError::Unservable(_)) => "invalid_request",
             Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => "invalid_tool_choice",
             Self::ClientLeft => "client_left",
             Self::Stalled => "client_stalled",

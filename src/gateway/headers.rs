@@ -7,6 +7,7 @@ use pingora::http::{HMap, Method, RequestHeader, ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 
+use crate::api::ollama;
 use crate::upstream::Endpoint;
 
 use super::path::origin_form;
@@ -64,6 +65,16 @@ pub fn address_request(
         request.insert_header("X-Forwarded-For", format!("{before}{separator}{}", client.ip()))?;
     }
     Ok(())
+}
+
+/// Makes the head of a chat one of Ollama's API. It refuses an `Origin` that it was not told of, and a browser's page has
+/// no business with it.
+pub fn translate_request(request: &mut RequestHeader) -> Result<()> {
+    request.set_raw_path(ollama::server::CHAT.as_bytes())?;
+    for name in ["Origin", "Referer"] {
+        request.remove_header(name);
+    }
+    request.insert_header("Content-Type", "application/json")
 }
 
 /// Makes one length of several that agree, which Pingora lets through: whoever reads it next may not.

@@ -11,7 +11,6 @@ use pingora::http::{ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, Result};
 
-use crate::api::Api;
 use crate::api::openai::ToldText;
 use crate::limits::Limits;
 use crate::plan::{Delivery, Plan, Progress};
@@ -27,8 +26,6 @@ use super::route::is_json;
 /// How a request waits for its answer.
 #[derive(Debug, Default)]
 pub struct KeepAlive {
-    /// The API that the server is asked in.
-    api: Api,
     /// Absent when the answer is shown as it comes.
     held: Option<Until>,
     /// Whether errors that tell what the model wrote are read.
@@ -66,7 +63,7 @@ impl KeepAlive {
         };
         let (every, heard) = (plan.comments(), Some(Instant::now()));
         let told_text = if plan.reads_errors() { ToldText::Read } else { ToldText::Ignored };
-        Self { api: plan.api(), held: Some(held), told_text, every, heard, stage: Stage::default() }
+        Self { held: Some(held), told_text, every, heard, stage: Stage::default() }
     }
 
     /// Another plan holds from here on; what the client has heard, it has heard.
@@ -89,7 +86,7 @@ impl KeepAlive {
         {
             *comments = Comments::Gateways;
         }
-        Some(Holding { api: self.api, until, wordless, told_text: self.told_text, ticks, listener })
+        Some(Holding { until, wordless, told_text: self.told_text, ticks, listener })
     }
 
     /// Whether the client has got a head and no answer.

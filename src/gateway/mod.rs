@@ -12,6 +12,7 @@ mod attempt;
 mod body;
 mod body_memory;
 mod client;
+mod complaint;
 mod constraint;
 mod context;
 mod conversation;

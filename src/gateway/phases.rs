@@ -18,7 +18,8 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
 use crate::balance::{Failure, Outcome, Sight};
-use crate::upstream::{Cause, Claim, Wordless};
+use crate::plan::ServerApi;
+use crate::upstream::{Cause, Claim, Translating, Wordless};
 
 use super::attempt::{self, Begun, Distrust, Explain, Receipt, WaitStatus};
 use super::body::End;
@@ -110,6 +111,9 @@ impl ProxyHttp for Gateway {
             if let Some(holding) = context.keepalive.holding(listener, wordless) {
                 watch.hold(holding);
             }
+            if let ServerApi::Ollama { usage } = context.plan.server_api {
+                watch.translate(Translating { usage, limits: context.settings.limits.clone() });
+            }
         }
         Ok(http_peer)
     }
@@ -130,6 +134,9 @@ impl ProxyHttp for Gateway {
             request.remove_header("Authorization");
         } else if !claim.peer().endpoint().prefix().is_empty() && path::climbs(session.req_header()) {
             return Err(context.fail(Fault::Hidden("..")));
+        }
+        if context.plan.is_translated() {
+            headers::translate_request(request)?;
         }
         headers::address_request(request, claim.peer().endpoint(), session, &context.id)?;
         if let Some(guard) = context.terms.guard(claim.peer()) {
@@ -190,6 +197,7 @@ impl ProxyHttp for Gateway {
         let begun = context.begun(session);
         let presence = context.dispatch(self, session).judge_presence(response, begun).await;
         presence.map_err(|halt| context.halt(halt))?;
+        self.judge_complaint(session, context)?;
         self.judge_constraint(session, response, context)?;
         context.dispatch(self, session).judge_head(response, begun)?;
         context.draft = None;

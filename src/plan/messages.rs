@@ -36,7 +36,7 @@ pub(super) fn as_text<'a>(
     let Some(mut turns) = with_past(messages, dialect, style, past, limits)? else { return Ok(None) };
     if !offer.tools.is_empty() {
         let written = prompt::tools(dialect, offered(), bytes_max).ok_or(TooLong)?;
-        if begin(&mut turns, written, spec.place, &spec.gap)
+        if begin(&mut turns, written, (spec.place, &spec.gap), tools.system.as_deref())
             .and_then(|()| end(&mut turns, wish(offer, dialect)))
             .is_none()
         {
@@ -103,7 +103,8 @@ fn wish(offer: &Offer<'_>, dialect: &Dialect) -> String {
 
 /// Puts the tools' text into its place. That depends on the conversation's first messages alone, since more come with
 /// each turn: a system message in the midst does not draw the tools there.
-fn begin(turns: &mut Vec<Turn<'_>>, tools: String, place: Place, gap: &str) -> Option<()> {
+/// A system message of our own would take the place of the one that the server has for its model.
+fn begin(turns: &mut Vec<Turn<'_>>, tools: String, (place, gap): (Place, &str), system: Option<&str>) -> Option<()> {
     let is_system = |turn: &Turn<'_>| matches!(turn.role.as_ref(), "system" | "developer");
     let (role, at) = match place {
         Place::SystemEnd | Place::SystemStart => ("system", 0),
@@ -111,7 +112,12 @@ fn begin(turns: &mut Vec<Turn<'_>>, tools: String, place: Place, gap: &str) -> O
     };
     let is_there = |turn: &&mut Turn<'_>| turn.role == role || (role == "system" && is_system(turn));
     let Some(turn) = turns.get_mut(at).filter(is_there) else {
-        turns.insert(at, Turn::made(role, tools.into()));
+        let text = match system.filter(|_| role == "system") {
+            Some(system) if place == Place::SystemStart => [&tools, gap, system].concat(),
+            Some(system) => [system, gap, &tools].concat(),
+            None => tools,
+        };
+        turns.insert(at, Turn::made(role, text.into()));
         return Some(());
     };
     match place {

@@ -21,10 +21,10 @@ use bytes::Bytes;
 pub use self::agent::{Agent, AgentFormat, Asked, FormatError};
 pub use self::constraints::{RequiredCall, Shape};
 pub use self::head::{Conversation, Head, Operation, Page};
-pub use self::policy::{Chats, Policy, Tools};
+pub use self::policy::{Chats, Ollama, Policy, Tools};
 
 use self::tools::Rewriting;
-use crate::api::Api;
+use crate::api::ollama::server::{self, Unservable};
 use crate::api::openai::{Edits, Ids, Request, Stream, Usage};
 use crate::decode::Settings;
 use crate::engine::Constraint;
@@ -46,6 +46,20 @@ pub struct Plan {
     pub constraint: Constraint,
     pub delivery: Delivery,
     pub storage: Storage,
+    pub server_api: ServerApi,
+}
+
+/// The API in which a server is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerApi {
+    /// The client's own request goes up, edited or not.
+    #[default]
+    OpenAi,
+    /// It is a chat in Ollama's words, and so is what comes back.
+    Ollama {
+        /// Whether `usage` is wanted of the answer.
+        usage: Usage,
+    },
 }
 
 /// How an answer's text is read.
@@ -124,6 +138,8 @@ pub enum RequestError {
     ToolChoice(String),
     #[error(transparent)]
     Format(#[from] FormatError),
+    #[error(transparent)]
+    Unservable(#[from] Unservable),
     #[error("the request is larger than {bytes_max} bytes once its tools and past calls are written out")]
     TooLarge { bytes_max: usize },
 }
@@ -167,7 +183,7 @@ impl Plan {
         (plan.exchange, plan.salvage) = (rewriting.exchange, rewriting.salvage);
         (plan.shape, plan.required_call) = (rewriting.shape, rewriting.required_call);
         plan.constraint = rewriting.constraint;
-        if let Some(stream) = chat.filter(|_| policy.assemble.include(&plan)).and_then(Request::for_a_stream) {
+        if let Some(stream) = chat.filter(|_| policy.assembles(&plan)).and_then(Request::for_a_stream) {
             edits.append(stream);
             plan.delivery = Delivery::Assembled { choices: request.choices() };
         }
@@ -182,7 +198,17 @@ impl Plan {
             edits.append(asking);
             plan.delivery = Delivery::OnceSpoken { comments: policy.comments, progress: Progress::Gateways };
         }
-        let body = request.edited(&edits);
+        let ollama = policy.ollama.as_ref().filter(|_| chat.is_some());
+        if ollama.is_some() {
+            plan.server_api =
+                ServerApi::Ollama { usage: if plan.is_assembled() { Usage::Asked } else { request.usage() } };
+        }
+        let sent = request.text();
+        let mut body = request.edited(&edits);
+        if let Some(ollama) = ollama {
+            let chat = body.as_deref().unwrap_or(sent.as_bytes());
+            body = Some(server::request(chat, &ollama.defaults, ollama.thinking)?);
+        }
         if is_rewritten && body.as_ref().is_some_and(|body| body.len() > limits.request_body_bytes_max) {
             return Err(RequestError::too_large(limits));
         }
@@ -221,7 +247,12 @@ impl Plan {
 
     /// Whether the answer must not be compressed: nothing can be put into or before one that is.
     pub fn needs_identity(&self) -> bool {
-        self.touches_answer() || self.comments().is_some()
+        self.touches_answer() || self.comments().is_some() || self.is_translated()
+    }
+
+    /// Whether the answer comes in another API than the request did.
+    pub fn is_translated(&self) -> bool {
+        self.server_api != ServerApi::OpenAi
     }
 
     /// Whether the server may keep the stream for its client.
@@ -240,11 +271,6 @@ impl Plan {
             Delivery::OnceSpoken { comments, .. } => comments,
             Delivery::AtOnce | Delivery::OnceKnown | Delivery::Assembled { .. } => None,
         }
-    }
-
-    /// The API that the server is asked in.
-    pub fn api(&self) -> Api {
-        Api::OpenAi
     }
 
     /// The dialect that the answer is read as.

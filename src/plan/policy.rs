@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{AgentFormat, Plan};
+use crate::api::ollama::server::{Defaults, Thinking};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::{Dialect, Past};
 use crate::engine::{Constraint, Engine, ToolsMode};
@@ -22,6 +23,16 @@ pub struct Policy {
     pub comments: Option<Duration>,
     /// How the client wants calls.
     pub format: AgentFormat,
+    /// How chats are asked of servers that are asked in Ollama's API.
+    pub ollama: Option<Ollama>,
+}
+
+/// How Ollama's servers are asked.
+#[derive(Clone, Debug, Default)]
+pub struct Ollama {
+    pub defaults: Arc<Defaults>,
+    /// How the model takes `think`.
+    pub thinking: Thinking,
 }
 
 /// Which chat requests something is done for.
@@ -45,13 +56,16 @@ pub struct Tools {
     pub unknown_tools: UnknownTools,
     /// The strongest constraint that its servers take.
     pub constraint: Constraint,
+    /// What its server puts before a conversation that has no system message of its own.
+    pub system: Option<Arc<str>>,
 }
 
 impl Tools {
     /// Tools of a dialect, with every default, and nothing known of the server's template.
     pub fn new(mode: ToolsMode, dialect: Arc<Dialect>) -> Self {
         let (reasoning, unknown_tools) = (Reasoning::default(), UnknownTools::default());
-        Self { mode, dialect, kept: None, reasoning, unknown_tools, constraint: Constraint::STRONGEST }
+        let constraint = Constraint::STRONGEST;
+        Self { mode, dialect, kept: None, reasoning, unknown_tools, constraint, system: None }
     }
 }
 
@@ -65,7 +79,15 @@ impl Policy {
             progress: Chats::Off,
             comments: None,
             format: AgentFormat::Calls,
+            ollama: None,
         }
+    }
+}
+
+impl Policy {
+    /// Whether the whole answer to a chat of this plan is assembled. What is asked in Ollama's API always streams.
+    pub(super) fn assembles(&self, plan: &Plan) -> bool {
+        self.assemble.include(plan) || self.ollama.is_some()
     }
 }
 

@@ -52,7 +52,9 @@ pub(super) fn rewriting<'a>(
     let Some(offer) = Offer::of(request)? else { return Ok(rewriting) };
     let Some(messages) = request.conversation() else { return Ok(rewriting) };
     let needs = &engine.row().needs;
-    let mode = needs.possible(tools.mode, |key| request.asks_for(key));
+    let is_forced = matches!(offer.choice, Choice::Required | Choice::Named(_));
+    let wanted = if is_forced { needs.forcing(tools.mode) } else { tools.mode };
+    let mode = needs.possible(wanted, |key| request.asks_for(key));
     let turns = match mode {
         ToolsMode::Inject => messages::as_text(messages, &offer, tools, limits),
         ToolsMode::Parse | ToolsMode::Native => messages::for_template(messages, &offer, tools, limits),
@@ -72,10 +74,10 @@ pub(super) fn rewriting<'a>(
         rewriting.edits.set(member.key, member.value);
     }
     let held: Vec<_> = offer.tools.iter().filter(|offered| offered.is_strict).map(|o| o.tool.name.clone()).collect();
-    let (choice, calls, callable) = (offer.choice.clone(), offer.calls, offer.callable());
+    let (calls, callable) = (offer.calls, offer.callable());
     let constraints = Constraints { row: engine.row(), strongest: tools.constraint, dialect: &tools.dialect };
     let mut read_as = None;
-    if matches!(choice, Choice::Required | Choice::Named(_)) {
+    if is_forced {
         let wish = Wish { tools: &callable, calls, reasoning: tools.reasoning };
         let forced = constraints.force(&mut rewriting.edits, request, &wish);
         (rewriting.constraint, rewriting.required_call) = (forced.constraint, forced.required_call);

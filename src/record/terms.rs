@@ -50,6 +50,8 @@ labels! {
         NotReady = "not_ready",
         /// The server takes no grammar.
         Ungrammatical = "ungrammatical",
+        /// The server refuses what the request says of its model.
+        Refused = "refused",
     }
 
     /// What became of an answer that should be read for calls.

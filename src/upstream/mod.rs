@@ -25,4 +25,5 @@ pub use wire::endpoint::Endpoint;
 pub use wire::hold::{AssemblyObserver, Heartbeat, Holding};
 pub use wire::opening::{Until, Wordless};
 pub use wire::speech::{Asker, Comments};
+pub use wire::translation::Translating;
 pub use wire::watch::{Expired, Watch};

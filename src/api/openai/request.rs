@@ -47,6 +47,11 @@ impl<'a> Request<'a> {
         Some(Self { body: Object::of_body(body)?, messages: OnceCell::new() })
     }
 
+    /// As it was written.
+    pub fn text(&self) -> &'a str {
+        self.body.text()
+    }
+
     /// The model that it names.
     pub fn model(&self) -> Option<Cow<'a, str>> {
         self.body.string("model")

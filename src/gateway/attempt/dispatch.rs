@@ -72,7 +72,7 @@ impl Dispatch<'_> {
         metrics.retried(self.record, why);
         let what = match why {
             // They say nothing against the server.
-            Retry::Stale | Retry::NotReady | Retry::Ungrammatical => return,
+            Retry::Stale | Retry::NotReady | Retry::Ungrammatical | Retry::Refused => return,
             Retry::Unreachable => Fault::Unreachable,
             Retry::Broken => Fault::Broken,
         };

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::api::ollama::server::Complaint;
 use crate::balance::PeerId;
 use crate::gateway::quarantine::{Probation, Sent};
 use crate::upstream::{Claim, Pool, Watch};
@@ -19,6 +20,8 @@ pub struct Tries {
     pub failovers: u32,
     /// Since when it has been held for a peer that is not ready yet.
     pub(super) held_since: Option<Instant>,
+    /// What servers have refused of it, and it does not say any more.
+    pub complaints: Vec<Complaint>,
     /// A shared connection turned out dead: the next is fresh.
     pub distrust: Distrust,
 }

@@ -83,7 +83,7 @@ impl Case {
     fn policy(&self) -> Policy {
         let tools = self.mode.map(|mode| policy("hermes", mode, self.engine).tools.unwrap());
         let Self { engine, assemble, progress, comments, .. } = *self;
-        Policy { engine, tools, assemble, progress, comments, format: AgentFormat::Calls }
+        Policy { engine, tools, assemble, progress, comments, format: AgentFormat::Calls, ollama: None }
     }
 
     fn planned(&self, body: &str) -> Planned {

@@ -3,6 +3,7 @@
 
 pub mod claim;
 mod dns;
+mod families;
 mod keep;
 mod knowledge;
 mod members;

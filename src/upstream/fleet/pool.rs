@@ -5,20 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use crate::balance::{Awaited, HealthState, LoadBy, ModelId, ModelState, Obstacle, PeerId, Reason, Refusal, Request};
-use crate::config::{self, DialectChoice, ToolsChoice};
+use crate::config::{self, DialectChoice};
 use crate::dialect::Dialects;
-use crate::engine::Constraint;
-use crate::upstream::health::family::{self, Family, Shown};
+use crate::upstream::health::family::{self};
 use crate::upstream::health::fate::{self, Fate};
 use crate::upstream::health::probe::Probe;
 use crate::upstream::wire::ask::{self, Question};
 
 use super::claim::Claim;
 use super::dns::Resolve;
-use super::knowledge::Knowledge;
 use super::members::Changes;
 use super::models;
 use super::observer::ModelObserver;
@@ -26,17 +24,13 @@ use super::peer::{Peer, Standing};
 use super::places::{Entry, Place, Waiting};
 use super::pool_state::PoolState;
 
-/// How long a request waits for what the template says, where its dialect is known and its tools can be injected: a
-/// server that is well says it in milliseconds, and most prompts leave it to the model how reasoning begins.
-const TEMPLATE_MAX: Duration = Duration::from_millis(200);
-
 /// One pool of the configuration, alive.
 #[derive(Debug)]
 pub struct Pool {
-    config: Arc<config::Pool>,
-    lasting: Arc<PoolState>,
-    probe: Arc<Probe>,
-    dialects: Arc<Dialects>,
+    pub(super) config: Arc<config::Pool>,
+    pub(super) lasting: Arc<PoolState>,
+    pub(super) probe: Arc<Probe>,
+    pub(super) dialects: Arc<Dialects>,
 }
 
 /// What a request wants of a server.
@@ -259,64 +253,6 @@ impl Pool {
         asked.iter().zip(pages).filter_map(|(peer, body)| Some((Arc::clone(peer), body?))).collect()
     }
 
-    /// How one of its models writes, and what is done with tools for it. What the configuration leaves open the servers'
-    /// chat template decides, then the model's name. Takes 4 s at most. `None` only when there is no dialect at all.
-    pub async fn family(&self, model: Option<&str>) -> Option<Family> {
-        let config = &self.config;
-        let shown = match &config.dialect {
-            _ if !family::is_open(config) => None,
-            // A server that leaves tools out of its prompt would tell its model of none.
-            DialectChoice::Named(_) if config.tools == ToolsChoice::Parse => self.shown(model).await,
-            DialectChoice::Auto => self.shown(model).await,
-            DialectChoice::Named(_) => timeout(TEMPLATE_MAX, self.shown(model)).await.unwrap_or_default(),
-        };
-        let family = Family::of(config, shown.as_ref(), model, &self.dialects)?;
-        Some(Family { constraint: self.probe.constraint(self.known_model(model)), ..family })
-    }
-
-    /// A server takes no stronger constraint for a model: it answers what it has refused with one.
-    pub fn limit_constraint(&self, peer: &Peer, model: Option<&str>, takes: Constraint) {
-        let (url, name) = (peer.url(), model.unwrap_or("its model"));
-        let what = match takes {
-            Constraint::Grammar => return,
-            Constraint::Schema => "takes no grammar: its calls are forced as JSON objects",
-            Constraint::None => "takes no grammar and no JSON schema: its calls are not forced",
-        };
-        log::warn!("pool {}: {url}, for {name}, {what}", self.config.name);
-        self.probe.limit_constraint(self.known_model(model), peer.endpoint(), takes);
-    }
-
-    /// The model of this name, where its servers have several.
-    fn known_model(&self, name: Option<&str>) -> Option<ModelId> {
-        name.filter(|_| self.has_models()).and_then(|name| self.lasting.places.model(ModelId::of(name)))
-    }
-
-    /// The same, of a model that has a place: where it is loaded and awake, its server is asked what its template writes.
-    pub async fn family_at(&self, claim: &Claim, model: Option<&str>) -> Option<Family> {
-        if let Some(id) = claim.model().filter(|_| claim.model_state() == Some(ModelState::Loaded))
-            && let Some(text) = claim.peer().template(id)
-            && let Some(name) = self.lasting.places.model_name(claim.peer().id(), id)
-        {
-            self.probe.rehearse(&self.config, (id, &name), text, claim.peer().endpoint()).await;
-        }
-        self.family(model).await
-    }
-
-    /// Whether how a model writes, or what its template does, will be known only once it has a place.
-    pub async fn awaits_template(&self, model: Option<&str>) -> bool {
-        let knowledge = self.lasting.learn().await;
-        let are_told = self.config.engine.row().models.is_some_and(|pages| pages.properties.is_some());
-        // Where the server reads the calls, what is known by now has to do for an error of its.
-        if !are_told || self.config.tools == ToolsChoice::Native || !family::is_open(&self.config) {
-            return false;
-        }
-        let id = model.and_then(|name| self.lasting.places.model(ModelId::of(name)));
-        // A server that has not said yet how it is may have the model.
-        let Some(id) = id else { return knowledge == Knowledge::Late };
-        // A model of one name is one model: what one of its templates writes is enough.
-        self.templates(id).iter().all(|(_, text)| self.probe.is_unrehearsed(&self.config, id, text))
-    }
-
     /// Whether it says which models its servers load. Else they load what they are asked for.
     pub fn loads_models(&self) -> bool {
         self.places_by_model() && self.config.models_loaded.by == LoadBy::Order
@@ -360,34 +296,6 @@ impl Pool {
         // Who follows it asks again.
         peer.bell.notify_one();
         claim.model_state()
-    }
-
-    fn templates(&self, model: ModelId) -> Vec<(String, Arc<str>)> {
-        let peers = self.lasting.places.peers();
-        peers.iter().filter_map(|peer| Some((peer.url().to_owned(), peer.template(model)?))).collect()
-    }
-
-    /// What the templates show of a model, or else of the servers.
-    async fn shown(&self, model: Option<&str>) -> Option<Shown> {
-        // Only then it is known who has several models.
-        self.lasting.learn().await;
-        if !self.has_models() {
-            return self.probed().await;
-        }
-        let name = model?;
-        let id = self.lasting.places.model(ModelId::of(name))?;
-        self.probe.of_model(&self.config, (id, name), self.templates(id), &self.dialects)
-    }
-
-    /// What the servers' templates show. Goes on to ask them when nobody waits for it any more.
-    async fn probed(&self) -> Option<Shown> {
-        let (probe, config) = (Arc::clone(&self.probe), Arc::clone(&self.config));
-        let (lasting, dialects) = (Arc::clone(&self.lasting), Arc::clone(&self.dialects));
-        let asking = async move {
-            let endpoints: Vec<_> = lasting.places.peers().iter().map(|peer| Arc::clone(peer.endpoint())).collect();
-            probe.of_servers(&config, &endpoints, &dialects).await
-        };
-        tokio::spawn(asking).await.unwrap_or_default()
     }
 }
 

@@ -4,11 +4,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::api::ollama::server::Description;
 use crate::config::{self, DialectChoice, ToolsChoice};
 use crate::decode::Reasoning;
-use crate::dialect::{Dialect, Dialects, Past};
+use crate::dialect::{CallsOfTurn, Dialect, Dialects, Past};
 use crate::engine::{Constraint, ToolsMode};
 
+use super::description::Offered;
 use super::template::{Template, Tools};
 
 /// How a model writes, and what is done with tools for it.
@@ -21,6 +23,8 @@ pub struct Family {
     pub kept: Option<Past>,
     /// The strongest constraint that its servers take.
     pub constraint: Constraint,
+    /// What its server puts before a conversation that has no system message of its own.
+    pub system: Option<Arc<str>>,
 }
 
 /// What a model's chat template shows, by what its pool leaves open.
@@ -176,7 +180,44 @@ impl Family {
         };
         let tools = shown.map(|shown| shown.tools.0).or(pool.tools.mode()).unwrap_or(ToolsMode::Inject);
         let kept = shown.and_then(|shown| shown.kept);
-        Some(Self { dialect: Arc::clone(dialect), reasoning, tools, kept, constraint: Constraint::STRONGEST })
+        let (dialect, constraint) = (Arc::clone(dialect), Constraint::STRONGEST);
+        Some(Self { dialect, reasoning, tools, kept, constraint, system: None })
+    }
+
+    /// The family of a model by how its server describes it, and by what was found that it does not take. Without a
+    /// description its tools are injected, in a dialect that no server reads. `None` only when there is no dialect at all.
+    pub fn described(
+        pool: &config::Pool,
+        (model, description): (&str, Option<&Description>),
+        offered: Offered,
+        dialects: &Dialects,
+    ) -> Option<Self> {
+        let takes_tools = offered == Offered::Taken && description.is_some_and(|told| told.takes_tools);
+        let chosen = if takes_tools { ToolsMode::Parse } else { ToolsMode::Inject };
+        let tools = pool.tools.mode().unwrap_or(chosen);
+        let by_template = description.and_then(|told| dialects.by_template(&told.template));
+        let own = by_template.or_else(|| dialects.by_model(model));
+        let neutral = || pool.engine.row().neutral_dialect.and_then(|name| dialects.get(name));
+        let has_reader = description.is_none_or(|told| told.parser.is_some());
+        let dialect = match &pool.dialect {
+            DialectChoice::Named(dialect) => dialect,
+            DialectChoice::Auto if tools == ToolsMode::Inject && has_reader => neutral().or(own)?,
+            DialectChoice::Auto if tools == ToolsMode::Inject => own.or_else(neutral)?,
+            DialectChoice::Auto => own.or_else(|| dialects.union())?,
+        };
+        let kept = (tools != ToolsMode::Inject).then_some(Past::Native(CallsOfTurn::All));
+        let system = description.and_then(|told| told.system.clone());
+        let (dialect, constraint) = (Arc::clone(dialect), Constraint::STRONGEST);
+        Some(Self { dialect, reasoning: pool.reasoning, tools, kept, constraint, system })
+    }
+}
+
+impl Family {
+    /// The same with its tools injected, in the dialect that the engine has for that.
+    pub fn injected(self, pool: &config::Pool, dialects: &Dialects) -> Self {
+        let neutral = pool.engine.row().neutral_dialect.and_then(|name| dialects.get(name));
+        let dialect = neutral.map_or(self.dialect, Arc::clone);
+        Self { dialect, tools: ToolsMode::Inject, kept: None, ..self }
     }
 }
 
@@ -207,7 +248,6 @@ fn prompt_reasoning(dialect: &Dialect, template: &str) -> Reasoning {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::CallsOfTurn;
     use crate::upstream::health::template::Writes;
 
     /// What is done with tools by what the configuration says and by what a template shows.

@@ -3,6 +3,7 @@
 
 pub mod catalog;
 pub mod check;
+pub mod description;
 pub mod family;
 pub mod fate;
 pub mod history;

@@ -19,6 +19,7 @@ use crate::upstream::wire::ask::{self, Question, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
 
 use super::catalog::escaped;
+use super::description::Descriptions;
 use super::family::{self, Shown};
 use super::properties;
 use super::template::{self, Silent, Template, Writes};
@@ -30,6 +31,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub struct Probe {
     last: Mutex<Option<Finding>>,
+    pub descriptions: Descriptions,
     models: std::sync::Mutex<HashMap<ModelId, Known>>,
     rehearsed: std::sync::Mutex<HashMap<ModelId, Rehearsed>>,
     /// Who has refused a constraint for a model; `None` is the only model.

@@ -39,18 +39,23 @@ pub enum Form {
     Unsaid,
 }
 
-impl Head {
-    /// Reads a whole head.
-    pub fn read(head: &[u8]) -> Self {
+/// What a head says, as far as its body cannot be read without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub status: u16,
+    pub framing: Framing,
+    pub form: Form,
+    pub is_json: bool,
+}
+
+impl Facts {
+    /// Reads a whole head. `None` for one that cannot be understood, that changes protocols, or whose body is
+    /// compressed.
+    pub fn read(head: &[u8]) -> Option<Self> {
         let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
         let mut response = httparse::Response::new(&mut fields);
-        let Ok(httparse::Status::Complete(_)) = response.parse(head) else { return Self::Other };
-        match response.code {
-            Some(101) | None => return Self::Other,
-            Some(100..=199) => return Self::Informational,
-            Some(200 | 400 | 500) => {}
-            Some(_) => return Self::Other,
-        }
+        let Ok(httparse::Status::Complete(_)) = response.parse(head) else { return None };
+        let status = response.code.filter(|status| *status != 101)?;
         let (mut form, mut framing, mut is_json) = (Form::Unsaid, Framing::Close, false);
         for field in response.headers.iter() {
             let name = |name| field.name.eq_ignore_ascii_case(name);
@@ -65,16 +70,23 @@ impl Head {
                 let is_chunked = name("transfer-encoding") && value.eq_ignore_ascii_case(b"chunked");
                 let said = if is_chunked { Some(Framing::Chunked) } else { length() };
                 // Two lengths are for others to judge.
-                let Some(said) = said.filter(|_| framing == Framing::Close) else { return Self::Other };
-                framing = said;
+                framing = said.filter(|_| framing == Framing::Close)?;
             } else if name("content-encoding") && !value.eq_ignore_ascii_case(b"identity") {
-                return Self::Other;
+                return None;
             }
         }
-        match response.code {
-            Some(200) => Self::Plain(framing, form),
-            Some(400) if is_json => Self::Refused(framing),
-            _ if is_json => Self::Failed(framing),
+        Some(Self { status, framing, form, is_json })
+    }
+}
+
+impl Head {
+    /// Reads a whole head.
+    pub fn read(head: &[u8]) -> Self {
+        match Facts::read(head) {
+            Some(Facts { status: 100..=199, .. }) => Self::Informational,
+            Some(Facts { status: 200, framing, form, .. }) => Self::Plain(framing, form),
+            Some(Facts { status: 400, framing, is_json: true, .. }) => Self::Refused(framing),
+            Some(Facts { status: 500, framing, is_json: true, .. }) => Self::Failed(framing),
             _ => Self::Other,
         }
     }
@@ -138,6 +150,11 @@ impl Body {
     /// Whether nothing more of it comes, since all of its length has.
     pub fn is_over(&self) -> bool {
         matches!(self.part, Part::Rest { left: Some(0) })
+    }
+
+    /// Whether it ends with the connection.
+    pub fn ends_with_connection(&self) -> bool {
+        matches!(self.part, Part::Rest { left: None })
     }
 
     /// Reads the first of these bytes that belong together, and says how many they are. After its last the body must

@@ -10,8 +10,8 @@ use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
+use crate::api::Progress;
 use crate::api::openai::{AssembleError, Complaint, ToldText};
-use crate::api::{Api, Progress};
 
 use super::opening::{End, Opening, Until, Wordless};
 
@@ -22,8 +22,6 @@ pub const TICK: &[u8] = b"HTTP/1.1 102 Processing\r\n\r\n";
 /// How an exchange's answers are held.
 #[derive(Clone, Debug)]
 pub struct Holding {
-    /// The API that the server was asked in.
-    pub api: Api,
     pub until: Until,
     pub wordless: Wordless,
     pub told_text: ToldText,
@@ -59,13 +57,8 @@ pub struct Hold {
 impl Hold {
     /// Of which nothing has come.
     pub fn new(holding: Holding) -> Self {
-        let Holding { api, until, wordless, told_text, ticks, listener } = holding;
-        Self {
-            opening: Opening::new(api, until, wordless).with_told_text(told_text),
-            ticks,
-            listener,
-            out: Bytes::new(),
-        }
+        let Holding { until, wordless, told_text, ticks, listener } = holding;
+        Self { opening: Opening::new(until, wordless).with_told_text(told_text), ticks, listener, out: Bytes::new() }
     }
 
     /// Takes what the server sent.

@@ -13,5 +13,6 @@ pub mod opening;
 mod refused;
 mod socket;
 pub mod speech;
+pub mod translation;
 pub mod watch;
 mod whole;

@@ -11,8 +11,8 @@
 use bytes::{Bytes, BytesMut};
 use memchr::memchr;
 
+use crate::api::Progress;
 use crate::api::openai::{AssembleError, Complaint, ToldText};
-use crate::api::{Api, Progress};
 use crate::limits::Limits;
 use crate::sse;
 
@@ -48,7 +48,6 @@ pub enum Wordless {
 /// The beginning of an answer.
 #[derive(Debug)]
 pub struct Opening {
-    api: Api,
     until: Until,
     wordless: Wordless,
     told_text: ToldText,
@@ -116,9 +115,8 @@ pub enum End {
 
 impl Opening {
     /// Of which nothing has come.
-    pub fn new(api: Api, until: Until, wordless: Wordless) -> Self {
+    pub fn new(until: Until, wordless: Wordless) -> Self {
         Self {
-            api,
             until,
             wordless,
             told_text: ToldText::Ignored,
@@ -350,7 +348,7 @@ impl Opening {
                 // Of a body whose length was said nothing can be left out.
                 let is_cut = self.body.as_ref().is_some_and(Body::has_length);
                 let (asked, comments) = if is_cut { (Asker::Client, Comments::Servers) } else { (*asked, *comments) };
-                Stage::Speech(Box::new(Speech::new(self.api, asked, comments, HELD_BYTES_MAX)))
+                Stage::Speech(Box::new(Speech::new(asked, comments, HELD_BYTES_MAX)))
             }
             Until::Whole { choices, limits } => Stage::Whole(Box::new(Whole::new(*choices, limits, self.told_text))),
         };

@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::hold::{Handed, Hold};
 use super::opening::End;
+use super::translation::Translation;
 use super::watch::{Expired, Wait, Watch};
 
 /// What requests and answers go over, as plain bytes. TLS is below it: what is held must be read.
@@ -37,6 +38,8 @@ pub struct WatchedSocket<T> {
     watch: Arc<Watch>,
     reading: Wait,
     flushes_first: u8,
+    /// Absent where the answer comes as it is read.
+    translation: Option<Box<Translation>>,
     /// Absent once the answer is shown.
     hold: Option<Box<Hold>>,
     /// The wait that is going on, when it is over, and why.
@@ -47,11 +50,14 @@ pub struct WatchedSocket<T> {
 impl<T: Transport> WatchedSocket<T> {
     /// The answer of this connection is held as its watch says.
     pub fn new(transport: T, watch: Arc<Watch>) -> Self {
-        let hold = watch.begin().map(|holding| Box::new(Hold::new(holding)));
+        let (translating, holding) = watch.begin();
+        let translation = translating.map(|translating| Box::new(Translation::new(translating)));
+        let hold = holding.map(|holding| Box::new(Hold::new(holding)));
         Self {
             transport,
             reading: Wait::FirstByte,
             flushes_first: watch.flushes_first(),
+            translation,
             hold,
             current: None,
             timer: Box::pin(tokio::time::sleep_until(watch.began())),
@@ -116,6 +122,42 @@ impl<T: Transport> WatchedSocket<T> {
         }
     }
 
+    /// Reads what the server has sent, in the API in which it is read. At its end nothing comes.
+    fn poll_translated(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Some(mut translation) = self.translation.take() else { return self.poll_transport(cx, buf) };
+        let polled = self.poll_translation(&mut translation, cx, buf);
+        self.translation = Some(translation);
+        polled
+    }
+
+    fn poll_translation(
+        &mut self,
+        translation: &mut Translation,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        loop {
+            if translation.hand_on(buf) || translation.is_over() {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_transport(cx, buf))?;
+            let came = buf.filled().get(before..).unwrap_or_default();
+            let is_end = came.is_empty();
+            if is_end {
+                translation.end();
+            } else {
+                translation.push(came);
+            }
+            buf.set_filled(before);
+            self.watch.learn_of(translation);
+            if is_end {
+                translation.hand_on(buf);
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
     /// Reads on until something of an answer that is held may be handed on.
     fn poll_held(&mut self, hold: &mut Hold, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<Handed>> {
         let before = buf.filled().len();
@@ -124,7 +166,7 @@ impl<T: Transport> WatchedSocket<T> {
                 Handed::Nothing => {}
                 handed => return Poll::Ready(Ok(handed)),
             }
-            let failed = match self.poll_transport(cx, buf) {
+            let failed = match self.poll_translated(cx, buf) {
                 Poll::Ready(Ok(())) => {
                     let came = buf.filled().get(before..).unwrap_or_default();
                     if !came.is_empty() {
@@ -196,7 +238,7 @@ impl<T: Transport> AsyncRead for WatchedSocket<T> {
                 return held.map_ok(|_| ());
             }
         }
-        match this.poll_transport(cx, buf) {
+        match this.poll_translated(cx, buf) {
             Poll::Pending => this.poll_overdue(this.reading, cx).map(Err),
             ready => ready,
         }
@@ -269,7 +311,6 @@ mod tests {
     use super::super::opening::{Until, Wordless};
     use super::super::speech::{Asker, Comments};
     use super::*;
-    use crate::api::Api;
     use crate::api::openai::ToldText;
     use crate::config::Timeouts;
 
@@ -291,14 +332,7 @@ mod tests {
     fn watched<T: Transport>(transport: T, ticks: Option<Heartbeat>) -> WatchedSocket<T> {
         let watch = Arc::new(Watch::new(Timeouts::default()));
         let until = Until::Spoken(Asker::Client, Comments::Servers);
-        watch.hold(Holding {
-            api: Api::OpenAi,
-            until,
-            wordless: Wordless::Shown,
-            told_text: ToldText::Ignored,
-            ticks,
-            listener: None,
-        });
+        watch.hold(Holding { until, wordless: Wordless::Shown, told_text: ToldText::Ignored, ticks, listener: None });
         WatchedSocket::new(transport, watch)
     }
 

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 
-use crate::api::{Api, Progress, Said};
+use crate::api::openai::said;
+use crate::api::{Progress, Said};
 use crate::sse;
 
 /// Who asked a server how far it is with a prompt.
@@ -34,7 +35,6 @@ pub enum Heard {
 /// The beginning of an event stream that goes on as one.
 #[derive(Debug)]
 pub struct Speech {
-    api: Api,
     events: sse::Decoder,
     /// Bytes of an event whose end has not come.
     begun: usize,
@@ -46,8 +46,8 @@ pub struct Speech {
 
 impl Speech {
     /// Of which nothing has come.
-    pub fn new(api: Api, asked: Asker, comments: Comments, bytes_max: usize) -> Self {
-        Self { api, events: sse::Decoder::new(bytes_max), begun: 0, kept: Vec::new(), asked, comments }
+    pub fn new(asked: Asker, comments: Comments, bytes_max: usize) -> Self {
+        Self { events: sse::Decoder::new(bytes_max), begun: 0, kept: Vec::new(), asked, comments }
     }
 
     /// Bytes that are held.
@@ -66,7 +66,7 @@ impl Speech {
                 Err(sse::EventTooLarge(_)) => return Heard::Something,
             };
             self.begun = self.begun.saturating_sub(event.raw.len());
-            let said = event.data().map(|data| self.api.said(data));
+            let said = event.data().map(said);
             match said {
                 // An id or a time to wait would be missed.
                 None if self.comments == Comments::Gateways && event.raw.starts_with(b":") => continue,

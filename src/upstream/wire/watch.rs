@@ -11,11 +11,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::api::Progress;
+use crate::api::ollama;
 use crate::api::openai::{AssembleError, Complaint};
 use crate::config::Timeouts;
 use crate::upstream::lock::lock;
 
 use super::hold::{Hold, Holding, Last};
+use super::translation::{Translating, Translation};
 
 /// The wait that took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +47,8 @@ struct State {
     reader: Option<Waker>,
     /// How the answer of the next connection is held.
     holding: Option<Holding>,
+    /// How it is translated.
+    translating: Option<Translating>,
     /// Whether a tick is on its way to the gateway.
     ticked: bool,
     progress: Option<Progress>,
@@ -52,6 +56,8 @@ struct State {
     is_events: bool,
     is_made: bool,
     complaint: Option<Complaint>,
+    /// The same in the words of a server's own API.
+    own_complaint: Option<ollama::server::Complaint>,
     failed: Option<AssembleError>,
     /// When the rest of an answer has come that may still follow its last word.
     rested_at: Option<Instant>,
@@ -106,6 +112,11 @@ impl Watch {
         lock(&self.state).holding = Some(holding);
     }
 
+    /// The answer of the connection that is made next comes in another API than is read.
+    pub fn translate(&self, translating: Translating) {
+        lock(&self.state).translating = Some(translating);
+    }
+
     /// Whether the answer is an event stream, whatever its head says.
     pub fn is_events(&self) -> bool {
         lock(&self.state).is_events
@@ -119,6 +130,11 @@ impl Watch {
     /// What the answer complains of, where it is a refusal.
     pub fn complaint(&self) -> Option<Complaint> {
         lock(&self.state).complaint
+    }
+
+    /// The same in the words of the server's own API.
+    pub fn own_complaint(&self) -> Option<ollama::server::Complaint> {
+        lock(&self.state).own_complaint
     }
 
     /// Why no whole answer could be made of a stream.
@@ -137,12 +153,12 @@ impl Watch {
         lock(&self.state).progress
     }
 
-    /// A connection begins: nothing is known of its answer, which is held like this.
-    pub(super) fn begin(&self) -> Option<Holding> {
+    /// A connection begins: nothing is known of its answer, which is translated and held like this.
+    pub(super) fn begin(&self) -> (Option<Translating>, Option<Holding>) {
         let mut state = lock(&self.state);
-        let holding = state.holding.take();
+        let plan = (state.translating.take(), state.holding.take());
         *state = State { expired: state.expired, reader: state.reader.take(), ..State::default() };
-        holding
+        plan
     }
 
     /// Since when `total_ms` counts.
@@ -174,6 +190,13 @@ impl Watch {
         state.failed = hold.failed().cloned();
         if hold.is_said() {
             state.begin_rest();
+        }
+    }
+
+    /// What is known by now of the answer that is translated.
+    pub(super) fn learn_of(&self, translation: &Translation) {
+        if let Some(complaint) = translation.complaint() {
+            lock(&self.state).own_complaint = Some(complaint);
         }
     }
 

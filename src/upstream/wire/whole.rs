@@ -61,17 +61,23 @@ pub fn refusal(head: &[u8], e: AssembleError) -> Result<Bytes, AssembleError> {
 
 /// An answer with the fields of the last head that came.
 pub(super) fn message(head: &[u8], status: u16, content_type: &str, body: &[u8]) -> Bytes {
-    let mut message = BytesMut::with_capacity(head.len() + body.len() + 128);
-    message.extend_from_slice(format!("HTTP/1.1 {status} \r\n").as_bytes());
-    for line in head.split_inclusive(|byte| *byte == b'\n').skip(1) {
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
-        let is_kept = !NOT_KEPT.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()));
-        if is_kept && !name.is_empty() {
-            message.extend_from_slice(line);
-        }
-    }
+    let mut message = fields(head, status);
     let own = format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n\r\n", body.len());
     message.extend_from_slice(own.as_bytes());
     message.extend_from_slice(body);
     message.freeze()
+}
+
+/// The beginning of a head: a status, and the fields of one that came which say nothing of its body.
+pub(super) fn fields(head: &[u8], status: u16) -> BytesMut {
+    let mut fields = BytesMut::with_capacity(head.len() + 128);
+    fields.extend_from_slice(format!("HTTP/1.1 {status} \r\n").as_bytes());
+    for line in head.split_inclusive(|byte| *byte == b'\n').skip(1) {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+        let is_kept = !NOT_KEPT.iter().any(|other| name.eq_ignore_ascii_case(other.as_bytes()));
+        if is_kept && !name.is_empty() {
+            fields.extend_from_slice(line);
+        }
+    }
+    fields
 }

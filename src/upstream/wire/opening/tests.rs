@@ -22,7 +22,7 @@ const GATEWAYS: Until = Until::Spoken(Asker::Gateway, Comments::Gateways);
 
 /// What is shown of `pieces`, if anything is.
 fn shown(until: &Until, pieces: &[&[u8]]) -> Option<String> {
-    let mut opening = Opening::new(Api::OpenAi, until.clone(), Wordless::Shown);
+    let mut opening = Opening::new(until.clone(), Wordless::Shown);
     let mut shown = Vec::new();
     for piece in pieces {
         opening.push(piece);
@@ -116,7 +116,7 @@ fn a_stream_under_another_type_is_known_by_its_first_bytes() {
         let said = format!("{head}{}{}", frame(ROLE), frame(WORD));
         for until in [SERVERS, Until::Known] {
             check(&until, &said, Some(&said));
-            let mut opening = Opening::new(Api::OpenAi, until, Wordless::Shown);
+            let mut opening = Opening::new(until, Wordless::Shown);
             opening.push(said.as_bytes());
             assert!(opening.is_events());
         }
@@ -191,13 +191,13 @@ fn progress_and_comments_that_are_said_already_are_left_out() {
         check(until, &format!("{HEAD}{came}"), Some(&format!("{HEAD}{shown}")));
     }
     // From the gateway's first comment on.
-    let mut opening = Opening::new(Api::OpenAi, SERVERS, Wordless::Shown);
+    let mut opening = Opening::new(SERVERS, Wordless::Shown);
     opening.push(format!("{HEAD}{}", chunk(PING)).as_bytes());
     opening.comment();
     opening.push(chunks(&[PING, PING, WORD]).as_bytes());
     let shown = String::from_utf8(opening.take().to_vec()).unwrap();
     assert_eq!(parts(&shown).1, [PING, WORD].concat());
-    let mut opening = Opening::new(Api::OpenAi, PROGRESS, Wordless::Shown);
+    let mut opening = Opening::new(PROGRESS, Wordless::Shown);
     opening.push(format!("{HEAD}{}", chunk(PREFILL)).as_bytes());
     assert_eq!(opening.progress(), Some(Progress { processed: 4, total: 9 }));
 }
@@ -207,7 +207,7 @@ fn progress_and_comments_that_are_said_already_are_left_out() {
 fn a_real_prefill_is_left_out() {
     let capture = include_str!("../../../../tests/captures/llamacpp-progress.sse");
     let chunks: String = capture.split_inclusive("\n\n").map(chunk).collect();
-    let mut opening = Opening::new(Api::OpenAi, GATEWAYS, Wordless::Shown);
+    let mut opening = Opening::new(GATEWAYS, Wordless::Shown);
     opening.push(format!("{HEAD}{chunks}").as_bytes());
     assert_eq!(opening.progress(), Some(Progress { processed: 919, total: 919 }));
     let shown = String::from_utf8(opening.take().to_vec()).unwrap();
@@ -221,13 +221,13 @@ fn a_real_prefill_is_left_out() {
 fn no_more_is_held_than_may_be() {
     let ping = chunk(&format!(":{}\n\n", "x".repeat(1000)));
     let role = chunk(&format!(":{}\n\n{ROLE}", "x".repeat(1000)));
-    let mut opening = Opening::new(Api::OpenAi, GATEWAYS, Wordless::Shown);
+    let mut opening = Opening::new(GATEWAYS, Wordless::Shown);
     opening.push(HEAD.as_bytes());
     for _ in 0..1000 {
         opening.push(ping.as_bytes());
     }
     assert!(!opening.is_open() && opening.held() == HEAD.len());
-    let mut opening = Opening::new(Api::OpenAi, SERVERS, Wordless::Shown);
+    let mut opening = Opening::new(SERVERS, Wordless::Shown);
     opening.push(HEAD.as_bytes());
     let mut pushed = HEAD.len();
     while !opening.is_open() {
@@ -282,7 +282,7 @@ fn a_whole_answer_takes_the_place_of_a_stream() {
 #[test]
 fn an_end_makes_an_answer_whole_or_leaves_it_broken() {
     let end = |came: &str| {
-        let mut opening = Opening::new(Api::OpenAi, whole(), Wordless::Shown);
+        let mut opening = Opening::new(whole(), Wordless::Shown);
         opening.push(came.as_bytes());
         (opening.end(), opening.failed().cloned(), opening.take().len() > 200)
     };
@@ -295,11 +295,11 @@ fn an_end_makes_an_answer_whole_or_leaves_it_broken() {
     }
     let incomplete = Some(AssembleError::Incomplete);
     for cut in ["0\r\n\r\n", "!"] {
-        let mut opening = Opening::new(Api::OpenAi, whole(), Wordless::Shown);
+        let mut opening = Opening::new(whole(), Wordless::Shown);
         opening.push(format!("{HEAD}{}{cut}", chunk(WORD)).as_bytes());
         assert_eq!(opening.failed().cloned(), incomplete);
     }
-    let mut opening = Opening::new(Api::OpenAi, SERVERS, Wordless::Shown);
+    let mut opening = Opening::new(SERVERS, Wordless::Shown);
     opening.push(format!("{HEAD}{}", chunk(ROLE)).as_bytes());
     assert_eq!(opening.end(), End::Broken);
 }
@@ -368,7 +368,7 @@ fn a_stream_that_ends_without_a_word_has_failed_where_a_model_may_have_died() {
         (format!("{HEAD}{}0\r\n\r\n", chunks(&["data: [DONE]\n\n"])), false),
     ] {
         for (wordless, fails) in [(Wordless::Failed, is_wordless), (Wordless::Shown, false)] {
-            let mut opening = Opening::new(Api::OpenAi, PROGRESS, wordless);
+            let mut opening = Opening::new(PROGRESS, wordless);
             opening.push(answer.as_bytes());
             let failed = opening.failed().cloned();
             assert_eq!(failed, fails.then_some(AssembleError::Incomplete), "{wordless:?} {answer}");
@@ -382,7 +382,7 @@ const FAILED: &str =
 
 /// How a refusal goes on, a byte at a time, where errors that tell the model's text are read.
 fn refused(until: &Until, answer: &str) -> Option<String> {
-    let mut opening = Opening::new(Api::OpenAi, until.clone(), Wordless::Shown).with_told_text(ToldText::Read);
+    let mut opening = Opening::new(until.clone(), Wordless::Shown).with_told_text(ToldText::Read);
     answer.as_bytes().chunks(1).for_each(|byte| opening.push(byte));
     if !answer.contains("Content-Length") && !answer.contains("chunked") {
         assert_eq!(opening.end(), End::Shown);
