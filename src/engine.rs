@@ -8,10 +8,12 @@
 
 mod constraint;
 mod models;
+mod options;
 
 use std::time::Duration;
 
 pub use constraint::{Constraint, ConstraintMember};
+pub use options::{OptionName, Options};
 pub use models::{Answered, Call, CatalogForm, Listing, ModelPages, Sign};
 
 /// The kind of server behind a pool.

@@ -125,10 +125,10 @@ impl Prepared {
         let pages = Admin::new(Arc::clone(&current), Arc::clone(&metrics), Arc::clone(&lifecycle));
         let keeper =
             background_service("upstream", Keeper::new(Arc::clone(&current), Arc::clone(&metrics), &config, newer));
-        let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle));
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
         let bound: Vec<Bound> = config.listen.iter().map(|address| Bound::to(address)).collect::<Result<_, _>>()?;
+        let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle)).with_ollama_at(ollama_at(&config, &bound));
         let admin = config.admin.as_deref().map(Bound::to).transpose()?;
         let addr = bound.iter().find_map(Bound::ip).unwrap_or(NOWHERE);
         let admin_addr = admin.as_ref().and_then(Bound::ip);
@@ -161,6 +161,13 @@ impl Prepared {
     fn serve(self, told: watch::Receiver<u32>) {
         self.server.run(RunArgs { shutdown_signal: Box::new(self.stop.when(told)) });
     }
+}
+
+/// Where clients of Ollama's API are served, if they have addresses of their own.
+fn ollama_at(config: &Config, bound: &[Bound]) -> Vec<SocketAddr> {
+    let own = config.view.ollama_api.as_ref().map(|api| api.listen.as_slice()).unwrap_or_default();
+    let both = config.listen.iter().zip(bound);
+    both.filter(|(address, _)| own.contains(address)).filter_map(|(_, bound)| bound.ip()).collect()
 }
 
 /// Pingora panics in each thread for which the system has no descriptors left.

@@ -18,6 +18,7 @@ mod out;
 mod pieces;
 mod pipeline;
 mod refusal;
+mod retelling;
 mod salvage;
 mod scribe;
 mod shape;
@@ -34,6 +35,7 @@ mod whole;
 
 pub use head::{Form, Head, Unread};
 pub use pipeline::{Close, Pipeline, Subject};
+pub use retelling::Retelling;
 pub use stream::StreamRewriter;
 pub use whole::BodyRewriter;
 

@@ -1,11 +1,13 @@
 //! Wire APIs: what their clients and servers write. One folder an API; nothing outside of it knows its member names.
 //! Decides nothing about tools, servers or clients; `plan` and `answer` do.
 
+mod client;
 mod model;
 pub mod ollama;
 pub mod openai;
 mod tokens;
 
+pub use client::ClientApi;
 pub use model::{Depth, ModelName};
 pub use tokens::Tokens;
 

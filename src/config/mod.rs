@@ -26,7 +26,7 @@ pub use self::balancing::{Balancing, Checks, Queue};
 pub use self::entries::{Entries, Name, PeersFile};
 pub use self::loads::ModelsLoaded;
 pub use self::mistake::{ConfigErrors, Mistake, Place};
-pub use self::ollama::Ollama;
+pub use self::ollama::{Ollama, OllamaApi};
 pub use self::read::Surroundings;
 pub use self::view::{Alias, Hides, ModelsList, Page, View};
 pub use crate::dialect::Glob;

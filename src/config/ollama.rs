@@ -1,10 +1,10 @@
-//! Ollama's settings: in which API its servers are asked for chats, and what every chat there says of its own accord.
-//! Asks nobody; `api::ollama` writes the chats.
+//! Ollama's API: how its servers are asked for chats, and where its clients are served.
+//! Asks and serves nobody; `api::ollama` knows the words.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::Pool;
+use super::{Address, Pool};
 use super::fields::Reader;
 use super::read::FLAG;
 use super::tree::{Node, Value};
@@ -38,12 +38,57 @@ impl Pool {
     }
 }
 
+/// Clients of Ollama's API are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OllamaApi {
+    /// Addresses at which they are, and nowhere else; none means wherever clients connect. Each is listened on.
+    pub listen: Vec<String>,
+    /// The version of Ollama that they are told.
+    pub version: String,
+}
+
+impl Default for OllamaApi {
+    fn default() -> Self {
+        Self { listen: Vec::new(), version: VERSION.to_owned() }
+    }
+}
+
+/// Clients ask for a version that has what they need.
+const VERSION: &str = "0.30.0";
+pub(super) const OLLAMA_API: &[&str] = &["listen", "version"];
 pub(super) const OLLAMA: &[&str] = &["api", "num_ctx", "keep_alive", "truncate", "options"];
 const APIS: &[(&str, ChatApi)] = &[("chat", ChatApi::Ollama), ("v1", ChatApi::OpenAi)];
 /// More than any model reads.
 const TOKENS: RangeInclusive<u64> = 1..=100_000_000;
 
 impl Reader<'_> {
+    /// Whether clients of Ollama's API are served, and where. `taken` are the addresses that are listened on otherwise.
+    pub(super) fn ollama_api(&mut self, node: &Node, taken: &[String]) -> Option<OllamaApi> {
+        if let Value::Text(_) = &node.value {
+            let is_on = self.choice(node, "ollama_api", FLAG)?;
+            return is_on.then(OllamaApi::default);
+        }
+        let mut api = OllamaApi::default();
+        let fields = self.fields(node, "ollama_api", OLLAMA_API)?;
+        for node in fields.find("listen").map_or(&[][..], |node| self.items(node, "listen")) {
+            let taken = [taken, &api.listen].concat();
+            let Some(text) = self.address(node, "listen", &taken) else { continue };
+            match Address::parse(&text) {
+                Ok(Address::Unix { .. }) => self.mistake(node.place, "a socket's file under ollama_api", "host:port"),
+                Ok(Address::Tcp { .. }) | Err(_) => api.listen.push(text),
+            }
+        }
+        if let Some(node) = fields.find("version") {
+            let version = self.text(node, "version")?;
+            let is_plain = version.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+            if !is_plain {
+                self.mistake(node.place, format!("version `{version}`"), "numbers and dots, as in 0.30.0");
+            }
+            api.version = version.to_owned();
+        }
+        Some(api)
+    }
+
     pub(super) fn ollama(&mut self, node: &Node, pool: &Pool) -> Ollama {
         let mut ollama = Ollama::default();
         let Some(fields) = self.fields(node, "ollama", OLLAMA) else { return ollama };

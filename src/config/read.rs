@@ -22,6 +22,7 @@ pub(super) const TOP: &[&str] = &[
     "models_list",
     "addressed",
     "expose",
+    "ollama_api",
     "limits",
     "dialects",
     "server",
@@ -171,11 +172,14 @@ impl Reader<'_> {
         let limits = fields.find("limits").map_or_else(|| Some(Limits::default()), |node| self.limits(node));
         let server = fields.find("server").map_or_else(|| Some(Server::default()), |node| self.server(node));
         let pools = self.pools(root, fields.find("pools"), &dialects, surroundings);
-        let view = self.view(&fields, &pools, &dialects);
+        let mut view = self.view(&fields, &pools, &dialects);
+        let taken: Vec<_> = listen.iter().chain(&admin).cloned().collect();
+        view.ollama_api = fields.find("ollama_api").and_then(|node| self.ollama_api(node, &taken));
+        listen.extend(view.ollama_api.iter().flat_map(|api| api.listen.iter().cloned()));
         Some(Config { listen, admin, pools, view, limits: limits?, dialects, server: server? })
     }
 
-    fn address(&mut self, node: &Node, key: &str, taken: &[String]) -> Option<String> {
+    pub(super) fn address(&mut self, node: &Node, key: &str, taken: &[String]) -> Option<String> {
         let text = self.text(node, key)?;
         let address = match Address::parse(text) {
             Ok(address) => address,

@@ -3,7 +3,7 @@
 
 use super::fields::{Fields, Reader};
 use super::tree::{Node, Value};
-use super::{AgentRule, Pool, Secret};
+use super::{AgentRule, OllamaApi, Pool, Secret};
 use crate::dialect::Dialects;
 
 /// What clients see of the servers.
@@ -18,6 +18,8 @@ pub struct View {
     pub hidden: Vec<Page>,
     /// Who gets calls as text.
     pub agents: Vec<AgentRule>,
+    /// Whether clients of Ollama's API are served.
+    pub ollama_api: Option<OllamaApi>,
 }
 
 /// A page of the servers' own.
@@ -60,6 +62,7 @@ impl Default for View {
             addressed: None,
             hidden: PAGES.to_vec(),
             agents: Vec::new(),
+            ollama_api: None,
         }
     }
 }

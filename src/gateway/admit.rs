@@ -20,7 +20,7 @@ use crate::plan::{
 use crate::record;
 use crate::upstream::{Family, Pool, Upstream};
 
-use super::body::{Read, Upload};
+use super::body::{Body, Read, Upload};
 use super::context::{Context, Draft, Due};
 use super::conversation::converse;
 use super::fault::Fault;
@@ -46,13 +46,13 @@ impl Gateway {
 
     /// Reads the request as far as its route asks, chooses its pool, and plans what becomes of it.
     pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<()> {
-        let settings = Arc::clone(&context.settings);
         let is_chat = context.route.kind == Kind::Chat;
         let read = if is_chat || context.route.kind == Kind::Named {
             self.read(session, context).await?
         } else {
             Read::Nothing
         };
+        let settings = Arc::clone(&context.settings);
         let head = head(session.req_header(), context.route.operation);
         let Read::Whole(body) = read else {
             if let Some(pool) = settings.upstream.first() {
@@ -62,6 +62,14 @@ impl Gateway {
             }
             return Ok(());
         };
+        self.admit_body(session, context, body).await
+    }
+
+    /// The same of a request whose body has been read.
+    pub(super) async fn admit_body(&self, session: &mut Session, context: &mut Context, body: Body) -> Result<()> {
+        let settings = Arc::clone(&context.settings);
+        let head = head(session.req_header(), context.route.operation);
+        let is_chat = context.route.kind == Kind::Chat;
         let request = Request::read(&body.bytes);
         let named = request.as_ref().and_then(Request::model);
         let behind = named.as_deref().and_then(|name| settings.view.behind(name));
@@ -106,7 +114,7 @@ impl Gateway {
         context.plan = plan;
         note(context);
         converse(session, context, &pool);
-        context.keepalive = KeepAlive::of(&context.plan, &settings.limits);
+        context.keepalive = KeepAlive::of(&context.plan, &settings.limits).for_client(&context.client);
         context.body.upload = instead.map_or_else(|| body.unchanged(), Upload::Instead);
         Ok(())
     }
@@ -174,7 +182,7 @@ fn note(context: &mut Context) {
     }
 }
 
-fn pool_for(upstream: &Upstream, context: &mut Context) -> Result<Arc<Pool>> {
+pub(super) fn pool_for(upstream: &Upstream, context: &mut Context) -> Result<Arc<Pool>> {
     let several = upstream.pools().len() > 1;
     let pool = match &context.plan.model {
         Some(model) if several => upstream.running(model),
@@ -233,7 +241,7 @@ async fn ollama(pool: &Pool, model: Option<&str>) -> Option<Ollama> {
 }
 
 /// Sends the request to this pool, with what its head says to the pool's balancing.
-fn direct(session: &Session, context: &mut Context, pool: &Arc<Pool>) {
+pub(super) fn direct(session: &Session, context: &mut Context, pool: &Arc<Pool>) {
     let (request, balancing) = (session.req_header(), &pool.config().balancing);
     context.terms.session = affinity::session(request, &balancing.session_header);
     let priority = balancing.queue.priority_header.as_ref().map(|header| priority(request, header));

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 
-use crate::answer::Pipeline;
+use crate::answer::{Pipeline, Retelling};
+use crate::api::ClientApi;
 use crate::engine::Constraint;
 use crate::plan::{AgentFormat, Head, Plan};
 use crate::record::Record;
@@ -39,7 +40,11 @@ pub struct Context {
     pub body: RequestBody,
     /// What it is planned of once more.
     pub draft: Option<Draft>,
+    /// The API that its client speaks.
+    pub client: ClientApi,
     pub answer: Pipeline,
+    /// Absent for clients of OpenAI's API, and until an answer has come.
+    pub retelling: Option<Retelling>,
     pub terms: Terms,
     pub tries: Tries,
     pub attempt: Attempt,
@@ -97,7 +102,9 @@ impl Context {
             plan: Plan::default(),
             body: RequestBody::default(),
             draft: None,
+            client: ClientApi::default(),
             answer: Pipeline::default(),
+            retelling: None,
             terms: Terms::default(),
             tries: Tries::default(),
             attempt: Attempt::default(),

@@ -75,13 +75,15 @@ impl Gateway {
             context.record.summed_up(summary);
             (bytes, close)
         };
+        context.retell_own_stream();
+        let bytes = context.retell_last(bytes);
         // An error here means that the client has gone too.
         let _ = session.write_response_body(Some(bytes), close == Close::Properly).await;
     }
 
     /// Answers in place of a server.
     async fn answer(&self, session: &mut Session, context: &Context, fault: &Fault) {
-        let body = fault.body();
+        let body = context.client.error(fault.status(), fault.body());
         let Ok(header) = fault.header(&context.id, &body) else { return };
         if session.as_downstream_mut().write_error_response(header, body).await.is_ok() && !session.is_body_done() {
             let rest = session.as_downstream_mut().drain_request_body();

@@ -67,14 +67,20 @@ pub fn address_request(
     Ok(())
 }
 
+/// Makes the head one for another page, which is asked in JSON.
+pub fn ask_page(request: &mut RequestHeader, page: &str) -> Result<()> {
+    request.set_raw_path(page.as_bytes())?;
+    request.insert_header("Content-Type", "application/json")
+}
+
 /// Makes the head of a chat one of Ollama's API. It refuses an `Origin` that it was not told of, and a browser's page has
 /// no business with it.
 pub fn translate_request(request: &mut RequestHeader) -> Result<()> {
-    request.set_raw_path(ollama::server::CHAT.as_bytes())?;
+    ask_page(request, ollama::server::CHAT)?;
     for name in ["Origin", "Referer"] {
         request.remove_header(name);
     }
-    request.insert_header("Content-Type", "application/json")
+    Ok(())
 }
 
 /// Makes one length of several that agree, which Pingora lets through: whoever reads it next may not.

@@ -11,6 +11,7 @@ use pingora::http::{ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, Result};
 
+use crate::api::ClientApi;
 use crate::api::openai::ToldText;
 use crate::limits::Limits;
 use crate::plan::{Delivery, Plan, Progress};
@@ -21,6 +22,7 @@ use super::body::{Read, RequestBody, Upload};
 use super::body_memory::BodyMemory;
 use super::fault::Halt;
 use super::headers;
+use super::retell;
 use super::route::is_json;
 
 /// How a request waits for its answer.
@@ -35,6 +37,7 @@ pub struct KeepAlive {
     /// When it last heard something; absent while its answer comes.
     heard: Option<Instant>,
     stage: Stage,
+    client: ClientApi,
 }
 
 /// What the client has got.
@@ -63,7 +66,12 @@ impl KeepAlive {
         };
         let (every, heard) = (plan.comments(), Some(Instant::now()));
         let told_text = if plan.reads_errors() { ToldText::Read } else { ToldText::Ignored };
-        Self { held: Some(held), told_text, every, heard, stage: Stage::default() }
+        Self { held: Some(held), told_text, every, heard, stage: Stage::default(), client: ClientApi::default() }
+    }
+
+    /// The same for a client of this API.
+    pub fn for_client(self, client: &ClientApi) -> Self {
+        Self { client: client.clone(), ..self }
     }
 
     /// Another plan holds from here on; what the client has heard, it has heard.
@@ -102,12 +110,13 @@ impl KeepAlive {
     /// Tells the client how its request stands, behind a head of the gateway's own. Fails when it has left.
     pub async fn comment(&mut self, session: &mut Session, standing: WaitStatus, own: OwnHead<'_>) -> Result<()> {
         if self.stage == Stage::Silence {
-            let head = own.head(session)?;
+            let head = own.head(session, self.client.stream_type())?;
             session.as_downstream_mut().set_ignore_info_resp(true);
             session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
             self.stage = Stage::Comments;
         }
-        session.write_response_body(Some(standing.comment()), false).await.map_err(Error::into_down)?;
+        let words = self.client.keep_alive(&standing.to_string(), retell::now());
+        session.write_response_body(Some(words), false).await.map_err(Error::into_down)?;
         self.heard = Some(Instant::now());
         Ok(())
     }
@@ -124,7 +133,7 @@ impl KeepAlive {
         let heard = *self.heard.get_or_insert(now);
         if now.saturating_duration_since(heard) >= every {
             self.heard = Some(now);
-            *piece = Some(WaitStatus::Asked(None).comment());
+            *piece = Some(self.client.keep_alive(&WaitStatus::Asked(None).to_string(), retell::now()));
         }
     }
 }
@@ -138,9 +147,9 @@ pub struct OwnHead<'a> {
 }
 
 impl OwnHead<'_> {
-    fn head(self, session: &Session) -> Result<ResponseHeader> {
+    fn head(self, session: &Session, content_type: &'static str) -> Result<ResponseHeader> {
         let mut head = ResponseHeader::build(200, Some(6))?;
-        head.insert_header("Content-Type", "text/event-stream")?;
+        head.insert_header("Content-Type", content_type)?;
         headers::keep_streaming(&mut head)?;
         head.insert_header("X-Request-Id", self.request_id)?;
         if let Some(receipt) = self.receipt {

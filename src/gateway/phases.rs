@@ -17,6 +17,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
+use crate::api::ClientApi;
 use crate::balance::{Failure, Outcome, Sight};
 use crate::plan::ServerApi;
 use crate::upstream::{Cause, Claim, Translating, Wordless};
@@ -57,7 +58,11 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
         context.busy = Some(self.lifecycle.enter());
         context.id = headers::request_id(session.req_header());
-        context.route = Route::of(session.req_header(), &context.settings);
+        let ollama = self.ollama_clients(session, &context.settings);
+        context.route = Route::of(session.req_header(), &context.settings, ollama);
+        if context.route.is_ollamas() {
+            context.client = ClientApi::OllamaPage;
+        }
         context.note_head(session);
         // Its connection knows better: in a tunnel a client may be silent.
         session.set_read_timeout(None);
@@ -80,6 +85,12 @@ impl ProxyHttp for Gateway {
                 self.list_models(session, context, asked).await?;
                 return Ok(true);
             }
+            Kind::OllamaPage(page) => {
+                self.answer_ollama(session, context, page).await?;
+                return Ok(true);
+            }
+            Kind::OllamaChat(page) => return self.admit_ollama_chat(session, context, page).await,
+            Kind::OllamaEmbed(page) => return self.admit_ollama_embed(session, context, page).await,
             Kind::Server(path) => context.address(session, path)?,
             Kind::KeptStreams(asked) => match self.resume(session, context, asked).await? {
                 Resumed::Answered => return Ok(true),
@@ -135,6 +146,9 @@ impl ProxyHttp for Gateway {
         } else if !claim.peer().endpoint().prefix().is_empty() && path::climbs(session.req_header()) {
             return Err(context.fail(Fault::Hidden("..")));
         }
+        if let Some(page) = context.route.page {
+            headers::ask_page(request, page)?;
+        }
         if context.plan.is_translated() {
             headers::translate_request(request)?;
         }
@@ -154,7 +168,7 @@ impl ProxyHttp for Gateway {
             // A part of it could not be read.
             request.remove_header("Range");
         }
-        if context.plan.needs_identity() || tells_models {
+        if context.plan.needs_identity() || context.client.is_foreign() || tells_models {
             request.insert_header("Accept-Encoding", "identity")?;
         }
         Ok(())
@@ -215,7 +229,8 @@ impl ProxyHttp for Gateway {
         if comes_behind_comments && !reply::is_plain_stream(response) {
             return context.refuse(response);
         }
-        self.choose_reading(response, context)
+        self.choose_reading(response, context)?;
+        context.retell_head(response)
     }
 
     async fn response_filter(
@@ -246,8 +261,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<Option<Duration>> {
         let from = context.answer.is_followed().then(Instant::now);
         if let Some(bytes) = piece.take() {
-            let out = context.answer.push(bytes).map_err(|e| context.fail(Fault::Assemble(e.into())))?;
-            *piece = Some(out);
+            *piece = Some(context.push_answer(bytes)?);
         }
         context.note_piece(piece.as_ref(), from);
         if context.record.has_spoken()
@@ -261,8 +275,8 @@ impl ProxyHttp for Gateway {
             let of_model = claim.as_ref().and_then(Claim::model);
             let unfinished = of_model.and_then(|_| context.answer.unfinished());
             let (rest, summary) = context.answer.finish();
-            append(piece, rest);
-            append(piece, unfinished.clone().unwrap_or_default());
+            let rest = [rest, unfinished.clone().unwrap_or_default()].concat();
+            append(piece, context.retell_last(rest.into()));
             context.record.summed_up(summary);
             if let Some(sent) = context.attempt.sent.take() {
                 self.quarantine.answered(&sent);

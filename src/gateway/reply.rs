@@ -63,6 +63,7 @@ impl Context {
             self.record.reading = Some(Reading::Unread);
         }
         self.answer = Pipeline::refusal(status, Fault::Refused(status).event());
+        self.retell_own_stream();
         let e = self.fail(Fault::Refused(status));
         let is_empty = response.headers.get("content-length").is_some_and(|length| length.as_bytes() == b"0");
         if is_empty || matches!(status, 204 | 304) {

@@ -3,6 +3,7 @@
 
 use pingora::http::{Method, RequestHeader};
 
+use crate::api::ollama::client;
 use crate::record::Operation;
 
 use super::kept_stream::Asked;
@@ -10,7 +11,8 @@ use super::path::{Segments, origin_form, path, within};
 use super::settings::Settings;
 
 /// The paths of chat completions, whose requests may offer tools.
-const CHAT: [&str; 2] = ["/v1/chat/completions", "/chat/completions"];
+const CHAT: [&str; 2] = [CHAT_PAGE, "/chat/completions"];
+const CHAT_PAGE: &str = "/v1/chat/completions";
 
 /// Pages that servers answer beside their slots, whatever those do: llama.cpp's, and vLLM's of the same names.
 const BESIDE: [&str; 3] = ["/tokenize", "/detokenize", "/apply-template"];
@@ -18,12 +20,21 @@ const BESIDE: [&str; 3] = ["/tokenize", "/detokenize", "/apply-template"];
 /// What stands before the name of a server that is asked for by it.
 const SERVER: &[u8] = b"/upstream/";
 
+/// Whether clients of Ollama's API are served where a request came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OllamaClients {
+    Served,
+    Unknown,
+}
+
 /// What a request is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     pub kind: Kind,
     /// What it asks a model for, wherever it goes.
     pub operation: Operation,
+    /// The page that servers are asked, where it is another than the client's.
+    pub page: Option<&'static str>,
 }
 
 /// What becomes of a request.
@@ -45,8 +56,26 @@ pub enum Kind {
     Named,
     /// A question beside a server's slots: streamed, unread, and not queued.
     BesideSlots,
+    /// What a client of Ollama's API asks of a model: read, and asked of a server in OpenAI's words.
+    OllamaChat(client::Page),
+    OllamaEmbed(client::EmbedPage),
+    /// What such a client asks about models: answered here.
+    OllamaPage(OllamaPage),
     /// Anything else: streamed, unread.
     Pass,
+}
+
+/// A page of Ollama's about itself and its models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OllamaPage {
+    Root,
+    Version,
+    Tags,
+    Show,
+    Running,
+    Pull,
+    /// What changes a server's models.
+    Management,
 }
 
 /// What of the list of models is asked for.
@@ -65,14 +94,39 @@ pub struct ServerPath {
 
 impl Default for Route {
     fn default() -> Self {
-        Self { kind: Kind::Pass, operation: Operation::Other }
+        Self { kind: Kind::Pass, operation: Operation::Other, page: None }
     }
 }
 
 impl Route {
     /// Finds it. The settings say which pages are hidden, and how many servers and names there are to tell apart.
-    pub fn of(request: &RequestHeader, settings: &Settings) -> Self {
-        Self { kind: kind(request, settings), operation: operation(request) }
+    pub fn of(request: &RequestHeader, settings: &Settings, ollama: OllamaClients) -> Self {
+        if ollama == OllamaClients::Served
+            && let Some(route) = of_ollama(request)
+        {
+            return route;
+        }
+        Self { kind: kind(request, settings), operation: operation(request), page: None }
+    }
+
+    /// A chat in OpenAI's words, which a request in others stands for.
+    pub fn chat() -> Self {
+        Self { kind: Kind::Chat, operation: Operation::Chat, page: Some(CHAT_PAGE) }
+    }
+
+    /// A text to go on with, likewise.
+    pub fn completion() -> Self {
+        Self { kind: Kind::Named, operation: Operation::Completion, page: Some("/v1/completions") }
+    }
+
+    /// Embeddings, likewise.
+    pub fn embeddings() -> Self {
+        Self { kind: Kind::Named, operation: Operation::Embeddings, page: Some("/v1/embeddings") }
+    }
+
+    /// Whether it is a client's of Ollama's API.
+    pub fn is_ollamas(&self) -> bool {
+        matches!(self.kind, Kind::OllamaChat(_) | Kind::OllamaEmbed(_) | Kind::OllamaPage(_))
     }
 
     /// Whether a model's answer in OpenAI's shape is asked for.
@@ -105,6 +159,35 @@ fn kind(request: &RequestHeader, settings: &Settings) -> Kind {
         return Kind::ServersModels;
     }
     of_path(request, settings)
+}
+
+/// What a request of Ollama's API is; `None` for any other.
+fn of_ollama(request: &RequestHeader) -> Option<Route> {
+    let segments = Segments::of(request);
+    let (kind, operation) = match (&request.method, segments.list().as_slice()) {
+        (&Method::POST, [b"api", b"chat"]) => (Kind::OllamaChat(client::Page::Chat), Operation::Chat),
+        (&Method::POST, [b"api", b"generate"]) => (Kind::OllamaChat(client::Page::Generate), Operation::Chat),
+        (&Method::POST, [b"api", b"embed"]) => (Kind::OllamaEmbed(client::EmbedPage::Embed), Operation::Embeddings),
+        (&Method::POST, [b"api", b"embeddings"]) => {
+            (Kind::OllamaEmbed(client::EmbedPage::Embeddings), Operation::Embeddings)
+        }
+        (method, path) => (Kind::OllamaPage(ollama_page(method, path)?), Operation::Other),
+    };
+    Some(Route { kind, operation, page: None })
+}
+
+fn ollama_page(method: &Method, path: &[&[u8]]) -> Option<OllamaPage> {
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
+    Some(match path {
+        [] if is_read => OllamaPage::Root,
+        [b"api", b"version"] if is_read => OllamaPage::Version,
+        [b"api", b"tags"] if is_read => OllamaPage::Tags,
+        [b"api", b"ps"] if is_read => OllamaPage::Running,
+        [b"api", b"show"] if method == Method::POST => OllamaPage::Show,
+        [b"api", b"pull"] if method == Method::POST => OllamaPage::Pull,
+        [b"api", b"create" | b"push" | b"copy" | b"delete"] | [b"api", b"blobs", ..] => OllamaPage::Management,
+        _ => return None,
+    })
 }
 
 /// What a request is that goes to whatever server is next.
@@ -225,7 +308,7 @@ mod tests {
             ("POST", "/embeddings", &matter, Some(json), Kind::Pass),
         ];
         for (method, path, settings, header, expected) in table {
-            let route = Route::of(&request(method, path, header), settings);
+            let route = Route::of(&request(method, path, header), settings, OllamaClients::Unknown);
             assert_eq!(route.kind, expected, "{method} {path} {header:?}");
         }
     }
@@ -256,7 +339,35 @@ mod tests {
             ("OPTIONS", "*", &two, Kind::Pass),
         ];
         for (method, path, settings, expected) in table {
-            assert_eq!(Route::of(&request(method, path, None), settings).kind, expected, "{method} {path}");
+            assert_eq!(Route::of(&request(method, path, None), settings, OllamaClients::Unknown).kind, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn pages_of_ollamas_are_its_own_where_its_clients_are_served() {
+        let idle = settings(ONE, |_| {});
+        let page = Kind::OllamaPage;
+        for (method, path, expected) in [
+            ("POST", "/api/chat", Kind::OllamaChat(client::Page::Chat)),
+            ("POST", "/api//generate?x", Kind::OllamaChat(client::Page::Generate)),
+            ("POST", "/api/embed", Kind::OllamaEmbed(client::EmbedPage::Embed)),
+            ("POST", "/api/embeddings", Kind::OllamaEmbed(client::EmbedPage::Embeddings)),
+            ("GET", "/", page(OllamaPage::Root)),
+            ("HEAD", "/", page(OllamaPage::Root)),
+            ("GET", "/api/version", page(OllamaPage::Version)),
+            ("GET", "/api/tags", page(OllamaPage::Tags)),
+            ("GET", "/api/ps", page(OllamaPage::Running)),
+            ("POST", "/api/show", page(OllamaPage::Show)),
+            ("POST", "/api/pull", page(OllamaPage::Pull)),
+            ("DELETE", "/api/delete", page(OllamaPage::Management)),
+            ("HEAD", "/api/blobs/sha256:0", page(OllamaPage::Management)),
+            ("GET", "/api/chat", Kind::Pass),
+            ("POST", "/v1/chat/completions", Kind::Chat),
+        ] {
+            let request = request(method, path, None);
+            assert_eq!(Route::of(&request, &idle, OllamaClients::Served).kind, expected, "{method} {path}");
+            let elsewhere = Route::of(&request, &idle, OllamaClients::Unknown);
+            assert!(!elsewhere.is_ollamas(), "{method} {path}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! next. Does nothing with it.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use crate::metrics::Metrics;
@@ -22,6 +23,8 @@ pub struct Gateway {
     /// What servers died of.
     pub(super) quarantine: Quarantine,
     pub(super) bodies: BodyMemory,
+    /// Where clients of Ollama's API are served, if they have addresses of their own.
+    pub(super) ollama_at: Vec<SocketAddr>,
 }
 
 impl Gateway {
@@ -34,6 +37,13 @@ impl Gateway {
             said: Mutex::default(),
             quarantine: Quarantine::default(),
             bodies: BodyMemory::default(),
+            ollama_at: Vec::new(),
         }
+    }
+
+    /// The same, and at these addresses clients of Ollama's API are served.
+    #[must_use]
+    pub fn with_ollama_at(self, ollama_at: Vec<SocketAddr>) -> Self {
+        Self { ollama_at, ..self }
     }
 }

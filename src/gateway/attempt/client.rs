@@ -55,13 +55,6 @@ pub enum WaitStatus {
     Asked(Option<Progress>),
 }
 
-impl WaitStatus {
-    /// As a comment of an event stream.
-    pub fn comment(&self) -> Bytes {
-        Bytes::from(format!(": {self}\n\n"))
-    }
-}
-
 impl fmt::Display for WaitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

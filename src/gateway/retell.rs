@@ -1,0 +1,79 @@
+//! Retelling of answers: for a client that speaks another API than the answer does, head and body become its own.
+//! The words are `answer::Retelling`'s; this says when, and from which moment the client's time counts.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use pingora::Result;
+use pingora::http::ResponseHeader;
+
+use crate::answer::Retelling;
+use crate::api::ClientApi;
+use crate::api::ollama::client::Moment;
+use crate::record::Record;
+
+use super::context::Context;
+use super::fault::Fault;
+use super::headers;
+use super::reply::is_plain_stream;
+
+impl Context {
+    /// The head of an answer has come, which is read as it is read: what of it changes for a client of another API.
+    pub fn retell_head(&mut self, response: &mut ResponseHeader) -> Result<()> {
+        let limits = &self.settings.limits;
+        let is_encoded =
+            response.headers.get("content-encoding").is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        let ClientApi::Ollama(told) = &self.client else { return Ok(()) };
+        if is_encoded {
+            return Ok(());
+        }
+        let content_type = if is_plain_stream(response) {
+            self.retelling = Some(Retelling::of_stream(told, limits));
+            self.client.stream_type()
+        } else {
+            self.retelling = Some(Retelling::of_body(told, response.status.as_u16(), limits));
+            "application/json; charset=utf-8"
+        };
+        headers::unframe_response(response);
+        response.insert_header("Content-Type", content_type)
+    }
+
+    /// A piece of the server's answer: what goes to the client.
+    pub fn push_answer(&mut self, bytes: Bytes) -> Result<Bytes> {
+        let out = self.answer.push(bytes).map_err(|e| self.fail(Fault::Assemble(e.into())))?;
+        self.retell(out)
+    }
+
+    /// What goes to the client, in its API.
+    pub fn retell(&mut self, bytes: Bytes) -> Result<Bytes> {
+        let Some(retelling) = &mut self.retelling else { return Ok(bytes) };
+        retelling.push(bytes, moment(&self.record)).map_err(|e| self.fail(Fault::Assemble(e.into())))
+    }
+
+    /// The same of the last that goes to it.
+    pub fn retell_last(&mut self, bytes: Bytes) -> Bytes {
+        let Some(retelling) = &mut self.retelling else { return bytes };
+        let now = moment(&self.record);
+        let told = retelling.push(bytes, now).unwrap_or_default();
+        [told, retelling.finish(now)].concat().into()
+    }
+
+    /// An answer to a client that waits for a stream and gets none of a server's.
+    pub fn retell_own_stream(&mut self) {
+        if let (None, ClientApi::Ollama(told)) = (&self.retelling, &self.client) {
+            self.retelling = Some(Retelling::of_stream(told, &self.settings.limits));
+        }
+    }
+}
+
+/// What time it is for the client of a request.
+pub fn moment(record: &Record) -> Moment {
+    let waited = record.queue_wait.unwrap_or_default();
+    Moment { since: record.began.elapsed(), waited, ..now() }
+}
+
+/// What time it is.
+pub fn now() -> Moment {
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Moment { unix, since: Duration::ZERO, waited: Duration::ZERO }
+}
