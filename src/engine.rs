@@ -13,8 +13,8 @@ mod options;
 use std::time::Duration;
 
 pub use constraint::{Constraint, ConstraintMember};
-pub use options::{OptionName, Options};
 pub use models::{Answered, Call, CatalogForm, Listing, ModelPages, Sign};
+pub use options::{OptionName, Options};
 
 /// The kind of server behind a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

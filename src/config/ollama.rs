@@ -4,10 +4,10 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::{Address, Pool};
 use super::fields::Reader;
 use super::read::FLAG;
 use super::tree::{Node, Value};
+use super::{Address, Pool};
 use crate::api::ollama::server::Defaults;
 use crate::engine::{ChatApi, Engine};
 use crate::json::write_string;

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::api::ollama::server::Defaults;
 use crate::balance::{LoadBy, Policy};
+use crate::engine::ChatApi;
 use crate::plan::AgentFormat;
 
 mod mistakes;
@@ -283,6 +285,38 @@ fn what_is_loaded_where_is_read() {
 }
 
 #[test]
+fn ollamas_servers_are_asked_as_the_pool_says() {
+    let of = |keys: &str| good(&format!("pools: [{{name: a, engine: ollama, peers: http://h{keys}}}]")).pools.remove(0);
+    let plain = of("");
+    assert_eq!((plain.chat_api(), plain.ollama.defaults.truncate), (ChatApi::Ollama, Some(false)));
+    let pool = of(", ollama: {api: v1}");
+    assert_eq!(pool.chat_api(), ChatApi::OpenAi);
+    let pool =
+        of(", ollama: {num_ctx: 8192, keep_alive: 30m, truncate: true, options: {num_batch: 64, use_mmap: false}}");
+    let options = [("num_batch", "64"), ("use_mmap", "false")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let (num_ctx, keep_alive) = (Some(8192), Some("\"30m\"".to_owned()));
+    let expected = Defaults { num_ctx, keep_alive, truncate: Some(true), options: options.to_vec() };
+    assert_eq!(*pool.ollama.defaults, expected);
+    assert_eq!(good("pools: [{name: a, peers: http://h}]").pools[0].chat_api(), ChatApi::OpenAi);
+}
+
+#[test]
+fn ollamas_clients_are_served_where_the_configuration_says() {
+    let of = |keys: &str| {
+        let config = good(&format!("listen: 127.0.0.1:1\n{keys}\npools: [{{name: a, peers: http://h}}]"));
+        (config.view.ollama_api, config.listen)
+    };
+    let everywhere = vec!["127.0.0.1:1".to_owned()];
+    assert_eq!(of(""), (None, everywhere.clone()));
+    assert_eq!(of("ollama_api: false"), (None, everywhere.clone()));
+    assert_eq!(of("ollama_api: true"), (Some(OllamaApi::default()), everywhere));
+    let own = || vec!["127.0.0.1:2".to_owned()];
+    let listen = ["127.0.0.1:1", "127.0.0.1:2"].map(str::to_owned).to_vec();
+    let api = OllamaApi { listen: own(), version: "1.2".to_owned() };
+    assert_eq!(of("ollama_api: {listen: 127.0.0.1:2, version: 1.2}"), (Some(api), listen));
+}
+
+#[test]
 fn a_key_is_shown_nowhere() {
     let config = good("pools: [{name: a, peers: [{url: http://h, api_key: sk-secret}]}]");
     assert!(!format!("{config:?}").contains("sk-secret"));
@@ -356,6 +390,8 @@ fn every_key_is_documented() {
         super::entries::PEER,
         super::balancing::QUEUE,
         super::loads::MODELS_LOADED,
+        super::ollama::OLLAMA,
+        super::ollama::OLLAMA_API,
         read::TIMEOUTS,
         read::LIMITS,
         read::SERVER,

@@ -55,7 +55,12 @@ impl Gateway {
     }
 
     /// Answers a page about models.
-    pub(super) async fn answer_ollama(&self, session: &mut Session, context: &mut Context, page: OllamaPage) -> Result<()> {
+    pub(super) async fn answer_ollama(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        page: OllamaPage,
+    ) -> Result<()> {
         todo!()
     }
 

@@ -21,8 +21,10 @@ impl Context {
     /// The head of an answer has come, which is read as it is read: what of it changes for a client of another API.
     pub fn retell_head(&mut self, response: &mut ResponseHeader) -> Result<()> {
         let limits = &self.settings.limits;
-        let is_encoded =
-            response.headers.get("content-encoding").is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        let is_encoded = response
+            .headers
+            .get("content-encoding")
+            .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
         let ClientApi::Ollama(told) = &self.client else { return Ok(()) };
         if is_encoded {
             return Ok(());

@@ -339,7 +339,11 @@ mod tests {
             ("OPTIONS", "*", &two, Kind::Pass),
         ];
         for (method, path, settings, expected) in table {
-            assert_eq!(Route::of(&request(method, path, None), settings, OllamaClients::Unknown).kind, expected, "{method} {path}");
+            assert_eq!(
+                Route::of(&request(method, path, None), settings, OllamaClients::Unknown).kind,
+                expected,
+                "{method} {path}"
+            );
         }
     }
 

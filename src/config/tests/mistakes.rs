@@ -4,8 +4,8 @@ use super::*;
 
 /// One mistake, or several, a row: the file and the lines that say what is wrong with it.
 const MISTAKES: &[(&str, &str)] = &[
-    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, limits, dialects, server)"),
-    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, limits, dialects, server)"),
+    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, ollama_api, limits, dialects, server)"),
+    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, ollama_api, limits, dialects, server)"),
     ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
     ("pools: []", "t.yaml:1:8: pools is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
@@ -14,7 +14,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, models_loaded, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, models_loaded, ollama, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
     ("pools:\n  - {name: a, models: [y, Q*], peers: http://h}\n  - {name: b, models: 'q*', peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take `q*` (the first would get every request for it)"),
     ("listen: ['0.0.0.0:80', '[::]:80', '127.0.0.1:80', '*:81']\nadmin: localhost:80\npools: [{name: a, peers: http://h}]", "\
 t.yaml:1:35: listen: `127.0.0.1:80` and `0.0.0.0:80` cannot be listened on both (give one of them another port)
@@ -66,9 +66,22 @@ t.yaml:1:61: preload where no server is told what to load (with `swaps: false` s
 t.yaml:1:73: stay_ms where no server is told what to load (with `swaps: false` servers load what they are asked for)"),
     ("pools: [{name: a, peers: http://h, check_ms: null, models_loaded: {pin: {x: 1}}}]", "t.yaml:1:73: pin where no server is told what to load (with `check_ms: null` nobody sees what is loaded)"),
     ("pools: [{name: a, peers: http://h, queue: {max: 0}, models_loaded: {pin: {x: 1}}}]", "t.yaml:1:74: pin where no server is told what to load (with `queue: {max: 0}` servers load what they are asked for)"),
+    ("pools: [{name: a, engine: ollama, peers: http://h, ollama: {api: v2, num_ctx: 0, truncate: 1, options: {a: [1]}, think: 1}}]", "\
+t.yaml:1:67: unknown api `v2` (known: chat, v1)
+t.yaml:1:80: num_ctx is out of range: 0 (from 1 to 100000000)
+t.yaml:1:93: unknown truncate `1` (known: true, false)
+t.yaml:1:109: option `a` is one value (write one value)
+t.yaml:1:116: unknown key `think` in ollama (known: api, num_ctx, keep_alive, truncate, options)"),
+    ("pools: [{name: a, engine: vllm, peers: http://h, ollama: {num_ctx: 1}}]", "t.yaml:1:58: ollama is for ollama (other servers know none of its keys)"),
+    ("ollama_api: maybe\npools: [{name: a, peers: http://h}]", "t.yaml:1:13: unknown ollama_api `maybe` (known: true, false)"),
+    ("listen: 127.0.0.1:8\nollama_api: {listen: [127.0.0.1:8, unix:/x], version: v1, x: 1}\npools: [{name: a, peers: http://h}]", "\
+t.yaml:2:23: listen: address `127.0.0.1:8` twice (each is listened on once)
+t.yaml:2:36: a socket's file under ollama_api (host:port)
+t.yaml:2:55: version `v1` (numbers and dots, as in 0.30.0)
+t.yaml:2:59: unknown key `x` in ollama_api (known: listen, version)"),
     ("pools: [{name: a, peers: http://h, assemble: true}]", "t.yaml:1:46: unknown assemble policy `true` (known: tools, all, off)"),
     ("pools: [{name: a, peers: http://h, engine: vllm, assemble: all}]", "t.yaml:1:60: assemble is for llama.cpp, llama-swap (other servers notice when a client leaves)"),
-    ("pools: [{name: a, peers: http://h, engine: sglang, tools: parse}]", "t.yaml:1:59: tools: parse is for llama.cpp, llama-swap, vllm, openai (inject, or native where the server reads the calls: it writes tools only if it reads them too)"),
+    ("pools: [{name: a, peers: http://h, engine: sglang, tools: parse}]", "t.yaml:1:59: tools: parse is for llama.cpp, llama-swap, vllm, ollama, openai (inject, or native where the server reads the calls: it writes tools only if it reads them too)"),
     ("pools: [{name: a, peers: http://h, engine: vllm, progress: tools}]", "t.yaml:1:60: progress is for llama.cpp, llama-swap (other servers do not tell how far they are)"),
     ("pools: [{name: a, peers: http://h, timeouts: {connect_ms: 5s, idle_ms: 0, total: 1}}]", "\
 t.yaml:1:59: connect_ms is a whole number, not `5s` (from 1 to 86400000; the unit stands in the key)

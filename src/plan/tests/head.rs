@@ -1,6 +1,7 @@
 //! The head of the prompt, which stays what it is while a conversation goes on.
 
 use super::*;
+use crate::dialect::prompt::Place;
 
 /// The body that goes up, whether its answer is read or not.
 fn sent(dialect: &str, body: &str) -> Option<Bytes> {
@@ -86,6 +87,31 @@ fn what_is_wanted_stands_at_the_end() {
         let turns = shown(&up(dialect, &body));
         let expected: Vec<_> = expected.into_iter().map(|(role, text)| (role.to_owned(), text)).collect();
         assert_eq!(turns[1..], expected, "{body}");
+    }
+}
+
+/// A system message of the gateway's own would take the place of the one that the server has for its model.
+#[test]
+fn what_the_server_says_to_its_model_stays_where_tools_get_a_message_of_their_own() {
+    let first = |dialect: &str, messages: &str| {
+        let mut policy = policy(dialect, ToolsMode::Inject, Engine::Ollama);
+        policy.tools.iter_mut().for_each(|tools| tools.system = Some("Be brief.".into()));
+        let body = format!(r#"{{"messages":[{messages}],"tools":{TOOLS}}}"#);
+        let Rewritten::Body { bytes, .. } = rewritten(&body, &policy).unwrap() else { panic!("{dialect}") };
+        shown(std::str::from_utf8(&bytes).unwrap()).remove(0)
+    };
+    let user = r#"{"role":"user","content":"u"}"#;
+    let (role, text) = first("hermes", user);
+    assert!(role == "system" && text.starts_with("Be brief.\n\n# Tools"), "{text}");
+    let (_, text) = first("hermes", &format!(r#"{{"role":"system","content":"S"}},{user}"#));
+    assert!(text.starts_with("S\n\n# Tools"), "{text}");
+    for dialect in builtin().iter().filter(|dialect| dialect.spec().prompt.place == Place::SystemStart) {
+        let (role, text) = first(dialect.name(), user);
+        assert!(role == "system" && text.ends_with("Be brief."), "{}: {text}", dialect.name());
+    }
+    for dialect in builtin().iter().filter(|dialect| dialect.spec().prompt.place == Place::UserStart) {
+        let (role, text) = first(dialect.name(), user);
+        assert!(role == "user" && !text.contains("Be brief."), "{}: {text}", dialect.name());
     }
 }
 

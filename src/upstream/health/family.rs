@@ -248,6 +248,7 @@ fn prompt_reasoning(dialect: &Dialect, template: &str) -> Reasoning {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Engine;
     use crate::upstream::health::template::Writes;
 
     /// What is done with tools by what the configuration says and by what a template shows.
@@ -289,6 +290,40 @@ mod tests {
             ),
         ] {
             assert_eq!(shown, expected);
+        }
+    }
+
+    #[test]
+    fn a_model_is_offered_tools_as_its_server_describes_it() {
+        let dialects = Dialects::builtin();
+        let told = |takes_tools: bool, parser: Option<&str>, template: &str| {
+            let (parser, template) = (parser.map(str::to_owned), template.to_owned());
+            Some(Description {
+                takes_tools,
+                parser,
+                template,
+                system: Some("Be brief.".into()),
+                ..Description::default()
+            })
+        };
+        let (auto, taken) = (ToolsChoice::Auto, Offered::Taken);
+        for (tools, description, offered, expected) in [
+            (auto, told(true, None, "<tool_call>"), taken, "parse hermes"),
+            (auto, told(true, Some("x"), ""), taken, "parse json-envelope"),
+            (auto, told(true, None, "<tool_call>"), Offered::Refused, "inject hermes"),
+            (auto, told(false, None, "<tool_call>"), taken, "inject hermes"),
+            (auto, told(false, Some("x"), "<tool_call>"), taken, "inject json-envelope"),
+            (auto, told(false, None, ""), taken, "inject json-envelope"),
+            (auto, None, taken, "inject json-envelope"),
+            (ToolsChoice::Inject, told(true, None, "<tool_call>"), taken, "inject hermes"),
+            (ToolsChoice::Native, told(false, None, "<tool_call>"), taken, "native hermes"),
+        ] {
+            let pool = config::Pool { tools, engine: Engine::Ollama, ..config::Pool::named("p") };
+            let family = Family::described(&pool, ("m", description.as_ref()), offered, &dialects).unwrap();
+            assert_eq!(format!("{} {}", family.tools.name(), family.dialect.name()), expected, "{description:?}");
+            assert_eq!(family.system.as_deref(), description.map(|_| "Be brief."));
+            let injected = family.injected(&pool, &dialects);
+            assert_eq!((injected.tools, injected.dialect.name()), (ToolsMode::Inject, "json-envelope"));
         }
     }
 
