@@ -146,11 +146,12 @@ pub struct Member {
 #[derive(Debug)]
 pub struct Needs {
     pub inject: &'static [Member],
-    /// None where its template writes tools only if it also reads the calls.
+    /// None where its template writes tools only if it also reads the calls, and leaves nothing of them to others.
     pub parse: Option<Parse>,
 }
 
-/// What it takes that the server's own template writes the tools, and its own reader of calls stays off.
+/// What it takes that the server's own template writes the tools, and that calls in the text reach us: as a rule its own
+/// reader of calls stays off.
 #[derive(Debug)]
 pub struct Parse {
     pub members: &'static [Member],
@@ -376,7 +377,8 @@ pub enum ToolsMode {
     /// They go into the prompt; the answer's text is read.
     #[default]
     Inject,
-    /// They stay in the body for the server's own template, which writes them; the answer's text is read.
+    /// They stay in the body for the server's own template, which writes them; the answer's text is read, beside calls
+    /// that the server has read itself.
     Parse,
     /// They stay in the body; nothing is read but an error that tells what the server failed to read.
     Native,

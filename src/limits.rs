@@ -41,6 +41,16 @@ pub struct Limits {
     pub metrics_models_max: usize,
 }
 
+/// A call comes on one line, with the file that it writes.
+const LINE_BYTES_MIN: usize = 8 << 20;
+
+impl Limits {
+    /// Bytes of one line of an answer in lines of JSON. What takes many events elsewhere is one line there.
+    pub fn line_bytes_max(&self) -> usize {
+        self.event_bytes_max.max(LINE_BYTES_MIN)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -31,7 +31,7 @@ impl Ids {
     }
 
     /// Whether a model's own id tells its call from all others of the conversation, which from now on it does.
-    pub(super) fn is_new(&mut self, id: &str) -> bool {
+    pub fn is_new(&mut self, id: &str) -> bool {
         let is_new = !id.trim().is_empty() && id.len() <= ID_BYTES_MAX && self.told.insert(id.to_owned());
         self.calls += usize::from(is_new);
         is_new
@@ -59,8 +59,14 @@ impl Ids {
         self.calls += 1;
     }
 
+    /// Appends a new id of an answer, as it stands within quotes.
+    pub fn write_answer_id(&mut self, out: &mut String) {
+        out.push_str("chatcmpl-");
+        self.write_letters(24, out);
+    }
+
     /// Appends so many random letters and digits.
-    pub(super) fn write_letters(&mut self, letters: usize, out: &mut String) {
+    fn write_letters(&mut self, letters: usize, out: &mut String) {
         self.made += 1;
         let mut bits = 0;
         for at in 0..letters {

@@ -73,8 +73,8 @@ fn said(text: &str) -> Option<String> {
 pub fn told_answer(body: &[u8], object: &str) -> Option<String> {
     let refused = Object::of_body(body)?;
     ServerError::of(&refused)?.unparsed()?;
-    let mut id = String::from("\"chatcmpl-");
-    Ids::default().write_letters(24, &mut id);
+    let mut id = String::from('"');
+    Ids::default().write_answer_id(&mut id);
     id.push('"');
     let object = format!("\"{object}\"");
     // When it was made its server does not say.
