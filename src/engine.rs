@@ -4,17 +4,19 @@
 //!
 //! Sources: llama.cpp's `tools/server/README.md`, vLLM's `docs/design/metrics.md` and `entrypoints/serve/`, SGLang's
 //! `docs/references/production_metrics.md`, Ollama's `docs/api.md` and `server/sched.go`, llama-swap's
-//! `internal/server/api.go`.
+//! `internal/server/api.go`; who else answers at the same pages: LocalAI's `core/http/routes/`.
 
 mod constraint;
 mod models;
 mod options;
+mod telltale;
 
 use std::time::Duration;
 
 pub use constraint::{Constraint, ConstraintMember};
 pub use models::{Answered, Call, CatalogForm, Listing, ModelPages, Sign};
 pub use options::{OptionName, Options};
+pub use telltale::{Greeting, Owner, Telltale};
 
 /// The kind of server behind a pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Row {
     pub chat_api: ChatApi,
     /// A page that only this engine has; absent where none is known.
     pub telltale: Option<Telltale>,
+    /// Whom it calls the owner of its models.
+    pub owner: Owner,
     /// What the `Server` header of its answers says; absent where that says nothing of the engine.
     pub signature: Option<&'static str>,
     /// Where it tells of its models, if it loads and unloads them.
@@ -91,14 +95,6 @@ pub struct Loading {
     pub status: u16,
     /// What the body says then, by which a fresh process is told from one that is only busy.
     pub says: &'static str,
-}
-
-/// A page by which an engine is known.
-#[derive(Debug)]
-pub struct Telltale {
-    pub path: &'static str,
-    /// What the object there has. Where it is a text, it is the version.
-    pub member: &'static str,
 }
 
 /// A page that is read.
@@ -169,6 +165,7 @@ const OPENAI: Row = Row {
     properties: None,
     chat_api: ChatApi::OpenAi,
     telltale: None,
+    owner: Owner::Untold,
     signature: None,
     models: None,
     metrics: None,
@@ -190,7 +187,8 @@ const LLAMA_CPP: Row = Row {
     loading: Some(Loading { status: 503, says: "Loading model" }),
     properties: Some(Page { path: "/props", form: Form::Props }),
     chat_api: ChatApi::OpenAi,
-    telltale: Some(Telltale { path: "/props", member: "build_info" }),
+    telltale: Some(Telltale { path: "/props", member: "build_info", greeting: None }),
+    owner: Owner::Is("llamacpp"),
     signature: Some("llama.cpp"),
     models: Some(&models::ROUTER),
     metrics: Some(Metrics {
@@ -226,7 +224,8 @@ const LLAMA_SWAP: Row = Row {
     name: "llama-swap",
     loading: None,
     properties: None,
-    telltale: Some(Telltale { path: "/running", member: "running" }),
+    telltale: Some(Telltale { path: "/running", member: "running", greeting: None }),
+    owner: Owner::Is("llama-swap"),
     models: Some(&models::LLAMA_SWAP),
     metrics: None,
     // The page for the rest of a stream names no model, so llama-swap does not know whose it is.
@@ -237,7 +236,8 @@ const LLAMA_SWAP: Row = Row {
 const VLLM: Row = Row {
     name: "vllm",
     health: Some("/health"),
-    telltale: Some(Telltale { path: "/version", member: "version" }),
+    telltale: Some(Telltale { path: "/version", member: "version", greeting: None }),
+    owner: Owner::Is("vllm"),
     metrics: Some(Metrics {
         path: "/metrics",
         gauges: &["vllm:num_requests_running", "vllm:num_requests_waiting"],
@@ -258,7 +258,8 @@ const VLLM: Row = Row {
 const SGLANG: Row = Row {
     name: "sglang",
     health: Some("/health"),
-    telltale: Some(Telltale { path: "/get_server_info", member: "version" }),
+    telltale: Some(Telltale { path: "/get_server_info", member: "version", greeting: None }),
+    owner: Owner::Is("sglang"),
     metrics: Some(Metrics {
         path: "/metrics",
         gauges: &["sglang:num_running_reqs", "sglang:num_queue_reqs"],
@@ -276,7 +277,9 @@ const OLLAMA: Row = Row {
     name: "ollama",
     health: Some("/api/version"),
     chat_api: ChatApi::Ollama,
-    telltale: Some(Telltale { path: "/api/version", member: "version" }),
+    telltale: Some(Telltale { path: "/api/version", member: "version", greeting: Some(OLLAMA_GREETING) }),
+    // The namespace of the model's name.
+    owner: Owner::Any,
     models: Some(&models::OLLAMA),
     // Its readers work whether or not a request has tools.
     neutral_dialect: Some("json-envelope"),
@@ -287,6 +290,9 @@ const OLLAMA: Row = Row {
     shapes: &["format"],
     ..OPENAI
 };
+
+/// Others serve its API beside theirs, and a page of theirs at the root.
+const OLLAMA_GREETING: Greeting = Greeting { path: "/", says: "Ollama is running" };
 
 /// As OpenAI's API has it.
 const JSON_SCHEMA: ConstraintMember = ConstraintMember {

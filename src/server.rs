@@ -2,6 +2,7 @@
 //! Reads no file; the command line does, at first and whenever it is asked to.
 
 mod bound;
+mod engines;
 mod reload;
 mod stop;
 
@@ -23,6 +24,7 @@ use crate::gateway::{ClientListener, Current, Gateway, Lifecycle, Settings, desc
 use crate::metrics::{self, Metrics};
 
 use bound::{Bound, Listening, Socket};
+use engines::Engines;
 use reload::Keeper;
 use stop::Stop;
 
@@ -120,16 +122,19 @@ struct Prepared {
 
 impl Prepared {
     fn new(config: Config, metrics: Arc<Metrics>, newer: watch::Receiver<Option<Arc<Config>>>) -> Result<Self, Error> {
+        let bound: Vec<Bound> = config.listen.iter().map(|address| Bound::to(address)).collect::<Result<_, _>>()?;
+        let admin = config.admin.as_deref().map(Bound::to).transpose()?;
+        let engines = find_engines(config)?;
+        let config = engines.config();
+
         let current = Arc::new(Current::new(Settings::new(&config)));
         let lifecycle = Arc::new(Lifecycle::default());
         let pages = Admin::new(Arc::clone(&current), Arc::clone(&metrics), Arc::clone(&lifecycle));
         let keeper =
-            background_service("upstream", Keeper::new(Arc::clone(&current), Arc::clone(&metrics), &config, newer));
+            background_service("upstream", Keeper::new(Arc::clone(&current), Arc::clone(&metrics), engines, newer));
+        let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle)).with_ollama_at(ollama_at(&config, &bound));
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
-        let bound: Vec<Bound> = config.listen.iter().map(|address| Bound::to(address)).collect::<Result<_, _>>()?;
-        let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle)).with_ollama_at(ollama_at(&config, &bound));
-        let admin = config.admin.as_deref().map(Bound::to).transpose()?;
         let addr = bound.iter().find_map(Bound::ip).unwrap_or(NOWHERE);
         let admin_addr = admin.as_ref().and_then(Bound::ip);
         let sockets = bound.iter().chain(&admin).filter_map(Bound::socket).collect();
@@ -168,6 +173,16 @@ fn ollama_at(config: &Config, bound: &[Bound]) -> Vec<SocketAddr> {
     let own = config.view.ollama_api.as_ref().map(|api| api.listen.as_slice()).unwrap_or_default();
     let both = config.listen.iter().zip(bound);
     both.filter(|(address, _)| own.contains(address)).filter_map(|(_, bound)| bound.ip()).collect()
+}
+
+/// Asks the servers of pools whose engine is not named what they are, before anything serves.
+fn find_engines(config: Config) -> Result<Engines, Error> {
+    let mut engines = Engines::new(config);
+    if engines.are_open() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
+        runtime.block_on(engines.find());
+    }
+    Ok(engines)
 }
 
 /// Pingora panics in each thread for which the system has no descriptors left.

@@ -70,6 +70,7 @@ fn a_probe_says_what_a_server_is_and_how_tools_reach_its_models() {
     let one = json!({ "model": "m", "chat_template": "<tool_call>", "template_writes": ["tools", "first-calls"], "answers": answers });
     let expected = "\
 server     llama.cpp, ready, 4 slots
+known by   the owner of its models, `llamacpp`
 model      m
 dialect    hermes, by its chat template
 tools      parse: the template writes them
@@ -86,6 +87,7 @@ configure  pools: [{ name: default, peers: [\"URL\"] }]
     }});
     let expected = "\
 server     llama.cpp, ready
+known by   the owner of its models, `llamacpp`
 models     2, 1 at once
 
 model      a, loaded, 1 slot
@@ -108,6 +110,7 @@ configure  pools: [{ name: default, peers: [\"URL\"] }]
     let hidden = json!({ "pages": "vllm", "model": "qwen3-8b", "template_writes": ["callable-tools", "calls"], "answers": [{ "text": "yes" }] });
     let expected = "\
 server     vllm 0.31.0-mock, ready
+known by   the owner of its models, `vllm`
 model      qwen3-8b
 dialect    hermes, by its name; no chat template is to be seen
 tools      inject: the server's prompt leaves them out
@@ -115,7 +118,7 @@ history    native: of that the template drops nothing
 reasoning  auto
 grammar    obeyed: a call that is required is forced
 
-configure  pools: [{ name: default, peers: [\"URL\"], engine: vllm, dialect: hermes }]
+configure  pools: [{ name: default, peers: [\"URL\"], dialect: hermes }]
 ";
     assert_eq!(probed(hidden, ""), expected);
 
@@ -125,11 +128,12 @@ configure  pools: [{ name: default, peers: [\"URL\"], engine: vllm, dialect: her
     let said = probed(swapped, "");
     assert!(
         said.starts_with(
-            "server     llama-swap, ready\nmodels     2, as many at once as fit\n\nmodel      a, unloaded\n"
+            "server     llama-swap, ready\nknown by   the owner of its models, `llama-swap`\nmodels     2, as many at once as fit\n\n\
+             model      a, unloaded\n"
         ),
         "{said}"
     );
-    assert!(said.ends_with("configure  pools: [{ name: default, peers: [\"URL\"], engine: llama-swap }]\n"), "{said}");
+    assert!(said.ends_with("configure  pools: [{ name: default, peers: [\"URL\"] }]\n"), "{said}");
 }
 
 #[test]
@@ -152,6 +156,11 @@ fn what_fails_says_so_in_one_line_and_by_its_exit_code() {
         (&["dialects", "x"], 1, &format!("toolgate: unknown dialect `x` (known: {})\n", dialects().join(", "))),
         (&["decode", "--dialect", "./no.yaml"], 1, "toolgate: ./no.yaml: No such file or directory (os error 2)\n"),
         (&["mock", "--listen", "nowhere"], 1, "toolgate: cannot listen on nowhere: invalid socket address\n"),
+        (
+            &["run", "--upstream", "http://h", "--engine", "vlm"],
+            1,
+            "--engine: unknown engine `vlm` (did you mean `vllm`?)\n",
+        ),
         (&["run", "--upstream", "h"], 1, "--upstream: `h` has no scheme (write http://HOST:PORT)\n"),
     ] {
         let ran = toolgate(arguments, "");
@@ -191,6 +200,20 @@ fn the_configuration_of_the_image_is_good() {
     let ran = toolgate(&["run", "-t", "-c", "conf/docker.yaml"], "");
     assert_eq!((ran.code, ran.out.as_str()), (0, "the configuration is good\n"));
     assert!(ran.err.lines().all(|line| line.contains("can be reached from other machines")), "{}", ran.err);
+}
+
+/// Neither what a check means nor what it prints depends on servers.
+#[test]
+fn a_check_asks_nobody() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    let path = file("asks.yaml", &format!("pools: [{{name: a, engine: auto, peers: \"{url}\"}}]\n"));
+    for arguments in [&["-t", "-c", &path][..], &["-t", "--upstream", &url], &["--print-config"]] {
+        let ran = toolgate(&[&["run"], arguments].concat(), "");
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    }
+    assert_eq!(server.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[test]

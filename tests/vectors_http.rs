@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use toolgate::api::openai::Folder;
-use toolgate::config::{Config, ToolsChoice};
+use toolgate::config::{Config, EngineChoice, ToolsChoice};
 use toolgate::decode::Reasoning;
 use toolgate::engine::Engine;
 use toolgate::plan::Chats;
@@ -182,6 +182,8 @@ fn through(
     });
     let mut config =
         Config::from_upstreams(&[format!("http://{address}")], &["127.0.0.1:0".into()], dialect(vector)).unwrap();
+    // The upstream takes one request, and is not asked what it is.
+    config.pools[0].engine_choice = EngineChoice::Named;
     // The vectors know nothing of servers that must stream so that a client's leaving is noticed.
     config.pools[0].assemble = Chats::Off;
     // The upstream takes one request, and is not asked how its reasoning begins.

@@ -8,7 +8,7 @@ use structopt::StructOpt;
 use super::{CliError, print};
 use crate::config::{Config, Secret};
 use crate::dialect::Past;
-use crate::engine::{Engine, ToolsMode};
+use crate::engine::ToolsMode;
 use crate::upstream::{Likeness, Likenesses, Obedience, Portrait, Shown, portray};
 
 #[derive(Debug, StructOpt)]
@@ -38,11 +38,13 @@ impl Options {
 }
 
 fn describe(portrait: &Portrait, url: &str) -> String {
-    let Portrait { engine, version, state, slots, runs } = portrait;
+    let Portrait { engine, version, proof, state, slots, runs } = portrait;
     let mut out = String::new();
     let version = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
     let slots = counted(*slots);
     line(&mut out, "server", &format!("{}{version}, {}{slots}", engine.name(), state.name()));
+    let proof = proof.map_or_else(|| "nothing: it shows no sign of any engine".to_owned(), |proof| proof.to_string());
+    line(&mut out, "known by", &proof);
     match runs {
         Likenesses::One(model) => {
             line(&mut out, "model", model.name.as_deref().unwrap_or("none is listed"));
@@ -100,7 +102,7 @@ fn describe_model(out: &mut String, model: &Likeness) {
 /// What to write into the configuration: only what is not found there by itself.
 fn configuration(portrait: &Portrait, url: &str) -> String {
     let mut pool = format!("name: default, peers: [\"{url}\"]");
-    if portrait.engine != Engine::default() {
+    if portrait.proof.is_none() {
         let _ = write!(pool, ", engine: {}", portrait.engine.name());
     }
     if let Likenesses::One(Likeness { shown, family: Some(family), .. }) = &portrait.runs

@@ -14,7 +14,7 @@ use crate::server;
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
     /// Reads this configuration file
-    #[structopt(short, long, value_name = "FILE", conflicts_with_all = &["upstream", "listen", "dialect"])]
+    #[structopt(short, long, value_name = "FILE", conflicts_with_all = &["upstream", "listen", "dialect", "engine"])]
     config: Option<PathBuf>,
 
     /// Runs without a file, in front of this server; may be given several times
@@ -28,6 +28,10 @@ pub(super) struct Options {
     /// How the models write tool calls; `auto` when absent
     #[structopt(long, value_name = "NAME")]
     dialect: Option<String>,
+
+    /// What the servers are; `auto` when absent: they are asked
+    #[structopt(long, value_name = "NAME")]
+    engine: Option<String>,
 
     /// Checks the configuration, names every mistake, and exits
     #[structopt(short = "t", long = "test")]
@@ -66,7 +70,10 @@ impl Options {
                 Ok(Config::from_yaml(&text, &path.to_string_lossy(), &surroundings)?)
             }
             None if self.upstream.is_empty() => Err(CliError::Usage("`run` needs -c FILE or --upstream URL".into())),
-            None => Ok(Config::from_upstreams(&self.upstream, &self.listen, self.dialect.as_deref())?),
+            None => {
+                let config = Config::from_upstreams(&self.upstream, &self.listen, self.dialect.as_deref())?;
+                Ok(config.with_engine(self.engine.as_deref().unwrap_or("auto"))?)
+            }
         }
     }
 }

@@ -9,7 +9,6 @@ use super::fields::Reader;
 use super::read::{FLAG, MILLISECONDS};
 use super::tree::Node;
 use crate::balance::LoadBy;
-use crate::engine::Engine;
 
 /// Which models are loaded at servers that have several, beside those that requests ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,11 +40,6 @@ impl Reader<'_> {
     pub(super) fn models_loaded(&mut self, node: &Node, pool: &Pool) -> ModelsLoaded {
         let mut loaded = ModelsLoaded::default();
         let Some(fields) = self.fields(node, "models_loaded", MODELS_LOADED) else { return loaded };
-        if pool.engine.row().models.is_none() {
-            let able = Engine::ALL.into_iter().filter(|engine| engine.row().models.is_some()).map(Engine::name);
-            let what = format!("models_loaded is for {}", able.collect::<Vec<_>>().join(", "));
-            self.mistake(node.place, what, "other servers have one model");
-        }
         let mut swaps = true;
         self.choose(&fields, "swaps", "swaps", FLAG, &mut swaps);
         if !swaps {

@@ -4,6 +4,7 @@
 mod address;
 mod agents;
 mod balancing;
+mod engine;
 mod entries;
 mod fields;
 mod loads;
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub use self::address::{Address, AddressError};
 pub use self::agents::{AgentRule, Wants};
 pub use self::balancing::{Balancing, Checks, Queue};
+pub use self::engine::EngineChoice;
 pub use self::entries::{Entries, Name, PeersFile};
 pub use self::loads::ModelsLoaded;
 pub use self::mistake::{ConfigErrors, Mistake, Place};
@@ -89,6 +91,7 @@ pub struct Pool {
     /// The models it runs; none means any.
     pub models: Vec<Glob>,
     pub engine: Engine,
+    pub engine_choice: EngineChoice,
     /// With `names` and `peers_file` at least one.
     pub peers: Vec<Peer>,
     /// Names that lead to more of them.
@@ -112,12 +115,13 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// A pool with every default and no peers yet.
+    /// A pool with every default and no peers yet. Its engine is taken for named: nobody is asked for it.
     pub fn named(name: &str) -> Self {
         Self {
             name: name.into(),
             models: Vec::new(),
             engine: Engine::default(),
+            engine_choice: EngineChoice::default(),
             peers: Vec::new(),
             names: Vec::new(),
             peers_file: None,

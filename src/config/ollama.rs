@@ -9,7 +9,7 @@ use super::read::FLAG;
 use super::tree::{Node, Value};
 use super::{Address, Pool};
 use crate::api::ollama::server::Defaults;
-use crate::engine::{ChatApi, Engine};
+use crate::engine::ChatApi;
 use crate::json::write_string;
 
 /// How a pool's Ollama servers are asked for chats.
@@ -89,18 +89,9 @@ impl Reader<'_> {
         Some(api)
     }
 
-    pub(super) fn ollama(&mut self, node: &Node, pool: &Pool) -> Ollama {
+    pub(super) fn ollama(&mut self, node: &Node) -> Ollama {
         let mut ollama = Ollama::default();
         let Some(fields) = self.fields(node, "ollama", OLLAMA) else { return ollama };
-        if pool.engine.row().chat_api != ChatApi::Ollama {
-            let able = Engine::ALL.into_iter().filter(|engine| engine.row().chat_api == ChatApi::Ollama);
-            let able: Vec<_> = able.map(Engine::name).collect();
-            self.mistake(
-                node.place,
-                format!("ollama is for {}", able.join(", ")),
-                "other servers know none of its keys",
-            );
-        }
         self.choose(&fields, "api", "api", APIS, &mut ollama.api);
         let num_ctx = fields.find("num_ctx").and_then(|node| self.number(node, "num_ctx", TOKENS));
         let keep_alive = fields.find("keep_alive").and_then(|node| self.text(node, "keep_alive")).map(scalar);

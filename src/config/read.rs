@@ -6,10 +6,11 @@ use std::ops::RangeInclusive;
 use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
 use super::tree::{self, Node, Value};
-use super::{Address, Config, Conversations, DialectChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View};
+use super::{
+    Address, Config, Conversations, DialectChoice, EngineChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View,
+};
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
-use crate::engine::{Engine, Row};
 use crate::limits::Limits;
 use crate::plan::Chats;
 
@@ -145,7 +146,7 @@ impl Config {
         if !mistakes.is_empty() {
             return Err(ConfigErrors(mistakes));
         }
-        let pool = Pool { peers, dialect, ..Pool::named("default") };
+        let pool = Pool { peers, dialect, engine_choice: EngineChoice::Auto, ..Pool::named("default") };
         let listen = if listen.is_empty() { vec![DEFAULT_LISTEN.into()] } else { listen.to_vec() };
         let (view, limits, server) = (View::default(), Limits::default(), Server::default());
         Ok(Self { listen, admin: None, pools: vec![pool], view, limits, dialects, server })
@@ -273,7 +274,7 @@ impl Reader<'_> {
         }
         self.set_or_never(&fields, "keepalive_ms", &mut pool.keepalive_ms);
         pool.balancing = self.balancing(&fields);
-        self.choose(&fields, "engine", "engine", &Engine::ALL.map(|engine| (engine.name(), engine)), &mut pool.engine);
+        self.engine(&fields, &mut pool);
         self.choose(&fields, "tools", "tools mode", TOOLS, &mut pool.tools);
         self.choose(
             &fields,
@@ -291,7 +292,7 @@ impl Reader<'_> {
             pool.models_loaded = self.models_loaded(node, &pool);
         }
         if let Some(node) = fields.find("ollama") {
-            pool.ollama = self.ollama(node, &pool);
+            pool.ollama = self.ollama(node);
         }
         let (peers, peers_file) = (fields.find("peers"), fields.find("peers_file"));
         if peers.or(peers_file).is_none() {
@@ -308,32 +309,6 @@ impl Reader<'_> {
     pub(super) fn globs(&mut self, node: &Node) -> Vec<Glob> {
         let items = self.items(node, "models");
         items.iter().filter_map(|model| self.text(model, "a model").map(Glob::new)).collect()
-    }
-
-    /// What only some engines need or can do is off for the others, and nobody may ask for it.
-    fn hold_to_engine(&mut self, fields: &Fields<'_>, pool: &mut Pool) {
-        let misses_leavers: fn(&Row) -> bool = |row| row.misses_leavers;
-        let tells_progress: fn(&Row) -> bool = |row| row.tells_progress;
-        for (key, choice, can, hint) in [
-            ("assemble", &mut pool.assemble, misses_leavers, "other servers notice when a client leaves"),
-            ("progress", &mut pool.progress, tells_progress, "other servers do not tell how far they are"),
-        ] {
-            if can(pool.engine.row()) {
-                continue;
-            }
-            if let Some(node) = fields.find(key).filter(|_| *choice != Chats::Off) {
-                let able = Engine::ALL.into_iter().filter(|engine| can(engine.row())).map(Engine::name);
-                self.mistake(node.place, format!("{key} is for {}", able.collect::<Vec<_>>().join(", ")), hint);
-            }
-            *choice = Chats::Off;
-        }
-        let parses: fn(Engine) -> bool = |engine| engine.row().needs.parse.is_some();
-        if let Some(node) = fields.find("tools").filter(|_| pool.tools == ToolsChoice::Parse && !parses(pool.engine)) {
-            let able: Vec<_> = Engine::ALL.into_iter().filter(|engine| parses(*engine)).map(Engine::name).collect();
-            let what = format!("tools: parse is for {}", able.join(", "));
-            let hint = "inject, or native where the server reads the calls: it writes tools only if it reads them too";
-            self.mistake(node.place, what, hint);
-        }
     }
 
     fn dialect(&mut self, node: &Node, dialects: &Dialects) -> DialectChoice {

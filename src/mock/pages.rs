@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::http::Reply;
 use super::model::Model;
+use super::script::Pages;
 
 /// The context that a slot has, in tokens; an answer ends there at the latest.
 pub(super) const CONTEXT_TOKENS: u32 = 16_384;
@@ -65,7 +66,7 @@ impl Model {
                 "aliases": [model],
                 "object": "model",
                 "created": unix_seconds(),
-                "owned_by": "llamacpp",
+                "owned_by": if self.script.pages == Pages::Vllm { "vllm" } else { "llamacpp" },
                 "meta": { "n_ctx": CONTEXT_TOKENS },
             }],
         })

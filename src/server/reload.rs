@@ -1,12 +1,12 @@
-//! Configuration reload: puts another configuration in place while requests run.
-//! Reads none itself; it is handed one that is good, and says what it changed.
+//! Configuration reload: puts another configuration in place while requests run, and the same one with an engine that was
+//! found. Reads none itself; it is handed one that is good, and says what it changed.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::balance::Change;
 use crate::config::{Config, Server};
@@ -14,42 +14,53 @@ use crate::gateway::Current;
 use crate::metrics::Metrics;
 use crate::upstream::ModelObserver;
 
+use super::engines::{self, Engines};
+
 /// Keeps the pools for as long as the gateway runs, and has them followed by those of newer configurations.
 pub(super) struct Keeper {
     current: Arc<Current>,
     metrics: Arc<Metrics>,
     fixed: Fixed,
+    engines: Mutex<Engines>,
     configs: watch::Receiver<Option<Arc<Config>>>,
 }
 
 impl Keeper {
-    /// `config` is the one that the gateway was started with.
+    /// `engines` has the configuration that the gateway was started with.
     pub fn new(
         current: Arc<Current>,
         metrics: Arc<Metrics>,
-        config: &Config,
+        engines: Engines,
         configs: watch::Receiver<Option<Arc<Config>>>,
     ) -> Self {
-        Self { current, metrics, fixed: Fixed::of(config), configs }
+        let fixed = Fixed::of(&engines.config());
+        Self { current, metrics, fixed, engines: Mutex::new(engines), configs }
     }
 
     async fn keep(&self) {
         self.current.settings().upstream.keep(&self.metrics);
+        let mut engines = self.engines.lock().await;
         let mut configs = self.configs.clone();
-        while configs.changed().await.is_ok() {
-            let config = configs.borrow_and_update().clone();
-            if let Some(config) = config {
-                self.adopt(&config);
+        let mut is_told = true;
+        loop {
+            let servers = |pool: &str| engines::present(&self.current.settings().upstream, pool);
+            tokio::select! {
+                changed = configs.changed(), if is_told => {
+                    // An error means that nobody is left who could send one.
+                    is_told = changed.is_ok();
+                    let config = configs.borrow_and_update().clone().filter(|_| is_told);
+                    if let Some(config) = config {
+                        engines.follow(Config::clone(&config)).await;
+                        self.adopt(&engines.config());
+                    }
+                }
+                () = engines.find_more(servers) => drop(self.replace(&engines.config())),
             }
         }
-        // Nobody is left who could send one.
-        std::future::pending().await
     }
 
     fn adopt(&self, config: &Config) {
-        let (settings, notes) = self.current.settings().succeed(config);
-        settings.upstream.keep(&self.metrics);
-        self.current.replace(settings);
+        let notes = self.replace(config);
         self.metrics.models.configure(config.models(), config.limits.metrics_models_max);
         self.metrics.reloads.good();
         let notes = if notes.is_empty() { "no server came or left".to_owned() } else { notes.join("; ") };
@@ -57,6 +68,14 @@ impl Keeper {
         for key in self.fixed.differing(config) {
             log::warn!("`{key}` has changed; it stays as it was until toolgate is started anew");
         }
+    }
+
+    /// Requests that begin from here on are held to this configuration. What has changed is told, in words.
+    fn replace(&self, config: &Config) -> Vec<String> {
+        let (settings, notes) = self.current.settings().succeed(config);
+        settings.upstream.keep(&self.metrics);
+        self.current.replace(settings);
+        notes
     }
 }
 

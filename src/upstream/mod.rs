@@ -17,6 +17,7 @@ pub use fleet::pool::{ClaimError, Doubt, Need, Placement, Pool, Queued};
 pub use fleet::pools::Upstream;
 pub use health::family::{Family, Shown};
 pub use health::fate::Fate;
+pub use health::identity::{Identity, Proof, Search, find_engine};
 pub use health::portrait::{Likeness, Likenesses, Obedience, Portrait, PortraitError, portray};
 pub use wire::ask::Question;
 pub use wire::cause::{Cause, is_shortage};

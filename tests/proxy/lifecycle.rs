@@ -108,11 +108,19 @@ impl Drop for Program {
 /// The program in front of one server.
 pub fn program(upstream: &Upstream) -> (Program, Receiver<String>, SocketAddr) {
     let url = format!("http://{}", upstream.address);
-    running(&["--upstream", &url, "--listen", "127.0.0.1:0"])
+    // It is asked nothing but what a test asks of it.
+    running(&["--upstream", &url, "--listen", "127.0.0.1:0", "--engine", "llama.cpp"])
 }
 
 /// The program, what it says, and where it listens.
 pub fn running(arguments: &[&str]) -> (Program, Receiver<String>, SocketAddr) {
+    let (program, said) = starting(arguments);
+    let listening = wait_for(&said, "listening on ");
+    (program, said, listening.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+/// The program, and what it says from its start.
+pub fn starting(arguments: &[&str]) -> (Program, Receiver<String>) {
     let child = Command::new(env!("CARGO_BIN_EXE_toolgate"))
         .arg("run")
         .args(arguments)
@@ -124,8 +132,7 @@ pub fn running(arguments: &[&str]) -> (Program, Receiver<String>, SocketAddr) {
     let stderr = BufReader::new(program.0.stderr.take().unwrap());
     let (say, said) = mpsc::channel();
     std::thread::spawn(move || stderr.lines().for_each(|line| drop(say.send(line.unwrap()))));
-    let listening = wait_for(&said, "listening on ");
-    (program, said, listening.rsplit(' ').next().unwrap().parse().unwrap())
+    (program, said)
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod forcing;
 mod harness;
 mod heads;
 mod hiding;
+mod identity;
 mod leaving;
 mod lifecycle;
 mod listing;

@@ -33,6 +33,20 @@ pub async fn names(endpoint: &Arc<Endpoint>, timeouts: config::Timeouts) -> Vec<
     models.into_iter().map(|model| model.name).collect()
 }
 
+/// Who owns each model of a list as OpenAI writes it, as far as that is said; `None` when it is no list.
+pub fn owners(page: &Reply) -> Option<Vec<Option<String>>> {
+    let list: Value = serde_json::from_slice(&page.body).ok().filter(|_| page.status == 200)?;
+    match list.get("data")? {
+        // A list of none, as Ollama writes it.
+        Value::Null => Some(Vec::new()),
+        Value::Array(models) => {
+            let owner = |model: &Value| Some(model.get("owned_by")?.as_str()?.to_owned());
+            Some(models.iter().map(owner).collect())
+        }
+        _ => None,
+    }
+}
+
 /// What is in memory may be listed there alone, and takes a place all the same.
 fn join(mut all: Vec<ModelReport>, in_memory: Vec<ModelReport>) -> Vec<ModelReport> {
     for model in in_memory {

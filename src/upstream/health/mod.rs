@@ -7,6 +7,7 @@ pub mod description;
 pub mod family;
 pub mod fate;
 pub mod history;
+pub mod identity;
 mod lists;
 mod load;
 pub mod portrait;

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::api::openai::rehearsal::{self, Scene};
@@ -17,6 +16,7 @@ use crate::upstream::wire::endpoint::Endpoint;
 
 use super::check::{self, Check, Known, Runs};
 use super::family::{Family, Shown};
+use super::identity::{self, Identity, Proof};
 use super::lists;
 use super::probe::Probe;
 
@@ -25,6 +25,8 @@ use super::probe::Probe;
 pub struct Portrait {
     pub engine: Engine,
     pub version: Option<String>,
+    /// By what the engine is known; absent where it is taken for any other, since it does not show what it is.
+    pub proof: Option<Proof>,
     pub state: State,
     pub slots: Option<u32>,
     pub runs: Likenesses,
@@ -79,7 +81,14 @@ pub enum PortraitError {
 pub async fn portray(mut pool: config::Pool, dialects: &Dialects) -> Result<Portrait, PortraitError> {
     let peer = pool.peers.first().ok_or(PortraitError::Nobody)?;
     let endpoint = Arc::new(Endpoint::new(peer));
-    let (engine, version) = identity(&endpoint, pool.timeouts).await?;
+    let identity = identity::identify(&endpoint, pool.timeouts).await.map_err(|error| match error {
+        AskError::Late => PortraitError::Silent,
+        error => PortraitError::Unreachable(error),
+    })?;
+    let (engine, version, proof) = match identity {
+        Some(Identity { engine, version, proof }) => (engine, version, Some(proof)),
+        None => (identity::other(), None, None),
+    };
     pool.engine = engine;
     let mut known = Known::default();
     let (check, runs) = check::check(&endpoint, engine, pool.timeouts, &mut known).await;
@@ -98,35 +107,7 @@ pub async fn portray(mut pool: config::Pool, dialects: &Dialects) -> Result<Port
             Likenesses::One(likeness)
         }
     };
-    Ok(Portrait { engine, version, state: report.state, slots: report.slots, runs })
-}
-
-/// The engine whose own page a server has, and its version, if that tells it. One of none may be any.
-async fn identity(
-    endpoint: &Arc<Endpoint>,
-    timeouts: config::Timeouts,
-) -> Result<(Engine, Option<String>), PortraitError> {
-    let mut any = None;
-    for engine in Engine::ALL {
-        let row = engine.row();
-        let Some(telltale) = &row.telltale else {
-            any = Some(engine);
-            continue;
-        };
-        let page = match ask::page(endpoint, telltale.path, None, timeouts).await {
-            Ok(page) => page,
-            Err(AskError::Late) => return Err(PortraitError::Silent),
-            Err(error) => return Err(PortraitError::Unreachable(error)),
-        };
-        if row.loading.as_ref().is_some_and(|loading| loading.is_told_by(page.status, &page.body)) {
-            return Ok((engine, None));
-        }
-        let object = serde_json::from_slice::<Value>(&page.body).ok().filter(|_| page.status == 200);
-        if let Some(member) = object.as_ref().and_then(|object| object.get(telltale.member)) {
-            return Ok((engine, member.as_str().map(str::to_owned)));
-        }
-    }
-    Ok((any.unwrap_or_default(), None))
+    Ok(Portrait { engine, version, proof, state: report.state, slots: report.slots, runs })
 }
 
 async fn one(pool: &config::Pool, endpoint: &Arc<Endpoint>, probe: &Probe, dialects: &Dialects) -> Likeness {

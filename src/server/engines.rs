@@ -1,0 +1,165 @@
+//! Engines that are to be found (`engine: auto`): of which pools, what their servers have shown, and when they are asked
+//! again. What a server shows is asked in `upstream`, and what follows for its pool stands in `config`.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::config::{self, Config, EngineChoice, Pool};
+use crate::engine::Engine;
+use crate::upstream::{Search, Upstream, find_engine};
+
+/// How long a start, or a reload, waits for servers to show what they are.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long servers are given when nobody waits for them.
+const ROUND_MAX: Duration = Duration::from_secs(10);
+/// The first pause before those are asked again that have shown nothing. Each is twice as long as the one before.
+const PAUSE_FIRST: Duration = Duration::from_millis(500);
+/// The longest where no server has answered: one may have begun to, and is taken for another until it is asked.
+const PAUSE_UNREACHED: Duration = Duration::from_secs(5);
+/// The longest where one answers and shows nothing: it may want a key, and each question may be a line in its log.
+const PAUSE_UNTOLD: Duration = Duration::from_secs(60);
+
+/// A configuration, and what was found of the pools in it whose engine it does not name.
+#[derive(Debug)]
+pub(super) struct Engines {
+    /// As it was read.
+    config: Config,
+    /// By the pools' names.
+    found: HashMap<String, Engine>,
+    pause: Duration,
+    pause_max: Duration,
+}
+
+impl Engines {
+    /// Nobody has been asked yet.
+    pub fn new(config: Config) -> Self {
+        Self { config, found: HashMap::new(), pause: PAUSE_FIRST, pause_max: PAUSE_UNREACHED }
+    }
+
+    /// Whether there is a pool whose engine is still to be found.
+    pub fn are_open(&self) -> bool {
+        self.open().next().is_some()
+    }
+
+    /// The configuration with what was found. What is not found yet is what the pool says it is assumed to be.
+    pub fn config(&self) -> Config {
+        let pool = |pool: &Pool| match self.found.get(&pool.name) {
+            Some(engine) => pool.suited_to(*engine),
+            None => pool.clone(),
+        };
+        Config { pools: self.config.pools.iter().map(pool).collect(), ..self.config.clone() }
+    }
+
+    /// Asks the servers of every pool that is open, for two seconds at most, and says what is found and what is not.
+    pub async fn find(&mut self) {
+        let asked = self.open().map(|pool| (pool.clone(), named(pool))).collect();
+        for (pool, search) in search(asked, WAIT_MAX).await {
+            let assumed = pool.engine.name();
+            match &search {
+                Search::Found { .. } => {}
+                Search::Untold { url } => log::warn!(
+                    "pool {}: {url} does not show which engine it is, and is taken for {assumed}; it may want its \
+                     `api_key`, or name the `engine`",
+                    pool.name
+                ),
+                Search::Unreached => log::warn!(
+                    "pool {}: no server has answered which engine it is; {assumed} is assumed until one does",
+                    pool.name
+                ),
+            }
+            self.learn(&pool, &search);
+        }
+    }
+
+    /// Another configuration holds. Servers are asked again where they are others than before.
+    pub async fn follow(&mut self, config: Config) {
+        let former = std::mem::replace(self, Self::new(config));
+        let servers = |pool: &Pool| named(pool).into_iter().map(|server| server.url).collect::<HashSet<_>>();
+        let mut shared = HashMap::new();
+        for pool in self.config.pools.iter().filter(|pool| pool.engine_choice == EngineChoice::Auto) {
+            let Some(engine) = former.found.get(&pool.name) else { continue };
+            let Some(before) = former.config.pools.iter().find(|other| other.name == pool.name) else { continue };
+            let (before, after) = (servers(before), servers(pool));
+            if before == after {
+                self.found.insert(pool.name.clone(), *engine);
+            } else if !before.is_disjoint(&after) {
+                shared.insert(pool.name.clone(), *engine);
+            }
+        }
+        self.find().await;
+        // Where none of them answers now, they are what one of them was.
+        for (name, engine) in shared {
+            self.found.entry(name).or_insert(engine);
+        }
+    }
+
+    /// Asks the servers of open pools again and again, as they are in `upstream` by then. Returns once a pool is open no
+    /// more; never, where none is open.
+    pub async fn find_more(&mut self, servers: impl Fn(&str) -> Vec<config::Peer>) {
+        if !self.are_open() {
+            return std::future::pending().await;
+        }
+        loop {
+            sleep(self.pause).await;
+            let asked = self.open().map(|pool| (pool.clone(), servers(&pool.name))).collect();
+            self.pause_max = PAUSE_UNTOLD;
+            let mut has_found = false;
+            for (pool, search) in search(asked, ROUND_MAX).await {
+                if search == Search::Unreached {
+                    self.pause_max = PAUSE_UNREACHED;
+                }
+                has_found |= self.learn(&pool, &search);
+            }
+            self.pause = (self.pause * 2).min(self.pause_max);
+            if has_found {
+                return;
+            }
+        }
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Pool> {
+        let is_open = |pool: &&Pool| pool.engine_choice == EngineChoice::Auto && !self.found.contains_key(&pool.name);
+        self.config.pools.iter().filter(is_open)
+    }
+
+    /// Keeps what was found of a pool, and says it. Returns whether anything was.
+    fn learn(&mut self, pool: &Pool, search: &Search) -> bool {
+        let Search::Found { identity, url } = search else { return false };
+        let version = identity.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+        let engine = identity.engine;
+        log::info!("pool {}: {url} is {}{version}, by {}", pool.name, engine.name(), identity.proof);
+        for useless in pool.useless_with(engine) {
+            log::warn!("pool {}: {useless}", pool.name);
+        }
+        self.found.insert(pool.name.clone(), engine);
+        true
+    }
+}
+
+/// Those of a pool that requests go to now.
+pub(super) fn present(upstream: &Upstream, pool: &str) -> Vec<config::Peer> {
+    let pool = upstream.pools().iter().find(|other| other.name() == pool);
+    pool.map(|pool| pool.peers().iter().map(|peer| peer.config().clone()).collect()).unwrap_or_default()
+}
+
+/// Those that a configuration names; of a name that leads to several, one.
+fn named(pool: &Pool) -> Vec<config::Peer> {
+    let entries = pool.entries();
+    let each = entries.names.into_iter().map(|name| name.each);
+    entries.peers.into_iter().chain(each).filter(|peer| !peer.drain).collect()
+}
+
+/// What the servers of each pool show, asked side by side.
+async fn search(asked: Vec<(Pool, Vec<config::Peer>)>, within: Duration) -> Vec<(Pool, Search)> {
+    let mut searches = JoinSet::new();
+    for (pool, servers) in asked {
+        searches.spawn(async move {
+            let search = find_engine(&pool, &servers, within).await;
+            (pool, search)
+        });
+    }
+    searches.join_all().await
+}
