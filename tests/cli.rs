@@ -2,7 +2,7 @@
 //! What the answers' texts turn into is tested with the decoder; here it is how the commands pass them on.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -122,7 +122,11 @@ configure  pools: [{ name: default, peers: [\"URL\"], dialect: hermes }]
 ";
     assert_eq!(probed(hidden, ""), expected);
 
-    // Another engine is known by a page of its own; its models load nothing for that.
+    let loads = json!({ "model": "m", "loading_ms": 600_000, "answers": [{ "text": "yes" }] });
+    let said = probed(loads, "");
+    assert!(said.starts_with("server     llama.cpp, loading\nknown by   what it says while it loads\n"), "{said}");
+
+    // Another engine is known by its list; its models load nothing for that.
     let mut swapped = many;
     swapped["pages"] = "llama-swap".into();
     let said = probed(swapped, "");
@@ -134,6 +138,27 @@ configure  pools: [{ name: default, peers: [\"URL\"], dialect: hermes }]
         "{said}"
     );
     assert!(said.ends_with("configure  pools: [{ name: default, peers: [\"URL\"] }]\n"), "{said}");
+}
+
+#[test]
+fn a_server_that_shows_no_engine_is_named_one() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for wire in server.incoming() {
+            let mut wire = wire.unwrap();
+            let head = std::io::BufReader::new(wire.try_clone().unwrap()).lines();
+            head.map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+            let _ = wire.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+        }
+    });
+    let ran = toolgate(&["probe", &url], "");
+    assert!(
+        ran.out.starts_with("server     openai, ready\nknown by   nothing: it shows no sign of any engine\n"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains(", engine: openai"), "{}", ran.out);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
 use crate::config::{self, Config, EngineChoice, Pool};
 use crate::engine::Engine;
@@ -29,14 +29,33 @@ pub(super) struct Engines {
     config: Config,
     /// By the pools' names.
     found: HashMap<String, Engine>,
+    /// When those are asked again of which nothing was found, by the pools' names.
+    waits: HashMap<String, Wait>,
+}
+
+/// Until when servers are left alone that have shown nothing.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
     pause: Duration,
-    pause_max: Duration,
+    until: Instant,
+}
+
+impl Wait {
+    fn first() -> Self {
+        Self { pause: PAUSE_FIRST, until: Instant::now() + PAUSE_FIRST }
+    }
+
+    /// The next one, and no longer than `max`.
+    fn next(self, max: Duration) -> Self {
+        let pause = (self.pause * 2).min(max);
+        Self { pause, until: Instant::now() + pause }
+    }
 }
 
 impl Engines {
     /// Nobody has been asked yet.
     pub fn new(config: Config) -> Self {
-        Self { config, found: HashMap::new(), pause: PAUSE_FIRST, pause_max: PAUSE_UNREACHED }
+        Self { config, found: HashMap::new(), waits: HashMap::new() }
     }
 
     /// Whether there is a pool whose engine is still to be found.
@@ -99,21 +118,22 @@ impl Engines {
     /// Asks the servers of open pools again and again, as they are in `upstream` by then. Returns once a pool is open no
     /// more; never, where none is open.
     pub async fn find_more(&mut self, servers: impl Fn(&str) -> Vec<config::Peer>) {
-        if !self.are_open() {
-            return std::future::pending().await;
-        }
+        let first = Wait::first();
         loop {
-            sleep(self.pause).await;
-            let asked = self.open().map(|pool| (pool.clone(), servers(&pool.name))).collect();
-            self.pause_max = PAUSE_UNTOLD;
+            let waits = self.open().map(|pool| self.waits.get(&pool.name).unwrap_or(&first).until);
+            let Some(until) = waits.min() else { return std::future::pending().await };
+            sleep_until(until).await;
+            // Whose time is about to come is asked as well.
+            let soon = Instant::now() + PAUSE_FIRST;
+            let due = self.open().filter(|pool| self.waits.get(&pool.name).is_none_or(|wait| wait.until <= soon));
+            let asked = due.map(|pool| (pool.clone(), servers(&pool.name))).collect();
             let mut has_found = false;
             for (pool, search) in search(asked, ROUND_MAX).await {
-                if search == Search::Unreached {
-                    self.pause_max = PAUSE_UNREACHED;
-                }
                 has_found |= self.learn(&pool, &search);
+                let max = if search == Search::Unreached { PAUSE_UNREACHED } else { PAUSE_UNTOLD };
+                let wait = self.waits.get(&pool.name).copied().unwrap_or(first);
+                self.waits.insert(pool.name, wait.next(max));
             }
-            self.pause = (self.pause * 2).min(self.pause_max);
             if has_found {
                 return;
             }

@@ -54,7 +54,8 @@ class House:
     async def __aenter__(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, backlog=STREAMS)
         port = self.server.sockets[0].getsockname()[1]
-        pool = {"name": "crowd", "dialect": "hermes", "peers": [f"http://127.0.0.1:{port}"]}
+        # It is asked nothing but what a test asks of it.
+        pool = {"name": "crowd", "engine": "llama.cpp", "dialect": "hermes", "peers": [f"http://127.0.0.1:{port}"]}
         self.process, self.wire, self.admin = await asyncio.to_thread(start_gateway, self.folder, {"pools": [pool]})
         return self
 
