@@ -2,7 +2,7 @@
 //! What the answers' texts turn into is tested with the decoder; here it is how the commands pass them on.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -186,6 +186,11 @@ fn what_fails_says_so_in_one_line_and_by_its_exit_code() {
             1,
             "--engine: unknown engine `vlm` (did you mean `vllm`?)\n",
         ),
+        (
+            &["mock", "--api", "grpc"],
+            2,
+            "toolgate: Invalid value for '--api <API>': `grpc` is none of openai, ollama (see toolgate --help)\n",
+        ),
         (&["run", "--upstream", "h"], 1, "--upstream: `h` has no scheme (write http://HOST:PORT)\n"),
     ] {
         let ran = toolgate(arguments, "");
@@ -194,6 +199,24 @@ fn what_fails_says_so_in_one_line_and_by_its_exit_code() {
     let ran = toolgate(&[], "");
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("USAGE"), "{}", ran.err);
+}
+
+#[test]
+fn the_mock_speaks_what_it_is_told_to() {
+    let mut mock = Command::new(env!("CARGO_BIN_EXE_toolgate"))
+        .args(["mock", "--listen", "127.0.0.1:0", "--api", "ollama"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(mock.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim_end().strip_prefix("mock: listening on http://").unwrap();
+    let mut wire = std::net::TcpStream::connect(address).unwrap();
+    wire.write_all(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+    let page = std::io::read_to_string(wire).unwrap();
+    mock.kill().unwrap();
+    mock.wait().unwrap();
+    assert!(page.ends_with("\r\n\r\nOllama is running"), "{page}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use structopt::StructOpt;
 
 use super::{CliError, print, read_file};
-use crate::mock::{Mock, Script};
+use crate::mock::{Api, Mock, Script};
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -17,6 +17,10 @@ pub(super) struct Options {
     /// What it answers; a conversation about the weather when absent
     #[structopt(long, value_name = "FILE")]
     script: Option<PathBuf>,
+
+    /// What it speaks besides OpenAI's API: openai (nothing) or ollama; the script says when absent
+    #[structopt(long, value_name = "API")]
+    api: Option<Api>,
 }
 
 impl Options {
@@ -27,7 +31,11 @@ impl Options {
             Some(path) => (path.clone(), read_file(&path)?),
             None => (PathBuf::from("mock.yaml"), Script::DEFAULT.to_owned()),
         };
-        let script = Script::from_yaml(&text).map_err(|error| CliError::file(&path, error))?;
+        let script = Script::from_yaml(&text).and_then(|script| match self.api {
+            Some(api) => script.speaking(api),
+            None => Ok(script),
+        });
+        let script = script.map_err(|error| CliError::file(&path, error))?;
         let running =
             Mock::start(&self.listen, script).map_err(|error| CliError::Listen { address: self.listen, error })?;
         print(format!("mock: listening on http://{}\n", running.addr()).as_bytes())?;

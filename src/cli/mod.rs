@@ -43,7 +43,7 @@ enum Command {
     Demo,
     /// Asks a server what it is, and says how tools reach its models
     Probe(probe::Options),
-    /// Runs a scripted server shaped like llama-server, to try the gateway with
+    /// Runs a scripted server shaped like llama-server or Ollama, to try the gateway with
     Mock(mock::Options),
     /// Reads a model's text on stdin, writes the OpenAI message that a client gets
     Decode(decode::Options),

@@ -18,8 +18,8 @@ use super::script::{Answer, Conversation};
 use super::stream::{Ending, Prefilling, Stream};
 use super::{After, write};
 
-#[derive(Deserialize)]
-struct Body {
+#[derive(Debug, Deserialize)]
+pub(super) struct Body {
     messages: Option<Vec<Message>>,
     stream: Option<bool>,
     stream_options: Option<StreamOptions>,
@@ -30,13 +30,13 @@ struct Body {
     return_progress: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct StreamOptions {
     #[serde(default)]
     include_usage: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Message {
     #[serde(default)]
     role: String,
@@ -65,8 +65,9 @@ impl Model {
             () = connection.gone() => return Ok(After::Close),
             () = self.machine.killed() => return write(connection, request, &Reply::cut_off(request)).await,
         };
-        let prefill = Prefill::new(prompt.len(), lease.cached_bytes, self.script.prefill_tokens_per_second);
-        let generation = Generation::new(answer, &body, choices, prefill, &self.machine);
+        let limit = body.max_completion_tokens.or(body.max_tokens);
+        let mut generation = self.generation(answer, answer.tokens(), limit, prompt.len(), lease.cached_bytes);
+        generation.choices = choices;
         lease.remember(&generation.said());
         log::debug!("mock: {} {} 200, answer {:?}", request.method, request.path(), answer.when);
         let id = format!("chatcmpl-{number:032}");
@@ -77,6 +78,29 @@ impl Model {
         let ending = if usage { Ending::Usage } else { Ending::Timings };
         let stream = Stream::new(connection, generation, &id, &self.script.model, ending);
         stream.write(if body.return_progress.unwrap_or(false) { Prefilling::Told } else { Prefilling::Silent }).await
+    }
+
+    /// One choice of an answer of these tokens to a prompt of so many bytes; a limit that is none is the context.
+    pub(super) fn generation<'a>(
+        &'a self,
+        answer: &'a Answer,
+        tokens: Cow<'a, [String]>,
+        limit: Option<i64>,
+        prompt_bytes: usize,
+        cached_bytes: usize,
+    ) -> Generation<'a> {
+        let context = i64::from(CONTEXT_TOKENS);
+        let limit = limit.filter(|limit| (0..context).contains(limit)).unwrap_or(context);
+        Generation {
+            answer,
+            tokens,
+            choices: 1,
+            limit: usize::try_from(limit).unwrap_or_default(),
+            written: 0,
+            prefill: Prefill::new(prompt_bytes, cached_bytes, self.script.prefill_tokens_per_second),
+            started: Instant::now(),
+            machine: &self.machine,
+        }
     }
 
     async fn write_whole(
@@ -122,17 +146,12 @@ impl Model {
         let invalid = |message: &str| Reply::error(400, "invalid_request_error", message);
         let text = str::from_utf8(&request.body).map_err(|error| invalid(&error.to_string()))?;
         let body: Body = serde_json::from_str(text).map_err(|error| invalid(&format!("parse error: {error}")))?;
-        let messages = body.messages.as_ref().ok_or_else(|| invalid("'messages' is required"))?;
+        body.messages.as_ref().ok_or_else(|| invalid("'messages' is required"))?;
         let slots = u32::from(self.script.slots);
         if let Some(n) = body.n.filter(|n| !(1..=slots).contains(n)) {
             return Err(invalid(&format!("Field 'n': Value must be between 1 <= value <= {slots}, but got {n}")));
         }
-        let conversation = Conversation {
-            user: messages.iter().filter(|message| message.role == "user").map(Message::text).collect(),
-            newest: messages.last().map(Message::text).unwrap_or_default(),
-            body: text,
-        };
-        match self.script.select(&conversation) {
+        match self.script.select(&body.conversation(text)) {
             Some(answer) => Ok((answer, body)),
             None => Err(invalid("the script has no answer for this conversation")),
         }
@@ -140,8 +159,23 @@ impl Model {
 }
 
 impl Body {
+    /// What conditions look at; `text` is the request's body as it was sent.
+    pub fn conversation<'a>(&self, text: &'a str) -> Conversation<'a> {
+        let messages = self.messages.as_deref().unwrap_or_default();
+        Conversation {
+            user: messages.iter().filter(|message| message.role == "user").map(Message::text).collect(),
+            newest: messages.last().map(Message::text).unwrap_or_default(),
+            body: text,
+        }
+    }
+
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.messages.as_ref().is_none_or(Vec::is_empty)
+    }
+
     /// What the model reads, near enough that two turns of a conversation share what the real prompts share.
-    fn prompt(&self) -> String {
+    pub fn prompt(&self) -> String {
         let mut prompt = self.tools.as_ref().map(Value::to_string).unwrap_or_default();
         for message in self.messages.iter().flatten() {
             let calls = if message.tool_calls.is_null() { String::new() } else { message.tool_calls.to_string() };
@@ -170,8 +204,8 @@ pub(super) struct Generation<'a> {
     /// Tokens in the answer, at most.
     limit: usize,
     pub written: usize,
-    prefill: Prefill,
-    started: Instant,
+    pub prefill: Prefill,
+    pub started: Instant,
     machine: &'a Machine,
 }
 
@@ -187,12 +221,12 @@ pub(super) enum Pause {
 
 /// The reading of a prompt, in tokens.
 #[derive(Clone, Copy)]
-struct Prefill {
-    prompt: usize,
-    cached: usize,
+pub(super) struct Prefill {
+    pub prompt: usize,
+    pub cached: usize,
     /// With what was cached.
     read: usize,
-    takes: Duration,
+    pub takes: Duration,
 }
 
 impl Prefill {
@@ -206,22 +240,7 @@ impl Prefill {
     }
 }
 
-impl<'a> Generation<'a> {
-    fn new(answer: &'a Answer, body: &Body, choices: u32, prefill: Prefill, machine: &'a Machine) -> Self {
-        let context = i64::from(CONTEXT_TOKENS);
-        let limit = body.max_completion_tokens.or(body.max_tokens).filter(|limit| (0..context).contains(limit));
-        Self {
-            answer,
-            tokens: answer.tokens(),
-            choices,
-            limit: usize::try_from(limit.unwrap_or(context)).unwrap_or_default(),
-            written: 0,
-            prefill,
-            started: Instant::now(),
-            machine,
-        }
-    }
-
+impl Generation<'_> {
     /// The next token, or nothing at the end.
     pub fn next(&mut self) -> Option<&str> {
         if self.written == self.limit {
@@ -263,7 +282,7 @@ impl<'a> Generation<'a> {
     }
 
     /// What will have been said, as the next turn's prompt has it.
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         format!("assistant\n{}", self.tokens.concat())
     }
 
@@ -306,7 +325,8 @@ impl<'a> Generation<'a> {
         self.wait(Duration::from_millis(self.answer.delay_ms), connection).await
     }
 
-    async fn wait(&self, time: Duration, connection: &mut Connection) -> Pause {
+    /// Waits.
+    pub async fn wait(&self, time: Duration, connection: &mut Connection) -> Pause {
         if time.is_zero() {
             return Pause::Over;
         }

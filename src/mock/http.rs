@@ -22,6 +22,8 @@ const BODY_BYTES_MAX: usize = 256 << 20;
 pub(super) struct Connection {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
+    /// What the server says of itself in each head.
+    common: &'static str,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +31,8 @@ pub(super) struct Request {
     pub method: String,
     pub target: String,
     pub body: Vec<u8>,
+    /// The page from which a browser sends it.
+    pub origin: Option<String>,
     /// Whether the client wants the connection closed after the answer.
     pub closes: bool,
 }
@@ -109,9 +113,13 @@ impl Request {
 
 impl Connection {
     /// A connection on which nothing was read yet.
-    pub fn new(stream: TcpStream) -> Self {
+    pub fn new(stream: TcpStream, manner: Manner) -> Self {
         let (reader, writer) = stream.into_split();
-        Self { reader: BufReader::new(reader), writer }
+        let common = match manner {
+            Manner::LlamaCpp => COMMON,
+            Manner::Plain => "",
+        };
+        Self { reader: BufReader::new(reader), writer, common }
     }
 
     /// The next request, or nothing when the client is done. What is not HTTP is `InvalidData`.
@@ -142,6 +150,7 @@ impl Connection {
                     framing = Framing::Length(value.parse().map_err(|_| invalid("Content-Length is not a number"))?);
                 }
                 "transfer-encoding" => framing = Framing::Chunked,
+                "origin" => request.origin = Some(value.into()),
                 "connection" if value.eq_ignore_ascii_case("close") => request.closes = true,
                 "expect" => waits = true,
                 _ => {}
@@ -186,30 +195,38 @@ impl Connection {
 
     /// Writes a reply as a whole; to `HEAD` without its body. Fails when the client has left.
     pub async fn write_reply(&mut self, request: &Request, reply: &Reply) -> io::Result<()> {
+        let head = reply_head(request, reply, self.common);
         let body = if request.method == "HEAD" { "" } else { &reply.body };
         if reply.is_chunked {
-            self.writer.write_all(reply_head(request, reply).as_bytes()).await?;
+            self.writer.write_all(head.as_bytes()).await?;
             self.write_chunk(body).await?;
             return self.write_chunk("").await;
         }
-        self.writer.write_all(format!("{}{body}", reply_head(request, reply)).as_bytes()).await
+        self.writer.write_all(format!("{head}{body}").as_bytes()).await
     }
 
     /// Writes a reply's head and half of its body.
     pub async fn write_half(&mut self, request: &Request, reply: &Reply) -> io::Result<()> {
         let half = reply.body.len() / 2;
         let bytes = reply.body.as_bytes().get(..half).unwrap_or_default();
-        self.writer.write_all(reply_head(request, reply).as_bytes()).await?;
+        self.writer.write_all(reply_head(request, reply, self.common).as_bytes()).await?;
         self.writer.write_all(bytes).await
     }
 
     /// Writes the head of a stream of events, whose chunks follow. Fails when the client has left.
     pub async fn write_stream_head(&mut self) -> io::Result<()> {
         let head = format!(
-            "HTTP/1.1 200 OK\r\n{COMMON}X-Accel-Buffering: no\r\nContent-Type: text/event-stream\r\n\
-             Transfer-Encoding: chunked\r\n{KEEP_ALIVE}\r\n"
+            "HTTP/1.1 200 OK\r\n{}X-Accel-Buffering: no\r\nContent-Type: text/event-stream\r\n\
+             Transfer-Encoding: chunked\r\n{KEEP_ALIVE}\r\n",
+            self.common
         );
         self.writer.write_all(head.as_bytes()).await
+    }
+
+    /// Writes the head of a stream of lines of JSON, whose chunks follow. Fails when the client has left.
+    pub async fn write_lines_head(&mut self, request: &Request) -> io::Result<()> {
+        let reply = Reply { is_chunked: true, ..Reply::of(200, NDJSON, String::new()) };
+        self.writer.write_all(reply_head(request, &reply, self.common).as_bytes()).await
     }
 
     /// Writes one HTTP chunk; an empty one ends the body.
@@ -226,6 +243,14 @@ impl Connection {
     }
 }
 
+/// How a server's heads begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    LlamaCpp,
+    /// It says nothing of itself.
+    Plain,
+}
+
 /// Where a request's body ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Framing {
@@ -233,13 +258,13 @@ enum Framing {
     Chunked,
 }
 
-fn reply_head(request: &Request, reply: &Reply) -> String {
+fn reply_head(request: &Request, reply: &Reply, common: &str) -> String {
     let (status, reason) = (reply.status, reason(reply.status));
     let length = format!("Content-Length: {}", reply.body.len());
     let framing = if reply.is_chunked { "Transfer-Encoding: chunked" } else { &length };
     let connection = if request.closes { "Connection: close\r\n" } else { KEEP_ALIVE };
     format!(
-        "HTTP/1.1 {status} {reason}\r\n{COMMON}Content-Type: {}\r\n{framing}\r\n{connection}\r\n",
+        "HTTP/1.1 {status} {reason}\r\n{common}Content-Type: {}\r\n{framing}\r\n{connection}\r\n",
         reply.content_type
     )
 }
@@ -273,6 +298,7 @@ fn reason(status: u16) -> &'static str {
         200 => "OK",
         400 => "Bad Request",
         401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
@@ -281,6 +307,7 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
+const NDJSON: &str = "application/x-ndjson";
 const JSON: &str = "application/json; charset=utf-8";
 const COMMON: &str = "Server: llama.cpp\r\nAccess-Control-Allow-Origin: \r\n";
 const KEEP_ALIVE: &str = "Keep-Alive: timeout=5, max=100\r\n";

@@ -1,14 +1,17 @@
-//! A scripted upstream shaped like llama-server, alone or as a router of many models, so that a gateway can be tried
-//! without a model.
+//! A scripted upstream shaped like llama-server, alone or as a router of many models, or like an Ollama, so that a gateway
+//! can be tried without a model.
 //! It runs no model and reads no tools: a script says what it writes, piece by piece.
 //!
 //! One thread runs it, with a runtime of its own; a connection is a task.
-//! The wire is that of build b11669: one event in an HTTP chunk, the connection closed after a stream.
+//! llama-server's wire is that of build b11669: one event in an HTTP chunk, the connection closed after a stream.
 
+mod api;
 mod chat;
+mod heard;
 mod http;
 mod machine;
 mod model;
+mod ollama;
 mod pages;
 mod router;
 mod script;
@@ -28,8 +31,12 @@ use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use http::{Connection, Reply, Request};
+pub use api::Api;
+pub use heard::Heard;
+use heard::Memory;
+use http::{Connection, Manner, Reply, Request};
 use model::Model;
+pub use ollama::script::{About, Call, Oddity, Part};
 use router::Router;
 pub use script::{Answer, Failure, ModelScript, Pages, Script, ScriptError, Vice, When, Written};
 
@@ -39,13 +46,16 @@ pub struct Running {
     addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    memory: Arc<Memory>,
 }
 
 /// The scripted upstream.
 #[derive(Debug)]
 pub struct Mock {
     played: Played,
+    manner: Manner,
     served: AtomicU64,
+    memory: Arc<Memory>,
 }
 
 #[derive(Debug)]
@@ -62,12 +72,14 @@ impl Mock {
         let addr = listener.local_addr()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
+        let manner = if script.whose_pages() == Pages::Ollama { Manner::Plain } else { Manner::LlamaCpp };
         // Its clock begins here: it may have to load.
-        let played = match &script.models {
-            Some(models) => Played::Router(Arc::new(Router::new(&script, models))),
+        let played = match script.routed() {
+            Some(models) => Played::Router(Arc::new(Router::new(&script, &models))),
             None => Played::Model(Box::new(Model::new(script))),
         };
-        let mock = Arc::new(Self { played, served: AtomicU64::new(0) });
+        let memory = Arc::new(Memory::default());
+        let mock = Arc::new(Self { played, manner, served: AtomicU64::new(0), memory: Arc::clone(&memory) });
         let thread = std::thread::Builder::new().name("mock".into()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
@@ -78,7 +90,7 @@ impl Mock {
                 }
             });
         })?;
-        Ok(Running { addr, stop: Some(stop), thread: Some(thread) })
+        Ok(Running { addr, stop: Some(stop), thread: Some(thread), memory })
     }
 
     async fn accept(self: Arc<Self>, listener: TcpListener) -> io::Result<()> {
@@ -96,7 +108,7 @@ impl Mock {
 
     async fn serve(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let mut connection = Connection::new(stream);
+        let mut connection = Connection::new(stream, self.manner);
         for _ in 0..http::REQUESTS_MAX {
             let request = match connection.read_request().await {
                 Ok(Some(request)) => request,
@@ -115,6 +127,10 @@ impl Mock {
     }
 
     async fn answer(&self, connection: &mut Connection, request: &Request) -> io::Result<After> {
+        if (request.method.as_str(), request.path()) == ("GET", HEARD) {
+            return write(connection, request, &self.memory.page()).await;
+        }
+        self.memory.add(request);
         let number = self.served.fetch_add(1, Ordering::Relaxed);
         match &self.played {
             Played::Model(model) => model.answer(connection, request, number).await,
@@ -127,6 +143,11 @@ impl Running {
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// The last requests that it has read, the newest last; so many, and no more bytes, as `heard` keeps.
+    pub fn heard(&self) -> Vec<Heard> {
+        self.memory.all()
     }
 
     /// Stops it and closes its connections.
@@ -164,6 +185,9 @@ async fn write(connection: &mut Connection, request: &Request, reply: &Reply) ->
     connection.write_reply(request, reply).await?;
     Ok(After::Keep)
 }
+
+/// The page that shows what was asked, which no real server has.
+const HEARD: &str = "/mock/heard";
 
 /// What becomes of the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

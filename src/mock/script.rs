@@ -7,6 +7,9 @@ use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
+use super::api::Api;
+use super::ollama::script::{About, Call, Oddity, Part};
+
 /// A script: the server that is played and its answers.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +47,12 @@ pub struct Script {
     /// Whose pages it has.
     #[serde(default)]
     pub pages: Pages,
+    /// What it speaks besides OpenAI's API.
+    #[serde(default)]
+    pub api: Api,
+    /// What Ollama tells of its model.
+    #[serde(default)]
+    pub about: About,
     /// What a router does for another model when every place is taken.
     #[serde(default)]
     pub vice: Vice,
@@ -71,6 +80,7 @@ pub struct ModelScript {
     pub sleep_after_ms: Option<u64>,
     pub chat_template: Option<String>,
     pub template_writes: Option<Vec<Written>>,
+    pub about: Option<About>,
     pub answers: Option<Vec<Answer>>,
 }
 
@@ -141,6 +151,24 @@ pub struct Answer {
     /// The text is written over and over, until `max_tokens` or the end of the context.
     #[serde(default, rename = "loop")]
     pub looped: bool,
+    /// At Ollama's API: what is thought before the text.
+    #[serde(default)]
+    pub thinking: String,
+    /// At Ollama's API: the calls behind the text, which the server has read; those that it leaves in the text are text.
+    #[serde(default)]
+    pub tool_calls: Vec<Call>,
+    /// At Ollama's API: what stands on the last line instead of lines of its own.
+    #[serde(default)]
+    pub on_done: Vec<Part>,
+    /// At Ollama's API: how long no byte comes, besides the time for the prompt.
+    #[serde(default)]
+    pub silent_ms: u64,
+    /// At Ollama's API: what is odd about the lines.
+    #[serde(default)]
+    pub odd: Vec<Oddity>,
+    /// At Ollama's API: lines that are written as they stand, in place of all else.
+    #[serde(default)]
+    pub lines: Vec<String>,
 }
 
 /// Conditions on a conversation, all of which must hold.
@@ -182,6 +210,8 @@ pub enum ScriptError {
     TwoOfAName(String),
     #[error("the script has a router's `models`, and vLLM is none")]
     NoRouter,
+    #[error("the script has `api: ollama`, and pages of another server")]
+    OtherPages,
 }
 
 /// A conversation, as far as conditions look at it.
@@ -204,6 +234,13 @@ impl Script {
         Ok(script)
     }
 
+    /// The same script for a server that speaks another API. Fails where its pages are not of such a server.
+    pub fn speaking(mut self, api: Api) -> Result<Self, ScriptError> {
+        self.api = api;
+        self.check()?;
+        Ok(self)
+    }
+
     fn check(&self) -> Result<(), ScriptError> {
         let models = || self.models.iter().flatten();
         if self.slots == 0 || models().any(|(_, model)| model.slots == Some(0)) {
@@ -211,6 +248,9 @@ impl Script {
         }
         if self.pages == Pages::Vllm && self.models.is_some() {
             return Err(ScriptError::NoRouter);
+        }
+        if self.api == Api::Ollama && !matches!(self.pages, Pages::LlamaCpp | Pages::Ollama) {
+            return Err(ScriptError::OtherPages);
         }
         let mut names = BTreeSet::new();
         let mut all = models().flat_map(|(name, model)| model.aliases.iter().chain([name]));
@@ -234,6 +274,8 @@ impl Script {
             models: None,
             places: default_places(),
             pages: Pages::LlamaCpp,
+            api: Api::OpenAi,
+            about: About::default(),
             vice: Vice::None,
             stop_timeout_ms: default_stop_timeout_ms(),
             exit_ms: 0,
@@ -251,9 +293,25 @@ impl Script {
             chat_template: model.chat_template.as_ref().unwrap_or(&self.chat_template).clone(),
             template_writes: model.template_writes.as_ref().or(self.template_writes.as_ref()).cloned(),
             answers: model.answers.as_ref().unwrap_or(&self.answers).clone(),
+            about: model.about.as_ref().unwrap_or(&self.about).clone(),
             models: None,
             ..*self
         }
+    }
+
+    /// Whose pages it has, whichever key says so.
+    pub(super) fn whose_pages(&self) -> Pages {
+        match self.api {
+            Api::OpenAi => self.pages,
+            Api::Ollama => Pages::Ollama,
+        }
+    }
+
+    /// The models of a router. An Ollama is one, of a single model where the script tells no others.
+    pub(super) fn routed(&self) -> Option<Cow<'_, BTreeMap<String, ModelScript>>> {
+        let alone = || BTreeMap::from([(self.model.clone(), ModelScript::default())]);
+        let models = self.models.as_ref().map(Cow::Borrowed);
+        models.or_else(|| (self.whose_pages() == Pages::Ollama).then(|| Cow::Owned(alone())))
     }
 
     pub(super) fn select(&self, conversation: &Conversation<'_>) -> Option<&Answer> {

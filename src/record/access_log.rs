@@ -58,8 +58,8 @@ pub fn line(record: &Record) -> String {
     line.end()
 }
 
-/// RFC 3339, to the millisecond: `2026-11-28T07:05:16.123Z`.
-fn utc(at: SystemTime) -> String {
+/// RFC 3339, in UTC and to the millisecond: `2026-11-28T07:05:16.123Z`. What is before 1970 is 1970.
+pub fn utc(at: SystemTime) -> String {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     // Counted from the first of March of the year 0, so that the day that some years have more is their last. An era is

@@ -23,7 +23,13 @@ pub(super) async fn answer(
     let path = request.path();
     if let Some((name, rest)) = path.strip_prefix("/upstream/").and_then(|rest| rest.split_once('/')) {
         let target = format!("/{rest}");
-        let inner = Request { method: request.method.clone(), target, body: request.body.clone(), ..*request };
+        let inner = Request {
+            method: request.method.clone(),
+            target,
+            body: request.body.clone(),
+            origin: request.origin.clone(),
+            ..*request
+        };
         return router.forward(connection, &inner, &decode(name), number).await;
     }
     let reply = match (request.method.as_str(), path) {

@@ -47,7 +47,7 @@ impl Router {
             table: Mutex::new(Table::new(script, models)),
             changed: watch::Sender::new(()),
             events: broadcast::Sender::new(EVENTS_KEPT),
-            pages: script.pages,
+            pages: script.whose_pages(),
             stop_timeout: Duration::from_millis(script.stop_timeout_ms),
             exit: Duration::from_millis(script.exit_ms),
         }
