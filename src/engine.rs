@@ -64,6 +64,8 @@ pub struct Row {
     pub schema: Option<ConstraintMember>,
     /// Members by which a client says what an answer may be, beside `response_format`.
     pub shapes: &'static [&'static str],
+    /// What it takes of the requests of Ollama's clients, beside what OpenAI's API has.
+    pub options: Options,
     /// Where it writes a conversation as its model would read it, and generates nothing. One that sleeps is woken.
     pub rehearsal: Option<Rehearsal>,
     /// Chat templates of models whose calls reach nobody as text, whatever it is asked: it reads them itself, or fails.
@@ -173,6 +175,7 @@ const OPENAI: Row = Row {
     grammar: None,
     schema: None,
     shapes: &[],
+    options: options::NONE,
     rehearsal: None,
     kept_calls: &[],
     neutral_dialect: None,
@@ -209,6 +212,7 @@ const LLAMA_CPP: Row = Row {
     grammar: Some(ConstraintMember { key: "grammar", around: ["", ""] }),
     schema: Some(JSON_SCHEMA),
     shapes: &["grammar", "json_schema"],
+    options: options::LLAMA_CPP,
     rehearsal: Some(Rehearsal { path: "/apply-template", spelling: None }),
     // By which `common/chat.cpp` knows the templates of the formats that its parsers read without tools, too.
     kept_calls: &[&["<|channel|>"], &["<|open|>", "<|close|>", "<|end_of_msg|>"], &[">>>all", ">>>${recipient}"]],
@@ -250,6 +254,7 @@ const VLLM: Row = Row {
     grammar: Some(ConstraintMember { key: "structured_outputs", around: [r#"{"grammar":"#, "}"] }),
     schema: Some(JSON_SCHEMA),
     shapes: &["structured_outputs", "structural_tag", "guided_json", "guided_regex", "guided_choice", "guided_grammar"],
+    options: options::VLLM_AND_SGLANG,
     // It may have been started to leave tools out of the prompt that nobody may call; this shows it.
     rehearsal: Some(Rehearsal { path: "/v1/chat/completions/render", spelling: Some("/detokenize") }),
     ..OPENAI
@@ -270,6 +275,7 @@ const SGLANG: Row = Row {
     grammar: Some(ConstraintMember { key: "ebnf", around: ["", ""] }),
     schema: Some(JSON_SCHEMA),
     shapes: &["ebnf", "regex", "structural_tag"],
+    options: options::VLLM_AND_SGLANG,
     ..OPENAI
 };
 
@@ -288,6 +294,7 @@ const OLLAMA: Row = Row {
     needs: Needs { inject: &[], parse: Some(Parse { members: &[], never_beside: &[], takes_constraints: false }) },
     schema: Some(JSON_SCHEMA),
     shapes: &["format"],
+    options: Options::AsWritten,
     ..OPENAI
 };
 

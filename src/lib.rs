@@ -24,7 +24,7 @@
 //! | 2 | `encode` | tool-call encoder: calls to text, as a dialect or a format writes them | `chat dialect json python` |
 //! | 2 | `prompt` | prompts: tools to text that the model understands | `chat dialect json python` |
 //! | 2 | `grammar` | grammars that force a call: a dialect's syntax around tools' schemas | `chat decode dialect schema json python` |
-//! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `chat decode json sse limits` |
+//! | 3 | `api` | wire APIs, one folder each: the only place that knows their member names | `chat decode engine json sse limits` |
 //! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect encode engine grammar schema chat limits json python` |
 //! | 4 | `answer` | pipeline of an answer: its bytes in, what the client gets out; framed once, parsed once | `api plan decode encode chat models json sse limits` |
 //! | 4 | `balance` | load balancing: health, circuit breaker, policies, sticky sessions, queue; on a time that is handed in | |

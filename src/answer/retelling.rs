@@ -30,7 +30,7 @@ pub struct Body {
 impl Retelling {
     /// Of an event stream.
     pub fn of_stream(told: &Arc<Told>, limits: &Limits) -> Self {
-        Self::Lines(Box::new(Lines::new(Told::clone(told), limits)))
+        Self::Lines(Box::new(Lines::new(told, limits)))
     }
 
     /// Of a whole answer, or of an error.

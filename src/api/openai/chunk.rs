@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::time::Duration;
 
 use super::server_error::ServerError;
 use super::usage;
@@ -23,6 +24,9 @@ pub struct Chunk<'a> {
 pub struct Choice<'a> {
     pub index: u64,
     pub message: Message<'a>,
+    /// The text of a completion, which has no message.
+    pub text: Option<&'a str>,
+    pub logprobs: Option<&'a str>,
     pub finish_reason: Option<&'a str>,
     /// Whether there is anything else, such as `logprobs`.
     pub carries: bool,
@@ -119,6 +123,11 @@ impl<'a> Chunk<'a> {
         }
     }
 
+    /// How long its server wrote at the answer, where it says so of its one choice.
+    pub fn output_time(&self) -> Option<Duration> {
+        self.object.present("timings").filter(|_| self.carries).and_then(usage::output_time)
+    }
+
     /// Whether the model said anything in this chunk.
     pub fn speaks(&self) -> bool {
         self.choices.iter().any(|choice| choice.message.speaks())
@@ -148,10 +157,20 @@ impl<'a> Choice<'a> {
                 "delta" | "message" if value == "null" => {}
                 "delta" | "message" => choice.message = Message::parse(value)?,
                 "finish_reason" => choice.finish_reason = Some(value),
-                _ => choice.carries |= !is_void(value),
+                _ => choice.add_other(key, value),
             }
         }
         Some(choice)
+    }
+
+    /// What is carried along, some of which has a name here.
+    fn add_other(&mut self, key: &str, value: &'a str) {
+        match key {
+            "text" => self.text = Some(value),
+            "logprobs" => self.logprobs = Some(value),
+            _ => {}
+        }
+        self.carries |= !is_void(value);
     }
 
     /// Whether there is more than a role.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::json::{Edit, Object, array};
+use crate::json::{Edit, Object, array, escape_into, inside};
 
 /// How many calls a streamed list of them leads to: one more than its last place. Without places they count from 0.
 pub fn count(list: &str) -> u32 {
@@ -45,6 +45,35 @@ pub fn calls(list: &str) -> impl Iterator<Item = ServedCall> {
         };
         let (name, arguments) = (text(function.as_ref(), "name"), text(function.as_ref(), "arguments"));
         Some(ServedCall { place, id: text(Some(&call), "id"), name, arguments })
+    })
+}
+
+/// A call of such a list, or a piece of one, each part as it stands between the quotes of a string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallPiece<'a> {
+    pub place: u32,
+    pub id: &'a str,
+    pub name: &'a str,
+    pub arguments: Cow<'a, str>,
+}
+
+/// The same as [`calls`], read no further than where each part stands. Arguments that are no string count as the string
+/// of their JSON.
+pub fn pieces(list: &str) -> impl Iterator<Item = CallPiece<'_>> {
+    places(list).filter_map(|(place, element)| {
+        let call = Object::part(element)?;
+        let function = call.get("function").and_then(Object::part);
+        let part = |key| function.as_ref().and_then(|function| function.present(key));
+        let text = |value: Option<_>| value.and_then(inside).unwrap_or_default();
+        let arguments = match part("arguments") {
+            Some(value) if inside(value).is_none() => {
+                let mut escaped = String::new();
+                escape_into(value, &mut escaped);
+                Cow::Owned(escaped)
+            }
+            value => Cow::Borrowed(text(value)),
+        };
+        Some(CallPiece { place, id: text(call.get("id")), name: text(part("name")), arguments })
     })
 }
 

@@ -64,7 +64,7 @@ impl<'a> ServerError<'a> {
     }
 
     /// What it says in words; empty where it says nothing.
-    pub(super) fn words(self) -> Cow<'a, str> {
+    pub fn words(self) -> Cow<'a, str> {
         let value = self.value();
         let words = match Object::parse(value) {
             Some(error) => ["message", "detail"].iter().find_map(|key| error.string(key)),

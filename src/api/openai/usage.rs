@@ -25,9 +25,18 @@ pub(super) fn of_timings(raw: &str) -> Option<Tokens> {
     let timings = Object::parse(raw)?;
     let cached = number(&timings, "cache_n");
     let input = number(&timings, "prompt_n").map(|fresh| fresh.saturating_add(cached.unwrap_or(0)));
-    let ms: Option<f64> = timings.get("prompt_ms").and_then(|ms| ms.parse().ok());
-    let prompt_time = ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1_000.0).ok());
+    let prompt_time = milliseconds(&timings, "prompt_ms");
     Some(Tokens { input, cached, output: number(&timings, "predicted_n"), prompt_time })
+}
+
+/// How long llama.cpp wrote, by its `timings`.
+pub(super) fn output_time(raw: &str) -> Option<Duration> {
+    milliseconds(&Object::parse(raw)?, "predicted_ms")
+}
+
+fn milliseconds(timings: &Object<'_>, key: &str) -> Option<Duration> {
+    let ms: f64 = timings.get(key)?.parse().ok()?;
+    Duration::try_from_secs_f64(ms / 1_000.0).ok()
 }
 
 fn number(object: &Object<'_>, key: &str) -> Option<u64> {
