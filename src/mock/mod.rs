@@ -145,7 +145,8 @@ impl Running {
         self.addr
     }
 
-    /// The last requests that it has read, the newest last; so many, and no more bytes, as `heard` keeps.
+    /// The last requests that it has read, the newest last: at most a hundred with 4 MiB of bodies, and the newest
+    /// whatever its size.
     pub fn heard(&self) -> Vec<Heard> {
         self.memory.all()
     }

@@ -104,9 +104,26 @@ fn a_stream_is_framed_as_ollama_frames_it() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n";
     assert!(reply.starts_with(head), "{reply}");
     assert_eq!(chunks(&reply).len(), 3, "a line a chunk, and the end: {reply}");
-    // What is cached is told, and the answer is in the cache too.
+    // What was cached is told.
     let again = &lines(&chat(&mock, "[[lines]]", ""))[8];
     assert!(value(again)["prompt_eval_cached_count"].as_u64().unwrap() > 0, "{again}");
+    mock.stop();
+}
+
+#[test]
+fn a_second_turn_finds_the_first_and_its_answer_in_the_cache() {
+    let said = "abcd".repeat(100);
+    let mock = start(&format!("slots: 1\nanswers: [{{ text: {said} }}]"));
+    let user = json!({ "role": "user", "content": said });
+    let assistant = json!({ "role": "assistant", "content": said });
+    let counts = |messages: serde_json::Value| {
+        let request = json!({ "model": "m", "messages": messages, "stream": false });
+        let answer = value(body(&post(&mock, "/api/chat", &request.to_string())));
+        (answer["prompt_eval_count"].as_u64(), answer["prompt_eval_cached_count"].as_u64())
+    };
+    // In tokens of 4 bytes, with the roles.
+    assert_eq!(counts(json!([user])), (Some(101), None));
+    assert_eq!(counts(json!([user, assistant, user])), (Some(305), Some(203)));
     mock.stop();
 }
 
