@@ -162,6 +162,21 @@ impl Models {
 }
 
 impl Entry {
+    /// As its server wrote it, without what is private.
+    pub fn told(&self) -> &str {
+        &self.raw
+    }
+
+    /// The pool that runs it.
+    pub fn pool(&self) -> &str {
+        &self.pool
+    }
+
+    /// The name by which its servers know it.
+    pub fn own_name(&self) -> &str {
+        self.alias_of.as_deref().unwrap_or(&self.id)
+    }
+
     /// The entry as its server wrote it, without what is private, with what it can do here in the member `toolgate`.
     pub fn to_json(&self) -> String {
         let text = |text: &str| {

@@ -45,11 +45,16 @@ impl Head<'_> {
         }
         if self.is_event_stream() {
             Ok(Form::Events)
-        } else if self.essence().eq_ignore_ascii_case(b"application/json") {
+        } else if self.is_json() {
             Ok(Form::Whole)
         } else {
             Err(Unread::ContentType)
         }
+    }
+
+    /// Whether it calls its body JSON.
+    pub fn is_json(&self) -> bool {
+        self.essence().eq_ignore_ascii_case(b"application/json")
     }
 
     /// Whether it calls its body an event stream, readable or not.

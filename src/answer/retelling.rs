@@ -1,10 +1,9 @@
 //! Retelling of an answer: what would go to a client of OpenAI's API goes to it in the words of its own.
 //! Reads no model's text; that has been done.
 
-use std::sync::Arc;
-
 use bytes::{Bytes, BytesMut};
 
+use crate::api::ClientApi;
 use crate::api::ollama::client::{self, Lines, Moment, Told};
 use crate::api::openai::AnswerTooLarge;
 use crate::limits::Limits;
@@ -21,22 +20,22 @@ pub enum Retelling {
 /// What has come of a body.
 #[derive(Debug)]
 pub struct Body {
-    told: Arc<Told>,
+    client: ClientApi,
     status: u16,
     bytes: BytesMut,
     bytes_max: usize,
 }
 
 impl Retelling {
-    /// Of an event stream.
-    pub fn of_stream(told: &Arc<Told>, limits: &Limits) -> Self {
+    /// Of an event stream, for a client of Ollama's API.
+    pub fn of_stream(told: &Told, limits: &Limits) -> Self {
         Self::Lines(Box::new(Lines::new(told, limits)))
     }
 
     /// Of a whole answer, or of an error.
-    pub fn of_body(told: &Arc<Told>, status: u16, limits: &Limits) -> Self {
-        let (told, bytes_max) = (Arc::clone(told), limits.answer_bytes_max);
-        Self::Whole(Box::new(Body { told, status, bytes: BytesMut::new(), bytes_max }))
+    pub fn of_body(client: &ClientApi, status: u16, limits: &Limits) -> Self {
+        let (client, bytes_max) = (client.clone(), limits.answer_bytes_max);
+        Self::Whole(Box::new(Body { client, status, bytes: BytesMut::new(), bytes_max }))
     }
 
     /// Takes what goes out next; returns what goes to the client.
@@ -59,9 +58,10 @@ impl Retelling {
             Self::Lines(lines) => lines.finish(now),
             Self::Whole(body) => {
                 let bytes = std::mem::take(&mut body.bytes);
-                match body.status {
-                    200..=299 => client::whole(&body.told, &bytes, now),
-                    status => client::error(status, &bytes, Some(&body.told.model)),
+                match (&body.client, body.status) {
+                    (ClientApi::Ollama(told), 200..=299) => client::whole(told, &bytes, now),
+                    (ClientApi::OllamaEmbed(page, model), 200..=299) => client::embedded(*page, model, &bytes, now),
+                    (client, status) => client.error(status, bytes.freeze()),
                 }
             }
         }

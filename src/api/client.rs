@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::ollama::client::{self, Moment, Told};
+use super::ollama::client::{self, EmbedPage, Moment, Told};
 
 /// The API that a client speaks.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub enum ClientApi {
     OllamaPage,
     /// Ollama's, and how the answer is told.
     Ollama(Arc<Told>),
+    /// Ollama's, and of which model it wants vectors.
+    OllamaEmbed(EmbedPage, Arc<str>),
 }
 
 impl ClientApi {
@@ -23,14 +25,14 @@ impl ClientApi {
     pub fn stream_type(&self) -> &'static str {
         match self {
             Self::OpenAi => "text/event-stream",
-            Self::OllamaPage | Self::Ollama(_) => "application/x-ndjson",
+            Self::OllamaPage | Self::Ollama(_) | Self::OllamaEmbed(..) => "application/x-ndjson",
         }
     }
 
     /// What goes into a stream so that its client hears something; `words` say how its request stands.
     pub fn keep_alive(&self, words: &str, now: Moment) -> Bytes {
         match self {
-            Self::OpenAi | Self::OllamaPage => Bytes::from(format!(": {words}\n\n")),
+            Self::OpenAi | Self::OllamaPage | Self::OllamaEmbed(..) => Bytes::from(format!(": {words}\n\n")),
             Self::Ollama(told) => client::keep_alive(told, now),
         }
     }
@@ -41,6 +43,7 @@ impl ClientApi {
             Self::OpenAi => body,
             Self::OllamaPage => client::error(status, &body, None),
             Self::Ollama(told) => client::error(status, &body, Some(&told.model)),
+            Self::OllamaEmbed(_, model) => client::error(status, &body, Some(model)),
         }
     }
 

@@ -119,6 +119,25 @@ impl Gateway {
         Ok(())
     }
 
+    /// Sends a request to this pool as its client wrote it, and reads nothing of its answer.
+    pub(super) async fn pass(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        (pool, name): (&Arc<Pool>, &str),
+        passing: Passing,
+    ) {
+        let Passing { body, generates } = passing;
+        context.record.model = Some(name.to_owned());
+        direct(session, context, pool);
+        context.terms.model = pool.has_queue().then(|| ModelId::of(name));
+        if generates && pool.config().balancing.policy == balance::Policy::Prefix && pool.peers().len() > 1 {
+            context.terms.prefix = Request::read(&body.bytes).as_ref().and_then(affinity::fingerprint);
+        }
+        context.plan = Plan { model: Some(name.to_owned()), ..Plan::default() };
+        context.body.upload = body.unchanged();
+    }
+
     /// Plans a request anew that was planned before it was known how its model writes, or that its server refuses what it
     /// says of the answer.
     pub(super) async fn plan_again(&self, context: &mut Context) -> Result<()> {
@@ -163,6 +182,21 @@ impl Gateway {
     pub(super) async fn read(&self, session: &mut Session, context: &mut Context) -> Result<Read> {
         let read = context.body.read(session, &context.settings.limits, &self.bodies).await;
         read.map_err(|halt| context.halt(halt))
+    }
+}
+
+/// A body that goes up as its client wrote it.
+#[derive(Debug)]
+pub(super) struct Passing {
+    pub body: Body,
+    /// Whether a model writes for it.
+    pub generates: bool,
+}
+
+impl Passing {
+    /// For which no model writes.
+    pub fn of(body: Body) -> Self {
+        Self { body, generates: false }
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use crate::api::ollama::client::Mistake;
 use crate::api::openai::{self, AssembleError};
 use crate::plan::RequestError;
 use crate::record::Blame;
@@ -49,6 +50,8 @@ pub enum Fault {
     Hidden(&'static str),
     #[error(transparent)]
     Request(#[from] RequestError),
+    #[error("{}", .0.message)]
+    Ollama(Mistake),
     /// Nobody is there to be told.
     #[error("the client left")]
     ClientLeft,
@@ -141,6 +144,7 @@ impl Fault {
             Self::TooManyFields { .. } | Self::HeadTooLarge { .. } => 431,
             Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => 413,
             Self::TooDeep { .. } | Self::BodyUnclosed | Self::BadRequest(_) | Self::Request(_) => 400,
+            Self::Ollama(mistake) => mistake.status,
             Self::BodyLate | Self::HeadLate => 408,
             Self::Method(_) => 405,
             Self::UnknownCoding => 501,
@@ -188,7 +192,8 @@ impl Fault {
             Self::UnknownCoding => "unsupported_transfer_encoding",
             Self::TooManyConnections { .. } => "too_many_connections",
             Self::BodiesFull { .. } => "bodies_full",
-            Self::BadRequest(_) => "invalid_request",
+            Self::Ollama(Mistake { status: 404, .. }) => "model_not_found",
+            Self::BadRequest(_) | Self::Ollama(_) => "invalid_request",
             Self::UnknownModel { .. } => "model_not_found",
             Self::Hidden(_) => "unknown_url",
             Self::NoKey | Self::WrongKey => "invalid_api_key",
@@ -257,8 +262,9 @@ impl Fault {
     }
 
     /// As OpenAI's clients are told.
-    fn told<'a>(&self, message: &'a str) -> openai::Error<'a> {
+    fn told<'a>(&'a self, message: &'a str) -> openai::Error<'a> {
         let param = match self {
+            Self::Request(RequestError::Unservable(unservable)) => unservable.param.as_deref(),
             Self::UnknownModel { .. } => Some(openai::param::MODEL),
             Self::Request(RequestError::UnknownToolChoice(_) | RequestError::ToolChoice(_)) => {
                 Some(openai::param::TOOL_CHOICE)

@@ -48,23 +48,37 @@ impl Gateway {
     }
 
     /// Answers with JSON in place of the servers.
-    pub(super) async fn answer_json(&self, session: &mut Session, context: &Context, body: String) -> Result<()> {
-        let mut header = ResponseHeader::build(200, Some(3))?;
-        header.insert_header("Content-Type", "application/json")?;
-        header.insert_header("Content-Length", body.len())?;
-        header.insert_header("X-Request-Id", context.id.as_str())?;
-        let is_head = session.req_header().method == Method::HEAD;
-        session.write_response_header(Box::new(header), is_head).await?;
-        if !is_head {
-            session.write_response_body(Some(Bytes::from(body)), true).await?;
-        }
-        Ok(())
+    pub(super) async fn answer_json(
+        &self,
+        session: &mut Session,
+        context: &Context,
+        body: impl Into<Bytes>,
+    ) -> Result<()> {
+        answer(session, context, "application/json", body.into()).await
     }
+
+    /// The same of plain text.
+    pub(super) async fn answer_text(&self, session: &mut Session, context: &Context, text: &'static str) -> Result<()> {
+        answer(session, context, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes())).await
+    }
+}
+
+async fn answer(session: &mut Session, context: &Context, content_type: &str, body: Bytes) -> Result<()> {
+    let mut header = ResponseHeader::build(200, Some(3))?;
+    header.insert_header("Content-Type", content_type)?;
+    header.insert_header("Content-Length", body.len())?;
+    header.insert_header("X-Request-Id", context.id.as_str())?;
+    let is_head = session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(header), is_head).await?;
+    if !is_head {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
 }
 
 impl Settings {
     /// `None` when no server tells its models. Requests that come while the servers are asked wait for the answer.
-    async fn models(&self, authorization: Option<String>) -> Option<Arc<Models>> {
+    pub(super) async fn models(&self, authorization: Option<String>) -> Option<Arc<Models>> {
         let ask = self.ask_for_models(authorization.as_deref());
         self.models.get_or_ask(authorization.as_deref(), ask).await
     }

@@ -26,6 +26,7 @@ mod listing;
 mod models_cache;
 mod nesting;
 mod ollama;
+mod ollama_pages;
 mod path;
 mod phases;
 mod priority;

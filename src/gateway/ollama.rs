@@ -1,22 +1,38 @@
 //! Clients of Ollama's API: what they ask of a model is asked of its servers in OpenAI's words, unless those are Ollama's
-//! and nothing needs doing; what they ask about models is answered here.
-//! Knows no member of either API; `api` does.
+//! and nothing needs doing.
+//! Knows no member of either API; `api` does. What they ask about models is `ollama_pages`'.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use pingora::Result;
 use pingora::proxy::Session;
 
 use crate::api::ClientApi;
-use crate::api::ollama::client::{self, EmbedPage, Page, Request};
+use crate::api::ollama::client::{self, EmbedPage, Mistake, Page, Request, Told};
+use crate::api::ollama::server::with_defaults;
+use crate::api::openai;
+use crate::config::ToolsChoice;
+use crate::engine::{ChatApi, Engine};
+use crate::upstream::Pool;
 
+use super::admit::{Passing, pool_for};
 use super::body::{Body, Read};
 use super::context::Context;
 use super::fault::Fault;
-use super::route::{OllamaClients, OllamaPage, Route};
+use super::retell::moment;
+use super::route::{OllamaClients, Route};
 use super::settings::Settings;
 use super::shared::Gateway;
+
+/// What has become of a request in its first phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// A server is to answer it.
+    Directed,
+    Answered,
+}
 
 impl Gateway {
     /// Whether clients of Ollama's API are served where this connection came in.
@@ -32,15 +48,40 @@ impl Gateway {
         self.ollama_at.iter().any(leads)
     }
 
-    /// Reads a chat and admits it as one of OpenAI's. Whether it has been answered.
+    /// Reads a chat, or a text to go on with, and admits it as one of OpenAI's.
     pub(super) async fn admit_ollama_chat(
         &self,
         session: &mut Session,
         context: &mut Context,
         page: Page,
-    ) -> Result<bool> {
+    ) -> Result<Admitted> {
         let body = self.read_ollama(session, context).await?;
-        todo!()
+        let name = client::asked_model(&body.bytes).map_err(|mistake| context.mistaken(mistake))?;
+        let pool = context.direct_to(&name)?;
+        let is_ollamas = pool.config().chat_api() == ChatApi::Ollama;
+        let row = if is_ollamas { pool.config().engine.row() } else { no_own_words(&pool).row() };
+        let request = client::request(page, &body.bytes, &row.options).map_err(|mistake| context.mistaken(mistake))?;
+        let (route, chat, told) = match request {
+            // Its own servers load it, and go on with texts, as they are asked.
+            Request::Load { .. } | Request::Unload { .. } | Request::Completion { .. } if is_ollamas => {
+                self.pass(session, context, (&pool, &name), Passing::of(body)).await;
+                return Ok(Admitted::Directed);
+            }
+            Request::Load { told } => return self.answer_load(session, context, &told, client::loaded).await,
+            Request::Unload { told } => return self.answer_load(session, context, &told, client::unloaded).await,
+            Request::Completion { body, told } => (Route::completion(), body, told),
+            Request::Chat { body: chat, told } => {
+                if is_ollamas && !context.is_alias(&name) && is_left_alone(&chat, &pool) {
+                    let instead = with_defaults(&body.bytes, &pool.config().ollama.defaults);
+                    let passing = Passing { generates: true, ..Passing::of(instead.map_or(body, Body::instead)) };
+                    self.pass(session, context, (&pool, &name), passing).await;
+                    return Ok(Admitted::Directed);
+                }
+                (Route::chat(), chat, told)
+            }
+        };
+        context.client = ClientApi::Ollama(Arc::new(told));
+        self.admit_as(session, context, route, (&name, chat)).await
     }
 
     /// The same of texts that are to be embedded.
@@ -49,25 +90,102 @@ impl Gateway {
         session: &mut Session,
         context: &mut Context,
         page: EmbedPage,
-    ) -> Result<bool> {
+    ) -> Result<Admitted> {
         let body = self.read_ollama(session, context).await?;
-        todo!()
+        let name = client::asked_model(&body.bytes).map_err(|mistake| context.mistaken(mistake))?;
+        let pool = context.direct_to(&name)?;
+        if pool.config().chat_api() == ChatApi::Ollama && !context.is_alias(&name) {
+            self.pass(session, context, (&pool, &name), Passing::of(body)).await;
+            return Ok(Admitted::Directed);
+        }
+        let asked = client::embed_request(page, &body.bytes).map_err(|mistake| context.mistaken(mistake))?;
+        context.client = ClientApi::OllamaEmbed(page, asked.model.into());
+        self.admit_as(session, context, Route::embeddings(), (&name, asked.body)).await
     }
 
-    /// Answers a page about models.
-    pub(super) async fn answer_ollama(
+    /// Admits a request of OpenAI's in the place of the client's.
+    async fn admit_as(
         &self,
         session: &mut Session,
         context: &mut Context,
-        page: OllamaPage,
-    ) -> Result<()> {
-        todo!()
+        route: Route,
+        (name, body): (&str, Bytes),
+    ) -> Result<Admitted> {
+        context.record.operation = route.operation;
+        context.route = route;
+        let own = context.own_name(name);
+        let body = if own == name { body } else { openai::renamed(&body, &own).unwrap_or(body) };
+        self.admit_body(session, context, Body::instead(body)).await?;
+        Ok(Admitted::Directed)
     }
 
-    async fn read_ollama(&self, session: &mut Session, context: &mut Context) -> Result<Body> {
+    /// Answers who wants a model in memory, or out of it: that is the balancer's to decide.
+    async fn answer_load(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        told: &Told,
+        answer: fn(&Told, client::Moment) -> Bytes,
+    ) -> Result<Admitted> {
+        if !self.offers(session, context, &told.model).await? {
+            return Err(context.mistaken(client::unknown_model(&told.model)));
+        }
+        let body = answer(told, moment(&context.record));
+        self.answer_json(session, context, body).await?;
+        Ok(Admitted::Answered)
+    }
+
+    /// Reads a body; none is an empty one.
+    pub(super) async fn read_ollama(&self, session: &mut Session, context: &mut Context) -> Result<Body> {
         match self.read(session, context).await? {
             Read::Whole(body) => Ok(body),
-            Read::Nothing => Ok(Body::instead(bytes::Bytes::new())),
+            Read::Nothing => Ok(Body::instead(Bytes::new())),
         }
+    }
+}
+
+impl Context {
+    /// The request is the client's to mend.
+    pub fn mistaken(&mut self, mistake: Mistake) -> Box<pingora::Error> {
+        self.fail(Fault::Ollama(mistake))
+    }
+
+    /// The pool of the model that a client of Ollama's API names.
+    fn direct_to(&mut self, name: &str) -> Result<Arc<Pool>> {
+        let settings = Arc::clone(&self.settings);
+        let own = self.own_name(name);
+        self.plan.model = Some(settings.view.behind(&own).map_or(own, str::to_owned));
+        pool_for(&settings.upstream, self)
+    }
+
+    /// A name without the tag that is meant where there is none, unless that is part of an alias: to servers of other
+    /// kinds it says nothing.
+    fn own_name(&self, name: &str) -> String {
+        let bare = name.len().checked_sub(LATEST.len()).and_then(|at| name.split_at_checked(at));
+        match bare {
+            Some((bare, tag)) if tag.eq_ignore_ascii_case(LATEST) && !self.is_alias(name) => bare.to_owned(),
+            _ => name.to_owned(),
+        }
+    }
+
+    fn is_alias(&self, name: &str) -> bool {
+        self.settings.view.behind(name).is_some()
+    }
+}
+
+const LATEST: &str = ":latest";
+
+/// Whether a chat that Ollama's client asks of an Ollama goes there as it is: nothing is to be done with tools.
+fn is_left_alone(chat: &[u8], pool: &Pool) -> bool {
+    let is_about_tools = || openai::Request::read(chat).is_some_and(|chat| chat.is_about_tools());
+    pool.config().tools == ToolsChoice::Native || !is_about_tools()
+}
+
+/// The engine whose words a pool's servers are told: those of Ollama's own that are asked as OpenAI's clients ask know no
+/// others.
+fn no_own_words(pool: &Pool) -> Engine {
+    match pool.config().engine {
+        engine if engine.row().chat_api == ChatApi::OpenAi => engine,
+        _ => Engine::OpenAi,
     }
 }

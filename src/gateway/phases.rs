@@ -31,6 +31,7 @@ use super::fault::Fault;
 use super::keepalive::OwnHead;
 use super::lifecycle::Busy;
 use super::nesting::Nesting;
+use super::ollama::Admitted;
 use super::route::{Kind, Route};
 use super::shared::Gateway;
 use super::{headers, path, reply, session};
@@ -89,8 +90,14 @@ impl ProxyHttp for Gateway {
                 self.answer_ollama(session, context, page).await?;
                 return Ok(true);
             }
-            Kind::OllamaChat(page) => return self.admit_ollama_chat(session, context, page).await,
-            Kind::OllamaEmbed(page) => return self.admit_ollama_embed(session, context, page).await,
+            Kind::OllamaChat(page) => {
+                let admitted = self.admit_ollama_chat(session, context, page).await?;
+                return Ok(admitted == Admitted::Answered);
+            }
+            Kind::OllamaEmbed(page) => {
+                let admitted = self.admit_ollama_embed(session, context, page).await?;
+                return Ok(admitted == Admitted::Answered);
+            }
             Kind::Server(path) => context.address(session, path)?,
             Kind::KeptStreams(asked) => match self.resume(session, context, asked).await? {
                 Resumed::Answered => return Ok(true),

@@ -99,6 +99,11 @@ pub fn is_plain_stream(header: &ResponseHeader) -> bool {
     facts(header).form() == Ok(Form::Events)
 }
 
+/// Whether it calls its body JSON.
+pub fn is_json(header: &ResponseHeader) -> bool {
+    facts(header).is_json()
+}
+
 /// Whether it calls its body an event stream.
 pub fn is_event_stream(header: &ResponseHeader) -> bool {
     facts(header).is_event_stream()

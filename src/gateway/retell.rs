@@ -15,7 +15,7 @@ use crate::record::Record;
 use super::context::Context;
 use super::fault::Fault;
 use super::headers;
-use super::reply::is_plain_stream;
+use super::reply::{is_json, is_plain_stream};
 
 impl Context {
     /// The head of an answer has come, which is read as it is read: what of it changes for a client of another API.
@@ -25,16 +25,21 @@ impl Context {
             .headers
             .get("content-encoding")
             .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-        let ClientApi::Ollama(told) = &self.client else { return Ok(()) };
-        if is_encoded {
+        if is_encoded || !self.client.is_foreign() {
             return Ok(());
         }
-        let content_type = if is_plain_stream(response) {
-            self.retelling = Some(Retelling::of_stream(told, limits));
-            self.client.stream_type()
-        } else {
-            self.retelling = Some(Retelling::of_body(told, response.status.as_u16(), limits));
-            "application/json; charset=utf-8"
+        let status = response.status.as_u16();
+        let content_type = match &self.client {
+            // What passes through is in its client's words, unless it is an error of something before the server.
+            ClientApi::OllamaPage if status < 400 || is_json(response) => return Ok(()),
+            ClientApi::Ollama(told) if is_plain_stream(response) => {
+                self.retelling = Some(Retelling::of_stream(told, limits));
+                self.client.stream_type()
+            }
+            client => {
+                self.retelling = Some(Retelling::of_body(client, status, limits));
+                "application/json; charset=utf-8"
+            }
         };
         headers::unframe_response(response);
         response.insert_header("Content-Type", content_type)

@@ -19,6 +19,7 @@ pub use health::family::{Family, Shown};
 pub use health::fate::Fate;
 pub use health::identity::{Identity, Proof, Search, find_engine};
 pub use health::portrait::{Likeness, Likenesses, Obedience, Portrait, PortraitError, portray};
+pub use health::properties::ModelProperties;
 pub use wire::ask::Question;
 pub use wire::cause::{Cause, is_shortage};
 pub use wire::connection::Connection;

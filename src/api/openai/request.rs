@@ -237,6 +237,13 @@ impl<'a> Edits<'a> {
     }
 }
 
+/// A body that names another model, every other byte as it was. `None` when it is no JSON object.
+pub fn renamed(body: &[u8], model: &str) -> Option<Bytes> {
+    let mut edits = Edits::default();
+    edits.set_model(model);
+    Request::read(body)?.edited(&edits)
+}
+
 /// Whether a value is a list without elements, whatever blanks are in it.
 fn is_empty_list(value: &str) -> bool {
     let inside = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));

@@ -10,7 +10,10 @@ use crate::api::ollama::server::{Complaint, Description, Thinking};
 use crate::balance::{ModelId, ModelState};
 use crate::config::{DialectChoice, ToolsChoice};
 use crate::engine::Constraint;
+use crate::upstream::health::catalog::escaped;
 use crate::upstream::health::family::{self, Family, Shown};
+use crate::upstream::health::properties::{self, ModelProperties};
+use crate::upstream::wire::ask::Question;
 
 use super::claim::Claim;
 use super::knowledge::Knowledge;
@@ -67,6 +70,20 @@ impl Pool {
     /// The family for a request whose calls its server could not read: in words that no server reads.
     pub fn injected(&self, family: Family) -> Family {
         family.injected(&self.config, &self.dialects)
+    }
+
+    /// What the servers say of a model that is loaded, where they say anything: those that read tell.
+    pub async fn properties(&self, model: &str) -> ModelProperties {
+        let row = self.config.engine.row();
+        if self.describes_models() {
+            let told = self.description(model).await.unwrap_or_default();
+            return ModelProperties { chat_template: told.template.clone(), ..ModelProperties::default() };
+        }
+        let Some(page) = &row.properties else { return ModelProperties::default() };
+        let of_each = row.models.and_then(|pages| pages.properties).filter(|_| self.has_models());
+        let path = of_each.map_or_else(|| page.path.to_owned(), |path| path.replace("{model}", &escaped(model)));
+        let pages = self.ask_all(&Question::page(&path), None).await;
+        pages.first().map(|(_, body)| properties::of_model(page.form, body)).unwrap_or_default()
     }
 
     /// Whether its servers tell of each model what it can do.

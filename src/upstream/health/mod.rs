@@ -12,5 +12,5 @@ mod lists;
 mod load;
 pub mod portrait;
 pub mod probe;
-mod properties;
+pub mod properties;
 pub mod template;

@@ -42,6 +42,49 @@ pub fn chat_template(form: Form, body: &[u8]) -> serde_json::Result<String> {
     serde_json::from_slice::<Template>(body).map(|props| props.chat_template)
 }
 
+/// What its page says of its model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModelProperties {
+    /// Tokens that one conversation may have.
+    pub context: Option<u64>,
+    pub chat_template: String,
+    pub sees: bool,
+    pub hears: bool,
+}
+
+/// What the page says of its model. What cannot be read says nothing.
+pub fn of_model(form: Form, body: &[u8]) -> ModelProperties {
+    let Form::Props = form;
+    let props: OfModel = serde_json::from_slice(body).unwrap_or_default();
+    ModelProperties {
+        context: props.default_generation_settings.n_ctx,
+        chat_template: props.chat_template,
+        sees: props.modalities.vision,
+        hears: props.modalities.audio,
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OfModel {
+    default_generation_settings: Generation,
+    modalities: Modalities,
+    chat_template: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Generation {
+    n_ctx: Option<u64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Modalities {
+    vision: bool,
+    audio: bool,
+}
+
 #[derive(Deserialize)]
 struct Slots {
     total_slots: Option<u32>,

@@ -22,7 +22,7 @@ mod tools;
 
 pub use answer::Answer;
 pub use error::{Complaint, Refusal, refusal};
-pub use request::{Defaults, Thinking, Unservable, request};
+pub use request::{Defaults, Thinking, Unservable, request, with_defaults};
 pub use show::{Description, question};
 
 /// Where chats are asked.

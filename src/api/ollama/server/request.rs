@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::messages::messages;
 use super::sampling::options;
 use super::tools::tools;
-use crate::json::{Object, write_string};
+use crate::json::{Edit, Object, write_string};
 
 /// What a pool wants of each of its chats.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +71,27 @@ pub fn request(chat: &[u8], defaults: &Defaults, thinking: Thinking) -> Result<B
         body.put_some(key, chat.present(key).or(default));
     }
     Ok(body.end().into())
+}
+
+/// A chat that its client writes in Ollama's own words, with what a pool wants of each. `None` where that changes nothing.
+pub fn with_defaults(chat: &[u8], defaults: &Defaults) -> Option<Bytes> {
+    let chat = Object::of_body(chat)?;
+    let own = chat.present("options").map_or_else(|| Some(Object::empty()), Object::part)?;
+    let num_ctx = defaults.num_ctx.map(|tokens| tokens.to_string());
+    let wanted = num_ctx.as_deref().map(|tokens| ("num_ctx", tokens)).into_iter();
+    let wanted = wanted.chain(defaults.options.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let options: Vec<_> =
+        wanted.filter(|(key, _)| own.get(key).is_none()).map(|(key, value)| (key, Edit::Set(value.into()))).collect();
+    let mut edits = Vec::new();
+    if !options.is_empty() {
+        edits.push(("options", Edit::Set(own.edited(&options).into())));
+    }
+    let truncate = defaults.truncate.map(|truncate| truncate.to_string());
+    for (key, value) in [("keep_alive", defaults.keep_alive.clone()), ("truncate", truncate)] {
+        let value = value.filter(|_| chat.present(key).is_none());
+        edits.extend(value.map(|value| (key, Edit::Set(value.into()))));
+    }
+    (!edits.is_empty()).then(|| chat.edited(&edits).into())
 }
 
 impl Unservable {
