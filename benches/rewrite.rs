@@ -9,6 +9,7 @@ use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use toolgate::answer::StreamRewriter;
+use toolgate::api::ollama::server::Answer;
 use toolgate::api::openai;
 use toolgate::chat::Calls;
 use toolgate::decode::{Reasoning, Settings, UnknownTools};
@@ -66,6 +67,28 @@ fn parsed(bencher: Bencher) {
     let logprobs = r#","logprobs":{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[]}]}"#;
     let pieces = events(&["word", " and", " some"], logprobs);
     run(bencher, &exchange(), Vec::new(), pieces);
+}
+
+/// A token as Ollama writes it, one line a piece, told as a chunk.
+#[divan::bench]
+fn line(bencher: Bencher) {
+    let line = |text: &&str| {
+        let text = serde_json::to_string(text).unwrap_or_default();
+        format!(
+            "{{\"model\":\"some-model:8b\",\"created_at\":\"2026-01-01T00:00:00.123456789Z\",\
+             \"message\":{{\"role\":\"assistant\",\"content\":{text}}},\"done\":false}}\n"
+        )
+    };
+    let lines: Vec<_> = ["word", " and", " \"some\"\n"].iter().cycle().take(EVENTS).map(line).collect();
+    bencher.counter(ItemsCount::new(EVENTS)).bench(|| {
+        let mut answer = Answer::new(openai::Usage::Asked, &Limits::default());
+        let mut out = Vec::new();
+        for line in &lines {
+            out.clear();
+            answer.push(black_box(line.as_bytes()), &mut out);
+        }
+        out.len()
+    });
 }
 
 /// How deep a request nests: a thousand strings of a KiB, so microseconds read as nanoseconds a KiB.

@@ -93,7 +93,7 @@ impl<'a> ServerError<'a> {
             NAMES.iter().find(|(known, _)| *known == name).map(|(_, status)| *status)
         };
         let said = ["code", "status", "status_code"].iter().find_map(number);
-        said.or_else(|| ["type", "code"].iter().find_map(by_name)).unwrap_or(STATUS_UNSAID)
+        said.or_else(|| ["code", "type"].iter().find_map(by_name)).unwrap_or(STATUS_UNSAID)
     }
 }
 
@@ -147,8 +147,8 @@ const WORDS_UNSAID: &str = "the server failed within its answer";
 const STATUS_UNSAID: u16 = 502;
 
 /// What errors without a number are called by OpenAI, llama.cpp (`tools/server/server-common.cpp`) and vLLM
-/// (`entrypoints/openai/protocol.py`).
-const NAMES: [(&str, u16); 15] = [
+/// (`entrypoints/openai/protocol.py`), and here of servers of other APIs. A code says more than a type.
+const NAMES: [(&str, u16); 19] = [
     ("BadRequestError", 400),
     ("context_length_exceeded", 400),
     ("exceed_context_size_error", 400),
@@ -162,6 +162,10 @@ const NAMES: [(&str, u16); 15] = [
     ("internal_server_error", 500),
     ("server_error", 500),
     ("not_supported_error", 501),
+    ("upstream_empty", 502),
+    ("upstream_error", 502),
+    ("upstream_incomplete", 502),
+    ("upstream_protocol", 502),
     ("overloaded_error", 503),
     ("unavailable_error", 503),
 ];
@@ -214,6 +218,7 @@ mod tests {
             ),
             (r#"data: {"error":{"code":7}}"#, Some((502, format!(r#"{{"code":7,{rest}}}"#)))),
             (r#"data: {"error":"boom"}"#, Some((502, plain("boom")))),
+            (&format!(r#"data: {{"error":{}}}"#, plain("boom")), Some((502, plain("boom")))),
             (r#"data: {"error":[7]}"#, Some((502, plain("[7]")))),
             (
                 r#"data: {"object":"error","message":"no","code":400}"#,

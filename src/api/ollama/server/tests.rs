@@ -1,12 +1,14 @@
 //! Answers, line by line: what each becomes, and that cuts make no difference.
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::api::openai::{ServerError, Usage};
 use crate::json::Object;
 use crate::limits::Limits;
+use properties::Said;
+
+mod properties;
 
 /// What comes of an answer that arrives in these pieces, and the answer.
 fn run<'a>(usage: Usage, limits: &Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> (String, Answer) {
@@ -103,81 +105,76 @@ fn an_answer_is_told_in_chunks() {
     assert_eq!(told(Usage::Unasked, &input).0, unasked);
 }
 
+fn end(reason: &str) -> String {
+    [finish(reason, ""), DONE.to_owned()].concat()
+}
+
+/// What becomes of a call, with its arguments as they stand within quotes.
+fn call(index: u32, id: &str, arguments: &str) -> String {
+    let start = format!(
+        r#"{{"tool_calls":[{{"index":{index},"id":"{id}","type":"function","function":{{"name":"f","arguments":""}}}}]}}"#
+    );
+    let rest = format!(r#"{{"tool_calls":[{{"index":{index},"function":{{"arguments":"{arguments}"}}}}]}}"#);
+    [delta(&start), delta(&rest)].concat()
+}
+
 #[test]
-fn what_a_line_says_decides_what_becomes_of_it() {
-    let call = |id: &str, arguments: &str| {
-        format!(r#"{{"content":null,"tool_calls":[{{{id}"function":{{"name":"f"{arguments}}}}}]}}"#)
-    };
-    let written = |index: u32, id: &str, arguments: &str| {
-        let start = format!(
-            r#"{{"tool_calls":[{{"index":{index},"id":"{id}","type":"function","function":{{"name":"f","arguments":""}}}}]}}"#
-        );
-        let rest = format!(r#"{{"tool_calls":[{{"index":{index},"function":{{"arguments":"{arguments}"}}}}]}}"#);
-        [delta(&start), delta(&rest)].concat()
-    };
-    let end = |reason: &str| [finish(reason, ""), DONE.to_owned()].concat();
-    for (name, lines, expected) in [
-        ("nothing", vec![last("")], vec![role(), end("stop")]),
-        ("a stop", vec![last(r#","done_reason":"stop""#)], vec![role(), end("stop")]),
-        ("a cut", vec![last(r#","done_reason":"length""#)], vec![role(), end("length")]),
-        ("an unknown reason", vec![last(r#","done_reason":"x""#)], vec![role(), end("stop")]),
+fn a_call_has_an_id_of_its_own_and_its_arguments() {
+    let made = "call_ID";
+    for (calls, expected) in [
         (
-            "no message",
-            vec!["{\"model\":\"m\",\"created_at\":\"2026-01-01T00:00:00Z\",\"done\":true}\n".into()],
-            vec![role(), end("stop")],
-        ),
-        ("an empty line", vec![line("{}", "false"), last("")], vec![role(), end("stop")]),
-        (
-            "ids",
-            [r#""id":"","#, r#""id":"a\"","#, r#""id":"a\u0022","#, ""]
-                .map(|id| line(&call(id, ""), "false"))
-                .into_iter()
-                .chain([last("")])
-                .collect(),
-            vec![
-                role(),
-                written(0, "call_ID", "{}"),
-                written(1, r#"a\""#, "{}"),
-                written(2, "call_ID", "{}"),
-                written(3, "call_ID", "{}"),
-                end("tool_calls"),
-            ],
+            [r#""id":"""#, r#""id":"a\"""#, r#""id":"a\u0022""#, r#""id":7"#],
+            [call(0, made, "{}"), call(1, r#"a\""#, "{}"), call(2, made, "{}"), call(3, made, "{}")],
         ),
         (
-            "arguments of other kinds",
-            [r#","arguments":"{\"a\":1}""#, r#","arguments":null"#, r#","arguments":[1, 2]"#]
-                .map(|arguments| line(&call("", arguments), "false"))
-                .into_iter()
-                .chain([last(r#","done_reason":"length""#)])
-                .collect(),
-            vec![
-                role(),
-                written(0, "call_ID", r#"{\"a\":1}"#),
-                written(1, "call_ID", "{}"),
-                written(2, "call_ID", "[1, 2]"),
-                end("length"),
-            ],
-        ),
-        (
-            "log probabilities",
-            vec![
-                line(r#"{"content":"a","thinking":"t"}"#, r#"false,"logprobs":[{"token":"a"}]"#),
-                line(r#"{"thinking":"t"}"#, r#"false,"logprobs":[{"token":"t","bytes":[0]}]"#),
-                line("{}", r#"false,"logprobs":[1]"#),
-                last(r#","logprobs":null"#),
-            ],
-            vec![
-                role(),
-                delta(r#"{"reasoning_content":"t"}"#),
-                delta(r#"{"content":"a"},"logprobs":{"content":[{"token":"a","bytes":[97]}]}"#),
-                delta(r#"{"reasoning_content":"t"},"logprobs":{"content":[{"token":"t","bytes":[0]}]}"#),
-                delta(r#"{},"logprobs":{"content":[1]}"#),
-                end("stop"),
-            ],
+            ["", r#""arguments":"{\"a\":1}""#, r#""arguments":null"#, r#""arguments":[1, 2]"#],
+            [call(0, made, "{}"), call(1, made, r#"{\"a\":1}"#), call(2, made, "{}"), call(3, made, "[1, 2]")],
         ),
     ] {
-        assert_eq!(told(Usage::Unasked, &lines.concat()).0, expected.concat(), "{name}");
+        let write = |member: &str| {
+            let [call, function] = if member.contains("id") { [member, ""] } else { ["", member] };
+            let comma = |member: &str| if member.is_empty() { "" } else { "," };
+            let function = format!(r#""function":{{"name":"f"{}{function}}}"#, comma(function));
+            line(&format!(r#"{{"content":null,"tool_calls":[{{{call}{}{function}}}]}}"#, comma(call)), "false")
+        };
+        for (reason, finish) in [("stop", "tool_calls"), ("length", "length")] {
+            let input = [calls.map(write).concat(), last(&format!(r#","done_reason":"{reason}""#))].concat();
+            assert_eq!(told(Usage::Unasked, &input).0, [role(), expected.concat(), end(finish)].concat());
+        }
     }
+}
+
+#[test]
+fn an_answer_may_say_nothing() {
+    for (lines, reason) in [
+        (last(""), "stop"),
+        (last(r#","done_reason":"stop""#), "stop"),
+        (last(r#","done_reason":"length""#), "length"),
+        (last(r#","done_reason":"x""#), "stop"),
+        ([line("{}", "false"), last("")].concat(), "stop"),
+        ("{\"model\":\"m\",\"created_at\":\"2026-01-01T00:00:00Z\",\"done\":true}\n".to_owned(), "stop"),
+    ] {
+        assert_eq!(told(Usage::Unasked, &lines).0, [role(), end(reason)].concat(), "{lines}");
+    }
+}
+
+#[test]
+fn what_is_known_of_tokens_stands_beside_their_text() {
+    let lines = [
+        line(r#"{"content":"a","thinking":"t"}"#, r#"false,"logprobs":[{"token":"a"}]"#),
+        line(r#"{"thinking":"t"}"#, r#"false,"logprobs":[{"token":"t","bytes":[0]}]"#),
+        line("{}", r#"false,"logprobs":[1]"#),
+        last(r#","logprobs":null"#),
+    ];
+    let expected = [
+        role(),
+        delta(r#"{"reasoning_content":"t"}"#),
+        delta(r#"{"content":"a"},"logprobs":{"content":[{"token":"a","bytes":[97]}]}"#),
+        delta(r#"{"reasoning_content":"t"},"logprobs":{"content":[{"token":"t","bytes":[0]}]}"#),
+        delta(r#"{},"logprobs":{"content":[1]}"#),
+        end("stop"),
+    ];
+    assert_eq!(told(Usage::Unasked, &lines.concat()).0, expected.concat());
 }
 
 #[test]
@@ -275,130 +272,4 @@ fn a_long_line_becomes_events_that_are_not() {
     assert!(
         out.ends_with(&error("upstream_protocol", "the upstream sent a line that is too long")) && answer.is_done()
     );
-}
-
-/// What a stream says, read as its clients read it.
-#[derive(Debug, Default, PartialEq)]
-struct Said {
-    content: String,
-    thinking: String,
-    calls: Vec<(String, String)>,
-    logprobs: usize,
-    finishes: usize,
-    errors: usize,
-    is_done: bool,
-}
-
-impl Said {
-    fn of(stream: &str) -> Self {
-        let mut said = Self::default();
-        for event in stream.split_inclusive("\n\n") {
-            assert!(!said.is_done && said.errors == 0, "something stands behind the end: {event}");
-            let data = event.strip_prefix("data: ").and_then(|data| data.strip_suffix("\n\n")).unwrap();
-            assert!(!data.contains(['\n', '\r']));
-            if data == "[DONE]" {
-                said.is_done = true;
-                continue;
-            }
-            // A number may be longer than a tree holds, so it is not read there.
-            let event: Value = serde_json::from_str(data).unwrap();
-            said.errors += usize::from(event.get("error").is_some());
-            for choice in event["choices"].as_array().into_iter().flatten() {
-                let delta = &choice["delta"];
-                said.content += delta["content"].as_str().unwrap_or_default();
-                said.thinking += delta["reasoning_content"].as_str().unwrap_or_default();
-                said.logprobs += choice["logprobs"]["content"].as_array().map_or(0, Vec::len);
-                said.finishes += usize::from(choice["finish_reason"].is_string());
-                for call in delta["tool_calls"].as_array().into_iter().flatten() {
-                    let function = &call["function"];
-                    if let Some(name) = function["name"].as_str() {
-                        assert_eq!(call["index"], json!(said.calls.len()));
-                        said.calls.push((name.to_owned(), String::new()));
-                    }
-                    said.calls.last_mut().unwrap().1 += function["arguments"].as_str().unwrap();
-                }
-            }
-        }
-        said
-    }
-}
-
-/// A line of an answer, and what it says.
-fn a_line() -> impl Strategy<Value = (String, Said)> {
-    let text = || prop::option::of("[a\"\\\\\n\u{2028}\u{85}é😀{}]{0,6}");
-    let calls = prop::collection::vec(("[fg\"é]{1,3}", "[a\"\\\\\n\u{2028}]{0,4}"), 0..3);
-    (text(), text(), calls).prop_map(|(content, thinking, calls)| {
-        let arguments: Vec<_> = calls.iter().map(|(_, value)| json!({ "k": value }).to_string()).collect();
-        let written: Vec<_> = calls
-            .iter()
-            .zip(&arguments)
-            .map(|((name, _), arguments)| {
-                format!(
-                    "{{\"id\":\"same\",\"function\":{{\"index\":0,\"name\":{},\"arguments\":{arguments}}}}}",
-                    json!(name)
-                )
-            })
-            .collect();
-        let message = json!({ "role": "assistant", "content": content, "thinking": thinking }).to_string();
-        let message = format!("{},\"tool_calls\":[{}]}}", message.trim_end_matches('}'), written.join(","));
-        let said = Said {
-            content: content.unwrap_or_default(),
-            thinking: thinking.unwrap_or_default(),
-            calls: calls.into_iter().map(|(name, _)| name).zip(arguments).collect(),
-            ..Said::default()
-        };
-        (line(&message, "false"), said)
-    })
-}
-
-/// How an answer ends.
-fn an_end() -> impl Strategy<Value = String> {
-    prop_oneof![
-        4 => Just(last(",\"done_reason\":\"stop\"")),
-        1 => Just("{\"error\":\"boom\"}\n".to_owned()),
-        1 => Just(String::new()),
-        1 => "[\"{}a\n:,]{0,12}",
-    ]
-}
-
-proptest! {
-    /// Nothing of an answer is lost or doubled, and its events are the same however its bytes are cut.
-    #[test]
-    fn an_answer_says_what_its_lines_say(
-        lines in prop::collection::vec(a_line(), 0..6),
-        end in an_end(),
-        sizes in prop::collection::vec(1_usize..40, 1..5),
-        event_bytes_max in prop_oneof![Just(16_usize), Just(1 << 20)],
-    ) {
-        let limits = Limits { event_bytes_max, ..Limits::default() };
-        let mut input: String = lines.iter().map(|(line, _)| line.as_str()).collect();
-        input.push_str(&end);
-        let (whole, answer) = run(Usage::Asked, &limits, [input.as_bytes()]);
-        prop_assert!(!answer.is_empty());
-        let mut rest = input.as_bytes();
-        let pieces = sizes.iter().cycle().map_while(|size| {
-            let (piece, behind) = rest.split_at_checked(*size).unwrap_or((rest, b""));
-            rest = behind;
-            (!piece.is_empty()).then_some(piece)
-        });
-        prop_assert_eq!(&run(Usage::Asked, &limits, pieces).0, &whole);
-
-        let said = Said::of(&whole);
-        let is_complete = end.contains("\"done\":true");
-        let of = |text: fn(&Said) -> &str| lines.iter().map(|(_, said)| text(said)).collect::<String>();
-        prop_assert_eq!(&said.content, &of(|said| &said.content));
-        prop_assert_eq!(&said.thinking, &of(|said| &said.thinking));
-        prop_assert_eq!(&said.calls, &lines.into_iter().flat_map(|(_, said)| said.calls).collect::<Vec<_>>());
-        prop_assert_eq!((said.is_done, said.finishes, said.errors), if is_complete { (true, 1, 0) } else { (false, 0, 1) });
-    }
-
-    /// Whatever comes, each event is one.
-    #[test]
-    fn any_bytes_become_events(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in any::<prop::sample::Index>()) {
-        let limits = Limits::default();
-        let (whole, _) = run(Usage::Asked, &limits, [bytes.as_slice()]);
-        let (a, b) = bytes.split_at(cut.index(bytes.len() + 1));
-        prop_assert_eq!(&run(Usage::Asked, &limits, [a, b]).0, &whole);
-        prop_assert_eq!(Said::of(&whole).errors, 1);
-    }
 }
