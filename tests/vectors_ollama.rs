@@ -73,6 +73,26 @@ fn lines_become_events_however_they_are_cut() {
     });
 }
 
+/// Its reader of calls knows some families, and of others it leaves everything in the text.
+#[test]
+fn calls_that_the_server_leaves_in_the_text_stand_before_its_own() {
+    let chat = json!({ "messages": [{ "role": "user", "content": "hi" }],
+        "tools": [{ "type": "function", "function": { "name": "f" } }] });
+    let line = |message: Value, done: bool| json!({ "model": "m", "message": message, "done": done }).to_string();
+    let left = r#"<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>"#;
+    let served = json!([{ "function": { "index": 0, "name": "g", "arguments": { "b": 2 } } }]);
+    let text = left.split_inclusive('"').map(|piece| line(json!({ "content": piece }), false));
+    let lines: Vec<_> = text.chain([line(json!({ "tool_calls": served }), true)]).collect();
+    let mut stream = Stream::new(toolgate::api::openai::Usage::Unasked, exchange(&chat).as_ref());
+    lines.iter().for_each(|line| stream.push(format!("{line}\n").as_bytes()));
+    let events = Events::read(&stream.finish());
+    let expected = json!([{ "role": "assistant" },
+        { "call": { "index": 0, "id": "<id>", "name": "f", "arguments": { "a": 1 } } },
+        { "call": { "index": 1, "id": "<id>", "name": "g", "arguments": { "b": 2 } } },
+        { "finish": "tool_calls" }, { "done": true }]);
+    same(&events.shown, &expected).unwrap();
+}
+
 #[test]
 fn an_answer_is_put_together_for_who_asked_for_no_stream() {
     check_all("up_answer", 5, |input, expect| {

@@ -154,6 +154,10 @@ fn what_a_server_refuses_beside_tools_goes_up_without() {
         (r#","logprobs":false"#, Engine::LlamaCpp, false),
         (r#","logprobs":null"#, Engine::LlamaCpp, false),
         (r#","logprobs":true"#, Engine::Vllm, false),
+        (r#","tool_choice":"required""#, Engine::LlamaCpp, false),
+        (r#","tool_choice":"required""#, Engine::Ollama, true),
+        (r#","tool_choice":{"type":"function","function":{"name":"get"}}"#, Engine::Ollama, true),
+        (r#","tool_choice":"auto","logprobs":true"#, Engine::Ollama, false),
     ] {
         let body = format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"tools":{TOOLS}{more}}}"#);
         let result = rewritten(&body, &policy("hermes", ToolsMode::Parse, engine));
