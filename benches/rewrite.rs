@@ -4,11 +4,13 @@
 #![allow(clippy::expect_used)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use toolgate::answer::StreamRewriter;
+use toolgate::api::ollama::client::{Lines, Moment, Page, Told};
 use toolgate::api::ollama::server::Answer;
 use toolgate::api::openai;
 use toolgate::chat::Calls;
@@ -28,6 +30,9 @@ const EVENTS: usize = 1000;
 
 /// The beginning of a call.
 const BEGUN: &str = "<tool_call>{\"name\": \"f\", \"arguments\": {\"text\": \"";
+
+/// What an event carries beside its text, so that it is parsed.
+const LOGPROBS: &str = r#","logprobs":{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[]}]}"#;
 
 /// Text that goes through unchanged.
 #[divan::bench]
@@ -64,8 +69,7 @@ fn arguments_as_text(bencher: Bencher, format: &str) {
 /// Events that carry logprobs, so that each is parsed.
 #[divan::bench]
 fn parsed(bencher: Bencher) {
-    let logprobs = r#","logprobs":{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[]}]}"#;
-    let pieces = events(&["word", " and", " some"], logprobs);
+    let pieces = events(&["word", " and", " some"], LOGPROBS);
     run(bencher, &exchange(), Vec::new(), pieces);
 }
 
@@ -88,6 +92,30 @@ fn line(bencher: Bencher) {
             answer.push(black_box(line.as_bytes()), &mut out);
         }
         out.len()
+    });
+}
+
+/// The lines that a client of Ollama's API gets: each event becomes another.
+#[divan::bench]
+fn lines(bencher: Bencher) {
+    run_lines(bencher, "");
+}
+
+/// The same of events that are parsed.
+#[divan::bench]
+fn lines_parsed(bencher: Bencher) {
+    run_lines(bencher, LOGPROBS);
+}
+
+fn run_lines(bencher: Bencher, more: &str) {
+    let told = Told { page: Page::Chat, model: "some-model".to_owned(), is_streamed: true };
+    let limits = Limits::default();
+    let now = |at| Moment { unix: Duration::from_micros(at), ..Moment::default() };
+    let pieces: Vec<_> = (0..).zip(events(&["word", " and", " some"], more)).collect();
+    bencher.counter(ItemsCount::new(EVENTS)).with_inputs(|| Lines::new(&told, &limits)).bench_refs(|lines| {
+        for (at, piece) in &pieces {
+            black_box(lines.push(piece.clone(), now(*at)));
+        }
     });
 }
 

@@ -101,6 +101,7 @@ impl Calls {
                 self.out = self.out.saturating_add(1);
                 sink(Closed::Call(call));
             }
+            None if call.name.is_empty() && call.arguments.is_empty() => {}
             None => sink(Closed::Text(&[call.name, call.arguments].concat())),
         }
     }
@@ -232,6 +233,7 @@ mod tests {
             ),
             (&[nameless], Close::Over, &["text |", "text {}"]),
             (&[late], Close::Over, &["text late", "text |"]),
+            (&[r#"[{"index":0,"id":"x"},7,{}]"#], Close::Over, &["text |"]),
         ] {
             assert_eq!(closed(lists, why, 1000), expected, "{lists:?}");
         }

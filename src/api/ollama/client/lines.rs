@@ -253,3 +253,6 @@ pub(super) const FIRST: u64 = 0;
 const NO_CHUNK: &str = "an event of the upstream's answer is no chunk";
 const UNFINISHED: &str = "the upstream ended the stream without a finish reason";
 pub(super) const UNSAID: &str = "the upstream failed within its answer";
+
+#[cfg(test)]
+mod tests;

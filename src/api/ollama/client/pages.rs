@@ -151,12 +151,9 @@ fn write_member(key: &str, text: &str, out: &mut String) {
 
 /// A count of parameters for people, such as `7.6B`.
 fn rounded(parameters: u64) -> String {
-    let (unit, name) = match parameters {
-        ..1_000 => return parameters.to_string(),
-        ..1_000_000 => (1_000, "K"),
-        ..1_000_000_000 => (1_000_000, "M"),
-        ..1_000_000_000_000 => (1_000_000_000, "B"),
-        _ => (1_000_000_000_000, "T"),
+    let units = [(1_000_000_000_000, "T"), (1_000_000_000, "B"), (1_000_000, "M"), (1_000, "K")];
+    let Some((unit, name)) = units.into_iter().find(|(unit, _)| parameters >= *unit) else {
+        return parameters.to_string();
     };
     format!("{}.{}{name}", parameters / unit, parameters % unit * 10 / unit)
 }
