@@ -29,6 +29,8 @@ pub(super) struct Engines {
     config: Config,
     /// By the pools' names.
     found: HashMap<String, Engine>,
+    /// What those are taken for until something is found that had some of their servers before.
+    assumed: HashMap<String, Engine>,
     /// When those are asked again of which nothing was found, by the pools' names.
     waits: HashMap<String, Wait>,
 }
@@ -55,7 +57,7 @@ impl Wait {
 impl Engines {
     /// Nobody has been asked yet.
     pub fn new(config: Config) -> Self {
-        Self { config, found: HashMap::new(), waits: HashMap::new() }
+        Self { config, found: HashMap::new(), assumed: HashMap::new(), waits: HashMap::new() }
     }
 
     /// Whether there is a pool whose engine is still to be found.
@@ -63,11 +65,11 @@ impl Engines {
         self.open().next().is_some()
     }
 
-    /// The configuration with what was found. What is not found yet is what the pool says it is assumed to be.
+    /// The configuration with what was found. What is not found yet is what is assumed.
     pub fn config(&self) -> Config {
-        let pool = |pool: &Pool| match self.found.get(&pool.name) {
-            Some(engine) => pool.suited_to(*engine),
-            None => pool.clone(),
+        let pool = |pool: &Pool| match self.known(&pool.name) {
+            Some(engine) if pool.engine_choice == EngineChoice::Auto => pool.suited_to(engine),
+            _ => pool.clone(),
         };
         Config { pools: self.config.pools.iter().map(pool).collect(), ..self.config.clone() }
     }
@@ -76,7 +78,7 @@ impl Engines {
     pub async fn find(&mut self) {
         let asked = self.open().map(|pool| (pool.clone(), named(pool))).collect();
         for (pool, search) in search(asked, WAIT_MAX).await {
-            let assumed = pool.engine.name();
+            let assumed = self.known(&pool.name).unwrap_or(pool.engine).name();
             match &search {
                 Search::Found { .. } => {}
                 Search::Untold { url } => log::warn!(
@@ -97,22 +99,16 @@ impl Engines {
     pub async fn follow(&mut self, config: Config) {
         let former = std::mem::replace(self, Self::new(config));
         let servers = |pool: &Pool| named(pool).into_iter().map(|server| server.url).collect::<HashSet<_>>();
-        let mut shared = HashMap::new();
         for pool in self.config.pools.iter().filter(|pool| pool.engine_choice == EngineChoice::Auto) {
-            let Some(engine) = former.found.get(&pool.name) else { continue };
             let Some(before) = former.config.pools.iter().find(|other| other.name == pool.name) else { continue };
             let (before, after) = (servers(before), servers(pool));
-            if before == after {
+            if let Some(engine) = former.found.get(&pool.name).filter(|_| before == after) {
                 self.found.insert(pool.name.clone(), *engine);
-            } else if !before.is_disjoint(&after) {
-                shared.insert(pool.name.clone(), *engine);
+            } else if let Some(engine) = former.known(&pool.name).filter(|_| !before.is_disjoint(&after)) {
+                self.assumed.insert(pool.name.clone(), engine);
             }
         }
         self.find().await;
-        // Where none of them answers now, they are what one of them was.
-        for (name, engine) in shared {
-            self.found.entry(name).or_insert(engine);
-        }
     }
 
     /// Asks the servers of open pools again and again, as they are in `upstream` by then. Returns once a pool is open no
@@ -138,6 +134,10 @@ impl Engines {
                 return;
             }
         }
+    }
+
+    fn known(&self, pool: &str) -> Option<Engine> {
+        self.found.get(pool).or_else(|| self.assumed.get(pool)).copied()
     }
 
     fn open(&self) -> impl Iterator<Item = &Pool> {

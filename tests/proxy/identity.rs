@@ -59,94 +59,96 @@ const VLLM: Pages = &[(LIST, 200, r#"{"data":[{"id":"m","owned_by":"vllm"}]}"#)]
 const SGLANG: Pages = &[(LIST, 200, r#"{"data":[{"id":"m","owned_by":"sglang"}]}"#)];
 const NOBODY: Pages = &[(LIST, 200, r#"{"data":[{"id":"m","owned_by":"somebody"}]}"#)];
 
+/// Servers, and what each is found to be.
+const SERVERS: [(&str, Pages, &str); 17] = [
+    ("vLLM", VLLM, "vllm"),
+    ("vLLM whose list wants a key", &[(LIST, 401, "{}"), ("/version", 200, r#"{"version":"0.11"}"#)], "vllm"),
+    ("SGLang", SGLANG, "sglang"),
+    ("SGLang whose list fails", &[(LIST, 500, ""), ("/get_server_info", 200, r#"{"version":"0.5"}"#)], "sglang"),
+    (
+        "llama.cpp whose properties want a key",
+        &[(LIST, 200, r#"{"data":[{"id":"m","owned_by":"llamacpp"}]}"#), ("/props", 401, "{}")],
+        "llama.cpp",
+    ),
+    (
+        "a router without models",
+        &[(LIST, 200, r#"{"data":[]}"#), ("/props", 200, r#"{"build_info":"b1"}"#)],
+        "llama.cpp",
+    ),
+    (
+        "Ollama",
+        &[
+            (LIST, 200, r#"{"data":[{"id":"a","owned_by":"library"},{"id":"u/b","owned_by":"u"}]}"#),
+            ("/api/version", 200, r#"{"version":"0.30.0"}"#),
+            ("/", 200, "Ollama is running"),
+        ],
+        "ollama",
+    ),
+    (
+        "Ollama without models",
+        &[
+            (LIST, 200, r#"{"object":"list","data":null}"#),
+            ("/api/version", 200, r#"{"version":"0.30.0"}"#),
+            ("/", 200, "Ollama is running"),
+        ],
+        "ollama",
+    ),
+    (
+        "LocalAI",
+        &[
+            (LIST, 200, r#"{"data":[{"id":"m","object":"model"}]}"#),
+            ("/version", 200, r#"{"version":"v4.0.0"}"#),
+            ("/api/version", 200, r#"{"version":"0.9.0"}"#),
+            ("/", 200, "Ollama is running"),
+        ],
+        "openai",
+    ),
+    (
+        "LocalAI without models",
+        &[
+            (LIST, 200, r#"{"data":[]}"#),
+            ("/version", 200, r#"{"version":"v4.0.0"}"#),
+            ("/api/version", 200, r#"{"version":"0.9.0"}"#),
+            ("/", 200, "<html>"),
+        ],
+        "openai",
+    ),
+    (
+        "KoboldCpp",
+        &[
+            (LIST, 200, r#"{"data":[{"id":"koboldcpp/m","owned_by":"koboldcpp"}]}"#),
+            ("/props", 200, r#"{"total_slots":1,"chat_template":"","build_info":"k"}"#),
+            ("/api/version", 200, r#"{"version":"0.7.0"}"#),
+            ("/api/tags", 200, r#"{"models":[]}"#),
+            ("/", 200, "<html>"),
+        ],
+        "openai",
+    ),
+    (
+        "LM Studio",
+        &[
+            (LIST, 200, r#"{"data":[{"id":"m","owned_by":"organization_owner"}]}"#),
+            ("/api/version", 200, r#"{"error":"Unexpected endpoint or method. (GET /api/version)"}"#),
+            ("/version", 200, r#"{"error":"Unexpected endpoint or method. (GET /version)"}"#),
+            ("/", 200, r#"{"error":"Unexpected endpoint or method. (GET /)"}"#),
+        ],
+        "openai",
+    ),
+    (
+        "one that has Ollama's list alone",
+        &[(LIST, 200, r#"{"data":[{"id":"m","owned_by":"x"}]}"#), ("/api/tags", 200, r#"{"models":[]}"#)],
+        "openai",
+    ),
+    ("any other", NOBODY, "openai"),
+    // These may be anything, and are taken for what they were always taken for.
+    ("a gateway whose server is away", &[(LIST, 502, "Bad Gateway"), ("/version", 502, "")], "llama.cpp"),
+    ("one whose list wants a key", &[(LIST, 401, "{}")], "llama.cpp"),
+    ("one that lists nothing that is a list", &[(LIST, 200, r#"{"data":7}"#)], "llama.cpp"),
+];
+
 #[test]
 fn a_server_is_known_by_what_only_its_engine_says() {
-    let table: [(&str, Pages, &str); 17] = [
-        ("vLLM", VLLM, "vllm"),
-        ("vLLM whose list wants a key", &[(LIST, 401, "{}"), ("/version", 200, r#"{"version":"0.11"}"#)], "vllm"),
-        ("SGLang", SGLANG, "sglang"),
-        ("SGLang whose list fails", &[(LIST, 500, ""), ("/get_server_info", 200, r#"{"version":"0.5"}"#)], "sglang"),
-        (
-            "llama.cpp whose properties want a key",
-            &[(LIST, 200, r#"{"data":[{"id":"m","owned_by":"llamacpp"}]}"#), ("/props", 401, "{}")],
-            "llama.cpp",
-        ),
-        (
-            "a router without models",
-            &[(LIST, 200, r#"{"data":[]}"#), ("/props", 200, r#"{"build_info":"b1"}"#)],
-            "llama.cpp",
-        ),
-        (
-            "Ollama",
-            &[
-                (LIST, 200, r#"{"data":[{"id":"a","owned_by":"library"},{"id":"u/b","owned_by":"u"}]}"#),
-                ("/api/version", 200, r#"{"version":"0.30.0"}"#),
-                ("/", 200, "Ollama is running"),
-            ],
-            "ollama",
-        ),
-        (
-            "Ollama without models",
-            &[
-                (LIST, 200, r#"{"object":"list","data":null}"#),
-                ("/api/version", 200, r#"{"version":"0.30.0"}"#),
-                ("/", 200, "Ollama is running"),
-            ],
-            "ollama",
-        ),
-        (
-            "LocalAI",
-            &[
-                (LIST, 200, r#"{"data":[{"id":"m","object":"model"}]}"#),
-                ("/version", 200, r#"{"version":"v4.0.0"}"#),
-                ("/api/version", 200, r#"{"version":"0.9.0"}"#),
-                ("/", 200, "Ollama is running"),
-            ],
-            "openai",
-        ),
-        (
-            "LocalAI without models",
-            &[
-                (LIST, 200, r#"{"data":[]}"#),
-                ("/version", 200, r#"{"version":"v4.0.0"}"#),
-                ("/api/version", 200, r#"{"version":"0.9.0"}"#),
-                ("/", 200, "<html>"),
-            ],
-            "openai",
-        ),
-        (
-            "KoboldCpp",
-            &[
-                (LIST, 200, r#"{"data":[{"id":"koboldcpp/m","owned_by":"koboldcpp"}]}"#),
-                ("/props", 200, r#"{"total_slots":1,"chat_template":"","build_info":"k"}"#),
-                ("/api/version", 200, r#"{"version":"0.7.0"}"#),
-                ("/api/tags", 200, r#"{"models":[]}"#),
-                ("/", 200, "<html>"),
-            ],
-            "openai",
-        ),
-        (
-            "LM Studio",
-            &[
-                (LIST, 200, r#"{"data":[{"id":"m","owned_by":"organization_owner"}]}"#),
-                ("/api/version", 200, r#"{"error":"Unexpected endpoint or method. (GET /api/version)"}"#),
-                ("/version", 200, r#"{"error":"Unexpected endpoint or method. (GET /version)"}"#),
-                ("/", 200, r#"{"error":"Unexpected endpoint or method. (GET /)"}"#),
-            ],
-            "openai",
-        ),
-        (
-            "one that has Ollama's list alone",
-            &[(LIST, 200, r#"{"data":[{"id":"m","owned_by":"x"}]}"#), ("/api/tags", 200, r#"{"models":[]}"#)],
-            "openai",
-        ),
-        ("any other", NOBODY, "openai"),
-        // These may be anything, and are taken for what they were always taken for.
-        ("a gateway whose server is away", &[(LIST, 502, "Bad Gateway"), ("/version", 502, "")], "llama.cpp"),
-        ("one whose list wants a key", &[(LIST, 401, "{}")], "llama.cpp"),
-        ("one that lists nothing that is a list", &[(LIST, 200, r#"{"data":7}"#)], "llama.cpp"),
-    ];
-    for (name, pages, expected) in table {
+    for (name, pages, expected) in SERVERS {
         let (upstream, _) = server(pages);
         assert_eq!(engines(&gateway_of(in_front_of(&[upstream.address]))), [expected], "{name}");
     }
@@ -181,6 +183,24 @@ fn one_server_speaks_for_its_pool_and_a_known_engine_before_none() {
     ] {
         assert_eq!(engines(&gateway_of(in_front_of(addresses))), [expected], "{addresses:?}");
     }
+}
+
+#[test]
+fn one_that_says_nothing_keeps_no_other_from_being_found() {
+    let silent = Upstream::start(|mut wire| wire.expect_close());
+    let (vllm, _) = server(VLLM);
+    assert_eq!(engines(&gateway_of(in_front_of(&[silent.address, vllm.address]))), ["vllm"]);
+}
+
+/// It may be of the engine whose page did not come.
+#[test]
+fn one_that_breaks_off_at_a_page_is_not_taken_for_another() {
+    let breaking = Upstream::start(|mut wire| {
+        if wire.request().is_some_and(|request| request.first_line.starts_with("GET /v1/models")) {
+            wire.send(ok(r#"{"data":[{"id":"m","owned_by":"somebody"}]}"#));
+        }
+    });
+    assert_eq!(engines(&gateway_of(in_front_of(&[breaking.address]))), ["llama.cpp"]);
 }
 
 #[test]
