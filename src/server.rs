@@ -124,6 +124,7 @@ impl Prepared {
     fn new(config: Config, metrics: Arc<Metrics>, newer: watch::Receiver<Option<Arc<Config>>>) -> Result<Self, Error> {
         let bound: Vec<Bound> = config.listen.iter().map(|address| Bound::to(address)).collect::<Result<_, _>>()?;
         let admin = config.admin.as_deref().map(Bound::to).transpose()?;
+        let sockets = bound.iter().chain(&admin).filter_map(Bound::socket).collect();
         let engines = find_engines(config)?;
         let config = engines.config();
 
@@ -137,7 +138,6 @@ impl Prepared {
 
         let addr = bound.iter().find_map(Bound::ip).unwrap_or(NOWHERE);
         let admin_addr = admin.as_ref().and_then(Bound::ip);
-        let sockets = bound.iter().chain(&admin).filter_map(Bound::socket).collect();
 
         let listening: Vec<String> = bound.iter().map(Bound::to_string).collect();
         log::info!("listening on {}", listening.join(", "));

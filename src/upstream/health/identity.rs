@@ -16,7 +16,7 @@ use crate::upstream::wire::endpoint::Endpoint;
 
 use super::lists;
 
-/// Servers that are asked at once: the first that answers is enough.
+/// Servers that are asked at once. More are asked only where none of these answers.
 const AT_ONCE: usize = 16;
 /// Where models are listed, whatever the engine.
 const LIST: &str = "/v1/models";
