@@ -175,7 +175,7 @@ const OPENAI: Row = Row {
     grammar: None,
     schema: None,
     shapes: &[],
-    options: options::NONE,
+    options: Options::OPENAI,
     rehearsal: None,
     kept_calls: &[],
     neutral_dialect: None,

@@ -369,6 +369,7 @@ fn the_documented_file_is_valid_as_it_is_and_with_every_key() {
         names: Vec::new(),
         peers_file: None,
         models_loaded: ModelsLoaded::default(),
+        ollama: Ollama::default(),
         ..pool.clone()
     };
     assert_eq!(format!("{:?}", same(&full.pools[0])), format!("{:?}", same(&bare.pools[0])));

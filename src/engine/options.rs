@@ -23,8 +23,10 @@ pub struct OptionName {
     pub sent: &'static str,
 }
 
-/// Nothing but what OpenAI's API has.
-pub(super) const NONE: Options = Options::Named { options: &[], template_arguments: None };
+impl Options {
+    /// Nothing but what OpenAI's API has.
+    pub const OPENAI: Self = Self::Named { options: &[], template_arguments: None };
+}
 
 /// llama.cpp's (`tools/server/README.md`).
 pub(super) const LLAMA_CPP: Options = Options::Named {

@@ -22,7 +22,7 @@ use super::body::{Read, RequestBody, Upload};
 use super::body_memory::BodyMemory;
 use super::fault::Halt;
 use super::headers;
-use super::retell;
+use super::moment;
 use super::route::is_json;
 
 /// How a request waits for its answer.
@@ -115,7 +115,7 @@ impl KeepAlive {
             session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
             self.stage = Stage::Comments;
         }
-        let words = self.client.keep_alive(&standing.to_string(), retell::now());
+        let words = self.client.keep_alive(&standing.to_string(), moment::now());
         session.write_response_body(Some(words), false).await.map_err(Error::into_down)?;
         self.heard = Some(Instant::now());
         Ok(())
@@ -133,7 +133,7 @@ impl KeepAlive {
         let heard = *self.heard.get_or_insert(now);
         if now.saturating_duration_since(heard) >= every {
             self.heard = Some(now);
-            *piece = Some(self.client.keep_alive(&WaitStatus::Asked(None).to_string(), retell::now()));
+            *piece = Some(self.client.keep_alive(&WaitStatus::Asked(None).to_string(), moment::now()));
         }
     }
 }

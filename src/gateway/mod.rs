@@ -24,6 +24,7 @@ mod kept_stream;
 mod lifecycle;
 mod listing;
 mod models_cache;
+mod moment;
 mod nesting;
 mod ollama;
 mod ollama_pages;

@@ -14,14 +14,14 @@ use crate::api::ollama::client::{self, EmbedPage, Mistake, Page, Request, Told};
 use crate::api::ollama::server::with_defaults;
 use crate::api::openai;
 use crate::config::ToolsChoice;
-use crate::engine::{ChatApi, Engine};
+use crate::engine::ChatApi;
 use crate::upstream::Pool;
 
 use super::admit::{Passing, pool_for};
 use super::body::{Body, Read};
 use super::context::Context;
 use super::fault::Fault;
-use super::retell::moment;
+use super::moment::moment;
 use super::route::{OllamaClients, Route};
 use super::settings::Settings;
 use super::shared::Gateway;
@@ -59,8 +59,8 @@ impl Gateway {
         let name = client::asked_model(&body.bytes).map_err(|mistake| context.mistaken(mistake))?;
         let pool = context.direct_to(&name)?;
         let is_ollamas = pool.config().chat_api() == ChatApi::Ollama;
-        let row = if is_ollamas { pool.config().engine.row() } else { no_own_words(&pool).row() };
-        let request = client::request(page, &body.bytes, &row.options).map_err(|mistake| context.mistaken(mistake))?;
+        let request = client::request(page, &body.bytes, &pool.config().options())
+            .map_err(|mistake| context.mistaken(mistake))?;
         let (route, chat, told) = match request {
             // Its own servers load it, and go on with texts, as they are asked.
             Request::Load { .. } | Request::Unload { .. } | Request::Completion { .. } if is_ollamas => {
@@ -179,13 +179,4 @@ const LATEST: &str = ":latest";
 fn is_left_alone(chat: &[u8], pool: &Pool) -> bool {
     let is_about_tools = || openai::Request::read(chat).is_some_and(|chat| chat.is_about_tools());
     pool.config().tools == ToolsChoice::Native || !is_about_tools()
-}
-
-/// The engine whose words a pool's servers are told: those of Ollama's own that are asked as OpenAI's clients ask know no
-/// others.
-fn no_own_words(pool: &Pool) -> Engine {
-    match pool.config().engine {
-        engine if engine.row().chat_api == ChatApi::OpenAi => engine,
-        _ => Engine::OpenAi,
-    }
 }

@@ -13,7 +13,7 @@ use crate::models::{Entry, Models};
 
 use super::context::Context;
 use super::fault::Fault;
-use super::retell;
+use super::moment::now;
 use super::route::OllamaPage;
 use super::shared::Gateway;
 use crate::upstream::ClaimError;
@@ -112,7 +112,7 @@ fn model(context: &Context, entry: &Entry) -> Model {
         parameters: told.parameters,
         context_length: told.context,
         capabilities: capabilities.chain(thinks.then_some(Capability::Thinking)).collect(),
-        modified: told.created.unwrap_or_else(|| retell::now().unix.as_secs()),
+        modified: told.created.unwrap_or_else(|| now().unix.as_secs()),
         ..Model::default()
     }
 }

@@ -1,20 +1,17 @@
 //! Retelling of answers: for a client that speaks another API than the answer does, head and body become its own.
 //! The words are `answer::Retelling`'s; this says when, and from which moment the client's time counts.
 
-use std::time::{Duration, SystemTime};
-
 use bytes::Bytes;
 use pingora::Result;
 use pingora::http::ResponseHeader;
 
 use crate::answer::Retelling;
 use crate::api::ClientApi;
-use crate::api::ollama::client::Moment;
-use crate::record::Record;
 
 use super::context::Context;
 use super::fault::Fault;
 use super::headers;
+use super::moment::moment;
 use super::reply::{is_json, is_plain_stream};
 
 impl Context {
@@ -71,16 +68,4 @@ impl Context {
             self.retelling = Some(Retelling::of_stream(told, &self.settings.limits));
         }
     }
-}
-
-/// What time it is for the client of a request.
-pub fn moment(record: &Record) -> Moment {
-    let waited = record.queue_wait.unwrap_or_default();
-    Moment { since: record.began.elapsed(), waited, ..now() }
-}
-
-/// What time it is.
-pub fn now() -> Moment {
-    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Moment { unix, since: Duration::ZERO, waited: Duration::ZERO }
 }

@@ -67,11 +67,11 @@ t.yaml:1:73: stay_ms where no server is told what to load (with `swaps: false` s
     ("pools: [{name: a, peers: http://h, check_ms: null, models_loaded: {pin: {x: 1}}}]", "t.yaml:1:73: pin where no server is told what to load (with `check_ms: null` nobody sees what is loaded)"),
     ("pools: [{name: a, peers: http://h, queue: {max: 0}, models_loaded: {pin: {x: 1}}}]", "t.yaml:1:74: pin where no server is told what to load (with `queue: {max: 0}` servers load what they are asked for)"),
     ("pools: [{name: a, engine: ollama, peers: http://h, ollama: {api: v2, num_ctx: 0, truncate: 1, options: {a: [1]}, think: 1}}]", "\
-t.yaml:1:67: unknown api `v2` (known: chat, v1)
-t.yaml:1:80: num_ctx is out of range: 0 (from 1 to 100000000)
-t.yaml:1:93: unknown truncate `1` (known: true, false)
-t.yaml:1:109: option `a` is one value (write one value)
-t.yaml:1:116: unknown key `think` in ollama (known: api, num_ctx, keep_alive, truncate, options)"),
+t.yaml:1:66: unknown api `v2` (did you mean `v1`?)
+t.yaml:1:79: num_ctx is out of range: 0 (from 1 to 100000000)
+t.yaml:1:92: unknown truncate `1` (known: true, false)
+t.yaml:1:108: option `a` is one value (write one value)
+t.yaml:1:114: unknown key `think` in ollama (known: api, num_ctx, keep_alive, truncate, options)"),
     ("pools: [{name: a, engine: vllm, peers: http://h, ollama: {num_ctx: 1}}]", "t.yaml:1:58: ollama is for ollama (other servers know none of its keys)"),
     ("ollama_api: maybe\npools: [{name: a, peers: http://h}]", "t.yaml:1:13: unknown ollama_api `maybe` (known: true, false)"),
     ("listen: 127.0.0.1:8\nollama_api: {listen: [127.0.0.1:8, unix:/x], version: v1, x: 1}\npools: [{name: a, peers: http://h}]", "\
