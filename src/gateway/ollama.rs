@@ -127,7 +127,7 @@ impl Gateway {
         told: &Told,
         answer: fn(&Told, client::Moment) -> Bytes,
     ) -> Result<Admitted> {
-        if !self.offers(session, context, &told.model).await? {
+        if !self.offers(session, context, &told.model).await {
             return Err(context.mistaken(client::unknown_model(&told.model)));
         }
         let body = answer(told, moment(&context.record));

@@ -10,13 +10,13 @@ use pingora::proxy::Session;
 use crate::api::ollama::client::{self, Capability, Model};
 use crate::api::openai::Listed;
 use crate::models::{Entry, Models};
+use crate::upstream::ClaimError;
 
 use super::context::Context;
 use super::fault::Fault;
 use super::moment::now;
 use super::route::OllamaPage;
 use super::shared::Gateway;
-use crate::upstream::ClaimError;
 
 impl Gateway {
     /// Answers a page about models.
@@ -64,10 +64,8 @@ impl Gateway {
     }
 
     /// Whether a model of this name is offered. Where no server tells its models any may be.
-    pub(super) async fn offers(&self, session: &Session, context: &mut Context, name: &str) -> Result<bool> {
-        let models = self.models(session, context).await;
-        context.fault = context.fault.take().filter(|fault| !matches!(fault, Fault::Claim(_)));
-        Ok(models.map_or(true, |models| find(&models, name).is_some()))
+    pub(super) async fn offers(&self, session: &Session, context: &Context, name: &str) -> bool {
+        told_models(session, context).await.is_none_or(|models| find(&models, name).is_some())
     }
 
     async fn asked_model(&self, session: &mut Session, context: &mut Context) -> Result<String> {
@@ -76,8 +74,7 @@ impl Gateway {
     }
 
     async fn models(&self, session: &Session, context: &mut Context) -> Result<Arc<Models>> {
-        let authorization = session.get_header("authorization").and_then(|value| value.to_str().ok());
-        let models = context.settings.models(authorization.map(str::to_owned)).await;
+        let models = told_models(session, context).await;
         models.ok_or_else(|| context.fail(Fault::Claim(ClaimError::Unreachable)))
     }
 
@@ -93,6 +90,12 @@ impl Gateway {
         model.capabilities.extend(senses.into_iter().filter(|(has, _)| *has).map(|(_, sense)| sense));
         model
     }
+}
+
+/// What the servers tell; `None` where none tells anything.
+async fn told_models(session: &Session, context: &Context) -> Option<Arc<Models>> {
+    let authorization = session.get_header("authorization").and_then(|value| value.to_str().ok());
+    context.settings.models(authorization.map(str::to_owned)).await
 }
 
 /// The entry of a model, whichever of its names is said.

@@ -1,0 +1,2 @@
+//! Clients of Anthropic's API: what they ask as OpenAI's API says it, and what they are answered.
+//! Decides nothing about tools, and knows no server.
