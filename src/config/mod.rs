@@ -31,6 +31,7 @@ pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::ollama::{Ollama, OllamaApi};
 pub use self::read::Surroundings;
 pub use self::view::{Alias, Hides, ModelsList, Page, View};
+pub use crate::api::anthropic::ServerTools;
 pub use crate::dialect::Glob;
 
 use crate::decode::{Reasoning, UnknownTools};
@@ -100,6 +101,8 @@ pub struct Pool {
     pub balancing: Balancing,
     pub models_loaded: ModelsLoaded,
     pub ollama: Ollama,
+    pub messages: Messages,
+    pub server_tools: ServerTools,
     pub dialect: DialectChoice,
     pub tools: ToolsChoice,
     pub reasoning: Reasoning,
@@ -128,6 +131,8 @@ impl Pool {
             balancing: Balancing::default(),
             models_loaded: ModelsLoaded::default(),
             ollama: Ollama::default(),
+            messages: Messages::default(),
+            server_tools: ServerTools::default(),
             dialect: DialectChoice::Auto,
             tools: ToolsChoice::default(),
             reasoning: Reasoning::default(),
@@ -225,6 +230,16 @@ impl ToolsChoice {
     pub fn name(self) -> &'static str {
         self.mode().map_or("auto", ToolsMode::name)
     }
+}
+
+/// How a request of Anthropic's Messages API is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Messages {
+    /// As the chat that it stands for.
+    #[default]
+    Chat,
+    /// Its server has that API, too, and gets it as it came.
+    Pass,
 }
 
 /// What becomes of a stream that a llama.cpp server keeps for its client (`X-Conversation-Id`) when the client leaves.

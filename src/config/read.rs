@@ -7,7 +7,8 @@ use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
 use super::tree::{self, Node, Value};
 use super::{
-    Address, Config, Conversations, DialectChoice, EngineChoice, Glob, Peer, Pool, Server, Timeouts, ToolsChoice, View,
+    Address, Config, Conversations, DialectChoice, EngineChoice, Glob, Messages, Peer, Pool, Server, ServerTools,
+    Timeouts, ToolsChoice, View,
 };
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
@@ -39,6 +40,8 @@ pub(super) const POOL: &[&str] = &[
     "keepalive_ms",
     "models_loaded",
     "ollama",
+    "messages",
+    "server_tools",
     "failovers_max",
     "check_ms",
     "session_header",
@@ -87,6 +90,8 @@ const TOOLS: &[(&str, ToolsChoice)] = &[
 ];
 const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), ("pass", UnknownTools::Pass)];
 const CONVERSATIONS: &[(&str, Conversations)] = &[("cancel", Conversations::Cancel), ("keep", Conversations::Keep)];
+const MESSAGES: &[(&str, Messages)] = &[("chat", Messages::Chat), ("pass", Messages::Pass)];
+const SERVER_TOOLS: &[(&str, ServerTools)] = &[("refuse", ServerTools::Refuse), ("drop", ServerTools::Drop)];
 const CHATS: &[(&str, Chats)] = &[("tools", Chats::Tools), ("all", Chats::All), ("off", Chats::Off)];
 pub(super) const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 
@@ -285,6 +290,8 @@ impl Reader<'_> {
         );
         self.choose(&fields, "unknown_tools", "unknown_tools policy", UNKNOWN_TOOLS, &mut pool.unknown_tools);
         self.choose(&fields, "conversations", "conversations policy", CONVERSATIONS, &mut pool.conversations);
+        self.choose(&fields, "messages", "messages policy", MESSAGES, &mut pool.messages);
+        self.choose(&fields, "server_tools", "server_tools policy", SERVER_TOOLS, &mut pool.server_tools);
         self.choose(&fields, "assemble", "assemble policy", CHATS, &mut pool.assemble);
         self.choose(&fields, "progress", "progress policy", CHATS, &mut pool.progress);
         self.hold_to_engine(&fields, &mut pool);
