@@ -83,6 +83,14 @@ pub fn translate_request(request: &mut RequestHeader) -> Result<()> {
     Ok(())
 }
 
+/// A server that is busy and has not said for how long: its client is to come back soon.
+pub fn say_when(response: &mut ResponseHeader) -> Result<()> {
+    if response.status == 503 && !response.headers.contains_key("retry-after") {
+        return response.insert_header("Retry-After", "1");
+    }
+    Ok(())
+}
+
 /// Makes one length of several that agree, which Pingora lets through: whoever reads it next may not.
 pub fn single_length(request: &mut RequestHeader) -> Result<()> {
     match joined(&request.headers, "content-length").split_once(',') {

@@ -221,6 +221,9 @@ impl ProxyHttp for Gateway {
         self.judge_complaint(session, context)?;
         self.judge_constraint(session, response, context)?;
         context.dispatch(self, session).judge_head(response, begun)?;
+        if context.plan.is_translated() {
+            headers::say_when(response)?;
+        }
         context.draft = None;
         context.body.release();
         context.attempt.probation = None;

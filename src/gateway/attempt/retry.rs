@@ -35,19 +35,22 @@ impl Dispatch<'_> {
     /// The head of an answer has come: whether it is because its model was taken away meanwhile. Fails when it is, and
     /// the request is to be placed again.
     pub async fn judge_presence(&mut self, response: &ResponseHeader, begun: Begun) -> Result<(), Halt> {
-        let is_suspect = matches!(response.status.as_u16(), 400 | 500..) && begun == Begun::No && self.is_replayable;
+        let is_suspect =
+            matches!(response.status.as_u16(), 400 | 404 | 500..) && begun == Begun::No && self.is_replayable;
         let claim = self.attempt.claim.as_ref().filter(|_| is_suspect);
         let Some((pool, claim, model)) =
             self.terms.pool.clone().zip(claim).and_then(|(pool, claim)| Some((pool, claim, claim.model()?)))
         else {
             return Ok(());
         };
-        let doubt = if response.status == 400 { Doubt::Gone } else { Doubt::Stopping };
+        let doubt = if response.status.as_u16() < 500 { Doubt::Gone } else { Doubt::Stopping };
         match pool.doubted(claim, model, doubt).await {
             Some(ModelState::Loaded | ModelState::Sleeping) => return Ok(()),
+            // What is listed is there: something else was not found.
+            Some(_) if response.status == 404 => return Ok(()),
             Some(ModelState::Unloaded | ModelState::Stopping) => {}
             // Who is refused because a model is not there has not begun.
-            _ if response.status == 400 => {}
+            _ if response.status.as_u16() < 500 => {}
             // It may have fallen under this request.
             _ if self.tries.failovers >= self.terms.failovers_max() => return Err(Fault::Broken.into()),
             _ => self.tries.failovers += 1,

@@ -19,6 +19,16 @@ pub(in super::super) fn tags<'s>(scripts: impl Iterator<Item = &'s Script>) -> R
     listed(scripts.map(model).collect())
 }
 
+/// The same as OpenAI's API has it.
+pub(in super::super) fn models<'s>(scripts: impl Iterator<Item = &'s Script>) -> Reply {
+    let model = |script: &Script| {
+        // The namespace of a name without one.
+        let owner = script.model.rsplit_once('/').map_or("library", |(owner, _)| owner);
+        json!({ "id": script.model, "object": "model", "created": CREATED, "owned_by": owner })
+    };
+    Reply::json(&json!({ "object": "list", "data": scripts.map(model).collect::<Value>() }))
+}
+
 /// The page of those that are in memory.
 pub(in super::super) fn processes<'s>(scripts: impl Iterator<Item = &'s Script>) -> Reply {
     let model = |script: &Script| {
@@ -107,4 +117,6 @@ const BYTES: u32 = 2_000_000;
 /// What the model could read, if it had the memory.
 const TRAINED_TOKENS: u32 = 131_072;
 const MODIFIED: &str = "2026-01-01T00:00:00Z";
+/// The same moment, in seconds.
+const CREATED: u64 = 1_767_225_600;
 const NEVER: &str = "2318-01-01T00:00:00Z";

@@ -26,6 +26,7 @@ pub(super) async fn answer(
         ("GET" | "HEAD", "/") => Reply::plain(200, "Ollama is running"),
         ("GET" | "HEAD", "/api/version") => Reply::json(&json!({ "version": "0.30.0-mock" })),
         ("GET" | "HEAD", "/api/tags") => pages::tags(router.table().entries().iter().map(script)),
+        ("GET" | "HEAD", "/v1/models") => pages::models(router.table().entries().iter().map(script)),
         // One that loads is listed as if it were there.
         ("GET", "/api/ps") => {
             pages::processes(router.table().entries().iter().filter(|entry| entry.state.model().is_some()).map(script))

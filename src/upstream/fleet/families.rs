@@ -62,6 +62,7 @@ impl Pool {
             Complaint::Thinking => "cannot be told to think",
             Complaint::ThinkLevel => "thinks or does not, whatever the effort",
             Complaint::Parser => "writes calls that its server cannot read: they are asked for in other words, once",
+            Complaint::Empty => "was only loaded, and wrote nothing: it is asked again, once",
         };
         log::warn!("pool {}: {}: {model} {what}", self.config.name, peer.url());
         self.probe.descriptions.refuse(model, peer.endpoint(), complaint);

@@ -98,7 +98,7 @@ impl Descriptions {
             Complaint::Thinking => limits.thinking = Thinking::None,
             Complaint::ThinkLevel => limits.thinking = Thinking::Switch,
             // That was one answer.
-            Complaint::Parser => return,
+            Complaint::Parser | Complaint::Empty => return,
         }
         let refused = Refused { limits, endpoint: Arc::clone(endpoint), returns: endpoint.returns() };
         let mut all = lock(&self.refused);

@@ -6,12 +6,12 @@ use bytes::{Buf, BytesMut};
 use memchr::memchr;
 use tokio::io::ReadBuf;
 
-use crate::api::ollama::server::{Answer, Complaint, refusal};
+use crate::api::ollama::server::{Answer, Complaint, Refusal, no_answer, refusal};
 use crate::api::openai::Usage;
 use crate::limits::Limits;
 
 use super::framing::{Body, Facts, Framing, Piece};
-use super::whole::{JSON, fields};
+use super::whole::{JSON, fields, message};
 
 /// No server has longer heads; what follows one passes.
 const HEAD_BYTES_MAX: usize = 1 << 16;
@@ -30,7 +30,8 @@ pub struct Translating {
 #[derive(Debug)]
 pub struct Translation {
     translating: Translating,
-    /// The head that is being read, or the last that was.
+    /// The head that is being read, or the last that was. Of lines it goes on with the first of what they say: what
+    /// turns out to be no answer can be refused until then.
     head: BytesMut,
     /// How long its last line is so far, carriage returns aside.
     line: usize,
@@ -87,7 +88,8 @@ impl Translation {
         match &mut self.stage {
             Stage::Head => self.let_go(),
             Stage::Lines(_, body) | Stage::Refusal(_, body, _) if body.ends_with_connection() => self.complete(),
-            Stage::Lines(..) | Stage::Refusal(..) | Stage::Through | Stage::Over => {}
+            Stage::Lines(..) => self.begin_stream(),
+            Stage::Refusal(..) | Stage::Through | Stage::Over => {}
         }
     }
 
@@ -107,12 +109,6 @@ impl Translation {
         buf.put_slice(self.out.get(..length).unwrap_or_default());
         self.out.advance(length);
         length > 0
-    }
-
-    /// All that may be handed on.
-    #[cfg(test)]
-    pub fn take(&mut self) -> bytes::Bytes {
-        self.out.split().freeze()
     }
 
     /// Reads a line of a head, or the beginning of one, and says how long it is.
@@ -140,9 +136,6 @@ impl Translation {
                 self.head.clear();
             }
             200 => {
-                let head = fields(&self.head, 200);
-                self.out.extend_from_slice(&head);
-                self.out.extend_from_slice(b"Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
                 let answer = Answer::new(self.translating.usage, &self.translating.limits);
                 self.stage = Stage::Lines(Box::new(answer), body);
                 self.complete_if_empty(facts.framing);
@@ -161,15 +154,36 @@ impl Translation {
         }
     }
 
+    /// The head of a stream goes on, unless it has.
+    fn begin_stream(&mut self) {
+        if !self.head.is_empty() {
+            self.out.extend_from_slice(&fields(&self.head, 200));
+            self.out.extend_from_slice(b"Content-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+            self.head.clear();
+        }
+    }
+
+    /// Events go on, behind their head.
+    fn tell(&mut self, events: &[u8]) {
+        if !events.is_empty() {
+            self.begin_stream();
+            chunk(events, &mut self.out);
+        }
+    }
+
     /// Reads the first of these bytes of a body that belong together, and says how many they are.
     fn read_body(&mut self, bytes: &[u8]) -> usize {
+        let mut events = Vec::new();
         let (length, is_over) = match &mut self.stage {
             Stage::Lines(answer, body) => {
                 let (length, piece) = body.read(bytes);
                 if let Piece::Data(data) = piece {
-                    let mut events = Vec::with_capacity(data.len().saturating_mul(2));
+                    events.reserve(data.len().saturating_mul(2));
                     answer.push(data, &mut events);
-                    chunk(&events, &mut self.out);
+                    if answer.is_empty() {
+                        // It is refused as a whole.
+                        events.clear();
+                    }
                 }
                 (length, answer.is_done() || is_last(piece, body))
             }
@@ -183,6 +197,7 @@ impl Translation {
             }
             Stage::Head | Stage::Through | Stage::Over => return bytes.len(),
         };
+        self.tell(&events);
         if is_over {
             self.complete();
         }
@@ -195,19 +210,20 @@ impl Translation {
             Stage::Lines(mut answer, _) => {
                 let mut events = Vec::new();
                 answer.finish(&mut events);
-                chunk(&events, &mut self.out);
+                if answer.is_empty() {
+                    return self.refuse(&no_answer());
+                }
+                self.tell(&events);
                 self.out.extend_from_slice(b"0\r\n\r\n");
             }
-            Stage::Refusal(status, _, said) => {
-                let refusal = refusal(status, &said);
-                self.complaint = refusal.complaint;
-                self.out.extend_from_slice(&fields(&self.head, refusal.status));
-                let own = format!("Content-Type: {JSON}\r\nContent-Length: {}\r\n\r\n", refusal.body.len());
-                self.out.extend_from_slice(own.as_bytes());
-                self.out.extend_from_slice(refusal.body.as_bytes());
-            }
+            Stage::Refusal(status, _, said) => self.refuse(&refusal(status, &said)),
             stage @ (Stage::Head | Stage::Through | Stage::Over) => self.stage = stage,
         }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) {
+        self.complaint = refusal.complaint;
+        self.out.extend_from_slice(&message(&self.head, refusal.status, JSON, refusal.body.as_bytes()));
     }
 
     /// What has come of a head goes on as it is, and so does everything that follows.
@@ -230,3 +246,6 @@ fn chunk(data: &[u8], out: &mut BytesMut) {
         out.extend_from_slice(b"\r\n");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@
 
 use super::chunks::Chunks;
 use super::costs::Costs;
-use super::error::Told;
+use super::error::{EMPTY, NOTHING_GENERATED, Told};
 use super::line::{Line, Misread, read};
 use super::logprobs;
 use crate::api::ollama::lines::Lines;
@@ -127,7 +127,7 @@ impl Telling {
     fn end(&mut self, line: &Line<'_>, out: &mut Vec<u8>) {
         let said = line.object.string("done_reason").unwrap_or_default();
         if matches!(&*said, "load" | "unload") && !self.chunks.has_begun() {
-            self.fail("upstream_empty", "the upstream loaded the model and generated nothing", out);
+            self.fail(EMPTY, NOTHING_GENERATED, out);
             self.state = State::Empty;
             return;
         }

@@ -36,6 +36,8 @@ pub enum Complaint {
     ThinkLevel,
     /// The server could not read its own model's call, and does not tell it: asked in the same way it fails again.
     Parser,
+    /// The server only loaded its model: asked again it may answer.
+    Empty,
 }
 
 /// What a refusal says, by its status and its body.
@@ -61,6 +63,14 @@ pub fn refusal(status: u16, body: &[u8]) -> Refusal {
     Refusal { status, body: error.body(), complaint, signin }
 }
 
+/// What stands in the place of an answer that said nothing, since its server only loaded its model.
+pub fn no_answer() -> Refusal {
+    let error = Error { code: EMPTY, ..upstream_error(NOTHING_GENERATED) };
+    Refusal { status: 502, body: error.body(), complaint: Some(Complaint::Empty), signin: None }
+}
+
+pub(super) const EMPTY: &str = "upstream_empty";
+pub(super) const NOTHING_GENERATED: &str = "the upstream loaded the model and generated nothing";
 /// Of a refusal that says nothing else.
 const REFUSED: &str = "upstream_refused";
 

@@ -21,7 +21,7 @@ mod time;
 mod tools;
 
 pub use answer::Answer;
-pub use error::{Complaint, Refusal, refusal};
+pub use error::{Complaint, Refusal, no_answer, refusal};
 pub use request::{Defaults, Thinking, Unservable, request, with_defaults};
 pub use show::{Description, question};
 

@@ -33,7 +33,11 @@ fn it_is_known_for_an_ollama() {
     assert_eq!(body(&get(&mock, "/")), "Ollama is running");
     assert_eq!(page(&mock, "/api/version"), json!({ "version": "0.30.0-mock" }));
     assert_eq!(names(&mock, "/api/tags"), ["m"]);
-    for path in ["/health", "/props", "/slots", "/v1/models"] {
+    let listed = page(&mock, "/v1/models");
+    assert_eq!(listed["object"], "list");
+    let expected = json!([{ "id": "m", "object": "model", "created": 1_767_225_600, "owned_by": "library" }]);
+    assert_eq!(listed["data"], expected);
+    for path in ["/health", "/props", "/slots"] {
         assert_eq!(status(&get(&mock, path)), 404, "{path}");
     }
     mock.stop();
