@@ -335,6 +335,15 @@ impl Engine {
     pub const fn name(self) -> &'static str {
         self.row().name
     }
+
+    /// The options that its servers take where chats are asked in this API. Asked as OpenAI's clients ask, those with an
+    /// API of their own take no more than OpenAI's.
+    pub const fn options(self, asked: ChatApi) -> &'static Options {
+        match (self.row().chat_api, asked) {
+            (ChatApi::Ollama, ChatApi::OpenAi) => &OPENAI.options,
+            (ChatApi::OpenAi | ChatApi::Ollama, _) => &self.row().options,
+        }
+    }
 }
 
 impl Row {

@@ -67,3 +67,90 @@ impl Retelling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::ollama::client::{EmbedPage, Page};
+
+    const NOW: Moment = Moment {
+        unix: std::time::Duration::from_secs(1),
+        since: std::time::Duration::ZERO,
+        waited: std::time::Duration::ZERO,
+    };
+    const EVENTS: &str = concat!(
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"},\"finish_reason\":null}]}\n\n",
+        "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: [DONE]\n\n",
+    );
+    const ANSWER: &str = r#"{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"stop"}]}"#;
+
+    fn told(page: Page) -> Told {
+        Told { page, model: "m".to_owned(), is_streamed: true }
+    }
+
+    fn chat() -> ClientApi {
+        ClientApi::Ollama(Arc::new(told(Page::Chat)))
+    }
+
+    /// All that goes to the client of bytes that come in pieces.
+    fn retold(mut retelling: Retelling, bytes: &str, piece: usize) -> String {
+        let mut out = Vec::new();
+        for piece in bytes.as_bytes().chunks(piece) {
+            out.extend(retelling.push(Bytes::copy_from_slice(piece), NOW).unwrap());
+        }
+        out.extend(retelling.finish(NOW));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_stream_becomes_lines_as_it_comes() {
+        for page in [Page::Chat, Page::Generate] {
+            let stream = || Retelling::of_stream(&told(page), &Limits::default());
+            let whole = retold(stream(), EVENTS, EVENTS.len());
+            let lines: Vec<Value> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let said =
+                |line: &Value| line["message"]["content"].as_str().or(line["response"].as_str()).map(str::to_owned);
+            assert_eq!((lines.len(), said(&lines[0]).as_deref()), (2, Some("Hi")), "{whole}");
+            assert_eq!((&lines[0]["done"], &lines[1]["done"]), (&json!(false), &json!(true)));
+            for piece in 1..20 {
+                assert_eq!(retold(stream(), EVENTS, piece), whole);
+            }
+        }
+        let mut stream = Retelling::of_stream(&told(Page::Chat), &Limits::default());
+        let (first, rest) = EVENTS.split_at(EVENTS.find("\n\n").unwrap() + 2);
+        assert!(!stream.push(first.into(), NOW).unwrap().is_empty() && rest.contains("DONE"), "it is kept");
+    }
+
+    #[test]
+    fn a_body_is_told_once_all_of_it_is_there() {
+        let embed = ClientApi::OllamaEmbed(EmbedPage::Embed, "m".into());
+        for (client, status, body, member, expected) in [
+            (chat(), 200, ANSWER, "/message/content", json!("Hi")),
+            (chat(), 201, ANSWER, "/done", json!(true)),
+            (chat(), 400, r#"{"error":{"message":"bad"}}"#, "/error", json!("bad")),
+            (chat(), 502, "<html>", "/error", json!("upstream answered 502")),
+            (embed.clone(), 200, r#"{"data":[{"index":0,"embedding":[3,4]}]}"#, "/embeddings/0/0", json!(0.6)),
+            (embed, 500, "", "/error", json!("upstream answered 500")),
+            (ClientApi::OllamaPage, 502, "<html>", "/error", json!("upstream answered 502")),
+        ] {
+            for piece in [1, body.len().max(1)] {
+                let body = retold(Retelling::of_body(&client, status, &Limits::default()), body, piece);
+                let value: Value = serde_json::from_str(&body).unwrap();
+                assert_eq!(value.pointer(member), Some(&expected), "{status} {body}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_an_error_and_is_not_kept() {
+        let limits = Limits { answer_bytes_max: 10, ..Limits::default() };
+        let mut body = Retelling::of_body(&chat(), 200, &limits);
+        assert_eq!(body.push(Bytes::from_static(b"0123456789"), NOW).unwrap(), "");
+        assert_eq!(body.push(Bytes::from_static(b"0"), NOW).unwrap_err().0, 10);
+    }
+}

@@ -52,3 +52,47 @@ impl ClientApi {
         !matches!(self, Self::OpenAi)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::ollama::client::Page;
+    use super::*;
+
+    fn all() -> [ClientApi; 4] {
+        let told = Told { page: Page::Chat, model: "m".to_owned(), is_streamed: true };
+        [
+            ClientApi::OpenAi,
+            ClientApi::OllamaPage,
+            ClientApi::Ollama(Arc::new(told)),
+            ClientApi::OllamaEmbed(EmbedPage::Embed, "m".into()),
+        ]
+    }
+
+    #[test]
+    fn each_client_hears_in_its_own_words() {
+        const NONE: &str = r#"{"error":{"message":"none","code":"model_not_found"}}"#;
+        let own = "{\"error\":\"model 'm' not found\"}";
+        let expected = [
+            (false, "text/event-stream", NONE),
+            (true, "application/x-ndjson", "{\"error\":\"none\"}"),
+            (true, "application/x-ndjson", own),
+            (true, "application/x-ndjson", own),
+        ];
+        for (client, (is_foreign, stream_type, error)) in all().into_iter().zip(expected) {
+            assert_eq!((client.is_foreign(), client.stream_type()), (is_foreign, stream_type), "{client:?}");
+            assert_eq!(client.error(404, Bytes::from_static(NONE.as_bytes())), error, "{client:?}");
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_stream_alive_is_a_comment_or_a_line() {
+        let now = Moment { unix: Duration::from_secs(1), ..Moment::default() };
+        let [events, _, lines, _] = all();
+        assert_eq!(events.keep_alive("waiting", now), ": waiting\n\n");
+        let line = lines.keep_alive("waiting", now);
+        assert!(line.starts_with(b"{\"model\":\"m\",") && line.ends_with(b"\"done\":false}\n"), "{line:?}");
+        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+    }
+}

@@ -9,7 +9,7 @@ use super::read::FLAG;
 use super::tree::{Node, Value};
 use super::{Address, Pool};
 use crate::api::ollama::server::Defaults;
-use crate::engine::{ChatApi, Options};
+use crate::engine::ChatApi;
 use crate::json::write_string;
 
 /// How a pool's Ollama servers are asked for chats.
@@ -35,13 +35,6 @@ impl Pool {
             ChatApi::OpenAi => ChatApi::OpenAi,
             ChatApi::Ollama => self.ollama.api,
         }
-    }
-
-    /// What its servers take of a chat that a client of Ollama's API writes. Those of Ollama's own that are asked as OpenAI's
-    /// clients ask take nothing more.
-    pub fn options(&self) -> Options {
-        let row = self.engine.row();
-        if self.chat_api() == row.chat_api { row.options } else { Options::OPENAI }
     }
 }
 

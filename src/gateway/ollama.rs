@@ -58,9 +58,10 @@ impl Gateway {
         let body = self.read_ollama(session, context).await?;
         let name = client::asked_model(&body.bytes).map_err(|mistake| context.mistaken(mistake))?;
         let pool = context.direct_to(&name)?;
-        let is_ollamas = pool.config().chat_api() == ChatApi::Ollama;
-        let request = client::request(page, &body.bytes, &pool.config().options())
-            .map_err(|mistake| context.mistaken(mistake))?;
+        let api = pool.config().chat_api();
+        let is_ollamas = api == ChatApi::Ollama;
+        let options = pool.config().engine.options(api);
+        let request = client::request(page, &body.bytes, options).map_err(|mistake| context.mistaken(mistake))?;
         let (route, chat, told) = match request {
             // Its own servers load it, and go on with texts, as they are asked.
             Request::Load { .. } | Request::Unload { .. } | Request::Completion { .. } if is_ollamas => {

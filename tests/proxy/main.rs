@@ -29,6 +29,8 @@ mod listing;
 mod loading;
 mod logging;
 mod members;
+mod ollama;
+mod ollama_servers;
 mod pinned;
 mod pools;
 mod probing;

@@ -132,3 +132,102 @@ fn same_name(model: &str) -> String {
     let name = model.to_lowercase();
     name.strip_suffix(":latest").map(str::to_owned).unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use crate::engine::Engine;
+
+    /// A server that describes one model, and answers each connection once; its port.
+    async fn server(model: &'static str) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut tcp, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                while !request.ends_with(b"}")
+                    && !request.starts_with(b"GET")
+                    && tcp.read_buf(&mut request).await.unwrap() > 0
+                {}
+                let request = String::from_utf8_lossy(&request).to_lowercase();
+                let is_known = request.ends_with(&format!("{{\"model\":\"{model}\"}}"));
+                let status = if is_known { "200 OK" } else { "404 Not Found" };
+                let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}");
+                tcp.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        port
+    }
+
+    fn endpoint(port: u16) -> Arc<Endpoint> {
+        let config = config::Config::from_upstreams(&[format!("http://127.0.0.1:{port}")], &[], None).unwrap();
+        Arc::new(Endpoint::new(&config.pools[0].peers[0]))
+    }
+
+    /// A pool of an engine that describes its models, or does not.
+    fn pool(describes: impl Fn(&Engine) -> bool) -> config::Pool {
+        let engine = Engine::ALL.into_iter().find(describes).unwrap();
+        config::Pool { engine, ..config::Pool::named("p") }
+    }
+
+    fn describes(engine: &Engine) -> bool {
+        engine.row().models.is_some_and(|pages| pages.description.is_some())
+    }
+
+    #[tokio::test]
+    async fn the_first_server_that_knows_the_model_describes_it() {
+        let endpoints = [endpoint(1), endpoint(server("other").await), endpoint(server("m").await)];
+        let descriptions = Descriptions::default();
+        for name in ["m", "M:latest"] {
+            assert!(descriptions.of(&pool(describes), &endpoints, name).await.is_some(), "{name}");
+        }
+        assert!(descriptions.of(&pool(describes), &endpoints, "nobody").await.is_none());
+        let pool = pool(|engine| !describes(engine));
+        assert!(descriptions.of(&pool, &endpoints, "m").await.is_none(), "it has no such page");
+    }
+
+    #[tokio::test]
+    async fn what_was_told_holds_for_a_while_and_so_does_silence() {
+        let (lives, gone) = ([endpoint(server("m").await)], []);
+        let (told, silent) = (Descriptions::default(), Descriptions::default());
+        let pool = pool(describes);
+        let first = told.of(&pool, &lives, "m").await.unwrap();
+        assert!(Arc::ptr_eq(&first, &told.of(&pool, &gone, "M").await.unwrap()));
+        assert!(silent.of(&pool, &gone, "m").await.is_none());
+        assert!(silent.of(&pool, &lives, "m").await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_refused_holds_until_the_server_comes_back() {
+        let (descriptions, endpoint) = (Descriptions::default(), endpoint(server("m").await));
+        let limits = |tools, thinking| Limits { tools, thinking };
+        for (complaint, expected) in [
+            (Complaint::Parser, limits(Offered::Taken, Thinking::Levels)),
+            (Complaint::Empty, limits(Offered::Taken, Thinking::Levels)),
+            (Complaint::ThinkLevel, limits(Offered::Taken, Thinking::Switch)),
+            (Complaint::Tools, limits(Offered::Refused, Thinking::Switch)),
+            (Complaint::Thinking, limits(Offered::Refused, Thinking::None)),
+        ] {
+            descriptions.refuse("m", &endpoint, complaint);
+            assert_eq!(descriptions.limits("M:latest"), expected, "{complaint:?}");
+            assert_eq!(descriptions.limits("other"), Limits::default());
+        }
+        endpoint.unreachable();
+        assert_ne!(descriptions.limits("m"), Limits::default());
+        ask::page(&endpoint, "/", None, pool(describes).timeouts).await.unwrap();
+        assert_eq!(descriptions.limits("m"), Limits::default());
+    }
+
+    #[test]
+    fn names_of_clients_take_no_more_than_so_much() {
+        let (descriptions, endpoint) = (Descriptions::default(), endpoint(1));
+        for number in 0..3 * MODELS_MAX {
+            descriptions.refuse(&format!("m{number}"), &endpoint, Complaint::Tools);
+            descriptions.entry(&format!("m{number}"));
+        }
+        assert!(lock(&descriptions.refused).len() <= MODELS_MAX && lock(&descriptions.told).len() <= MODELS_MAX);
+    }
+}

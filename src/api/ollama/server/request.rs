@@ -251,6 +251,36 @@ mod tests {
     }
 
     #[test]
+    fn a_chat_in_the_servers_own_words_gets_the_pools_wishes_and_nothing_else() {
+        let options = vec![("top_k".to_owned(), "20".to_owned())];
+        let all = Defaults { num_ctx: Some(8192), keep_alive: Some("-1".to_owned()), truncate: Some(false), options };
+        let cut = Defaults { truncate: Some(false), ..Defaults::default() };
+        for (chat, defaults, expected) in [
+            (r#"{"model": "m"}"#, &Defaults::default(), None),
+            (r#"{"model": "m", "x": 1.0}"#, &cut, Some(r#"{"model": "m", "x": 1.0,"truncate":false}"#)),
+            (r#"{"truncate":true}"#, &cut, None),
+            (
+                r#"{"options":{"num_ctx": 1,"seed":7},"keep_alive":"5m"}"#,
+                &all,
+                Some(r#"{"options":{"num_ctx": 1,"seed":7,"top_k":20},"keep_alive":"5m","truncate":false}"#),
+            ),
+            (
+                r#"{"options":null}"#,
+                &all,
+                Some(r#"{"options":{"num_ctx":8192,"top_k":20},"keep_alive":-1,"truncate":false}"#),
+            ),
+            // What is no chat is the server's to refuse.
+            (r#"{"options":7}"#, &all, None),
+            ("[]", &all, None),
+            ("", &all, None),
+        ] {
+            let found = with_defaults(chat.as_bytes(), defaults);
+            let found = found.as_ref().map(|chat| std::str::from_utf8(chat).unwrap());
+            assert_eq!(found, expected, "{chat}");
+        }
+    }
+
+    #[test]
     fn thinking_is_asked_for_as_the_model_takes_it() {
         for (more, [levels, switch]) in [
             (r#""reasoning_effort":"none""#, ["false", "false"]),
