@@ -71,8 +71,8 @@ impl Ollama {
                 let page = match target.as_str() {
                     "/" => Some(b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\nOllama is running".to_vec()),
                     "/api/version" => Some(reply("200 OK", &json!({ "version": "0.30.0" }))),
-                    "/api/tags" => Some(reply("200 OK", &json!({ "models": models }))),
-                    "/api/ps" => Some(reply("200 OK", &json!({ "models": [] }))),
+                    // It is in memory, too.
+                    "/api/tags" | "/api/ps" => Some(reply("200 OK", &json!({ "models": models }))),
                     "/api/embed" if request.text().contains("\"input\":[]") => {
                         Some(reply("200 OK", &json!({ "embeddings": [] })))
                     }

@@ -1,9 +1,9 @@
 //! Clients of OpenAI's API before servers of Ollama's: what goes up, and what comes of every way to answer.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -283,23 +283,34 @@ fn a_model_that_was_only_loaded_is_asked_once_more() {
 fn a_server_that_dies_before_the_first_word_is_replaced_unseen() {
     for begun in ["", "HTTP/1.1 200 O", NDJSON, &format!("{NDJSON}10\r\n{}", &HI[..16])] {
         for more in ["", STREAM, TOOLS, &format!("{STREAM}{TOOLS}")] {
-            let begun = begun.to_owned();
-            let first = Ollama::scripted(move |_, wire| {
-                wire.send(&begun);
-                wire.tcp().shutdown(std::net::Shutdown::Both).unwrap();
-            });
-            let second = Ollama::answering(|_| lines(&[HI, DONE]));
-            let gateway = gateway_with(&[&first, &second], |pool| {
-                // Where it lives still it may be doing what it was asked.
-                pool.balancing.failovers_max = 2;
-            });
-            let address = first.upstream.address;
-            let mut client = Wire::connect(gateway.addr);
-            client.send(chat(more));
-            first.chat();
-            assert_eq!(said(&client.response()), hi(), "{more} at {address}");
+            let (first, second) = (dying(begun.to_owned()), Ollama::answering(|_| lines(&[HI, DONE])));
+            let mut pool = pool_of(&[&second]);
+            pool.peers[0].priority = 1;
+            pool.peers.push(peer(first));
+            let gateway = gateway_of(config(vec![pool]));
+            assert_eq!(said(&ask(gateway.addr, chat(more))), hi(), "{begun:?} {more}");
+            assert_eq!(second.others(), 1);
         }
     }
+}
+
+/// A server that begins to answer one chat, and is gone then.
+fn dying(begun: String) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for tcp in listener.incoming() {
+            let mut wire = Wire::new(tcp.unwrap());
+            let request = wire.request().unwrap_or_default();
+            if request.first_line.starts_with("POST /api/chat ") {
+                wire.send(&begun);
+                drop(listener);
+                return;
+            }
+            wire.send(error("404 Not Found", "not found"));
+        }
+    });
+    address
 }
 
 #[test]
@@ -480,7 +491,7 @@ fn its_chats_are_counted_and_logged_as_any_other() {
     }
     let tokens = |kind: &str| {
         let page = Page::parse(&ask(gateway.admin_addr.unwrap(), get("/metrics")).text());
-        page.sum(&format!("toolgate_{kind}_tokens_total"), &[]).unwrap_or_default()
+        page.sum("gen_ai_client_token_usage_sum", &[("gen_ai_token_type", kind)]).unwrap_or_default()
     };
     wait_until("both are counted", || (tokens("input"), tokens("output")) == (52.0, 10.0));
 }

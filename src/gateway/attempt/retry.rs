@@ -46,8 +46,13 @@ impl Dispatch<'_> {
         let doubt = if response.status.as_u16() < 500 { Doubt::Gone } else { Doubt::Stopping };
         match pool.doubted(claim, model, doubt).await {
             Some(ModelState::Loaded | ModelState::Sleeping) => return Ok(()),
-            // What is listed is there: something else was not found.
-            Some(_) if response.status == 404 => return Ok(()),
+            _ if response.status == 404 => {
+                self.tries.tried.push(claim.peer().id());
+                if !pool.is_elsewhere(model, &self.tries.tried) {
+                    self.tries.tried.pop();
+                    return Ok(());
+                }
+            }
             Some(ModelState::Unloaded | ModelState::Stopping) => {}
             // Who is refused because a model is not there has not begun.
             _ if response.status.as_u16() < 500 => {}

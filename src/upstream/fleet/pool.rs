@@ -273,6 +273,13 @@ impl Pool {
         self.lasting.places.has_models()
     }
 
+    /// Whether a server besides those has this model, loaded or not.
+    pub fn is_elsewhere(&self, model: ModelId, tried: &[PeerId]) -> bool {
+        let places = &self.lasting.places;
+        let has_it = |peer: &Arc<Peer>| places.model_name(peer.id(), model).is_some();
+        self.peers().iter().any(|peer| !tried.contains(&peer.id()) && has_it(peer))
+    }
+
     /// Asks a server again how the model is that a request has gone to and that did not answer well; `None` when it has
     /// gone since and come back.
     pub async fn doubted(&self, claim: &Claim, model: ModelId, doubt: Doubt) -> Option<ModelState> {
