@@ -7,6 +7,8 @@
 //! `internal/server/api.go`; who else answers at the same pages: LocalAI's `core/http/routes/`.
 
 mod constraint;
+mod counting;
+mod messages;
 mod models;
 mod options;
 mod telltale;
@@ -14,6 +16,8 @@ mod telltale;
 use std::time::Duration;
 
 pub use constraint::{Constraint, ConstraintMember};
+pub use counting::Counting;
+pub use messages::{Addresses, Budget, Messages, Others, ResultImages, ThinkingSwitch};
 pub use models::{Answered, Call, CatalogForm, Listing, ModelPages, Sign};
 pub use options::{OptionName, Options};
 pub use telltale::{Greeting, Owner, Telltale};
@@ -66,8 +70,12 @@ pub struct Row {
     pub shapes: &'static [&'static str],
     /// What it takes of the requests of Ollama's clients, beside what OpenAI's API has.
     pub options: Options,
+    /// What it takes of the requests of Anthropic's clients, beside what OpenAI's API has.
+    pub messages: Messages,
     /// Where it writes a conversation as its model would read it, and generates nothing. One that sleeps is woken.
     pub rehearsal: Option<Rehearsal>,
+    /// Where it counts the tokens of a chat's prompt.
+    pub counting: Option<Counting>,
     /// Chat templates of models whose calls reach nobody as text, whatever it is asked: it reads them itself, or fails.
     /// All strings of any of these sets stand in such a template.
     pub kept_calls: &'static [&'static [&'static str]],
@@ -176,7 +184,9 @@ const OPENAI: Row = Row {
     schema: None,
     shapes: &[],
     options: Options::OPENAI,
+    messages: Messages::OPENAI,
     rehearsal: None,
+    counting: None,
     kept_calls: &[],
     neutral_dialect: None,
     keeps_streams: false,
@@ -213,7 +223,9 @@ const LLAMA_CPP: Row = Row {
     schema: Some(JSON_SCHEMA),
     shapes: &["grammar", "json_schema"],
     options: options::LLAMA_CPP,
+    messages: messages::LLAMA_CPP,
     rehearsal: Some(Rehearsal { path: "/apply-template", spelling: None }),
+    counting: Some(counting::LLAMA_CPP),
     // By which `common/chat.cpp` knows the templates of the formats that its parsers read without tools, too.
     kept_calls: &[&["<|channel|>"], &["<|open|>", "<|close|>", "<|end_of_msg|>"], &[">>>all", ">>>${recipient}"]],
     neutral_dialect: None,
@@ -255,8 +267,10 @@ const VLLM: Row = Row {
     schema: Some(JSON_SCHEMA),
     shapes: &["structured_outputs", "structural_tag", "guided_json", "guided_regex", "guided_choice", "guided_grammar"],
     options: options::VLLM_AND_SGLANG,
+    messages: messages::VLLM,
     // It may have been started to leave tools out of the prompt that nobody may call; this shows it.
     rehearsal: Some(Rehearsal { path: "/v1/chat/completions/render", spelling: Some("/detokenize") }),
+    counting: Some(counting::VLLM),
     ..OPENAI
 };
 
@@ -276,6 +290,7 @@ const SGLANG: Row = Row {
     schema: Some(JSON_SCHEMA),
     shapes: &["ebnf", "regex", "structural_tag"],
     options: options::VLLM_AND_SGLANG,
+    messages: messages::SGLANG,
     ..OPENAI
 };
 
@@ -295,6 +310,7 @@ const OLLAMA: Row = Row {
     schema: Some(JSON_SCHEMA),
     shapes: &["format"],
     options: Options::AsWritten,
+    messages: messages::OLLAMA,
     ..OPENAI
 };
 

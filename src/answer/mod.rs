@@ -35,7 +35,7 @@ mod whole;
 
 pub use head::{Form, Head, Unread};
 pub use pipeline::{Close, Pipeline, Subject};
-pub use retelling::Retelling;
+pub use retelling::{Heard, Retelling};
 pub use stream::StreamRewriter;
 pub use whole::BodyRewriter;
 

@@ -4,7 +4,8 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::api::ClientApi;
-use crate::api::ollama::client::{self, Lines, Moment, Told};
+use crate::api::anthropic::{self, Events, Facts};
+use crate::api::ollama::client::{self, Lines, Moment};
 use crate::api::openai::AnswerTooLarge;
 use crate::limits::Limits;
 
@@ -13,6 +14,8 @@ use crate::limits::Limits;
 pub enum Retelling {
     /// An event stream, which goes on in lines.
     Lines(Box<Lines>),
+    /// An event stream, which goes on in other events.
+    Events(Box<Events>),
     /// A body that is told once all of it is there.
     Whole(Box<Body>),
 }
@@ -22,26 +25,44 @@ pub enum Retelling {
 pub struct Body {
     client: ClientApi,
     status: u16,
+    request_id: String,
     bytes: BytesMut,
     bytes_max: usize,
 }
 
+/// Whether the client has heard the beginning of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    Nothing,
+    Beginning,
+}
+
 impl Retelling {
-    /// Of an event stream, for a client of Ollama's API.
-    pub fn of_stream(told: &Told, limits: &Limits) -> Self {
-        Self::Lines(Box::new(Lines::new(told, limits)))
+    /// Of an event stream. `None` for clients that get it as it is.
+    pub fn of_stream(client: &ClientApi, heard: Heard, limits: &Limits) -> Option<Self> {
+        match (client, heard) {
+            (ClientApi::Ollama(told), _) => Some(Self::Lines(Box::new(Lines::new(told, limits)))),
+            (ClientApi::Anthropic(told, _), Heard::Nothing) => {
+                Some(Self::Events(Box::new(Events::new(told, Facts::default(), limits))))
+            }
+            (ClientApi::Anthropic(told, start), Heard::Beginning) => {
+                Some(Self::Events(Box::new(Events::begun(told, start, Facts::default(), limits))))
+            }
+            _ => None,
+        }
     }
 
     /// Of a whole answer, or of an error.
-    pub fn of_body(client: &ClientApi, status: u16, limits: &Limits) -> Self {
-        let (client, bytes_max) = (client.clone(), limits.answer_bytes_max);
-        Self::Whole(Box::new(Body { client, status, bytes: BytesMut::new(), bytes_max }))
+    pub fn of_body(client: &ClientApi, status: u16, request_id: &str, limits: &Limits) -> Self {
+        let (client, request_id, bytes_max) = (client.clone(), request_id.to_owned(), limits.answer_bytes_max);
+        Self::Whole(Box::new(Body { client, status, request_id, bytes: BytesMut::new(), bytes_max }))
     }
 
     /// Takes what goes out next; returns what goes to the client.
     pub fn push(&mut self, bytes: Bytes, now: Moment) -> Result<Bytes, AnswerTooLarge> {
         match self {
             Self::Lines(lines) => Ok(lines.push(bytes, now)),
+            Self::Events(events) => Ok(events.push(bytes)),
             Self::Whole(body) => {
                 if body.bytes.len() + bytes.len() > body.bytes_max {
                     return Err(AnswerTooLarge(body.bytes_max));
@@ -56,12 +77,14 @@ impl Retelling {
     pub fn finish(&mut self, now: Moment) -> Bytes {
         match self {
             Self::Lines(lines) => lines.finish(now),
+            Self::Events(events) => events.finish(),
             Self::Whole(body) => {
                 let bytes = std::mem::take(&mut body.bytes);
                 match (&body.client, body.status) {
                     (ClientApi::Ollama(told), 200..=299) => client::whole(told, &bytes, now),
                     (ClientApi::OllamaEmbed(page, model), 200..=299) => client::embedded(*page, model, &bytes, now),
-                    (client, status) => client.error(status, bytes.freeze()),
+                    (ClientApi::Anthropic(told, _), 200..=299) => anthropic::whole(told, Facts::default(), &bytes),
+                    (client, status) => client.error(status, bytes.freeze(), &body.request_id).body,
                 }
             }
         }
@@ -75,7 +98,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::ollama::client::{EmbedPage, Page};
+    use crate::api::ollama::client::{EmbedPage, Page, Told};
 
     const NOW: Moment = Moment {
         unix: std::time::Duration::from_secs(1),
@@ -110,7 +133,10 @@ mod tests {
     #[test]
     fn a_stream_becomes_lines_as_it_comes() {
         for page in [Page::Chat, Page::Generate] {
-            let stream = || Retelling::of_stream(&told(page), &Limits::default());
+            let stream = || {
+                Retelling::of_stream(&ClientApi::Ollama(Arc::new(told(page))), Heard::Nothing, &Limits::default())
+                    .unwrap()
+            };
             let whole = retold(stream(), EVENTS, EVENTS.len());
             let lines: Vec<Value> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
             let said =
@@ -121,7 +147,7 @@ mod tests {
                 assert_eq!(retold(stream(), EVENTS, piece), whole);
             }
         }
-        let mut stream = Retelling::of_stream(&told(Page::Chat), &Limits::default());
+        let mut stream = Retelling::of_stream(&chat(), Heard::Nothing, &Limits::default()).unwrap();
         let (first, rest) = EVENTS.split_at(EVENTS.find("\n\n").unwrap() + 2);
         assert!(!stream.push(first.into(), NOW).unwrap().is_empty() && rest.contains("DONE"), "it is kept");
     }
@@ -139,7 +165,7 @@ mod tests {
             (ClientApi::OllamaPage, 502, "<html>", "/error", json!("upstream answered 502")),
         ] {
             for piece in [1, body.len().max(1)] {
-                let body = retold(Retelling::of_body(&client, status, &Limits::default()), body, piece);
+                let body = retold(Retelling::of_body(&client, status, "req", &Limits::default()), body, piece);
                 let value: Value = serde_json::from_str(&body).unwrap();
                 assert_eq!(value.pointer(member), Some(&expected), "{status} {body}");
             }

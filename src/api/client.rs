@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::anthropic::{self, Start};
 use super::ollama::client::{self, EmbedPage, Moment, Told};
 
 /// The API that a client speaks.
@@ -18,6 +19,19 @@ pub enum ClientApi {
     Ollama(Arc<Told>),
     /// Ollama's, and of which model it wants vectors.
     OllamaEmbed(EmbedPage, Arc<str>),
+    /// Anthropic's, at a page of which no model's words come.
+    AnthropicPage,
+    /// Anthropic's, how the answer is told, and how it begins.
+    Anthropic(Arc<anthropic::Told>, Start),
+}
+
+/// An error as a client gets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToldError {
+    pub status: u16,
+    pub body: Bytes,
+    /// Whether the same request is worth another try, where its client asks.
+    pub should_retry: Option<bool>,
 }
 
 impl ClientApi {
@@ -26,25 +40,52 @@ impl ClientApi {
         match self {
             Self::OpenAi => "text/event-stream",
             Self::OllamaPage | Self::Ollama(_) | Self::OllamaEmbed(..) => "application/x-ndjson",
+            Self::AnthropicPage | Self::Anthropic(..) => "text/event-stream; charset=utf-8",
+        }
+    }
+
+    /// What stands before everything else in a stream that the gateway begins.
+    pub fn beginning(&self) -> Bytes {
+        match self {
+            Self::Anthropic(told, start) => start.event(told),
+            _ => Bytes::new(),
         }
     }
 
     /// What goes into a stream so that its client hears something; `words` say how its request stands.
     pub fn keep_alive(&self, words: &str, now: Moment) -> Bytes {
         match self {
-            Self::OpenAi | Self::OllamaPage | Self::OllamaEmbed(..) => Bytes::from(format!(": {words}\n\n")),
+            Self::OpenAi | Self::OllamaPage | Self::OllamaEmbed(..) | Self::AnthropicPage => {
+                Bytes::from(format!(": {words}\n\n"))
+            }
+            Self::Anthropic(..) => Bytes::from(format!(": {words}\n\n{}", anthropic::ping())),
             Self::Ollama(told) => client::keep_alive(told, now),
         }
     }
 
-    /// The body of an error, given as OpenAI's clients get it.
-    pub fn error(&self, status: u16, body: Bytes) -> Bytes {
-        match self {
+    /// An error, given as OpenAI's clients get it; some tell the request's id in it.
+    pub fn error(&self, status: u16, body: Bytes, request_id: &str) -> ToldError {
+        let body = match self {
             Self::OpenAi => body,
             Self::OllamaPage => client::error(status, &body, None),
             Self::Ollama(told) => client::error(status, &body, Some(&told.model)),
             Self::OllamaEmbed(_, model) => client::error(status, &body, Some(model)),
-        }
+            Self::AnthropicPage | Self::Anthropic(..) => {
+                let anthropic::Refusal { status, body, should_retry } = anthropic::error(status, &body, request_id);
+                return ToldError { status, body, should_retry };
+            }
+        };
+        ToldError { status, body, should_retry: None }
+    }
+
+    /// The status of an error whose body is still to come.
+    pub fn status(&self, status: u16) -> u16 {
+        if self.is_anthropics() { anthropic::error(status, b"", "").status } else { status }
+    }
+
+    /// Whether it is Anthropic's.
+    pub fn is_anthropics(&self) -> bool {
+        matches!(self, Self::AnthropicPage | Self::Anthropic(..))
     }
 
     /// Whether its clients get other words than OpenAI's.
@@ -82,7 +123,7 @@ mod tests {
         ];
         for (client, (is_foreign, stream_type, error)) in all().into_iter().zip(expected) {
             assert_eq!((client.is_foreign(), client.stream_type()), (is_foreign, stream_type), "{client:?}");
-            assert_eq!(client.error(404, Bytes::from_static(NONE.as_bytes())), error, "{client:?}");
+            assert_eq!(client.error(404, Bytes::from_static(NONE.as_bytes()), "req").body, error, "{client:?}");
         }
     }
 

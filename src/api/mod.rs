@@ -8,7 +8,7 @@ pub mod ollama;
 pub mod openai;
 mod tokens;
 
-pub use client::ClientApi;
+pub use client::{ClientApi, ToldError};
 pub use model::{Depth, ModelName};
 pub use tokens::Tokens;
 

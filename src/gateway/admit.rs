@@ -114,7 +114,7 @@ impl Gateway {
         context.plan = plan;
         note(context);
         converse(session, context, &pool);
-        context.keepalive = KeepAlive::of(&context.plan, &settings.limits).for_client(&context.client);
+        context.keepalive = KeepAlive::of(&context.plan, &settings.limits).for_client(&context.client, &context.fields);
         context.body.upload = instead.map_or_else(|| body.unchanged(), Upload::Instead);
         Ok(())
     }

@@ -19,6 +19,7 @@ use super::attempt::{Attempt, Begun, Dispatch, Terms, Tries};
 use super::body::RequestBody;
 use super::client::ClientConnection;
 use super::fault::{Fault, Halt};
+use super::headers::Fields;
 use super::keepalive::{KeepAlive, SessionClient};
 use super::lifecycle::Busy;
 use super::route::{Route, ServerPath};
@@ -42,6 +43,8 @@ pub struct Context {
     pub draft: Option<Draft>,
     /// The API that its client speaks.
     pub client: ClientApi,
+    /// Fields of each head that its client gets.
+    pub fields: Fields,
     pub answer: Pipeline,
     /// Absent for clients of OpenAI's API, and until an answer has come.
     pub retelling: Option<Retelling>,
@@ -103,6 +106,7 @@ impl Context {
             body: RequestBody::default(),
             draft: None,
             client: ClientApi::default(),
+            fields: Fields::default(),
             answer: Pipeline::default(),
             retelling: None,
             terms: Terms::default(),

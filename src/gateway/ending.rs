@@ -8,6 +8,7 @@ use pingora::Error;
 use pingora::proxy::Session;
 
 use crate::answer::Close;
+use crate::api::ToldError;
 use crate::balance::Outcome;
 use crate::record::Blame;
 use crate::upstream::Cause;
@@ -15,6 +16,7 @@ use crate::upstream::Cause;
 use super::attempt::blame_peer;
 use super::context::Context;
 use super::fault::Fault;
+use super::headers::insert_all;
 use super::session::has_answered;
 use super::shared::Gateway;
 
@@ -83,8 +85,18 @@ impl Gateway {
 
     /// Answers in place of a server.
     async fn answer(&self, session: &mut Session, context: &Context, fault: &Fault) {
-        let body = context.client.error(fault.status(), fault.body());
-        let Ok(header) = fault.header(&context.id, &body) else { return };
+        let ToldError { status, body, should_retry } = context.client.error(fault.status(), fault.body(), &context.id);
+        let Ok(mut header) = fault.header(&context.id, &body) else { return };
+        let mut tell = || {
+            header.set_status(status)?;
+            if let Some(retry) = should_retry {
+                header.insert_header("X-Should-Retry", if retry { "true" } else { "false" })?;
+            }
+            insert_all(&context.fields, &mut header)
+        };
+        if tell().is_err() {
+            return;
+        }
         if session.as_downstream_mut().write_error_response(header, body).await.is_ok() && !session.is_body_done() {
             let rest = session.as_downstream_mut().drain_request_body();
             let _ = tokio::time::timeout(LINGER_MAX, rest).await;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use crate::api::anthropic;
 use crate::api::ollama::client::Mistake;
 use crate::api::openai::{self, AssembleError};
 use crate::plan::RequestError;
@@ -52,6 +53,8 @@ pub enum Fault {
     Request(#[from] RequestError),
     #[error("{}", .0.message)]
     Ollama(Mistake),
+    #[error("{}", .0.message)]
+    Message(anthropic::Mistake),
     /// Nobody is there to be told.
     #[error("the client left")]
     ClientLeft,
@@ -145,6 +148,7 @@ impl Fault {
             Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => 413,
             Self::TooDeep { .. } | Self::BodyUnclosed | Self::BadRequest(_) | Self::Request(_) => 400,
             Self::Ollama(mistake) => mistake.status,
+            Self::Message(_) => 400,
             Self::BodyLate | Self::HeadLate => 408,
             Self::Method(_) => 405,
             Self::UnknownCoding => 501,
@@ -193,7 +197,7 @@ impl Fault {
             Self::TooManyConnections { .. } => "too_many_connections",
             Self::BodiesFull { .. } => "bodies_full",
             Self::Ollama(Mistake { status: 404, .. }) => "model_not_found",
-            Self::BadRequest(_) | Self::Ollama(_) => "invalid_request",
+            Self::BadRequest(_) | Self::Ollama(_) | Self::Message(_) => "invalid_request",
             Self::UnknownModel { .. } => "model_not_found",
             Self::Hidden(_) => "unknown_url",
             Self::NoKey | Self::WrongKey => "invalid_api_key",

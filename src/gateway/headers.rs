@@ -1,6 +1,7 @@
 //! Header fields that a proxy answers for; every other one goes through as it came.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pingora::http::{HMap, Method, RequestHeader, ResponseHeader, Version};
@@ -87,6 +88,34 @@ pub fn translate_request(request: &mut RequestHeader) -> Result<()> {
 pub fn say_when(response: &mut ResponseHeader) -> Result<()> {
     if response.status == 503 && !response.headers.contains_key("retry-after") {
         return response.insert_header("Retry-After", "1");
+    }
+    Ok(())
+}
+
+/// Fields that an answer's head gets, whoever answers.
+pub type Fields = Arc<[(&'static str, String)]>;
+
+/// Puts them in.
+pub fn insert_all(fields: &Fields, response: &mut ResponseHeader) -> Result<()> {
+    fields.iter().try_for_each(|(name, value)| response.insert_header(*name, value.as_str()))
+}
+
+/// Makes the head of a request of Anthropic's API one for servers: its key is theirs, and what else is that API's stays
+/// here.
+pub fn leave_anthropic(request: &mut RequestHeader) -> Result<()> {
+    if let Some(key) = request.remove_header("x-api-key")
+        && !request.headers.contains_key("authorization")
+        && let Ok(key) = key.to_str()
+    {
+        request.insert_header("Authorization", format!("Bearer {key}"))?;
+    }
+    let is_its = |name: &str| {
+        ["anthropic-", "x-stainless-"].iter().any(|prefix| name.starts_with(prefix))
+            || matches!(name, "x-app" | "x-claude-code-session-id")
+    };
+    let its: Vec<_> = request.headers.keys().filter(|name| is_its(name.as_str())).cloned().collect();
+    for name in its {
+        request.remove_header(&name);
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use super::attempt::{Client, Explain, Intake, Receipt, WaitStatus};
 use super::body::{Read, RequestBody, Upload};
 use super::body_memory::BodyMemory;
 use super::fault::Halt;
-use super::headers;
+use super::headers::{self, Fields};
 use super::moment;
 use super::route::is_json;
 
@@ -38,6 +38,10 @@ pub struct KeepAlive {
     heard: Option<Instant>,
     stage: Stage,
     client: ClientApi,
+    /// Whether the client has got a head of the gateway's own.
+    has_commented: bool,
+    /// Fields of each head that it gets.
+    fields: Fields,
 }
 
 /// What the client has got.
@@ -66,12 +70,21 @@ impl KeepAlive {
         };
         let (every, heard) = (plan.comments(), Some(Instant::now()));
         let told_text = if plan.reads_errors() { ToldText::Read } else { ToldText::Ignored };
-        Self { held: Some(held), told_text, every, heard, stage: Stage::default(), client: ClientApi::default() }
+        Self {
+            held: Some(held),
+            told_text,
+            every,
+            heard,
+            stage: Stage::default(),
+            client: ClientApi::default(),
+            has_commented: false,
+            fields: Fields::default(),
+        }
     }
 
     /// The same for a client of this API.
-    pub fn for_client(self, client: &ClientApi) -> Self {
-        Self { client: client.clone(), ..self }
+    pub fn for_client(self, client: &ClientApi, fields: &Fields) -> Self {
+        Self { client: client.clone(), fields: Arc::clone(fields), ..self }
     }
 
     /// Another plan holds from here on; what the client has heard, it has heard.
@@ -102,6 +115,11 @@ impl KeepAlive {
         self.stage == Stage::Comments
     }
 
+    /// Whether it has got a head before any answer.
+    pub fn has_commented(&self) -> bool {
+        self.has_commented
+    }
+
     /// A server's answer follows.
     pub fn answered(&mut self) {
         self.stage = Stage::Answer;
@@ -109,14 +127,17 @@ impl KeepAlive {
 
     /// Tells the client how its request stands, behind a head of the gateway's own. Fails when it has left.
     pub async fn comment(&mut self, session: &mut Session, standing: WaitStatus, own: OwnHead<'_>) -> Result<()> {
+        let mut said = Bytes::new();
         if self.stage == Stage::Silence {
-            let head = own.head(session, self.client.stream_type())?;
+            let mut head = own.head(session, self.client.stream_type())?;
+            headers::insert_all(&self.fields, &mut head)?;
             session.as_downstream_mut().set_ignore_info_resp(true);
             session.write_response_header(Box::new(head), false).await.map_err(Error::into_down)?;
-            self.stage = Stage::Comments;
+            said = self.client.beginning();
+            (self.stage, self.has_commented) = (Stage::Comments, true);
         }
-        let words = self.client.keep_alive(&standing.to_string(), moment::now());
-        session.write_response_body(Some(words), false).await.map_err(Error::into_down)?;
+        said = [said, self.client.keep_alive(&standing.to_string(), moment::now())].concat().into();
+        session.write_response_body(Some(said), false).await.map_err(Error::into_down)?;
         self.heard = Some(Instant::now());
         Ok(())
     }

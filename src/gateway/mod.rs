@@ -8,6 +8,7 @@ mod addressed;
 mod admit;
 mod affinity;
 mod agent;
+mod anthropic;
 mod attempt;
 mod body;
 mod body_memory;

@@ -61,8 +61,9 @@ impl ProxyHttp for Gateway {
         context.id = headers::request_id(session.req_header());
         let ollama = self.ollama_clients(session, &context.settings);
         context.route = Route::of(session.req_header(), &context.settings, ollama);
-        if context.route.is_ollamas() {
-            context.client = ClientApi::OllamaPage;
+        context.client = context.route.client();
+        if context.client.is_anthropics() {
+            context.fields = [("request-id", context.id.clone())].into();
         }
         context.note_head(session);
         // Its connection knows better: in a tunnel a client may be silent.
@@ -98,6 +99,19 @@ impl ProxyHttp for Gateway {
                 let admitted = self.admit_ollama_embed(session, context, page).await?;
                 return Ok(admitted == Admitted::Answered);
             }
+            Kind::Messages => {
+                let admitted = self.admit_messages(session, context).await?;
+                return Ok(admitted == Admitted::Answered);
+            }
+            Kind::CountTokens => {
+                self.count_tokens(session, context).await?;
+                return Ok(true);
+            }
+            Kind::AnthropicModels(asked) => {
+                self.list_models_for_anthropic(session, context, asked).await?;
+                return Ok(true);
+            }
+            Kind::AnthropicUnknown => return Err(context.fail(Fault::Hidden("it"))),
             Kind::Server(path) => context.address(session, path)?,
             Kind::KeptStreams(asked) => match self.resume(session, context, asked).await? {
                 Resumed::Answered => return Ok(true),
@@ -152,6 +166,9 @@ impl ProxyHttp for Gateway {
             request.remove_header("Authorization");
         } else if !claim.peer().endpoint().prefix().is_empty() && path::climbs(session.req_header()) {
             return Err(context.fail(Fault::Hidden("..")));
+        }
+        if context.client.is_anthropics() {
+            headers::leave_anthropic(request)?;
         }
         if let Some(page) = context.route.page {
             headers::ask_page(request, page)?;
@@ -254,6 +271,7 @@ impl ProxyHttp for Gateway {
         }
         if !response.status.is_informational() {
             response.insert_header("X-Request-Id", context.id.as_str())?;
+            headers::insert_all(&context.fields, response)?;
             Receipt::of(&context.record, &context.attempt).write(Explain::of(session.req_header()), response)?;
         }
         if session.req_header().version == Version::HTTP_10 {

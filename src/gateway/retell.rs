@@ -5,7 +5,7 @@ use bytes::Bytes;
 use pingora::Result;
 use pingora::http::ResponseHeader;
 
-use crate::answer::Retelling;
+use crate::answer::{Heard, Retelling};
 use crate::api::ClientApi;
 
 use super::context::Context;
@@ -29,15 +29,18 @@ impl Context {
         let content_type = match &self.client {
             // What passes through is in its client's words, unless it is an error of something before the server.
             ClientApi::OllamaPage if status < 400 || is_json(response) => return Ok(()),
-            ClientApi::Ollama(told) if is_plain_stream(response) => {
-                self.retelling = Some(Retelling::of_stream(told, limits));
-                self.client.stream_type()
+            client if is_plain_stream(response) => {
+                self.retelling = Retelling::of_stream(client, self.heard(), limits);
+                client.stream_type()
             }
             client => {
-                self.retelling = Some(Retelling::of_body(client, status, limits));
-                "application/json; charset=utf-8"
+                self.retelling = Some(Retelling::of_body(client, status, &self.id, limits));
+                "application/json"
             }
         };
+        if status >= 400 {
+            response.set_status(self.client.status(status))?;
+        }
         headers::unframe_response(response);
         response.insert_header("Content-Type", content_type)
     }
@@ -64,8 +67,13 @@ impl Context {
 
     /// An answer to a client that waits for a stream and gets none of a server's.
     pub fn retell_own_stream(&mut self) {
-        if let (None, ClientApi::Ollama(told)) = (&self.retelling, &self.client) {
-            self.retelling = Some(Retelling::of_stream(told, &self.settings.limits));
+        if self.retelling.is_none() {
+            self.retelling = Retelling::of_stream(&self.client, self.heard(), &self.settings.limits);
         }
+    }
+
+    /// What its client has heard of the gateway's own.
+    fn heard(&self) -> Heard {
+        if self.keepalive.has_commented() { Heard::Beginning } else { Heard::Nothing }
     }
 }

@@ -3,6 +3,7 @@
 
 use pingora::http::{Method, RequestHeader};
 
+use crate::api::ClientApi;
 use crate::api::ollama::client;
 use crate::record::Operation;
 
@@ -61,6 +62,14 @@ pub enum Kind {
     OllamaEmbed(client::EmbedPage),
     /// What such a client asks about models: answered here.
     OllamaPage(OllamaPage),
+    /// A message of Anthropic's API: read, and asked of a server as the chat that it stands for.
+    Messages,
+    /// How many tokens such a message has: answered here.
+    CountTokens,
+    /// The list of models for such a client: answered here.
+    AnthropicModels(ModelsAsked),
+    /// Another page of that API.
+    AnthropicUnknown,
     /// Anything else: streamed, unread.
     Pass,
 }
@@ -106,12 +115,31 @@ impl Route {
         {
             return route;
         }
+        if let Some(route) = of_anthropic(request, settings) {
+            return route;
+        }
         Self { kind: kind(request, settings), operation: operation(request), page: None }
+    }
+
+    /// The API that its client speaks, as far as that is known.
+    pub fn client(&self) -> ClientApi {
+        match self.kind {
+            Kind::OllamaChat(_) | Kind::OllamaEmbed(_) | Kind::OllamaPage(_) => ClientApi::OllamaPage,
+            Kind::Messages | Kind::CountTokens | Kind::AnthropicModels(_) | Kind::AnthropicUnknown => {
+                ClientApi::AnthropicPage
+            }
+            _ => ClientApi::OpenAi,
+        }
     }
 
     /// A chat in OpenAI's words, which a request in others stands for.
     pub fn chat() -> Self {
         Self { kind: Kind::Chat, operation: Operation::Chat, page: Some(CHAT_PAGE) }
+    }
+
+    /// What names a model, and goes up as it came.
+    pub fn named() -> Self {
+        Self { kind: Kind::Named, operation: Operation::Other, page: None }
     }
 
     /// A text to go on with, likewise.
@@ -122,11 +150,6 @@ impl Route {
     /// Embeddings, likewise.
     pub fn embeddings() -> Self {
         Self { kind: Kind::Named, operation: Operation::Embeddings, page: Some("/v1/embeddings") }
-    }
-
-    /// Whether it is a client's of Ollama's API.
-    pub fn is_ollamas(&self) -> bool {
-        matches!(self.kind, Kind::OllamaChat(_) | Kind::OllamaEmbed(_) | Kind::OllamaPage(_))
     }
 
     /// Whether a model's answer in OpenAI's shape is asked for.
@@ -172,6 +195,28 @@ fn of_ollama(request: &RequestHeader) -> Option<Route> {
             (Kind::OllamaEmbed(client::EmbedPage::Embeddings), Operation::Embeddings)
         }
         (method, path) => (Kind::OllamaPage(ollama_page(method, path)?), Operation::Other),
+    };
+    Some(Route { kind, operation, page: None })
+}
+
+/// What a request of Anthropic's API is; `None` for any other, and where every server has that API itself.
+fn of_anthropic(request: &RequestHeader, settings: &Settings) -> Option<Route> {
+    const VERSION: &str = "anthropic-version";
+    let segments = Segments::of(request);
+    let is_said = request.headers.contains_key(VERSION);
+    let is_post = request.method == Method::POST && !is_compressed(request);
+    let (kind, operation) = match segments.list().as_slice() {
+        [b"v1", b"messages"] if is_post && settings.translates_messages() => (Kind::Messages, Operation::Chat),
+        [b"v1", b"messages", b"count_tokens"] if is_post && settings.translates_messages() => {
+            (Kind::CountTokens, Operation::Other)
+        }
+        [b"v1", b"messages", ..] | [b"v1", b"files", ..] | [b"v1", b"complete"]
+            if is_said && settings.translates_messages() =>
+        {
+            (Kind::AnthropicUnknown, Operation::Other)
+        }
+        [b"v1", b"models", ..] if is_said => (Kind::AnthropicModels(models(request, &segments)?), Operation::Other),
+        _ => return None,
     };
     Some(Route { kind, operation, page: None })
 }
@@ -371,7 +416,7 @@ mod tests {
             let request = request(method, path, None);
             assert_eq!(Route::of(&request, &idle, OllamaClients::Served).kind, expected, "{method} {path}");
             let elsewhere = Route::of(&request, &idle, OllamaClients::Unknown);
-            assert!(!elsewhere.is_ollamas(), "{method} {path}");
+            assert!(!elsewhere.client().is_foreign(), "{method} {path}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::config::{Config, ModelsList, View};
+use crate::config::{Config, Messages, ModelsList, View};
 use crate::dialect::Dialects;
 use crate::limits::Limits;
 use crate::upstream::{Pool, Upstream};
@@ -46,6 +46,11 @@ impl Settings {
         let peers: usize = self.upstream.pools().iter().map(|pool| pool.peers().len()).sum();
         self.view.models_list == ModelsList::Merge
             && (peers > 1 || self.places_by_model() || !self.view.aliases.is_empty())
+    }
+
+    /// Whether a request of Anthropic's API is anywhere served as a chat.
+    pub(super) fn translates_messages(&self) -> bool {
+        self.upstream.pools().iter().any(|pool| pool.config().messages == Messages::Chat)
     }
 
     /// Whether it makes a difference which model a request names: there are several pools, or aliases.

@@ -17,6 +17,7 @@ pub struct Told {
     pub prefill: Option<String>,
 }
 pub struct Server {
+    pub messages: crate::engine::Messages,
     pub sees: Option<bool>,
     pub thinks: Option<bool>,
     pub server_tools: ServerTools,
@@ -94,6 +95,9 @@ impl Events {
     pub fn is_done(&self) -> bool {
         false
     }
+}
+pub fn has_images(_body: &[u8]) -> bool {
+    false
 }
 pub fn ping() -> &'static str {
     ""

@@ -7,6 +7,7 @@ mod call;
 mod choice;
 pub mod chunk;
 mod content;
+pub mod counting;
 mod error;
 pub mod finish;
 mod fold;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::api::ollama::server::{Complaint, Description, Thinking};
+use crate::api::openai::{counting, rehearsal};
 use crate::balance::{ModelId, ModelState};
 use crate::config::{DialectChoice, ToolsChoice};
 use crate::engine::Constraint;
 use crate::upstream::health::catalog::escaped;
 use crate::upstream::health::family::{self, Family, Shown};
 use crate::upstream::health::properties::{self, ModelProperties};
-use crate::upstream::wire::ask::Question;
+use crate::upstream::wire::ask::{self, Question};
 
 use super::claim::Claim;
 use super::knowledge::Knowledge;
@@ -85,6 +86,42 @@ impl Pool {
         let path = of_each.map_or_else(|| page.path.to_owned(), |path| path.replace("{model}", &escaped(model)));
         let pages = self.ask_all(&Question::page(&path), None).await;
         pages.first().map(|(_, body)| properties::of_model(page.form, body)).unwrap_or_default()
+    }
+
+    /// Whether a model is known to see images.
+    pub async fn sees(&self, model: &str) -> Option<bool> {
+        let properties = self.properties(model).await;
+        // A server that shows no template shows nothing of its model.
+        (!properties.chat_template.is_empty() && !self.describes_models()).then_some(properties.sees)
+    }
+
+    /// How many tokens the prompt of a chat has, as a server counts them; `None` where none does. Takes no slot, loads
+    /// and wakes no model.
+    pub async fn count(&self, chat: &[u8], model: Option<&str>) -> Option<u64> {
+        let row = self.config.engine.row();
+        let page = row.counting.as_ref()?;
+        let known = self.known_model(model);
+        let peers = self.lasting.places.peers();
+        let has_it = |peer: &&Arc<Peer>| known.is_none_or(|id| peer.template(id).is_some());
+        let endpoint = peers.iter().find(has_it)?.endpoint();
+        let guard = row.models.and_then(|pages| pages.guard).filter(|_| self.has_models());
+        let guarded = |path: &str| guard.map_or_else(|| path.to_owned(), |guard| format!("{path}?{guard}"));
+        let ask = async |path: &str, body: String| {
+            let question = Question::order(&guarded(path), body);
+            ask::ask(endpoint, &question, None, self.config.timeouts).await.ok()
+        };
+        let beside = page.beside.as_ref().map(|member| (member.key, member.value));
+        let reply = ask(page.path, counting::question(chat, page.members, beside)?).await?;
+        match (reply.status, page.spelling, row.rehearsal) {
+            (200, ..) => counting::count(&reply.body, page.count),
+            (404, Some(spelling), Some(rehearsal)) => {
+                let written = ask(rehearsal.path, counting::question(chat, None, None)?).await?;
+                let prompt = rehearsal::prompt(&written.body).filter(|_| written.status == 200)?;
+                let spelled = ask(spelling, counting::spelled(&prompt)).await?;
+                counting::listed(&spelled.body).filter(|_| spelled.status == 200)
+            }
+            _ => None,
+        }
     }
 
     /// Whether its servers tell of each model what it can do.

@@ -1,0 +1,139 @@
+//! Clients of Anthropic's API: a message is asked of the servers as the chat that it stands for.
+//! Knows no member of either API; `api` does.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pingora::Result;
+use pingora::proxy::Session;
+
+use crate::api::ClientApi;
+use crate::api::anthropic::{self, Asked, Mistake, Model, Server, Start};
+use crate::api::openai::Listed;
+use crate::balance::prefix;
+use crate::config::Messages;
+use crate::models::{Entry, Models};
+use crate::upstream::{ClaimError, Pool};
+
+use super::admit::pool_for;
+use super::body::{Body, Read};
+use super::context::Context;
+use super::fault::Fault;
+use super::ollama::Admitted;
+use super::route::{ModelsAsked, Route};
+use super::shared::Gateway;
+
+/// By which a client says which of its conversations a message is of.
+const SESSION: &str = "x-claude-code-session-id";
+
+impl Gateway {
+    /// Reads a message and admits it as a chat.
+    pub(super) async fn admit_messages(&self, session: &mut Session, context: &mut Context) -> Result<Admitted> {
+        let (body, pool) = self.read_message(session, context).await?;
+        if pool.config().messages == Messages::Pass {
+            context.client = ClientApi::OpenAi;
+            context.route = Route::named();
+            self.admit_body(session, context, body).await?;
+            return Ok(Admitted::Directed);
+        }
+        let server = self.server(&pool, context, &body.bytes).await;
+        let asked = anthropic::request(&body.bytes, &server).map_err(|mistake| context.misread(mistake))?;
+        let said = session.get_header(SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let conversation = said.or_else(|| anthropic::session(&body.bytes));
+        let Asked { body, told, ignored } = asked;
+        if !ignored.is_empty() {
+            let ignored = ("X-Toolgate-Ignored", ignored.join(", "));
+            context.fields = context.fields.iter().cloned().chain([ignored]).collect();
+        }
+        context.client = ClientApi::Anthropic(Arc::new(told), Start::new());
+        context.route = Route::chat();
+        self.admit_body(session, context, Body::instead(body)).await?;
+        if let Some(conversation) = conversation {
+            context.terms.session.get_or_insert_with(|| prefix::key(conversation.as_bytes()));
+        }
+        Ok(Admitted::Directed)
+    }
+
+    /// Answers how many tokens a message has.
+    pub(super) async fn count_tokens(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+        let (body, pool) = self.read_message(session, context).await?;
+        let server = self.server(&pool, context, &body.bytes).await;
+        let asked = anthropic::count_request(&body.bytes, &server).map_err(|mistake| context.misread(mistake))?;
+        context.route = Route::chat();
+        self.admit_body(session, context, Body::instead(asked.body.clone())).await?;
+        let chat = context.body.known(session).unwrap_or(asked.body);
+        let tokens = match pool.count(&chat, context.plan.model.as_deref()).await {
+            Some(tokens) => tokens,
+            None => {
+                let estimated = ("X-Toolgate-Estimate", "bytes".to_owned());
+                context.fields = context.fields.iter().cloned().chain([estimated]).collect();
+                anthropic::estimate(&chat)
+            }
+        };
+        self.answer_json(session, context, anthropic::counted(tokens)).await
+    }
+
+    /// Answers with the list of models, or with one of it.
+    pub(super) async fn list_models_for_anthropic(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        asked: ModelsAsked,
+    ) -> Result<()> {
+        let key = session.get_header("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let Some(models) = context.settings.models(key).await else {
+            return Err(context.fail(Fault::Claim(ClaimError::Unreachable)));
+        };
+        let body = match asked {
+            ModelsAsked::All => {
+                let query = session.req_header().uri.query().unwrap_or_default();
+                anthropic::models(&models.iter().map(model).collect::<Vec<_>>(), query)
+            }
+            ModelsAsked::One(name) => match models.find(&name) {
+                Some(entry) => anthropic::model_entry(&model(entry)),
+                None => return Err(context.fail(unknown(&models, name))),
+            },
+        };
+        self.answer_json(session, context, body).await
+    }
+
+    /// Reads a message, and finds the pool of its model.
+    async fn read_message(&self, session: &mut Session, context: &mut Context) -> Result<(Body, Arc<Pool>)> {
+        let body = match self.read(session, context).await? {
+            Read::Whole(body) => body,
+            Read::Nothing => Body::instead(Bytes::new()),
+        };
+        let name = anthropic::model(&body.bytes).map_err(|mistake| context.misread(mistake))?;
+        let settings = Arc::clone(&context.settings);
+        context.plan.model = Some(settings.view.behind(&name).map_or(name, str::to_owned));
+        let pool = pool_for(&settings.upstream, context)?;
+        Ok((body, pool))
+    }
+
+    /// What the mapping must know of who will answer.
+    async fn server(&self, pool: &Pool, context: &Context, body: &[u8]) -> Server {
+        let config = pool.config();
+        let sees = match (anthropic::has_images(body), &context.plan.model) {
+            (true, Some(model)) => pool.sees(model).await,
+            _ => None,
+        };
+        Server { messages: config.engine.row().messages, sees, thinks: None, server_tools: config.server_tools }
+    }
+}
+
+impl Context {
+    /// The message is the client's to mend.
+    fn misread(&mut self, mistake: Mistake) -> Box<pingora::Error> {
+        self.fail(Fault::Message(mistake))
+    }
+}
+
+fn model(entry: &Entry) -> Model {
+    let told = Listed::read(entry.told());
+    Model { id: entry.id.clone(), created: told.created.unwrap_or_default(), context: told.context }
+}
+
+fn unknown(models: &Models, model: String) -> Fault {
+    let known = models.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>().join(", ");
+    Fault::UnknownModel { model, known }
+}
