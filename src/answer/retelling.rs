@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_body_over_the_limit_is_an_error_and_is_not_kept() {
         let limits = Limits { answer_bytes_max: 10, ..Limits::default() };
-        let mut body = Retelling::of_body(&chat(), 200, &limits);
+        let mut body = Retelling::of_body(&chat(), 200, "req", &limits);
         assert_eq!(body.push(Bytes::from_static(b"0123456789"), NOW).unwrap(), "");
         assert_eq!(body.push(Bytes::from_static(b"0"), NOW).unwrap_err().0, 10);
     }

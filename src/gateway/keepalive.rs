@@ -84,7 +84,9 @@ impl KeepAlive {
 
     /// The same for a client of this API.
     pub fn for_client(self, client: &ClientApi, fields: &Fields) -> Self {
-        Self { client: client.clone(), fields: Arc::clone(fields), ..self }
+        let is_heard = client.is_anthropics() && self.told_text == ToldText::Ignored;
+        let told_text = if is_heard { ToldText::Heard } else { self.told_text };
+        Self { client: client.clone(), fields: Arc::clone(fields), told_text, ..self }
     }
 
     /// Another plan holds from here on; what the client has heard, it has heard.

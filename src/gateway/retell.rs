@@ -7,6 +7,7 @@ use pingora::http::ResponseHeader;
 
 use crate::answer::{Heard, Retelling};
 use crate::api::ClientApi;
+use crate::api::openai::Complaint;
 
 use super::context::Context;
 use super::fault::Fault;
@@ -39,7 +40,10 @@ impl Context {
             }
         };
         if status >= 400 {
-            response.set_status(self.client.status(status))?;
+            let complaint = self.attempt.watch.as_ref().and_then(|watch| watch.complaint());
+            // It would come again.
+            let is_hopeless = status == 500 && complaint == Some(Complaint::Request);
+            response.set_status(self.client.status(if is_hopeless { 400 } else { status }))?;
         }
         headers::unframe_response(response);
         response.insert_header("Content-Type", content_type)

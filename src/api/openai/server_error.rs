@@ -103,13 +103,15 @@ pub fn refusal(body: &[u8], status: u16) -> Option<String> {
     Some(event(&ServerError::of(&object)?.object(status)))
 }
 
-/// What a server complains of, as far as it matters to whoever has said what the answer may be.
+/// What a server complains of, as far as it matters to whoever has made the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Complaint {
     /// What the answer may be.
     Constraint,
     /// The length of the conversation.
     Length,
+    /// Something else of the request, which it would refuse again: its chat template fails, or its model sees nothing.
+    Request,
 }
 
 impl Complaint {
@@ -124,7 +126,8 @@ impl Complaint {
         }
         let text = object.text().to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        let words = [(CONSTRAINT_WORDS, Self::Constraint), (LENGTH_WORDS, Self::Length)];
+        let words =
+            [(CONSTRAINT_WORDS, Self::Constraint), (LENGTH_WORDS, Self::Length), (REQUEST_WORDS, Self::Request)];
         words.into_iter().find(|(words, _)| says(words)).map(|(_, complaint)| complaint)
     }
 }
@@ -133,6 +136,8 @@ impl Complaint {
 const LENGTH_NAMES: &[&str] = &["exceed_context_size_error", "context_length_exceeded"];
 /// In the sentences of vLLM, SGLang and Ollama.
 const LENGTH_WORDS: &[&str] = &["context length", "context size"];
+/// In llama.cpp's sentences, which it says with a 500.
+const REQUEST_WORDS: &[&str] = &["jinja", "chat template", "image input is not supported", "system message must be"];
 const CONSTRAINT_WORDS: &[&str] =
     &["grammar", "schema", "response_format", "structured_outputs", "structured outputs", "guided", "ebnf"];
 
@@ -186,6 +191,8 @@ mod tests {
             (r#"{"error":"the prompt is longer than the Context Length"}"#, Some(Complaint::Length)),
             (r#"{"error":{"message":"Failed to parse grammar"}}"#, Some(Complaint::Constraint)),
             (r#"{"detail":[{"loc":["body","response_format"],"msg":"extra fields"}]}"#, Some(Complaint::Constraint)),
+            (r#"{"error":{"code":500,"message":"Jinja Exception: roles must alternate"}}"#, Some(Complaint::Request)),
+            (r#"{"error":{"message":"image input is not supported"}}"#, Some(Complaint::Request)),
             (r#"{"error":{"message":"the prompt is too long"}}"#, None),
             ("grammar", None),
         ] {

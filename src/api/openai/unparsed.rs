@@ -25,6 +25,8 @@ pub enum ToldText {
     /// They are errors like any other.
     #[default]
     Ignored,
+    /// They are, and it matters what they complain of.
+    Heard,
     /// They are read as answers.
     Read,
 }

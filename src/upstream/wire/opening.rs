@@ -321,9 +321,9 @@ impl Opening {
             }
             Head::Plain(framing, form) => (framing, form),
             // What a 400 tells was never the model's.
-            head @ (Head::Failed(framing) | Head::Refused(framing)) if self.told_text == ToldText::Read => {
+            head @ (Head::Failed(framing) | Head::Refused(framing)) if self.told_text != ToldText::Ignored => {
                 let is_failed = matches!(head, Head::Failed(_));
-                let told_text = if is_failed { ToldText::Read } else { ToldText::Ignored };
+                let told_text = if is_failed { self.told_text } else { ToldText::Ignored };
                 self.stage = Stage::Refused(Refused::new(told_text));
                 let is_over = self.body.insert(Body::new(framing)).is_over();
                 return if is_over { Flow::Open } else { Flow::On };
