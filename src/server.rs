@@ -63,13 +63,13 @@ pub fn spawn(config: Config) -> Result<Running, Error> {
     let (configs, newer) = watch::channel(None);
     let metrics = metrics_of(&config);
     let prepared = Prepared::new(config, metrics, newer)?;
-    let (addr, admin_addr) = (prepared.addr, prepared.admin_addr);
+    let (addr, admin_addr, ollama_addr) = (prepared.addr, prepared.admin_addr, prepared.ollama_addr);
     let (stop, told) = watch::channel(0);
     let thread = std::thread::Builder::new()
         .name("gateway".to_owned())
         .spawn(move || prepared.serve(told))
         .map_err(Error::Thread)?;
-    Ok(Running { addr, admin_addr, stop, configs, thread: Some(thread) })
+    Ok(Running { addr, admin_addr, ollama_addr, stop, configs, thread: Some(thread) })
 }
 
 /// A gateway that serves on a thread of its own.
@@ -78,6 +78,8 @@ pub struct Running {
     /// The first address that clients connect to; unspecified when there are only sockets of Unix.
     pub addr: SocketAddr,
     pub admin_addr: Option<SocketAddr>,
+    /// The first that clients of Ollama's API have for themselves.
+    pub ollama_addr: Option<SocketAddr>,
     stop: watch::Sender<u32>,
     configs: watch::Sender<Option<Arc<Config>>>,
     thread: Option<JoinHandle<()>>,
@@ -116,6 +118,7 @@ struct Prepared {
     stop: Stop,
     addr: SocketAddr,
     admin_addr: Option<SocketAddr>,
+    ollama_addr: Option<SocketAddr>,
     /// Their files go with it.
     _sockets: Vec<Socket>,
 }
@@ -133,7 +136,9 @@ impl Prepared {
         let pages = Admin::new(Arc::clone(&current), Arc::clone(&metrics), Arc::clone(&lifecycle));
         let keeper =
             background_service("upstream", Keeper::new(Arc::clone(&current), Arc::clone(&metrics), engines, newer));
-        let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle)).with_ollama_at(ollama_at(&config, &bound));
+        let ollama_at = ollama_at(&config, &bound);
+        let ollama_addr = ollama_at.first().copied();
+        let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle)).with_ollama_at(ollama_at);
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
         let addr = bound.iter().find_map(Bound::ip).unwrap_or(NOWHERE);
@@ -160,7 +165,7 @@ impl Prepared {
             server.add_service(Listening::new(service, vec![bound], None));
         }
         let stop = Stop::new(&config.server, lifecycle, close);
-        Ok(Self { server, stop, addr, admin_addr, _sockets: sockets })
+        Ok(Self { server, stop, addr, admin_addr, ollama_addr, _sockets: sockets })
     }
 
     fn serve(self, told: watch::Receiver<u32>) {
