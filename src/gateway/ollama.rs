@@ -156,7 +156,10 @@ impl Context {
         let settings = Arc::clone(&self.settings);
         let own = self.own_name(name);
         self.plan.model = Some(settings.view.behind(&own).map_or(own, str::to_owned));
-        pool_for(&settings.upstream, self).map_err(|_| self.mistaken(client::unknown_model(name)))
+        pool_for(&settings.upstream, self).map_err(|error| match self.fault {
+            Some(Fault::UnknownModel { .. }) => self.mistaken(client::unknown_model(name)),
+            _ => error,
+        })
     }
 
     /// A name without the tag that is meant where there is none, unless that is part of an alias: to servers of other
