@@ -72,7 +72,7 @@ impl Gateway {
         let is_chat = context.route.kind == Kind::Chat;
         let request = Request::read(&body.bytes);
         let named = request.as_ref().and_then(Request::model);
-        let behind = named.as_deref().and_then(|name| settings.view.behind(name));
+        let behind = named.as_deref().and_then(|name| settings.behind(name));
         let model = behind.or(named.as_deref());
         context.plan.model = model.map(Into::into);
         context.record.model.clone_from(&context.plan.model);

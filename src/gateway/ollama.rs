@@ -162,22 +162,14 @@ impl Context {
         })
     }
 
-    /// A name without the tag that is meant where there is none, unless that is part of an alias: to servers of other
-    /// kinds it says nothing.
     fn own_name(&self, name: &str) -> String {
-        let bare = name.len().checked_sub(LATEST.len()).and_then(|at| name.split_at_checked(at));
-        match bare {
-            Some((bare, tag)) if tag.eq_ignore_ascii_case(LATEST) && !self.is_alias(name) => bare.to_owned(),
-            _ => name.to_owned(),
-        }
+        self.settings.untagged(name).unwrap_or(name).to_owned()
     }
 
     fn is_alias(&self, name: &str) -> bool {
         self.settings.view.behind(name).is_some()
     }
 }
-
-const LATEST: &str = ":latest";
 
 /// Whether a chat that Ollama's client asks of an Ollama goes there as it is: nothing is to be done with tools.
 fn is_left_alone(chat: &[u8], pool: &Pool) -> bool {

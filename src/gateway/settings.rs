@@ -3,8 +3,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::api::ollama::client;
 use crate::config::{Config, Messages, ModelsList, View};
-use crate::dialect::Dialects;
+use crate::dialect::{Dialects, Glob};
 use crate::limits::Limits;
 use crate::upstream::{Pool, Upstream};
 
@@ -56,6 +57,25 @@ impl Settings {
     /// Whether it makes a difference which model a request names: there are several pools, or aliases.
     pub(super) fn tells_names_apart(&self) -> bool {
         self.upstream.pools().len() > 1 || !self.view.aliases.is_empty()
+    }
+
+    /// The model that another name stands for: an alias, or the model's own name with a tag that says nothing.
+    pub(super) fn behind<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let own = || self.untagged(name).map(|bare| self.view.behind(bare).unwrap_or(bare));
+        self.view.behind(name).or_else(own)
+    }
+
+    /// A name without the tag that clients of Ollama's API give to every one, where it is not part of an alias or of a
+    /// model's name: to servers of other kinds it says nothing.
+    pub(super) fn untagged<'n>(&self, name: &'n str) -> Option<&'n str> {
+        self.view.ollama_api.as_ref()?;
+        client::untagged(name).filter(|_| self.view.behind(name).is_none() && !self.names(name))
+    }
+
+    /// Whether a pool names this very model.
+    fn names(&self, model: &str) -> bool {
+        let mut names = self.upstream.pools().iter().flat_map(|pool| &pool.config().models).filter_map(Glob::literal);
+        names.any(|name| name.eq_ignore_ascii_case(model))
     }
 
     /// Whether requests to any pool are placed by the model that they name, wherever they name it.

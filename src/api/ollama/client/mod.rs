@@ -37,7 +37,7 @@ pub use embed::{EmbedPage, Embedded, embed_request, embedded};
 pub use error::error;
 pub use lines::Lines;
 pub use mistake::Mistake;
-pub use model::{Capability, Model, name_key, same_name};
+pub use model::{Capability, Model, name_key, same_name, untagged};
 pub use pages::{NOT_MANAGED, PULLED, RUNNING, UNKNOWN_PULL, asked_model, ps, show, tags, unknown_model, version};
 pub use request::{Request, request};
 pub use whole::whole;

@@ -61,6 +61,13 @@ pub fn name_key(name: &str) -> String {
     }
 }
 
+/// A name without the tag that is meant where there is none. `None` where it has no such tag.
+pub fn untagged(name: &str) -> Option<&str> {
+    tag(name).filter(|tag| tag.eq_ignore_ascii_case(LATEST))?;
+    let at = name.len().checked_sub(LATEST.len() + 1)?;
+    name.get(..at).filter(|bare| !bare.is_empty())
+}
+
 /// The name with its tag.
 pub(super) fn tagged(name: &str) -> String {
     match tag(name) {
@@ -96,6 +103,8 @@ mod tests {
         ] {
             assert_eq!(same_name(one, other), expected, "{one} {other}");
         }
+        let bare = ["x:latest", "h:1/X:Latest", "x", "x:8b", "h:latest/x", ":latest", "ü:LATEST"].map(untagged);
+        assert_eq!(bare, [Some("x"), Some("h:1/X"), None, None, None, None, Some("ü")]);
         assert_eq!([tagged("x"), tagged("h:1/x"), tagged("x:8b")], ["x:latest", "h:1/x:latest", "x:8b"]);
     }
 }
