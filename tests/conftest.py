@@ -92,9 +92,9 @@ class Wire:
         connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
         return connection
 
-    def answers(self):
+    def answers(self, page="/health"):
         try:
-            return self.request("GET", "/health")[0] == 200
+            return self.request("GET", page)[0] == 200
         except OSError:
             return False
 

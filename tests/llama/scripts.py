@@ -18,6 +18,7 @@ def hermes(arguments):
     return f"<tool_call>\n{call}\n</tool_call>"
 
 
+SEPARATED = {"city": "Paris\u2028Rome\u2029Oslo\u0085", "days": DAYS}
 PARIS, ROME = {"city": CITY, "days": DAYS}, {"city": "Rome", "days": 1}
 
 # One call in each dialect, the prose before it where the family allows prose.
@@ -53,6 +54,8 @@ SCRIPTS = {
     # What each family calls in a turn, beside other words and without.
     **{f"{family}-calls": write([PARIS, ROME]) for family, write in WRITERS.items()},
     **{f"{family}-required": write([PARIS, ROME], "") for family, write in WRITERS.items()},
+    # What some readers of lines take for a line's end.
+    "separators": f"One\u2028two\u2029three\u0085four.\n{hermes(SEPARATED)}",
 }
 
 # A beginning, and what follows it over and over, until the client leaves or a limit is reached.
