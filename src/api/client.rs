@@ -44,6 +44,11 @@ impl ClientApi {
         }
     }
 
+    /// What its whole answers are called.
+    pub fn body_type(&self) -> &'static str {
+        if self.is_anthropics() { "application/json" } else { "application/json; charset=utf-8" }
+    }
+
     /// What stands before everything else in a stream that the gateway begins.
     pub fn beginning(&self) -> Bytes {
         match self {

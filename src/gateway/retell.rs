@@ -36,7 +36,7 @@ impl Context {
             }
             client => {
                 self.retelling = Some(Retelling::of_body(client, status, &self.id, limits));
-                "application/json"
+                client.body_type()
             }
         };
         if status >= 400 {
