@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use toolgate::config::Checks;
-use toolgate::engine::Engine;
+use toolgate::engine::{ChatApi, Engine};
 use toolgate::mock::{Answer, Mock, Script};
 use toolgate::server::Running;
 
@@ -20,6 +20,7 @@ fn gateway(engine: Engine, checks: Checks, addresses: &[SocketAddr]) -> Running 
     pool.peers.iter_mut().for_each(|peer| peer.max_inflight = Some(1));
     pool.balancing.checks = checks;
     pool.engine = engine;
+    pool.ollama.api = ChatApi::OpenAi;
     gateway_of(config(vec![pool]))
 }
 
