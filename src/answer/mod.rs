@@ -40,6 +40,7 @@ pub use stream::StreamRewriter;
 pub use whole::BodyRewriter;
 
 use crate::api::Tokens;
+use crate::api::ollama::server::Counted;
 use crate::api::openai::finish::is_cut;
 use crate::decode::{Ending, Finish};
 
@@ -67,6 +68,12 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Of an answer that was only listened to.
+    fn of_counted(counted: Counted) -> Self {
+        let Counted { tokens, finish_reason } = counted;
+        Self { tokens: Some(tokens), finish_reason, complete: true, ..Self::default() }
+    }
+
     fn count(&mut self, ending: Ending) {
         self.calls += ending.calls;
         self.repaired += ending.repaired;

@@ -8,6 +8,7 @@ use super::refusal::Refusal;
 use super::stream::StreamRewriter;
 use super::whole::BodyRewriter;
 use super::{Form, Head, Summary, Unread};
+use crate::api::ollama::server::Counting;
 use crate::api::openai::AnswerTooLarge;
 use crate::limits::Limits;
 use crate::plan::{Exchange, Plan};
@@ -17,6 +18,8 @@ use crate::plan::{Exchange, Plan};
 pub enum Subject {
     /// What a model writes. How an error is told within a stream of it is known.
     Generation,
+    /// The same, for a client in whose own words it comes: it is counted, and nothing else.
+    Counted,
     /// Which models a server has. Some of that is private.
     Models,
     #[default]
@@ -50,6 +53,8 @@ enum Body {
     Refused(Box<Refusal>),
     /// A list of models, which goes on without what is private.
     List(Box<List>),
+    /// It passes through, and is listened to.
+    Counted(Box<Counting>),
 }
 
 impl Pipeline {
@@ -58,6 +63,10 @@ impl Pipeline {
     pub fn new(head: &Head<'_>, subject: Subject, plan: &Plan, limits: &Limits) -> Result<Self, Unread> {
         let scope = Scope::of(plan, head);
         let body = match head.form() {
+            _ if subject == Subject::Counted => match head.is_success() {
+                true => Body::Counted(Box::new(Counting::new(limits))),
+                false => Body::Passing,
+            },
             Err(why) if plan.exchange.is_some() => return Err(why),
             Ok(Form::Events) => stream(head, subject, scope, plan.alias.as_deref(), limits),
             _ if subject == Subject::Models && head.is_success() && !head.is_event_stream() => {
@@ -78,7 +87,7 @@ impl Pipeline {
     /// Whether the body that goes to the client may differ from the server's in its length.
     pub fn changes_length(&self) -> bool {
         match &self.body {
-            Body::Passing => false,
+            Body::Passing | Body::Counted(_) => false,
             Body::Stream(stream) => stream.changes(),
             Body::Whole(_) | Body::Refused(_) | Body::List(_) => true,
         }
@@ -89,7 +98,7 @@ impl Pipeline {
         match &self.body {
             Body::Stream(stream) => stream.is_read(),
             Body::Whole(whole) => whole.is_read(),
-            Body::Passing | Body::Refused(_) | Body::List(_) => false,
+            Body::Passing | Body::Refused(_) | Body::List(_) | Body::Counted(_) => false,
         }
     }
 
@@ -111,6 +120,10 @@ impl Pipeline {
             Body::List(list) => {
                 list.push(&bytes)?;
                 Bytes::new()
+            }
+            Body::Counted(counting) => {
+                counting.push(&bytes);
+                bytes
             }
         })
     }
@@ -143,6 +156,7 @@ impl Pipeline {
             Body::Passing => return (Bytes::new(), None),
             Body::Refused(refusal) => return (refusal.event(), None),
             Body::List(list) => return (list.finish(), None),
+            Body::Counted(counting) => return (Bytes::new(), counting.finish().map(Summary::of_counted)),
             Body::Stream(stream) => stream.finish(&mut out),
             Body::Whole(whole) => whole.finish(&mut out),
         };
@@ -163,7 +177,7 @@ impl Pipeline {
     pub fn fail(&mut self, message: &str, event: impl FnOnce() -> Bytes) -> (Bytes, Close, Option<Summary>) {
         let mut out = BytesMut::new();
         let (close, summary) = match std::mem::take(&mut self.body) {
-            Body::Passing | Body::List(_) => (Close::Cut, None),
+            Body::Passing | Body::List(_) | Body::Counted(_) => (Close::Cut, None),
             Body::Stream(stream) if stream.is_read() => (Close::Properly, Some(stream.fail(message, &mut out))),
             Body::Stream(stream) if self.subject == Subject::Generation => (stream.break_off(event, &mut out), None),
             Body::Stream(stream) => {

@@ -76,6 +76,7 @@ impl Context {
 /// What the answer to a request is about.
 fn subject(route: &Route) -> Subject {
     match route.kind {
+        Kind::OllamaChat(_) => Subject::Counted,
         // Of other APIs it is not known how an error is told within a stream.
         _ if route.generates() => Subject::Generation,
         Kind::ServersModels => Subject::Models,

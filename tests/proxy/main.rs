@@ -30,6 +30,7 @@ mod loading;
 mod logging;
 mod members;
 mod ollama;
+mod ollama_both;
 mod ollama_clients;
 mod ollama_servers;
 mod pinned;

@@ -2,7 +2,9 @@
 //! Counts nothing itself.
 
 use std::fmt::Write;
+use std::time::Duration;
 
+use crate::api::Tokens;
 use crate::json::Object;
 
 /// Tokens, and nanoseconds. What is not said was nothing, or is not known.
@@ -28,6 +30,12 @@ impl Costs {
             answer: number("eval_count"),
             answer_time: number("eval_duration"),
         }
+    }
+
+    /// The same for whoever counts.
+    pub(super) fn tokens(&self) -> Tokens {
+        let prompt_time = self.prompt_time.map(Duration::from_nanos);
+        Tokens { input: self.prompt, cached: self.cached, output: self.answer, prompt_time }
     }
 
     /// The value of `usage`.

@@ -6,6 +6,7 @@
 mod answer;
 mod chunks;
 mod costs;
+mod counting;
 mod error;
 mod line;
 mod logprobs;
@@ -21,6 +22,7 @@ mod time;
 mod tools;
 
 pub use answer::Answer;
+pub use counting::{Counted, Counting};
 pub use error::{Complaint, Refusal, no_answer, refusal};
 pub use request::{Defaults, Thinking, Unservable, request, with_defaults};
 pub use show::{Description, question};
