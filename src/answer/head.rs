@@ -57,6 +57,12 @@ impl Head<'_> {
         self.essence().eq_ignore_ascii_case(b"application/json")
     }
 
+    /// Whether it is in lines of JSON, to which more can be added.
+    pub(super) fn is_lines(&self) -> bool {
+        let is_plain = self.content_encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"));
+        is_plain && !self.has_length && self.essence().eq_ignore_ascii_case(b"application/x-ndjson")
+    }
+
     /// Whether it calls its body an event stream, readable or not.
     pub fn is_event_stream(&self) -> bool {
         self.essence().eq_ignore_ascii_case(b"text/event-stream")

@@ -8,6 +8,7 @@ use super::refusal::Refusal;
 use super::stream::StreamRewriter;
 use super::whole::BodyRewriter;
 use super::{Form, Head, Summary, Unread};
+use crate::api::ollama::client::error_line;
 use crate::api::ollama::server::Counting;
 use crate::api::openai::AnswerTooLarge;
 use crate::limits::Limits;
@@ -55,6 +56,8 @@ enum Body {
     List(Box<List>),
     /// It passes through, and is listened to.
     Counted(Box<Counting>),
+    /// The same of one in lines, to which one can be added.
+    Lines(Box<Counting>),
 }
 
 impl Pipeline {
@@ -64,6 +67,7 @@ impl Pipeline {
         let scope = Scope::of(plan, head);
         let body = match head.form() {
             _ if subject == Subject::Counted => match head.is_success() {
+                true if head.is_lines() => Body::Lines(Box::new(Counting::new(limits))),
                 true => Body::Counted(Box::new(Counting::new(limits))),
                 false => Body::Passing,
             },
@@ -87,7 +91,7 @@ impl Pipeline {
     /// Whether the body that goes to the client may differ from the server's in its length.
     pub fn changes_length(&self) -> bool {
         match &self.body {
-            Body::Passing | Body::Counted(_) => false,
+            Body::Passing | Body::Counted(_) | Body::Lines(_) => false,
             Body::Stream(stream) => stream.changes(),
             Body::Whole(_) | Body::Refused(_) | Body::List(_) => true,
         }
@@ -98,7 +102,7 @@ impl Pipeline {
         match &self.body {
             Body::Stream(stream) => stream.is_read(),
             Body::Whole(whole) => whole.is_read(),
-            Body::Passing | Body::Refused(_) | Body::List(_) | Body::Counted(_) => false,
+            Body::Passing | Body::Refused(_) | Body::List(_) | Body::Counted(_) | Body::Lines(_) => false,
         }
     }
 
@@ -121,7 +125,7 @@ impl Pipeline {
                 list.push(&bytes)?;
                 Bytes::new()
             }
-            Body::Counted(counting) => {
+            Body::Counted(counting) | Body::Lines(counting) => {
                 counting.push(&bytes);
                 bytes
             }
@@ -156,7 +160,9 @@ impl Pipeline {
             Body::Passing => return (Bytes::new(), None),
             Body::Refused(refusal) => return (refusal.event(), None),
             Body::List(list) => return (list.finish(), None),
-            Body::Counted(counting) => return (Bytes::new(), counting.finish().map(Summary::of_counted)),
+            Body::Counted(counting) | Body::Lines(counting) => {
+                return (Bytes::new(), counting.finish().map(Summary::of_counted));
+            }
             Body::Stream(stream) => stream.finish(&mut out),
             Body::Whole(whole) => whole.finish(&mut out),
         };
@@ -177,7 +183,10 @@ impl Pipeline {
     pub fn fail(&mut self, message: &str, event: impl FnOnce() -> Bytes) -> (Bytes, Close, Option<Summary>) {
         let mut out = BytesMut::new();
         let (close, summary) = match std::mem::take(&mut self.body) {
-            Body::Passing | Body::List(_) | Body::Counted(_) => (Close::Cut, None),
+            Body::Lines(counting) if counting.is_between_lines() => {
+                return (error_line(message), Close::Properly, None);
+            }
+            Body::Passing | Body::List(_) | Body::Counted(_) | Body::Lines(_) => (Close::Cut, None),
             Body::Stream(stream) if stream.is_read() => (Close::Properly, Some(stream.fail(message, &mut out))),
             Body::Stream(stream) if self.subject == Subject::Generation => (stream.break_off(event, &mut out), None),
             Body::Stream(stream) => {

@@ -184,17 +184,37 @@ answers: [{ text: '{"tool_call": {"name": "weather", "arguments": {"city": "Oslo
 }
 
 #[test]
-fn a_stream_that_breaks_is_cut_off_where_it_passes_and_ends_in_an_error_where_it_was_read() {
+fn a_stream_that_breaks_off_ends_in_an_error_line() {
     let server = Ollama::scripted(|_, wire| {
         wire.send(NDJSON);
         wire.chunk(HI);
         wire.tcp().shutdown(std::net::Shutdown::Both).unwrap();
     });
     let gateway = gateway(vec![pool_of(&[&server])]);
-    let answer = ask(gateway.addr, chat(""));
-    assert_eq!((answer.text().as_str(), answer.is_complete), (HI, false));
-    let lines = ollama_clients::lines(&ask(gateway.addr, chat(TOOLS)));
-    assert!(lines.len() == 2 && lines[1]["error"].is_string(), "{lines:?}");
+    for more in ["", TOOLS] {
+        let lines = ollama_clients::lines(&ask(gateway.addr, chat(more)));
+        assert!(lines.len() == 2 && lines[1]["error"].is_string(), "{lines:?}");
+    }
+}
+
+#[test]
+fn what_breaks_off_where_no_line_may_follow_is_cut_off() {
+    let head = |fields: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: application/{fields}\r\n\r\n");
+    for (head, begun) in [
+        (NDJSON.to_owned(), format!("20\r\n{}\r\n", &HI[..32])),
+        (head("x-ndjson\r\nContent-Length: 1000"), HI.to_owned()),
+        (head("json\r\nTransfer-Encoding: chunked"), "1\r\n\n\r\n".to_owned()),
+        (head("x-ndjson\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked"), "1\r\n\n\r\n".to_owned()),
+    ] {
+        let answer = format!("{head}{begun}");
+        let server = Ollama::scripted(move |_, wire| {
+            wire.send(&answer);
+            wire.tcp().shutdown(std::net::Shutdown::Both).unwrap();
+        });
+        let gateway = gateway(vec![pool_of(&[&server])]);
+        let answer = ask(gateway.addr, chat(""));
+        assert!(!answer.is_complete && !answer.text().contains("error"), "{head}: {}", answer.text());
+    }
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl Lines {
         Ok(())
     }
 
+    /// Whether every line that has begun has ended.
+    pub fn is_between_lines(&self) -> bool {
+        self.begun.is_empty()
+    }
+
     /// Nothing more comes: what stands behind the last line's end, unless it is blank.
     pub fn finish(&mut self) -> Option<Vec<u8>> {
         let rest = std::mem::take(&mut self.begun);

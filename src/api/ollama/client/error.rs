@@ -24,6 +24,13 @@ pub fn error(status: u16, body: &[u8], model: Option<&str>) -> Bytes {
     error_body(&words.unwrap_or_else(|| unsaid(status))).into()
 }
 
+/// The line that ends an answer in lines which goes no further.
+pub fn error_line(words: &str) -> Bytes {
+    let mut line = error_body(words);
+    line.push('\n');
+    line.into()
+}
+
 fn is_of_unknown_model(object: &Object<'_>) -> bool {
     let error = object.present("error").and_then(Object::part);
     error.and_then(|error| string(error.get("code")?)).is_some_and(|code| code == UNKNOWN_MODEL)

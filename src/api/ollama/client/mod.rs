@@ -34,7 +34,7 @@ pub use answer::{keep_alive, loaded, unloaded};
 pub use asked::{Page, Told};
 pub use cost::Moment;
 pub use embed::{EmbedPage, Embedded, embed_request, embedded};
-pub use error::error;
+pub use error::{error, error_line};
 pub use lines::Lines;
 pub use mistake::Mistake;
 pub use model::{Capability, Model, name_key, same_name, untagged};

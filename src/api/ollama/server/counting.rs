@@ -31,6 +31,11 @@ impl Counting {
         Self { lines: Some(Lines::new(limits.line_bytes_max())), counted: None }
     }
 
+    /// Whether a line may follow what has come so far.
+    pub fn is_between_lines(&self) -> bool {
+        self.lines.as_ref().is_some_and(Lines::is_between_lines)
+    }
+
     /// Takes the next bytes of the answer.
     pub fn push(&mut self, bytes: &[u8]) {
         let Some(lines) = &mut self.lines else { return };
