@@ -109,7 +109,7 @@ test('who waits hears lines that say nothing, and loses none', async () => {
   }
   assert.deepEqual([lines[0].message.content, lines[0].done], ['', false]);
   assert.equal(lines.map((line) => line.message.content).join(''), 'Let me look.\n');
-  assert.deepEqual(lines.flatMap((line) => line.message.tool_calls ?? []).map((call) => call.function.arguments), [PARIS]);
+  assert.deepEqual(lines.flatMap(asked), [PARIS]);
 });
 
 test('a client may leave', async () => {

@@ -34,7 +34,7 @@ def mlx(gguf, tmp_path_factory):
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder)}
     wire = Wire(f"http://127.0.0.1:{free_port()}")
     port = wire.netloc.split(":")[1]
-    command = [sys.executable, "-m", "mlx_lm", "server", "--model", folder / "model", "--host", "127.0.0.1", "--port", port]
+    command = [sys.executable, "-m", "mlx_lm", "server", "--model", folder / "model", "--port", port]
     server = Process(command, folder / "log", environment)
     server.wait_for("mlx_lm", wire.answers)
     yield wire

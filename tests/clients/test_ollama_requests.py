@@ -16,14 +16,17 @@ from scripts import PARIS, ROME, SCRIPTS
 REQUESTS = json.loads((ROOT / "tests" / "clients" / "ollama_requests.json").read_text())
 # aiohttp, by which Open WebUI reads lines, takes none that are longer.
 LINE_BYTES_MAX = 128 * 1024
+COUNTS = ["prompt_eval_count", "eval_count"]
+NUMBERS = [*COUNTS, "prompt_eval_duration", "eval_duration", "load_duration", "total_duration"]
 DETAILS = {"parent_model", "format", "family", "families", "parameter_size", "quantization_level"}
 
 
 @pytest.fixture(scope="module")
 def house(llama, tmp_path_factory):
-    """A gateway where the model decides on the pool, as in a house with several servers."""
+    """A gateway where the model decides on the pool, as in a house with several servers; one has the tag in its name."""
     models = {"one": "hermes", "two": "second:latest"}
-    pools = [{"name": name, "models": [model], "dialect": "hermes", "peers": [llama.url]} for name, model in models.items()]
+    pool = {"dialect": "hermes", "peers": [llama.url]}
+    pools = [{"name": name, "models": [model], **pool} for name, model in models.items()]
     config = {"ollama_api": True, "alias": {"short": "hermes"}, "pools": pools}
     server, wire, _ = start_gateway(tmp_path_factory.mktemp("ollama-requests"), config)
     yield wire
@@ -62,8 +65,8 @@ def lines(answered):
         assert line["message"]["role"] == "assistant"
         assert is_time(line["created_at"])
     last = found[-1]
-    for count in ["prompt_eval_count", "eval_count", "total_duration", "load_duration", "prompt_eval_duration", "eval_duration"]:
-        assert type(last[count]) is int and last[count] > 0, count
+    for number in NUMBERS:
+        assert type(last[number]) is int and last[number] > 0, number
     return found
 
 
@@ -220,8 +223,11 @@ class TestCopilot:
         return "".join(delta.get("content") or "" for delta in deltas), list(map(tuple, calls.values()))
 
 
-# A server's own word for its model goes on as it is, in its own API.
-@pytest.mark.parametrize("model", ["hermes:latest", "Hermes:Latest", "short", "short:latest", "hermes", "second:latest"])
+# In OpenAI's API the word goes on that the server has for its model, where it is asked for by its own name.
+OWN = ["hermes", "second:latest"]
+
+
+@pytest.mark.parametrize("model", ["hermes:latest", "Hermes:Latest", "short", "short:latest", "second", *OWN])
 def test_a_model_has_the_same_names_in_both_apis(house, model):
     messages = [{"role": "user", "content": "[[text]]"}]
     body = json.dumps({"model": model, "messages": messages, "stream": False}).encode()
@@ -230,7 +236,7 @@ def test_a_model_has_the_same_names_in_both_apis(house, model):
     assert (status, json.loads(answer)["model"]) == (200, model)
     status, _, answer = ask("/v1/chat/completions")
     named = json.loads(answer)["model"]
-    assert status == 200 and (named == model or model in ["hermes", "second:latest"])
+    assert status == 200 and (named == model or model in OWN)
 
 
 def test_whoever_looks_finds_an_ollama(house):

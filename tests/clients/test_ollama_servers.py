@@ -19,6 +19,8 @@ BOTH = [{"name": "get_weather", "arguments": city} for city in [PARIS, ROME]]
 TWO = {"thinking": THOUGHT, "text": PROSE, "tool_calls": BOTH}
 ONE = json.dumps({"name": "get_weather", "arguments": PARIS})
 UNREAD = f"error parsing tool call: raw='{ONE}}}', err=invalid character '}}' after top-level value"
+# Read and lost by a parser that its server has for the model; asked with tools again, it would be again.
+LOST = "XML syntax error on line 1: element <parameter> closed by </function>"
 UNREAD_TEXT = "It's four o'clock."
 BUSY = "server busy, please try again.  maximum pending requests exceeded"
 TOO_LONG = "the prompt is longer than the context length currently available to the model"
@@ -46,6 +48,8 @@ ANSWERS = {
     "stopped": fails(STOPPED),
     "five": {"text": "one two three four five", "pieces": ["one", " two", " three", " four", " five"]},
     "object": {"text": ONE},
+    "lost": {"text": f'{{"tool_call": {ONE}}}'},
+    "always-lost": fails(LOST),
 }
 # Members that a model does not take whatever is told of it, and how that is refused.
 REFUSED = {"tools": "native does not support tools", "think": '"native" does not support thinking'}
@@ -61,9 +65,9 @@ EVERY_TIME = {"options": {"num_ctx": 16384, "num_batch": 1024}, "keep_alive": "3
 
 
 def script():
-    answers = [
-        {"when": {"marker": f"no-{member}", "anywhere": f'"{member}":'}, **fails(words, 400)} for member, words in REFUSED.items()
-    ]
+    refusing = lambda member: {"marker": f"no-{member}", "anywhere": f'"{member}":'}
+    answers = [{"when": refusing(member), **fails(words, 400)} for member, words in REFUSED.items()]
+    answers += [{"when": {"marker": "lost", "anywhere": '"tools":'}, **fails(LOST)}]
     answers += [{"when": {"marker": marker}, **answer} for marker, answer in ANSWERS.items()]
     models = {name: {"about": {"capabilities": can, **ABOUT.get(name, {})}} for name, can in MODELS.items()}
     template = "{{ range .Messages }}{{ .ToolCalls }}{{ end }}<tool_call>"
@@ -161,8 +165,8 @@ def test_a_second_turn_goes_up_in_the_servers_words(house, streamed):
         for index, (call, each) in enumerate(zip(asked, BOTH, strict=True))
     ]
     assert heard["messages"][1] == {"role": "assistant", "content": PROSE, "thinking": thoughts, "tool_calls": numbered}
-    told = [{key: message.get(key) for key in ["role", "tool_name", "tool_call_id"]} for message in heard["messages"][2:4]]
-    assert told == [{"role": "tool", "tool_name": "get_weather", "tool_call_id": call["id"]} for call in asked]
+    result = {"role": "tool", "tool_name": "get_weather", "content": "18 degrees [[none]]"}
+    assert heard["messages"][2:4] == [{**result, "tool_call_id": call["id"]} for call in asked]
 
 
 def test_a_model_without_tools_is_offered_them_in_its_prompt(house, streamed):
@@ -177,7 +181,7 @@ def test_a_model_without_tools_is_offered_them_in_its_prompt(house, streamed):
 @pytest.mark.parametrize(
     "model, marker, request_, member, told",
     [
-        ("native", "no-tools", {"tools": TOOLS}, "tools", [[TOOLS[0]["type"]], None]),
+        ("native", "no-tools", {"tools": TOOLS}, "tools", [TOOLS, None]),
         ("native", "no-think", {"reasoning_effort": "high"}, "think", ["high", None]),
         ("switch", "none", {"reasoning_effort": "high"}, "think", ["high", True]),
     ],
@@ -186,11 +190,10 @@ def test_a_model_without_tools_is_offered_them_in_its_prompt(house, streamed):
 def test_what_a_model_does_not_take_is_left_out_and_remembered(fresh, streamed, model, marker, request_, member, told):
     """The client never hears of the refusal."""
     asking = lambda: chat(fresh, streamed, marker, model, **request_)[0].message.content
-    said = lambda heard: heard.get(member) if member == "think" else [tool["type"] for tool in heard.get(member, [])] or None
     answer, heard = fresh.hears(asking)
-    assert (answer, list(map(said, heard))) == ("Hello!", told)
+    assert (answer, [each.get(member) for each in heard]) == ("Hello!", told)
     answer, heard = fresh.hears(asking)
-    assert (answer, list(map(said, heard))) == ("Hello!", told[1:])
+    assert (answer, [each.get(member) for each in heard]) == ("Hello!", told[1:])
 
 
 def test_a_model_that_does_not_think_is_not_asked_to(house, streamed):
@@ -203,6 +206,19 @@ def test_a_call_that_the_server_could_not_read_is_one(house, streamed, marker, s
     (choice, _), heard = house.hears(lambda: chat(house, streamed, marker, tools=TOOLS))
     assert (calls(choice), choice.finish_reason, choice.message.content) == (BOTH[:1], "tool_calls", said)
     assert len(heard) == 1
+
+
+def test_a_call_that_the_servers_parser_lost_is_asked_for_in_a_form_that_it_does_not_know(house, streamed):
+    (choice, _), [first, second] = house.hears(lambda: chat(house, streamed, "lost", tools=TOOLS))
+    assert (calls(choice), choice.finish_reason, choice.message.content or "") == (BOTH[:1], "tool_calls", "")
+    assert "tools" in first and "tools" not in second and '"tool_call"' in second["messages"][0]["content"]
+
+
+def test_what_is_always_lost_is_an_error(house, streamed):
+    with pytest.raises(openai.InternalServerError, match="XML syntax error") as caught:
+        house.hears(lambda: chat(house, streamed, "always-lost", tools=TOOLS))
+    assert caught.value.status_code == 502
+    assert [["tools" in heard] for heard in house.heard()[-2:]] == [[True], [False]]
 
 
 def test_text_that_the_server_took_for_a_call_is_text(house, streamed):
@@ -276,13 +292,14 @@ def test_an_answer_is_cut_off_where_it_should(house, member):
 
 def test_the_pools_keys_hold_for_every_request(house, streamed):
     """Another context would make the server load its model anew."""
-    for model, more in [("native", {}), ("native", {"tools": TOOLS}), ("plain", {"tools": TOOLS}), ("native", {"max_tokens": 9})]:
+    tools, limited = {"tools": TOOLS}, {"max_tokens": 9}
+    for model, more in [("native", {}), ("native", tools), ("plain", tools), ("native", limited)]:
         _, [heard] = house.hears(lambda: chat(house, streamed, "none", model, **more))
         limit = {"num_predict": 9} if "max_tokens" in more else {}
         assert {key: heard[key] for key in EVERY_TIME} == {**EVERY_TIME, "options": {**EVERY_TIME["options"], **limit}}
 
 
-@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}], ids=["any", "named"])
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "get_weather"}}])
 def test_a_call_that_is_required_is_forced_by_a_schema(house, streamed, choice):
     """The server's own tools would keep the model from it, so they go up in the prompt."""
     (answer, _), [heard] = house.hears(lambda: chat(house, streamed, "object", tools=TOOLS, tool_choice=choice))
@@ -297,11 +314,11 @@ def test_no_call_may_be_made(house, streamed):
 
 
 def test_what_it_cost_is_told_to_who_asks(house):
-    create = lambda **more: list(house.client.chat.completions.create(model="native", messages=ask("five"), stream=True, **more))
-    assert all(chunk.usage is None and chunk.choices for chunk in create())
-    *chunks, last = create(stream_options={"include_usage": True})
+    create = lambda **more: house.client.chat.completions.create(model="native", messages=ask("five"), **more)
+    assert all(chunk.usage is None and chunk.choices for chunk in create(stream=True))
+    *chunks, last = create(stream=True, stream_options={"include_usage": True})
     assert all(chunk.usage is None for chunk in chunks) and not last.choices
-    whole = house.client.chat.completions.create(model="native", messages=ask("five")).usage
+    whole = create().usage
     for usage in [last.usage, whole]:
         assert usage.completion_tokens == 5 and usage.prompt_tokens > 0
         assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens

@@ -1,4 +1,4 @@
-"""Writes the test model of a GGUF as a folder of Hugging Face's form, for servers that read no GGUF: folder.py GGUF FOLDER."""
+"""Writes the test model as Hugging Face has models, for servers that read no GGUF: folder.py GGUF FOLDER."""
 
 import json
 import pathlib
@@ -70,7 +70,8 @@ def write(source, folder):
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer_config.json").write_text(json.dumps(tokens))
-    tokenizer_of(texts, told["tokenizer.ggml.token_type"], told["tokenizer.ggml.merges"]).save(str(folder / "tokenizer.json"))
+    tokenizer = tokenizer_of(texts, told["tokenizer.ggml.token_type"], told["tokenizer.ggml.merges"])
+    tokenizer.save(str(folder / "tokenizer.json"))
     tensors = {name_of(tensor.name): tensor.data for tensor in reader.tensors}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "mlx"})
 
