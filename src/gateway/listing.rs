@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::balance::{ModelId, ModelState, SeatStatus};
 use crate::config::ToolsChoice;
 use crate::engine::ToolsMode;
-use crate::models::{Group, Listed, Models, Presence, State};
+use crate::models::{Entry, Group, Listed, Models, Presence, State};
 use crate::upstream::{ClaimError, Pool, Standing};
 
 use super::context::Context;
@@ -36,7 +36,7 @@ impl Gateway {
         };
         let body = match asked {
             ModelsAsked::All => models.to_json(),
-            ModelsAsked::One(model) => match models.find(&model) {
+            ModelsAsked::One(model) => match context.settings.listed(&models, &model) {
                 Some(entry) => entry.to_json(),
                 None => {
                     let known = models.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>().join(", ");
@@ -81,6 +81,11 @@ impl Settings {
     pub(super) async fn models(&self, authorization: Option<String>) -> Option<Arc<Models>> {
         let ask = self.ask_for_models(authorization.as_deref());
         self.models.get_or_ask(authorization.as_deref(), ask).await
+    }
+
+    /// The entry of a model that goes by this name.
+    fn listed<'m>(&self, models: &'m Models, name: &str) -> Option<&'m Entry> {
+        models.find(name).or_else(|| models.find(self.behind(name)?))
     }
 
     async fn ask_for_models(&self, authorization: Option<&str>) -> Option<Models> {

@@ -237,6 +237,7 @@ def test_a_model_has_the_same_names_in_both_apis(house, model):
     status, _, answer = ask("/v1/chat/completions")
     named = json.loads(answer)["model"]
     assert status == 200 and (named == model or model in OWN)
+    assert house.get(f"/v1/models/{model}")["object"] == "model"
 
 
 def test_whoever_looks_finds_an_ollama(house):
