@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::Receiver;
 
+use toolgate::config::Messages;
 use toolgate::limits::Limits;
 
 use crate::harness::{
@@ -186,7 +187,9 @@ fn nested(pairs: usize) -> String {
 #[test]
 fn a_body_that_nests_too_deep_is_refused_on_every_route() {
     let (upstream, requests) = Upstream::answering(|_| ok("{}"));
-    let gateway = gateway(upstream.address);
+    let mut main = pool("main", vec![peer(upstream.address)]);
+    main.messages = Messages::Pass;
+    let gateway = gateway_of(config(vec![main]));
     let routes =
         ["/v1/chat/completions", "/completion", "/v1/responses", "/v1/messages", "/apply-template", "/api/chat"];
     let send = |route: &str, framing: &str| {

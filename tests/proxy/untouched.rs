@@ -7,7 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, gateway};
+use toolgate::config::Messages;
+
+use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, config, gateway, gateway_of, peer, pool};
 
 /// What belongs to a hop, or is the gateway's to write. The framing is compared by the body.
 const OWN: &[&str] = &[
@@ -148,7 +150,10 @@ fn whatever_comes_goes_on_as_it_is() {
     let (say, answers) = std::sync::mpsc::channel::<Vec<u8>>();
     let answers = std::sync::Mutex::new(answers);
     let (upstream, seen) = Upstream::answering(move |_| answers.lock().unwrap().recv_timeout(PATIENCE).unwrap());
-    let gateway = gateway(upstream.address);
+    let mut main = pool("main", vec![peer(upstream.address)]);
+    // Messages are the one kind of request besides chats that is read.
+    main.messages = Messages::Pass;
+    let gateway = gateway_of(config(vec![main]));
     let method = prop_oneof![
         prop::sample::select(&["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"][..]).prop_map(str::to_owned),
         "[A-Z]{1,5}-[A-Z]{1,5}",
