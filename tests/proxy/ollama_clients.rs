@@ -343,7 +343,7 @@ fn a_client_hears_lines_while_it_waits() {
         let piece = String::from_utf8(client.next_chunk().unwrap()).unwrap();
         let line: Value = serde_json::from_str(&piece).unwrap();
         assert_eq!(
-            (content(&[line.clone()]).as_str(), &line["done"], &line["model"]),
+            (content(std::slice::from_ref(&line)).as_str(), &line["done"], &line["model"]),
             ("", &json!(false), &json!("m"))
         );
         heard.push_str(&piece);
