@@ -9,7 +9,7 @@ use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use crate::api::ollama::server::Complaint;
+use crate::api::ollama::server::{Complaint, Thinking, is_about_thinking};
 use crate::api::openai::Request;
 use crate::balance::{self, ModelId};
 use crate::config::Queue;
@@ -86,6 +86,7 @@ impl Gateway {
         }
         let format = chat.map(|chat| agent::format(session.req_header(), chat, named.as_deref(), &settings));
         let format = format.transpose().map_err(|e| context.fail(Fault::Request(e.into())))?.unwrap_or_default();
+        let told_to_think = chat.filter(|chat| is_about_thinking(chat)).and(model);
         // Only who offers tools waits for what the servers say of their templates.
         let is_about_tools = chat.is_some_and(Request::is_about_tools);
         // What its template is found to be meanwhile is in one of the two plans at least.
@@ -96,7 +97,7 @@ impl Gateway {
             Draft { head, body, alias_for, format, due }
         };
         context.draft = is_draft.then(|| draft(Due::AtItsPlace));
-        let ollama = if is_chat { ollama(&pool, model).await } else { None };
+        let ollama = if is_chat { ollama(&pool, told_to_think).await } else { None };
         let policy = Policy { format: format.clone(), ollama, ..policy(&pool, family) };
         let planned = match request {
             Some(request) => Plan::of(head, request, behind, &policy, &settings.limits),
@@ -147,13 +148,14 @@ impl Gateway {
         };
         let Some(request) = Request::read(&draft.body) else { return Ok(()) };
         let model = context.plan.model.as_deref();
+        let told_to_think = model.filter(|_| is_about_thinking(&request));
         let family = match &context.attempt.claim {
             Some(claim) => pool.family_at(claim, model).await,
             None => pool.family(model).await,
         };
         let is_unreadable = context.tries.complaints.contains(&Complaint::Parser);
         let family = if is_unreadable { family.map(|family| pool.injected(family)) } else { family };
-        let ollama = ollama(&pool, model).await;
+        let ollama = ollama(&pool, told_to_think).await;
         let mut policy = Policy { format: draft.format.clone(), ollama, ..policy(&pool, family) };
         if let Due::Weaken(weaker) = draft.due {
             policy.tools.iter_mut().for_each(|tools| tools.constraint = weaker.next);
@@ -266,11 +268,15 @@ fn policy(pool: &Pool, family: Option<Family>) -> Policy {
     }
 }
 
-/// How the pool's servers are asked for chats, where that is in Ollama's API.
-async fn ollama(pool: &Pool, model: Option<&str>) -> Option<Ollama> {
+/// How the pool's servers are asked for chats, where that is in Ollama's API. Of a model that is told how to think they
+/// say what it takes.
+async fn ollama(pool: &Pool, told_to_think: Option<&str>) -> Option<Ollama> {
     let config = pool.config();
     (config.chat_api() == ChatApi::Ollama).then_some(())?;
-    let thinking = pool.thinking(model.unwrap_or_default()).await;
+    let thinking = match told_to_think {
+        Some(model) => pool.thinking(model).await,
+        None => Thinking::default(),
+    };
     Some(Ollama { defaults: Arc::clone(&config.ollama.defaults), thinking })
 }
 

@@ -24,7 +24,7 @@ mod tools;
 pub use answer::Answer;
 pub use counting::{Counted, Counting};
 pub use error::{Complaint, Refusal, no_answer, refusal};
-pub use request::{Defaults, Thinking, Unservable, request, with_defaults};
+pub use request::{Defaults, Thinking, Unservable, is_about_thinking, request, with_defaults};
 pub use show::{Description, question};
 
 /// Where chats are asked.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::messages::messages;
 use super::sampling::options;
 use super::tools::tools;
+use crate::api::openai::Request;
 use crate::json::{Edit, Object, write_string};
 
 /// What a pool wants of each of its chats.
@@ -71,6 +72,11 @@ pub fn request(chat: &[u8], defaults: &Defaults, thinking: Thinking) -> Result<B
         body.put_some(key, chat.present(key).or(default));
     }
     Ok(body.end().into())
+}
+
+/// Whether a chat says how its model is to think: only then it matters what the model takes.
+pub fn is_about_thinking(chat: &Request<'_>) -> bool {
+    ["think", "reasoning_effort", "chat_template_kwargs"].iter().any(|key| chat.asks_for(key))
 }
 
 /// A chat that its client writes in Ollama's own words, with what a pool wants of each. `None` where that changes nothing.
