@@ -154,8 +154,7 @@ impl Context {
     /// The pool of the model that a client of Ollama's API names.
     fn direct_to(&mut self, name: &str) -> Result<Arc<Pool>> {
         let settings = Arc::clone(&self.settings);
-        let own = self.own_name(name);
-        self.plan.model = Some(settings.view.behind(&own).map_or(own, str::to_owned));
+        self.plan.model = Some(settings.behind(name).unwrap_or(name).to_owned());
         pool_for(&settings.upstream, self).map_err(|error| match self.fault {
             Some(Fault::UnknownModel { .. }) => self.mistaken(client::unknown_model(name)),
             _ => error,

@@ -59,23 +59,30 @@ impl Settings {
         self.upstream.pools().len() > 1 || !self.view.aliases.is_empty()
     }
 
-    /// The model that another name stands for: an alias, or the model's own name with a tag that says nothing.
+    /// The model that another name stands for: an alias, or the model's own name but for a tag that says nothing.
     pub(super) fn behind<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        let own = || self.untagged(name).map(|bare| self.view.behind(bare).unwrap_or(bare));
-        self.view.behind(name).or_else(own)
+        let bare = || self.untagged(name).map(|bare| self.view.behind(bare).unwrap_or(bare));
+        self.view.behind(name).or_else(bare).or_else(|| self.tagged(name))
     }
 
     /// A name without the tag that clients of Ollama's API give to every one, where it is not part of an alias or of a
     /// model's name: to servers of other kinds it says nothing.
     pub(super) fn untagged<'n>(&self, name: &'n str) -> Option<&'n str> {
         self.view.ollama_api.as_ref()?;
-        client::untagged(name).filter(|_| self.view.behind(name).is_none() && !self.names(name))
+        let is_own = || self.names().any(|own| own.eq_ignore_ascii_case(name));
+        client::untagged(name).filter(|_| self.view.behind(name).is_none() && !is_own())
     }
 
-    /// Whether a pool names this very model.
-    fn names(&self, model: &str) -> bool {
-        let mut names = self.upstream.pools().iter().flat_map(|pool| &pool.config().models).filter_map(Glob::literal);
-        names.any(|name| name.eq_ignore_ascii_case(model))
+    /// A model's name that has the tag, where clients of Ollama's API leave it out and no pool takes a model without.
+    fn tagged(&self, name: &str) -> Option<&str> {
+        self.view.ollama_api.as_ref()?;
+        let is_it = |own: &&str| client::untagged(own).is_some_and(|bare| bare.eq_ignore_ascii_case(name));
+        self.names().find(is_it).filter(|_| self.upstream.running(name).is_none())
+    }
+
+    /// The models that pools name by their whole names.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.upstream.pools().iter().flat_map(|pool| &pool.config().models).filter_map(Glob::literal)
     }
 
     /// Whether requests to any pool are placed by the model that they name, wherever they name it.
