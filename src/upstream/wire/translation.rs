@@ -18,11 +18,6 @@ const HEAD_BYTES_MAX: usize = 1 << 16;
 /// No server explains itself at greater length.
 const REFUSAL_BYTES_MAX: usize = 1 << 16;
 
-/// The status of a server that says when to come again.
-const BUSY: u16 = 503;
-/// What one says that does not know, as where many models are loaded one after the other.
-const SOON: &[u8] = b"Retry-After: 1\r\n";
-
 /// How an exchange's answers are translated.
 #[derive(Clone, Debug)]
 pub struct Translating {
@@ -228,10 +223,6 @@ impl Translation {
 
     fn refuse(&mut self, refusal: &Refusal) {
         self.complaint = refusal.complaint;
-        if refusal.status == BUSY && !has_field(&self.head, b"retry-after") {
-            // Its fields may stand anywhere behind its first line.
-            self.head.extend_from_slice(SOON);
-        }
         self.out.extend_from_slice(&message(&self.head, refusal.status, JSON, refusal.body.as_bytes()));
     }
 
@@ -245,12 +236,6 @@ impl Translation {
 /// Whether nothing of the body follows this piece. One whose framing cannot be understood ends there.
 fn is_last(piece: Piece<'_>, body: &Body) -> bool {
     matches!(piece, Piece::Last | Piece::Broken) || body.is_over()
-}
-
-/// Whether a head has a field of this name, in whatever letters.
-fn has_field(head: &[u8], name: &[u8]) -> bool {
-    let names = head.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b':').next());
-    names.skip(1).any(|found| found.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 /// Appends data as a chunk; none is no chunk, since that would be the last.

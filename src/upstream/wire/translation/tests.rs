@@ -217,21 +217,6 @@ fn a_model_that_was_loaded_after_it_spoke_has_answered() {
 }
 
 #[test]
-fn who_is_busy_says_when_to_come_again() {
-    let body = &[r#"{"error":"server busy"}"#];
-    for (head, expected) in [
-        ("HTTP/1.1 503 Busy\r\nX-Own: kept\r\n", "Retry-After: 1\r\n"),
-        ("HTTP/1.1 503 Busy\r\nretry-after: 7\r\nX-Own: kept\r\n", "retry-after: 7\r\n"),
-        ("HTTP/1.1 500 Error\r\nX-Own: kept\r\n", ""),
-    ] {
-        let (shown, _) = translated(&[message(head, body, Way::Length).as_bytes()]);
-        let is_it = |line: &&str| line.to_ascii_lowercase().starts_with("retry-after:");
-        assert_eq!(shown.split_inclusive('\n').filter(is_it).collect::<String>(), expected);
-        assert!(shown.contains("\r\nX-Own: kept\r\n"), "{shown}");
-    }
-}
-
-#[test]
 fn of_a_refusal_so_much_is_read_and_no_more() {
     let long = "x".repeat(2 * REFUSAL_BYTES_MAX);
     let (out, translation) = translated(&[message("HTTP/1.1 400 Bad\r\n", &[&long], Way::Chunked).as_bytes()]);
