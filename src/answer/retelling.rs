@@ -42,11 +42,11 @@ impl Retelling {
     pub fn of_stream(client: &ClientApi, heard: Heard, limits: &Limits) -> Option<Self> {
         match (client, heard) {
             (ClientApi::Ollama(told), _) => Some(Self::Lines(Box::new(Lines::new(told, limits)))),
-            (ClientApi::Anthropic(told, _), Heard::Nothing) => {
+            (ClientApi::Anthropic(told), Heard::Nothing) => {
                 Some(Self::Events(Box::new(Events::new(told, Facts::default(), limits))))
             }
-            (ClientApi::Anthropic(told, start), Heard::Beginning) => {
-                Some(Self::Events(Box::new(Events::begun(told, start, Facts::default(), limits))))
+            (ClientApi::Anthropic(told), Heard::Beginning) => {
+                Some(Self::Events(Box::new(Events::begun(told, Facts::default(), limits))))
             }
             _ => None,
         }
@@ -83,7 +83,7 @@ impl Retelling {
                 match (&body.client, body.status) {
                     (ClientApi::Ollama(told), 200..=299) => client::whole(told, &bytes, now),
                     (ClientApi::OllamaEmbed(page, model), 200..=299) => client::embedded(*page, model, &bytes, now),
-                    (ClientApi::Anthropic(told, _), 200..=299) => anthropic::whole(told, Facts::default(), &bytes),
+                    (ClientApi::Anthropic(told), 200..=299) => anthropic::whole(told, Facts::default(), &bytes),
                     (client, status) => client.error(status, bytes.freeze(), &body.request_id).body,
                 }
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::anthropic::{self, Start};
+use super::anthropic;
 use super::ollama::client::{self, EmbedPage, Moment, Told};
 
 /// The API that a client speaks.
@@ -21,8 +21,8 @@ pub enum ClientApi {
     OllamaEmbed(EmbedPage, Arc<str>),
     /// Anthropic's, at a page of which no model's words come.
     AnthropicPage,
-    /// Anthropic's, how the answer is told, and how it begins.
-    Anthropic(Arc<anthropic::Told>, Start),
+    /// Anthropic's, and how the answer is told.
+    Anthropic(Arc<anthropic::Told>),
 }
 
 /// An error as a client gets it.
@@ -40,7 +40,7 @@ impl ClientApi {
         match self {
             Self::OpenAi => "text/event-stream",
             Self::OllamaPage | Self::Ollama(_) | Self::OllamaEmbed(..) => "application/x-ndjson",
-            Self::AnthropicPage | Self::Anthropic(..) => "text/event-stream; charset=utf-8",
+            Self::AnthropicPage | Self::Anthropic(_) => "text/event-stream; charset=utf-8",
         }
     }
 
@@ -52,7 +52,7 @@ impl ClientApi {
     /// What stands before everything else in a stream that the gateway begins.
     pub fn beginning(&self) -> Bytes {
         match self {
-            Self::Anthropic(told, start) => start.event(told),
+            Self::Anthropic(told) => anthropic::message_start(told),
             _ => Bytes::new(),
         }
     }
@@ -63,7 +63,7 @@ impl ClientApi {
             Self::OpenAi | Self::OllamaPage | Self::OllamaEmbed(..) | Self::AnthropicPage => {
                 Bytes::from(format!(": {words}\n\n"))
             }
-            Self::Anthropic(..) => Bytes::from(format!(": {words}\n\n{}", anthropic::ping())),
+            Self::Anthropic(_) => Bytes::from(format!(": {words}\n\n{}", anthropic::ping())),
             Self::Ollama(told) => client::keep_alive(told, now),
         }
     }
@@ -75,7 +75,7 @@ impl ClientApi {
             Self::OllamaPage => client::error(status, &body, None),
             Self::Ollama(told) => client::error(status, &body, Some(&told.model)),
             Self::OllamaEmbed(_, model) => client::error(status, &body, Some(model)),
-            Self::AnthropicPage | Self::Anthropic(..) => {
+            Self::AnthropicPage | Self::Anthropic(_) => {
                 let anthropic::Refusal { status, body, should_retry } = anthropic::error(status, &body, request_id);
                 return ToldError { status, body, should_retry };
             }
@@ -90,7 +90,7 @@ impl ClientApi {
 
     /// Whether it is Anthropic's.
     pub fn is_anthropics(&self) -> bool {
-        matches!(self, Self::AnthropicPage | Self::Anthropic(..))
+        matches!(self, Self::AnthropicPage | Self::Anthropic(_))
     }
 
     /// Whether its clients get other words than OpenAI's.

@@ -8,7 +8,7 @@ use pingora::Result;
 use pingora::proxy::Session;
 
 use crate::api::ClientApi;
-use crate::api::anthropic::{self, Asked, Mistake, Model, Server, Start};
+use crate::api::anthropic::{self, Asked, Mistake, Model, Server};
 use crate::api::openai::Listed;
 use crate::balance::prefix;
 use crate::config::Messages;
@@ -45,7 +45,7 @@ impl Gateway {
             let ignored = ("X-Toolgate-Ignored", ignored.join(", "));
             context.fields = context.fields.iter().cloned().chain([ignored]).collect();
         }
-        context.client = ClientApi::Anthropic(Arc::new(told), Start::new());
+        context.client = ClientApi::Anthropic(Arc::new(told));
         context.route = Route::chat();
         self.admit_body(session, context, Body::instead(body)).await?;
         if let Some(conversation) = conversation {
@@ -113,11 +113,11 @@ impl Gateway {
     /// What the mapping must know of who will answer.
     async fn server(&self, pool: &Pool, context: &Context, body: &[u8]) -> Server {
         let config = pool.config();
-        let sees = match (anthropic::has_images(body), &context.plan.model) {
+        let sees = match (has_images(body), &context.plan.model) {
             (true, Some(model)) => pool.sees(model).await,
             _ => None,
         };
-        Server { messages: config.engine.row().messages, sees, thinks: None, server_tools: config.server_tools }
+        Server { takes: config.engine.row().messages, sees, thinks: None, server_tools: config.server_tools }
     }
 }
 
@@ -126,6 +126,11 @@ impl Context {
     fn misread(&mut self, mistake: Mistake) -> Box<pingora::Error> {
         self.fail(Fault::Message(mistake))
     }
+}
+
+/// Whether a message may have images, which are then asked about.
+fn has_images(body: &[u8]) -> bool {
+    memchr::memmem::find(body, b"\"image\"").is_some()
 }
 
 fn model(entry: &Entry) -> Model {

@@ -17,7 +17,6 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
-use crate::api::ClientApi;
 use crate::balance::{Failure, Outcome, Sight};
 use crate::plan::ServerApi;
 use crate::upstream::{Cause, Claim, Translating, Wordless};

@@ -8,6 +8,7 @@ mod extent;
 mod lexer;
 mod object;
 mod part;
+mod prefix;
 pub mod repair;
 mod tokens;
 mod unescape;
@@ -21,6 +22,7 @@ pub use lexer::{Lexer, Part};
 pub(crate) use object::counted;
 pub use object::{Edit, Object, array, inside, string};
 pub use part::elements;
+pub use prefix::Prefix;
 pub use tokens::{Spacing, Token, tokens, write_spaced};
 pub use unescape::{is_well_formed, unescape_into};
 

@@ -28,6 +28,8 @@ pub struct Choice<'a> {
     pub text: Option<&'a str>,
     pub logprobs: Option<&'a str>,
     pub finish_reason: Option<&'a str>,
+    /// What its server says has stopped it: a string, or a token's number. As vLLM and SGLang call it.
+    pub stopped_by: Option<&'a str>,
     /// Whether there is anything else, such as `logprobs`.
     pub carries: bool,
 }
@@ -41,6 +43,8 @@ pub struct Message<'a> {
     pub content: Option<&'a str>,
     pub reasoning: Option<Reasoning<'a>>,
     pub tool_calls: Option<&'a str>,
+    /// The words by which the model refuses to answer.
+    pub refusal: Option<&'a str>,
     /// Whether there is more than a role, text and reasoning: calls that are not empty, or unknown members.
     pub carries: bool,
     /// Whether there are unknown members.
@@ -128,6 +132,11 @@ impl<'a> Chunk<'a> {
         self.object.present("timings").filter(|_| self.carries).and_then(usage::output_time)
     }
 
+    /// How many of the tokens that it wrote were thoughts, where its server counts them apart.
+    pub fn thinking_tokens(&self) -> Option<u64> {
+        self.object.present("usage").filter(|_| self.carries).and_then(usage::thinking)
+    }
+
     /// Whether the model said anything in this chunk.
     pub fn speaks(&self) -> bool {
         self.choices.iter().any(|choice| choice.message.speaks())
@@ -168,6 +177,7 @@ impl<'a> Choice<'a> {
         match key {
             "text" => self.text = Some(value),
             "logprobs" => self.logprobs = Some(value),
+            "stop_reason" | "matched_stop" if !is_void(value) => self.stopped_by = Some(value),
             _ => {}
         }
         self.carries |= !is_void(value);
@@ -192,6 +202,7 @@ impl<'a> Message<'a> {
                 "role" => message.role = Some(value),
                 "content" => message.content = Some(value),
                 "tool_calls" => message.tool_calls = Some(value),
+                "refusal" => message.refusal = Some(value),
                 "reasoning_content" => message.add_reasoning(ReasoningKey::ReasoningContent, value),
                 "reasoning" => message.add_reasoning(ReasoningKey::Reasoning, value),
                 _ => {}

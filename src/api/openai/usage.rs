@@ -19,6 +19,13 @@ pub(super) fn of_usage(raw: &str) -> Option<Tokens> {
     })
 }
 
+/// Those of OpenAI's `usage` that were thoughts.
+pub(super) fn thinking(raw: &str) -> Option<u64> {
+    let usage = Object::parse(raw)?;
+    let details = usage.present("completion_tokens_details").and_then(Object::part)?;
+    number(&details, "reasoning_tokens")
+}
+
 /// llama.cpp's `timings` (`tools/server/README.md`), which it sends with or without `usage`: `prompt_n` are the
 /// tokens that were not in the cache.
 pub(super) fn of_timings(raw: &str) -> Option<Tokens> {
@@ -64,6 +71,8 @@ mod tests {
         for (raw, expected) in usages {
             assert_eq!(of_usage(raw), expected, "{raw}");
         }
+        let thoughts = r#"{"completion_tokens_details":{"reasoning_tokens":3}}"#;
+        assert_eq!((thinking(thoughts), thinking("{}"), thinking("[]")), (Some(3), None, None));
         let timings = [
             (
                 r#"{"cache_n":27,"prompt_n":1,"prompt_ms":0.4,"predicted_n":41}"#,
