@@ -10,6 +10,7 @@ use bytes::Bytes;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use toolgate::answer::StreamRewriter;
+use toolgate::api::anthropic;
 use toolgate::api::ollama::client::{Lines, Moment, Page, Told};
 use toolgate::api::ollama::server::Answer;
 use toolgate::api::openai;
@@ -115,6 +116,46 @@ fn run_lines(bencher: Bencher, more: &str) {
     bencher.counter(ItemsCount::new(EVENTS)).with_inputs(|| Lines::new(&told, &limits)).bench_refs(|lines| {
         for (at, piece) in &pieces {
             black_box(lines.push(piece.clone(), now(*at)));
+        }
+    });
+}
+
+/// The events that a client of Anthropic's API gets: each becomes another.
+#[divan::bench]
+fn messages(bencher: Bencher) {
+    run_messages(bencher, &events(&["word", " and", " some"], ""));
+}
+
+/// The same of events that are parsed.
+#[divan::bench]
+fn messages_parsed(bencher: Bencher) {
+    run_messages(bencher, &events(&["word", " and", " some"], LOGPROBS));
+}
+
+/// The same of a call's arguments.
+#[divan::bench]
+fn messages_arguments(bencher: Bencher) {
+    let piece = |text: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"finish_reason\":null,\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0{text}}}]}}}}],\
+             \"id\":\"chatcmpl-w3uR26Su3x3lYdeXFf7mSj05bUqEAOme\",\"object\":\"chat.completion.chunk\"}}\n\n"
+        )
+        .into()
+    };
+    let begun = piece(r#","id":"call_1","function":{"name":"f","arguments":"{\"text\": \""}"#);
+    let more = ["word", " and", r"\\n"].iter().cycle().take(EVENTS);
+    let more = more.map(|text| piece(&format!(r#","function":{{"arguments":"{text}"}}"#)));
+    run_messages(bencher, &std::iter::once(begun).chain(more).collect::<Vec<_>>());
+}
+
+fn run_messages(bencher: Bencher, pieces: &[Bytes]) {
+    let model = "some-model".to_owned();
+    let told = anthropic::Told { model, is_streamed: true, max_tokens: 1, fills_cache: false, prefill: None };
+    let limits = Limits::default();
+    let fresh = || anthropic::Events::new(&told, anthropic::Facts::default(), &limits);
+    bencher.counter(ItemsCount::new(EVENTS)).with_inputs(fresh).bench_refs(|events| {
+        for piece in pieces {
+            black_box(events.push(piece.clone()));
         }
     });
 }

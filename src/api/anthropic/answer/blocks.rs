@@ -82,7 +82,9 @@ impl Blocks {
     /// Takes words, the inside of a string.
     pub(super) fn say(&mut self, kind: Kind, inside: &str, sink: &mut impl Sink) {
         if inside.is_empty() {
-        } else if self.is_blocked() {
+            return;
+        }
+        if self.is_blocked() {
             self.waiting.say(kind, inside);
             self.make_room(sink);
         } else {

@@ -68,7 +68,8 @@ impl Call {
 
     /// Lets out what can go: nothing before its name is known, and its id, which is in front of its arguments.
     pub(super) fn tell(&mut self, sink: &mut impl Sink) {
-        if !self.has_begun && !self.name.is_empty() && !(self.id.is_empty() && self.held.is_empty()) {
+        let awaits_id = self.id.is_empty() && self.held.is_empty();
+        if !self.has_begun && !self.name.is_empty() && !awaits_id {
             self.begin(sink);
         }
         if self.has_begun {

@@ -2,12 +2,14 @@
 //! Judges no text: what is said becomes blocks (`blocks`), which are written as they come (`frames`).
 //!
 //! ```text
-//!          a chunk, or its client waits       finish reason         what it took, or the end
-//!   Silent ---------------------------> Speaking ------> Finished ----------------------------> Ended
-//!      |        (message_start)            |   |                   (message_delta, message_stop)
-//!      '-----------------------------------+---'--- an error, an event that is none, the connection's end --> Ended
-//!                                                                      (error, and the open block stays open)
+//!          a chunk, or its client waits       finish reason        what it took, any end
+//!   Silent ---------------------------> Speaking ------> Finished ----------------------> Ended
+//!      |          (message_start)          |                    (message_delta, message_stop)
+//!      '-----------------------------------'--- an error, an event that is none, the connection's end --> Ended
+//!                                                                   (error, and the open block stays open)
 //! ```
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -103,7 +105,9 @@ impl Events {
         {
             self.teller.take(&event, &mut out);
         }
-        self.teller.end_of_connection(&mut out);
+        if !self.is_done() {
+            self.teller.fail(ServerError::Data(UNFINISHED), &mut out);
+        }
         out.into()
     }
 
@@ -236,7 +240,7 @@ impl Teller {
         let mut pieces = message.calls().into_iter().flat_map(served::pieces);
         let (slot, text) = match (words.as_slice(), pieces.next(), pieces.next()) {
             ([(kind, text)], None, None) if is_whole_string(choice, *kind, text) => (Slot::Words(*kind), *text),
-            ([], Some(CallPiece { place, id: "", name: "", arguments: std::borrow::Cow::Borrowed(text) }), None)
+            ([], Some(CallPiece { place, id: "", name: "", arguments: Cow::Borrowed(text) }), None)
                 if !text.is_empty() =>
             {
                 (Slot::Arguments(place), text)
@@ -259,17 +263,12 @@ impl Teller {
         self.state = State::Ended;
     }
 
-    /// Nothing follows, and nobody has said that it is all.
-    fn end_of_connection(&mut self, out: &mut String) {
-        match self.state {
-            State::Silent | State::Speaking => self.fail(ServerError::Data(UNFINISHED), out),
-            State::Finished => self.end(out),
-            State::Ended => {}
-        }
-    }
-
-    /// The open block stays open, or a client would take half a call for a whole one.
+    /// Nothing follows, and what was said is not all: the open block stays open, or a client would take half a call for a
+    /// whole one. Behind a finish reason it was all.
     fn fail(&mut self, error: ServerError<'_>, out: &mut String) {
+        if self.state == State::Finished {
+            return self.end(out);
+        }
         write_error_event(error, out);
         self.state = State::Ended;
     }

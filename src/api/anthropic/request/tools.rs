@@ -38,7 +38,6 @@ impl<'a> Tools<'a> {
         let kind = tool.object.present("type").unwrap_or("\"custom\"");
         let kind = inside(kind).ok_or_else(|| Mistake::at(format_args!("{}.type", tool.path), "must be a string"))?;
         let kind = said(kind);
-        tool.check_callers()?;
         let (description, schema) = match (kind.as_ref(), Kind::of(&kind)) {
             ("custom", _) => (tool.description()?, tool.schema()?),
             (_, Kind::Client(described)) => {
@@ -60,6 +59,7 @@ impl<'a> Tools<'a> {
                 return Err(Mistake::at(&tool.path, format!("tools of the type {kind} are not known here")));
             }
         };
+        tool.check_callers()?;
         let name = tool.name()?;
         self.list.push_str(if self.names.is_empty() { "" } else { "," });
         self.list.extend([r#"{"type":"function","function":{"name":""#, name, "\""]);
@@ -267,7 +267,9 @@ mod tests {
         for kind in
             ["web_search_20250305", "web_fetch_20250910", "code_execution_20250825", "advisor_20260301", "mcp_toolset"]
         {
-            let request = format!(r#"{{"tools":[{{"type":"{kind}","name":"x"}}],"tool_choice":{{"type":"auto"}}}}"#);
+            let request = format!(
+                r#"{{"tools":[{{"type":"{kind}","name":"x","allowed_callers":["y"]}}],"tool_choice":{{"type":"auto"}}}}"#
+            );
             let refused = format!("tools.0: {kind} runs on Anthropic's servers and cannot be served here");
             assert_eq!(told(ServerTools::Refuse, &request), Err(refused));
             assert_eq!(told(ServerTools::Drop, &request), Ok(["{}".to_owned(), kind.to_owned()]));

@@ -1,7 +1,7 @@
 //! Conversations: what each block and each turn becomes.
 
 use super::*;
-use crate::api::anthropic::ignored::Ignored;
+use crate::api::anthropic::request::ignored::Ignored;
 use crate::api::anthropic::{Server, ServerTools};
 use crate::engine::Engine;
 

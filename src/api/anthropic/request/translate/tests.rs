@@ -1,5 +1,8 @@
 //! Requests: what each field becomes beside the messages, and what is told of those that become nothing.
 
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
 use super::*;
 use crate::api::anthropic::ServerTools;
 use crate::engine::Engine;
@@ -15,7 +18,7 @@ fn told(engine: Engine, more: &str) -> Result<[String; 2], String> {
     let body = format!(r#"{{"model":"m",{MESSAGES}{more}}}"#);
     let asked = request(body.as_bytes(), &server(engine)).map_err(|mistake| mistake.message.into_owned())?;
     let chat = String::from_utf8(asked.body.to_vec()).unwrap();
-    assert!(serde_json::from_str::<serde_json::Value>(&chat).is_ok(), "{chat}");
+    assert!(serde_json::from_str::<Value>(&chat).is_ok(), "{chat}");
     let rest = chat.strip_prefix(&format!(r#"{{"model":"m",{MESSAGES}"#)).unwrap().trim_end_matches('}');
     Ok([rest.to_owned(), asked.ignored.join(" ")])
 }
@@ -95,7 +98,7 @@ fn how_the_answer_is_told_is_known() {
         let Asked { told, body, .. } = request(body.as_bytes(), &server(Engine::LlamaCpp)).unwrap();
         assert_eq!((told.is_streamed, told.max_tokens, told.fills_cache, told.prefill.as_deref()), expected);
         assert_eq!(told.model, "m");
-        let chat: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let chat: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(chat["max_tokens"], told.max_tokens.max(1));
     }
     let continued = r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"The"}]}"#;
@@ -104,7 +107,7 @@ fn how_the_answer_is_told_is_known() {
     {
         let Asked { told, body, .. } = request(continued.as_bytes(), &server(engine)).unwrap();
         assert_eq!(told.prefill.as_deref(), Some("The"));
-        let chat: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let chat: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(chat["continue_final_message"] == true && chat["add_generation_prompt"] == false, members);
     }
 }
@@ -117,11 +120,11 @@ fn a_count_asks_the_same_without_an_answer() {
     let count = count_request(counted.as_bytes(), &server(Engine::LlamaCpp)).unwrap();
     let answer = request(asked.as_bytes(), &server(Engine::LlamaCpp)).unwrap();
     assert_eq!((count.told.max_tokens, count.told.is_streamed, count.told.fills_cache), (0, false, false));
-    let mut chat: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let mut chat: Value = serde_json::from_slice(&answer.body).unwrap();
     for key in ["max_tokens", "stream", "stream_options"] {
         assert!(chat.as_object_mut().unwrap().remove(key).is_some(), "{key}");
     }
-    assert_eq!(serde_json::from_slice::<serde_json::Value>(&count.body).unwrap(), chat);
+    assert_eq!(serde_json::from_slice::<Value>(&count.body).unwrap(), chat);
     assert_eq!(count_request(asked.as_bytes(), &server(Engine::LlamaCpp)).unwrap().body, count.body);
 }
 
@@ -180,4 +183,85 @@ fn a_conversation_is_known_by_its_session() {
         assert_eq!(session(format!(r#"{{"metadata":{metadata}}}"#).as_bytes()).as_deref(), expected, "{metadata}");
     }
     assert_eq!(session(b"x"), None);
+}
+
+/// A request with something of everything.
+fn everything() -> Value {
+    let png = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBO"}});
+    json!({
+        "model": "m", "max_tokens": 100, "stream": true, "temperature": 0.5, "top_k": 4, "stop_sequences": ["a"],
+        "system": [{"type": "text", "text": "s"}], "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": {"type": "object"}}},
+        "context_management": {"edits": []}, "metadata": {"user_id": "{\"session_id\":\"s\"}"},
+        "mcp_servers": [], "container": null, "min_p": 0.1, "chat_template_kwargs": {"k": 1},
+        "tools": [
+            {"name": "f", "description": "d", "input_schema": {"type": "object"}, "input_examples": [{"x": 1}]},
+            {"type": "bash_20250124", "name": "bash"}, {"type": "tool_search_tool_bm25", "name": "s"},
+        ],
+        "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": true},
+        "messages": [
+            {"role": "user", "content": [
+                {"type": "document", "title": "t", "source": {"type": "content", "content": [png.clone()]}},
+                {"type": "search_result", "source": "s", "content": [{"type": "text", "text": "x"}]},
+            ]},
+            {"role": "assistant", "content": [
+                {"type": "thinking", "thinking": "h", "signature": "s"},
+                {"type": "server_tool_use", "name": "w", "input": {"q": 1}},
+                {"type": "web_search_tool_result", "content": [{"encrypted_content": "e", "title": "t"}]},
+                {"type": "tool_use", "id": "tgb_Og", "name": "f", "input": {"x": 1}},
+            ]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "tgb_Og", "is_error": true, "content": [png]},
+                {"type": "text", "text": "u", "citations": [{}]},
+            ]},
+            {"role": "system", "content": "r"},
+        ],
+    })
+}
+
+/// The places of all values.
+fn places(value: &Value, place: &str, out: &mut Vec<String>) {
+    out.push(place.to_owned());
+    match value {
+        Value::Object(members) => members.iter().for_each(|(key, value)| places(value, &format!("{place}/{key}"), out)),
+        Value::Array(elements) => {
+            elements.iter().enumerate().for_each(|(at, value)| places(value, &format!("{place}/{at}"), out));
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    /// Whatever stands in whatever place: a chat, or a mistake that begins with a field's name.
+    #[test]
+    fn any_request_becomes_a_chat_or_a_mistake(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..12_usize), 0..4),
+        engine in prop::sample::select(&Engine::ALL[..]),
+    ) {
+        let mut asked = everything();
+        for (place, value) in edits {
+            let mut all = vec![];
+            places(&asked, "", &mut all);
+            let values = [
+                json!(null), json!(true), json!(0), json!(-1.5), json!(""), json!("x\"\n"), json!([]), json!({}),
+                json!([[{}], 7]), json!({"type": "text", "text": "x"}), json!({"type": "x"}), json!("error"),
+            ];
+            *asked.pointer_mut(&all[place.index(all.len())]).unwrap() = values[value].clone();
+        }
+        let body = asked.to_string();
+        for ask in [request, count_request] {
+            match ask(body.as_bytes(), &server(engine)) {
+                Ok(Asked { body, ignored, .. }) => {
+                    let chat: Value = serde_json::from_slice(&body).unwrap();
+                    prop_assert!(chat["model"].is_string() && !chat["messages"].as_array().unwrap().is_empty());
+                    prop_assert!(ignored.iter().all(|name| name.bytes().all(|byte| (0x20..0x7f).contains(&byte))));
+                }
+                Err(Mistake { message }) => {
+                    let field = message.split([':', '.']).next().unwrap();
+                    prop_assert!(everything().get(field).is_some() || message.starts_with("the body"), "{message}");
+                }
+            }
+        }
+        let _ = (session(body.as_bytes()), model(body.as_bytes()));
+    }
 }
