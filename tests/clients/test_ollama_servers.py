@@ -3,6 +3,7 @@
 What a server heard is checked, too: a client's wishes, the pool's keys, and how often it was asked.
 """
 
+import base64
 import contextlib
 import json
 
@@ -48,11 +49,13 @@ ANSWERS = {
     "stopped": fails(STOPPED),
     "five": {"text": "one two three four five", "pieces": ["one", " two", " three", " four", " five"]},
     "object": {"text": ONE},
+    "endless": {"text": "tick tock ", "loop": True, "delay_ms": 1},
     "lost": {"text": f'{{"tool_call": {ONE}}}'},
     "always-lost": fails(LOST),
 }
 # Members that a model does not take whatever is told of it, and how that is refused.
 REFUSED = {"tools": "native does not support tools", "think": '"native" does not support thinking'}
+FAR = {"type": "image_url", "image_url": {"url": "http://127.0.0.1/picture.png"}}
 # What the models can do; none of them loads before somebody asks for it.
 MODELS = {
     "native": ["completion", "tools", "thinking"],
@@ -71,7 +74,7 @@ def script():
     answers += [{"when": {"marker": marker}, **answer} for marker, answer in ANSWERS.items()]
     models = {name: {"about": {"capabilities": can, **ABOUT.get(name, {})}} for name, can in MODELS.items()}
     template = "{{ range .Messages }}{{ .ToolCalls }}{{ end }}<tool_call>"
-    return {"models": models, "chat_template": template, "answers": [*answers, {"text": "Hello!"}], "places": 0}
+    return {"models": models, "chat_template": template, "answers": [*answers, {"text": "Hello!"}], "places": 0, "slots": 1}
 
 
 class House:
@@ -89,16 +92,14 @@ class House:
         close.callback(gateway.stop)
         self.client = close.enter_context(sdk(self.wire))
 
-    def heard(self):
-        """The chats that the server has heard."""
-        heard = self.box.get("/mock/heard")
-        assert not [each for each in heard if each["target"] == "/v1/chat/completions"]
-        return [each["body"] for each in heard if each["target"] == "/api/chat"]
-
     def hears(self, ask):
         """What comes of a request, and the chats that the server hears for it."""
-        before = len(self.heard())
-        return ask(), self.heard()[before:]
+        before, answer, after = self.box.get("/mock/heard"), ask(), self.box.get("/mock/heard")
+        # No more than the last hundred requests are told, so what was told before may have lost its first.
+        kept = next(before[lost:] for lost in range(len(before) + 1) if after[: len(before) - lost] == before[lost:])
+        heard = after[len(kept) :]
+        assert "/v1/chat/completions" not in [each["target"] for each in heard]
+        return answer, [each["body"] for each in heard if each["target"] == "/api/chat"]
 
 
 @pytest.fixture(scope="module")
@@ -215,10 +216,13 @@ def test_a_call_that_the_servers_parser_lost_is_asked_for_in_a_form_that_it_does
 
 
 def test_what_is_always_lost_is_an_error(house, streamed):
-    with pytest.raises(openai.InternalServerError, match="XML syntax error") as caught:
-        house.hears(lambda: chat(house, streamed, "always-lost", tools=TOOLS))
-    assert caught.value.status_code == 502
-    assert [["tools" in heard] for heard in house.heard()[-2:]] == [[True], [False]]
+    def ask_in_vain():
+        with pytest.raises(openai.InternalServerError, match="XML syntax error") as caught:
+            chat(house, streamed, "always-lost", tools=TOOLS)
+        return caught.value.status_code
+
+    status, heard = house.hears(ask_in_vain)
+    assert (status, ["tools" in each for each in heard]) == (502, [True, False])
 
 
 def test_text_that_the_server_took_for_a_call_is_text(house, streamed):
@@ -278,6 +282,48 @@ def test_what_a_client_wishes_is_told_in_the_servers_words(house, streamed):
     }
     _, [heard] = house.hears(lambda: chat(house, streamed, "five", response_format={"type": "json_object"}))
     assert heard["format"] == "json"
+
+
+def test_pictures_and_parts_go_up_as_the_server_reads_them(house, streamed):
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    shown = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}}
+    parts = [{"type": "text", "text": "What is this?"}, shown, {"type": "text", "text": "[[none]]"}]
+    messages = [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": parts}]
+    _, [heard] = house.hears(lambda: chat(house, streamed, "none", messages=messages))
+    said = {"role": "user", "content": "What is this?\n[[none]]", "images": [picture]}
+    assert heard["messages"] == [{"role": "system", "content": "Be brief."}, said]
+
+
+@pytest.mark.parametrize(
+    "more, words",
+    [
+        ({"n": 2}, "n"),
+        ({"messages": [{"role": "user", "content": [FAR]}]}, "http"),
+        ({"reasoning_effort": "frantic"}, "reasoning_effort"),
+    ],
+    ids=["choices", "picture", "effort"],
+)
+def test_what_the_server_cannot_do_is_refused_and_nobody_is_asked(house, streamed, more, words):
+    def ask_in_vain():
+        with pytest.raises(openai.BadRequestError, match=words):
+            chat(house, streamed, "none", **more)
+
+    assert house.hears(ask_in_vain) == (None, [])
+
+
+def test_only_the_first_of_two_calls(house, streamed):
+    choice, _ = chat(house, streamed, "lines", tools=TOOLS, parallel_tool_calls=False)
+    assert (calls(choice), choice.finish_reason) == (BOTH[:1], "tool_calls")
+
+
+@pytest.mark.parametrize("more", [{}, {"tools": TOOLS}], ids=["plain", "tools"])
+def test_a_client_that_leaves_frees_its_slot(fresh, more):
+    """The server has one, and nobody else would be answered."""
+    create = fresh.client.chat.completions.create
+    for _ in range(3):
+        with create(model="native", messages=ask("endless"), stream=True, **more) as chunks:
+            next(chunk for chunk in chunks if chunk.choices[0].delta.content)
+    assert chat(fresh, True, "none", **more)[0].message.content == "Hello!"
 
 
 @pytest.mark.parametrize("member", ["max_tokens", "max_completion_tokens"])
