@@ -142,8 +142,8 @@ impl ProxyHttp for Gateway {
             if let Some(holding) = context.keepalive.holding(listener, wordless) {
                 watch.hold(holding);
             }
-            if let ServerApi::Ollama { usage } = context.plan.server_api {
-                watch.translate(Translating { usage, limits: context.settings.limits.clone() });
+            if let ServerApi::Ollama { usage, calls } = context.plan.server_api {
+                watch.translate(Translating { usage, calls, limits: context.settings.limits.clone() });
             }
         }
         Ok(http_peer)

@@ -26,6 +26,7 @@ pub use self::policy::{Chats, Ollama, Policy, Tools};
 use self::tools::Rewriting;
 use crate::api::ollama::server::{self, Unservable};
 use crate::api::openai::{Edits, Ids, Request, Stream, Usage};
+use crate::chat::Calls;
 use crate::decode::Settings;
 use crate::engine::Constraint;
 use crate::limits::Limits;
@@ -59,6 +60,8 @@ pub enum ServerApi {
     Ollama {
         /// Whether `usage` is wanted of the answer.
         usage: Usage,
+        /// How many calls it may have: there is no way to tell the server.
+        calls: Calls,
     },
 }
 
@@ -200,8 +203,8 @@ impl Plan {
         }
         let ollama = policy.ollama.as_ref().filter(|_| chat.is_some());
         if ollama.is_some() {
-            plan.server_api =
-                ServerApi::Ollama { usage: if plan.is_assembled() { Usage::Asked } else { request.usage() } };
+            let usage = if plan.is_assembled() { Usage::Asked } else { request.usage() };
+            plan.server_api = ServerApi::Ollama { usage, calls: request.calls() };
         }
         let sent = request.text();
         let mut body = request.edited(&edits);

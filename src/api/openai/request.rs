@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::choice::ToolChoice;
 use super::message::{self, Message};
 use super::tool::{self, Offered};
+use crate::chat::Calls;
 use crate::json::{Edit, Object, string, write_string};
 
 /// A request's body. Whatever it is asked for, it has been read once; its messages are taken apart when somebody first
@@ -138,10 +139,18 @@ impl<'a> Request<'a> {
             None => ToolChoice::default(),
             Some(written) => ToolChoice::read(written, tools).ok_or(written)?,
         };
-        Ok(match self.body.get("parallel_tool_calls") {
-            Some("false") => choice.of_one_call(),
-            _ => choice,
+        Ok(match self.calls() {
+            Calls::First => choice.of_one_call(),
+            Calls::All => choice,
         })
+    }
+
+    /// How many calls its answer may have, as far as it does not stand beside its choice of tools.
+    pub fn calls(&self) -> Calls {
+        match self.body.get("parallel_tool_calls") {
+            Some("false") => Calls::First,
+            _ => Calls::All,
+        }
     }
 
     /// Whether it has anything to do with tools: it offers some, of whatever shape, or its conversation has called them.

@@ -8,6 +8,7 @@ use tokio::io::ReadBuf;
 
 use crate::api::ollama::server::{Answer, Complaint, Refusal, no_answer, refusal};
 use crate::api::openai::Usage;
+use crate::chat::Calls;
 use crate::limits::Limits;
 
 use super::framing::{Body, Facts, Framing, Piece};
@@ -23,6 +24,8 @@ const REFUSAL_BYTES_MAX: usize = 1 << 16;
 pub struct Translating {
     /// Whether the client wants to know what the answer cost.
     pub usage: Usage,
+    /// How many of the calls that its server has read reach it.
+    pub calls: Calls,
     pub limits: Limits,
 }
 
@@ -136,7 +139,8 @@ impl Translation {
                 self.head.clear();
             }
             200 => {
-                let answer = Answer::new(self.translating.usage, &self.translating.limits);
+                let Translating { usage, calls, limits } = &self.translating;
+                let answer = Answer::new(*usage, limits).of_calls(*calls);
                 self.stage = Stage::Lines(Box::new(answer), body);
                 self.complete_if_empty(facts.framing);
             }

@@ -16,6 +16,7 @@ use super::logprobs;
 use crate::api::ollama::lines::Lines;
 use crate::api::openai::finish::{STOP, Truncated, for_client, is_cut};
 use crate::api::openai::{DONE, Error, Usage, upstream_error};
+use crate::chat::Calls;
 use crate::limits::Limits;
 
 /// Turns the lines of one answer into events.
@@ -31,6 +32,7 @@ pub struct Answer {
 struct Telling {
     chunks: Chunks,
     usage: Usage,
+    wanted: Calls,
     state: State,
     /// Lines behind the last one.
     dropped: u64,
@@ -48,8 +50,15 @@ impl Answer {
     /// Ready for an answer; `usage` is what its request asked for.
     pub fn new(usage: Usage, limits: &Limits) -> Self {
         let chunks = Chunks::new(limits.event_bytes_max);
-        let telling = Telling { chunks, usage, state: State::Open, dropped: 0 };
+        let telling = Telling { chunks, usage, wanted: Calls::All, state: State::Open, dropped: 0 };
         Self { lines: Some(Lines::new(limits.line_bytes_max())), telling }
+    }
+
+    /// The same, with so many calls: the server knows no such wish.
+    #[must_use]
+    pub fn of_calls(mut self, calls: Calls) -> Self {
+        self.telling.wanted = calls;
+        self
     }
 
     /// Takes the next bytes of the server's answer and appends the events that come of them.
@@ -117,7 +126,9 @@ impl Telling {
             self.chunks.logprobs(&more, out);
         }
         for call in &line.calls {
-            self.chunks.call(call, out);
+            if self.wanted == Calls::All || self.chunks.calls() == 0 {
+                self.chunks.call(call, out);
+            }
         }
         if line.is_done {
             self.end(line, out);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::openai::{ServerError, Usage};
+use crate::chat::Calls;
 use crate::json::Object;
 use crate::limits::Limits;
 use properties::Said;
@@ -46,6 +47,29 @@ fn told(usage: Usage, lines: &str) -> (String, Answer) {
     }
     assert_eq!(run(usage, &limits, lines.as_bytes().chunks(1)).0, whole);
     (whole, answer)
+}
+
+#[test]
+fn who_wants_one_call_gets_the_first() {
+    let call = |name: &str| format!(r#"{{"function":{{"name":"{name}","arguments":{{}}}}}}"#);
+    let line = |calls: &[String]| {
+        let calls = calls.join(",");
+        format!(
+            "{{\"message\":{{\"role\":\"assistant\",\"content\":\"hi\",\"tool_calls\":[{calls}]}},\"done\":false}}\n"
+        )
+    };
+    for lines in [line(&["f", "g"].map(call)), ["f", "g"].map(|name| line(&[call(name)])).concat()] {
+        for (calls, expected) in [(Calls::All, ["f", "g"].as_slice()), (Calls::First, &["f"])] {
+            let (mut answer, mut out) = (Answer::new(Usage::Unasked, &Limits::default()).of_calls(calls), Vec::new());
+            answer.push(lines.as_bytes(), &mut out);
+            answer.push(b"{\"done\":true}\n", &mut out);
+            let out = String::from_utf8(out).unwrap();
+            let told: Vec<_> =
+                ["f", "g"].into_iter().filter(|name| out.contains(&format!("\"name\":\"{name}\""))).collect();
+            assert_eq!(told, expected, "{out}");
+            assert!(out.contains(r#""finish_reason":"tool_calls""#) && out.contains(r#""content":"hi""#), "{out}");
+        }
+    }
 }
 
 const ENVELOPE: &str = r#""id":"chatcmpl-ID","object":"chat.completion.chunk","created":1767225600,"model":"m","system_fingerprint":"fp_ollama""#;

@@ -35,7 +35,8 @@ fn message(head: &str, body: &[&str], way: Way) -> String {
 
 /// What comes of an answer that comes in these pieces, and what is known of it then.
 fn translated(pieces: &[&[u8]]) -> (String, Translation) {
-    let mut translation = Translation::new(Translating { usage: Usage::Asked, limits: Limits::default() });
+    let mut translation =
+        Translation::new(Translating { usage: Usage::Asked, calls: Calls::All, limits: Limits::default() });
     let mut out = Vec::new();
     for piece in pieces {
         translation.push(piece);
