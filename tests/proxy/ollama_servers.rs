@@ -280,6 +280,30 @@ fn a_model_that_was_only_loaded_is_asked_once_more() {
 }
 
 #[test]
+fn after_comments_too_a_model_that_was_only_loaded_is_asked_once_more() {
+    for (answers, expected) in [([LOADED, HI], "\"content\":\"Hi\""), ([LOADED, LOADED], "\"error\"")] {
+        let (go, next) = mpsc::channel::<()>();
+        let (next, count) = (Mutex::new(next), AtomicUsize::new(0));
+        let server = Ollama::scripted(move |_, wire| {
+            next.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            wire.send(lines(&[answers[count.fetch_add(1, Ordering::SeqCst)], DONE]));
+        });
+        let gateway = gateway_with(&[&server], |pool| pool.keepalive_ms = Some(20));
+        let mut client = Wire::connect(gateway.addr);
+        client.send(chat(STREAM));
+        assert_eq!(client.head().unwrap().status(), 200);
+        for _ in 0..2 {
+            assert_eq!(client.next_chunk().unwrap(), b": waiting\n\n");
+            go.send(()).unwrap();
+        }
+        let rest = std::iter::from_fn(|| client.next_chunk().filter(|chunk| !chunk.is_empty()));
+        let rest = String::from_utf8(rest.flatten().collect()).unwrap();
+        assert!(rest.contains(expected) && !rest.contains("upstream_incomplete"), "{rest}");
+        assert_eq!(server.others(), 2);
+    }
+}
+
+#[test]
 fn a_server_that_dies_before_the_first_word_is_replaced_unseen() {
     for begun in ["", "HTTP/1.1 200 O", NDJSON, &format!("{NDJSON}10\r\n{}", &HI[..16])] {
         for more in ["", STREAM, TOOLS, &format!("{STREAM}{TOOLS}")] {
@@ -363,6 +387,17 @@ fn a_line_may_be_as_long_as_a_file() {
     assert!(streamed.body.len() > text.len() && streamed.body.ends_with(b"data: [DONE]\n\n"));
 }
 
+/// A gateway that knows which models its servers have.
+fn listed(servers: &[&Ollama]) -> Running {
+    let gateway = gateway_with(servers, |pool| pool.balancing.checks = Checks::Every { ms: 86_400_000 });
+    let has_models = |peer: &Value| peer["models"].as_array().is_some_and(|models| !models.is_empty());
+    wait_until("all have told their models", || {
+        let status = ask(gateway.admin_addr.unwrap(), get("/status")).json();
+        status["pools"][0]["peers"].as_array().unwrap().iter().all(has_models)
+    });
+    gateway
+}
+
 #[test]
 fn a_model_that_a_server_has_no_more_is_asked_of_another() {
     for stream in ["", STREAM] {
@@ -376,7 +411,7 @@ fn a_model_that_a_server_has_no_more_is_asked_of_another() {
             },
         );
         let second = Ollama::answering(|_| lines(&[HI, DONE]));
-        let gateway = gateway_with(&[&first, &second], |pool| pool.balancing.checks = Checks::Every { ms: 86_400_000 });
+        let gateway = listed(&[&first, &second]);
         assert_eq!(said(&ask(gateway.addr, chat(stream))), hi());
         assert_eq!((first.others(), second.others()), (1, 1));
     }
@@ -397,7 +432,7 @@ fn a_model_that_nobody_has_is_not_looked_for_for_ever() {
             )
         };
         let (first, second) = (missing(), missing());
-        let gateway = gateway_with(&[&first, &second], |pool| pool.balancing.checks = Checks::Every { ms: 86_400_000 });
+        let gateway = listed(&[&first, &second]);
         assert_error(&ask(gateway.addr, chat("")), 404, "model_not_found");
         assert!(first.others() + second.others() <= 3);
     }
@@ -435,8 +470,8 @@ fn a_client_that_leaves_ends_the_answer() {
         let (say, closed) = mpsc::channel();
         let say = Mutex::new(say);
         let server = Ollama::scripted(move |_, wire| {
-            wire.send(NDJSON);
-            wire.chunk(HI);
+            // The client may have left before.
+            let _ = wire.try_send(format!("{NDJSON}{:x}\r\n{HI}\r\n", HI.len()));
             wire.expect_close();
             say.lock().unwrap().send(()).unwrap();
         });
