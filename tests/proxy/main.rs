@@ -32,6 +32,8 @@ mod members;
 mod ollama;
 mod ollama_both;
 mod ollama_clients;
+mod ollama_offers;
+mod ollama_refusals;
 mod ollama_servers;
 mod pinned;
 mod pools;
