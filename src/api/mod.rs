@@ -6,6 +6,7 @@ mod client;
 mod model;
 pub mod ollama;
 pub mod openai;
+pub mod time;
 mod tokens;
 
 pub use client::{ClientApi, ToldError};

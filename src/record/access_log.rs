@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use super::Record;
+use crate::api::time::written_millis;
 use crate::json::write_string;
 
 /// The log's target, so that it can be filtered and sent elsewhere.
@@ -61,19 +62,7 @@ pub fn line(record: &Record) -> String {
 /// RFC 3339, in UTC and to the millisecond: `2026-11-28T07:05:16.123Z`. What is before 1970 is 1970.
 pub fn utc(at: SystemTime) -> String {
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    // Counted from the first of March of the year 0, so that the day that some years have more is their last. An era is
-    // the 400 years after which the calendar repeats; a month's first day is the (153 m + 2) / 5-th.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = era * 400 + year + later;
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", since.subsec_millis())
+    written_millis(since)
 }
 
 fn millis(duration: Duration) -> Option<u64> {

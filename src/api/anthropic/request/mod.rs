@@ -24,7 +24,6 @@ mod server;
 mod system;
 mod text;
 mod thinking;
-mod time;
 mod tools;
 mod translate;
 mod user;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use bytes::Bytes;
 
-use super::time::written;
+use crate::api::time::written;
 use crate::json::write_string;
 
 /// A model that is offered.

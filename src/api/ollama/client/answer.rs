@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::asked::{Page, Told};
 use super::cost::{Cost, Moment};
 use super::text::{copy_inside, write_compact, write_text};
-use super::time::Clock;
+use crate::api::time::Clock;
 
 /// Writes the objects of one answer: what they all begin with is made once.
 #[derive(Debug)]

@@ -27,7 +27,6 @@ mod request;
 mod results;
 mod shape;
 mod text;
-mod time;
 mod whole;
 
 pub use answer::{keep_alive, loaded, unloaded};

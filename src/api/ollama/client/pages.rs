@@ -9,7 +9,7 @@ use super::mistake::Mistake;
 use super::model::{Model, tagged};
 use super::request::model;
 use super::text::write_text;
-use super::time::written;
+use crate::api::time::written;
 use crate::json::{Edit, Object};
 
 /// `/`: by this clients know that somebody is there.

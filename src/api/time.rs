@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Writes times; of those in one second all but the fraction is made once.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
+pub struct Clock {
     second: u64,
     /// Up to the seconds; empty before the first.
     written: String,
@@ -13,7 +13,7 @@ pub(super) struct Clock {
 
 impl Clock {
     /// Appends the time that is so long after 1970 began, with nine digits behind the point.
-    pub(super) fn write(&mut self, unix: Duration, out: &mut String) {
+    pub fn write(&mut self, unix: Duration, out: &mut String) {
         if self.written.is_empty() || self.second != unix.as_secs() {
             self.second = unix.as_secs();
             self.written.clear();
@@ -25,11 +25,19 @@ impl Clock {
     }
 }
 
-/// The same for a whole second.
-pub(super) fn written(second: u64) -> String {
+/// The time so many seconds after 1970 began.
+pub fn written(second: u64) -> String {
     let mut out = String::new();
     write_second(second, &mut out);
     out.push('Z');
+    out
+}
+
+/// The same, with three digits behind the point.
+pub fn written_millis(unix: Duration) -> String {
+    let mut out = String::new();
+    write_second(unix.as_secs(), &mut out);
+    let _ = write!(out, ".{:03}Z", unix.subsec_millis());
     out
 }
 
