@@ -79,9 +79,10 @@ pub fn told_answer(body: &[u8], object: &str) -> Option<String> {
     Ids::default().write_answer_id(&mut id);
     id.push('"');
     let object = format!("\"{object}\"");
-    // When it was made its server does not say.
-    let envelope = [("id", id), ("object", object), ("created", "0".to_owned())];
-    let edits = envelope.map(|(key, value)| (key, Edit::Set(Cow::Owned(value))));
+    // When it was made, and by which model, its server does not say; strict readers want both.
+    let unsaid = [("created", "0"), ("model", "\"\"")].map(|(key, value)| (key, value.to_owned()));
+    let envelope = [("id", id), ("object", object)].into_iter().chain(unsaid);
+    let edits: Vec<_> = envelope.map(|(key, value)| (key, Edit::Set(Cow::Owned(value)))).collect();
     Some(refused.edited(&edits).replace(['\r', '\n'], " "))
 }
 
@@ -126,6 +127,8 @@ mod tests {
             assert_eq!(ServerError::of(&object).unwrap().unparsed(), expected, "{body}");
             assert_eq!(told_answer(body.as_bytes(), "chat.completion").is_some(), expected.is_some(), "{body}");
         }
+        let told: serde_json::Value = serde_json::from_str(&told_answer(llama.as_bytes(), "x").unwrap()).unwrap();
+        assert_eq!((&told["object"], &told["created"], &told["model"]), (&"x".into(), &0.into(), &"".into()));
         let mut deep = llama.to_owned();
         for _ in 0..=LAYERS_MAX {
             deep = format!("{{\"error\":{}}}", serde_json::to_string(&deep).unwrap());
