@@ -2,6 +2,7 @@
 //! Decides nothing about requests and replies; `decode` and `prompt` go through the same code as the proxy.
 
 mod decode;
+mod demo;
 mod dialects;
 mod log;
 mod mock;
@@ -40,7 +41,7 @@ enum Command {
     /// Runs the gateway; the command when there is none
     Run(run::Options),
     /// Shows a conversation with tools through the gateway; needs no model
-    Demo,
+    Demo(demo::Options),
     /// Asks a server what it is, and says how tools reach its models
     Probe(probe::Options),
     /// Runs a scripted server shaped like llama-server or Ollama, to try the gateway with
@@ -113,7 +114,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     exit_code(match command {
         Command::Run(options) => options.run(),
-        Command::Demo => crate::demo::run().map_err(CliError::from),
+        Command::Demo(options) => options.run(),
         Command::Probe(options) => options.run(),
         Command::Mock(options) => options.run(),
         Command::Decode(options) => options.run(),

@@ -21,13 +21,13 @@ pub enum ClientError {
     Chunk(String),
 }
 
-/// Posts a chat request, and hands over the bytes of the reply's body.
-pub(super) fn post(addr: SocketAddr, body: &str, mut take: impl FnMut(Vec<u8>)) -> Result<(), ClientError> {
+/// Posts a request, and hands over the bytes of the reply's body.
+pub(super) fn post(addr: SocketAddr, path: &str, body: &str, mut take: impl FnMut(Vec<u8>)) -> Result<(), ClientError> {
     let mut stream = TcpStream::connect_timeout(&addr, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let length = body.len();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\n\
          Content-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(head.as_bytes())?;
