@@ -50,7 +50,7 @@ impl Call {
         let is_another = match (self.id.as_str(), piece.id) {
             ("", "") => !piece.name.is_empty() && self.is_over(),
             (_, "") => false,
-            ("", _) => self.has_begun,
+            ("", _) => self.is_over(),
             (own, other) => own != other,
         };
         self.place == piece.place && !is_another

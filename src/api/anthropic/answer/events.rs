@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::blocks::{Blocks, Kind};
+use super::blocks::Blocks;
 use super::error::write_error_event;
 use super::frames::{Frames, Writer, ping};
 use super::message::write_start;
@@ -25,7 +25,6 @@ use super::usage::Usage;
 use crate::api::openai::ServerError;
 use crate::api::openai::chunk::{self, Choice, Chunk, is_done, place};
 use crate::api::openai::served::{self, CallPiece};
-use crate::json::inside;
 use crate::limits::Limits;
 use crate::sse;
 
@@ -228,18 +227,16 @@ impl Teller {
         }
     }
 
-    /// Remembers a chunk that says one thing, by which the next is known.
+    /// Remembers a chunk that says one thing, by which the next is known. Of what it carries beside, the next has another.
     fn remember(&mut self, data: &[u8], chunk: &Chunk<'_>) {
         let [choice] = chunk.choices.as_slice() else { return };
-        let message = &choice.message;
-        let says_more = chunk.carries || choice.carries || message.has_others || choice.index != FIRST;
-        if says_more {
+        if chunk.carries || choice.carries || choice.index != FIRST {
             return;
         }
         let words = words(choice);
-        let mut pieces = message.calls().into_iter().flat_map(served::pieces);
+        let mut pieces = choice.message.calls().into_iter().flat_map(served::pieces);
         let (slot, text) = match (words.as_slice(), pieces.next(), pieces.next()) {
-            ([(kind, text)], None, None) if is_whole_string(choice, *kind, text) => (Slot::Words(*kind), *text),
+            ([(kind, text)], None, None) => (Slot::Words(*kind), *text),
             ([], Some(CallPiece { place, id: "", name: "", arguments: Cow::Borrowed(text) }), None)
                 if !text.is_empty() =>
             {
@@ -272,16 +269,6 @@ impl Teller {
         write_error_event(error, out);
         self.state = State::Ended;
     }
-}
-
-/// Whether the only words of a choice are those of its one string for them.
-fn is_whole_string(choice: &Choice<'_>, kind: Kind, text: &str) -> bool {
-    let value = match kind {
-        Kind::Text => choice.message.content,
-        // Said under two names it stands in two places.
-        Kind::Thinking => choice.message.reasoning.filter(|said| said.values().count() == 1).map(|said| said.value),
-    };
-    value.and_then(inside) == Some(text)
 }
 
 /// Appends the comments of an event that has nothing else, in a form that does not depend on how it was cut.

@@ -134,13 +134,15 @@ fn a_call_goes_on_with_its_own_pieces_alone() {
 
 #[test]
 fn a_call_that_has_no_id_gets_one_before_its_arguments() {
-    for said in [&["0 - f -"][..], &["0 - f {}"], &["0 - f {}", "0 late - -"], &["0 - f -", "0 - - {}"]] {
+    for said in [&["0 - f -"][..], &["0 - f {}"], &["0 - f {", "0 late - }"], &["0 - f -", "0 - - {}"]] {
         let [call] = &blocks_of(said, usize::MAX)[..] else { panic!("{said:?}") };
         let (id, rest) = call.split_once('=').unwrap();
         assert!(id.starts_with("toolu_") && id.len() == 30 && rest.starts_with("f "), "{call}");
     }
-    let two = blocks_of(&["0 - f {}", "0 - g {}"], usize::MAX);
-    assert!(two.len() == 2 && two[0].ends_with("=f {}") && two[1].ends_with("=g {}"), "{two:?}");
+    for said in [["0 - f {}", "0 - g {}"], ["0 - f {}", "0 y g {}"]] {
+        let two = blocks_of(&said, usize::MAX);
+        assert!(two.len() == 2 && two[0].ends_with("=f {}") && two[1].ends_with("=g {}"), "{two:?}");
+    }
 }
 
 #[test]
