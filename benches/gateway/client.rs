@@ -12,29 +12,66 @@ use tokio::net::TcpStream;
 /// An answer that has begun.
 pub struct Answer {
     stream: TcpStream,
+    api: Api,
     read: Vec<u8>,
     /// From before the connection was made to the first event.
     pub first: Duration,
 }
 
+/// The API that a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    Chat,
+    Messages,
+    Ollama,
+}
+
+impl Api {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Chat => "/v1/chat/completions",
+            Self::Messages => "/v1/messages",
+            Self::Ollama => "/api/chat",
+        }
+    }
+
+    /// What the first event begins with.
+    fn first(self) -> &'static [u8] {
+        match self {
+            Self::Chat | Self::Messages => b"data:",
+            Self::Ollama => b"{\"model\":",
+        }
+    }
+
+    /// What the last has.
+    fn last(self) -> &'static [u8] {
+        match self {
+            Self::Chat => b"data: [DONE]",
+            Self::Messages => b"event: message_stop",
+            Self::Ollama => b"\"done\":true",
+        }
+    }
+}
+
 /// Sends a request and waits for the first event.
-pub async fn begin(addr: SocketAddr, body: &str) -> io::Result<Answer> {
+pub async fn begin(addr: SocketAddr, api: Api, body: &str) -> io::Result<Answer> {
     let began = Instant::now();
     let mut stream = TcpStream::connect(addr).await?;
     stream.set_nodelay(true)?;
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\n\
+        "POST {} HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\n\
          Connection: close\r\nContent-Length: {}\r\n\r\n",
+        api.path(),
         body.len()
     );
     stream.write_all([head.as_bytes(), body.as_bytes()].concat().as_slice()).await?;
     let mut read = Vec::with_capacity(1 << 10);
-    while memmem::find(&read, b"data:").is_none() {
+    while memmem::find(&read, api.first()).is_none() {
         if stream.read_buf(&mut read).await? == 0 {
             return Err(io::Error::other(String::from_utf8_lossy(&read)));
         }
     }
-    Ok(Answer { stream, read, first: began.elapsed() })
+    Ok(Answer { stream, api, read, first: began.elapsed() })
 }
 
 impl Answer {
@@ -50,7 +87,7 @@ impl Answer {
                 break;
             }
         }
-        match memmem::find(&self.read, b"data: [DONE]") {
+        match memmem::find(&self.read, self.api.last()) {
             Some(_) => Ok(self.read),
             None => Err(io::Error::other(format!("cut off: {}", String::from_utf8_lossy(&self.read)))),
         }

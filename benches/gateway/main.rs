@@ -3,7 +3,7 @@
 //! A server that streams, a bare Pingora proxy and `toolgate run` are processes of their own on loopback; this one
 //! is their clients. What is compared takes turns, round by round, and figures are medians over the rounds: on a
 //! machine with other work absolute figures move, ratios hardly. It takes about three minutes;
-//! `cargo bench --bench gateway -- memory` looks at memory alone.
+//! `cargo bench --bench gateway -- memory` looks at memory alone, and `-- apis` at what clients of other APIs cost.
 
 #![allow(clippy::as_conversions)]
 
@@ -18,6 +18,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use client::Api;
 use process::Process;
 use upstream::{Answer, Plan};
 
@@ -48,9 +49,10 @@ fn main() -> Result<()> {
         ["bare", addr, upstream] => bare::serve(addr, upstream.parse()?, None),
         ["bare", addr, upstream, threads] => bare::serve(addr, upstream.parse()?, Some(threads.parse()?)),
         ["measure", "memory"] => runtime()?.block_on(weigh_all()),
+        ["measure", "apis"] => runtime()?.block_on(compare_apis()),
         ["measure", _] => runtime()?.block_on(measure()),
         _ => {
-            let what = if arguments.contains(&"memory") { "memory" } else { "all" };
+            let what = ["memory", "apis"].into_iter().find(|what| arguments.contains(what)).unwrap_or("all");
             // The soft limit of open files is often 1,024.
             let more_files = format!("ulimit -S -n {FILES}; exec \"$0\" measure {what}");
             Err(Command::new("sh").args(["-c", &more_files]).arg(std::env::current_exe()?).exec().into())
@@ -62,6 +64,7 @@ fn main() -> Result<()> {
 struct Target<'a> {
     name: &'static str,
     addr: SocketAddr,
+    api: Api,
     /// Absent where nothing stands between.
     between: Option<&'a Process>,
     tools: &'static str,
@@ -111,6 +114,45 @@ async fn measure() -> Result<()> {
     weigh_all().await
 }
 
+/// The APIs that clients speak, beside OpenAI's chat.
+async fn compare_apis() -> Result<()> {
+    let server = start_self("upstream", None)?;
+    let folder = std::env::temp_dir().join(format!("toolgate-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let toolgate = &start_toolgate_for_all(server.addr, &folder)?;
+    let target = |name, tools, answer, api| Target::new(name, toolgate.addr, Some(toolgate), tools, answer).of(api);
+    let mut targets = [
+        target("chat", NO_TOOLS, Answer::Text, Api::Chat),
+        target("messages", NO_TOOLS, Answer::Text, Api::Messages),
+        target("Ollama", NO_TOOLS, Answer::Text, Api::Ollama),
+        target("chat, tools, a call", TOOLS, Answer::Call, Api::Chat),
+        target("messages, tools, a call", TOOLS, Answer::Call, Api::Messages),
+        target("Ollama, tools, a call", TOOLS, Answer::Call, Api::Ollama),
+    ];
+    for _ in 0..ROUNDS {
+        for target in &mut targets {
+            target.alone().await?;
+        }
+        for target in &mut targets {
+            target.fast().await?;
+        }
+    }
+    println!("{ROUNDS} rounds; medians; us\n");
+    println!("| | first event p50 | more than chat | CPU a request | CPU an event, fast | more than chat |");
+    println!("|--|--|--|--|--|--|");
+    for (at, target) in targets.iter().enumerate() {
+        let Some(chat) = targets.get(at / 3 * 3) else { continue };
+        let (ours, theirs) = (&target.figures, &chat.figures);
+        let median = |figures: &[f64]| quantile(figures, 0.5);
+        let (first, event) = (median(&ours.first), median(&ours.fast));
+        let (more_first, more_event) = (first - median(&theirs.first), event - median(&theirs.fast));
+        let request = median(&ours.request);
+        println!("| {} | {first:.0} | {more_first:.0} | {request:.0} | {event:.2} | {more_event:.2} |", target.name);
+    }
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
@@ -152,6 +194,20 @@ fn start_toolgate(upstream: SocketAddr, environment: &[(&str, &str)]) -> Result<
     })?)
 }
 
+/// The same for clients of every API.
+fn start_toolgate_for_all(upstream: SocketAddr, folder: &std::path::Path) -> Result<Process> {
+    let file = folder.join("toolgate.yaml");
+    Ok(Process::start(|addr| {
+        let pool = format!("{{name: bench, engine: llama.cpp, dialect: hermes, peers: \"http://{upstream}\"}}");
+        let config = format!("listen: {addr}\nollama_api: true\npools: [{pool}]\n");
+        // A program that finds no file says so.
+        let _ = std::fs::write(&file, config);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_toolgate"));
+        command.arg("run").arg("-c").arg(&file);
+        command
+    })?)
+}
+
 impl<'a> Target<'a> {
     fn new(
         name: &'static str,
@@ -160,17 +216,27 @@ impl<'a> Target<'a> {
         tools: &'static str,
         answer: Answer,
     ) -> Self {
-        Self { name, addr, between, tools, answer, figures: Figures::default() }
+        Self { name, addr, api: Api::Chat, between, tools, answer, figures: Figures::default() }
+    }
+
+    /// The same for clients of another API.
+    fn of(self, api: Api) -> Self {
+        let tools = if api == Api::Messages && !self.tools.is_empty() { MESSAGES_TOOLS } else { self.tools };
+        Self { api, tools, ..self }
     }
 
     fn body(&self, plan: Plan) -> String {
-        body(Plan { answer: self.answer, ..plan }, self.tools)
+        let plan = Plan { answer: self.answer, ..plan };
+        match self.api {
+            Api::Chat | Api::Ollama => body(plan, self.tools),
+            Api::Messages => messages_body(plan, self.tools),
+        }
     }
 
     /// That what is measured happens: a call comes out where one is to, and nothing is cut off.
     async fn check(&self, finish: &str) -> Result<()> {
         let plan = Plan { answer: self.answer, events: 3, pause_us: 0 };
-        let end = client::begin(self.addr, &self.body(plan)).await?.end().await?;
+        let end = client::begin(self.addr, self.api, &self.body(plan)).await?.end().await?;
         let end = String::from_utf8_lossy(&end);
         let is_right = end.contains(&format!(r#""finish_reason":"{finish}""#));
         if is_right { Ok(()) } else { Err(format!("{}: not finished by {finish}: {end}", self.name).into()) }
@@ -180,7 +246,7 @@ impl<'a> Target<'a> {
         let body = self.body(Plan { answer: self.answer, events: 1, pause_us: 0 });
         let before = self.cpu()?;
         for _ in 0..ALONE {
-            let answer = client::begin(self.addr, &body).await?;
+            let answer = client::begin(self.addr, self.api, &body).await?;
             self.figures.first.push(micros(answer.first));
             answer.end().await?;
         }
@@ -207,12 +273,12 @@ impl<'a> Target<'a> {
         let (began, before) = (Instant::now(), self.cpu()?);
         let mut clients = tokio::task::JoinSet::new();
         for n in 0..streams {
-            let (addr, body) = (self.addr, std::sync::Arc::clone(&body));
+            let (addr, api, body) = (self.addr, self.api, std::sync::Arc::clone(&body));
             // Spread over the time of one event, as streams are that began by themselves.
             let later = Duration::from_micros(plan.pause_us) * u32::try_from(n)? / u32::try_from(streams)?;
             clients.spawn(async move {
                 tokio::time::sleep(later).await;
-                client::begin(addr, &body).await?.end().await
+                client::begin(addr, api, &body).await?.end().await
             });
         }
         while let Some(client) = clients.join_next().await {
@@ -268,7 +334,7 @@ async fn weigh(name: &str, start: impl FnOnce(SocketAddr) -> Result<Process>, mo
     let body = body(OPEN, more);
     let mut open = Vec::new();
     for _ in 0..OPEN_STREAMS {
-        open.push(client::begin(process.addr, &body).await?);
+        open.push(client::begin(process.addr, Api::Chat, &body).await?);
     }
     let full = process.resident_kib()?;
     let stream = (full - idle) / u64::try_from(OPEN_STREAMS)?;
@@ -283,11 +349,21 @@ fn body(plan: Plan, tools: &str) -> String {
     )
 }
 
+fn messages_body(plan: Plan, tools: &str) -> String {
+    let model = plan.model();
+    format!(
+        r#"{{"model":"{model}","max_tokens":1000000,"stream":true,"system":"You keep the gate.","messages":[{{"role":"user","content":"Who goes there? Make a note of it."}}]{tools}}}"#
+    )
+}
+
 /// What `conf/toolgate.service` and the image set.
 const MALLOC: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "16384");
 
 const NO_TOOLS: &str = "";
 const TOOLS: &str = r#","tools":[{"type":"function","function":{"name":"note","description":"Writes a note.","parameters":{"type":"object","properties":{"text":{"type":"string","description":"What it says."},"urgent":{"type":"boolean"}},"required":["text"]}}},{"type":"function","function":{"name":"read","description":"Reads the notes of a day.","parameters":{"type":"object","properties":{"day":{"type":"string"},"limit":{"type":"integer"}},"required":["day"]}}}],"tool_choice":"auto""#;
+
+/// The same tools.
+const MESSAGES_TOOLS: &str = r#","tools":[{"name":"note","description":"Writes a note.","input_schema":{"type":"object","properties":{"text":{"type":"string","description":"What it says."},"urgent":{"type":"boolean"}},"required":["text"]}},{"name":"read","description":"Reads the notes of a day.","input_schema":{"type":"object","properties":{"day":{"type":"string"},"limit":{"type":"integer"}},"required":["day"]}}],"tool_choice":{"type":"auto"}"#;
 
 /// The value below which so large a share of them lies.
 fn quantile(values: &[f64], share: f64) -> f64 {

@@ -201,16 +201,18 @@ impl Api {
 
 /// The tool; APIs differ in what they call its schema.
 fn tool(schema: &str) -> Value {
-    let mut tool = json!({"name": "get_weather", "description": "Says how the weather is in a city now."});
-    tool[schema] = json!({
-        "type": "object",
-        "properties": {
-            "city": {"type": "string"},
-            "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+    json!({
+        "name": "get_weather",
+        "description": "Says how the weather is in a city now.",
+        schema: {
+            "type": "object",
+            "properties": {
+                "city": {"type": "string"},
+                "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+            },
+            "required": ["city"],
         },
-        "required": ["city"],
-    });
-    tool
+    })
 }
 
 /// What the client must have got, each with whether it did.
