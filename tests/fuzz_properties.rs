@@ -61,6 +61,11 @@ proptest! {
     }
 
     #[test]
+    fn apis(data in (any::<[u8; 2]>(), bytes(40)).prop_map(|(choice, rest)| [&choice[..], &rest].concat())) {
+        fuzz::apis::holds(&data);
+    }
+
+    #[test]
     fn sse(limit in any::<u8>(), size in any::<u8>(), parts in prop::collection::vec(prop::sample::select(
         &["data:", "data: ", "x", "{\"a\":1}", "\n", "\n\n", "\r", "\r\n", ":", "id: 1", "é", "\u{feff}"][..]), 0..40)) {
         fuzz::sse::holds(&[&[limit, size], parts.concat().as_bytes()].concat());

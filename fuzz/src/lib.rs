@@ -3,6 +3,7 @@
 //! Most modules are one property, `holds(&[u8])`, that fails by panicking. The fuzz targets call them, and so do the
 //! ordinary tests in `tests/fuzz_properties.rs` and `tests/split.rs`, which include this file.
 
+pub mod apis;
 pub mod decode;
 pub mod ledger;
 pub mod request;
