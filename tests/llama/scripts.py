@@ -98,3 +98,26 @@ ENDINGS = [
     '", ',
     "}]",
 ]
+
+READS = {"name": "Read", "arguments": {"file_path": "note.txt"}}
+EDITS = {"file_path": "note.txt", "old_string": "heron [[egret]]", "new_string": "egret [[edited]]"}
+
+
+def in_tags(name, **arguments):
+    """A call in the tags of Qwen3-Coder."""
+    values = "".join(f"<parameter={key}>\n{value}\n</parameter>\n" for key, value in arguments.items())
+    return f"<tool_call>\n<function={name}>\n{values}</function>\n</tool_call>"
+
+
+# What an agent on the command line is told to do. Its files hold the markers of what is said next.
+SCRIPTS |= {
+    "read": f"I shall read it.\n<tool_call>\n{json.dumps(READS)}\n</tool_call>",
+    "heron": "The secret word is heron.",
+    "egret": "It becomes another.\n" + in_tags("Edit", **EDITS),
+    "edited": "The word is another one.",
+    "look": in_tags("Read", file_path="dot.png"),
+    "run": "I shall run it.\n" + in_tags("Bash", command="ls; cat spoken.txt", description="Looks around"),
+    "fail": in_tags("Bash", command="cat failed.txt; exit 3", description="Fails"),
+    "ran": "The command says what it says.",
+    "failed": "The command failed.",
+}

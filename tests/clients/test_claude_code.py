@@ -1,0 +1,200 @@
+"""Claude Code itself, in an environment of its own: it works on files with a model that writes its calls as text.
+
+Each scenario is one run from the command line in a folder and a home of its own, with no other address than the gateway's.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import platform
+import subprocess
+
+import pytest
+
+from conftest import ROOT, start_gateway, start_llama
+from scripts import SCRIPTS
+from test_anthropic import DOT, play
+
+PACKAGES = ROOT / "tests" / "clients" / "frameworks" / "claude-code" / "node_modules" / "@anthropic-ai"
+MACHINE = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+CLAUDE = PACKAGES / f"claude-code-{platform.system().lower()}-{MACHINE}" / "claude"
+# Most of what it sends by itself would be too much to read for a server on a processor.
+SMALL = ["--tools", "Read,Edit,Bash", "--allowedTools", "Read Edit Bash", "--system-prompt", "You help."]
+QUIET = {
+    "ANTHROPIC_AUTH_TOKEN": "none",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "DISABLE_TELEMETRY": "1",
+}
+# One run; far more than it takes.
+RUN_SECONDS = 60
+# How the gateway's pools differ: by whom they write calls, and who writes the tools.
+MODELS = {"local": ("hermes", "inject"), "tagged": ("qwen3-coder", "inject"), "template": ("hermes", "parse")}
+SAID = "It is said at last."
+# A server that dies in each stream that is a client's own: only then is it asked how far it is.
+DIES = {
+    "answers": [
+        {"when": {"anywhere": '"return_progress":true'}, "text": "I begin to say a good many words.", "die_after": 5},
+        {"text": SAID},
+    ]
+}
+# What servers say of a conversation that leaves no room for so long an answer, and of one that is too long by itself.
+TOO_MUCH = (
+    "This model's maximum context length is 40960 tokens. However, you requested 52000 tokens (20000 in the messages, "
+    "32000 in the completion). Please reduce the length of the messages or completion."
+)
+TOO_LONG = (
+    "This model's maximum context length is 16384 tokens. However, your request has 20000 input tokens. "
+    "Please reduce the length of the input messages."
+)
+FULL = {
+    "answers": [
+        {
+            "when": {"anywhere": '"max_tokens":32000', "newest": "[[most]]"},
+            "error": {"status": 400, "message": TOO_MUCH},
+        },
+        {"when": {"newest": "<summary>"}, "text": "<summary>A heron was spoken of.</summary>"},
+        {"when": {"anywhere": "[[first]]", "newest": "[[more]]"}, "error": {"status": 400, "message": TOO_LONG}},
+        {"text": SAID},
+    ]
+}
+# A server that does not say whether it sees, and tells what it has been shown.
+SEES = {"pages": "vllm", "answers": [{"when": {"anywhere": "data:image/png"}, "text": SAID}, {"text": SCRIPTS["look"]}]}
+
+
+@pytest.fixture(scope="module")
+def house(gguf, tmp_path_factory):
+    """A gateway before a real server whose context is long, and before three that are played."""
+    folder = tmp_path_factory.mktemp("claude-code")
+    with contextlib.ExitStack() as close:
+        server, llama = start_llama(gguf, folder / "llama.log", n_parallel=1)
+        close.callback(server.stop)
+        pools = [
+            {"name": name, "models": [name], "dialect": dialect, "tools": tools, "peers": [llama.url]}
+            for name, (dialect, tools) in MODELS.items()
+        ]
+        played = {name: play(close, folder, name, script) for name, script in {"dies": DIES, "full": FULL, "sees": SEES}.items()}
+        pools += [
+            {"name": name, "models": [name], "dialect": "hermes", "tools": "inject", "failovers_max": 0, "peers": [url]}
+            for name, url in played.items()
+        ]
+        pools[-1]["engine"] = "vllm"
+        gateway, wire, _ = start_gateway(folder, {"alias": {"claude-sonnet-4-5": "local"}, "pools": pools})
+        close.callback(gateway.stop)
+        wire.played = played
+        yield wire
+
+
+class Desk:
+    """A folder with files, a home, and Claude Code at work in it."""
+
+    def __init__(self, house, folder):
+        self.house, self.folder, self.home = house, folder / "work", folder / "home"
+        self.folder.mkdir()
+        self.home.mkdir()
+
+    def run(self, prompt, model, *more, settings=SMALL):
+        """The status, and what is told of the run."""
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "ANTHROPIC_BASE_URL": self.house.url, **QUIET}
+        result = subprocess.run(
+            [CLAUDE, "-p", prompt, "--model", model, "--output-format", "json", *settings, *more],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=RUN_SECONDS,
+        )
+        assert result.stdout, result.stderr
+        return result.returncode, json.loads(result.stdout)
+
+
+@pytest.fixture
+def desk(house, tmp_path):
+    return Desk(house, tmp_path)
+
+
+def done(came, said, turns):
+    """A run that went well."""
+    status, told = came
+    assert (status, told["is_error"], told["result"], told["num_turns"]) == (0, False, said, turns), told
+    assert told["stop_reason"] == "end_turn" and not told["permission_denials"]
+    return told
+
+
+def heard(house, name):
+    """The chats that a played server has heard."""
+    from conftest import Wire
+
+    return [each["body"] for each in Wire(house.played[name]).get("/mock/heard") if "chat" in each["target"]]
+
+
+@pytest.mark.parametrize("model", [*MODELS, "claude-sonnet-4-5"])
+def test_it_reads_a_file_and_answers_from_it(desk, model):
+    (desk.folder / "note.txt").write_text("the secret word is heron [[heron]]\n")
+    told = done(desk.run("What is the secret word in note.txt? [[read]]", model), SCRIPTS["heron"], 2)
+    usage = told["usage"]
+    # The second turn finds the first in the cache, and nothing is counted twice.
+    assert usage["cache_read_input_tokens"] > usage["input_tokens"] / 2 > 0
+    assert 10 < usage["output_tokens"] < 200
+
+
+@pytest.mark.parametrize("model", ["local", "tagged"])
+def test_it_edits_a_file(desk, model):
+    (desk.folder / "note.txt").write_text("the secret word is heron [[egret]]\n")
+    done(desk.run("Make it another word. [[read]]", model), SCRIPTS["edited"], 3)
+    assert (desk.folder / "note.txt").read_text() == "the secret word is egret [[edited]]\n"
+
+
+def test_it_runs_a_command(desk):
+    (desk.folder / "spoken.txt").write_text("hello [[ran]]\n")
+    done(desk.run("Run it. [[run]]", "tagged"), SCRIPTS["ran"], 2)
+
+
+def test_a_command_that_fails_is_told_to_the_model(desk):
+    (desk.folder / "failed.txt").write_text("no [[failed]]\n")
+    done(desk.run("Run it. [[fail]]", "tagged"), SCRIPTS["failed"], 2)
+
+
+def test_it_shows_a_picture_to_a_model_that_may_see(desk):
+    (desk.folder / "dot.png").write_bytes(base64.b64decode(DOT))
+    done(desk.run("Look at it.", "sees"), SAID, 2)
+    *_, newest = heard(desk.house, "sees")[-1]["messages"]
+    assert "data:image/png;base64," in json.dumps(newest)
+
+
+def test_a_stream_that_breaks_is_asked_for_again_whole(desk):
+    done(desk.run("Say something.", "dies"), SAID, 1)
+    first, second = heard(desk.house, "dies")
+    assert first["messages"] == second["messages"]
+
+
+def test_an_answer_for_which_there_is_no_room_is_asked_for_shorter(desk):
+    done(desk.run("Say something. [[most]]", "full"), SAID, 1)
+    limits = [chat["max_tokens"] for chat in heard(desk.house, "full")]
+    assert limits == [32000, 40960 - 20000 - 1000]
+
+
+def test_a_conversation_that_is_too_long_is_made_shorter_and_goes_on(desk):
+    done(desk.run("Say something. [[first]]", "full"), SAID, 1)
+    done(desk.run("Say more. [[second]]", "full", "--continue"), SAID, 1)
+    status, told = desk.run("Go on. [[more]]", "full", "--continue")
+    assert (status, told["is_error"], told["result"]) == (0, False, SAID)
+    last = json.dumps(heard(desk.house, "full")[-1]["messages"])
+    assert "A heron was spoken of." in last and "[[first]]" not in last
+
+
+def test_a_prompt_that_nothing_can_shorten_is_an_error(desk):
+    """Its own words and tools are more than the server can read."""
+    status, told = desk.run("Say something. [[final]]", "local", settings=[])
+    assert (status, told["is_error"]) == (1, True)
+    assert told["result"].startswith("Prompt is too long") and "limit 65536" in told["result"]
+
+
+def test_it_counts_its_context(desk):
+    status, told = desk.run("/context", "local", settings=[])
+    assert (status, told["is_error"]) == (0, False)
+    rows = {name.strip(): int(tokens.strip().removesuffix("k").replace(".", "")) for _, name, tokens, *_ in (line.split("|") for line in told["result"].splitlines() if line.startswith("| System"))}
+    assert rows["System prompt"] > 10 and rows["System tools"] > 100
