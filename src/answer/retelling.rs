@@ -26,6 +26,7 @@ pub struct Body {
     client: ClientApi,
     status: u16,
     request_id: String,
+    facts: Facts,
     bytes: BytesMut,
     bytes_max: usize,
 }
@@ -38,24 +39,24 @@ pub enum Heard {
 }
 
 impl Retelling {
-    /// Of an event stream. `None` for clients that get it as it is.
-    pub fn of_stream(client: &ClientApi, heard: Heard, limits: &Limits) -> Option<Self> {
+    /// Of an event stream. `None` for clients that get it as it is. `facts` are those of the server that answers.
+    pub fn of_stream(client: &ClientApi, heard: Heard, facts: Facts, limits: &Limits) -> Option<Self> {
         match (client, heard) {
             (ClientApi::Ollama(told), _) => Some(Self::Lines(Box::new(Lines::new(told, limits)))),
             (ClientApi::Anthropic(told), Heard::Nothing) => {
-                Some(Self::Events(Box::new(Events::new(told, Facts::default(), limits))))
+                Some(Self::Events(Box::new(Events::new(told, facts, limits))))
             }
             (ClientApi::Anthropic(told), Heard::Beginning) => {
-                Some(Self::Events(Box::new(Events::begun(told, Facts::default(), limits))))
+                Some(Self::Events(Box::new(Events::begun(told, facts, limits))))
             }
             _ => None,
         }
     }
 
     /// Of a whole answer, or of an error.
-    pub fn of_body(client: &ClientApi, status: u16, request_id: &str, limits: &Limits) -> Self {
+    pub fn of_body(client: &ClientApi, status: u16, request_id: &str, facts: Facts, limits: &Limits) -> Self {
         let (client, request_id, bytes_max) = (client.clone(), request_id.to_owned(), limits.answer_bytes_max);
-        Self::Whole(Box::new(Body { client, status, request_id, bytes: BytesMut::new(), bytes_max }))
+        Self::Whole(Box::new(Body { client, status, request_id, facts, bytes: BytesMut::new(), bytes_max }))
     }
 
     /// Takes what goes out next; returns what goes to the client.
@@ -73,6 +74,15 @@ impl Retelling {
         }
     }
 
+    /// For a client that has heard nothing for long: what it hears, where that depends on what it was told. Nothing behind
+    /// the answer's end.
+    pub fn wait(&mut self) -> Option<Bytes> {
+        match self {
+            Self::Events(events) => Some(events.wait()),
+            Self::Lines(_) | Self::Whole(_) => None,
+        }
+    }
+
     /// Nothing more goes out: what is left for the client.
     pub fn finish(&mut self, now: Moment) -> Bytes {
         match self {
@@ -83,7 +93,7 @@ impl Retelling {
                 match (&body.client, body.status) {
                     (ClientApi::Ollama(told), 200..=299) => client::whole(told, &bytes, now),
                     (ClientApi::OllamaEmbed(page, model), 200..=299) => client::embedded(*page, model, &bytes, now),
-                    (ClientApi::Anthropic(told), 200..=299) => anthropic::whole(told, Facts::default(), &bytes),
+                    (ClientApi::Anthropic(told), 200..=299) => anthropic::whole(told, body.facts, &bytes),
                     (client, status) => client.error(status, bytes.freeze(), &body.request_id).body,
                 }
             }
@@ -134,8 +144,13 @@ mod tests {
     fn a_stream_becomes_lines_as_it_comes() {
         for page in [Page::Chat, Page::Generate] {
             let stream = || {
-                Retelling::of_stream(&ClientApi::Ollama(Arc::new(told(page))), Heard::Nothing, &Limits::default())
-                    .unwrap()
+                Retelling::of_stream(
+                    &ClientApi::Ollama(Arc::new(told(page))),
+                    Heard::Nothing,
+                    Facts::default(),
+                    &Limits::default(),
+                )
+                .unwrap()
             };
             let whole = retold(stream(), EVENTS, EVENTS.len());
             let lines: Vec<Value> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -147,7 +162,7 @@ mod tests {
                 assert_eq!(retold(stream(), EVENTS, piece), whole);
             }
         }
-        let mut stream = Retelling::of_stream(&chat(), Heard::Nothing, &Limits::default()).unwrap();
+        let mut stream = Retelling::of_stream(&chat(), Heard::Nothing, Facts::default(), &Limits::default()).unwrap();
         let (first, rest) = EVENTS.split_at(EVENTS.find("\n\n").unwrap() + 2);
         assert!(!stream.push(first.into(), NOW).unwrap().is_empty() && rest.contains("DONE"), "it is kept");
     }
@@ -165,7 +180,11 @@ mod tests {
             (ClientApi::OllamaPage, 502, "<html>", "/error", json!("upstream answered 502")),
         ] {
             for piece in [1, body.len().max(1)] {
-                let body = retold(Retelling::of_body(&client, status, "req", &Limits::default()), body, piece);
+                let body = retold(
+                    Retelling::of_body(&client, status, "req", Facts::default(), &Limits::default()),
+                    body,
+                    piece,
+                );
                 let value: Value = serde_json::from_str(&body).unwrap();
                 assert_eq!(value.pointer(member), Some(&expected), "{status} {body}");
             }
@@ -175,7 +194,7 @@ mod tests {
     #[test]
     fn a_body_over_the_limit_is_an_error_and_is_not_kept() {
         let limits = Limits { answer_bytes_max: 10, ..Limits::default() };
-        let mut body = Retelling::of_body(&chat(), 200, "req", &limits);
+        let mut body = Retelling::of_body(&chat(), 200, "req", Facts::default(), &limits);
         assert_eq!(body.push(Bytes::from_static(b"0123456789"), NOW).unwrap(), "");
         assert_eq!(body.push(Bytes::from_static(b"0"), NOW).unwrap_err().0, 10);
     }

@@ -187,6 +187,14 @@ impl Gateway {
     }
 }
 
+/// What has become of a request in its first phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admitted {
+    /// A server is to answer it.
+    Directed,
+    Answered,
+}
+
 /// A body that goes up as its client wrote it.
 #[derive(Debug)]
 pub(super) struct Passing {

@@ -15,11 +15,10 @@ use crate::config::Messages;
 use crate::models::{Entry, Models};
 use crate::upstream::{ClaimError, Pool};
 
-use super::admit::pool_for;
+use super::admit::{Admitted, pool_for};
 use super::body::{Body, Read};
 use super::context::Context;
 use super::fault::Fault;
-use super::ollama::Admitted;
 use super::route::{ModelsAsked, Route};
 use super::shared::Gateway;
 
@@ -31,10 +30,7 @@ impl Gateway {
     pub(super) async fn admit_messages(&self, session: &mut Session, context: &mut Context) -> Result<Admitted> {
         let (body, pool) = self.read_message(session, context).await?;
         if pool.config().messages == Messages::Pass {
-            context.client = ClientApi::OpenAi;
-            context.route = Route::named();
-            self.admit_body(session, context, body).await?;
-            return Ok(Admitted::Directed);
+            return self.pass_message(session, context, body).await;
         }
         let server = self.server(&pool, context, &body.bytes).await;
         let asked = anthropic::request(&body.bytes, &server).map_err(|mistake| context.misread(mistake))?;
@@ -54,13 +50,26 @@ impl Gateway {
         Ok(Admitted::Directed)
     }
 
+    /// Sends what is asked of a server that has this API itself there, as it came.
+    async fn pass_message(&self, session: &mut Session, context: &mut Context, body: Body) -> Result<Admitted> {
+        (context.client, context.route) = (ClientApi::OpenAi, Route::named());
+        self.admit_body(session, context, body).await?;
+        Ok(Admitted::Directed)
+    }
+
     /// Answers how many tokens a message has.
-    pub(super) async fn count_tokens(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+    pub(super) async fn count_tokens(&self, session: &mut Session, context: &mut Context) -> Result<Admitted> {
         let (body, pool) = self.read_message(session, context).await?;
+        if pool.config().messages == Messages::Pass {
+            return self.pass_message(session, context, body).await;
+        }
         let server = self.server(&pool, context, &body.bytes).await;
         let asked = anthropic::count_request(&body.bytes, &server).map_err(|mistake| context.misread(mistake))?;
-        context.route = Route::chat();
-        self.admit_body(session, context, Body::instead(asked.body.clone())).await?;
+        // It is planned as a chat, and is none.
+        let route = std::mem::replace(&mut context.route, Route::chat());
+        let admitted = self.admit_body(session, context, Body::instead(asked.body.clone())).await;
+        context.route = route;
+        admitted?;
         let chat = context.body.known(session).unwrap_or(asked.body);
         let tokens = match pool.count(&chat, context.plan.model.as_deref()).await {
             Some(tokens) => tokens,
@@ -70,7 +79,8 @@ impl Gateway {
                 anthropic::estimate(&chat)
             }
         };
-        self.answer_json(session, context, anthropic::counted(tokens)).await
+        self.answer_json(session, context, anthropic::counted(tokens)).await?;
+        Ok(Admitted::Answered)
     }
 
     /// Answers with the list of models, or with one of it.

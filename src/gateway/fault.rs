@@ -1,6 +1,8 @@
 //! Errors to clients: every failure as they see it, a status and an error in OpenAI's shape.
 //! The one place that maps errors to HTTP; whoever fails says only what happened.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -48,7 +50,7 @@ pub enum Fault {
     #[error("no server is named `{name}`, the known ones are: {known}")]
     UnknownPeer { name: String, known: String },
     #[error("the page `{0}` is not served here")]
-    Hidden(&'static str),
+    Hidden(Cow<'static, str>),
     #[error(transparent)]
     Request(#[from] RequestError),
     #[error("{}", .0.message)]

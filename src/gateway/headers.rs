@@ -92,6 +92,18 @@ pub fn say_when(response: &mut ResponseHeader) -> Result<()> {
     Ok(())
 }
 
+/// Says when and whether to come back, in an error whose status was another at its server: one that says that it is busy
+/// is to be asked again soon, and one that says that it failed never, where that is the request's fault.
+pub fn say_whether_again(response: &mut ResponseHeader, status: u16) -> Result<()> {
+    if status >= 500 && response.status.as_u16() < 500 {
+        response.insert_header("X-Should-Retry", "false")?;
+    }
+    if response.status == 529 && !response.headers.contains_key("retry-after") {
+        response.insert_header("Retry-After", "1")?;
+    }
+    Ok(())
+}
+
 /// Fields that an answer's head gets, whoever answers.
 pub type Fields = Arc<[(&'static str, String)]>;
 

@@ -11,6 +11,7 @@ use pingora::http::{ResponseHeader, Version};
 use pingora::proxy::Session;
 use pingora::{Error, Result};
 
+use crate::answer::Retelling;
 use crate::api::ClientApi;
 use crate::api::openai::ToldText;
 use crate::limits::Limits;
@@ -146,7 +147,8 @@ impl KeepAlive {
 
     /// A piece of a stream that is read has gone through. Where nothing comes of one piece after the other, since what
     /// the model writes is not decided yet, the client hears a comment.
-    pub fn fill_silence(&mut self, piece: &mut Option<Bytes>) {
+    /// In some APIs what it hears depends on what it was told.
+    pub fn fill_silence(&mut self, piece: &mut Option<Bytes>, retelling: Option<&mut Retelling>) {
         let Some(every) = self.every else { return };
         if piece.as_ref().is_some_and(|piece| !piece.is_empty()) {
             self.heard = None;
@@ -156,7 +158,9 @@ impl KeepAlive {
         let heard = *self.heard.get_or_insert(now);
         if now.saturating_duration_since(heard) >= every {
             self.heard = Some(now);
-            *piece = Some(self.client.keep_alive(&WaitStatus::Asked(None).to_string(), moment::now()));
+            let comment = || self.client.keep_alive(&WaitStatus::Asked(None).to_string(), moment::now());
+            let said = retelling.and_then(Retelling::wait).unwrap_or_else(comment);
+            *piece = Some(said).filter(|said| !said.is_empty());
         }
     }
 }

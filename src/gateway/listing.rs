@@ -17,6 +17,7 @@ use crate::upstream::{ClaimError, Pool, Standing};
 
 use super::context::Context;
 use super::fault::Fault;
+use super::headers::insert_all;
 use super::route::ModelsAsked;
 use super::settings::Settings;
 use super::shared::Gateway;
@@ -68,6 +69,7 @@ async fn answer(session: &mut Session, context: &Context, content_type: &str, bo
     header.insert_header("Content-Type", content_type)?;
     header.insert_header("Content-Length", body.len())?;
     header.insert_header("X-Request-Id", context.id.as_str())?;
+    insert_all(&context.fields, &mut header)?;
     let is_head = session.req_header().method == Method::HEAD;
     session.write_response_header(Box::new(header), is_head).await?;
     if !is_head {

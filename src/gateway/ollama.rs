@@ -17,7 +17,7 @@ use crate::config::ToolsChoice;
 use crate::engine::ChatApi;
 use crate::upstream::Pool;
 
-use super::admit::{Passing, pool_for};
+use super::admit::{Admitted, Passing, pool_for};
 use super::body::{Body, Read};
 use super::context::Context;
 use super::fault::Fault;
@@ -25,14 +25,6 @@ use super::moment::moment;
 use super::route::{OllamaClients, Route};
 use super::settings::Settings;
 use super::shared::Gateway;
-
-/// What has become of a request in its first phase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admitted {
-    /// A server is to answer it.
-    Directed,
-    Answered,
-}
 
 impl Gateway {
     /// Whether clients of Ollama's API are served where this connection came in.

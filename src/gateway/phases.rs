@@ -21,6 +21,7 @@ use crate::balance::{Failure, Outcome, Sight};
 use crate::plan::ServerApi;
 use crate::upstream::{Cause, Claim, Translating, Wordless};
 
+use super::admit::Admitted;
 use super::attempt::{self, Begun, Distrust, Explain, Receipt, WaitStatus};
 use super::body::End;
 use super::client::{Arrival, IDLE_SECONDS};
@@ -30,7 +31,6 @@ use super::fault::Fault;
 use super::keepalive::OwnHead;
 use super::lifecycle::Busy;
 use super::nesting::Nesting;
-use super::ollama::Admitted;
 use super::route::{Kind, Route};
 use super::shared::Gateway;
 use super::{headers, path, reply, session};
@@ -81,7 +81,7 @@ impl ProxyHttp for Gateway {
         context.body.nesting = Nesting::of(session.req_header(), context.settings.limits.request_depth_max);
         context.terms = session::terms(session, &context.route);
         match context.route.kind.clone() {
-            Kind::Hidden(page) => return Err(context.fail(Fault::Hidden(page))),
+            Kind::Hidden(page) => return Err(context.fail(Fault::Hidden(page.into()))),
             Kind::Models(asked) => {
                 self.list_models(session, context, asked).await?;
                 return Ok(true);
@@ -103,14 +103,17 @@ impl ProxyHttp for Gateway {
                 return Ok(admitted == Admitted::Answered);
             }
             Kind::CountTokens => {
-                self.count_tokens(session, context).await?;
-                return Ok(true);
+                let admitted = self.count_tokens(session, context).await?;
+                return Ok(admitted == Admitted::Answered);
             }
             Kind::AnthropicModels(asked) => {
                 self.list_models_for_anthropic(session, context, asked).await?;
                 return Ok(true);
             }
-            Kind::AnthropicUnknown => return Err(context.fail(Fault::Hidden("it"))),
+            Kind::AnthropicUnknown => {
+                let page = String::from_utf8_lossy(path::path(session.req_header())).into_owned();
+                return Err(context.fail(Fault::Hidden(page.into())));
+            }
             Kind::Server(path) => context.address(session, path)?,
             Kind::KeptStreams(asked) => match self.resume(session, context, asked).await? {
                 Resumed::Answered => return Ok(true),
@@ -164,7 +167,7 @@ impl ProxyHttp for Gateway {
             // It was the gateway's key.
             request.remove_header("Authorization");
         } else if !claim.peer().endpoint().prefix().is_empty() && path::climbs(session.req_header()) {
-            return Err(context.fail(Fault::Hidden("..")));
+            return Err(context.fail(Fault::Hidden("..".into())));
         }
         if context.client.is_anthropics() {
             headers::leave_anthropic(request)?;
@@ -316,7 +319,9 @@ impl ProxyHttp for Gateway {
             match &context.attempt.watch {
                 Some(watch) if context.answer.is_done() => watch.stop(),
                 Some(watch) if context.answer.is_said() => watch.rest(),
-                _ if context.answer.takes_comments() => context.keepalive.fill_silence(piece),
+                _ if context.answer.takes_comments() => {
+                    context.keepalive.fill_silence(piece, context.retelling.as_mut());
+                }
                 _ => {}
             }
         }

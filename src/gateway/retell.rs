@@ -7,6 +7,7 @@ use pingora::http::ResponseHeader;
 
 use crate::answer::{Heard, Retelling};
 use crate::api::ClientApi;
+use crate::api::anthropic::Facts;
 use crate::api::openai::Complaint;
 
 use super::context::Context;
@@ -26,24 +27,29 @@ impl Context {
         if is_encoded || !self.client.is_foreign() {
             return Ok(());
         }
-        let status = response.status.as_u16();
+        let own = response.status.as_u16();
+        let complaint = self.attempt.watch.as_ref().and_then(|watch| watch.complaint());
+        // It would come again.
+        let is_hopeless = own == 500 && matches!(complaint, Some(Complaint::Request | Complaint::Length));
+        let status = if is_hopeless { 400 } else { own };
         let content_type = match &self.client {
             // What passes through is in its client's words, unless it is an error of something before the server.
-            ClientApi::OllamaPage if status < 400 || is_json(response) => return Ok(()),
+            ClientApi::OllamaPage if own < 400 || is_json(response) => return Ok(()),
             client if is_plain_stream(response) => {
-                self.retelling = Retelling::of_stream(client, self.heard(), limits);
+                self.retelling = Retelling::of_stream(client, self.heard(), self.facts(), limits);
+                headers::keep_streaming(response)?;
                 client.stream_type()
             }
             client => {
-                self.retelling = Some(Retelling::of_body(client, status, &self.id, limits));
+                self.retelling = Some(Retelling::of_body(client, status, &self.id, self.facts(), limits));
                 client.body_type()
             }
         };
-        if status >= 400 {
-            let complaint = self.attempt.watch.as_ref().and_then(|watch| watch.complaint());
-            // It would come again.
-            let is_hopeless = status == 500 && complaint == Some(Complaint::Request);
-            response.set_status(self.client.status(if is_hopeless { 400 } else { status }))?;
+        if own >= 400 {
+            response.set_status(self.client.status(status))?;
+            if self.client.is_anthropics() {
+                headers::say_whether_again(response, own)?;
+            }
         }
         headers::unframe_response(response);
         response.insert_header("Content-Type", content_type)
@@ -72,8 +78,13 @@ impl Context {
     /// An answer to a client that waits for a stream and gets none of a server's.
     pub fn retell_own_stream(&mut self) {
         if self.retelling.is_none() {
-            self.retelling = Retelling::of_stream(&self.client, self.heard(), &self.settings.limits);
+            self.retelling = Retelling::of_stream(&self.client, self.heard(), self.facts(), &self.settings.limits);
         }
+    }
+
+    /// What is known of the server that answers.
+    fn facts(&self) -> Facts {
+        Facts { context: self.attempt.claim.as_ref().and_then(|claim| claim.peer().context()) }
     }
 
     /// What its client has heard of the gateway's own.

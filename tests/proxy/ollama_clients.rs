@@ -1,8 +1,7 @@
 //! Clients of Ollama's API: what they are answered, whoever their server is, and that they get nothing but lines.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use toolgate::config::{Config, OllamaApi, Pool, Queue};
@@ -12,6 +11,7 @@ use toolgate::server::Running;
 use crate::harness::{
     Message, PATIENCE, Upstream, Wire, ask, config, dead_address, gateway_of, models, peer, pool, post,
 };
+use crate::led::{HEAD, end, led, word};
 
 const ANSWERS: &str = r#"
 model: m
@@ -176,44 +176,6 @@ fn no_text_can_break_a_line() {
     for request in [chat("[[separators]]", ""), chat("[[separators]]", TOOLS), generate("[[separators]]", "")] {
         assert_eq!(content(&lines(&ask(gateway.addr, request))), "a\u{2028}b\u{2029}c\u{85}d");
     }
-}
-
-/// A server whose stream goes on as it is told, and its requests.
-fn led() -> (Upstream, Receiver<Message>, Sender<String>) {
-    let (report, requests) = mpsc::channel();
-    let (say, next) = mpsc::channel::<String>();
-    let (report, next) = (Mutex::new(report), Mutex::new(next));
-    let upstream = Upstream::start(move |mut wire| {
-        let Some(request) = wire.request() else { return };
-        if !request.first_line.contains("completions") {
-            return wire.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
-        }
-        report.lock().unwrap().send(request).unwrap();
-        let next = next.lock().unwrap();
-        while let Ok(bytes) = next.recv_timeout(PATIENCE) {
-            if bytes.is_empty() || wire.try_send(bytes).is_err() {
-                return;
-            }
-        }
-    });
-    (upstream, requests, say)
-}
-
-pub const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-
-/// An event, in a chunk of its own.
-fn event(delta: &Value, finish: &Value) -> String {
-    let data = json!({ "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] });
-    let data = format!("data: {data}\n\n");
-    format!("{:x}\r\n{data}\r\n", data.len())
-}
-
-fn word(text: &str) -> String {
-    event(&json!({ "content": text }), &Value::Null)
-}
-
-pub fn end() -> String {
-    event(&json!({}), &json!("stop")) + "e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 }
 
 #[test]

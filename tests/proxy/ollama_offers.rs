@@ -13,8 +13,9 @@ use crate::harness::{
     Message, PATIENCE, Upstream, Wire, ask, config, dead_address, gateway_of, get, models, ok, peer, pool, post,
     wait_until,
 };
+use crate::led::{HEAD, end};
 use crate::ollama_clients::{
-    HEAD, TOOLS, WHOLE, assert_refused, chat, chat_of, content, end, gateway, gateway_with, generate, lines, llama,
+    TOOLS, WHOLE, assert_refused, chat, chat_of, content, gateway, gateway_with, generate, lines, llama,
 };
 use crate::prometheus::Page;
 

@@ -275,6 +275,7 @@ impl Keeper {
         self.places.asking(peer.id());
         let Keeper { config, .. } = self;
         let (check, runs) = check::check(peer.endpoint(), config.engine, config.timeouts, &mut history.known).await;
+        peer.holds(history.known.context.filter(|_| history.known.several.is_none()));
         let runs_one = matches!(runs, Runs::One);
         let has_models = models::tell(config, &self.places, peer, runs, &history) || history.known.several.is_some();
         let found = match (has_models, runs_one) {

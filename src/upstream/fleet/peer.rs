@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, Notify};
 
@@ -30,6 +30,8 @@ pub struct Peer {
     objection: std::sync::Mutex<Option<String>>,
     /// The chat templates of its models, as far as they were loaded once.
     templates: std::sync::Mutex<HashMap<ModelId, Arc<str>>>,
+    /// How many tokens a conversation may have; 0 when it has not said.
+    context: AtomicU64,
 }
 
 /// How a peer stands, and each of its models, if it has several.
@@ -54,6 +56,7 @@ impl Peer {
             has_models: AtomicBool::default(),
             objection: std::sync::Mutex::default(),
             templates: std::sync::Mutex::default(),
+            context: AtomicU64::default(),
         }
     }
 
@@ -101,6 +104,16 @@ impl Peer {
     /// The chat template of one of its models.
     pub fn template(&self, model: ModelId) -> Option<Arc<str>> {
         lock(&self.templates).get(&model).cloned()
+    }
+
+    /// How many tokens a conversation with its one model may have, where a check has told.
+    pub fn context(&self) -> Option<u64> {
+        Some(self.context.load(Ordering::Relaxed)).filter(|tokens| *tokens > 0)
+    }
+
+    /// It told how many, or that it has several models, each with a context of its own.
+    pub(super) fn holds(&self, tokens: Option<u64>) {
+        self.context.store(tokens.unwrap_or_default(), Ordering::Relaxed);
     }
 
     /// It told which models it has: the templates of those that were loaded once, by name. `None` when it has one.

@@ -42,6 +42,8 @@ pub struct Known {
     load: Load,
     pub inventory: Inventory,
     pub several: Option<Several>,
+    /// How many tokens a conversation may have, where it has one model.
+    pub context: Option<u64>,
 }
 
 /// What servers of a pool are asked, and how often.
@@ -111,6 +113,9 @@ pub async fn check(
     };
     let told = properties.zip(page);
     let report = told.as_ref().map_or_else(Report::default, |(of, page)| properties::report(of.form, page));
+    if let Some((of, page)) = told.as_ref().filter(|(_, page)| page.status == 200) {
+        known.context = properties::of_model(of.form, &page.body).context;
+    }
     let runs = match (engine.row().models.map(|pages| pages.sign), told) {
         (Some(Sign::Engine), _) => match models(endpoint, engine, timeouts, known).await {
             Runs::Untold if known.several.is_none() => Runs::One,
