@@ -198,4 +198,59 @@ mod tests {
         assert_eq!(body.push(Bytes::from_static(b"0123456789"), NOW).unwrap(), "");
         assert_eq!(body.push(Bytes::from_static(b"0"), NOW).unwrap_err().0, 10);
     }
+
+    fn messages() -> ClientApi {
+        let model = "m".to_owned();
+        let told = anthropic::Told { model, is_streamed: true, max_tokens: 9, fills_cache: false, prefill: None };
+        ClientApi::Anthropic(Arc::new(told))
+    }
+
+    fn types(events: &str) -> Vec<&str> {
+        events.lines().filter_map(|line| line.strip_prefix("event: ")).collect()
+    }
+
+    #[test]
+    fn a_stream_becomes_events_which_begin_once() {
+        let stream = |heard| Retelling::of_stream(&messages(), heard, Facts::default(), &Limits::default()).unwrap();
+        let rest =
+            ["content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"];
+        let whole = retold(stream(Heard::Nothing), EVENTS, EVENTS.len());
+        assert_eq!(types(&whole), [&["message_start"][..], &rest].concat());
+        for piece in [1, 7] {
+            assert_eq!(types(&retold(stream(Heard::Beginning), EVENTS, piece)), rest);
+        }
+        assert!(
+            Retelling::of_stream(&ClientApi::AnthropicPage, Heard::Nothing, Facts::default(), &Limits::default())
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn who_waits_hears_the_beginning_then_pings_and_nothing_behind_the_end() {
+        let mut stream =
+            Retelling::of_stream(&messages(), Heard::Nothing, Facts::default(), &Limits::default()).unwrap();
+        for expected in ["message_start", "ping", "ping"] {
+            let said = String::from_utf8(stream.wait().unwrap().to_vec()).unwrap();
+            assert_eq!(types(&said), [expected]);
+        }
+        let said = stream.push(EVENTS.into(), NOW).unwrap();
+        assert!(!types(std::str::from_utf8(&said).unwrap()).contains(&"message_start"));
+        stream.finish(NOW);
+        assert_eq!(stream.wait(), Some(Bytes::new()));
+        let mut lines = Retelling::of_stream(&chat(), Heard::Nothing, Facts::default(), &Limits::default()).unwrap();
+        assert_eq!(lines.wait(), None);
+    }
+
+    #[test]
+    fn a_message_knows_its_servers_context_and_an_error_its_request() {
+        let full = r#"{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"length"}],"usage":{"prompt_tokens":6,"completion_tokens":3}}"#;
+        let told = |context, status, body: &str| -> Value {
+            let retelling = Retelling::of_body(&messages(), status, "req_1", Facts { context }, &Limits::default());
+            serde_json::from_str(&retold(retelling, body, 1)).unwrap()
+        };
+        assert_eq!(told(Some(10), 200, full)["stop_reason"], "model_context_window_exceeded");
+        assert_eq!(told(None, 200, full)["stop_reason"], "max_tokens");
+        let error = told(None, 404, r#"{"error":"none"}"#);
+        assert_eq!((&error["error"]["type"], &error["request_id"]), (&json!("not_found_error"), &json!("req_1")));
+    }
 }

@@ -106,6 +106,12 @@ mod tests {
     use super::super::ollama::client::Page;
     use super::*;
 
+    fn anthropics() -> [ClientApi; 2] {
+        let model = "m".to_owned();
+        let told = anthropic::Told { model, is_streamed: true, max_tokens: 1, fills_cache: false, prefill: None };
+        [ClientApi::AnthropicPage, ClientApi::Anthropic(Arc::new(told))]
+    }
+
     fn all() -> [ClientApi; 4] {
         let told = Told { page: Page::Chat, model: "m".to_owned(), is_streamed: true };
         [
@@ -140,5 +146,30 @@ mod tests {
         let line = lines.keep_alive("waiting", now);
         assert!(line.starts_with(b"{\"model\":\"m\",") && line.ends_with(b"\"done\":false}\n"), "{line:?}");
         assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+    }
+
+    #[test]
+    fn anthropics_clients_hear_in_its_words() {
+        let body = Bytes::from_static(br#"{"error":{"message":"busy"}}"#);
+        for client in anthropics() {
+            assert!(client.is_foreign() && client.is_anthropics());
+            assert_eq!((client.body_type(), client.status(503)), ("application/json", 529));
+            assert_eq!(client.stream_type(), "text/event-stream; charset=utf-8");
+            let told = client.error(503, body.clone(), "req_1");
+            let expected =
+                r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"},"request_id":"req_1"}"#;
+            assert_eq!((told.status, told.body.as_ref(), told.should_retry), (529, expected.as_bytes(), None));
+            assert_eq!(client.error(501, body.clone(), "req_1").should_retry, Some(false));
+        }
+        assert!(all().iter().all(|client| !client.is_anthropics() && client.status(503) == 503));
+    }
+
+    #[test]
+    fn a_stream_of_anthropics_begins_with_its_message_and_goes_on_with_pings() {
+        let [page, message] = anthropics();
+        assert_eq!((page.beginning(), ClientApi::OpenAi.beginning()), (Bytes::new(), Bytes::new()));
+        assert!(message.beginning().starts_with(b"event: message_start\ndata: {"));
+        let ping = ": waiting\n\nevent: ping\ndata: {\"type\":\"ping\"}\n\n";
+        assert_eq!(message.keep_alive("waiting", Moment::default()), ping);
     }
 }

@@ -77,6 +77,9 @@ pub enum Fault {
     /// Its status came too late to be the client's.
     #[error("the server answered with status {0} in place of a stream")]
     Refused(u16),
+    /// Its answer cannot be told in other words, for there are none.
+    #[error("the server answered with status {0} and said nothing")]
+    Wordless(u16),
 
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -162,8 +165,8 @@ impl Fault {
             Self::Claim(ClaimError::Full { .. }) => 429,
             Self::Claim(ClaimError::Late { .. } | ClaimError::Unloadable(_)) => 503,
             Self::TooManyConnections { .. } | Self::BodiesFull { .. } | Self::NoDescriptors | Self::Stopping => 503,
-            Self::Refused(status @ 400..=599) => *status,
-            Self::Refused(_) => 502,
+            Self::Refused(status @ 400..=599) | Self::Wordless(status @ 400..=599) => *status,
+            Self::Refused(_) | Self::Wordless(_) => 502,
             Self::Claim(ClaimError::Unreachable) | Self::Unreachable | Self::Broken | Self::Assemble(_) => 502,
             Self::Felling { .. } => 502,
             Self::ConnectLate | Self::Late(_) => 504,
@@ -216,7 +219,7 @@ impl Fault {
             Self::ConnectLate | Self::Late(_) => "upstream_timeout",
             Self::Assemble(AssembleError::AnswerTooLarge(_) | AssembleError::EventTooLarge(_)) => "answer_too_large",
             Self::Felling { .. } => "request_fells_servers",
-            Self::Broken | Self::Refused(_) | Self::Assemble(_) => "upstream_error",
+            Self::Broken | Self::Refused(_) | Self::Wordless(_) | Self::Assemble(_) => "upstream_error",
             Self::NoDescriptors => "no_descriptors",
             Self::Internal => "internal_error",
             Self::Stopping => "stopping",
@@ -253,6 +256,7 @@ impl Fault {
                 Some(retry_after.as_secs().max(1))
             }
             Self::TooManyConnections { .. } | Self::BodiesFull { .. } | Self::NoDescriptors | Self::Stopping => Some(1),
+            Self::Wordless(503) => Some(1),
             _ => None,
         }
     }

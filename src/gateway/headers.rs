@@ -258,4 +258,54 @@ mod tests {
         let left: Vec<_> = response.headers.keys().map(|name| name.as_str()).collect();
         assert_eq!(left, ["connection", "x-end"]);
     }
+
+    #[test]
+    fn a_key_becomes_the_servers_and_the_rest_of_anthropics_api_stays_here() {
+        for (fields, expected) in [
+            (&[("x-api-key", "K")][..], &[("authorization", "Bearer K")][..]),
+            (&[("Authorization", "Bearer A")], &[("authorization", "Bearer A")]),
+            (&[("x-api-key", "K"), ("Authorization", "Bearer A")], &[("authorization", "Bearer A")]),
+            (&[("X-Api-Key", "\u{e9}")], &[]),
+            (
+                &[
+                    ("Anthropic-Version", "1"),
+                    ("anthropic-beta", "a"),
+                    ("X-Stainless-Lang", "js"),
+                    ("X-App", "cli"),
+                    ("X-Claude-Code-Session-Id", "s"),
+                    ("X-Application", "mine"),
+                ],
+                &[("x-application", "mine")],
+            ),
+        ] {
+            let mut request = RequestHeader::build("POST", b"/", None).unwrap();
+            for (name, value) in fields {
+                request.append_header(*name, value.as_bytes()).unwrap();
+            }
+            leave_anthropic(&mut request).unwrap();
+            let left = request.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
+            assert_eq!(left.collect::<Vec<_>>(), expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_when_and_whether_to_come_back() {
+        for (own, told, after, expected) in [
+            (503, 529, None, (Some("1"), None)),
+            (503, 529, Some("7"), (Some("7"), None)),
+            (500, 400, None, (None, Some("false"))),
+            (501, 400, None, (None, Some("false"))),
+            (500, 500, None, (None, None)),
+            (422, 400, None, (None, None)),
+            (429, 429, Some("7"), (Some("7"), None)),
+        ] {
+            let mut response = ResponseHeader::build(told, None).unwrap();
+            if let Some(seconds) = after {
+                response.insert_header("Retry-After", seconds).unwrap();
+            }
+            say_whether_again(&mut response, own).unwrap();
+            let field = |name| response.headers.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!((field("retry-after"), field("x-should-retry")), expected, "{own} as {told}");
+        }
+    }
 }

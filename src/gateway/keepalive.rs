@@ -87,12 +87,14 @@ impl KeepAlive {
     pub fn for_client(self, client: &ClientApi, fields: &Fields) -> Self {
         let is_heard = client.is_anthropics() && self.told_text == ToldText::Ignored;
         let told_text = if is_heard { ToldText::Heard } else { self.told_text };
-        Self { client: client.clone(), fields: Arc::clone(fields), told_text, ..self }
+        // A refusal may have to get another status for its words.
+        let held = self.held.or_else(|| client.is_anthropics().then_some(Until::Known));
+        Self { client: client.clone(), fields: Arc::clone(fields), told_text, held, ..self }
     }
 
     /// Another plan holds from here on; what the client has heard, it has heard.
     pub fn plan_anew(&mut self, plan: &Plan, limits: &Limits) {
-        let anew = Self::of(plan, limits);
+        let anew = Self::of(plan, limits).for_client(&self.client, &self.fields);
         (self.held, self.told_text) = (anew.held, anew.told_text);
     }
 

@@ -65,8 +65,7 @@ impl Context {
         self.answer = Pipeline::refusal(status, Fault::Refused(status).event());
         self.retell_own_stream();
         let e = self.fail(Fault::Refused(status));
-        let is_empty = response.headers.get("content-length").is_some_and(|length| length.as_bytes() == b"0");
-        if is_empty || matches!(status, 204 | 304) {
+        if is_empty(response) {
             return Err(e);
         }
         Ok(())
@@ -98,6 +97,12 @@ fn facts(header: &ResponseHeader) -> Head<'_> {
 /// Whether it is an event stream to which events can be added.
 pub fn is_plain_stream(header: &ResponseHeader) -> bool {
     facts(header).form() == Ok(Form::Events)
+}
+
+/// Whether nothing follows the head.
+pub fn is_empty(header: &ResponseHeader) -> bool {
+    let length = header.headers.get("content-length");
+    length.is_some_and(|length| length.as_bytes() == b"0") || matches!(header.status.as_u16(), 204 | 304)
 }
 
 /// Whether it calls its body JSON.

@@ -14,7 +14,7 @@ use super::context::Context;
 use super::fault::Fault;
 use super::headers;
 use super::moment::moment;
-use super::reply::{is_json, is_plain_stream};
+use super::reply::{is_empty, is_json, is_plain_stream};
 
 impl Context {
     /// The head of an answer has come, which is read as it is read: what of it changes for a client of another API.
@@ -40,6 +40,8 @@ impl Context {
                 headers::keep_streaming(response)?;
                 client.stream_type()
             }
+            // Of what has no body nobody asks for the words.
+            _ if is_empty(response) => return Err(self.fail(Fault::Wordless(own))),
             client => {
                 self.retelling = Some(Retelling::of_body(client, status, &self.id, self.facts(), limits));
                 client.body_type()

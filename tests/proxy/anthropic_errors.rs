@@ -52,7 +52,10 @@ fn a_servers_status_is_told_by_anthropics_name_for_it() {
         (500, r#"{"error":"no, thanks"}"#, 500, "api_error", "no, thanks"),
         (403, "<html>", 403, "permission_error", "the server gave no reason"),
         (502, "<html>", 502, "api_error", "the server gave no reason"),
-        (500, "", 500, "api_error", "the server gave no reason"),
+        (400, "", 400, "invalid_request_error", "the server answered with status 400 and said nothing"),
+        (500, "", 500, "api_error", "the server answered with status 500 and said nothing"),
+        (503, "", 529, "overloaded_error", "the server answered with status 503 and said nothing"),
+        (200, "", 502, "api_error", "the server answered with status 200 and said nothing"),
     ] {
         let (upstream, _requests) = Upstream::answering(move |_| status_of(own, JSON, body));
         let gateway = gateway_of(config(vec![pool("p", vec![peer(upstream.address)])]));
@@ -231,7 +234,9 @@ fn a_whole_answer_that_breaks_off_is_an_error() {
     for marker in ["late", "die", "error"] {
         for offered in ["", TOOLS] {
             let answer = ask(gateway.addr, message(&format!("[[{marker}]]"), offered));
-            assert!(answer.status() >= 500 && answer.json()["error"]["type"] == "api_error", "{}", answer.text());
+            // One that had begun to come is cut off here, too: clients take that for a failed request.
+            let is_error = answer.status() >= 500 && answer.json()["error"]["type"] == "api_error";
+            assert!(is_error || !answer.is_complete, "{marker} {}", answer.text());
         }
     }
 }
