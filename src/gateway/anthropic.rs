@@ -19,6 +19,7 @@ use super::admit::{Admitted, pool_for};
 use super::body::{Body, Read};
 use super::context::Context;
 use super::fault::Fault;
+use super::path::path;
 use super::route::{ModelsAsked, Route};
 use super::shared::Gateway;
 
@@ -132,6 +133,12 @@ impl Gateway {
 }
 
 impl Context {
+    /// The page is one of that API's, and not of those that are served.
+    pub(super) fn unserved(&mut self, session: &Session) -> Box<pingora::Error> {
+        let page = String::from_utf8_lossy(path(session.req_header())).into_owned();
+        self.fail(Fault::Hidden(page.into()))
+    }
+
     /// The message is the client's to mend.
     fn misread(&mut self, mistake: Mistake) -> Box<pingora::Error> {
         self.fail(Fault::Message(mistake))

@@ -110,10 +110,7 @@ impl ProxyHttp for Gateway {
                 self.list_models_for_anthropic(session, context, asked).await?;
                 return Ok(true);
             }
-            Kind::AnthropicUnknown => {
-                let page = String::from_utf8_lossy(path::path(session.req_header())).into_owned();
-                return Err(context.fail(Fault::Hidden(page.into())));
-            }
+            Kind::AnthropicUnknown => return Err(context.unserved(session)),
             Kind::Server(path) => context.address(session, path)?,
             Kind::KeptStreams(asked) => match self.resume(session, context, asked).await? {
                 Resumed::Answered => return Ok(true),
@@ -258,6 +255,7 @@ impl ProxyHttp for Gateway {
         if comes_behind_comments && !reply::is_plain_stream(response) {
             return context.refuse(response);
         }
+        context.expect_words(response)?;
         self.choose_reading(response, context)?;
         context.retell_head(response)
     }

@@ -17,6 +17,17 @@ use super::moment::moment;
 use super::reply::{is_empty, is_json, is_plain_stream};
 
 impl Context {
+    /// The head of an answer has come. Fails when it would be told in other words, and nothing follows of which they could
+    /// be made.
+    pub fn expect_words(&mut self, response: &ResponseHeader) -> Result<()> {
+        let stays = match self.client {
+            ClientApi::OpenAi => true,
+            ClientApi::OllamaPage => passes(response),
+            _ => false,
+        };
+        if stays || !is_empty(response) { Ok(()) } else { Err(self.fail(Fault::Wordless(response.status.as_u16()))) }
+    }
+
     /// The head of an answer has come, which is read as it is read: what of it changes for a client of another API.
     pub fn retell_head(&mut self, response: &mut ResponseHeader) -> Result<()> {
         let limits = &self.settings.limits;
@@ -33,15 +44,12 @@ impl Context {
         let is_hopeless = own == 500 && matches!(complaint, Some(Complaint::Request | Complaint::Length));
         let status = if is_hopeless { 400 } else { own };
         let content_type = match &self.client {
-            // What passes through is in its client's words, unless it is an error of something before the server.
-            ClientApi::OllamaPage if own < 400 || is_json(response) => return Ok(()),
+            ClientApi::OllamaPage if passes(response) => return Ok(()),
             client if is_plain_stream(response) => {
                 self.retelling = Retelling::of_stream(client, self.heard(), self.facts(), limits);
                 headers::keep_streaming(response)?;
                 client.stream_type()
             }
-            // Of what has no body nobody asks for the words.
-            _ if is_empty(response) => return Err(self.fail(Fault::Wordless(own))),
             client => {
                 self.retelling = Some(Retelling::of_body(client, status, &self.id, self.facts(), limits));
                 client.body_type()
@@ -93,4 +101,9 @@ impl Context {
     fn heard(&self) -> Heard {
         if self.keepalive.has_commented() { Heard::Beginning } else { Heard::Nothing }
     }
+}
+
+/// Whether what passes through is in its client's words, as it is unless it is an error of something before the server.
+fn passes(response: &ResponseHeader) -> bool {
+    response.status.as_u16() < 400 || is_json(response)
 }

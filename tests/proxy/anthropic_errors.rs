@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use toolgate::config::{Pool, Queue};
+use toolgate::engine::Engine;
 
 use crate::anthropic::{STREAM, TOOLS, events, llama, message, message_of};
 use crate::harness::{
@@ -58,7 +59,9 @@ fn a_servers_status_is_told_by_anthropics_name_for_it() {
         (200, "", 502, "api_error", "the server answered with status 200 and said nothing"),
     ] {
         let (upstream, _requests) = Upstream::answering(move |_| status_of(own, JSON, body));
-        let gateway = gateway_of(config(vec![pool("p", vec![peer(upstream.address)])]));
+        // A llama.cpp server that says so without a time is loading, and is waited for.
+        let engine = if own == 503 { Engine::Vllm } else { Engine::LlamaCpp };
+        let gateway = gateway_of(config(vec![Pool { engine, ..pool("p", vec![peer(upstream.address)]) }]));
         for request in ways("hi") {
             let answer = ask(gateway.addr, request);
             assert_refused(&answer, status, kind, words);
