@@ -136,7 +136,6 @@ fn pages_of_anthropics_are_served_where_messages_become_chats() {
             models(ModelsAsked::One("a/b".to_owned())),
         ),
         ("GET", "/v1/models", None, Kind::ServersModels, Kind::ServersModels),
-        ("POST", "/v1/models", version, Kind::Pass, Kind::Pass),
         ("POST", "/v1/chat/completions", version, Kind::Chat, Kind::Chat),
         ("HEAD", "/", version, Kind::Pass, Kind::Pass),
     ] {
