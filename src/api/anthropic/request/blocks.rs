@@ -25,14 +25,17 @@ pub(super) struct Place {
     pub(super) block: Option<usize>,
     /// In the content of that block.
     pub(super) inner: Option<usize>,
-    pub(super) age: Age,
+    pub(super) unreadable: Unreadable,
 }
 
-/// Whether a refusal can still be answered with another request. One of an earlier message ends a conversation for good.
+/// What becomes of what cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Age {
-    Newest,
-    Earlier,
+pub(super) enum Unreadable {
+    /// The request is refused: who said it can say it in another way.
+    Refused,
+    /// The same words stand in its place. It is of an earlier message, and a refusal would end the conversation for good;
+    /// or a call has brought it, and a refusal would end the work of an agent whose model can try another call.
+    Told,
 }
 
 /// A block.
@@ -75,7 +78,7 @@ impl<'a> Content<'a> {
 
 impl Place {
     pub(super) fn of_message(message: usize) -> Self {
-        Self { message, block: None, inner: None, age: Age::Newest }
+        Self { message, block: None, inner: None, unreadable: Unreadable::Refused }
     }
 
     fn within(self, at: usize) -> Self {
@@ -116,13 +119,13 @@ impl<'a> Block<'a> {
         self.object.present(key).and_then(inside)
     }
 
-    /// What cannot be read: a mistake where it is new, else the same words stand in its place.
+    /// What cannot be read, and why: a mistake, or the same words in its place.
     pub(super) fn cannot_be(&self, why: &str, out: &mut Vec<Piece<'a>>) -> Result<(), Mistake> {
         let kind: String = self.kind.chars().take(KIND_CHARS_MAX).collect();
         let why = format!("{kind}: {why}");
-        match self.place.age {
-            Age::Newest => return Err(Mistake::at(self.place, why)),
-            Age::Earlier => push(format!("[{}]", escaped(&why)).into(), out),
+        match self.place.unreadable {
+            Unreadable::Refused => return Err(Mistake::at(self.place, why)),
+            Unreadable::Told => push(format!("[{}]", escaped(&why)).into(), out),
         }
         Ok(())
     }

@@ -8,7 +8,7 @@
 //! What a turn becomes depends on nothing behind it, so that servers find the beginning of a prompt in their caches.
 
 use super::assistant::AssistantTurn;
-use super::blocks::{Age, Content, Place, Reading};
+use super::blocks::{Content, Place, Reading, Unreadable};
 use super::mistake::Mistake;
 use super::system;
 use super::user::UserTurn;
@@ -60,7 +60,7 @@ fn read<'a>(request: &Object<'a>) -> Result<Vec<Message<'a>>, Mistake> {
     let mut messages = messages.collect::<Result<Vec<_>, _>>()?;
     // A refusal of what stands before it would come again with each request to come.
     let newest = messages.iter().rposition(|message| message.voice == Voice::User).unwrap_or(0);
-    messages.iter_mut().take(newest).for_each(|message| message.place.age = Age::Earlier);
+    messages.iter_mut().take(newest).for_each(|message| message.place.unreadable = Unreadable::Told);
     Ok(messages)
 }
 

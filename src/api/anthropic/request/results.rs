@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::blocks::{Block, Content, Piece, Reading, push, write_content};
+use super::blocks::{Block, Content, Piece, Place, Reading, Unreadable, push, write_content};
 use super::ids;
 use super::kinds;
 use super::mistake::Mistake;
@@ -27,7 +27,8 @@ impl<'a> ToolResult<'a> {
     ) -> Result<Self, Mistake> {
         let id = said(block.text("tool_use_id")?);
         let mut pieces = vec![];
-        match block.object.present("content").map(|written| Content::read(written, block.place)).transpose()? {
+        let place = Place { unreadable: Unreadable::Told, ..block.place };
+        match block.object.present("content").map(|written| Content::read(written, place)).transpose()? {
             None => {}
             Some(Content::Text(text)) => push(text.into(), &mut pieces),
             Some(Content::Blocks(blocks)) => {

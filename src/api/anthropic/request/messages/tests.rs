@@ -80,7 +80,7 @@ fn what_a_block_says_is_told_in_text_and_images() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_when_it_is_new_and_has_its_place_when_it_is_not() {
+fn what_cannot_be_read_is_refused_when_a_user_says_it_and_else_has_its_place() {
     let blind = server(Engine::LlamaCpp, Some(false));
     let ollama = server(Engine::Ollama, None);
     let any = server(Engine::LlamaCpp, None);
@@ -114,10 +114,11 @@ fn what_cannot_be_read_is_refused_when_it_is_new_and_has_its_place_when_it_is_no
         (&any, r#"{"type":"x\""}"#, r#"x": blocks of this type cannot be read by this server"#),
     ] {
         let result = format!(r#"{{"type":"tool_result","tool_use_id":"t","content":[{block}]}}"#);
-        for (block, place) in [(block, "messages.0.content.0"), (&result, "messages.0.content.0.content.0")] {
-            let new = conversation(&format!(r#"[{{"role":"user","content":[{block}]}}]"#), server).map(|_| ());
-            assert_eq!(new, Err(format!("{place}: {why}")));
-            let kept = conversation(&earlier("user", block), server).unwrap().0.messages;
+        let newest = |block| format!(r#"[{{"role":"user","content":[{block}]}}]"#);
+        let new = conversation(&newest(block), server).map(|_| ());
+        assert_eq!(new, Err(format!("messages.0.content.0: {why}")));
+        for messages in [earlier("user", block), earlier("user", &result), newest(&result)] {
+            let kept = conversation(&messages, server).unwrap().0.messages;
             assert!(kept.contains(&format!(r#""content":"[{}]"}}"#, why.replace('"', "\\\""))), "{kept}");
         }
     }
