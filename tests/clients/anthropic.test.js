@@ -102,8 +102,8 @@ for (const streamed of [true, false]) {
   });
 
   test(`a prompt that is too long is told in the words that are looked for, ${how}`, async () => {
-    const messages = ask('x'.repeat(20_000));
-    await assert.rejects(say({ model: 'hermes', messages }, streamed), /prompt is too long: \d+ tokens > 16384 maximum/);
+    const answer = say({ model: 'hermes', messages: ask('x'.repeat(20_000)) }, streamed);
+    await assert.rejects(answer, /prompt is too long: \d+ tokens > 16384 maximum/);
   });
 
   for (const [name, words] of [

@@ -26,9 +26,19 @@ TOOLS = [{"name": "get_weather", "description": "The weather of the coming days.
 RESULT = json.dumps({"degrees": 18, "sky": "[[final]]"})
 DIALECTS = ["hermes", "qwen3-coder", "python-code"]
 # Every block of a turn: a text, or the input of a call.
-TURNS = {"hermes": [PROSE, PARIS], "two": [PARIS, ROME], "large": [LARGE], "unicode": ["Grüße aus 東京 🦀👍🏽!\n", {"city": "München 🌧️", "days": 3}]}
+TURNS = {
+    "hermes": [PROSE, PARIS],
+    "two": [PARIS, ROME],
+    "large": [LARGE],
+    "unicode": ["Grüße aus 東京 🦀👍🏽!\n", {"city": "München 🌧️", "days": 3}],
+}
 # A picture of a single dot.
 DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DOT}}
+PDF = base64.b64encode(b"%PDF").decode()
+PAPER = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}}
+SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+INVALID = "invalid_request_error"
 # A server that is in trouble, and one that reads so slowly that its clients have to be told to wait.
 BEGUN = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris, a town in the north'
 TROUBLE = {
@@ -260,10 +270,9 @@ def test_the_sdk_runs_the_tool(client, streamed):
 
 @pytest.mark.parametrize("model", ["hermes", "parse"])
 def test_tokens_are_counted_as_the_server_will_count_them(client, model):
-    turn = [
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": PARIS}]},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": RESULT}]},
-    ]
+    call = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": PARIS}
+    result = {"type": "tool_result", "tool_use_id": call["id"], "content": RESULT}
+    turn = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
     for request in [
         {"messages": ask("text")},
         {"messages": ask("text"), "tools": TOOLS, "system": "You help."},
@@ -283,12 +292,6 @@ def test_models_are_listed(client):
     assert (hermes.id, hermes.max_input_tokens) == ("hermes", 16384)
     with pytest.raises(anthropic.NotFoundError):
         client.models.retrieve("nobody")
-
-
-PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": DOT}}
-PAPER = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": base64.b64encode(b"%PDF").decode()}}
-SEARCH = {"type": "web_search_20250305", "name": "web_search"}
-INVALID = "invalid_request_error"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Claude Code itself, in an environment of its own: it works on files with a model that writes its calls as text.
 
-Each scenario is one run from the command line in a folder and a home of its own, with no other address than the gateway's.
+Each scenario is a run from the command line, in a folder and a home of its own, and no address but the gateway's leads
+anywhere.
 """
 
 import base64
@@ -8,11 +9,12 @@ import contextlib
 import json
 import os
 import platform
+import re
 import subprocess
 
 import pytest
 
-from conftest import ROOT, start_gateway, start_llama
+from conftest import ROOT, Wire, start_gateway, start_llama
 from scripts import SCRIPTS
 from test_anthropic import DOT, play
 
@@ -27,6 +29,8 @@ QUIET = {
     "DISABLE_AUTOUPDATER": "1",
     "DISABLE_ERROR_REPORTING": "1",
     "DISABLE_TELEMETRY": "1",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1",
 }
 # One run; far more than it takes.
 RUN_SECONDS = 60
@@ -61,12 +65,20 @@ FULL = {
     ]
 }
 # A server that does not say whether it sees, and tells what it has been shown.
-SEES = {"pages": "vllm", "answers": [{"when": {"anywhere": "data:image/png"}, "text": SAID}, {"text": SCRIPTS["look"]}]}
+SEES = {"answers": [{"when": {"anywhere": "data:image/png"}, "text": SAID}, {"text": SCRIPTS["look"]}]}
+# One that says that it does not.
+BLIND = {
+    "chat_template": "<tool_call>",
+    "answers": [
+        {"when": {"newest": "[image: the model cannot see images]"}, "text": SAID},
+        {"text": SCRIPTS["look"]},
+    ],
+}
 
 
 @pytest.fixture(scope="module")
 def house(gguf, tmp_path_factory):
-    """A gateway before a real server whose context is long, and before three that are played."""
+    """A gateway before a real server whose context is long, and before four that are played."""
     folder = tmp_path_factory.mktemp("claude-code")
     with contextlib.ExitStack() as close:
         server, llama = start_llama(gguf, folder / "llama.log", n_parallel=1)
@@ -75,12 +87,12 @@ def house(gguf, tmp_path_factory):
             {"name": name, "models": [name], "dialect": dialect, "tools": tools, "peers": [llama.url]}
             for name, (dialect, tools) in MODELS.items()
         ]
-        played = {name: play(close, folder, name, script) for name, script in {"dies": DIES, "full": FULL, "sees": SEES}.items()}
+        scripts = {"dies": DIES, "full": FULL, "blind": BLIND, "sees": SEES}
+        played = {name: play(close, folder, name, script) for name, script in scripts.items()}
         pools += [
             {"name": name, "models": [name], "dialect": "hermes", "tools": "inject", "failovers_max": 0, "peers": [url]}
             for name, url in played.items()
         ]
-        pools[-1]["engine"] = "vllm"
         gateway, wire, _ = start_gateway(folder, {"alias": {"claude-sonnet-4-5": "local"}, "pools": pools})
         close.callback(gateway.stop)
         wire.played = played
@@ -97,11 +109,11 @@ class Desk:
 
     def run(self, prompt, model, *more, settings=SMALL):
         """The status, and what is told of the run."""
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "ANTHROPIC_BASE_URL": self.house.url, **QUIET}
+        own = {"PATH": os.environ["PATH"], "HOME": str(self.home), "ANTHROPIC_BASE_URL": self.house.url}
         result = subprocess.run(
-            [CLAUDE, "-p", prompt, "--model", model, "--output-format", "json", *settings, *more],
+            [CLAUDE, "-p", prompt, "--model", model, "--output-format", "json", "--max-turns", "6", *settings, *more],
             cwd=self.folder,
-            env=environment,
+            env={**own, **QUIET},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -126,8 +138,6 @@ def done(came, said, turns):
 
 def heard(house, name):
     """The chats that a played server has heard."""
-    from conftest import Wire
-
     return [each["body"] for each in Wire(house.played[name]).get("/mock/heard") if "chat" in each["target"]]
 
 
@@ -165,6 +175,11 @@ def test_it_shows_a_picture_to_a_model_that_may_see(desk):
     assert "data:image/png;base64," in json.dumps(newest)
 
 
+def test_a_model_that_sees_nothing_hears_so_and_goes_on(desk):
+    (desk.folder / "dot.png").write_bytes(base64.b64decode(DOT))
+    done(desk.run("Look at it.", "blind"), SAID, 2)
+
+
 def test_a_stream_that_breaks_is_asked_for_again_whole(desk):
     done(desk.run("Say something.", "dies"), SAID, 1)
     first, second = heard(desk.house, "dies")
@@ -196,5 +211,6 @@ def test_a_prompt_that_nothing_can_shorten_is_an_error(desk):
 def test_it_counts_its_context(desk):
     status, told = desk.run("/context", "local", settings=[])
     assert (status, told["is_error"]) == (0, False)
-    rows = {name.strip(): int(tokens.strip().removesuffix("k").replace(".", "")) for _, name, tokens, *_ in (line.split("|") for line in told["result"].splitlines() if line.startswith("| System"))}
-    assert rows["System prompt"] > 10 and rows["System tools"] > 100
+    # In thousands; what it sends by itself has some 76 kB, and the model's tokens are bytes.
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([0-9.]+)k \|", told["result"], re.MULTILINE))
+    assert float(rows["System prompt"]) > 2 and float(rows["System tools"]) > 30

@@ -1,4 +1,4 @@
-"""pydantic-ai with its model for Anthropic's API, whose streamed run takes the first text of an answer for the last word."""
+"""pydantic-ai with its model for Anthropic's API; its streamed run takes the first text for the last word."""
 
 import os
 
