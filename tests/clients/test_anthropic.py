@@ -12,9 +12,10 @@ import time
 import anthropic
 import pytest
 
-from conftest import EXCHANGE_SECONDS, TOOLGATE, Process, Wire, free_port, start_gateway
+from conftest import EXCHANGE_SECONDS, TOOLGATE, Process, Wire, free_port, start_gateway, start_llama
 from families import PROSE
-from scripts import CALLS, LARGE, LOOPS, PARIS, ROME, SCRIPTS
+from model import family_template
+from scripts import LARGE, LOOPS, PARIS, ROME, SCRIPTS
 from test_javascript import run
 
 SCHEMA = {
@@ -71,15 +72,18 @@ def play(close, folder, name, script):
 
 
 @pytest.fixture(scope="module")
-def house(llama, tmp_path_factory):
-    """A gateway before the server, with tools in the prompt and without, and before three that are played."""
+def house(llama, gguf, tmp_path_factory):
+    """A gateway before the server, one whose own template writes tools, and before three that are played."""
     folder = tmp_path_factory.mktemp("anthropic")
     with contextlib.ExitStack() as close:
         trouble, slow = play(close, folder, "trouble", TROUBLE), play(close, folder, "slow", SLOW)
         full = play(close, folder, "full", FULL)
+        template = family_template([*SCRIPTS, *LOOPS], "hermes")
+        server, parse = start_llama(gguf, folder / "parse.log", chat_template=template)
+        close.callback(server.stop)
         pools = [(name, name, "inject", llama.url, {}) for name in DIALECTS]
         pools += [
-            ("parse", "hermes", "parse", llama.url, {}),
+            ("parse", "hermes", "parse", parse.url, {}),
             ("trouble", "hermes", "inject", trouble, {"failovers_max": 0}),
             ("slow", "hermes", "inject", slow, {"keepalive_ms": KEEPALIVE_MS}),
             ("full", "hermes", "inject", full, {"queue": {"timeout_ms": 50}}),

@@ -15,7 +15,8 @@ import subprocess
 import pytest
 
 from conftest import ROOT, Wire, start_gateway, start_llama
-from scripts import SCRIPTS
+from model import family_template
+from scripts import LOOPS, SCRIPTS
 from test_anthropic import DOT, play
 
 PACKAGES = ROOT / "tests" / "clients" / "frameworks" / "claude-code" / "node_modules" / "@anthropic-ai"
@@ -34,8 +35,13 @@ QUIET = {
 }
 # One run; far more than it takes.
 RUN_SECONDS = 60
-# How the gateway's pools differ: by whom they write calls, and who writes the tools.
-MODELS = {"local": ("hermes", "inject"), "tagged": ("qwen3-coder", "inject"), "template": ("hermes", "parse")}
+# Models whose tools the gateway writes, and in whose dialect.
+MODELS = {"local": "hermes", "tagged": "qwen3-coder"}
+# A template that writes tools itself and refuses, as several do, what the system says later.
+STRICT = (
+    "{%- for m in messages %}{%- if m.role == 'system' and not loop.first %}"
+    "{{ raise_exception('System message must be at the beginning.') }}{%- endif %}{%- endfor %}"
+)
 SAID = "It is said at last."
 # A server that dies in each stream that is a client's own: only then is it asked how far it is.
 DIES = {
@@ -78,15 +84,19 @@ BLIND = {
 
 @pytest.fixture(scope="module")
 def house(gguf, tmp_path_factory):
-    """A gateway before a real server whose context is long, and before four that are played."""
+    """A gateway before real servers with a long context, one with a strict template, and before four that are played."""
     folder = tmp_path_factory.mktemp("claude-code")
     with contextlib.ExitStack() as close:
         server, llama = start_llama(gguf, folder / "llama.log", n_parallel=1)
         close.callback(server.stop)
+        template = STRICT + family_template([*SCRIPTS, *LOOPS], "hermes")
+        server, strict = start_llama(gguf, folder / "strict.log", n_parallel=1, chat_template=template)
+        close.callback(server.stop)
         pools = [
-            {"name": name, "models": [name], "dialect": dialect, "tools": tools, "peers": [llama.url]}
-            for name, (dialect, tools) in MODELS.items()
+            {"name": name, "models": [name], "dialect": dialect, "tools": "inject", "peers": [llama.url]}
+            for name, dialect in MODELS.items()
         ]
+        pools.append({"name": "strict", "models": ["strict"], "tools": "parse", "peers": [strict.url]})
         scripts = {"dies": DIES, "full": FULL, "blind": BLIND, "sees": SEES}
         played = {name: play(close, folder, name, script) for name, script in scripts.items()}
         pools += [
@@ -141,7 +151,7 @@ def heard(house, name):
     return [each["body"] for each in Wire(house.played[name]).get("/mock/heard") if "chat" in each["target"]]
 
 
-@pytest.mark.parametrize("model", [*MODELS, "claude-sonnet-4-5"])
+@pytest.mark.parametrize("model", [*MODELS, "strict", "claude-sonnet-4-5"])
 def test_it_reads_a_file_and_answers_from_it(desk, model):
     (desk.folder / "note.txt").write_text("the secret word is heron [[heron]]\n")
     told = done(desk.run("What is the secret word in note.txt? [[read]]", model), SCRIPTS["heron"], 2)
@@ -158,14 +168,16 @@ def test_it_edits_a_file(desk, model):
     assert (desk.folder / "note.txt").read_text() == "the secret word is egret [[edited]]\n"
 
 
-def test_it_runs_a_command(desk):
+@pytest.mark.parametrize("model", ["tagged", "strict"])
+def test_it_runs_a_command(desk, model):
     (desk.folder / "spoken.txt").write_text("hello [[ran]]\n")
-    done(desk.run("Run it. [[run]]", "tagged"), SCRIPTS["ran"], 2)
+    done(desk.run("Run it. [[run]]", model), SCRIPTS["ran"], 2)
 
 
-def test_a_command_that_fails_is_told_to_the_model(desk):
+@pytest.mark.parametrize("model", ["tagged", "strict"])
+def test_a_command_that_fails_is_told_to_the_model(desk, model):
     (desk.folder / "failed.txt").write_text("no [[failed]]\n")
-    done(desk.run("Run it. [[fail]]", "tagged"), SCRIPTS["failed"], 2)
+    done(desk.run("Run it. [[fail]]", model), SCRIPTS["failed"], 2)
 
 
 def test_it_shows_a_picture_to_a_model_that_may_see(desk):
