@@ -50,6 +50,8 @@ for (const streamed of [true, false]) {
     ['qwen3-coder', 'qwen3-coder', [PROSE, PARIS]],
     ['python-code', 'python-code', [PROSE, PARIS]],
     ['parse', 'hermes', [PROSE, PARIS]],
+    // Its own ids are none that this API takes.
+    ['kimi-k2', 'kimi-k2-calls', [PROSE, PARIS, ROME]],
     ['hermes', 'two', [PARIS, ROME]],
     ['hermes', 'think', ['One moment.\n', PARIS]],
   ]) {
@@ -57,9 +59,9 @@ for (const streamed of [true, false]) {
       const first = await say({ model, messages: ask(name) }, streamed);
       assert.deepEqual([said(first), first.stop_reason], [expected, 'tool_use']);
       assert.equal(first.content[0].type === 'thinking', name === 'think');
-      const results = first.content
-        .filter((block) => block.type === 'tool_use')
-        .map((block) => ({ type: 'tool_result', tool_use_id: block.id, content: RESULT }));
+      const ids = first.content.filter((block) => block.type === 'tool_use').map((block) => block.id);
+      assert.ok(ids.every((id) => /^[A-Za-z0-9_-]{1,64}$/.test(id)) && new Set(ids).size === ids.length, `${ids}`);
+      const results = ids.map((id) => ({ type: 'tool_result', tool_use_id: id, content: RESULT }));
       const turns = [
         { role: 'assistant', content: first.content },
         { role: 'user', content: results },
