@@ -84,7 +84,7 @@ BLIND = {
 
 @pytest.fixture(scope="module")
 def house(gguf, tmp_path_factory):
-    """A gateway before real servers with a long context, one with a strict template, and before four that are played."""
+    """A gateway before real servers with a long context, one with a strict template, and four that are played."""
     folder = tmp_path_factory.mktemp("claude-code")
     with contextlib.ExitStack() as close:
         server, llama = start_llama(gguf, folder / "llama.log", n_parallel=1)
@@ -117,9 +117,10 @@ class Desk:
         self.folder.mkdir()
         self.home.mkdir()
 
-    def run(self, prompt, model, *more, settings=SMALL):
-        """The status, and what is told of the run."""
+    def run(self, prompt, model, *more, settings=SMALL, limit=32_000):
+        """The status, and what is told of the run, whose answers have so many tokens at most."""
         own = {"PATH": os.environ["PATH"], "HOME": str(self.home), "ANTHROPIC_BASE_URL": self.house.url}
+        own["CLAUDE_CODE_MAX_OUTPUT_TOKENS"] = str(limit)
         result = subprocess.run(
             [CLAUDE, "-p", prompt, "--model", model, "--output-format", "json", "--max-turns", "6", *settings, *more],
             cwd=self.folder,
@@ -178,6 +179,13 @@ def test_it_runs_a_command(desk, model):
 def test_a_command_that_fails_is_told_to_the_model(desk, model):
     (desk.folder / "failed.txt").write_text("no [[failed]]\n")
     done(desk.run("Run it. [[fail]]", model), SCRIPTS["failed"], 2)
+
+
+@pytest.mark.parametrize("limit, is_run", [(100, False), (32_000, True)], ids=["cut", "whole"])
+def test_a_command_that_is_cut_off_is_not_run(desk, limit, is_run):
+    """The model writes the same over and over, until its turns are used up."""
+    desk.run("Run it. [[cut-command]]", "tagged", limit=limit)
+    assert (desk.folder / "made.txt").exists() == is_run
 
 
 def test_it_shows_a_picture_to_a_model_that_may_see(desk):

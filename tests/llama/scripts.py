@@ -118,6 +118,7 @@ SCRIPTS |= {
     "look": in_tags("Read", file_path="dot.png"),
     "run": "I shall run it.\n" + in_tags("Bash", command="ls; cat spoken.txt", description="Looks around"),
     "fail": in_tags("Bash", command="cat failed.txt; exit 3", description="Fails"),
+    "cut-command": in_tags("Bash", command="touch made.txt; echo " + "a word too many, " * 60, description="Makes"),
     "ran": "The command says what it says.",
     "failed": "The command failed.",
 }
