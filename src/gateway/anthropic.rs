@@ -66,11 +66,8 @@ impl Gateway {
         }
         let server = self.server(&pool, context, &body.bytes).await;
         let asked = anthropic::count_request(&body.bytes, &server).map_err(|mistake| context.misread(mistake))?;
-        // It is planned as a chat, and is none.
-        let route = std::mem::replace(&mut context.route, Route::chat());
-        let admitted = self.admit_body(session, context, Body::instead(asked.body.clone())).await;
-        context.route = route;
-        admitted?;
+        context.route = Route::chat();
+        self.admit_body(session, context, Body::instead(asked.body.clone())).await?;
         let chat = context.body.known(session).unwrap_or(asked.body);
         let tokens = match pool.count(&chat, context.plan.model.as_deref()).await {
             Some(tokens) => tokens,

@@ -61,8 +61,9 @@ fn a_servers_status_is_told_by_anthropics_name_for_it() {
         let (upstream, _requests) = Upstream::answering(move |_| status_of(own, JSON, body));
         // A llama.cpp server that says so without a time is loading, and is waited for.
         let engine = if own == 503 { Engine::Vllm } else { Engine::LlamaCpp };
-        let gateway = gateway_of(config(vec![Pool { engine, ..pool("p", vec![peer(upstream.address)]) }]));
         for request in ways("hi") {
+            // One that is busy gets no other request for a while.
+            let gateway = gateway_of(config(vec![Pool { engine, ..pool("p", vec![peer(upstream.address)]) }]));
             let answer = ask(gateway.addr, request);
             assert_refused(&answer, status, kind, words);
             assert_eq!(answer.field("retry-after"), (own == 503).then_some("1"), "{own}");
@@ -74,8 +75,8 @@ fn a_servers_status_is_told_by_anthropics_name_for_it() {
 #[test]
 fn when_to_come_back_is_its_servers_word() {
     let (upstream, _requests) = Upstream::answering(|_| status_of(503, "Retry-After: 7\r\n", "{}"));
-    let gateway = gateway_of(config(vec![pool("p", vec![peer(upstream.address)])]));
     for request in ways("hi") {
+        let gateway = gateway_of(config(vec![pool("p", vec![peer(upstream.address)])]));
         let answer = ask(gateway.addr, request);
         assert_eq!((answer.status(), answer.field("retry-after")), (529, Some("7")));
     }
