@@ -9,9 +9,10 @@ use toolgate::config::{Config, EngineChoice, Peer, Pool};
 use toolgate::engine::Engine;
 use toolgate::mock::{Mock, Script};
 use toolgate::server::Running;
+use toolgate::upstream::{Search, find_engine};
 
 use crate::harness::{
-    Message, Upstream, ask, config, dead_address, gateway_of, get, models, ok, peer, pool, post, wait_until,
+    Message, PATIENCE, Upstream, ask, config, dead_address, gateway_of, get, models, ok, peer, pool, post, wait_until,
 };
 use crate::lifecycle::starting;
 
@@ -190,6 +191,19 @@ fn one_that_says_nothing_keeps_no_other_from_being_found() {
     let silent = Upstream::start(|mut wire| wire.expect_close());
     let (vllm, _) = server(VLLM);
     assert_eq!(engines(&gateway_of(in_front_of(&[silent.address, vllm.address]))), ["vllm"]);
+}
+
+#[tokio::test]
+async fn an_event_stream_at_a_page_is_not_waited_out() {
+    // One that goes on until the test is over.
+    let upstream = Upstream::start(|mut wire| {
+        while wire.request().is_some() {
+            wire.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\ndata: {\"choices\":[]}\n\n");
+            wire.expect_close();
+        }
+    });
+    let found = find_engine(&auto("p", vec![]), &[peer(upstream.address)], PATIENCE).await;
+    assert!(matches!(found, Search::Untold { .. }), "{found:?}");
 }
 
 /// It may be of the engine whose page did not come.

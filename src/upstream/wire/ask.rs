@@ -41,6 +41,12 @@ impl Question {
         Self { method: Method::POST, path: path.to_owned(), body: body.into() }
     }
 
+    /// The same with its body as it is to be, where that differs.
+    pub fn edited(mut self, edit: impl FnOnce(&[u8]) -> Option<Bytes>) -> Self {
+        self.body = edit(&self.body).unwrap_or(self.body);
+        self
+    }
+
     /// For a page.
     pub fn page(path: &str) -> Self {
         Self { method: Method::GET, path: path.to_owned(), body: Bytes::new() }
@@ -175,8 +181,17 @@ async fn exchange(
             return Err(AskError::TooLarge);
         }
         body.extend_from_slice(&bytes);
+        // No page has them, and they may come for as long as a model writes.
+        if is_events(&body) {
+            break;
+        }
     }
     Ok(Reply { status: status(&session), body })
+}
+
+/// Whether a body begins as a stream of events does, whatever its head calls it.
+fn is_events(body: &[u8]) -> bool {
+    ["data:", "event:", ":"].iter().any(|begin| body.trim_ascii_start().starts_with(begin.as_bytes()))
 }
 
 fn status(session: &HttpSession) -> u16 {
