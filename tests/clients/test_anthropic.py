@@ -7,6 +7,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import re
 import time
 
 import anthropic
@@ -25,7 +26,7 @@ SCHEMA = {
 }
 TOOLS = [{"name": "get_weather", "description": "The weather of the coming days.", "input_schema": SCHEMA}]
 RESULT = json.dumps({"degrees": 18, "sky": "[[final]]"})
-DIALECTS = ["hermes", "qwen3-coder", "python-code"]
+DIALECTS = ["hermes", "qwen3-coder", "python-code", "kimi-k2"]
 # Every block of a turn: a text, or the input of a call.
 TURNS = {
     "hermes": [PROSE, PARIS],
@@ -186,10 +187,23 @@ def test_text_is_what_the_model_wrote(client, streamed, name):
         assert (blocks(message), message.stop_reason) == ([SCRIPTS[name]], "end_turn")
 
 
-@pytest.mark.parametrize("model, name", [*zip(DIALECTS, DIALECTS), ("parse", "hermes"), ("claude-local", "hermes")])
-def test_two_turns_in_any_dialect(client, streamed, model, name):
+@pytest.mark.parametrize(
+    "model, name, said",
+    [
+        ("hermes", "hermes", [PROSE, PARIS]),
+        ("qwen3-coder", "qwen3-coder", [PROSE, PARIS]),
+        ("python-code", "python-code", [PROSE, PARIS]),
+        # Its own ids are none that this API takes.
+        ("kimi-k2", "kimi-k2-calls", [PROSE, PARIS, ROME]),
+        ("parse", "hermes", [PROSE, PARIS]),
+        ("claude-local", "hermes", [PROSE, PARIS]),
+    ],
+)
+def test_two_turns_in_any_dialect(client, streamed, model, name, said):
     first = say(client, streamed, name, model=model, tools=TOOLS)
-    assert (blocks(first), first.stop_reason) == ([PROSE, PARIS], "tool_use")
+    assert (blocks(first), first.stop_reason) == (said, "tool_use")
+    ids = [block.id for block in first.content if block.type == "tool_use"]
+    assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", call_id) for call_id in ids)
     messages = [*ask(name), {"role": "assistant", "content": first.content}, results(first)]
     second = say(client, streamed, model=model, tools=TOOLS, messages=messages)
     assert (blocks(second), second.stop_reason) == ([SCRIPTS["final"]], "end_turn")
