@@ -139,7 +139,7 @@ fn told(request: &Value) -> Told {
 }
 
 fn facts(request: &Value) -> Facts {
-    Facts { context: request["context"].as_u64() }
+    Facts { context: request["context"].as_u64(), ..Facts::default() }
 }
 
 /// The event stream of a vector's chunks.

@@ -245,7 +245,13 @@ mod tests {
     fn a_message_knows_its_servers_context_and_an_error_its_request() {
         let full = r#"{"choices":[{"index":0,"message":{"content":"Hi"},"finish_reason":"length"}],"usage":{"prompt_tokens":6,"completion_tokens":3}}"#;
         let told = |context, status, body: &str| -> Value {
-            let retelling = Retelling::of_body(&messages(), status, "req_1", Facts { context }, &Limits::default());
+            let retelling = Retelling::of_body(
+                &messages(),
+                status,
+                "req_1",
+                Facts { context, ..Facts::default() },
+                &Limits::default(),
+            );
             serde_json::from_str(&retold(retelling, body, 1)).unwrap()
         };
         assert_eq!(told(Some(10), 200, full)["stop_reason"], "model_context_window_exceeded");

@@ -14,6 +14,8 @@ pub struct Messages {
     pub reasoning: &'static str,
     /// What it needs beside a last message of the assistant so that the answer goes on with that.
     pub prefill: &'static [Member],
+    /// Whether its whole answers say that message again, which its streams do not.
+    pub repeats_prefill: bool,
     /// Whether images may stand in the result of a call.
     pub result_images: ResultImages,
     /// Whether it fetches images that stand somewhere else.
@@ -75,6 +77,7 @@ impl Messages {
         budget: None,
         reasoning: "reasoning_content",
         prefill: &[],
+        repeats_prefill: false,
         result_images: ResultImages::Inside,
         addresses: Addresses::Fetched,
         others: Others::Refused,
@@ -85,6 +88,7 @@ impl Messages {
 pub(super) const LLAMA_CPP: Messages = Messages {
     thinking: ThinkingSwitch::Template,
     budget: Some(Budget::Member("thinking_budget_tokens")),
+    repeats_prefill: true,
     others: Others::Taken,
     ..Messages::OPENAI
 };
@@ -94,13 +98,18 @@ pub(super) const VLLM: Messages = Messages {
     budget: Some(Budget::Member("thinking_token_budget")),
     reasoning: "reasoning",
     prefill: CONTINUED,
+    repeats_prefill: false,
     result_images: ResultImages::Behind,
     ..LLAMA_CPP
 };
 
 /// SGLang's (`entrypoints/openai/protocol.py`).
-pub(super) const SGLANG: Messages =
-    Messages { budget: Some(Budget::Argument("thinking_budget")), prefill: CONTINUED, ..LLAMA_CPP };
+pub(super) const SGLANG: Messages = Messages {
+    budget: Some(Budget::Argument("thinking_budget")),
+    prefill: CONTINUED,
+    repeats_prefill: false,
+    ..LLAMA_CPP
+};
 
 /// Ollama's (`docs/api.md`). What is known of other members is what becomes options of its own.
 pub(super) const OLLAMA: Messages = Messages {

@@ -84,7 +84,8 @@ impl Gateway {
         if pool.config().balancing.policy == balance::Policy::Prefix && pool.peers().len() > 1 {
             context.terms.prefix = chat.and_then(affinity::fingerprint);
         }
-        let format = chat.map(|chat| agent::format(session.req_header(), chat, named.as_deref(), &settings));
+        let format =
+            chat.map(|chat| agent::format(session.req_header(), chat, named.as_deref(), &context.client, &settings));
         let format = format.transpose().map_err(|e| context.fail(Fault::Request(e.into())))?.unwrap_or_default();
         let told_to_think = chat.filter(|chat| is_about_thinking(chat)).and(model);
         // Only who offers tools waits for what the servers say of their templates.

@@ -4,6 +4,7 @@ use pingora::http::RequestHeader;
 
 use super::addressed::opens;
 use super::settings::Settings;
+use crate::api::ClientApi;
 use crate::api::openai::Request;
 use crate::config::{AgentRule, Wants};
 use crate::plan::{Agent, AgentFormat, Asked, FormatError};
@@ -13,6 +14,7 @@ pub(super) fn format(
     head: &RequestHeader,
     chat: &Request<'_>,
     model: Option<&str>,
+    client: &ClientApi,
     settings: &Settings,
 ) -> Result<AgentFormat, FormatError> {
     let field = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
@@ -24,7 +26,8 @@ pub(super) fn format(
         return AgentFormat::asked(Asked::Format(&name), agent, &settings.dialects);
     }
     let rules = &settings.view.agents;
-    if rules.is_empty() {
+    // Other APIs than OpenAI's have one form of calls, which their clients read.
+    if rules.is_empty() || client.is_foreign() {
         return Ok(AgentFormat::Calls);
     }
     let key = head.headers.get("authorization").map_or(&b""[..], |value| value.as_bytes());

@@ -68,13 +68,15 @@ impl Gateway {
         let asked = anthropic::count_request(&body.bytes, &server).map_err(|mistake| context.misread(mistake))?;
         context.route = Route::chat();
         self.admit_body(session, context, Body::instead(asked.body.clone())).await?;
-        let chat = context.body.known(session).unwrap_or(asked.body);
-        let tokens = match pool.count(&chat, context.plan.model.as_deref()).await {
+        let chat = context.body.known(session).unwrap_or_else(|| asked.body.clone());
+        let key = told_key(session);
+        let tokens = match pool.count(&chat, context.plan.model.as_deref(), key.as_deref()).await {
             Some(tokens) => tokens,
             None => {
                 let estimated = ("X-Toolgate-Estimate", "bytes".to_owned());
                 context.fields = context.fields.iter().cloned().chain([estimated]).collect();
-                anthropic::estimate(&chat)
+                // As it was asked: a server's own API may have images that look like any text.
+                anthropic::estimate(&asked.body)
             }
         };
         self.answer_json(session, context, anthropic::counted(tokens)).await?;
@@ -88,8 +90,7 @@ impl Gateway {
         context: &mut Context,
         asked: ModelsAsked,
     ) -> Result<()> {
-        let key = session.get_header("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let Some(models) = context.settings.models(key).await else {
+        let Some(models) = context.settings.models(told_key(session)).await else {
             return Err(context.fail(Fault::Claim(ClaimError::Unreachable)));
         };
         let body = match asked {
@@ -140,6 +141,11 @@ impl Context {
     fn misread(&mut self, mistake: Mistake) -> Box<pingora::Error> {
         self.fail(Fault::Message(mistake))
     }
+}
+
+/// The key that a client shows.
+fn told_key(session: &Session) -> Option<String> {
+    session.get_header("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 /// Whether a message may have images, which are then asked about.

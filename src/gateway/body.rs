@@ -173,6 +173,11 @@ impl Body {
         Self { bytes, framing: Framing::Length }
     }
 
+    /// The body as it is to be, where that differs.
+    pub fn edited(self, edit: impl FnOnce(&[u8]) -> Option<Bytes>) -> Self {
+        edit(&self.bytes).map_or(self, Self::instead)
+    }
+
     /// It goes up as it came.
     pub fn unchanged(self) -> Upload {
         match self.framing {

@@ -112,15 +112,19 @@ pub fn insert_all(fields: &Fields, response: &mut ResponseHeader) -> Result<()> 
     fields.iter().try_for_each(|(name, value)| response.insert_header(*name, value.as_str()))
 }
 
+/// A key that is told as Anthropic's clients do is one for OpenAI's servers too.
+pub fn bear_key(request: &mut RequestHeader) -> Result<()> {
+    let key = request.headers.get("x-api-key").and_then(|key| key.to_str().ok());
+    let Some(key) = key.filter(|_| !request.headers.contains_key("authorization")) else { return Ok(()) };
+    let bearer = format!("Bearer {key}");
+    request.insert_header("Authorization", bearer)
+}
+
 /// Makes the head of a request of Anthropic's API one for servers: its key is theirs, and what else is that API's stays
 /// here.
 pub fn leave_anthropic(request: &mut RequestHeader) -> Result<()> {
-    if let Some(key) = request.remove_header("x-api-key")
-        && !request.headers.contains_key("authorization")
-        && let Ok(key) = key.to_str()
-    {
-        request.insert_header("Authorization", format!("Bearer {key}"))?;
-    }
+    bear_key(request)?;
+    request.remove_header("x-api-key");
     let is_its = |name: &str| {
         ["anthropic-", "x-stainless-"].iter().any(|prefix| name.starts_with(prefix))
             || matches!(name, "x-app" | "x-claude-code-session-id")

@@ -11,7 +11,7 @@ use pingora::proxy::Session;
 
 use crate::api::ClientApi;
 use crate::api::ollama::client::{self, EmbedPage, Mistake, Page, Request, Told};
-use crate::api::ollama::server::with_defaults;
+use crate::api::ollama::server::{Defaults, with_defaults};
 use crate::api::openai;
 use crate::config::ToolsChoice;
 use crate::engine::ChatApi;
@@ -56,17 +56,24 @@ impl Gateway {
         let request = client::request(page, &body.bytes, options).map_err(|mistake| context.mistaken(mistake))?;
         let (route, chat, told) = match request {
             // Its own servers load it, and go on with texts, as they are asked.
-            Request::Load { .. } | Request::Unload { .. } | Request::Completion { .. } if is_ollamas => {
-                self.pass(session, context, (&pool, &name), Passing::of(body)).await;
-                return Ok(Admitted::Directed);
+            Request::Load { .. } if is_ollamas => {
+                let constants = pool.config().ollama.defaults.of_load();
+                return self.pass_on(session, context, (&pool, &name), body, &constants).await;
+            }
+            Request::Unload { .. } if is_ollamas => {
+                return self.pass_on(session, context, (&pool, &name), body, &Defaults::default()).await;
+            }
+            Request::Completion { .. } if is_ollamas => {
+                let wishes = &pool.config().ollama.defaults;
+                return self.pass_on(session, context, (&pool, &name), body, wishes).await;
             }
             Request::Load { told } => return self.answer_load(session, context, &told, client::loaded).await,
             Request::Unload { told } => return self.answer_load(session, context, &told, client::unloaded).await,
             Request::Completion { body, told } => (Route::completion(), body, told),
             Request::Chat { body: chat, told } => {
-                if is_ollamas && !context.is_alias(&name) && is_left_alone(&chat, &pool) {
-                    let instead = with_defaults(&body.bytes, &pool.config().ollama.defaults);
-                    let passing = Passing { generates: true, ..Passing::of(instead.map_or(body, Body::instead)) };
+                if is_ollamas && context.aliased(&name).is_none() && is_left_alone(&chat, &pool) {
+                    let body = body.edited(|body| with_defaults(body, &pool.config().ollama.defaults));
+                    let passing = Passing { generates: true, ..Passing::of(body) };
                     self.pass(session, context, (&pool, &name), passing).await;
                     return Ok(Admitted::Directed);
                 }
@@ -87,13 +94,29 @@ impl Gateway {
         let body = self.read_ollama(session, context).await?;
         let name = client::asked_model(&body.bytes).map_err(|mistake| context.mistaken(mistake))?;
         let pool = context.direct_to(&name)?;
-        if pool.config().chat_api() == ChatApi::Ollama && !context.is_alias(&name) {
-            self.pass(session, context, (&pool, &name), Passing::of(body)).await;
-            return Ok(Admitted::Directed);
+        if pool.config().chat_api() == ChatApi::Ollama && context.aliased(&name).is_none() {
+            let constants = pool.config().ollama.defaults.of_load();
+            return self.pass_on(session, context, (&pool, &name), body, &constants).await;
         }
         let asked = client::embed_request(page, &body.bytes).map_err(|mistake| context.mistaken(mistake))?;
         context.client = ClientApi::OllamaEmbed(page, asked.model.into());
         self.admit_as(session, context, Route::embeddings(), (&name, asked.body)).await
+    }
+
+    /// Lets a request go to an Ollama as it came, but for its model's own name and what the pool wants of all.
+    async fn pass_on(
+        &self,
+        session: &mut Session,
+        context: &mut Context,
+        (pool, name): (&Arc<Pool>, &str),
+        body: Body,
+        wishes: &Defaults,
+    ) -> Result<Admitted> {
+        let real = context.aliased(name);
+        let body = body.edited(|body| with_defaults(body, wishes));
+        let body = body.edited(|body| openai::renamed(body, real.as_deref()?));
+        self.pass(session, context, (pool, real.as_deref().unwrap_or(name)), Passing::of(body)).await;
+        Ok(Admitted::Directed)
     }
 
     /// Admits a request of OpenAI's in the place of the client's.
@@ -157,8 +180,11 @@ impl Context {
         self.settings.untagged(name).unwrap_or(name).to_owned()
     }
 
-    fn is_alias(&self, name: &str) -> bool {
-        self.settings.view.behind(name).is_some()
+    /// The model that is called by another name, said with the tag of Ollama's clients or without.
+    fn aliased(&self, name: &str) -> Option<String> {
+        let view = &self.settings.view;
+        let real = view.behind(name).or_else(|| view.behind(self.settings.untagged(name)?));
+        real.map(str::to_owned)
     }
 }
 

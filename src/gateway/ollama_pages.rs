@@ -86,6 +86,9 @@ impl Gateway {
         let told = pool.properties(entry.own_name()).await;
         model.context_length = told.context.or(model.context_length);
         model.template = Some(told.chat_template);
+        if told.embeds {
+            model.capabilities = vec![Capability::Embedding];
+        }
         let senses = [(told.sees, Capability::Vision), (told.hears, Capability::Audio)];
         model.capabilities.extend(senses.into_iter().filter(|(has, _)| *has).map(|(_, sense)| sense));
         model

@@ -63,6 +63,7 @@ impl ProxyHttp for Gateway {
         context.client = context.route.client();
         if context.client.is_anthropics() {
             context.fields = [("request-id", context.id.clone())].into();
+            headers::bear_key(session.req_header_mut())?;
         }
         context.note_head(session);
         // Its connection knows better: in a tunnel a client may be silent.

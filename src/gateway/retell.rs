@@ -94,7 +94,8 @@ impl Context {
 
     /// What is known of the server that answers.
     fn facts(&self) -> Facts {
-        Facts { context: self.attempt.claim.as_ref().and_then(|claim| claim.peer().context()) }
+        let context = self.attempt.claim.as_ref().and_then(|claim| claim.peer().context());
+        Facts { context, is_assembled: self.plan.is_assembled() }
     }
 
     /// What its client has heard of the gateway's own.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use toolgate::Dialects;
-use toolgate::config::{AgentRule, Config, DialectChoice, Pool};
+use toolgate::config::{AgentRule, Config, DialectChoice, OllamaApi, Pool};
 
 use crate::harness::{PATIENCE, Upstream, ask, config, gateway_of, ok, peer, pool, post};
 
@@ -88,6 +88,27 @@ fn agents(rules: &str) -> Vec<AgentRule> {
     }
     let yaml = format!("pools: [{{name: p, peers: ['http://127.0.0.1:1']}}]\nagents:\n{rules}");
     Config::from_yaml(&yaml, "toolgate.yaml", &Nothing).unwrap().view.agents
+}
+
+#[test]
+fn other_apis_have_one_form_of_calls() {
+    let (upstream, _requests) = Upstream::answering(|_| ok(&answer()));
+    let mut config = config(vec![hermes(upstream.address)]);
+    config.view.agents = agents("  - {model: 'm*', format: xml}\n  - {format: auto}\n");
+    config.view.ollama_api = Some(OllamaApi::default());
+    let gateway = gateway_of(config);
+    let messages = r#""messages":[{"role":"user","content":"hi"}],"stream":false"#;
+    let tool = r#""name":"f","description":"d""#;
+    for model in ["m", "other"] {
+        let anthropic =
+            format!(r#"{{"model":"{model}",{messages},"max_tokens":9,"tools":[{{{tool},"input_schema":{{}}}}]}}"#);
+        let answer = ask(gateway.addr, post("/v1/messages", &anthropic)).json();
+        assert_eq!(answer["content"][1]["input"], json!({ "a": 1 }), "{answer}");
+        let function = format!(r#"{{"type":"function","function":{{{tool},"parameters":{{}}}}}}"#);
+        let ollama = format!(r#"{{"model":"{model}",{messages},"tools":[{function}]}}"#);
+        let answer = ask(gateway.addr, post("/api/chat", &ollama)).json();
+        assert_eq!(answer["message"]["tool_calls"][0]["function"]["arguments"], json!({ "a": 1 }), "{answer}");
+    }
 }
 
 #[test]

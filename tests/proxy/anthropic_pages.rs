@@ -173,6 +173,28 @@ fn models_are_listed_in_the_shape_of_who_asks() {
 }
 
 #[test]
+fn a_client_s_key_opens_the_servers_pages() {
+    let (upstream, _requests) = answering(|request| {
+        let is_let_in = request.field("authorization") == Some("Bearer K");
+        let page = request.first_line.split(' ').nth(1)?.to_owned();
+        let body = match page.as_str() {
+            "/v1/models" => r#"{"data":[{"id":"m"}]}"#,
+            "/v1/chat/completions/input_tokens" => r#"{"input_tokens":17}"#,
+            _ => return None,
+        };
+        is_let_in.then(|| ok(body))
+    });
+    let peers = vec![peer(upstream.address)];
+    let gateway = gateway_of(config(vec![Pool { engine: Engine::LlamaCpp, ..pool("p", peers) }]));
+    for key in ["x-api-key: K", "Authorization: Bearer K"] {
+        let list = ask(gateway.addr, with(&with(&get("/v1/models"), VERSION), key)).json();
+        assert_eq!(list["data"][0]["id"], "m", "{key}: {list}");
+        let count = ask(gateway.addr, with(&count_of("m", ""), key)).json();
+        assert_eq!(count, json!({ "input_tokens": 17 }), "{key}");
+    }
+}
+
+#[test]
 fn a_list_that_nobody_gives_is_an_error() {
     let mut config = config(vec![pool("p", vec![peer(dead_address())])]);
     config.view.models_list = ModelsList::Merge;

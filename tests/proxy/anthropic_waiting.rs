@@ -1,5 +1,6 @@
 //! Clients of Anthropic's API that wait for their answer, and those that do not wait for its end.
 
+use std::iter;
 use std::net::Shutdown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,8 +84,9 @@ fn a_client_is_pinged_while_a_call_is_held() {
             // The name comes last, so that till then it may be none.
             let call = "<tool_call>{\"arguments\": {\"city\": \"";
             wire.send(HEAD.to_owned() + &word(&format!("{before}{call}")));
-            loop {
-                wire.send(word("Oslo "));
+            // What is held may be so long and no longer, so in the end it grows no more.
+            for city in iter::repeat_n("Oslo ", 100).chain(iter::repeat("")) {
+                wire.send(word(city));
                 if enough.load(Ordering::SeqCst) {
                     break;
                 }

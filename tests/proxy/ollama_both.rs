@@ -75,19 +75,55 @@ fn what_a_pool_wants_of_each_chat_is_added_and_nothing_else() {
     assert_eq!(up.field("content-length"), Some(up.body.len().to_string().as_str()));
 }
 
+/// What goes to `/api/embed`, `/api/generate` and the like; with the members that are added.
+const OTHERS: [(&str, &str, &str); 6] = [
+    ("/api/embed", r#"{"model": "m","input":"hi"}"#, r#","options":{"num_ctx":9}"#),
+    ("/api/embeddings", r#"{"model": "m","prompt":"hi"}"#, r#","options":{"num_ctx":9}"#),
+    ("/api/generate", r#"{"model": "m","prompt":"hi","raw":true}"#, r#","options":{"num_ctx":9},"truncate":false"#),
+    ("/api/generate", r#"{"model": "m"}"#, r#","options":{"num_ctx":9}"#),
+    ("/api/chat", r#"{"model": "m","messages":[]}"#, r#","options":{"num_ctx":9}"#),
+    ("/api/chat", r#"{"model": "m","keep_alive":0}"#, ""),
+];
+
 #[test]
 fn other_pages_pass_to_a_server_that_has_them() {
     let server = Ollama::answering(|request| reply("200 OK", &json!({ "asked": request.text() })));
-    let gateway = gateway(vec![pool_of(&[&server])]);
-    for (path, body) in [
-        ("/api/embed", r#"{"model": "m","input":"hi"}"#),
-        ("/api/embeddings", r#"{"model": "m","prompt":"hi"}"#),
-        ("/api/generate", r#"{"model": "m","prompt":"hi","raw":true}"#),
-        ("/api/generate", r#"{"model": "m"}"#),
-        ("/api/chat", r#"{"model": "m","keep_alive":0}"#),
-    ] {
+    let gateway = gateway(vec![without_wishes(pool_of(&[&server]))]);
+    for (path, body, _) in OTHERS {
         assert_eq!(ask(gateway.addr, post(path, body)).json()["asked"], body, "{path}");
         assert_eq!(server.chat().first_line, format!("POST {path} HTTP/1.1"));
+    }
+}
+
+#[test]
+fn whatever_loads_a_model_loads_it_as_its_pool_wants() {
+    let server = Ollama::answering(|request| reply("200 OK", &json!({ "asked": request.text() })));
+    let defaults = Arc::new(Defaults { num_ctx: Some(9), truncate: Some(false), ..Defaults::default() });
+    let ollama = config::Ollama { defaults, ..config::Ollama::default() };
+    let gateway = gateway(vec![Pool { ollama, ..pool_of(&[&server]) }]);
+    for (path, body, more) in OTHERS {
+        let expected = format!("{}{more}}}", body.strip_suffix('}').unwrap());
+        assert_eq!(ask(gateway.addr, post(path, body)).json()["asked"], expected, "{path}");
+    }
+}
+
+#[test]
+fn an_alias_is_known_with_the_tag_that_lists_give_it_and_without() {
+    let server = Ollama::answering(|_| lines(&[HI, DONE]));
+    let mut config = config(vec![pool_of(&[&server])]);
+    config.view.ollama_api = Some(OllamaApi::default());
+    config.view.aliases.push(Alias { name: "gpt-4o".to_owned(), model: "m".to_owned() });
+    let gateway = gateway_of(config);
+    for name in ["gpt-4o", "gpt-4o:latest", "GPT-4o:latest"] {
+        for (path, more) in [
+            ("/api/chat", r#","messages":[{"role":"user","content":"hi"}]"#),
+            ("/api/chat", r#","messages":[],"keep_alive":0"#),
+            ("/api/generate", ""),
+            ("/api/generate", r#","prompt":"hi","raw":true"#),
+        ] {
+            let answer = ask(gateway.addr, post(path, &format!(r#"{{"model":"{name}"{more}}}"#)));
+            assert_eq!((answer.status(), &server.chat().json()["model"]), (200, &json!("m")), "{name} {path} {more}");
+        }
     }
 }
 

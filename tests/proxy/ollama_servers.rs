@@ -1,5 +1,6 @@
 //! Clients of OpenAI's API before servers of Ollama's: what goes up, and what comes of every way to answer.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
@@ -7,13 +8,15 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use toolgate::api::ollama::server::Defaults;
 use toolgate::api::openai::{Folded, Folder};
-use toolgate::config::{self, Alias, Pool};
+use toolgate::config::{self, Alias, Checks, Pool};
 use toolgate::engine::ChatApi;
 use toolgate::server::Running;
 
 use crate::access::{line_of, named};
-use crate::harness::{Message, PATIENCE, Wire, ask, assert_error, config, gateway_of, get, ok, peer, post, wait_until};
-use crate::ollama::{CALL, DONE, HI, NDJSON, Ollama, line, lines, pool_at, pool_of};
+use crate::harness::{
+    Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, get, ok, peer, post, wait_until,
+};
+use crate::ollama::{CALL, DONE, HI, NDJSON, Ollama, line, lines, pool_at, pool_of, reply};
 use crate::prometheus::Page;
 
 pub const CHAT: &str = "/v1/chat/completions";
@@ -284,6 +287,39 @@ fn what_a_pool_wants_of_each_chat_is_in_each_and_the_client_s_word_wins() {
             assert_eq!(json!([up["options"], up["keep_alive"], up["truncate"]]), expected);
         }
     }
+}
+
+#[test]
+fn a_model_is_loaded_as_its_pool_wants_each_chat() {
+    let is_loaded = AtomicBool::new(false);
+    let (upstream, requests) = Upstream::answering(move |request| {
+        let model = json!({ "name": "m:latest", "size": 1 });
+        let models = |are: bool| json!({ "models": are.then_some(&model).into_iter().collect::<Vec<_>>() });
+        let is = |page: &str| request.first_line.contains(page);
+        if is(" /api/tags ") {
+            return reply("200 OK", &models(true));
+        }
+        if is(" /api/ps ") {
+            return reply("200 OK", &models(is_loaded.load(Ordering::SeqCst)));
+        }
+        if is(" /api/embed ") {
+            is_loaded.store(true, Ordering::SeqCst);
+            return reply("200 OK", &json!({ "embeddings": [] }));
+        }
+        if is(" /api/chat ") { lines(&[HI, DONE]) } else { reply("200 OK", &json!({})) }
+    });
+    let (num_ctx, keep_alive) = (Some(8192), Some("-1".to_owned()));
+    let defaults = Arc::new(Defaults { num_ctx, keep_alive, truncate: Some(true), options: vec![] });
+    let ollama = config::Ollama { defaults, ..config::Ollama::default() };
+    let mut pool = Pool { ollama, ..pool_at(vec![peer(upstream.address)]) };
+    pool.balancing.checks = Checks::Every { ms: 86_400_000 };
+    let gateway = gateway_of(config(vec![pool]));
+    assert_eq!(said(&ask(gateway.addr, chat(""))), hi());
+    let order = requests.try_iter().find(|request| request.first_line.contains("/api/embed"));
+    assert_eq!(
+        order.unwrap().json(),
+        json!({ "model": "m:latest", "input": [], "options": { "num_ctx": 8192 }, "keep_alive": -1 })
+    );
 }
 
 #[test]

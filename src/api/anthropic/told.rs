@@ -11,6 +11,6 @@ pub struct Told {
     /// The client wants its prompt read and nothing written. One token is asked for all the same, since servers write one
     /// anyway; it is not the client's.
     pub fills_cache: bool,
-    /// The text that the answer goes on with. Some servers repeat it at the beginning of a whole answer.
+    /// The text that the answer goes on with, where the server repeats it at the beginning of a whole answer.
     pub prefill: Option<String>,
 }

@@ -100,7 +100,12 @@ impl<'a> ServerError<'a> {
 /// The event for the error that a server answered with in place of a stream, if its body tells one.
 pub fn refusal(body: &[u8], status: u16) -> Option<String> {
     let object = Object::parse(std::str::from_utf8(body).ok()?)?;
-    Some(event(&ServerError::of(&object)?.object(status)))
+    let error = ServerError::of(&object)?.object(status);
+    // Its own words may say another one, or none.
+    let is_told = ServerError::Data(&error).status() == status;
+    let told = Object::parse(&error).filter(|_| !is_told);
+    let told = told.map(|error| error.edited(&[("status", Edit::Set(status.to_string().into()))]));
+    Some(event(&told.unwrap_or(error)))
 }
 
 /// What a server complains of, as far as it matters to whoever has made the request.
@@ -153,7 +158,7 @@ const STATUS_UNSAID: u16 = 502;
 
 /// What errors without a number are called by OpenAI, llama.cpp (`tools/server/server-common.cpp`) and vLLM
 /// (`entrypoints/openai/protocol.py`), and here of servers of other APIs. A code says more than a type.
-const NAMES: [(&str, u16); 19] = [
+const NAMES: [(&str, u16); 25] = [
     ("BadRequestError", 400),
     ("context_length_exceeded", 400),
     ("exceed_context_size_error", 400),
@@ -162,6 +167,7 @@ const NAMES: [(&str, u16); 19] = [
     ("permission_error", 403),
     ("NotFoundError", 404),
     ("not_found_error", 404),
+    ("queue_full", 429),
     ("rate_limit_error", 429),
     ("InternalServerError", 500),
     ("internal_server_error", 500),
@@ -171,8 +177,13 @@ const NAMES: [(&str, u16); 19] = [
     ("upstream_error", 502),
     ("upstream_incomplete", 502),
     ("upstream_protocol", 502),
+    ("bodies_full", 503),
+    ("model_failed_to_load", 503),
     ("overloaded_error", 503),
+    ("queue_timeout", 503),
+    ("stopping", 503),
     ("unavailable_error", 503),
+    ("upstream_timeout", 504),
 ];
 
 #[cfg(test)]
@@ -197,6 +208,20 @@ mod tests {
             ("grammar", None),
         ] {
             assert_eq!(Complaint::of(body.as_bytes()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_told_as_an_event_keeps_its_status() {
+        for (body, status) in [
+            (r#"{"error":{"message":"x"}}"#, 503),
+            (r#"{"error":"x"}"#, 429),
+            (r#"{"error":{"message":"x","type":"invalid_request_error"}}"#, 400),
+            (r#"{"error":{"message":"x","code":503}}"#, 503),
+        ] {
+            let event = refusal(body.as_bytes(), status).unwrap();
+            let data = event.strip_prefix("data: ").unwrap().trim_end();
+            assert_eq!(ServerError::of(&Object::parse(data).unwrap()).unwrap().status(), status, "{event}");
         }
     }
 

@@ -79,7 +79,13 @@ impl Pool {
         let row = self.config.engine.row();
         if self.describes_models() {
             let told = self.description(model).await.unwrap_or_default();
-            return ModelProperties { chat_template: told.template.clone(), ..ModelProperties::default() };
+            return ModelProperties {
+                chat_template: told.template.clone(),
+                context: told.context,
+                sees: told.sees,
+                hears: told.hears,
+                embeds: told.embeds,
+            };
         }
         let Some(page) = &row.properties else { return ModelProperties::default() };
         let of_each = row.models.and_then(|pages| pages.properties).filter(|_| self.has_models());
@@ -96,19 +102,19 @@ impl Pool {
     }
 
     /// How many tokens the prompt of a chat has, as a server counts them; `None` where none does. Takes no slot, loads
-    /// and wakes no model.
-    pub async fn count(&self, chat: &[u8], model: Option<&str>) -> Option<u64> {
+    /// and wakes no model. A peer without a key of its own is shown the client's `authorization`.
+    pub async fn count(&self, chat: &[u8], model: Option<&str>, authorization: Option<&str>) -> Option<u64> {
         let row = self.config.engine.row();
         let page = row.counting.as_ref()?;
         let known = self.known_model(model);
-        let peers = self.lasting.places.peers();
+        let peers = self.answering();
         let has_it = |peer: &&Arc<Peer>| known.is_none_or(|id| peer.template(id).is_some());
         let endpoint = peers.iter().find(has_it)?.endpoint();
         let guard = row.models.and_then(|pages| pages.guard).filter(|_| self.has_models());
         let guarded = |path: &str| guard.map_or_else(|| path.to_owned(), |guard| format!("{path}?{guard}"));
         let ask = async |path: &str, body: String| {
             let question = Question::order(&guarded(path), body);
-            ask::ask(endpoint, &question, None, self.config.timeouts).await.ok()
+            ask::ask(endpoint, &question, authorization.map(str::to_owned), self.config.timeouts).await.ok()
         };
         let beside = page.beside.as_ref().map(|member| (member.key, member.value));
         let reply = ask(page.path, counting::question(chat, page.members, beside)?).await?;
@@ -131,7 +137,7 @@ impl Pool {
 
     /// How its servers describe a model. Those that are known to have it are asked first.
     async fn description(&self, model: &str) -> Option<Arc<Description>> {
-        let mut peers = self.lasting.places.peers().to_vec();
+        let mut peers = self.answering();
         let id = ModelId::of(model);
         peers.sort_by_key(|peer| self.lasting.places.model_name(peer.id(), id).is_none());
         let endpoints: Vec<_> = peers.iter().map(|peer| Arc::clone(peer.endpoint())).collect();

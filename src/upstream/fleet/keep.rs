@@ -247,7 +247,7 @@ impl Keeper {
             models::ask(config, places, peer, &mut history).await;
             ordered
         };
-        let (answer, objection) = orders::load(order, peer.endpoint(), call, config.timeouts.connect_ms).await;
+        let (answer, objection) = orders::load(order, peer.endpoint(), call, config).await;
         let mut history = peer.history.lock().await;
         drop(ordered);
         match (answer, &objection) {

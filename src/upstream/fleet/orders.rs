@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::api::ollama::server::with_defaults;
 use crate::balance::{Action, Answer, Order};
 use crate::config;
-use crate::engine::{Answered, Call, ModelPages};
+use crate::engine::{Answered, Call, ChatApi, ModelPages};
 use crate::upstream::health::catalog::{escaped, quoted};
 use crate::upstream::wire::ask::{self, AskError, Question, Reply};
 use crate::upstream::wire::endpoint::Endpoint;
@@ -40,8 +41,17 @@ pub async fn carry_out(
 
 /// Has a model loaded where that is answered once it is done, or has come to nothing. What the box says of that comes
 /// with it, in words.
-pub async fn load(order: &Order, endpoint: &Arc<Endpoint>, call: &Call, connect_ms: u64) -> (Answer, Option<String>) {
-    let reply = ask::await_done(endpoint, &question(call, &order.name), connect_ms).await;
+pub async fn load(
+    order: &Order,
+    endpoint: &Arc<Endpoint>,
+    call: &Call,
+    pool: &config::Pool,
+) -> (Answer, Option<String>) {
+    let mut question = question(call, &order.name);
+    if pool.chat_api() == ChatApi::Ollama {
+        question = question.edited(|body| with_defaults(body, &pool.ollama.defaults.of_load()));
+    }
+    let reply = ask::await_done(endpoint, &question, pool.timeouts.connect_ms).await;
     let answer = match &reply {
         Ok(Reply { status: 429 | 503, .. }) => Answer::Busy,
         // The model's own server need not know the page that made it start.

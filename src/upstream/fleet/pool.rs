@@ -240,6 +240,14 @@ impl Pool {
     /// The bodies of the answers to a question, of the peers that answer it in 2 s. Who is known not to answer is not
     /// waited for, unless nobody else is there.
     pub async fn ask_all(&self, question: &Question, authorization: Option<&str>) -> Vec<(Arc<Peer>, Vec<u8>)> {
+        let asked = self.answering();
+        let endpoints = asked.iter().map(|peer| peer.endpoint());
+        let pages = ask::all(&self.config, endpoints, question, authorization).await;
+        asked.iter().zip(pages).filter_map(|(peer, body)| Some((Arc::clone(peer), body?))).collect()
+    }
+
+    /// Its peers but for those that are known not to answer, unless there is no other.
+    pub(super) fn answering(&self) -> Vec<Arc<Peer>> {
         let statuses = self.lasting.places.statuses();
         let has_failed = |peer: &Peer| {
             let known = statuses.iter().find(|status| status.id == peer.id());
@@ -247,10 +255,7 @@ impl Pool {
         };
         let all = self.lasting.places.peers();
         let living: Vec<_> = all.iter().filter(|peer| !has_failed(peer)).cloned().collect();
-        let asked = if living.is_empty() { &all } else { living.as_slice() };
-        let endpoints = asked.iter().map(|peer| peer.endpoint());
-        let pages = ask::all(&self.config, endpoints, question, authorization).await;
-        asked.iter().zip(pages).filter_map(|(peer, body)| Some((Arc::clone(peer), body?))).collect()
+        if living.is_empty() { all.to_vec() } else { living }
     }
 
     /// Whether it says which models its servers load. Else they load what they are asked for.

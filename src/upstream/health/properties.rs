@@ -50,6 +50,8 @@ pub struct ModelProperties {
     pub chat_template: String,
     pub sees: bool,
     pub hears: bool,
+    /// It turns texts into vectors, and writes none.
+    pub embeds: bool,
 }
 
 /// What the page says of its model. What cannot be read says nothing.
@@ -61,6 +63,7 @@ pub fn of_model(form: Form, body: &[u8]) -> ModelProperties {
         chat_template: props.chat_template,
         sees: props.modalities.vision,
         hears: props.modalities.audio,
+        embeds: false,
     }
 }
 

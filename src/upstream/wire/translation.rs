@@ -227,6 +227,9 @@ impl Translation {
 
     fn refuse(&mut self, refusal: &Refusal) {
         self.complaint = refusal.complaint;
+        if let Some(page) = &refusal.signin {
+            log::warn!("a server wants somebody to sign in: {page}");
+        }
         self.out.extend_from_slice(&message(&self.head, refusal.status, JSON, refusal.body.as_bytes()));
     }
 

@@ -11,6 +11,8 @@ use crate::json::inside;
 pub struct Facts {
     /// Tokens that its context holds, prompt and answer together.
     pub context: Option<u64>,
+    /// Whether the whole answer was assembled from a stream.
+    pub is_assembled: bool,
 }
 
 /// What bounds an answer.

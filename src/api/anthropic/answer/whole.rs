@@ -36,7 +36,7 @@ pub fn whole(told: &Told, facts: Facts, body: &[u8]) -> Bytes {
     // The answer has been read whole, so what waits is no longer than it.
     let mut blocks = Blocks::new(usize::MAX);
     if !told.fills_cache {
-        say(told, choice, &mut blocks, &mut usage, &mut content);
+        say(told, facts, choice, &mut blocks, &mut usage, &mut content);
     }
     blocks.finish(&mut content);
     let mut stop = Stop::default();
@@ -55,12 +55,12 @@ pub fn whole(told: &Told, facts: Facts, body: &[u8]) -> Bytes {
     out.into()
 }
 
-fn say(told: &Told, choice: &Choice<'_>, blocks: &mut Blocks, usage: &mut Usage, content: &mut Content) {
+fn say(told: &Told, facts: Facts, choice: &Choice<'_>, blocks: &mut Blocks, usage: &mut Usage, content: &mut Content) {
     let own = choice.message.content.and_then(inside);
     for (kind, text) in words(choice) {
         let is_continued = kind == Kind::Text && own == Some(text);
         let text = match &told.prefill {
-            Some(prefill) if is_continued => continuation(text, prefill),
+            Some(prefill) if is_continued && !facts.is_assembled => continuation(text, prefill),
             _ => Cow::Borrowed(text),
         };
         usage.count_bytes(text.len());
@@ -158,6 +158,18 @@ mod tests {
             assert!(id.len() == 24 && id.bytes().all(|b| b.is_ascii_alphanumeric()));
             let usage = r#","usage":{"input_tokens":1,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1}}"#;
             assert_eq!(rest.strip_suffix(usage), Some(expected.as_str()));
+        }
+    }
+
+    #[test]
+    fn what_was_assembled_from_a_stream_repeats_nothing() {
+        let (max_tokens, prefill) = (9, Some("[".to_owned()));
+        let told = Told { model: "m".to_owned(), is_streamed: false, max_tokens, fills_cache: false, prefill };
+        let body = br#"{"choices":[{"message":{"content":"[1],[2]]"}}]}"#;
+        for (is_assembled, expected) in [(true, "\"text\":\"[1],[2]]\""), (false, "\"text\":\"1],[2]]\"")] {
+            let facts = Facts { is_assembled, ..Facts::default() };
+            let answer = String::from_utf8(whole(&told, facts, body).to_vec()).unwrap();
+            assert!(answer.contains(expected), "{answer}");
         }
     }
 

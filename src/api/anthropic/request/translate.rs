@@ -79,8 +79,8 @@ fn translate(body: &[u8], server: &Server, purpose: Purpose) -> Result<Asked, Mi
     let mut reading = Reading { server, ignored: Ignored::default() };
     let conversation = messages::translate(&request, &mut reading)?;
     let mut ignored = reading.ignored;
-    told.prefill = conversation.prefill;
-    let start = if told.prefill.is_some() { Start::Continued } else { Start::Fresh };
+    let start = if conversation.prefill.is_some() { Start::Continued } else { Start::Fresh };
+    told.prefill = conversation.prefill.filter(|_| server.takes.repeats_prefill);
     let mut body = Body::default();
     body.set("model", request.get("model").unwrap_or_default());
     body.set("messages", conversation.messages);

@@ -13,6 +13,9 @@ pub(super) fn read<'a>(object: &Object<'a>) -> Result<Vec<Cow<'a, str>>, Mistake
     images.into_iter().map(|image| base64(image).ok_or_else(mistake)).collect()
 }
 
+/// Lines are broken by some that write base64; not every reader goes on behind the first.
+const BREAKS: [char; 2] = ['\r', '\n'];
+
 /// The base64 of an image; what makes it a data URL is forgiven.
 fn base64(written: &str) -> Option<Cow<'_, str>> {
     let text = string(written)?;
@@ -20,7 +23,11 @@ fn base64(written: &str) -> Option<Cow<'_, str>> {
         true => Cow::Owned(text.split_once(',')?.1.to_owned()),
         false => text,
     };
-    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(&byte);
+    let base64 = match base64.contains(BREAKS) {
+        true => Cow::Owned(base64.replace(BREAKS, "")),
+        false => base64,
+    };
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=-_".contains(&byte);
     (!base64.is_empty() && base64.bytes().all(is_base64)).then_some(base64)
 }
 
@@ -96,6 +103,8 @@ mod tests {
             (r#"{"images":null}"#, Some(vec![])),
             (r#"{"images":[]}"#, Some(vec![])),
             (r#"{"images":["\/9j\/","data:image/png;base64,iVBO"]}"#, Some(vec!["/9j/", "iVBO"])),
+            (r#"{"images":["iVBO\r\nRw0K\n"]}"#, Some(vec!["iVBORw0K"])),
+            (r#"{"images":["\n"]}"#, None),
             (r#"{"images":["https://example.org/a.png"]}"#, None),
             (r#"{"images":["data:image/png"]}"#, None),
             (r#"{"images":[""]}"#, None),

@@ -26,6 +26,13 @@ pub struct Defaults {
     pub options: Vec<(String, String)>,
 }
 
+impl Defaults {
+    /// What a model is loaded with, and how long it stays: the same whatever is asked of it, or it is loaded again.
+    pub fn of_load(&self) -> Self {
+        Self { truncate: None, ..self.clone() }
+    }
+}
+
 /// How a model takes what is said of its thinking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Thinking {

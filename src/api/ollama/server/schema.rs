@@ -35,6 +35,8 @@ impl Schemas {
         let root = written.and_then(Object::part).unwrap_or_else(Object::empty);
         let mut walk = Walk { root: root.text(), definitions: None, open: Vec::new(), left: &mut self.left };
         let mut out = walk.members(root, 0);
+        // The root's may be no list.
+        out.retain(|(key, value)| key != "type" || string(value).is_some());
         for (key, value) in [("type", "\"object\""), ("properties", "{}")] {
             if !out.iter().any(|(known, _)| known == key) {
                 out.push((key.into(), value.into()));
@@ -92,6 +94,8 @@ impl<'a> Walk<'a, '_> {
                     "items" if value.starts_with('{') => Some(("items", self.schema(value, depth + 1).into())),
                     "const" if !has("enum") => Some(("enum", format!("[{value}]").into())),
                     "type" => is_type(value).then_some(("type", value.into())),
+                    "required" => are_strings(value).then_some(("required", value.into())),
+                    "enum" => elements(value).map(|_| ("enum", value.into())),
                     "description" => inside(value).map(|_| ("description", value.into())),
                     other => Some((other, value.into())),
                 };
@@ -172,8 +176,11 @@ fn definitions(root: &str) -> HashMap<String, &str> {
 
 /// Whether a value may stand as a type: a string, or a list of strings.
 fn is_type(value: &str) -> bool {
-    let is_string = |value: &str| string(value).is_some();
-    is_string(value) || elements(value).is_some_and(|list| list.into_iter().all(is_string))
+    string(value).is_some() || are_strings(value)
+}
+
+fn are_strings(value: &str) -> bool {
+    elements(value).is_some_and(|list| list.into_iter().all(|value| string(value).is_some()))
 }
 
 fn write(members: &[Member<'_>]) -> String {
@@ -217,6 +224,8 @@ mod tests {
             (r#"{"type":7,"description":["d"],"x":1}"#, r#"{"x":1}"#),
             (r#"{"type":["string",7]}"#, "{}"),
             (r#"{"type":["string","null"]}"#, r#"{"type":["string","null"]}"#),
+            (r#"{"type":"string","required":true,"enum":"a"}"#, r#"{"type":"string"}"#),
+            (r#"{"required":["a",7],"enum":[null,7]}"#, r#"{"enum":[null,7]}"#),
             (r#"{"properties":7}"#, r#"{"properties":{}}"#),
         ] {
             let properties = format!(r#"{{"p":{property},"q":{{"anyOf":[{{}},{{"type":"integer"}}]}}}}"#);
@@ -233,6 +242,7 @@ mod tests {
             (Some("true"), EMPTY),
             (Some("{}"), EMPTY),
             (Some(r#"{"type":"object"}"#), EMPTY),
+            (Some(r#"{"type":["object","null"]}"#), EMPTY),
             (
                 Some(r##"{"$ref":"#/definitions/A","definitions":{"A":{"required":[]}}}"##),
                 r#"{"required":[],"type":"object","properties":{}}"#,

@@ -12,6 +12,12 @@ pub struct Description {
     pub takes_tools: bool,
     /// Whether it may be told to think.
     pub thinks: bool,
+    pub sees: bool,
+    pub hears: bool,
+    /// It turns texts into vectors, and writes none.
+    pub embeds: bool,
+    /// Tokens that one conversation may have at most; its server may give it fewer.
+    pub context: Option<u64>,
     /// The reader that its server has for what it writes, whatever is asked.
     pub parser: Option<String>,
     /// Its chat template, in Jinja or as Go's templates are written.
@@ -39,11 +45,21 @@ impl Description {
         Some(Self {
             takes_tools: can("tools"),
             thinks: can("thinking"),
+            sees: can("vision"),
+            hears: can("audio"),
+            embeds: can("embedding") && !can("completion"),
+            context: told.get("model_info").and_then(Object::part).and_then(|info| context(&info)),
             parser: parser(&text("modelfile")),
             template: text("template"),
             system: Some(text("system")).filter(|system| !system.trim().is_empty()).map(Into::into),
         })
     }
+}
+
+/// It goes by the name of the model's architecture.
+fn context(info: &Object<'_>) -> Option<u64> {
+    let (_, tokens) = info.members().find(|(key, _)| key.ends_with(".context_length"))?;
+    tokens.parse().ok()
 }
 
 /// The one of the model's file, which has an instruction a line, in letters of any case.
@@ -72,7 +88,16 @@ mod tests {
                     parser: Some("family-3".to_owned()),
                     template: "{{ .Prompt }}".to_owned(),
                     system: Some("Be brief.".into()),
+                    ..Description::default()
                 }),
+            ),
+            (
+                r#"{"capabilities":["embedding"],"model_info":{"general.architecture":"a","a.context_length":2048}}"#,
+                Some(Description { embeds: true, context: Some(2048), ..Description::default() }),
+            ),
+            (
+                r#"{"capabilities":["completion","embedding","vision","audio"],"model_info":{"a.context_length":"x"}}"#,
+                Some(Description { sees: true, hears: true, ..Description::default() }),
             ),
             (r#"{"capabilities":null,"system":" ","modelfile":"PARSER"}"#, Some(Description::default())),
             ("[]", None),

@@ -102,11 +102,16 @@ fn how_the_answer_is_told_is_known() {
         assert_eq!(chat["max_tokens"], told.max_tokens.max(1));
     }
     let continued = r#"{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"u"},{"role":"assistant","content":"The"}]}"#;
-    for (engine, members) in
-        [(Engine::Sglang, true), (Engine::Vllm, true), (Engine::LlamaCpp, false), (Engine::OpenAi, false)]
-    {
+    let repeated = Some("The");
+    for (engine, members, prefill) in [
+        (Engine::Sglang, true, None),
+        (Engine::Vllm, true, None),
+        (Engine::LlamaCpp, false, repeated),
+        (Engine::OpenAi, false, None),
+        (Engine::Ollama, false, None),
+    ] {
         let Asked { told, body, .. } = request(continued.as_bytes(), &server(engine)).unwrap();
-        assert_eq!(told.prefill.as_deref(), Some("The"));
+        assert_eq!(told.prefill.as_deref(), prefill, "{}", engine.name());
         let chat: Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(chat["continue_final_message"] == true && chat["add_generation_prompt"] == false, members);
     }
