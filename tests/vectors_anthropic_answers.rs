@@ -5,14 +5,16 @@
 //! only it has.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
 
-use std::io::Write;
-use std::path::Path;
-use std::{fs, io};
+#[path = "vectors/cuts.rs"]
+mod cuts;
+mod vectors;
 
 use serde_json::{Value, json};
 use toolgate::api::anthropic::{Events, Facts, Told, error, whole};
 use toolgate::api::openai::{Assembler, ToldText};
 use toolgate::limits::Limits;
+
+use cuts::check_cuts;
 
 #[test]
 fn answers() {
@@ -27,15 +29,7 @@ fn answers() {
 fn streams() {
     check_all("stream", 34, |vector| {
         let bytes = stream(vector);
-        let whole = events(vector, &[&bytes])?;
-        let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        let ways = (1..bytes.len()).map(|cut| [&bytes[..cut], &bytes[cut..]].to_vec()).chain([single]);
-        for way in ways {
-            if events(vector, &way)? != whole {
-                return Err(format!("cut in {} it is another, from {}", way.len(), way[0].len()));
-            }
-        }
-        Ok(())
+        check_cuts(&bytes, |pieces| events(vector, pieces))
     });
 }
 
@@ -106,26 +100,6 @@ fn meets_refusal(vector: &Value, status: u16, body: &[u8]) -> Result<(), String>
         return Err(format!("the status is {status}"));
     }
     meets(&parsed(body), &vector["body"])
-}
-
-/// Runs the vectors of a kind, but for errors of a request. `least` guards against vectors that vanish unseen.
-fn check_all(kind: &str, least: usize, check: impl Fn(&Value) -> Result<(), String>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance/anthropic.jsonl");
-    let Ok(vectors) = fs::read_to_string(&path) else {
-        // Written past the test's captured output, so that it is seen.
-        writeln!(io::stderr().lock(), "absent, so not run: {}", path.display()).unwrap();
-        return;
-    };
-    let mut failures = vec![];
-    let mut run = 0;
-    for line in vectors.lines().filter(|line| !line.trim().is_empty()) {
-        let vector: Value = serde_json::from_str(line).unwrap();
-        if vector["kind"] == kind && vector.get("messages_request").is_none() {
-            run += 1;
-            failures.extend(check(&vector).err().map(|why| format!("{}: {why}", vector["id"])));
-        }
-    }
-    assert!(failures.is_empty() && run >= least, "{run} run\n{}", failures.join("\n"));
 }
 
 fn told(request: &Value) -> Told {
@@ -286,4 +260,11 @@ fn meets(got: &Value, expected: &Value) -> Result<(), String> {
 
 fn parsed(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap()
+}
+
+/// Checks the vectors of a kind, but for errors of a request.
+fn check_all(kind: &str, least: usize, check: impl Fn(&Value) -> Result<(), String>) {
+    vectors::check_all("anthropic.jsonl", least, |vector, _| {
+        (vector["kind"] == kind && vector.get("messages_request").is_none()).then(|| check(vector))
+    });
 }

@@ -5,9 +5,9 @@
 //! Statuses, fields and the shape of an error are the gateway's.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+mod vectors;
+
+use std::fs;
 
 use serde_json::{Value, json};
 use toolgate::api::anthropic::{Asked, Mistake, Server, ServerTools, count_request, model, request, session};
@@ -49,7 +49,7 @@ fn errors() {
 
 #[test]
 fn captured_requests_become_chats() {
-    let Some(folder) = shared("claude-code") else { return };
+    let Some(folder) = vectors::shared("claude-code") else { return };
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(paths.len() >= 16, "{paths:?}");
@@ -123,34 +123,6 @@ fn conversation(asked: &Value, chat: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs the vectors that the check takes. `least` guards against vectors that vanish unseen.
-fn check_all(least: usize, check: impl Fn(&Value, &str) -> Option<Result<(), String>>) {
-    let Some(path) = shared("anthropic.jsonl") else { return };
-    let vectors = fs::read_to_string(path).unwrap();
-    let mut failures = vec![];
-    let mut run = 0;
-    for line in vectors.lines().filter(|line| !line.trim().is_empty()) {
-        let vector: Value = serde_json::from_str(line).unwrap();
-        // The request as it is written, so that nothing is made of its numbers and keys.
-        let written = Object::parse(line).unwrap();
-        let Some(result) = check(&vector, written.get("messages_request").unwrap_or_default()) else { continue };
-        run += 1;
-        failures.extend(result.err().map(|why| format!("{}: {why}", vector["id"])));
-    }
-    assert!(failures.is_empty() && run >= least, "{run} run\n{}", failures.join("\n"));
-}
-
-/// What lies beside the project, if anything does.
-fn shared(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance").join(name);
-    if !path.exists() {
-        // Written past the test's captured output, so that it is seen.
-        writeln!(io::stderr().lock(), "absent, so not run: {}", path.display()).unwrap();
-        return None;
-    }
-    Some(path)
-}
-
 fn server(vector: &Value) -> Server {
     let name = vector["engine"].as_str().unwrap_or("llama.cpp");
     let engine = Engine::ALL.into_iter().find(|engine| engine.name() == name).unwrap();
@@ -179,4 +151,11 @@ fn is_equal(got: &Value, expected: &Value) -> Result<(), String> {
 
 fn parsed(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap()
+}
+
+/// Checks the vectors with the request as it is written, so that nothing is made of its numbers and keys.
+fn check_all(least: usize, check: impl Fn(&Value, &str) -> Option<Result<(), String>>) {
+    vectors::check_all("anthropic.jsonl", least, |vector, line| {
+        check(vector, Object::parse(line).unwrap().get("messages_request").unwrap_or_default())
+    });
 }

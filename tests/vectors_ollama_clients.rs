@@ -4,17 +4,20 @@
 //! is made of the chunks that the gateway would let out. Statuses and fields of an answer are the gateway's.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
 
+#[path = "vectors/cuts.rs"]
+mod cuts;
+mod vectors;
+
 use std::collections::HashMap;
-use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
-use std::{fs, io};
 
 use serde_json::{Value, json};
 use toolgate::api::ollama::client::{Lines, Moment, Page, Request, Told, error, request, whole};
 use toolgate::api::openai::{AssembleError, Assembler, ToldText};
 use toolgate::engine::Engine;
 use toolgate::limits::Limits;
+
+use cuts::check_cuts;
 
 #[test]
 fn requests() {
@@ -43,15 +46,7 @@ fn requests() {
 fn streams() {
     check_all("down_stream", 19, |vector| {
         let bytes = stream(&vector["input"]);
-        let whole = lines(vector, &[&bytes])?;
-        let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        let ways = (1..bytes.len()).map(|cut| [&bytes[..cut], &bytes[cut..]].to_vec()).chain([single]);
-        for way in ways {
-            if lines(vector, &way)? != whole {
-                return Err(format!("cut in {} it is another, from {}", way.len(), way[0].len()));
-            }
-        }
-        Ok(())
+        check_cuts(&bytes, |pieces| lines(vector, pieces))
     });
 }
 
@@ -83,26 +78,6 @@ fn errors() {
 /// Long after the request came.
 const NOW: Moment =
     Moment { unix: Duration::from_secs(1_795_838_400), since: Duration::from_secs(3), waited: Duration::from_secs(1) };
-
-/// Runs the vectors of a kind, but for those of clients of another API. `least` guards against vectors that vanish unseen.
-fn check_all(kind: &str, least: usize, check: impl Fn(&Value) -> Result<(), String>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance/ollama.jsonl");
-    let Ok(vectors) = fs::read_to_string(&path) else {
-        // Written past the test's captured output, so that it is seen.
-        writeln!(io::stderr().lock(), "absent, so not run: {}", path.display()).unwrap();
-        return;
-    };
-    let mut failures = vec![];
-    let mut run = 0;
-    for line in vectors.lines().filter(|line| !line.trim().is_empty()) {
-        let vector: Value = serde_json::from_str(line).unwrap();
-        if vector["kind"] == kind && vector["input"]["surface"] != "openai" {
-            run += 1;
-            failures.extend(check(&vector).err().map(|why| format!("{}: {why}", vector["id"])));
-        }
-    }
-    assert!(failures.is_empty() && run >= least, "{run} run\n{}", failures.join("\n"));
-}
 
 fn page(input: &Value) -> Page {
     match input["path"].as_str() {
@@ -202,4 +177,11 @@ fn meets(got: &Value, expected: &Value, ids: &mut HashMap<String, String>) -> Re
 
 fn parsed(json: &[u8]) -> Value {
     serde_json::from_slice(json).unwrap()
+}
+
+/// Checks the vectors of a kind, but for those of clients of another API.
+fn check_all(kind: &str, least: usize, check: impl Fn(&Value) -> Result<(), String>) {
+    vectors::check_all("ollama.jsonl", least, |vector, _| {
+        (vector["kind"] == kind && vector["input"]["surface"] != "openai").then(|| check(vector))
+    });
 }

@@ -4,10 +4,9 @@
 //! What the proxy makes of an error is told here by its kind alone; its own tests hold it to the status.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
 
-use std::io::Write;
-use std::path::Path;
+mod vectors;
+
 use std::sync::Arc;
-use std::{fs, io};
 
 use serde_json::Value;
 use toolgate::api::openai::Request;
@@ -37,27 +36,14 @@ fn systems_stubs() {
     });
 }
 
-/// Runs the vectors of a kind. `least` guards against vectors that vanish unseen.
+/// Checks the vectors of a kind.
 fn check_all(kind: &str, least: usize, send: impl Fn(&str, &Value) -> Result<Value, RequestError>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/conformance/systems.jsonl");
-    let Ok(vectors) = fs::read_to_string(&path) else {
-        // Written past the test's captured output, so that it is seen.
-        writeln!(io::stderr().lock(), "absent, so not run: {}", path.display()).unwrap();
-        return;
-    };
-    let mut failures = vec![];
-    let mut run = 0;
-    for line in vectors.lines().filter(|line| !line.trim().is_empty()) {
-        let vector: Value = serde_json::from_str(line).unwrap();
+    vectors::check_all("systems.jsonl", least, |vector, _| {
         let dialect = DIALECTS.iter().find(|(system, _)| vector["system"] == *system);
         let is_elsewhere = ELSEWHERE.iter().any(|(id, _)| vector["id"] == *id);
-        let Some((_, dialect)) = dialect.filter(|_| vector["kind"] == kind && !is_elsewhere) else { continue };
-        run += 1;
-        if let Err(why) = check(send(dialect, &vector["input"]), &vector["expect"]) {
-            failures.push(format!("{}: {why}", vector["id"]));
-        }
-    }
-    assert!(failures.is_empty() && run >= least, "{run} run\n{}", failures.join("\n"));
+        let (_, dialect) = dialect.filter(|_| vector["kind"] == kind && !is_elsewhere)?;
+        Some(check(send(dialect, &vector["input"]), &vector["expect"]))
+    });
 }
 
 /// What goes up for a request.

@@ -1,19 +1,15 @@
 //! What clients of Ollama's API are offered besides chats: names of models, pages about them, texts to go on with or to
 //! embed, at the addresses where they are served; and how their requests are counted.
 
-use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver};
-
 use serde_json::{Value, json};
 use toolgate::config::{Alias, OllamaApi, Pool};
 use toolgate::mock::{Mock, Script};
 
 use crate::access::{line_of, named};
 use crate::harness::{
-    Message, PATIENCE, Upstream, Wire, ask, config, dead_address, gateway_of, get, models, ok, peer, pool, post,
-    wait_until,
+    PATIENCE, Upstream, Wire, ask, config, dead_address, gateway_of, get, models, ok, peer, pool, post, wait_until,
 };
-use crate::led::{HEAD, end};
+use crate::led::{HEAD, answering, end};
 use crate::ollama_clients::{
     TOOLS, WHOLE, assert_refused, chat, chat_of, content, gateway, gateway_with, generate, lines, llama,
 };
@@ -62,21 +58,6 @@ fn they_are_served_where_that_is_configured_and_nowhere_else() {
     assert_eq!(ask(at, get("/")).text(), "Ollama is running");
     assert_eq!(ask(at, get("/api/version")).json(), json!({ "version": "0.30.0" }));
     assert!(ask(at, chat("hi", WHOLE)).json().get("error").is_some(), "it is no completion");
-}
-
-/// What a server of OpenAI's API answers to anything, and what it was asked of models.
-fn answering(answers: impl Fn(&Message) -> Option<Vec<u8>> + Send + Sync + 'static) -> (Upstream, Receiver<Message>) {
-    let (report, requests) = mpsc::channel();
-    let report = Mutex::new(report);
-    let none = || b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec();
-    let (upstream, _) = Upstream::answering(move |request| match answers(request) {
-        Some(answer) => {
-            report.lock().unwrap().send(request.clone()).unwrap();
-            answer
-        }
-        None => none(),
-    });
-    (upstream, requests)
 }
 
 #[test]
