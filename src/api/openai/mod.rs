@@ -44,7 +44,7 @@ pub use message::{Call, Message, write_calls, write_message};
 pub use overflow::Overflow;
 pub use request::{Edits, Request, Stream, Usage, renamed};
 pub use said::said;
-pub use server_error::{Complaint, ServerError, refusal};
+pub use server_error::{Complaint, ServerError, is_of_request, refusal};
 pub use tool::{Offered, Tools};
 pub use unparsed::{ToldText, Unparsed, told_answer, without_error};
 pub use writer::{ChoiceWriter, DONE, Scratch};

@@ -129,12 +129,20 @@ impl Complaint {
         if ["type", "code"].iter().filter_map(name).any(|name| LENGTH_NAMES.contains(&&*name)) {
             return Some(Self::Length);
         }
+        if is_of_request(object.text()) {
+            return Some(Self::Request);
+        }
         let text = object.text().to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        let words =
-            [(CONSTRAINT_WORDS, Self::Constraint), (LENGTH_WORDS, Self::Length), (REQUEST_WORDS, Self::Request)];
+        let words = [(CONSTRAINT_WORDS, Self::Constraint), (LENGTH_WORDS, Self::Length)];
         words.into_iter().find(|(words, _)| says(words)).map(|(_, complaint)| complaint)
     }
+}
+
+/// Whether a server that says that it failed complains of the request in these words: it would fail again.
+pub fn is_of_request(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    REQUEST_WORDS.iter().any(|complaint| words.contains(complaint))
 }
 
 /// llama.cpp's type (`tools/server/server-common.cpp`) and OpenAI's code.
@@ -203,6 +211,7 @@ mod tests {
             (r#"{"error":{"message":"Failed to parse grammar"}}"#, Some(Complaint::Constraint)),
             (r#"{"detail":[{"loc":["body","response_format"],"msg":"extra fields"}]}"#, Some(Complaint::Constraint)),
             (r#"{"error":{"code":500,"message":"Jinja Exception: roles must alternate"}}"#, Some(Complaint::Request)),
+            (r#"{"error":{"message":"Jinja Exception: a schema is no string"}}"#, Some(Complaint::Request)),
             (r#"{"error":{"message":"image input is not supported"}}"#, Some(Complaint::Request)),
             (r#"{"error":{"message":"the prompt is too long"}}"#, None),
             ("grammar", None),

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::overflow;
-use crate::api::openai::{Overflow, ServerError};
+use crate::api::openai::{Overflow, ServerError, is_of_request};
 use crate::json::{Object, write_string};
 
 /// What a client is answered in place of a message.
@@ -91,16 +91,8 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// Whether a server that says that it failed complains of the request: it would fail again.
-fn is_of_request(words: &str) -> bool {
-    let words = words.to_ascii_lowercase();
-    OF_REQUEST.iter().any(|complaint| words.contains(complaint))
-}
-
 const INVALID: &str = "invalid_request_error";
 const UNSAID: &str = "the server gave no reason";
-/// A chat template refuses a message, or a model sees no images.
-const OF_REQUEST: [&str; 3] = ["jinja", "template", "image input is not supported"];
 
 #[cfg(test)]
 mod tests {
