@@ -9,6 +9,8 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::upstream::{STAMP, nanos};
+
 /// An answer that has begun.
 pub struct Answer {
     stream: TcpStream,
@@ -91,6 +93,34 @@ impl Answer {
             Some(_) => Ok(self.read),
             None => Err(io::Error::other(format!("cut off: {}", String::from_utf8_lossy(&self.read)))),
         }
+    }
+}
+
+impl Answer {
+    /// Reads on to the end: how long each event that says when it was sent took from there, in microseconds.
+    pub async fn delays(mut self) -> io::Result<Vec<f64>> {
+        let mut delays = Vec::new();
+        // What came with the first waited for it.
+        self.read.clear();
+        loop {
+            if self.stream.read_buf(&mut self.read).await? == 0 {
+                break;
+            }
+            let now = nanos();
+            let mut from = 0;
+            while let Some(at) = self.read.get(from..).and_then(|rest| memmem::find(rest, STAMP.as_bytes())) {
+                let digits = from + at + STAMP.len();
+                let Some(stamp) = self.read.get(digits..digits + 20) else { break };
+                let sent: u128 = str::from_utf8(stamp).ok().and_then(|stamp| stamp.parse().ok()).unwrap_or(0);
+                if sent > 0 {
+                    delays.push(now.saturating_sub(sent) as f64 / 1e3);
+                }
+                from = digits + 20;
+            }
+            let keep = from.max(self.read.len().saturating_sub(TAIL_BYTES));
+            self.read.drain(..keep.min(self.read.len()));
+        }
+        if delays.is_empty() { Err(io::Error::other("no event was stamped")) } else { Ok(delays) }
     }
 }
 

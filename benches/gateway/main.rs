@@ -3,12 +3,14 @@
 //! A server that streams, a bare Pingora proxy and `toolgate run` are processes of their own on loopback; this one
 //! is their clients. What is compared takes turns, round by round, and figures are medians over the rounds: on a
 //! machine with other work absolute figures move, ratios hardly. It takes about three minutes;
-//! `cargo bench --bench gateway -- memory` looks at memory alone, and `-- apis` at what clients of other APIs cost.
+//! `cargo bench --bench gateway -- memory` looks at memory alone, `-- apis` at what clients of other APIs cost, and `-- peers`
+//! compares with nginx and HAProxy.
 
 #![allow(clippy::as_conversions)]
 
 mod bare;
 mod client;
+mod peers;
 mod process;
 mod upstream;
 
@@ -18,9 +20,10 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use bare::Keeping;
 use client::Api;
 use process::Process;
-use upstream::{Answer, Plan};
+use upstream::{After, Answer, Plan};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -29,14 +32,14 @@ const ROUNDS: usize = 9;
 const ALONE: usize = 100;
 /// Streams at the speed of a model that is well used.
 const PACED_STREAMS: usize = 50;
-const PACED: Plan = Plan { answer: Answer::Text, events: 100, pause_us: 20_000 };
+const PACED: Plan = Plan { answer: Answer::Text, events: 100, pause_us: 20_000, burst: 1 };
 /// Streams as fast as they go.
 const FAST_STREAMS: usize = 16;
-const FAST: Plan = Plan { answer: Answer::Text, events: 1500, pause_us: 0 };
+const FAST: Plan = Plan { answer: Answer::Text, events: 1500, pause_us: 0, burst: 1 };
 /// Streams that are open at once while memory is looked at: as near to 10,000 as a limit of 20,000 files lets come,
 /// since each is two sockets in what stands between.
 const OPEN_STREAMS: usize = 9_950;
-const OPEN: Plan = Plan { answer: Answer::Text, events: 2, pause_us: 300_000_000 };
+const OPEN: Plan = Plan { answer: Answer::Text, events: 2, pause_us: 300_000_000, burst: 1 };
 const FILES: usize = 20_000;
 /// An agent's request.
 const LARGE_BYTES: usize = 32 << 10;
@@ -45,14 +48,21 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["upstream", addr] => Ok(upstream::serve(addr)?),
-        ["bare", addr, upstream] => bare::serve(addr, upstream.parse()?, None),
-        ["bare", addr, upstream, threads] => bare::serve(addr, upstream.parse()?, Some(threads.parse()?)),
+        ["upstream", addr] => Ok(upstream::serve(addr, After::Close)?),
+        ["keeping-upstream", addr] => Ok(upstream::serve(addr, After::Keep)?),
+        ["bare", addr, upstream] => bare::serve(addr, upstream.parse()?, None, Keeping::Nothing),
+        ["bare", addr, upstream, threads] => {
+            bare::serve(addr, upstream.parse()?, Some(threads.parse()?), Keeping::Nothing)
+        }
+        ["bare", addr, upstream, threads, "pools"] => {
+            bare::serve(addr, upstream.parse()?, Some(threads.parse()?), Keeping::Connections)
+        }
         ["measure", "memory"] => runtime()?.block_on(weigh_all()),
         ["measure", "apis"] => runtime()?.block_on(compare_apis()),
+        ["measure", "peers"] => runtime()?.block_on(peers::compare()),
         ["measure", _] => runtime()?.block_on(measure()),
         _ => {
-            let what = ["memory", "apis"].into_iter().find(|what| arguments.contains(what)).unwrap_or("all");
+            let what = ["memory", "apis", "peers"].into_iter().find(|what| arguments.contains(what)).unwrap_or("all");
             // The soft limit of open files is often 1,024.
             let more_files = format!("ulimit -S -n {FILES}; exec \"$0\" measure {what}");
             Err(Command::new("sh").args(["-c", &more_files]).arg(std::env::current_exe()?).exec().into())
@@ -235,7 +245,7 @@ impl<'a> Target<'a> {
 
     /// That what is measured happens: a call comes out where one is to, and nothing is cut off.
     async fn check(&self, finish: &str) -> Result<()> {
-        let plan = Plan { answer: self.answer, events: 3, pause_us: 0 };
+        let plan = Plan { answer: self.answer, events: 3, pause_us: 0, burst: 1 };
         let end = client::begin(self.addr, self.api, &self.body(plan)).await?.end().await?;
         let end = String::from_utf8_lossy(&end);
         let is_right = end.contains(&format!(r#""finish_reason":"{finish}""#));
@@ -243,7 +253,7 @@ impl<'a> Target<'a> {
     }
 
     async fn alone(&mut self) -> Result<()> {
-        let body = self.body(Plan { answer: self.answer, events: 1, pause_us: 0 });
+        let body = self.body(Plan { answer: self.answer, events: 1, pause_us: 0, burst: 1 });
         let before = self.cpu()?;
         for _ in 0..ALONE {
             let answer = client::begin(self.addr, self.api, &body).await?;

@@ -1,4 +1,4 @@
-//! An event-stream server in llama-server's shape: one event in an HTTP chunk and a write, closed after each stream.
+//! An event-stream server in llama-server's shape: one event in an HTTP chunk and a write.
 //! Does as little as can be for an event, so that it is not what is measured; `toolgate mock` formats each of them.
 
 use std::io;
@@ -16,6 +16,8 @@ pub struct Plan {
     pub answer: Answer,
     pub events: usize,
     pub pause_us: u64,
+    /// Events in a chunk, of those of the text.
+    pub burst: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub enum Answer {
 impl Plan {
     pub fn model(self) -> String {
         let answer = if self.answer == Answer::Text { "text" } else { "call" };
-        format!("{answer} {} {}", self.events, self.pause_us)
+        format!("{answer} {} {} {}", self.events, self.pause_us, self.burst)
     }
 
     /// Events in all: those that begin and end the answer too.
@@ -41,12 +43,24 @@ impl Plan {
         let model = request.get(begins..)?.split(|b| *b == b'"').next()?;
         let mut words = str::from_utf8(model).ok()?.split(' ');
         let answer = if words.next()? == "call" { Answer::Call } else { Answer::Text };
-        Some(Self { answer, events: words.next()?.parse().ok()?, pause_us: words.next()?.parse().ok()? })
+        let mut number = || words.next()?.parse().ok();
+        let (events, pause_us) = (number()?, number()?);
+        let burst = number().and_then(|burst| usize::try_from(burst).ok()).unwrap_or(1).max(1);
+        Some(Self { answer, events: usize::try_from(events).ok()?, pause_us, burst })
     }
 }
 
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It is closed, as llama-server does.
+    Close,
+    /// It is kept, if its client wants that.
+    Keep,
+}
+
 /// Serves until the process is ended.
-pub fn serve(addr: &str) -> io::Result<()> {
+pub fn serve(addr: &str, after: After) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = TcpListener::bind(addr).await?;
@@ -55,15 +69,26 @@ pub fn serve(addr: &str) -> io::Result<()> {
             let (stream, _) = listener.accept().await?;
             let chunks = Arc::clone(&chunks);
             // A client that leaves is no concern of this server's.
-            tokio::spawn(async move { answer(stream, &chunks).await });
+            tokio::spawn(async move { serve_all(stream, &chunks, after).await });
         }
     })
 }
 
-async fn answer(mut stream: TcpStream, chunks: &Chunks) -> io::Result<()> {
+/// Answers one request after the other, as long as its client wants that.
+async fn serve_all(mut stream: TcpStream, chunks: &Chunks, after: After) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let request = read_request(&mut stream).await?;
-    let plan = Plan::read(&request).ok_or(io::ErrorKind::InvalidData)?;
+    loop {
+        let request = read_request(&mut stream).await?;
+        answer(&mut stream, &request, chunks).await?;
+        let head = request.get(..memmem::find(&request, b"\r\n\r\n").unwrap_or(0)).unwrap_or_default();
+        if after == After::Close || memmem::find(&head.to_ascii_lowercase(), b"connection: close").is_some() {
+            return stream.shutdown().await;
+        }
+    }
+}
+
+async fn answer(stream: &mut TcpStream, request: &[u8], chunks: &Chunks) -> io::Result<()> {
+    let plan = Plan::read(request).ok_or(io::ErrorKind::InvalidData)?;
     stream.write_all(HEAD.as_bytes()).await?;
     let is_call = plan.answer == Answer::Call;
     stream.write_all(chunks.role.as_bytes()).await?;
@@ -71,18 +96,38 @@ async fn answer(mut stream: TcpStream, chunks: &Chunks) -> io::Result<()> {
         stream.write_all(chunk.as_bytes()).await?;
     }
     let mut ticks = (plan.pause_us > 0).then(|| interval(Duration::from_micros(plan.pause_us)));
-    for chunk in chunks.texts.iter().cycle().take(plan.events) {
-        if let Some(ticks) = &mut ticks {
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-            ticks.tick().await;
+    let bursts: Vec<String> = match plan.burst {
+        1 => Vec::new(),
+        burst => chunks.events.iter().cycle().take(burst * chunks.events.len()).collect::<Vec<_>>().chunks(burst)
+            .map(|events| chunk(&events.iter().map(|event| event.as_str()).collect::<String>())).collect(),
+    };
+    let texts = if bursts.is_empty() { &chunks.texts } else { &bursts };
+    for chunk in texts.iter().cycle().take(plan.events / plan.burst) {
+        let Some(ticks) = &mut ticks else {
+            stream.write_all(chunk.as_bytes()).await?;
+            continue;
+        };
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        ticks.tick().await;
+        let mut stamped = chunk.clone().into_bytes();
+        if let Some(at) = memmem::find(&stamped, STAMP.as_bytes()) {
+            let now = format!("{:020}", nanos());
+            stamped.splice(at + STAMP.len()..at + STAMP.len() + now.len(), now.bytes());
         }
-        stream.write_all(chunk.as_bytes()).await?;
+        stream.write_all(&stamped).await?;
     }
     for chunk in chunks.closing.iter().filter(|_| is_call) {
         stream.write_all(chunk.as_bytes()).await?;
     }
-    stream.write_all(chunks.end.as_bytes()).await?;
-    stream.shutdown().await
+    stream.write_all(chunks.end.as_bytes()).await
+}
+
+/// What stands before the time at which an event was sent, in 20 digits.
+pub const STAMP: &str = "\"id\":\"chatcmpl-";
+
+/// The time, for whoever shares this machine.
+pub fn nanos() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_nanos())
 }
 
 async fn read_request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
@@ -105,6 +150,8 @@ struct Chunks {
     role: String,
     opening: Vec<String>,
     texts: Vec<String>,
+    /// The same without their chunks.
+    events: Vec<String>,
     closing: Vec<String>,
     end: String,
 }
@@ -117,6 +164,7 @@ impl Chunks {
             role: chunk(&event_of("null", r#"{"role":"assistant","content":null}"#)),
             opening: texts(OPENING),
             texts: texts(TEXTS),
+            events: TEXTS.iter().map(|text| event(text)).collect(),
             closing: texts(CLOSING),
             end: chunk(&finish) + &chunk("data: [DONE]\n\n") + &chunk(""),
         }
@@ -130,7 +178,7 @@ fn event(text: &str) -> String {
 fn event_of(finish: &str, delta: &str) -> String {
     format!(
         "data: {{\"choices\":[{{\"finish_reason\":{finish},\"index\":0,\"delta\":{delta}}}],\
-         \"created\":1795163173,\"id\":\"chatcmpl-w3uR26Su3x3lYdeXFf7mSj05bUqEAOme\",\"model\":\"some-model.gguf\",\
+         \"created\":1795163173,\"id\":\"chatcmpl-00000000000000000000mSj05bUqEAOm\",\"model\":\"some-model.gguf\",\
          \"system_fingerprint\":\"b11669-Debian\",\"object\":\"chat.completion.chunk\"}}\n\n"
     )
 }

@@ -8,20 +8,15 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use crate::record::{AssemblyPace, Failure, Transfer, access_log};
-use crate::upstream::{AssemblyObserver, Pool};
+use crate::balance::Sight;
+use crate::record::{Failure, Transfer, access_log};
+use crate::upstream::Pool;
 
 use super::context::Context;
 use super::fault::Fault;
 use super::path::path;
 use super::reply::is_event_stream;
 use super::shared::Gateway;
-
-impl AssemblyObserver for AssemblyPace {
-    fn spoke(&self, spoken: u64, from: Instant) {
-        self.read(spoken, from);
-    }
-}
 
 impl Context {
     /// The head of the request has come.
@@ -59,19 +54,22 @@ impl Context {
             _ => {}
         }
     }
+
+    /// Tells the server's place when the first word has come, or what may be it.
+    pub fn note_first_token(&mut self, sight: Sight) {
+        if self.record.has_spoken()
+            && let Some(claim) = &mut self.attempt.claim
+        {
+            claim.first_token(sight);
+        }
+    }
 }
 
 impl Gateway {
-    /// Lets the stream that begins say how far it is.
+    /// Lets the stream that begins, or is put together, say how far it is.
     pub(super) fn follow(&self, context: &mut Context) {
         let live = self.metrics.generated(context.record.pool_name(), context.record.peer_url());
         context.record.pace.tell(live);
-    }
-
-    /// Lets the stream that is put together next say how far it is.
-    pub(super) fn overhear(&self, context: &mut Context) -> Arc<dyn AssemblyObserver> {
-        let live = self.metrics.generated(context.record.pool_name(), context.record.peer_url());
-        context.record.overhear(live)
     }
 
     /// The request is over.

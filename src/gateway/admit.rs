@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -20,9 +21,9 @@ use crate::plan::{
 use crate::record;
 use crate::upstream::{Family, Pool, Upstream};
 
-use super::body::{Body, Read, Upload};
+use super::body::Read;
 use super::context::{Context, Draft, Due};
-use super::conversation::converse;
+use super::conversation::{Resumed, converse};
 use super::fault::Fault;
 use super::keepalive::KeepAlive;
 use super::kept_stream::Conversation;
@@ -44,8 +45,36 @@ impl Gateway {
         headers::single_length(session.req_header_mut())
     }
 
+    /// Answers the request, or has it go to a server, as its route says.
+    pub(super) async fn admit_route(&self, session: &mut Session, context: &mut Context) -> Result<Admitted> {
+        match context.route.kind.clone() {
+            Kind::Hidden(page) => return Err(context.fail(Fault::Hidden(page.into()))),
+            Kind::Models(asked) => self.list_models(session, context, asked).await?,
+            Kind::OllamaPage(page) => self.answer_ollama(session, context, page).await?,
+            Kind::OllamaChat(page) => return self.admit_ollama_chat(session, context, page).await,
+            Kind::OllamaEmbed(page) => return self.admit_ollama_embed(session, context, page).await,
+            Kind::Messages => return self.admit_messages(session, context).await,
+            Kind::CountTokens => return self.count_tokens(session, context).await,
+            Kind::AnthropicModels(asked) => self.list_models_for_anthropic(session, context, asked).await?,
+            Kind::AnthropicUnknown => return Err(context.unserved(session)),
+            Kind::Server(path) => {
+                context.address(session, path)?;
+                return Ok(Admitted::Directed);
+            }
+            Kind::KeptStreams(asked) => match self.resume(session, context, asked).await? {
+                Resumed::Answered => {}
+                Resumed::Directed => return Ok(Admitted::Directed),
+                Resumed::No => return self.admit(session, context).await,
+            },
+            Kind::ServersModels | Kind::Chat | Kind::Named | Kind::BesideSlots | Kind::Pass => {
+                return self.admit(session, context).await;
+            }
+        }
+        Ok(Admitted::Answered)
+    }
+
     /// Reads the request as far as its route asks, chooses its pool, and plans what becomes of it.
-    pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<()> {
+    async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<Admitted> {
         let is_chat = context.route.kind == Kind::Chat;
         let read = if is_chat || context.route.kind == Kind::Named {
             self.read(session, context).await?
@@ -60,17 +89,18 @@ impl Gateway {
                 context.plan = Plan::of_unread(head, &policy(pool, None));
                 converse(session, context, pool);
             }
-            return Ok(());
+            return Ok(Admitted::Directed);
         };
-        self.admit_body(session, context, body).await
+        self.admit_body(session, context, body).await?;
+        Ok(Admitted::Directed)
     }
 
     /// The same of a request whose body has been read.
-    pub(super) async fn admit_body(&self, session: &mut Session, context: &mut Context, body: Body) -> Result<()> {
+    pub(super) async fn admit_body(&self, session: &mut Session, context: &mut Context, body: Bytes) -> Result<()> {
         let settings = Arc::clone(&context.settings);
         let head = head(session.req_header(), context.route.operation);
         let is_chat = context.route.kind == Kind::Chat;
-        let request = Request::read(&body.bytes);
+        let request = Request::read(&body);
         let named = request.as_ref().and_then(Request::model);
         let behind = named.as_deref().and_then(|name| settings.behind(name));
         let model = behind.or(named.as_deref());
@@ -94,7 +124,7 @@ impl Gateway {
         let is_draft = is_about_tools && pool.awaits_template(model).await;
         let family = if is_about_tools { pool.family(model).await } else { None };
         let draft = |due| {
-            let (body, alias_for, format) = (body.bytes.clone(), behind.map(str::to_owned), format.clone());
+            let (body, alias_for, format) = (body.clone(), behind.map(str::to_owned), format.clone());
             Draft { head, body, alias_for, format, due }
         };
         context.draft = is_draft.then(|| draft(Due::AtItsPlace));
@@ -117,7 +147,7 @@ impl Gateway {
         note(context);
         converse(session, context, &pool);
         context.keepalive = KeepAlive::of(&context.plan, &settings.limits).for_client(&context.client, &context.fields);
-        context.body.upload = instead.map_or_else(|| body.unchanged(), Upload::Instead);
+        context.body.whole = Some(instead.unwrap_or(body));
         Ok(())
     }
 
@@ -134,10 +164,10 @@ impl Gateway {
         direct(session, context, pool);
         context.terms.model = pool.has_queue().then(|| ModelId::of(name));
         if generates && pool.config().balancing.policy == balance::Policy::Prefix && pool.peers().len() > 1 {
-            context.terms.prefix = Request::read(&body.bytes).as_ref().and_then(affinity::fingerprint);
+            context.terms.prefix = Request::read(&body).as_ref().and_then(affinity::fingerprint);
         }
         context.plan = Plan { model: Some(name.to_owned()), ..Plan::default() };
-        context.body.upload = body.unchanged();
+        context.body.whole = Some(body);
     }
 
     /// Plans a request anew that was planned before it was known how its model writes, or that its server refuses what it
@@ -170,7 +200,7 @@ impl Gateway {
         context.plan = plan;
         note(context);
         context.keepalive.plan_anew(&context.plan, &settings.limits);
-        context.body.upload = Upload::Instead(body.unwrap_or_else(|| draft.body.clone()));
+        context.body.whole = Some(body.unwrap_or_else(|| draft.body.clone()));
         draft.due = match (draft.due, context.plan.constraint) {
             (Due::Weaken(weaker), _) => Due::Weakened(weaker),
             (_, Constraint::Grammar | Constraint::Schema) => Due::AtRefusal,
@@ -199,14 +229,14 @@ pub(super) enum Admitted {
 /// A body that goes up as its client wrote it.
 #[derive(Debug)]
 pub(super) struct Passing {
-    pub body: Body,
+    pub body: Bytes,
     /// Whether a model writes for it.
     pub generates: bool,
 }
 
 impl Passing {
     /// For which no model writes.
-    pub fn of(body: Body) -> Self {
+    pub fn of(body: Bytes) -> Self {
         Self { body, generates: false }
     }
 }

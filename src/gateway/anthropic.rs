@@ -16,7 +16,7 @@ use crate::models::{Entry, Models};
 use crate::upstream::{ClaimError, Pool};
 
 use super::admit::{Admitted, pool_for};
-use super::body::{Body, Read};
+use super::body::Read;
 use super::context::Context;
 use super::fault::Fault;
 use super::path::path;
@@ -33,10 +33,10 @@ impl Gateway {
         if pool.config().messages == Messages::Pass {
             return self.pass_message(session, context, body).await;
         }
-        let server = self.server(&pool, context, &body.bytes).await;
-        let asked = anthropic::request(&body.bytes, &server).map_err(|mistake| context.misread(mistake))?;
+        let server = self.server(&pool, context, &body).await;
+        let asked = anthropic::request(&body, &server).map_err(|mistake| context.misread(mistake))?;
         let said = session.get_header(SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let conversation = said.or_else(|| anthropic::session(&body.bytes));
+        let conversation = said.or_else(|| anthropic::session(&body));
         let Asked { body, told, ignored } = asked;
         if !ignored.is_empty() {
             let ignored = ("X-Toolgate-Ignored", ignored.join(", "));
@@ -44,7 +44,7 @@ impl Gateway {
         }
         context.client = ClientApi::Anthropic(Arc::new(told));
         context.route = Route::chat();
-        self.admit_body(session, context, Body::instead(body)).await?;
+        self.admit_body(session, context, body).await?;
         if let Some(conversation) = conversation {
             context.terms.session.get_or_insert_with(|| prefix::key(conversation.as_bytes()));
         }
@@ -52,7 +52,7 @@ impl Gateway {
     }
 
     /// Sends what is asked of a server that has this API itself there, as it came.
-    async fn pass_message(&self, session: &mut Session, context: &mut Context, body: Body) -> Result<Admitted> {
+    async fn pass_message(&self, session: &mut Session, context: &mut Context, body: Bytes) -> Result<Admitted> {
         (context.client, context.route) = (ClientApi::OpenAi, Route::named());
         self.admit_body(session, context, body).await?;
         Ok(Admitted::Directed)
@@ -64,10 +64,10 @@ impl Gateway {
         if pool.config().messages == Messages::Pass {
             return self.pass_message(session, context, body).await;
         }
-        let server = self.server(&pool, context, &body.bytes).await;
-        let asked = anthropic::count_request(&body.bytes, &server).map_err(|mistake| context.misread(mistake))?;
+        let server = self.server(&pool, context, &body).await;
+        let asked = anthropic::count_request(&body, &server).map_err(|mistake| context.misread(mistake))?;
         context.route = Route::chat();
-        self.admit_body(session, context, Body::instead(asked.body.clone())).await?;
+        self.admit_body(session, context, asked.body.clone()).await?;
         let chat = context.body.known(session).unwrap_or_else(|| asked.body.clone());
         let key = told_key(session);
         let tokens = match pool.count(&chat, context.plan.model.as_deref(), key.as_deref()).await {
@@ -107,12 +107,12 @@ impl Gateway {
     }
 
     /// Reads a message, and finds the pool of its model.
-    async fn read_message(&self, session: &mut Session, context: &mut Context) -> Result<(Body, Arc<Pool>)> {
+    async fn read_message(&self, session: &mut Session, context: &mut Context) -> Result<(Bytes, Arc<Pool>)> {
         let body = match self.read(session, context).await? {
             Read::Whole(body) => body,
-            Read::Nothing => Body::instead(Bytes::new()),
+            Read::Nothing => Bytes::new(),
         };
-        let name = anthropic::model(&body.bytes).map_err(|mistake| context.misread(mistake))?;
+        let name = anthropic::model(&body).map_err(|mistake| context.misread(mistake))?;
         let settings = Arc::clone(&context.settings);
         context.plan.model = Some(settings.view.behind(&name).map_or(name, str::to_owned));
         let pool = pool_for(&settings.upstream, context)?;

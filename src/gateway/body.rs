@@ -1,7 +1,8 @@
-//! Request body: reads a request's body before its peer is chosen, and hands over what goes up instead.
+//! Request body: read before the request's pool is chosen, or before its peer is, and handed over to Pingora then.
 //! Does not look inside, but for where its JSON ends.
 //!
-//! Pingora reads the body itself once a peer is chosen. It calls `request_body_filter` for a body that has been read
+//! A body that is read for its route goes up in an `exchange`, and Pingora never sees it. One that is read ahead while
+//! its request waits for a peer is Pingora's to send. It calls `request_body_filter` for a body that has been read
 //! already only with what its retry buffer holds, which takes 64 KiB and is void once more was put in. So the buffer
 //! is turned on for the last of the body, and no sooner, since what is in it stays there: the filter is then called
 //! with that rest and the end of the stream, and there the whole body takes its place.
@@ -29,35 +30,22 @@ const FIRST_RESERVE_BYTES: usize = 1 << 20;
 /// A request's body as far as it has been read.
 #[derive(Debug)]
 pub enum Read {
-    /// There is none, or it is not JSON: it goes up as it came.
+    /// There is none.
     Nothing,
-    /// It was read.
-    Whole(Body),
+    /// It was read to its end.
+    Whole(Bytes),
 }
 
-/// A body that was read.
-#[derive(Debug)]
-pub struct Body {
-    pub bytes: Bytes,
-    framing: Framing,
-}
-
+/// How far a body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
-    Length,
-    /// Chunked; Pingora's buffer has all of it, or none.
-    Chunked {
-        buffered: Buffered,
-    },
+enum Until {
+    /// To its end.
+    End,
+    /// As far as Pingora can hand it over.
+    HandOver,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Buffered {
-    All,
-    None,
-}
-
-/// What goes up as the request's body.
+/// What goes up of a body that Pingora sends.
 #[derive(Debug, Default)]
 pub enum Upload {
     /// What Pingora reads.
@@ -79,14 +67,15 @@ enum ReadError {
     Full,
     /// It ended before its JSON did.
     Unclosed,
-    /// It came in a way that Pingora cannot hand over; better refused than left hanging.
-    Lost,
     Client(Box<Error>),
 }
 
 /// A request's body on its way: what has been read of it, what goes up for it, and what it is held to.
 #[derive(Debug, Default)]
 pub struct RequestBody {
+    /// What goes up of a body that was read for its route.
+    pub whole: Option<Bytes>,
+    /// What goes up of any other.
     pub upload: Upload,
     /// How deep it nests, where it has not been read as a whole.
     pub nesting: Option<Nesting>,
@@ -97,12 +86,37 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    /// Reads it, within the limits on its own size and depth and on the memory for all of them.
+    /// Reads all of it, within the limits on its own size and depth and on the memory for all of them.
     pub async fn read(&mut self, session: &mut Session, limits: &Limits, all: &BodyMemory) -> Result<Read, Halt> {
+        let body = self.take_in(session, limits, all, Until::End).await?;
+        Ok(body.map_or(Read::Nothing, Read::Whole))
+    }
+
+    /// Reads it within the same limits, so that Pingora hands it over.
+    pub async fn read_ahead(&mut self, session: &mut Session, limits: &Limits, all: &BodyMemory) -> Result<(), Halt> {
+        let is_chunked = is_chunked(session);
+        let Some(bytes) = self.take_in(session, limits, all, Until::HandOver).await? else { return Ok(()) };
+        self.upload = match (is_chunked, session.get_retry_buffer()) {
+            (false, Some(_)) => Upload::Instead(bytes),
+            (true, Some(_)) => Upload::AsRead,
+            (true, None) if !session.is_body_done() => Upload::Before(bytes),
+            // It came in a way that Pingora cannot hand over; better refused than left hanging.
+            (_, None) => return Err(Fault::Internal.into()),
+        };
+        Ok(())
+    }
+
+    async fn take_in(
+        &mut self,
+        session: &mut Session,
+        limits: &Limits,
+        all: &BodyMemory,
+        until: Until,
+    ) -> Result<Option<Bytes>, Halt> {
         let (bytes_max, all_bytes_max) = (limits.request_body_bytes_max, limits.bodies_bytes_max);
         let began = Instant::now();
         let held = self.held.get_or_insert_with(|| all.begin());
-        let read = read(session, bytes_max, |bytes| held.grow(bytes, all_bytes_max)).await;
+        let read = read(session, bytes_max, until, |bytes| held.grow(bytes, all_bytes_max)).await;
         self.took = began.elapsed();
         if read.is_err() {
             // What had come of it is dropped.
@@ -112,12 +126,11 @@ impl RequestBody {
             ReadError::TooLarge => Fault::BodyTooLarge { bytes_max }.into(),
             ReadError::Full => Fault::BodiesFull { bytes_max: all_bytes_max }.into(),
             ReadError::Unclosed => Fault::BodyUnclosed.into(),
-            ReadError::Lost => Fault::Internal.into(),
             ReadError::Client(e) => Halt::Client(e),
         })?;
-        if let Read::Whole(body) = &read {
+        if let Some(body) = &read {
             // It is not counted again on its way up.
-            self.nesting.take().map_or(Ok(()), |mut nesting| nesting.follow_whole(&body.bytes))?;
+            self.nesting.take().map_or(Ok(()), |mut nesting| nesting.follow_whole(body))?;
         }
         Ok(read)
     }
@@ -129,74 +142,59 @@ impl RequestBody {
 
     /// As far as it is known before it goes up.
     pub fn known(&self, session: &Session) -> Option<Bytes> {
-        match &self.upload {
-            Upload::Instead(bytes) | Upload::Handed(bytes) | Upload::Before(bytes) => Some(bytes.clone()),
-            Upload::AsRead => session.get_retry_buffer(),
+        match (&self.whole, &self.upload) {
+            (Some(bytes), _) | (None, Upload::Instead(bytes) | Upload::Handed(bytes) | Upload::Before(bytes)) => {
+                Some(bytes.clone())
+            }
+            (None, Upload::AsRead) => session.get_retry_buffer(),
+        }
+    }
+
+    /// The length that goes into the header, where it is known and new.
+    pub fn length(&self) -> Option<usize> {
+        match (&self.whole, &self.upload) {
+            (Some(bytes), _) | (None, Upload::Instead(bytes) | Upload::Handed(bytes)) => Some(bytes.len()),
+            (None, Upload::AsRead | Upload::Before(_)) => None,
         }
     }
 
     /// The answer has come: nothing of it is wanted any more.
     pub fn release(&mut self) {
         self.upload.release();
-        self.held = None;
+        (self.whole, self.held) = (None, None);
     }
+}
+
+fn is_chunked(session: &Session) -> bool {
+    session.req_header().headers.contains_key("transfer-encoding")
 }
 
 /// Reads a body of at most `bytes_max` bytes. `grow` is told of each piece, and may be against it.
 async fn read(
     session: &mut Session,
     bytes_max: usize,
+    until: Until,
     grow: impl FnMut(usize) -> Result<(), Full>,
-) -> Result<Read, ReadError> {
-    let headers = &session.req_header().headers;
-    let is_chunked = headers.contains_key("transfer-encoding");
-    let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.trim().parse::<usize>().ok());
+) -> Result<Option<Bytes>, ReadError> {
+    let length = session.get_header("content-length");
+    let length = length.and_then(|value| value.to_str().ok()?.trim().parse::<usize>().ok());
     if session.is_body_empty() {
-        return Ok(Read::Nothing);
+        return Ok(None);
     }
-    match length {
-        Some(length) if !is_chunked && length > bytes_max => Err(ReadError::TooLarge),
-        Some(length) if !is_chunked => {
+    match length.filter(|_| !is_chunked(session)) {
+        Some(length) if length > bytes_max => Err(ReadError::TooLarge),
+        Some(length) => {
             welcome(session).await?;
-            read_length(session, length, grow).await
+            read_length(session, length, until, grow).await.map(Some)
         }
-        _ => {
+        None => {
             welcome(session).await?;
-            read_chunked(session, bytes_max, grow).await
-        }
-    }
-}
-
-impl Body {
-    /// Another body in the place of one that was read.
-    pub fn instead(bytes: Bytes) -> Self {
-        Self { bytes, framing: Framing::Length }
-    }
-
-    /// The body as it is to be, where that differs.
-    pub fn edited(self, edit: impl FnOnce(&[u8]) -> Option<Bytes>) -> Self {
-        edit(&self.bytes).map_or(self, Self::instead)
-    }
-
-    /// It goes up as it came.
-    pub fn unchanged(self) -> Upload {
-        match self.framing {
-            Framing::Length => Upload::Instead(self.bytes),
-            Framing::Chunked { buffered: Buffered::All } => Upload::AsRead,
-            Framing::Chunked { buffered: Buffered::None } => Upload::Before(self.bytes),
+            read_chunked(session, bytes_max, until, grow).await
         }
     }
 }
 
 impl Upload {
-    /// The length that goes into the header, where it is known and new.
-    pub fn length(&self) -> Option<usize> {
-        match self {
-            Self::Instead(bytes) | Self::Handed(bytes) => Some(bytes.len()),
-            Self::AsRead | Self::Before(_) => None,
-        }
-    }
-
     /// Puts into `piece`, which Pingora read, what goes up for it. A retry calls this again from the start.
     pub fn replace(&mut self, piece: &mut Option<Bytes>, is_last: End) {
         match self {
@@ -249,12 +247,13 @@ async fn welcome(session: &mut Session) -> Result<(), ReadError> {
 async fn read_length(
     session: &mut Session,
     length: usize,
+    until: Until,
     mut grow: impl FnMut(usize) -> Result<(), Full>,
-) -> Result<Read, ReadError> {
+) -> Result<Bytes, ReadError> {
     let mut body = BytesMut::with_capacity(length.min(FIRST_RESERVE_BYTES));
     loop {
         // One read, be it the head's, brings no more than this, so it never crosses this line to the end.
-        if length.saturating_sub(body.len()) <= READ_BYTES_MAX {
+        if until == Until::HandOver && length.saturating_sub(body.len()) <= READ_BYTES_MAX {
             session.enable_retry_buffering();
         }
         if session.is_body_done() {
@@ -268,39 +267,36 @@ async fn read_length(
             None => break,
         }
     }
-    if session.get_retry_buffer().is_none() {
-        return Err(ReadError::Lost);
-    }
-    Ok(Read::Whole(Body { bytes: body.freeze(), framing: Framing::Length }))
+    Ok(body.freeze())
 }
 
 async fn read_chunked(
     session: &mut Session,
     bytes_max: usize,
+    until: Until,
     mut grow: impl FnMut(usize) -> Result<(), Full>,
-) -> Result<Read, ReadError> {
-    session.enable_retry_buffering();
+) -> Result<Option<Bytes>, ReadError> {
+    if until == Until::HandOver {
+        session.enable_retry_buffering();
+    }
     let mut extent = Extent::default();
     let mut body = BytesMut::new();
-    while !extent.is_closed() {
-        let Some(piece) = session.as_downstream_mut().read_request_body().await.map_err(client)? else {
-            return if body.is_empty() { Ok(Read::Nothing) } else { Err(ReadError::Unclosed) };
-        };
+    while until == Until::End || !(extent.is_closed() || extent.is_endless()) {
+        let Some(piece) = session.as_downstream_mut().read_request_body().await.map_err(client)? else { break };
         if body.len() + piece.len() > bytes_max {
             return Err(ReadError::TooLarge);
         }
         grow(piece.len())?;
         body.extend_from_slice(&piece);
-        extent.push(&piece);
-        if extent.is_endless() {
-            break;
+        if !extent.is_closed() && !extent.is_endless() {
+            extent.push(&piece);
         }
     }
-    let buffered = if session.get_retry_buffer().is_some() { Buffered::All } else { Buffered::None };
-    if buffered == Buffered::None && session.is_body_done() {
-        return Err(ReadError::Lost);
+    match (body.is_empty(), extent.is_closed() || extent.is_endless()) {
+        (true, _) => Ok(None),
+        (false, true) => Ok(Some(body.freeze())),
+        (false, false) => Err(ReadError::Unclosed),
     }
-    Ok(Read::Whole(Body { bytes: body.freeze(), framing: Framing::Chunked { buffered } }))
 }
 
 impl From<Full> for ReadError {

@@ -19,7 +19,7 @@ impl Gateway {
     /// The head of an answer has come. Fails when it is a refusal that can be helped, and the request is to go to a server
     /// again. Each complaint is heeded once.
     pub(super) fn judge_complaint(&self, session: &Session, context: &mut Context) -> Result<()> {
-        let complaint = context.attempt.watch.as_ref().and_then(|watch| watch.own_complaint());
+        let complaint = context.attempt.heard.own_complaint;
         let Some((complaint, pool)) = complaint.zip(context.terms.pool.clone()) else { return Ok(()) };
         let may_go = context.begun(session) == Begun::No && is_replayable(session);
         let is_configured = complaint == Complaint::Tools && pool.config().tools == ToolsChoice::Native;

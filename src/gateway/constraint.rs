@@ -28,7 +28,7 @@ impl Gateway {
         let begun = context.begun(session);
         let constraint = context.plan.constraint;
         let Some(draft) = &mut context.draft else { return Ok(()) };
-        let complaint = context.attempt.watch.as_ref().and_then(|watch| watch.complaint());
+        let complaint = context.attempt.heard.complaint;
         match draft.due {
             Due::AtRefusal | Due::Weakened(_)
                 if is_refusal(response.status.as_u16(), complaint)

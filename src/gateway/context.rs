@@ -168,15 +168,15 @@ impl Context {
 
     /// What an error of Pingora's means, together with what is known of its connection.
     pub fn fault_of(&self, e: &Error) -> Fault {
-        match self.attempt.watch.as_ref().and_then(|watch| watch.failed()) {
-            Some(failed) => Fault::Assemble(failed),
+        match &self.attempt.heard.failed {
+            Some(failed) => Fault::Assemble(failed.clone()),
             None => Fault::of(e, self.expired()),
         }
     }
 
     /// The wait that ended the connection to the server, if one did.
     pub fn expired(&self) -> Option<Expired> {
-        self.attempt.watch.as_ref().and_then(|watch| watch.expired())
+        self.attempt.expired.or_else(|| self.attempt.watch.as_ref()?.expired())
     }
 
     /// Remembers why, and gives Pingora an error that ends the request.

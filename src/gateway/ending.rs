@@ -1,5 +1,6 @@
-//! End of a request that failed: an error in the server's place, or with the end of an
-//! answer that has begun. What an error says is `fault`'s, what is left of an answer `answer`'s.
+//! End of an attempt that failed, and of a request: an error in the server's place, or with the end of an answer that has
+//! begun. What an error says is `fault`'s, what is left of an answer `answer`'s, and whether another attempt follows
+//! `attempt`'s.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::balance::Outcome;
 use crate::record::Blame;
 use crate::upstream::Cause;
 
-use super::attempt::blame_peer;
+use super::attempt::{Distrust, blame_peer};
 use super::context::Context;
 use super::fault::Fault;
 use super::headers::insert_all;
@@ -25,6 +26,32 @@ use super::shared::Gateway;
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
 impl Gateway {
+    /// A server could not be connected to. Whether another is asked is said by the error.
+    pub(super) fn unreached(&self, session: &Session, context: &mut Context, mut e: Box<Error>) -> Box<Error> {
+        let Some(claim) = context.attempt.claim.take() else { return e };
+        if Cause(&e).is_shortage() {
+            return context.fail(Fault::NoDescriptors);
+        }
+        log::warn!("{}: {} cannot be reached: {}", context.id, claim.peer().url(), Cause(&e));
+        e.set_retry(context.dispatch(self, session).goes_on_unreached(claim));
+        e
+    }
+
+    /// An attempt has failed. Whether another follows is said by the error.
+    ///
+    /// Nothing is sent twice but what may be: what asks for nothing to be done, and what was not begun.
+    pub(super) fn broke_off(
+        &self,
+        session: &Session,
+        context: &mut Context,
+        mut e: Box<Error>,
+        connection: Distrust,
+    ) -> Box<Error> {
+        let (fault, begun) = (context.fault_of(&e), context.begun(session));
+        e.set_retry(context.dispatch(self, session).goes_on_after(&e, &fault, begun, connection));
+        e
+    }
+
     /// Ends a request that went wrong, and says with which status; also where the client has got another, or none.
     pub(super) async fn end(&self, session: &mut Session, e: &Error, context: &mut Context) -> u16 {
         context.attempt.probation = None;
@@ -39,7 +66,7 @@ impl Gateway {
         let code = fault.status();
         // As with an answer's end: the client may take its time.
         if let Some(mut claim) = context.attempt.claim.take() {
-            claim.judge(if context.attempt.is_stopped() { Outcome::Served } else { blame_peer(&fault, expired) });
+            claim.judge(if context.attempt.is_stopped { Outcome::Served } else { blame_peer(&fault, expired) });
             if !matches!(fault, Fault::Broken) {
                 self.abandon(session, context, claim);
             }

@@ -159,6 +159,56 @@ pub fn frame_request(request: &mut RequestHeader, length: usize) -> Result<()> {
     request.insert_header("Content-Length", length)
 }
 
+/// No client nominates more.
+const NOMINATIONS_MAX: usize = 32;
+
+/// Takes out of a request what was meant for this hop only, and fails where what it nominates is no hop's: as Pingora does
+/// for the requests that it sends.
+pub fn leave_this_hop(request: &mut RequestHeader) -> Result<()> {
+    let named = joined(&request.headers, "connection");
+    let nominated: Vec<_> = named.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let is_token = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    let is_protected = |name: &&str| {
+        ["host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own))
+    };
+    if nominated.len() >= NOMINATIONS_MAX || !nominated.iter().all(is_token) || nominated.iter().any(is_protected) {
+        return Err(Error::explain(ErrorType::InvalidHTTPHeader, "its `Connection` names what is no hop's").into_down());
+    }
+    for name in nominated {
+        request.remove_header(name);
+    }
+    for name in HOP_BY_HOP {
+        request.remove_header(name);
+    }
+    Ok(())
+}
+
+const HOP_BY_HOP: [&str; 10] = [
+    "Keep-Alive",
+    "Proxy-Connection",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Connection",
+    "Upgrade",
+    "HTTP2-Settings",
+];
+
+/// Frames an answer whose length is not known, so that its client's connection can be kept.
+pub fn frame_response(response: &mut ResponseHeader) -> Result<()> {
+    let has_body = !response.status.is_informational() && !matches!(response.status.as_u16(), 204 | 304);
+    let is_framed = ["transfer-encoding", "content-length"].iter().any(|name| response.headers.contains_key(*name));
+    if has_body && !is_framed {
+        response.set_version(Version::HTTP_11);
+        return response.insert_header("Transfer-Encoding", "chunked");
+    }
+    Ok(())
+}
+
 /// Takes out of a final response what was meant for this hop only. Pingora writes `Connection` itself, and the
 /// framing is its own.
 pub fn strip_hop_by_hop(response: &mut ResponseHeader) {

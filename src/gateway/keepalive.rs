@@ -1,6 +1,6 @@
 //! Keep-alive comments: a client that asked for a stream hears, until the first words of its answer, a head of the
 //! gateway's own and how its request stands.
-//! Waits for nothing itself; whoever waits calls, and a connection whose answer is held ticks.
+//! Waits for nothing itself; whoever waits calls.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,15 +16,16 @@ use crate::api::ClientApi;
 use crate::api::openai::ToldText;
 use crate::limits::Limits;
 use crate::plan::{Delivery, Plan, Progress};
-use crate::upstream::{Asker, AssemblyObserver, Comments, Heartbeat, Holding, Until, Wordless};
+use crate::upstream::{Asker, Comments, Opening, Until, Wordless};
 
 use super::attempt::{Client, Explain, Intake, Receipt, WaitStatus};
-use super::body::{Read, RequestBody, Upload};
+use super::body::{RequestBody, Upload};
 use super::body_memory::BodyMemory;
 use super::fault::Halt;
 use super::headers::{self, Fields};
 use super::moment;
 use super::route::is_json;
+use super::session;
 
 /// How a request waits for its answer.
 #[derive(Debug, Default)]
@@ -103,16 +104,13 @@ impl KeepAlive {
         self.heard?.checked_add(self.every?)
     }
 
-    /// How the answer to the next try is held. `listener` is told how one grows that goes on whole.
-    pub fn holding(&self, listener: Option<Arc<dyn AssemblyObserver>>, wordless: Wordless) -> Option<Holding> {
-        let ticks = self.next().zip(self.every).map(|(next, every)| Heartbeat { next: next.into(), every });
-        let mut until = self.held.clone()?;
-        if let Until::Spoken(_, comments) = &mut until
-            && self.is_commented()
-        {
-            *comments = Comments::Gateways;
+    /// The opening of the answer to the next try, where that is held.
+    pub fn opening(&self, wordless: Wordless) -> Option<Opening> {
+        let mut opening = Opening::new(self.held.clone()?, wordless).with_told_text(self.told_text);
+        if self.is_commented() {
+            opening.comment();
         }
-        Some(Holding { until, wordless, told_text: self.told_text, ticks, listener })
+        Some(opening)
     }
 
     /// Whether the client has got a head and no answer.
@@ -210,11 +208,7 @@ impl Client for SessionClient<'_> {
         if !self.session.is_body_empty() && !self.session.is_body_done() {
             return std::future::pending().await;
         }
-        loop {
-            if let Err(e) = self.session.as_downstream_mut().read_body_or_idle(true).await {
-                return e.into_down();
-            }
-        }
+        session::left(self.session).await
     }
 
     fn tell_at(&self) -> Option<Instant> {
@@ -226,10 +220,8 @@ impl Client for SessionClient<'_> {
     }
 
     async fn body(&mut self, intake: Intake) -> Result<Option<Bytes>, Halt> {
-        if self.takes_in(intake)
-            && let Read::Whole(body) = self.body.read(self.session, self.limits, self.bodies).await?
-        {
-            self.body.upload = body.unchanged();
+        if self.takes_in(intake) {
+            self.body.read_ahead(self.session, self.limits, self.bodies).await?;
         }
         Ok(self.body.known(self.session))
     }

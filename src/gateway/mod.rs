@@ -18,6 +18,7 @@ mod constraint;
 mod context;
 mod conversation;
 mod ending;
+mod exchange;
 mod fault;
 mod headers;
 mod keepalive;

@@ -18,7 +18,7 @@ use crate::engine::ChatApi;
 use crate::upstream::Pool;
 
 use super::admit::{Admitted, Passing, pool_for};
-use super::body::{Body, Read};
+use super::body::Read;
 use super::context::Context;
 use super::fault::Fault;
 use super::moment::moment;
@@ -48,12 +48,12 @@ impl Gateway {
         page: Page,
     ) -> Result<Admitted> {
         let body = self.read_ollama(session, context).await?;
-        let name = client::asked_model(&body.bytes).map_err(|mistake| context.mistaken(mistake))?;
+        let name = client::asked_model(&body).map_err(|mistake| context.mistaken(mistake))?;
         let pool = context.direct_to(&name)?;
         let api = pool.config().chat_api();
         let is_ollamas = api == ChatApi::Ollama;
         let options = pool.config().engine.options(api);
-        let request = client::request(page, &body.bytes, options).map_err(|mistake| context.mistaken(mistake))?;
+        let request = client::request(page, &body, options).map_err(|mistake| context.mistaken(mistake))?;
         let (route, chat, told) = match request {
             // Its own servers load it, and go on with texts, as they are asked.
             Request::Load { .. } if is_ollamas => {
@@ -72,7 +72,7 @@ impl Gateway {
             Request::Completion { body, told } => (Route::completion(), body, told),
             Request::Chat { body: chat, told } => {
                 if is_ollamas && context.aliased(&name).is_none() && is_left_alone(&chat, &pool) {
-                    let body = body.edited(|body| with_defaults(body, &pool.config().ollama.defaults));
+                    let body = with_defaults(&body, &pool.config().ollama.defaults).unwrap_or(body);
                     let passing = Passing { generates: true, ..Passing::of(body) };
                     self.pass(session, context, (&pool, &name), passing).await;
                     return Ok(Admitted::Directed);
@@ -92,13 +92,13 @@ impl Gateway {
         page: EmbedPage,
     ) -> Result<Admitted> {
         let body = self.read_ollama(session, context).await?;
-        let name = client::asked_model(&body.bytes).map_err(|mistake| context.mistaken(mistake))?;
+        let name = client::asked_model(&body).map_err(|mistake| context.mistaken(mistake))?;
         let pool = context.direct_to(&name)?;
         if pool.config().chat_api() == ChatApi::Ollama && context.aliased(&name).is_none() {
             let constants = pool.config().ollama.defaults.of_load();
             return self.pass_on(session, context, (&pool, &name), body, &constants).await;
         }
-        let asked = client::embed_request(page, &body.bytes).map_err(|mistake| context.mistaken(mistake))?;
+        let asked = client::embed_request(page, &body).map_err(|mistake| context.mistaken(mistake))?;
         context.client = ClientApi::OllamaEmbed(page, asked.model.into());
         self.admit_as(session, context, Route::embeddings(), (&name, asked.body)).await
     }
@@ -109,12 +109,12 @@ impl Gateway {
         session: &mut Session,
         context: &mut Context,
         (pool, name): (&Arc<Pool>, &str),
-        body: Body,
+        body: Bytes,
         wishes: &Defaults,
     ) -> Result<Admitted> {
         let real = context.aliased(name);
-        let body = body.edited(|body| with_defaults(body, wishes));
-        let body = body.edited(|body| openai::renamed(body, real.as_deref()?));
+        let body = with_defaults(&body, wishes).unwrap_or(body);
+        let body = real.as_deref().and_then(|real| openai::renamed(&body, real)).unwrap_or(body);
         self.pass(session, context, (pool, real.as_deref().unwrap_or(name)), Passing::of(body)).await;
         Ok(Admitted::Directed)
     }
@@ -131,7 +131,7 @@ impl Gateway {
         context.route = route;
         let own = context.own_name(name);
         let body = if own == name { body } else { openai::renamed(&body, &own).unwrap_or(body) };
-        self.admit_body(session, context, Body::instead(body)).await?;
+        self.admit_body(session, context, body).await?;
         Ok(Admitted::Directed)
     }
 
@@ -152,10 +152,10 @@ impl Gateway {
     }
 
     /// Reads a body; none is an empty one.
-    pub(super) async fn read_ollama(&self, session: &mut Session, context: &mut Context) -> Result<Body> {
+    pub(super) async fn read_ollama(&self, session: &mut Session, context: &mut Context) -> Result<Bytes> {
         match self.read(session, context).await? {
             Read::Whole(body) => Ok(body),
-            Read::Nothing => Ok(Body::instead(Bytes::new())),
+            Read::Nothing => Ok(Bytes::new()),
         }
     }
 }

@@ -70,7 +70,7 @@ impl Gateway {
 
     async fn asked_model(&self, session: &mut Session, context: &mut Context) -> Result<String> {
         let body = self.read_ollama(session, context).await?;
-        client::asked_model(&body.bytes).map_err(|mistake| context.mistaken(mistake))
+        client::asked_model(&body).map_err(|mistake| context.mistaken(mistake))
     }
 
     async fn models(&self, session: &Session, context: &mut Context) -> Result<Arc<Models>> {

@@ -1,13 +1,13 @@
 //! Pingora's phases of a request: what the gateway does in each of them.
 //! Parses nothing and decides nothing about tools; `fault` alone knows statuses.
 //!
-//! A request's way: `request_filter` reads it if it must and chooses its pool, `upstream_peer` claims a peer,
-//! `upstream_request_filter` and `request_body_filter` make it the peer's; `upstream_response_filter` chooses how the
-//! reply is read, `response_body_filter` reads it. `fail_to_proxy` ends what went wrong, before or within an answer,
-//! and `logging`, the one phase that always runs, gives everything back.
+//! A request's way: `request_filter` reads it if it must and chooses its pool. One whose body was read goes on in an
+//! `exchange`; for any other `upstream_peer` claims a peer. `upstream_request_filter` and `request_body_filter` make it
+//! the peer's; `upstream_response_filter` chooses how the reply is read, `response_body_filter` reads it. `fail_to_proxy`
+//! ends what went wrong, before or within an answer, and `logging`, the one phase that always runs, gives everything back.
 
 use std::any::Any;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,18 +17,14 @@ use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 
-use crate::balance::{Failure, Outcome, Sight};
-use crate::plan::ServerApi;
-use crate::upstream::{Cause, Claim, Translating, Wordless};
+use crate::balance::Outcome;
 
 use super::admit::Admitted;
-use super::attempt::{self, Begun, Distrust, Explain, Receipt, WaitStatus};
+use super::attempt::{Begun, Distrust, Explain, Receipt};
 use super::body::End;
 use super::client::{Arrival, IDLE_SECONDS};
 use super::context::Context;
-use super::conversation::Resumed;
 use super::fault::Fault;
-use super::keepalive::OwnHead;
 use super::lifecycle::Busy;
 use super::nesting::Nesting;
 use super::route::{Kind, Route};
@@ -78,76 +74,35 @@ impl ProxyHttp for Gateway {
         }
     }
 
+    /// What is awaited one after the other is boxed: of a stream that is open for minutes only its own state is kept.
     async fn request_filter(&self, session: &mut Session, context: &mut Box<Context>) -> Result<bool> {
         context.body.nesting = Nesting::of(session.req_header(), context.settings.limits.request_depth_max);
         context.terms = session::terms(session, &context.route);
-        match context.route.kind.clone() {
-            Kind::Hidden(page) => return Err(context.fail(Fault::Hidden(page.into()))),
-            Kind::Models(asked) => {
-                self.list_models(session, context, asked).await?;
-                return Ok(true);
-            }
-            Kind::OllamaPage(page) => {
-                self.answer_ollama(session, context, page).await?;
-                return Ok(true);
-            }
-            Kind::OllamaChat(page) => {
-                let admitted = self.admit_ollama_chat(session, context, page).await?;
-                return Ok(admitted == Admitted::Answered);
-            }
-            Kind::OllamaEmbed(page) => {
-                let admitted = self.admit_ollama_embed(session, context, page).await?;
-                return Ok(admitted == Admitted::Answered);
-            }
-            Kind::Messages => {
-                let admitted = self.admit_messages(session, context).await?;
-                return Ok(admitted == Admitted::Answered);
-            }
-            Kind::CountTokens => {
-                let admitted = self.count_tokens(session, context).await?;
-                return Ok(admitted == Admitted::Answered);
-            }
-            Kind::AnthropicModels(asked) => {
-                self.list_models_for_anthropic(session, context, asked).await?;
-                return Ok(true);
-            }
-            Kind::AnthropicUnknown => return Err(context.unserved(session)),
-            Kind::Server(path) => context.address(session, path)?,
-            Kind::KeptStreams(asked) => match self.resume(session, context, asked).await? {
-                Resumed::Answered => return Ok(true),
-                Resumed::Directed => {}
-                Resumed::No => self.admit(session, context).await?,
-            },
-            Kind::ServersModels | Kind::Chat | Kind::Named | Kind::BesideSlots | Kind::Pass => {
-                self.admit(session, context).await?;
-            }
+        let admitted = Box::pin(self.admit_route(session, context)).await?;
+        match (admitted, &context.body.whole) {
+            (Admitted::Answered, _) => Ok(true),
+            (Admitted::Directed, Some(_)) => Box::pin(self.exchange(session, context)).await.map(|()| true),
+            (Admitted::Directed, None) => Ok(false),
         }
-        Ok(false)
     }
 
     async fn upstream_peer(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Box<HttpPeer>> {
         context.record.attempted();
-        let timeouts = context.terms.pool.as_ref().map(|pool| pool.config().timeouts).unwrap_or_default();
+        let timeouts = context.terms.timeouts();
         context.connection.be_patient(timeouts.client_ms);
         let (mut dispatch, mut client) = context.halves(self, session);
-        let http_peer = dispatch.connect(&mut client).await;
-        let http_peer = http_peer.map_err(|halt| context.halt(halt))?;
-        self.plan_again(context).await?;
+        let dial = dispatch.dial(&mut client).await;
+        let connection = dispatch.connection();
+        let dial = dial.map_err(|halt| context.halt(halt))?;
         context.record.asked(context.body.took);
-        if let Some(watch) = context.attempt.watch.clone() {
+        if context.attempt.watch.is_some() {
             // A client that stalls holds its server's slot too.
             session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
-            let listener = context.plan.is_assembled().then(|| self.overhear(context));
-            let model = context.attempt.claim.as_ref().and_then(Claim::model);
-            let wordless = if model.is_some() { Wordless::Failed } else { Wordless::Shown };
-            if let Some(holding) = context.keepalive.holding(listener, wordless) {
-                watch.hold(holding);
-            }
-            if let ServerApi::Ollama { usage, calls } = context.plan.server_api {
-                watch.translate(Translating { usage, calls, limits: context.settings.limits.clone() });
-            }
         }
-        Ok(http_peer)
+        match connection.to(dial) {
+            Ok(http_peer) => Ok(Box::new(http_peer)),
+            Err(_) => Err(context.fail(Fault::Internal)),
+        }
     }
 
     async fn upstream_request_filter(
@@ -180,10 +135,10 @@ impl ProxyHttp for Gateway {
         if let Some(guard) = context.terms.guard(claim.peer()) {
             path::add_query(request, guard)?;
         }
-        if context.attempt.watch.is_some() {
+        if context.attempt.watch.is_some() || context.body.whole.is_some() {
             request.insert_header("Connection", "close")?;
         }
-        if let Some(length) = context.body.upload.length() {
+        if let Some(length) = context.body.length() {
             headers::frame_request(request, length)?;
         }
         // Nothing can be put before or into an answer that is compressed.
@@ -220,14 +175,6 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut Box<Context>,
     ) -> Result<()> {
-        if response.status == 102
-            && let Some(watch) = context.attempt.watch.as_ref().filter(|watch| watch.take_tick())
-        {
-            let standing = WaitStatus::Asked(watch.progress());
-            let own =
-                OwnHead { request_id: &context.id, receipt: Some(Receipt::of(&context.record, &context.attempt)) };
-            return context.keepalive.comment(session, standing, own).await;
-        }
         context.note_answer(response);
         if response.status.is_informational() && response.status != 101 {
             return Ok(());
@@ -246,7 +193,7 @@ impl ProxyHttp for Gateway {
         context.attempt.probation = None;
         // Whoever reads it, or wrote a head for it, goes by what it is.
         if (context.plan.touches_answer() || context.keepalive.is_commented())
-            && context.attempt.watch.as_ref().is_some_and(|watch| watch.is_events())
+            && context.attempt.heard.is_events
         {
             response.insert_header("Content-Type", "text/event-stream")?;
         }
@@ -288,42 +235,7 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         context: &mut Box<Context>,
     ) -> Result<Option<Duration>> {
-        let from = context.answer.is_followed().then(Instant::now);
-        if let Some(bytes) = piece.take() {
-            *piece = Some(context.push_answer(bytes)?);
-        }
-        context.note_piece(piece.as_ref(), from);
-        if context.record.has_spoken()
-            && let Some(claim) = &mut context.attempt.claim
-        {
-            claim.first_token(if from.is_some() { Sight::Word } else { Sight::Bytes });
-        }
-        if end_of_stream {
-            // The server is done with it, even if the client takes its time.
-            let claim = context.attempt.claim.take();
-            let of_model = claim.as_ref().and_then(Claim::model);
-            let unfinished = of_model.and_then(|_| context.answer.unfinished());
-            let (rest, summary) = context.answer.finish();
-            let rest = [rest, unfinished.clone().unwrap_or_default()].concat();
-            append(piece, context.retell_last(rest.into()));
-            context.record.summed_up(summary);
-            if let Some(sent) = context.attempt.sent.take() {
-                self.quarantine.answered(&sent);
-            }
-            if let Some(mut claim) = claim {
-                claim.judge(unfinished.map_or(Outcome::Served, |_| Outcome::Failed(Failure::Reset)));
-                attempt::learn(&mut claim, context.record.tokens());
-            }
-        } else {
-            match &context.attempt.watch {
-                Some(watch) if context.answer.is_done() => watch.stop(),
-                Some(watch) if context.answer.is_said() => watch.rest(),
-                _ if context.answer.takes_comments() => {
-                    context.keepalive.fill_silence(piece, context.retelling.as_mut());
-                }
-                _ => {}
-            }
-        }
+        self.take_piece(context, piece, end_of_stream)?;
         Ok(None)
     }
 
@@ -332,30 +244,21 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _: &HttpPeer,
         context: &mut Box<Context>,
-        mut e: Box<Error>,
+        e: Box<Error>,
     ) -> Box<Error> {
-        let Some(claim) = context.attempt.claim.take() else { return e };
-        if Cause(&e).is_shortage() {
-            return context.fail(Fault::NoDescriptors);
-        }
-        log::warn!("{}: {} cannot be reached: {}", context.id, claim.peer().url(), Cause(&e));
-        e.set_retry(context.dispatch(self, session).goes_on_unreached(claim));
-        e
+        self.unreached(session, context, e)
     }
 
-    /// Nothing is sent twice but what may be: what asks for nothing to be done, and what was not begun.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
         session: &mut Session,
-        mut e: Box<Error>,
+        e: Box<Error>,
         context: &mut Box<Context>,
         client_reused: bool,
     ) -> Box<Error> {
         let connection = if client_reused { Distrust::Shared } else { Distrust::None };
-        let (fault, begun) = (context.fault_of(&e), context.begun(session));
-        e.set_retry(context.dispatch(self, session).goes_on_after(&e, &fault, begun, connection));
-        e
+        self.broke_off(session, context, e, connection)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, e: &Error, context: &mut Box<Context>) -> FailToProxy {
@@ -385,15 +288,4 @@ impl ProxyHttp for Gateway {
     fn suppress_proxy_warn_log(&self, _: &Session, _: &Box<Context>, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
-}
-
-/// What is left goes behind the last piece.
-fn append(piece: &mut Option<Bytes>, rest: Bytes) {
-    let last = piece.take().unwrap_or_default();
-    let both = match (last.is_empty(), rest.is_empty()) {
-        (_, true) => last,
-        (true, false) => rest,
-        (false, false) => [last, rest].concat().into(),
-    };
-    *piece = Some(both).filter(|bytes| !bytes.is_empty());
 }

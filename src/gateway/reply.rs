@@ -1,14 +1,19 @@
-//! Reading of an answer: chosen once its head has come, and what of the head changes with it.
+//! Reading of an answer: chosen once its head has come, and what of the head changes with it; then each piece is read.
 //! The reading itself is `answer`'s.
 
 use std::sync::PoisonError;
+use std::time::Instant;
 
+use bytes::Bytes;
 use pingora::Result;
 use pingora::http::ResponseHeader;
 
 use crate::answer::{Form, Head, Pipeline, Subject, Unread};
+use crate::balance::{Failure, Outcome, Sight};
 use crate::record::Reading;
+use crate::upstream::Claim;
 
+use super::attempt;
 use super::context::Context;
 use super::fault::Fault;
 use super::headers;
@@ -20,7 +25,7 @@ impl Gateway {
     pub(super) fn choose_reading(&self, response: &mut ResponseHeader, context: &mut Context) -> Result<()> {
         let limits = &context.settings.limits;
         // What was put together is made, too, and by its plan.
-        let is_made = context.attempt.watch.as_ref().is_some_and(|watch| watch.is_made());
+        let is_made = context.attempt.heard.is_made;
         let head = Head { is_told: is_made && !context.plan.is_assembled(), ..facts(response) };
         match Pipeline::new(&head, subject(&context.route), &context.plan, limits) {
             Ok(answer) => {
@@ -42,6 +47,45 @@ impl Gateway {
             }
         }
         Ok(())
+    }
+
+    /// Reads a piece of the answer, the last one too, and puts in its place what goes to the client.
+    pub(super) fn take_piece(&self, context: &mut Context, piece: &mut Option<Bytes>, is_last: bool) -> Result<Wanted> {
+        let from = context.answer.is_followed().then(Instant::now);
+        if let Some(bytes) = piece.take() {
+            *piece = Some(context.push_answer(bytes)?);
+        }
+        context.note_piece(piece.as_ref(), from);
+        context.note_first_token(if from.is_some() { Sight::Word } else { Sight::Bytes });
+        if is_last {
+            self.take_end(context, piece);
+        } else if context.answer.is_done() {
+            return Ok(Wanted::Nothing);
+        } else if context.answer.is_said() {
+            return Ok(Wanted::Rest);
+        } else if context.answer.takes_comments() {
+            context.keepalive.fill_silence(piece, context.retelling.as_mut());
+        }
+        Ok(Wanted::More)
+    }
+
+    /// The answer is complete: what is left goes behind its last piece.
+    fn take_end(&self, context: &mut Context, piece: &mut Option<Bytes>) {
+        // The server is done with it, even if the client takes its time.
+        let claim = context.attempt.claim.take();
+        let of_model = claim.as_ref().and_then(Claim::model);
+        let unfinished = of_model.and_then(|_| context.answer.unfinished());
+        let (rest, summary) = context.answer.finish();
+        let rest = [rest, unfinished.clone().unwrap_or_default()].concat();
+        append(piece, context.retell_last(rest.into()));
+        context.record.summed_up(summary);
+        if let Some(sent) = context.attempt.sent.take() {
+            self.quarantine.answered(&sent);
+        }
+        if let Some(mut claim) = claim {
+            claim.judge(unfinished.map_or(Outcome::Served, |_| Outcome::Failed(Failure::Reset)));
+            attempt::learn(&mut claim, context.record.tokens());
+        }
     }
 
     /// Says once for each pool and reason that replies are not read.
@@ -70,6 +114,26 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// What is wanted of an answer behind a piece of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    More,
+    /// Everything was said: no more than what it cost.
+    Rest,
+    Nothing,
+}
+
+/// What follows goes behind a piece.
+pub(super) fn append(piece: &mut Option<Bytes>, rest: Bytes) {
+    let last = piece.take().unwrap_or_default();
+    let both = match (last.is_empty(), rest.is_empty()) {
+        (_, true) => last,
+        (true, false) => rest,
+        (false, false) => [last, rest].concat().into(),
+    };
+    *piece = Some(both).filter(|bytes| !bytes.is_empty());
 }
 
 /// What the answer to a request is about.

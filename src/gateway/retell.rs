@@ -39,7 +39,7 @@ impl Context {
             return Ok(());
         }
         let own = response.status.as_u16();
-        let complaint = self.attempt.watch.as_ref().and_then(|watch| watch.complaint());
+        let complaint = self.attempt.heard.complaint;
         // It would come again.
         let is_hopeless = own == 500 && matches!(complaint, Some(Complaint::Request | Complaint::Length));
         let status = if is_hopeless { 400 } else { own };

@@ -1,6 +1,7 @@
 //! Session facts: what Pingora's session says of a request, beyond its head.
 //! Changes nothing of it.
 
+use pingora::Error;
 use pingora::http::Method;
 use pingora::proxy::Session;
 
@@ -26,9 +27,24 @@ pub fn terms(session: &mut Session, route: &Route) -> Terms {
     }
 }
 
+/// Returns when the client of a request that was read has left, with what ends the request. May be dropped and called
+/// again.
+pub async fn left(session: &mut Session) -> Box<Error> {
+    loop {
+        if let Err(e) = session.as_downstream_mut().read_body_or_idle(true).await {
+            return e.into_down();
+        }
+    }
+}
+
 /// Whether the client has got the head of its answer; `100 Continue` is none.
 pub fn has_answered(session: &Session) -> bool {
     session.response_written().is_some_and(|response| !response.status.is_informational() || response.status == 101)
+}
+
+/// Whether the answer goes to the client in chunks.
+pub fn is_chunked(session: &Session) -> bool {
+    session.response_written().is_some_and(|response| response.headers.contains_key("transfer-encoding"))
 }
 
 /// Whether the body can be sent again: there is none, or all of it was kept.

@@ -5,22 +5,18 @@
 //! A fact is a field. Whoever adds one shows it: `metrics::tests::facts` goes over all of them.
 
 pub mod access_log;
-mod overheard;
 mod pace;
 mod terms;
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-pub use overheard::AssemblyPace;
 pub use pace::{GAPS, Pace, WORK};
 pub use terms::{Blame, Operation, Phase, Reading, Retry};
 
 use crate::answer::Summary;
 use crate::api::Tokens;
 use crate::balance::Why;
-use crate::instruments::Counter;
 
 /// One request, and what became of it.
 #[derive(Debug)]
@@ -67,8 +63,6 @@ pub struct Record {
     pub transfer: Option<Transfer>,
     pub reading: Option<Reading>,
     pub pace: Pace,
-    /// The pace of an answer that is put together in its connection.
-    pub overheard: Option<Arc<AssemblyPace>>,
     /// What was found in an answer that was read.
     pub summary: Option<Summary>,
     /// The status that the client got, or would have got.
@@ -126,7 +120,6 @@ impl Default for Record {
             transfer: None,
             reading: None,
             pace: Pace::default(),
-            overheard: None,
             summary: None,
             status: None,
             request_bytes: 0,
@@ -188,15 +181,6 @@ impl Record {
         self.transfer = transfer.or(self.transfer);
     }
 
-    /// The pace of the next answer is noted where it is put together. It tells `live` how far it is.
-    pub fn overhear(&mut self, live: Arc<Counter>) -> Arc<AssemblyPace> {
-        self.settle();
-        self.pace.tell(live);
-        let overheard = Arc::new(AssemblyPace::new(std::mem::take(&mut self.pace)));
-        self.overheard = Some(Arc::clone(&overheard));
-        overheard
-    }
-
     /// A piece that came at `from` has been read, and brought the answer to so many events with words in them, of which
     /// so many bytes are held back.
     pub fn read(&mut self, spoken: u64, held: usize, from: Instant) {
@@ -225,16 +209,8 @@ impl Record {
         if let Some(since) = self.queued_since {
             *self.queue_wait.get_or_insert_default() += since.elapsed();
         }
-        self.settle();
-        (self.took, self.ended) = (self.began.elapsed(), SystemTime::now());
-    }
-
-    /// Says of the pace what was not said yet.
-    fn settle(&mut self) {
-        if let Some(overheard) = self.overheard.take() {
-            self.pace = overheard.take();
-        }
         self.pace.settle();
+        (self.took, self.ended) = (self.began.elapsed(), SystemTime::now());
     }
 }
 

@@ -61,8 +61,11 @@ impl Pace {
             return;
         }
         self.work.observe_shared(now.saturating_duration_since(from), new);
-        if let Some(last) = self.last {
-            self.gaps.observe_shared(now.saturating_duration_since(last), new);
+        match self.last {
+            Some(last) => self.gaps.observe_shared(now.saturating_duration_since(last), new),
+            // There is no gap before the first.
+            None if new > 1 => self.gaps.observe_shared(Duration::ZERO, new - 1),
+            None => {}
         }
         self.first.get_or_insert(now);
         self.last = Some(now);

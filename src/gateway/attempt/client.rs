@@ -84,7 +84,7 @@ pub(super) async fn wait_with<T>(client: &mut dyn Client, something: impl Future
 }
 
 /// The same, until the client is to be told at this moment.
-pub(super) async fn wait_until<T>(
+pub async fn wait_until<T>(
     client: &mut dyn Client,
     tell_at: Option<Instant>,
     something: impl Future<Output = T>,

@@ -4,13 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::upstreams::peer::HttpPeer;
-
 use crate::gateway::fault::{Fault, Halt};
 use crate::gateway::shared::Gateway;
 use crate::metrics::Incident;
 use crate::record::{Record, Retry};
-use crate::upstream::{Connection, Pool, Watch, is_shortage};
+use crate::upstream::{Connection, Dial, Watch, is_shortage};
 
 use super::client::Client;
 use super::receipt;
@@ -30,9 +28,9 @@ pub struct Dispatch<'a> {
 }
 
 impl Dispatch<'_> {
-    /// The next peer that may have the request and can be connected to. Waits for a place as long as the client does.
-    pub async fn connect(&mut self, client: &mut dyn Client) -> Result<Box<HttpPeer>, Halt> {
-        self.attempt.give_back();
+    /// The next peer that may have the request, and how to connect to it. Waits for a place as long as the client does.
+    pub async fn dial(&mut self, client: &mut dyn Client) -> Result<Dial, Halt> {
+        self.attempt.begin();
         let Some(pool) = self.terms.pool.clone() else { return Err(Fault::Internal.into()) };
         loop {
             let gateway = self.gateway;
@@ -46,12 +44,11 @@ impl Dispatch<'_> {
             if let Some(conversation) = &self.terms.conversation {
                 pool.settle_session(conversation.key, claim.peer().id());
             }
-            let connection = self.connection(&pool);
-            match claim.http_peer(&connection).await {
-                Ok(http_peer) => {
+            match claim.dial().await {
+                Ok(dial) => {
                     self.attempt.claim = Some(claim);
                     self.attempt.sent = Some(self.gateway.quarantine.sending());
-                    return Ok(Box::new(http_peer));
+                    return Ok(dial);
                 }
                 Err(e) if is_shortage(&e) => return Err(Fault::NoDescriptors.into()),
                 Err(e) => {
@@ -79,9 +76,9 @@ impl Dispatch<'_> {
         metrics.recent.add(Incident::of(self.record, None, &what.to_string()));
     }
 
-    /// The connection that the request needs.
-    fn connection(&mut self, pool: &Pool) -> Connection {
-        let timeouts = pool.config().timeouts;
+    /// The connection of Pingora's that the request needs.
+    pub fn connection(&mut self) -> Connection {
+        let timeouts = self.terms.timeouts();
         if self.terms.is_tunnel {
             return Connection::Own(Arc::new(Watch::of_tunnel(timeouts.connect_ms)));
         }

@@ -13,7 +13,7 @@ mod tests;
 mod tries;
 mod verdict;
 
-pub use client::{Client, Intake, WaitStatus};
+pub use client::{Client, Intake, WaitStatus, wait_until};
 pub use dispatch::Dispatch;
 pub use receipt::{Explain, Receipt};
 pub use retry::{Begun, elsewhere, learn};

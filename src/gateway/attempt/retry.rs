@@ -85,7 +85,7 @@ impl Dispatch<'_> {
                 return Err(elsewhere(format!("{} does not have the stream", claim.peer().url())));
             }
         }
-        let has_served = self.attempt.watch.as_ref().is_some_and(|watch| watch.is_made());
+        let has_served = self.attempt.heard.is_made;
         let outcome = verdict::of_head(response, pool.config().engine).map(|outcome| match outcome {
             // What had begun to answer does not load.
             Outcome::Loading if has_served => Outcome::Busy { retry_after: None },

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::balance::{Fingerprint, ModelId, PeerId};
+use crate::config::Timeouts;
 use crate::gateway::addressed::Addressed;
 use crate::gateway::kept_stream::{Conversation, Resumption};
 use crate::upstream::{Need, Peer, Pool};
@@ -52,6 +53,11 @@ impl Terms {
             Some(addressed) => !tried.contains(&addressed.peer.id()),
             None => self.pool.as_ref().is_some_and(|pool| pool.has_untried(tried)),
         }
+    }
+
+    /// How long its pool lets things take.
+    pub fn timeouts(&self) -> Timeouts {
+        self.pool.as_ref().map(|pool| pool.config().timeouts).unwrap_or_default()
     }
 
     /// What keeps a server from loading a model for it: which is loaded where is the pool's to say.

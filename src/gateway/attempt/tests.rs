@@ -74,7 +74,7 @@ impl Request {
     async fn connect(&mut self, gateway: &Gateway, client: &mut Listener) -> Result<(), Halt> {
         let Self { record, terms, tries, attempt, is_replayable } = self;
         let mut dispatch = Dispatch { gateway, record, terms, tries, attempt, is_replayable: *is_replayable };
-        dispatch.connect(client).await.map(drop)
+        dispatch.dial(client).await.map(drop)
     }
 
     fn server(&self) -> String {

@@ -2,12 +2,15 @@
 //! Decides nothing; it is what attempts leave to the next.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::api::ollama::server::Complaint;
+use crate::api::openai::{self, AssembleError};
+use tokio::time::Instant;
+
 use crate::balance::PeerId;
 use crate::gateway::quarantine::{Probation, Sent};
-use crate::upstream::{Claim, Pool, Watch};
+use crate::upstream::{Claim, Expired, Pool, Watch};
 
 /// The attempts so far.
 #[derive(Debug, Default)]
@@ -31,14 +34,36 @@ pub struct Tries {
 pub struct Attempt {
     /// A place at the peer that has the request now.
     pub claim: Option<Claim>,
-    /// The deadlines of a connection of its own; those of the whole answer go on over attempts.
+    /// The deadlines of a connection of its own that Pingora reads; those of the whole answer go on over attempts.
     pub watch: Option<Arc<Watch>>,
+    /// When the first connection was made.
+    pub began: Option<Instant>,
+    /// What is known of the answer by the time that it is shown.
+    pub heard: Heard,
+    /// The wait that ended the connection, if one did.
+    pub expired: Option<Expired>,
+    /// Whether nothing more of the answer was needed.
+    pub is_stopped: bool,
     /// How the pool's other servers stood, for a client that asks.
     pub others: Option<String>,
     /// The body as it went to the peer.
     pub sent: Option<Sent>,
     /// That nobody else under suspicion is at the peer.
     pub probation: Option<Probation>,
+}
+
+/// What is known of an answer that was held.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Whether it is an event stream, whatever its head says.
+    pub is_events: bool,
+    /// Whether it was put together of a stream, or an error that was told in one.
+    pub is_made: bool,
+    /// What it complains of, where it is a refusal; the same in the words of a server's own API.
+    pub complaint: Option<openai::Complaint>,
+    pub own_complaint: Option<Complaint>,
+    /// Why no whole answer could be made of a stream.
+    pub failed: Option<AssembleError>,
 }
 
 /// Whether a connection that others have used may be taken.
@@ -65,13 +90,8 @@ impl Tries {
 }
 
 impl Attempt {
-    /// Whether the answer was ended because nothing more of it is needed.
-    pub fn is_stopped(&self) -> bool {
-        self.watch.as_ref().is_some_and(|watch| watch.is_stopped())
-    }
-
-    /// The server's place and trial are given back; what is known of the attempt stays.
-    pub(super) fn give_back(&mut self) {
-        (self.claim, self.probation) = (None, None);
+    /// The place and the trial of the one before are given back, and what was heard of its answer is forgotten.
+    pub(super) fn begin(&mut self) {
+        (self.claim, self.probation, self.heard) = (None, None, Heard::default());
     }
 }

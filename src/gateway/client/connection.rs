@@ -22,6 +22,8 @@ pub struct ClientConnection {
     /// Whether Pingora answered it before.
     is_taken_back: AtomicBool,
     back: Mutex<Option<Stream>>,
+    /// Whether what is written waits for what follows.
+    gathers: AtomicBool,
 }
 
 /// What ended a connection: what its client did, but for the last.
@@ -80,6 +82,16 @@ impl ClientConnection {
     pub fn patience(&self) -> Option<Duration> {
         let ms = self.patience_ms.load(Ordering::Relaxed);
         (ms > 0).then(|| Duration::from_millis(ms))
+    }
+
+    /// From here on what is written waits, if it is to, for what is written then.
+    pub fn gather(&self, gathers: bool) {
+        self.gathers.store(gathers, Ordering::Release);
+    }
+
+    /// Whether what is written waits.
+    pub fn gathers(&self) -> bool {
+        self.gathers.load(Ordering::Acquire)
     }
 
     /// Notes it, and gives the error that ends the connection. The first counts.

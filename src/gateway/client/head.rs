@@ -51,16 +51,6 @@ pub enum Rest {
     Ignored,
 }
 
-/// Where the head that these bytes begin with ends. What is before `from` was searched already.
-pub fn end(bytes: &[u8], from: usize) -> Option<usize> {
-    let from = from.saturating_sub(2);
-    memchr_iter(b'\n', bytes.get(from..)?).map(|at| from + at).find_map(|at| match bytes.get(at + 1..)? {
-        [b'\n', ..] => Some(at + 2),
-        [b'\r', b'\n', ..] => Some(at + 3),
-        _ => None,
-    })
-}
-
 impl Refused {
     /// `head` is what came of it.
     pub fn new(fault: Fault, head: &[u8]) -> Self {
@@ -315,21 +305,6 @@ mod tests {
         ] {
             let (_, read) = read_head(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nA: b\r\n\r\n")).unwrap();
             assert_eq!(read, format!("GET {target} HTTP/1.1\r\nHost: {expected}\r\nA: b\r\n\r\n"));
-        }
-    }
-
-    #[test]
-    fn a_head_ends_with_an_empty_line() {
-        for (bytes, expected) in [
-            ("GET / HTTP/1.1\r\nA: b\r\n\r\nbody", Some(24)),
-            ("GET / HTTP/1.1\nA: b\n\nbody", Some(21)),
-            ("GET / HTTP/1.1\r\nA: b\r\n\r", None),
-            ("GET / HTTP/1.1\r\n", None),
-            ("", None),
-        ] {
-            assert_eq!(end(bytes.as_bytes(), 0), expected, "{bytes:?}");
-            let mut pieces = (1..=bytes.len()).map(|at| end(&bytes.as_bytes()[..at], at - 1));
-            assert_eq!(pieces.find_map(|found| found), expected, "{bytes:?} byte by byte");
         }
     }
 

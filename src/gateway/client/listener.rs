@@ -33,6 +33,7 @@ use crate::gateway::fault::Fault;
 use crate::gateway::lifecycle::Lifecycle;
 use crate::gateway::settings::Current;
 use crate::gateway::shared::Gateway;
+use crate::upstream::head_end;
 
 /// How long a client that has connected may take to begin its first request.
 /// How long an idle client's connection is kept.
@@ -195,7 +196,7 @@ async fn read_head(socket: &mut ClientSocket, idle: Duration, limits: &Limits) -
 /// What has come, if that is a whole head or more than one may be.
 fn whole_head(ahead: &mut BytesMut, searched: usize, limits: &Limits) -> Option<Next> {
     let bytes_max = limits.header_bytes_max;
-    let end = head::end(ahead, searched);
+    let end = head_end(ahead, searched);
     let bytes = end.unwrap_or(ahead.len());
     if bytes > bytes_max {
         let refused = Refused::new(Fault::HeadTooLarge { bytes, bytes_max }, ahead);

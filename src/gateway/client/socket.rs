@@ -33,6 +33,9 @@ use super::head::Framing;
 use super::pace::{Pace, Upload};
 use super::shutdown_signal::{Sent, ShutdownSignal};
 
+/// As many as Pingora writes at once, and what was gathered.
+const SLICES_MAX: usize = 8;
+
 /// What one read from a client brings at most.
 pub const READ_BYTES_MAX: usize = 4096;
 
@@ -49,6 +52,8 @@ pub struct ClientSocket {
     gate: Gate,
     upload: Upload,
     writing: Option<Writing>,
+    /// What was written, and waits for what follows.
+    gathered: BytesMut,
 }
 
 /// What may be handed on behind the head.
@@ -79,6 +84,7 @@ impl ClientSocket {
             gate: Gate::Length(0),
             upload: Upload::new(Pace::ANY),
             writing: None,
+            gathered: BytesMut::new(),
         }
     }
 
@@ -193,6 +199,30 @@ impl ClientSocket {
         }
     }
 
+    /// Writes behind what was gathered, or gathers.
+    fn poll_gathered(&mut self, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if self.connection.gathers() {
+            bufs.iter().for_each(|buf| self.gathered.extend_from_slice(buf));
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
+        while !self.gathered.is_empty() {
+            let gathered = std::mem::take(&mut self.gathered);
+            let mut all = [io::IoSlice::new(&[]); SLICES_MAX];
+            let parts = [gathered.as_ref()].into_iter().chain(bufs.iter().map(|buf| &**buf));
+            all.iter_mut().zip(parts).for_each(|(slot, part)| *slot = io::IoSlice::new(part));
+            let written = self.poll_written(cx, |stream, cx| stream.poll_write_vectored(cx, &all));
+            let taken = if let Poll::Ready(Ok(taken)) = written { taken } else { 0 };
+            if let Some(left) = gathered.get(taken..) {
+                self.gathered.extend_from_slice(left);
+            }
+            ready!(written)?;
+            if taken > gathered.len() {
+                return Poll::Ready(Ok(taken - gathered.len()));
+            }
+        }
+        self.poll_written(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
+    }
+
     /// Writes, as long as the client takes any of it.
     fn poll_written<T>(
         &mut self,
@@ -264,7 +294,7 @@ impl AsyncWrite for ClientSocket {
         if this.connection.takes_back() {
             return Poll::Ready(Ok(buf.len()));
         }
-        this.poll_written(cx, |stream, cx| stream.poll_write(cx, buf))
+        this.poll_gathered(cx, &[io::IoSlice::new(buf)])
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -291,7 +321,7 @@ impl AsyncWrite for ClientSocket {
         if this.connection.takes_back() {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
-        this.poll_written(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
+        this.poll_gathered(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

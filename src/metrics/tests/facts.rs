@@ -23,7 +23,7 @@ const PACE: &str = "toolgate_inter_token_seconds toolgate_event_overhead_seconds
 /// `recent`.
 type Row = (&'static str, fn(&mut Record), &'static [&'static str]);
 
-const FACTS: [Row; 39] = [
+const FACTS: [Row; 38] = [
     ("began", |record| record.began -= SECOND, &["first_token_ms", "gen_ai_server_time_to_first_token_seconds"]),
     ("id", |record| record.id = other(), &["id"]),
     ("client", |record| record.client = None, &["client"]),
@@ -59,7 +59,6 @@ const FACTS: [Row; 39] = [
         |record| speak(&mut record.pace, record.began),
         &[PACE, "toolgate_held_bytes", "toolgate_cancellations_total"],
     ),
-    ("overheard", overhear, &[PACE, "toolgate_cancellations_total"]),
     ("calls", |record| summary(record).calls = 5, &["calls", "toolgate_calls_total"]),
     ("repaired", |record| summary(record).repaired = 1, &["toolgate_calls_total"]),
     ("malformed", |record| summary(record).malformed = 1, &["toolgate_calls_total"]),
@@ -145,14 +144,6 @@ fn speak(pace: &mut Pace, began: Instant) {
         let at = began + SECOND * n;
         pace.note(u64::from(n), 7, at, at + SECOND);
     }
-}
-
-fn overhear(record: &mut Record) {
-    let (took, ended) = (record.took, record.ended);
-    let overheard = record.overhear(Arc::default());
-    [1, 3].into_iter().for_each(|spoken| overheard.read(spoken, record.began));
-    record.end();
-    (record.took, record.ended) = (took, ended);
 }
 
 /// The line's members, each metric's samples, and what went wrong last.

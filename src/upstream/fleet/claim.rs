@@ -1,15 +1,13 @@
 //! Claim of a request on one peer: its place there, given back when it is dropped, whatever became of the request.
-//! Opens no connection; it says what Pingora needs for one.
+//! Opens no connection; it says how to make one.
 
 use std::io;
 use std::sync::Arc;
 
-use pingora::upstreams::peer::HttpPeer;
-
 use crate::balance::{Failure, ModelId, ModelState, Outcome, Reuse, Sight, Why};
 use crate::config::Timeouts;
 use crate::upstream::wire::ask::{self, AskError, Question};
-use crate::upstream::wire::connection::Connection;
+use crate::upstream::wire::dial::Dial;
 
 use super::peer::Peer;
 use super::places::Place;
@@ -93,8 +91,8 @@ impl Claim {
         ask::ask(self.peer.endpoint(), question, authorization, self.timeouts).await.map(drop)
     }
 
-    /// What Pingora needs to connect.
-    pub async fn http_peer(&self, connection: &Connection) -> io::Result<HttpPeer> {
-        connection.to(self.peer.endpoint(), self.timeouts).await
+    /// How to connect to the peer. Resolves its name.
+    pub async fn dial(&self) -> io::Result<Dial> {
+        Dial::to(self.peer.endpoint(), self.timeouts).await
     }
 }

@@ -15,6 +15,7 @@ use crate::config;
 
 use super::cause::{Cause, is_shortage};
 use super::connection::Connection;
+use super::dial::Dial;
 use super::endpoint::Endpoint;
 use super::watch::Watch;
 
@@ -206,7 +207,7 @@ async fn open(
     timeouts: config::Timeouts,
 ) -> Result<HttpSession, AskError> {
     let connection = Connection::Own(Arc::new(Watch::new(timeouts)));
-    let http_peer = connection.to(endpoint, timeouts).await?;
+    let http_peer = connection.to(Dial::to(endpoint, timeouts).await?)?;
     let connector: Connector = Connector::new(None);
     let (mut session, _) = connector.get_http_session(&http_peer).await?;
     let path = format!("{}{}", endpoint.prefix(), question.path);

@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use pingora::upstreams::peer::HttpPeer;
 
-use crate::config::Timeouts;
-
-use super::dial::Dial;
-use super::endpoint::Endpoint;
+use super::dial::{Dial, PingoraDial};
 use super::watch::Watch;
 
 /// Which connection a request gets.
@@ -25,27 +22,25 @@ pub enum Connection {
 }
 
 impl Connection {
-    /// What Pingora needs to make it. Resolves the server's name, so that Pingora does not: it would block, and panic on failure.
-    pub async fn to(&self, endpoint: &Arc<Endpoint>, timeouts: Timeouts) -> io::Result<HttpPeer> {
-        let addresses = endpoint.addresses().await?;
-        let first = addresses.first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    /// What Pingora needs to make it. The server's name has been resolved, so that Pingora does not: it would block, and
+    /// panic on failure.
+    pub fn to(self, dial: Dial) -> io::Result<HttpPeer> {
+        let first = dial.addresses.first().copied().ok_or(io::ErrorKind::AddrNotAvailable)?;
         let mut http_peer = HttpPeer::new(first, false, String::new());
         let options = &mut http_peer.options;
-        let connect_max = Duration::from_millis(timeouts.connect_ms);
-        options.total_connection_timeout = Some(connect_max);
+        options.total_connection_timeout = Some(dial.connect_max);
         options.idle_timeout = Some(IDLE_MAX);
         let watch = match self {
             Self::Shared { read_timeout } => {
-                options.read_timeout = *read_timeout;
+                options.read_timeout = read_timeout;
                 None
             }
             Self::Own(watch) => {
                 http_peer.group_key = OWN_GROUP;
-                Some(Arc::clone(watch))
+                Some(watch)
             }
         };
-        http_peer.options.custom_l4 =
-            Some(Arc::new(Dial { endpoint: Arc::clone(endpoint), addresses, connect_max, watch }));
+        http_peer.options.custom_l4 = Some(Arc::new(PingoraDial { dial, watch }));
         Ok(http_peer)
     }
 }

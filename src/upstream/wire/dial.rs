@@ -11,12 +11,15 @@ use pingora::connectors::L4Connect;
 use pingora::protocols::l4::socket;
 use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::l4::virt::VirtualSocketStream;
-use pingora::{Error, ErrorType};
+use pingora::{Error, ErrorType, OrErr};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::config::Timeouts;
+
 use super::endpoint::Endpoint;
 use super::socket::WatchedSocket;
+use super::transport::Transport;
 use super::watch::Watch;
 
 /// How one connection to a server is made.
@@ -24,15 +27,19 @@ use super::watch::Watch;
 pub struct Dial {
     pub endpoint: Arc<Endpoint>,
     pub addresses: Arc<[SocketAddr]>,
-    /// For all of them. Pingora ends it then; one address that says nothing is not to take all of it.
+    /// For all of them. One address that says nothing is not to take all of it.
     pub connect_max: Duration,
-    /// Absent for a connection that goes back to Pingora's pool, which takes only plain ones.
-    pub watch: Option<Arc<Watch>>,
 }
 
-#[async_trait]
-impl L4Connect for Dial {
-    async fn connect(&self, _: &socket::SocketAddr) -> pingora::Result<Stream> {
+impl Dial {
+    /// To this server. Resolves its name.
+    pub async fn to(endpoint: &Arc<Endpoint>, timeouts: Timeouts) -> io::Result<Self> {
+        let addresses = endpoint.addresses().await?;
+        Ok(Self { endpoint: Arc::clone(endpoint), addresses, connect_max: Duration::from_millis(timeouts.connect_ms) })
+    }
+
+    /// Connects, at whichever address answers. Somebody else keeps to the time for all of them.
+    pub async fn open(&self) -> io::Result<TcpStream> {
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         let share = self.connect_max / u32::try_from(self.addresses.len()).unwrap_or(u32::MAX).max(1);
         for (at, &address) in self.addresses.iter().enumerate() {
@@ -44,23 +51,55 @@ impl L4Connect for Dial {
                     if self.addresses.first() != Some(&address) {
                         self.endpoint.prefer(address);
                     }
-                    return Ok(match &self.watch {
-                        Some(watch) => {
-                            let socket = WatchedSocket::new(transport, Arc::clone(watch));
-                            VirtualSocketStream::new(Box::new(socket)).into()
-                        }
-                        None => transport.into(),
-                    });
+                    return Ok(transport);
                 }
                 Ok(Err(e)) => last = e,
                 Err(_) => last = io::ErrorKind::TimedOut.into(),
             }
         }
-        Error::e_because(ErrorType::ConnectError, format!("connecting to {}", self.endpoint.url()), last)
+        Err(last)
+    }
+
+    /// Connects for a request whose answer is read by whoever waits for it, within the time for that. Fails with an error
+    /// of Pingora's, like its own connections.
+    pub async fn connect_within(&self) -> pingora::Result<TcpStream> {
+        let what = || format!("connecting to {}", self.endpoint.url());
+        let opened = match timeout(self.connect_max, self.open()).await {
+            Ok(opened) => opened.or_err_with(ErrorType::ConnectError, what),
+            Err(_) => Error::e_explain(ErrorType::ConnectTimedout, what()),
+        };
+        let transport = opened.map_err(|e| e.into_up())?;
+        // Without it a request waits a little longer.
+        let _ = Transport::set_nodelay(&transport);
+        Ok(transport)
     }
 }
 
-/// Opens what a connection goes over. TLS to servers belongs here, below the watched socket: that reads plain HTTP.
+/// A connection of Pingora's, which keeps to the time for all of them.
+#[derive(Debug)]
+pub struct PingoraDial {
+    pub dial: Dial,
+    /// Absent for a connection that goes back to Pingora's pool, which takes only plain ones.
+    pub watch: Option<Arc<Watch>>,
+}
+
+#[async_trait]
+impl L4Connect for PingoraDial {
+    async fn connect(&self, _: &socket::SocketAddr) -> pingora::Result<Stream> {
+        let transport = self.dial.open().await;
+        let what = || format!("connecting to {}", self.dial.endpoint.url());
+        let transport = transport.or_err_with(ErrorType::ConnectError, what)?;
+        Ok(match &self.watch {
+            Some(watch) => {
+                let socket = WatchedSocket::new(transport, Arc::clone(watch));
+                VirtualSocketStream::new(Box::new(socket)).into()
+            }
+            None => transport.into(),
+        })
+    }
+}
+
+/// Opens what a connection goes over. TLS to servers belongs here, below whoever reads plain HTTP.
 async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     TcpStream::connect(address).await
 }
@@ -85,8 +124,8 @@ mod tests {
         let config = Config::from_upstreams(&[format!("http://{address}")], &[], None).unwrap();
         let endpoint = Arc::new(Endpoint::new(&config.pools[0].peers[0]));
         let addresses = Arc::new([silent_address, address]);
-        let dial = Dial { endpoint, addresses, connect_max: Duration::from_millis(100), watch: None };
-        dial.connect(&socket::SocketAddr::from(address)).await.unwrap();
+        let dial = Dial { endpoint, addresses, connect_max: Duration::from_millis(100) };
+        dial.open().await.unwrap();
         living.accept().await.unwrap();
     }
 }

@@ -1,22 +1,21 @@
 //! Opening of an answer, held back until it is known what it is, until it says something, or until it is whole.
-//! Has no socket and no clock: it is pushed what a server sends, head and framing included, and says what may be shown,
-//! and when.
+//! Has no socket and no clock: it is pushed the parts that a server sends and says which may be shown, and when.
 //!
 //! A server that dies after its 200 but before its first word has answered nothing yet; as long as nothing was shown,
-//! another one can take its place. Only such an answer is held, and a 500 that may tell what the model wrote: anything
-//! else but a plain 200 of an event stream is shown at once, and so is what cannot be understood. Of a stream that goes
-//! on as one what is shown is what came, in its order; left out are only progress that the client did not ask for, and
-//! comments where the gateway's own stand in their place. The chunks that were held become one.
+//! another one can take its place. Only such an answer is held, and a refusal that may tell what the model wrote:
+//! anything else but a plain 200 of an event stream is shown at once. Of a stream that goes on as one what is shown is
+//! what came, in its order; left out are only progress that the client did not ask for, and comments where the gateway's
+//! own stand in their place.
 
-use bytes::{Bytes, BytesMut};
-use memchr::memchr;
+use bytes::Bytes;
+use pingora::http::ResponseHeader;
 
 use crate::api::Progress;
 use crate::api::openai::{AssembleError, Complaint, ToldText};
 use crate::limits::Limits;
 use crate::sse;
 
-use super::framing::{Body, Form, Head, Piece};
+use super::part::{Ending, Facts, Form, Message, Part};
 use super::refused::{Asked, Refused};
 use super::speech::{Asker, Comments, Heard, Speech};
 use super::whole::{Whole, refusal};
@@ -51,15 +50,9 @@ pub struct Opening {
     until: Until,
     wordless: Wordless,
     told_text: ToldText,
-    /// Heads that have come.
-    head: BytesMut,
-    /// Where the last of them begins.
-    began: usize,
-    /// What follows the last.
-    body: Option<Body>,
+    /// The head of an answer that is held.
+    head: Option<Box<ResponseHeader>>,
     stage: Stage,
-    /// What may be shown.
-    shown: BytesMut,
     is_events: bool,
     complaint: Option<Complaint>,
     progress: Option<Progress>,
@@ -75,8 +68,7 @@ pub struct Opening {
 /// ```
 #[derive(Debug)]
 enum Stage {
-    /// How long the last line is so far, carriage returns aside.
-    Head { line: usize },
+    Head,
     /// Of what may be an event stream its first bytes.
     Beginning(Vec<u8>),
     /// An event stream that goes on as one.
@@ -91,7 +83,7 @@ enum Stage {
     Made,
 }
 
-/// How an answer goes on after some of its bytes.
+/// How an answer goes on after some of its data.
 #[derive(Debug)]
 enum Flow {
     On,
@@ -103,16 +95,6 @@ enum Flow {
     Fail(AssembleError),
 }
 
-/// The server sends nothing more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Nor did it ever.
-    Untouched,
-    /// What was held may be shown.
-    Shown,
-    Broken,
-}
-
 impl Opening {
     /// Of which nothing has come.
     pub fn new(until: Until, wordless: Wordless) -> Self {
@@ -120,11 +102,8 @@ impl Opening {
             until,
             wordless,
             told_text: ToldText::Ignored,
-            head: BytesMut::new(),
-            began: 0,
-            body: None,
-            stage: Stage::Head { line: 0 },
-            shown: BytesMut::new(),
+            head: None,
+            stage: Stage::Head,
             is_events: false,
             complaint: None,
             progress: None,
@@ -138,38 +117,55 @@ impl Opening {
         Self { told_text, ..self }
     }
 
-    /// Takes the next bytes that the server sent.
-    pub fn push(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() && self.failed.is_none() {
-            match self.stage {
-                Stage::Open => return self.shown.extend_from_slice(bytes),
-                Stage::Made => return,
-                _ => {}
+    /// Takes the next part that the server sent.
+    pub fn push(&mut self, part: Part, shown: &mut Vec<Part>) {
+        if self.failed.is_some() {
+            return;
+        }
+        match (&self.stage, part) {
+            (Stage::Open, part) => shown.push(part),
+            (Stage::Made, _) => {}
+            (_, Part::Head(head)) if head.status.is_informational() => shown.push(Part::Head(head)),
+            (_, Part::Head(head)) => {
+                let opens = self.begin(&head);
+                self.head = Some(head);
+                if opens {
+                    self.open(shown);
+                }
             }
-            let (length, flow) = self.read(bytes);
-            bytes = bytes.get(length..).unwrap_or_default();
-            match flow {
-                Flow::On if self.held() <= HELD_BYTES_MAX => {}
-                Flow::On | Flow::Open => self.open(),
-                Flow::Make => self.make(),
-                Flow::Fail(e) => self.fail(e),
+            (_, Part::Data(data)) => {
+                let flow = self.read(data);
+                self.go(flow, shown);
+            }
+            (_, Part::End(ending)) => {
+                match ending {
+                    Ending::Framed => {
+                        let flow = self.over();
+                        self.go(flow, shown);
+                    }
+                    Ending::Closed => {
+                        self.break_off(shown);
+                    }
+                }
+                if self.is_open() {
+                    shown.push(Part::End(ending));
+                }
             }
         }
     }
 
-    /// The server sends nothing more, though its answer may not be over.
-    pub fn end(&mut self) -> End {
-        if self.head.is_empty() && matches!(self.stage, Stage::Head { .. }) {
-            return End::Untouched;
-        }
-        self.make();
+    /// The server sends nothing more, though its answer may not be over. Whether it can be shown all the same.
+    pub fn break_off(&mut self, shown: &mut Vec<Part>) -> bool {
+        self.make(shown);
         match self.failed.take() {
-            None if self.is_made() || self.is_open() => return End::Shown,
+            None if self.is_made() || self.is_open() => true,
             // A stream that just ends is one whose server died.
-            None | Some(AssembleError::Incomplete) => {}
-            failed => self.failed = failed,
+            None | Some(AssembleError::Incomplete) => false,
+            failed => {
+                self.failed = failed;
+                false
+            }
         }
-        End::Broken
     }
 
     /// From here on the client hears comments of the gateway.
@@ -187,14 +183,9 @@ impl Opening {
         matches!(self.stage, Stage::Open)
     }
 
-    /// Whether nothing that follows is shown.
+    /// Whether it was put together, or an error that was told instead; nothing that follows is shown.
     pub fn is_made(&self) -> bool {
         matches!(self.stage, Stage::Made)
-    }
-
-    /// What may be shown by now.
-    pub fn take(&mut self) -> Bytes {
-        self.shown.split().freeze()
     }
 
     /// Why no whole answer can be made of it.
@@ -229,49 +220,53 @@ impl Opening {
 
     /// Bytes that are held.
     fn held(&self) -> usize {
-        let said = match &self.stage {
+        match &self.stage {
             Stage::Beginning(first) => first.len(),
             Stage::Speech(speech) => speech.held(),
             Stage::Refused(refused) => refused.held(),
             // It keeps to a limit of its own.
-            Stage::Whole(_) => return 0,
-            Stage::Head { .. } | Stage::Open | Stage::Made => 0,
-        };
-        self.head.len() + self.body.as_ref().map_or(0, Body::kept) + said
-    }
-
-    /// Reads the first of these bytes that belong together, and says how many they are.
-    fn read(&mut self, bytes: &[u8]) -> (usize, Flow) {
-        let Some(body) = &mut self.body else {
-            let length = memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
-            return (length, self.read_head(bytes.get(..length).unwrap_or_default()));
-        };
-        let (length, piece) = body.read(bytes);
-        let flow = match (piece, &self.stage) {
-            (Piece::Frame, _) => Flow::On,
-            (Piece::Data(data), _) => self.read_data(data),
-            (Piece::Last, Stage::Whole(_)) => Flow::Make,
-            (Piece::Broken, Stage::Whole(_)) => Flow::Fail(AssembleError::Incomplete),
-            (Piece::Last, _) => self.over(),
-            (Piece::Broken, _) => Flow::Open,
-        };
-        (length, flow)
-    }
-
-    /// The answer has ended, and is held still.
-    fn over(&mut self) -> Flow {
-        match self.stage {
-            Stage::Refused(_) => Flow::Make,
-            Stage::Speech(_) if self.wordless == Wordless::Failed => Flow::Fail(AssembleError::Incomplete),
-            _ => Flow::Open,
+            Stage::Whole(_) => 0,
+            Stage::Head | Stage::Open | Stage::Made => 0,
         }
     }
 
-    fn read_data(&mut self, data: &[u8]) -> Flow {
-        let is_over = self.body.as_ref().is_some_and(Body::is_over);
-        let flow = match &mut self.stage {
+    /// A head has come. Whether the answer is shown as it comes.
+    fn begin(&mut self, head: &ResponseHeader) -> bool {
+        match (Facts::of(head), &self.until) {
+            (Some(Facts { status: 200, form: Form::Events, .. }), Until::Known) => return true,
+            (Some(Facts { status: 200, form: Form::Events, has_length, .. }), _) => self.begin_events(has_length),
+            (Some(Facts { status: 200, form: Form::Unsaid, .. }), _) => self.stage = Stage::Beginning(Vec::new()),
+            // What a 400 tells was never the model's.
+            (Some(Facts { status: status @ (400 | 500), is_json: true, .. }), _)
+                if self.told_text != ToldText::Ignored =>
+            {
+                let told_text = if status == 500 { self.told_text } else { ToldText::Ignored };
+                self.stage = Stage::Refused(Refused::new(told_text));
+            }
+            _ => return true,
+        }
+        false
+    }
+
+    /// It is an event stream.
+    fn begin_events(&mut self, has_length: bool) {
+        self.is_events = true;
+        self.stage = match &self.until {
+            Until::Known => Stage::Beginning(Vec::new()),
+            Until::Spoken(asked, comments) => {
+                // Of a body whose length was said nothing can be left out.
+                let (asked, comments) =
+                    if has_length { (Asker::Client, Comments::Servers) } else { (*asked, *comments) };
+                Stage::Speech(Box::new(Speech::new(asked, comments, HELD_BYTES_MAX)))
+            }
+            Until::Whole { choices, limits } => Stage::Whole(Box::new(Whole::new(*choices, limits, self.told_text))),
+        };
+    }
+
+    fn read(&mut self, data: Bytes) -> Flow {
+        match &mut self.stage {
             Stage::Beginning(first) => {
-                first.extend_from_slice(data);
+                first.extend_from_slice(&data);
                 match (sse::begins(first), &self.until) {
                     (None, _) => Flow::On,
                     (Some(true), Until::Known) => {
@@ -280,8 +275,11 @@ impl Opening {
                     }
                     (Some(true), _) => {
                         let first = std::mem::take(first);
-                        self.begin();
-                        return self.read_data(&first);
+                        let has_length = self.head.as_deref().is_some_and(|head| {
+                            Facts::of(head).is_some_and(|facts| facts.has_length)
+                        });
+                        self.begin_events(has_length);
+                        self.read(first.into())
                     }
                     (Some(false), _) => Flow::Open,
                 }
@@ -291,123 +289,95 @@ impl Opening {
                 Heard::Something => Flow::Open,
             },
             Stage::Whole(whole) => match whole.push(data) {
-                Ok(()) if is_over || whole.is_done() => Flow::Make,
+                Ok(()) if whole.is_done() => Flow::Make,
                 Ok(()) => Flow::On,
                 Err(e) => Flow::Fail(e),
             },
             Stage::Refused(refused) => {
-                refused.push(data);
+                refused.push(&data);
                 Flow::On
             }
-            Stage::Head { .. } | Stage::Open | Stage::Made => Flow::Open,
-        };
-        // Nothing follows that could be waited for.
-        if is_over && matches!(flow, Flow::On) { self.over() } else { flow }
+            Stage::Head | Stage::Open | Stage::Made => Flow::Open,
+        }
     }
 
-    /// Reads a line of a head, or the beginning of one.
-    fn read_head(&mut self, bytes: &[u8]) -> Flow {
-        self.head.extend_from_slice(bytes);
-        let Stage::Head { line } = &mut self.stage else { return Flow::Open };
-        *line += bytes.iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).count();
-        if !bytes.ends_with(b"\n") || std::mem::take(line) > 0 {
-            return Flow::On;
+    /// The answer has ended, and is held still.
+    fn over(&mut self) -> Flow {
+        match self.stage {
+            Stage::Refused(_) | Stage::Whole(_) => Flow::Make,
+            Stage::Speech(_) if self.wordless == Wordless::Failed => Flow::Fail(AssembleError::Incomplete),
+            _ => Flow::Open,
         }
-        let (framing, form) = match Head::read(self.head.get(self.began..).unwrap_or_default()) {
-            Head::Other => return Flow::Open,
-            Head::Informational => {
-                self.began = self.head.len();
-                return Flow::On;
-            }
-            Head::Plain(framing, form) => (framing, form),
-            // What a 400 tells was never the model's.
-            head @ (Head::Failed(framing) | Head::Refused(framing)) if self.told_text != ToldText::Ignored => {
-                let is_failed = matches!(head, Head::Failed(_));
-                let told_text = if is_failed { self.told_text } else { ToldText::Ignored };
-                self.stage = Stage::Refused(Refused::new(told_text));
-                let is_over = self.body.insert(Body::new(framing)).is_over();
-                return if is_over { Flow::Open } else { Flow::On };
-            }
-            Head::Failed(_) | Head::Refused(_) => return Flow::Open,
-        };
-        let is_over = self.body.insert(Body::new(framing)).is_over();
-        match (form, &self.until) {
-            (Form::Events, Until::Known) => return Flow::Open,
-            (Form::Events, _) => self.begin(),
-            (Form::Unsaid, _) => self.stage = Stage::Beginning(Vec::new()),
-        }
-        if is_over { Flow::Open } else { Flow::On }
     }
 
-    /// It is an event stream.
-    fn begin(&mut self) {
-        self.is_events = true;
-        self.stage = match &self.until {
-            Until::Known => Stage::Beginning(Vec::new()),
-            Until::Spoken(asked, comments) => {
-                // Of a body whose length was said nothing can be left out.
-                let is_cut = self.body.as_ref().is_some_and(Body::has_length);
-                let (asked, comments) = if is_cut { (Asker::Client, Comments::Servers) } else { (*asked, *comments) };
-                Stage::Speech(Box::new(Speech::new(asked, comments, HELD_BYTES_MAX)))
-            }
-            Until::Whole { choices, limits } => Stage::Whole(Box::new(Whole::new(*choices, limits, self.told_text))),
-        };
+    fn go(&mut self, flow: Flow, shown: &mut Vec<Part>) {
+        match flow {
+            Flow::On if self.held() <= HELD_BYTES_MAX => {}
+            Flow::On | Flow::Open => self.open(shown),
+            Flow::Make => self.make(shown),
+            Flow::Fail(e) => self.fail(e, shown),
+        }
     }
 
     /// What is held may be shown as it came, and what follows too.
-    fn open(&mut self) {
+    fn open(&mut self, shown: &mut Vec<Part>) {
         let kept = match std::mem::replace(&mut self.stage, Stage::Open) {
             Stage::Beginning(first) => first,
             Stage::Speech(speech) => speech.finish(),
             Stage::Refused(refused) => refused.into_body(),
-            Stage::Head { .. } | Stage::Whole(_) | Stage::Open | Stage::Made => Vec::new(),
+            Stage::Head | Stage::Whole(_) | Stage::Open | Stage::Made => Vec::new(),
         };
-        let (before, behind) = self.body.take().map(|body| body.reframe(kept.len())).unwrap_or_default();
-        for part in [&std::mem::take(&mut self.head), before.as_bytes(), &kept, &behind] {
-            self.shown.extend_from_slice(part);
+        shown.extend(self.head.take().map(Part::Head));
+        if !kept.is_empty() {
+            shown.push(Part::Data(kept.into()));
         }
     }
 
     /// Everything has come: puts it together.
-    fn make(&mut self) {
-        let whole = match std::mem::replace(&mut self.stage, Stage::Made) {
-            Stage::Whole(whole) => whole,
-            Stage::Refused(refused) => return self.answer(refused),
-            other => return self.stage = other,
+    fn make(&mut self, shown: &mut Vec<Part>) {
+        let made = match std::mem::replace(&mut self.stage, Stage::Made) {
+            Stage::Whole(whole) => whole.finish(),
+            Stage::Refused(refused) => return self.answer(refused, shown),
+            other => {
+                self.stage = other;
+                return;
+            }
         };
-        match whole.finish(self.head.get(self.began..).unwrap_or_default()) {
-            Ok(message) => self.show(&message),
-            Err(e) => self.fail(e),
+        match made {
+            Ok(message) => self.show(message, shown),
+            Err(e) => self.fail(e, shown),
         }
     }
 
     /// All of a refusal has come: what it tells is an answer, or it is shown as it came.
-    fn answer(&mut self, refused: Refused) {
+    fn answer(&mut self, refused: Refused, shown: &mut Vec<Part>) {
         let asked = if matches!(self.until, Until::Spoken(..)) { Asked::Stream } else { Asked::Body };
-        if let Some(message) = refused.answer(self.head.get(self.began..).unwrap_or_default(), asked) {
+        if let Some(message) = refused.answer(asked) {
             self.is_events = asked == Asked::Stream;
-            return self.show(&message);
+            return self.show(message, shown);
         }
         self.complaint = refused.complaint();
         self.stage = Stage::Refused(refused);
-        self.open();
+        self.open(shown);
     }
 
     /// No answer can be put together, but perhaps the server has said why.
-    fn fail(&mut self, e: AssembleError) {
-        match refusal(self.head.get(self.began..).unwrap_or_default(), e) {
+    fn fail(&mut self, e: AssembleError, shown: &mut Vec<Part>) {
+        match refusal(e) {
             Ok(message) => {
                 self.stage = Stage::Made;
-                self.show(&message);
+                self.show(message, shown);
             }
             Err(e) => self.failed = Some(e),
         }
     }
 
-    /// Shows a whole answer behind the heads that came before its own.
-    fn show(&mut self, message: &[u8]) {
-        self.shown.extend_from_slice(self.head.get(..self.began).unwrap_or_default());
-        self.shown.extend_from_slice(message);
+    /// Shows a whole answer with the fields of the head that came.
+    fn show(&mut self, message: Message, shown: &mut Vec<Part>) {
+        let is_shown = self.head.take().is_some_and(|head| message.show(&head, shown).is_ok());
+        if !is_shown {
+            self.failed = Some(AssembleError::Incomplete);
+        }
     }
 }
 

@@ -2,9 +2,7 @@
 //! Reads no calls: one that does goes on as an answer in which the server tells an error, and whoever reads answers reads
 //! that.
 
-use bytes::Bytes;
-
-use super::whole::{JSON, message};
+use super::part::{EVENTS, Message};
 use crate::api::openai::{Complaint, ToldText, told_answer};
 
 /// The body of a refusal, as far as it has come.
@@ -37,16 +35,16 @@ impl Refused {
         self.body.len()
     }
 
-    /// All of it has come: the answer that it becomes behind this head, if it becomes one.
-    pub fn answer(&self, head: &[u8], asked: Asked) -> Option<Bytes> {
+    /// All of it has come: the answer that it becomes, if it becomes one.
+    pub fn answer(&self, asked: Asked) -> Option<Message> {
         if self.told_text != ToldText::Read {
             return None;
         }
         Some(match asked {
-            Asked::Body => message(head, 200, JSON, told_answer(&self.body, "chat.completion")?.as_bytes()),
+            Asked::Body => Message::json(200, told_answer(&self.body, "chat.completion")?),
             Asked::Stream => {
                 let body = told_answer(&self.body, "chat.completion.chunk")?;
-                message(head, 200, "text/event-stream", format!("data: {body}\n\n").as_bytes())
+                Message { status: 200, content_type: EVENTS, body: format!("data: {body}\n\n").into() }
             }
         })
     }

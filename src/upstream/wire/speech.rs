@@ -56,9 +56,9 @@ impl Speech {
     }
 
     /// Reads more of it, up to the first event that says something, if there is one.
-    pub fn read(&mut self, data: &[u8], progress: &mut Option<Progress>) -> Heard {
+    pub fn read(&mut self, data: Bytes, progress: &mut Option<Progress>) -> Heard {
         self.begun += data.len();
-        self.events.push(Bytes::copy_from_slice(data));
+        self.events.push(data);
         loop {
             let event = match self.events.next_event() {
                 Ok(Some(event)) => event,

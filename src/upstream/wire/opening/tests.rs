@@ -1,3 +1,4 @@
+use super::super::reader::Reader;
 use super::*;
 
 const HEAD: &str =
@@ -20,56 +21,88 @@ const SERVERS: Until = Until::Spoken(Asker::Client, Comments::Servers);
 const PROGRESS: Until = Until::Spoken(Asker::Gateway, Comments::Servers);
 const GATEWAYS: Until = Until::Spoken(Asker::Gateway, Comments::Gateways);
 
-/// What is shown of `pieces`, if anything is.
-fn shown(until: &Until, pieces: &[&[u8]]) -> Option<String> {
-    let mut opening = Opening::new(until.clone(), Wordless::Shown);
-    let mut shown = Vec::new();
+/// What has come of an answer, or is shown of it: heads, data, and how it ends.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    heads: Vec<String>,
+    bytes: Vec<u8>,
+    end: Option<Ending>,
+}
+
+impl Seen {
+    fn data(&self) -> &str {
+        std::str::from_utf8(&self.bytes).unwrap()
+    }
+
+    fn see(&mut self, parts: impl IntoIterator<Item = Part>) {
+        for part in parts {
+            match part {
+                Part::Head(head) => {
+                    let fields = head.headers.iter();
+                    let fields = fields.map(|(name, value)| format!("\n{name}: {}", value.to_str().unwrap()));
+                    self.heads.push(format!("{}{}", head.status.as_u16(), fields.collect::<String>()));
+                }
+                Part::Data(data) => self.bytes.extend_from_slice(&data),
+                Part::End(ending) => self.end = Some(ending),
+            }
+        }
+    }
+}
+
+/// Reads an answer that comes in these pieces. Whether it was valid so far.
+fn read(pieces: &[&[u8]], mut took: impl FnMut(&mut Vec<Part>)) -> bool {
+    let mut reader = Reader::new();
+    let mut parts = Vec::new();
     for piece in pieces {
-        opening.push(piece);
-        shown.extend(opening.take());
+        let is_valid = reader.push(piece, &mut parts).is_ok();
+        took(&mut parts);
+        if !is_valid {
+            return false;
+        }
     }
-    (opening.is_open() || opening.is_made()).then(|| String::from_utf8_lossy(&shown).into_owned())
+    true
 }
 
-/// An answer by its last head, the data of its body, and what of it is no body.
-fn parts(answer: &str) -> (String, String, String) {
-    let (mut head, mut rest) = (String::new(), answer);
-    let framing = loop {
-        let end = rest.find("\r\n\r\n").map(|at| at + 4).or_else(|| Some(rest.find("\n\n")? + 2));
-        let (first, behind) = rest.split_at(end.unwrap_or(rest.len()));
-        head.push_str(first);
-        rest = behind;
-        match Head::read(first.as_bytes()) {
-            Head::Informational => {}
-            Head::Plain(framing, _) => break framing,
-            Head::Failed(_) | Head::Refused(_) | Head::Other => return (head, String::new(), rest.to_owned()),
-        }
-    };
-    let (mut body, mut data, mut rest) = (Body::new(framing), Vec::new(), rest.as_bytes());
-    while !rest.is_empty() && !body.is_over() {
-        let (length, piece) = body.read(rest);
-        match piece {
-            Piece::Data(part) => data.extend_from_slice(part),
-            Piece::Last | Piece::Broken => break,
-            Piece::Frame => {}
-        }
-        rest = &rest[length..];
-    }
-    (head, String::from_utf8_lossy(&data).into_owned(), String::from_utf8_lossy(rest).into_owned())
+/// What comes of an answer.
+fn came(answer: &str) -> Seen {
+    let mut seen = Seen::default();
+    read(&[answer.as_bytes()], |parts| seen.see(parts.drain(..)));
+    seen
 }
 
-/// Checks what is shown of `input`, however it is cut. Chunks are not counted.
+/// An answer that is held, whose pieces have come, and what is shown of it.
+fn held(mut opening: Opening, pieces: &[&[u8]]) -> (Opening, Seen) {
+    let mut seen = Seen::default();
+    read(pieces, |parts| {
+        let mut shown = Vec::new();
+        parts.drain(..).for_each(|part| opening.push(part, &mut shown));
+        seen.see(shown);
+    });
+    (opening, seen)
+}
+
+/// What is shown of an answer, if anything is but informational heads.
+fn shown(until: &Until, pieces: &[&[u8]]) -> Option<Seen> {
+    let (opening, seen) = held(Opening::new(until.clone(), Wordless::Shown), pieces);
+    (opening.is_open() || opening.is_made()).then_some(seen)
+}
+
+/// Checks what is shown of `input`, however it is cut.
 fn check(until: &Until, input: &str, expected: Option<&str>) {
     let bytes = input.as_bytes();
-    let expected = expected.map(parts);
-    let shown = |pieces: &[&[u8]]| shown(until, pieces).as_deref().map(parts);
-    assert_eq!(shown(&[bytes]), expected, "{input}");
+    let expected = expected.map(came);
+    assert_eq!(shown(until, &[bytes]), expected, "{input}");
     for at in 0..bytes.len() {
         let (before, after) = bytes.split_at(at);
-        assert_eq!(shown(&[before, after]), expected, "{input} cut at {at}");
+        assert_eq!(shown(until, &[before, after]), expected, "{input} cut at {at}");
     }
     let single: Vec<_> = bytes.chunks(1).collect();
-    assert_eq!(shown(&single), expected, "{input} byte by byte");
+    assert_eq!(shown(until, &single), expected, "{input} byte by byte");
+}
+
+/// What is shown of one that came whole.
+fn opened(opening: Opening, answer: &str) -> (Opening, Seen) {
+    held(opening, &[answer.as_bytes()])
 }
 
 #[test]
@@ -78,28 +111,24 @@ fn what_is_no_plain_event_stream_is_shown_as_it_is() {
     for head in [
         format!("HTTP/1.1 503 Service Unavailable\r\n{stream}Transfer-Encoding: chunked\r\n\r\n"),
         format!("HTTP/1.1 200 OK\r\n{stream}Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"),
-        format!("HTTP/1.1 200 OK\r\n{stream}Transfer-Encoding: gzip, chunked\r\n\r\n"),
-        format!("HTTP/1.1 200 OK\r\n{stream}Content-Length: 4\r\nContent-Length: 5\r\n\r\n"),
-        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(),
         "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
-        "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(),
-        "SSH-2.0-OpenSSH_9.2\r\n\r\n".to_owned(),
-        "\r\n\r\n".to_owned(),
-        "HTTP/1.1 200 OK\r\nContent-Length : x\r\n\r\n".to_owned(),
     ] {
         for until in [SERVERS, GATEWAYS, Until::Known, whole()] {
             for answer in [head.clone(), format!("{head}4\r\nabcd\r\n")] {
-                assert_eq!(shown(&until, &[answer.as_bytes()]).as_deref(), Some(answer.as_str()));
                 check(&until, &answer, Some(&answer));
             }
         }
     }
-    for head in ["Content-Type: application/json\r\nContent-Length: 9\r\n", "Transfer-Encoding: chunked\r\n", ""] {
+    for head in ["Content-Type: application/json\r\nContent-Length: 8\r\n", "Transfer-Encoding: chunked\r\n", ""] {
         let head = format!("HTTP/1.1 200 OK\r\n{head}\r\n");
         let body = if head.contains("chunked") { chunk("{\"a\": 1}") } else { "{\"a\": 1}".to_owned() };
         for until in [SERVERS, GATEWAYS, Until::Known, whole()] {
             check(&until, &format!("{head}{body}"), Some(&format!("{head}{body}")));
         }
+    }
+    let empty = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    for until in [SERVERS, GATEWAYS, Until::Known, whole()] {
+        check(&until, empty, Some(empty));
     }
 }
 
@@ -116,9 +145,7 @@ fn a_stream_under_another_type_is_known_by_its_first_bytes() {
         let said = format!("{head}{}{}", frame(ROLE), frame(WORD));
         for until in [SERVERS, Until::Known] {
             check(&until, &said, Some(&said));
-            let mut opening = Opening::new(until, Wordless::Shown);
-            opening.push(said.as_bytes());
-            assert!(opening.is_events());
+            assert!(opened(Opening::new(until, Wordless::Shown), &said).0.is_events());
         }
     }
     check(&Until::Known, HEAD, Some(HEAD));
@@ -159,11 +186,6 @@ fn the_first_word_shows_all_that_came() {
         format!("{HEAD}{}", chunk("data: [DONE]\n\n")),
         format!("{HEAD}{}", chunk("data: {\"error\":{}}\n\n")),
         format!("{HEAD}{}", chunk(PREFILL)),
-        // Framing that is none.
-        format!("{HEAD}x"),
-        format!("{HEAD}\r\n"),
-        format!("{HEAD}123456789\r\n"),
-        format!("{HEAD}{}!", chunk(ROLE).strip_suffix("\r\n").unwrap()),
         format!("{CLOSE}{PING}{ROLE}{WORD}{WORD}"),
         format!("HTTP/1.1 100 Continue\r\n\r\n{HEAD}{}", chunk(WORD)),
     ];
@@ -191,14 +213,16 @@ fn progress_and_comments_that_are_said_already_are_left_out() {
         check(until, &format!("{HEAD}{came}"), Some(&format!("{HEAD}{shown}")));
     }
     // From the gateway's first comment on.
-    let mut opening = Opening::new(SERVERS, Wordless::Shown);
-    opening.push(format!("{HEAD}{}", chunk(PING)).as_bytes());
+    let (mut opening, _) = opened(Opening::new(SERVERS, Wordless::Shown), &format!("{HEAD}{}", chunk(PING)));
     opening.comment();
-    opening.push(chunks(&[PING, PING, WORD]).as_bytes());
-    let shown = String::from_utf8(opening.take().to_vec()).unwrap();
-    assert_eq!(parts(&shown).1, [PING, WORD].concat());
-    let mut opening = Opening::new(PROGRESS, Wordless::Shown);
-    opening.push(format!("{HEAD}{}", chunk(PREFILL)).as_bytes());
+    let mut shown = Vec::new();
+    for event in [PING, PING, WORD] {
+        opening.push(Part::Data(event.into()), &mut shown);
+    }
+    let mut seen = Seen::default();
+    seen.see(shown);
+    assert_eq!(seen.data(), [PING, WORD].concat());
+    let (opening, _) = opened(Opening::new(PROGRESS, Wordless::Shown), &format!("{HEAD}{}", chunk(PREFILL)));
     assert_eq!(opening.progress(), Some(Progress { processed: 4, total: 9 }));
 }
 
@@ -207,43 +231,32 @@ fn progress_and_comments_that_are_said_already_are_left_out() {
 fn a_real_prefill_is_left_out() {
     let capture = include_str!("../../../../tests/captures/llamacpp-progress.sse");
     let chunks: String = capture.split_inclusive("\n\n").map(chunk).collect();
-    let mut opening = Opening::new(GATEWAYS, Wordless::Shown);
-    opening.push(format!("{HEAD}{chunks}").as_bytes());
+    let (opening, seen) = opened(Opening::new(GATEWAYS, Wordless::Shown), &format!("{HEAD}{chunks}"));
     assert_eq!(opening.progress(), Some(Progress { processed: 919, total: 919 }));
-    let shown = String::from_utf8(opening.take().to_vec()).unwrap();
-    let (_, words) = chunks.rsplit_once("\"processed\":919").unwrap();
-    let (_, words) = words.split_once("}}\n\n\r\n").unwrap();
-    let data = |chunks: &str| parts(&format!("{HEAD}{chunks}")).1;
-    assert_eq!(parts(&shown).1, data(words));
+    let (_, words) = capture.rsplit_once("\"processed\":919").unwrap();
+    let (_, words) = words.split_once("}}\n\n").unwrap();
+    assert_eq!(seen.data(), words);
 }
 
 #[test]
 fn no_more_is_held_than_may_be() {
-    let ping = chunk(&format!(":{}\n\n", "x".repeat(1000)));
-    let role = chunk(&format!(":{}\n\n{ROLE}", "x".repeat(1000)));
-    let mut opening = Opening::new(GATEWAYS, Wordless::Shown);
-    opening.push(HEAD.as_bytes());
+    let long = format!(":{}\n\n", "x".repeat(1000));
+    let (mut opening, _) = opened(Opening::new(GATEWAYS, Wordless::Shown), HEAD);
+    let mut shown = Vec::new();
     for _ in 0..1000 {
-        opening.push(ping.as_bytes());
+        opening.push(Part::Data(long.clone().into()), &mut shown);
     }
-    assert!(!opening.is_open() && opening.held() == HEAD.len());
-    let mut opening = Opening::new(SERVERS, Wordless::Shown);
-    opening.push(HEAD.as_bytes());
-    let mut pushed = HEAD.len();
+    assert!(shown.is_empty() && opening.held() == 0);
+    let (mut opening, _) = opened(Opening::new(SERVERS, Wordless::Shown), HEAD);
+    let mut pushed = 0;
     while !opening.is_open() {
-        opening.push(role.as_bytes());
-        pushed += role.len();
-        assert!(pushed <= HELD_BYTES_MAX + 2 * role.len());
+        opening.push(Part::Data(long.clone().into()), &mut shown);
+        pushed += long.len();
+        assert!(pushed <= HELD_BYTES_MAX + 2 * long.len());
     }
-    assert_eq!(
-        parts(std::str::from_utf8(&opening.take()).unwrap()).1.len(),
-        (pushed - HEAD.len()) / role.len() * (role.len() - 7)
-    );
-    // A head without an end.
-    let head = "HTTP/1.1 200 OK\r\n".to_owned() + &"x".repeat(2 * HELD_BYTES_MAX);
-    assert_eq!(shown(&SERVERS, &[head.as_bytes()]).as_deref(), Some(head.as_str()));
-    let pieces: Vec<_> = head.as_bytes().chunks(1000).collect();
-    assert_eq!(shown(&SERVERS, &pieces).as_deref(), Some(head.as_str()));
+    let mut seen = Seen::default();
+    seen.see(shown);
+    assert_eq!(seen.data().len(), pushed);
 }
 
 fn whole() -> Until {
@@ -261,7 +274,7 @@ fn a_whole_answer_takes_the_place_of_a_stream() {
     let answer = |status: u16, body: &str| {
         let length = body.len();
         format!(
-            "HTTP/1.1 {status} \r\nX-Own: 1\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}"
+            "HTTP/1.1 {status} OK\r\nX-Own: 1\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: {length}\r\n\r\n{body}"
         )
     };
     let told = format!("data: {error}\n\n");
@@ -282,26 +295,34 @@ fn a_whole_answer_takes_the_place_of_a_stream() {
 #[test]
 fn an_end_makes_an_answer_whole_or_leaves_it_broken() {
     let end = |came: &str| {
-        let mut opening = Opening::new(whole(), Wordless::Shown);
-        opening.push(came.as_bytes());
-        (opening.end(), opening.failed().cloned(), opening.take().len() > 200)
+        let (mut opening, mut seen) = opened(Opening::new(whole(), Wordless::Shown), came);
+        let mut shown = Vec::new();
+        let is_shown = opening.break_off(&mut shown);
+        seen.see(shown);
+        (is_shown, opening.failed().cloned(), seen.data().len() > 100)
     };
     let said = chunks(&[ROLE, WORD, FINISH]);
-    assert_eq!(end(""), (End::Untouched, None, false));
-    assert_eq!(end(&format!("{HEAD}{said}")), (End::Shown, None, true));
-    assert_eq!(end(&format!("{CLOSE}{WORD}{FINISH}")), (End::Shown, None, true));
-    for broken in [HEAD.to_owned(), HEAD[..9].to_owned(), format!("{HEAD}{}", chunk(WORD)), format!("{CLOSE}{WORD}")] {
-        assert_eq!(end(&broken), (End::Broken, None, false), "{broken}");
+    assert_eq!(end(&format!("{HEAD}{said}")), (true, None, true));
+    assert_eq!(end(&format!("{CLOSE}{WORD}{FINISH}")), (true, None, true));
+    let cut = format!("{HEAD}{}", chunk(WORD));
+    for broken in ["", HEAD, &HEAD[..9], &cut, &format!("{CLOSE}{WORD}")] {
+        assert_eq!(end(broken), (false, None, false), "{broken}");
     }
-    let incomplete = Some(AssembleError::Incomplete);
-    for cut in ["0\r\n\r\n", "!"] {
-        let mut opening = Opening::new(whole(), Wordless::Shown);
-        opening.push(format!("{HEAD}{}{cut}", chunk(WORD)).as_bytes());
-        assert_eq!(opening.failed().cloned(), incomplete);
+    let (opening, _) = opened(Opening::new(whole(), Wordless::Shown), &format!("{cut}0\r\n\r\n"));
+    assert_eq!(opening.failed(), Some(&AssembleError::Incomplete));
+    let (mut opening, _) = opened(Opening::new(SERVERS, Wordless::Shown), &format!("{HEAD}{}", chunk(ROLE)));
+    assert!(!opening.break_off(&mut Vec::new()));
+}
+
+#[test]
+fn a_stream_whose_end_is_its_connections_is_shown_once_it_spoke() {
+    for (said, is_shown) in [(ROLE, false), (WORD, true), (DONE, true)] {
+        let (mut opening, mut seen) = opened(Opening::new(SERVERS, Wordless::Shown), &format!("{CLOSE}{said}"));
+        let mut shown = Vec::new();
+        opening.push(Part::End(Ending::Closed), &mut shown);
+        seen.see(shown);
+        assert_eq!(seen.end.is_some() && seen.data() == said, is_shown, "{said}");
     }
-    let mut opening = Opening::new(SERVERS, Wordless::Shown);
-    opening.push(format!("{HEAD}{}", chunk(ROLE)).as_bytes());
-    assert_eq!(opening.end(), End::Broken);
 }
 
 mod properties {
@@ -327,8 +348,7 @@ mod properties {
                 let input = [head.as_bytes(), &bytes].concat();
                 let (before, after) = input.split_at(at.index(input.len() + 1));
                 for until in [PROGRESS, GATEWAYS, Until::Known, whole()] {
-                    let shown = |pieces: &[&[u8]]| shown(&until, pieces).as_deref().map(parts);
-                    prop_assert_eq!(shown(&[before, after]), shown(&[&input]));
+                    prop_assert_eq!(shown(&until, &[before, after]), shown(&until, &[&input]));
                 }
             }
         }
@@ -348,8 +368,7 @@ mod properties {
                 pieces.push(&input.as_bytes()[from..cut]);
                 from = cut;
             }
-            let shown = |pieces: &[&[u8]]| shown(&until, pieces).as_deref().map(super::parts);
-            prop_assert_eq!(shown(&pieces), shown(&[input.as_bytes()]));
+            prop_assert_eq!(shown(&until, &pieces), shown(&until, &[input.as_bytes()]));
         }
     }
 }
@@ -368,11 +387,10 @@ fn a_stream_that_ends_without_a_word_has_failed_where_a_model_may_have_died() {
         (format!("{HEAD}{}0\r\n\r\n", chunks(&["data: [DONE]\n\n"])), false),
     ] {
         for (wordless, fails) in [(Wordless::Failed, is_wordless), (Wordless::Shown, false)] {
-            let mut opening = Opening::new(PROGRESS, wordless);
-            opening.push(answer.as_bytes());
+            let (opening, seen) = opened(Opening::new(PROGRESS, wordless), &answer);
             let failed = opening.failed().cloned();
             assert_eq!(failed, fails.then_some(AssembleError::Incomplete), "{wordless:?} {answer}");
-            assert_eq!(opening.take().is_empty(), fails, "{answer}");
+            assert_eq!(seen.heads.is_empty(), fails, "{answer}");
         }
     }
 }
@@ -381,14 +399,15 @@ const FAILED: &str =
     "HTTP/1.1 500 Internal Server Error\r\nServer: llama.cpp\r\nContent-Type: application/json; charset=utf-8\r\n";
 
 /// How a refusal goes on, a byte at a time, where errors that tell the model's text are read.
-fn refused(until: &Until, answer: &str) -> Option<String> {
-    let mut opening = Opening::new(until.clone(), Wordless::Shown).with_told_text(ToldText::Read);
-    answer.as_bytes().chunks(1).for_each(|byte| opening.push(byte));
+fn refused(until: &Until, answer: &str) -> Option<Seen> {
+    let opening = Opening::new(until.clone(), Wordless::Shown).with_told_text(ToldText::Read);
+    let (mut opening, mut seen) = held(opening, &answer.as_bytes().chunks(1).collect::<Vec<_>>());
     if !answer.contains("Content-Length") && !answer.contains("chunked") {
-        assert_eq!(opening.end(), End::Shown);
+        let mut shown = Vec::new();
+        opening.push(Part::End(Ending::Closed), &mut shown);
+        seen.see(shown);
     }
-    let shown = opening.take();
-    (opening.is_open() || opening.is_made()).then(|| String::from_utf8_lossy(&shown).into_owned())
+    (opening.is_open() || opening.is_made()).then_some(seen)
 }
 
 #[test]
@@ -405,14 +424,11 @@ fn a_refusal_that_tells_the_models_text_is_an_answer() {
             (Until::Known, "application/json; charset=utf-8", "", "chat.completion"),
             (whole(), "application/json; charset=utf-8", "", "chat.completion"),
         ] {
-            let shown = refused(&until, &answer).unwrap();
-            let (head, data) = shown.split_once("\r\n\r\n").unwrap();
-            assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("Server: llama.cpp"), "{head}");
-            assert!(
-                head.contains(&format!("Content-Type: {content_type}\r\nContent-Length: {}", data.len())),
-                "{head}"
-            );
-            let told: serde_json::Value = serde_json::from_str(data.strip_prefix(before).unwrap()).unwrap();
+            let seen = refused(&until, &answer).unwrap();
+            let (head, length) = (&seen.heads[0], seen.data().len());
+            assert!(head.starts_with("200\n") && head.contains("\nserver: llama.cpp"), "{head}");
+            assert!(head.ends_with(&format!("\ncontent-type: {content_type}\ncontent-length: {length}")), "{head}");
+            let told: serde_json::Value = serde_json::from_str(seen.data().strip_prefix(before).unwrap()).unwrap();
             assert_eq!(
                 (&told["error"]["message"], &told["object"]),
                 (&"Failed to parse input at pos 0: a".into(), &object.into())
@@ -434,9 +450,10 @@ fn any_other_refusal_goes_on_as_it_came() {
         (FAILED.to_owned(), &long),
     ] {
         let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
-        assert_eq!(refused(&SERVERS, &answer), Some(answer.clone()));
+        assert_eq!(refused(&SERVERS, &answer), Some(came(&answer)));
         let closed = format!("{head}\r\n{body}");
-        assert_eq!(refused(&SERVERS, &closed), Some(closed.clone()));
+        let expected = Seen { end: Some(Ending::Closed), ..came(&closed) };
+        assert_eq!(refused(&SERVERS, &closed), Some(expected));
     }
     // Nor is one held where nobody reads what it tells.
     let answer = format!("{FAILED}Content-Length: {}\r\n\r\n{text}", text.len());

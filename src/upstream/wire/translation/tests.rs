@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::framing::Head;
+use super::super::reader::Reader;
 use super::*;
 
 const NDJSON: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nX-Own: kept\r\n";
@@ -33,86 +33,71 @@ fn message(head: &str, body: &[&str], way: Way) -> String {
     }
 }
 
+/// What comes of an answer, as whoever reads it sees it.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    heads: Vec<String>,
+    /// The data of events, without their ids.
+    events: Vec<Value>,
+    /// Whether it ends as it should.
+    is_over: bool,
+}
+
 /// What comes of an answer that comes in these pieces, and what is known of it then.
-fn translated(pieces: &[&[u8]]) -> (String, Translation) {
+fn translated(pieces: &[&[u8]]) -> (Seen, Translation) {
     let mut translation =
         Translation::new(Translating { usage: Usage::Asked, calls: Calls::All, limits: Limits::default() });
-    let mut out = Vec::new();
-    for piece in pieces {
-        translation.push(piece);
-        out.extend(handed_on(&mut translation));
+    let (mut reader, mut parts, mut out) = (Reader::new(), Vec::new(), Vec::new());
+    let is_valid = pieces.iter().all(|piece| reader.push(piece, &mut parts).is_ok()) && reader.end(&mut parts).is_ok();
+    parts.drain(..).for_each(|part| translation.push(part, &mut out));
+    if !is_valid {
+        translation.break_off(&mut out);
     }
-    translation.end();
-    out.extend(handed_on(&mut translation));
-    (String::from_utf8_lossy(&out).into_owned(), translation)
+    (seen(out), translation)
 }
 
-/// In steps that are smaller than what there is.
-fn handed_on(translation: &mut Translation) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut room = [0; 7];
-    loop {
-        let mut buf = ReadBuf::new(&mut room);
-        if !translation.hand_on(&mut buf) {
-            return out;
+fn seen(parts: Vec<Part>) -> Seen {
+    let (mut heads, mut data, mut is_over) = (Vec::new(), Vec::new(), false);
+    for part in parts {
+        assert!(!is_over, "behind its end: {part:?}");
+        match part {
+            Part::Head(head) => {
+                let fields = head.headers.iter();
+                let fields = fields.map(|(name, value)| format!("\n{name}: {}", value.to_str().unwrap()));
+                heads.push(format!("{}{}", head.status.as_u16(), fields.collect::<String>()));
+            }
+            Part::Data(part) => data.extend_from_slice(&part),
+            Part::End(_) => is_over = true,
         }
-        out.extend_from_slice(buf.filled());
     }
-}
-
-/// An answer as whoever reads it sees it: heads, the data of events without their ids, and whether it ends as it should.
-fn seen(answer: &str) -> (String, Vec<Value>, bool) {
-    let (mut heads, mut rest) = (String::new(), answer);
-    let framing = loop {
-        let Some(end) = rest.find("\r\n\r\n") else { return (format!("{heads}{rest}"), Vec::new(), false) };
-        let (head, behind) = rest.split_at(end + 4);
-        heads.push_str(head);
-        rest = behind;
-        match Facts::read(head.as_bytes()) {
-            Some(_) if Head::read(head.as_bytes()) == Head::Informational => {}
-            Some(facts) => break facts.framing,
-            None => return (format!("{heads}{rest}"), Vec::new(), false),
-        }
-    };
-    let (mut body, mut data, mut is_over, mut rest) = (Body::new(framing), Vec::new(), false, rest.as_bytes());
-    while !rest.is_empty() && !is_over {
-        let (length, piece) = body.read(rest);
-        if let Piece::Data(part) = piece {
-            data.extend_from_slice(part);
-        }
-        is_over = is_last(piece, &body);
-        rest = &rest[length..];
-    }
-    assert!(rest.is_empty() || rest == b"\r\n", "behind its end: {rest:?}");
-    let data = String::from_utf8(data).unwrap();
+    let data = String::from_utf8_lossy(&data);
     let events = data.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap_or(event));
     let value = |event: &str| {
         let mut value = serde_json::from_str(event).unwrap_or_else(|_| json!(event));
         value.as_object_mut().map(|object| object.remove("id"));
         value
     };
-    (heads, events.map(value).collect(), is_over)
+    Seen { heads, events: events.map(value).collect(), is_over }
 }
 
 /// What is seen of an answer, which is the same however it is cut in two, and in single bytes.
-fn seen_at_every_cut(answer: &str) -> (String, Vec<Value>, bool) {
+fn seen_at_every_cut(answer: &str) -> Seen {
     let bytes = answer.as_bytes();
-    let whole = seen(&translated(&[bytes]).0);
+    let whole = translated(&[bytes]).0;
     for cut in 0..bytes.len() {
         let (a, b) = bytes.split_at(cut);
-        assert_eq!(seen(&translated(&[a, b]).0), whole, "{answer:?} cut at {cut}");
+        assert_eq!(translated(&[a, b]).0, whole, "{answer:?} cut at {cut}");
     }
-    assert_eq!(seen(&translated(&bytes.chunks(1).collect::<Vec<_>>()).0), whole, "{answer:?}");
+    assert_eq!(translated(&bytes.chunks(1).collect::<Vec<_>>()).0, whole, "{answer:?}");
     whole
 }
 
 #[test]
 fn lines_become_a_chunked_stream_of_events_however_they_were_framed() {
     for way in WAYS {
-        let (head, events, is_over) = seen_at_every_cut(&message(NDJSON, &[HI, DONE], way));
-        let expected =
-            "HTTP/1.1 200 \r\nX-Own: kept\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-        assert_eq!((head.as_str(), is_over), (expected, true), "{way:?}");
+        let Seen { heads, events, is_over } = seen_at_every_cut(&message(NDJSON, &[HI, DONE], way));
+        let expected = "200\nx-own: kept\ncontent-type: text/event-stream\ntransfer-encoding: chunked";
+        assert_eq!((heads, is_over), (vec![expected.to_owned()], true), "{way:?}");
         let [role, word, finish, usage, end] = events.as_slice() else { panic!("{events:?}") };
         assert_eq!(role["choices"][0]["delta"], json!({ "role": "assistant" }));
         assert_eq!(word["choices"][0]["delta"], json!({ "content": "Hi" }));
@@ -126,9 +111,9 @@ fn lines_become_a_chunked_stream_of_events_however_they_were_framed() {
 fn what_follows_the_last_line_is_dropped() {
     for way in WAYS {
         let bytes = message(NDJSON, &[HI, DONE, HI, "nonsense\n"], way);
-        let (out, translation) = translated(&[bytes.as_bytes(), b"HTTP/1.1 200 OK\r\n\r\n"]);
-        assert!(translation.is_over() && out.ends_with("data: [DONE]\n\n\r\n0\r\n\r\n"), "{out}");
-        assert_eq!(seen(&out), seen(&translated(&[message(NDJSON, &[HI, DONE], way).as_bytes()]).0));
+        let (more, translation) = translated(&[bytes.as_bytes(), b"HTTP/1.1 200 OK\r\n\r\n"]);
+        assert!(translation.is_over());
+        assert_eq!(more, translated(&[message(NDJSON, &[HI, DONE], way).as_bytes()]).0);
     }
 }
 
@@ -141,8 +126,8 @@ fn an_answer_without_its_last_line_ends_in_an_error() {
             (&[], "upstream_incomplete"),
             (&[HI, "nonsense\n"], "upstream_protocol"),
         ] {
-            let (head, events, is_over) = seen_at_every_cut(&message(NDJSON, body, way));
-            assert!(head.starts_with("HTTP/1.1 200 ") && is_over, "{way:?} {body:?} {head}");
+            let Seen { heads, events, is_over } = seen_at_every_cut(&message(NDJSON, body, way));
+            assert!(heads[0].starts_with("200\n") && is_over, "{way:?} {body:?} {heads:?}");
             assert_eq!(events.last().unwrap()["error"]["code"], code, "{way:?} {body:?}");
         }
     }
@@ -153,13 +138,13 @@ fn a_connection_that_breaks_ends_nothing() {
     let whole = message(NDJSON, &[HI], Way::Chunked);
     let length = format!("{NDJSON}Content-Length: 1000\r\n\r\n{HI}");
     for cut_off in [&whole[..whole.len() - 5], &whole[..whole.len() - 20], &whole[..whole.find(HI).unwrap()], &length] {
-        let (head, events, is_over) = seen_at_every_cut(cut_off);
+        let Seen { heads, events, is_over } = seen_at_every_cut(cut_off);
         let has_failed = events.iter().any(|event| event.get("error").is_some());
-        assert!(head.starts_with("HTTP/1.1 200 ") && !is_over && !has_failed, "{cut_off:?}");
+        assert!(heads[0].starts_with("200\n") && !is_over && !has_failed, "{cut_off:?}");
         assert!(!translated(&[cut_off.as_bytes()]).1.is_over());
     }
     for cut_off in ["", "HTTP/1.1 2", NDJSON] {
-        assert_eq!(translated(&[cut_off.as_bytes()]).0, cut_off, "a head alone passes");
+        assert_eq!(translated(&[cut_off.as_bytes()]).0.heads, Vec::<String>::new());
     }
 }
 
@@ -167,9 +152,9 @@ fn a_connection_that_breaks_ends_nothing() {
 fn a_line_over_the_limit_ends_the_answer() {
     let limits = Limits::default();
     let long = HI.replace("Hi", &"x".repeat(limits.line_bytes_max()));
-    let (out, translation) = translated(&[message(NDJSON, &[HI, &long, DONE], Way::Chunked).as_bytes()]);
+    let (seen, translation) = translated(&[message(NDJSON, &[HI, &long, DONE], Way::Chunked).as_bytes()]);
     assert!(translation.is_over());
-    assert_eq!(seen(&out).1.last().unwrap()["error"]["code"], "upstream_protocol");
+    assert_eq!(seen.events.last().unwrap()["error"]["code"], "upstream_protocol");
 }
 
 #[test]
@@ -199,9 +184,10 @@ fn a_refusal_keeps_its_head_and_tells_its_error_as_openai_does() {
     ] {
         for way in WAYS {
             let answer = message(&head, &[&body], way);
-            let (head, events, is_over) = seen_at_every_cut(&answer);
-            assert!(is_over && head.starts_with(&format!("HTTP/1.1 {status} \r\nX-Own: kept\r\n")), "{way:?} {head}");
-            assert!(head.contains("\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: "), "{head}");
+            let Seen { heads, events, is_over } = seen_at_every_cut(&answer);
+            let head = &heads[0];
+            assert!(is_over && head.starts_with(&format!("{status}\nx-own: kept\n")), "{way:?} {head}");
+            assert!(head.contains("\ncontent-type: application/json; charset=utf-8\ncontent-length: "), "{head}");
             let [error] = events.as_slice() else { panic!("{events:?}") };
             assert_eq!(error["error"]["code"], code, "{body}");
             let (_, translation) = translated(&[answer.as_bytes()]);
@@ -212,45 +198,41 @@ fn a_refusal_keeps_its_head_and_tells_its_error_as_openai_does() {
 
 #[test]
 fn a_model_that_was_loaded_after_it_spoke_has_answered() {
-    let (head, events, is_over) = seen_at_every_cut(&message(NDJSON, &[HI, LOADED], Way::Chunked));
-    assert!(head.starts_with("HTTP/1.1 200 ") && is_over);
+    let Seen { heads, events, is_over } = seen_at_every_cut(&message(NDJSON, &[HI, LOADED], Way::Chunked));
+    assert!(heads[0].starts_with("200\n") && is_over);
     assert_eq!(events[2]["choices"][0]["finish_reason"], "stop");
 }
 
 #[test]
 fn of_a_refusal_so_much_is_read_and_no_more() {
     let long = "x".repeat(2 * REFUSAL_BYTES_MAX);
-    let (out, translation) = translated(&[message("HTTP/1.1 400 Bad\r\n", &[&long], Way::Chunked).as_bytes()]);
-    assert!(translation.is_over() && out.len() < 1_000, "{}", out.len());
+    let (seen, translation) = translated(&[message("HTTP/1.1 400 Bad\r\n", &[&long], Way::Chunked).as_bytes()]);
+    assert!(translation.is_over() && seen.events[0].to_string().len() < 1_000, "{seen:?}");
 }
 
 #[test]
 fn what_is_no_answer_in_lines_passes_as_it_came() {
-    let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n", "x".repeat(HEAD_BYTES_MAX));
     for answer in [
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nbytes",
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 2\r\n\r\nhi",
         "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi",
-        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nhi",
-        "\x00\x01 no HTTP at all\n\nhi",
-        &long,
     ] {
+        let (mut reader, mut parts) = (Reader::new(), Vec::new());
+        reader.push(answer.as_bytes(), &mut parts).unwrap();
         let (out, translation) = translated(&[answer.as_bytes()]);
-        assert!(out == answer && !translation.is_over() && translation.complaint().is_none(), "{out:?}");
-        for piece in [1, 3] {
-            assert_eq!(translated(&answer.as_bytes().chunks(piece).collect::<Vec<_>>()).0, answer);
-        }
+        assert_eq!((out, translation.complaint()), (seen(parts), None), "{answer}");
+        seen_at_every_cut(answer);
     }
 }
 
 #[test]
 fn informational_heads_go_before_the_answer_s() {
     const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
-    let (out, translation) = translated(&[HINTS.as_bytes()]);
-    assert!(out == HINTS && !translation.is_over());
-    let (heads, events, is_over) = seen_at_every_cut(&format!("{HINTS}{}", message(NDJSON, &[HI, DONE], Way::Chunked)));
-    assert!(heads.starts_with(&format!("{HINTS}HTTP/1.1 200 ")) && is_over && events.len() == 5, "{heads}");
+    assert_eq!(translated(&[HINTS.as_bytes()]).0.heads, ["103\nlink: </x>"]);
+    let Seen { heads, events, is_over } =
+        seen_at_every_cut(&format!("{HINTS}{}", message(NDJSON, &[HI, DONE], Way::Chunked)));
+    assert!(heads[0].starts_with("103\n") && heads[1].starts_with("200\n") && heads.len() == 2, "{heads:?}");
+    assert!(is_over && events.len() == 5, "{events:?}");
 }
 
 proptest! {
@@ -267,7 +249,7 @@ proptest! {
         at.sort_unstable();
         let pieces: Vec<_> = at.windows(2).map(|two| &answer.as_bytes()[two[0]..two[1]]).collect();
         let (cut, whole) = (translated(&pieces), translated(&[answer.as_bytes()]));
-        prop_assert_eq!(seen(&cut.0), seen(&whole.0));
+        prop_assert_eq!(cut.0, whole.0);
         prop_assert_eq!(cut.1.complaint(), whole.1.complaint());
     }
 

@@ -1,0 +1,310 @@
+//! Exchange of a request whose body was read: one task sends it to a server, reads the answer and hands it on.
+//! The phases are those of every other request; Pingora's proxy loop, which runs those, has a second HTTP client, channels
+//! between two futures, and buffers for each stream.
+//!
+//! Whatever goes wrong before the client has got anything of a server's is one attempt's, and the next goes elsewhere, as
+//! `attempt` says. Until then `Opening` holds the answer's parts, and the client hears comments.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use pingora::http::{ResponseHeader, Version};
+use pingora::protocols::http::v1::client::http_req_header_to_wire;
+use pingora::proxy::{ProxyHttp, Session};
+use pingora::{Error, ErrorType, Result};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::balance::Sight;
+use crate::plan::ServerApi;
+use crate::upstream::{Claim, Deadlines, Opening, Part, ServerConnection, Translating, Translation, Wordless};
+
+use super::attempt::{Distrust, Receipt, WaitStatus, wait_until};
+use super::context::Context;
+use super::fault::Fault;
+use super::headers;
+use super::keepalive::OwnHead;
+use super::reply::{Wanted, append};
+use super::session::{has_answered, is_chunked, left};
+use super::shared::Gateway;
+
+/// An answer on its way from its server.
+struct Incoming {
+    server: ServerConnection<TcpStream>,
+    /// Absent where the server speaks OpenAI's API.
+    translation: Option<Box<Translation>>,
+    /// Absent where nothing is held, and from when all is shown.
+    opening: Option<Box<Opening>>,
+    /// Parts that have come, and of these what may be shown. Both are empty between two pieces.
+    came: Vec<Part>,
+    shown: Vec<Part>,
+}
+
+/// How an answer goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    On,
+    /// It is complete.
+    Over,
+    /// Nothing more of it is needed.
+    Stopped,
+}
+
+impl Gateway {
+    /// Has a server answer the request, another one if the first cannot. Fails with what ends the request.
+    pub(super) async fn exchange(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
+        loop {
+            match self.attempt(session, context).await {
+                Err(e) if e.retry() => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    /// One attempt. An error says whether another follows.
+    async fn attempt(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
+        let incoming = Box::pin(self.ask(session, context)).await?;
+        let handed_on = self.hand_on(session, context, incoming).await;
+        handed_on.map_err(|e| self.broke_off(session, context, e, Distrust::None))
+    }
+
+    /// Places the request, and sends it.
+    async fn ask(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Incoming> {
+        context.record.attempted();
+        context.record.is_uploaded = true;
+        let timeouts = context.terms.timeouts();
+        context.connection.be_patient(timeouts.client_ms);
+        // A client that stalls holds its server's slot too.
+        session.set_write_timeout(timeouts.total_ms.map(Duration::from_millis));
+        let (mut dispatch, mut client) = context.halves(self, session);
+        let dial = dispatch.dial(&mut client).await;
+        let dial = dial.map_err(|halt| context.halt(halt))?;
+        self.plan_again(context).await?;
+        context.record.asked(context.body.took);
+        // That of the whole answer goes on over attempts.
+        let began = *context.attempt.began.get_or_insert_with(Instant::now);
+        let connected = tokio::select! {
+            biased;
+            connected = dial.connect_within() => connected,
+            e = left(session) => return Err(e),
+        };
+        let transport = connected.map_err(|e| self.unreached(session, context, e))?;
+        let request = self.request_of(session, context).await;
+        let (head, body) = request.map_err(|e| self.broke_off(session, context, e, Distrust::None))?;
+        if context.plan.is_assembled() {
+            self.follow(context);
+        }
+        Ok(Incoming::new(context, ServerConnection::new(transport, Deadlines::new(timeouts, began), head, body)))
+    }
+
+    /// The request as its server gets it: head and body.
+    async fn request_of(&self, session: &mut Session, context: &mut Box<Context>) -> Result<(Bytes, Bytes)> {
+        let mut request = session.req_header().clone();
+        request.set_version(Version::HTTP_11);
+        headers::leave_this_hop(&mut request)?;
+        self.upstream_request_filter(session, &mut request, context).await?;
+        let (Some(head), Some(body)) = (http_req_header_to_wire(&request), context.body.whole.clone()) else {
+            return Err(context.fail(Fault::Internal));
+        };
+        if let Some(sent) = &mut context.attempt.sent {
+            sent.push(&body);
+        }
+        Ok((head.freeze(), body))
+    }
+
+    /// Hands on the answer, and notes why it ended early, if it did.
+    async fn hand_on(
+        &self,
+        session: &mut Session,
+        context: &mut Box<Context>,
+        mut incoming: Incoming,
+    ) -> Result<()> {
+        let ended = self.hand_on_parts(session, context, &mut incoming).await;
+        context.attempt.expired = incoming.server.expired().or(context.attempt.expired);
+        context.attempt.is_stopped |= incoming.server.has_rested();
+        ended
+    }
+
+    /// Hands on the answer as it comes.
+    async fn hand_on_parts(
+        &self,
+        session: &mut Session,
+        context: &mut Box<Context>,
+        incoming: &mut Incoming,
+    ) -> Result<()> {
+        loop {
+            let read = match incoming.opening.as_ref().and(context.keepalive.next()) {
+                None => tokio::select! {
+                    biased;
+                    read = incoming.server.read(&mut incoming.came) => read,
+                    e = left(session) => return Err(e),
+                },
+                tell_at => {
+                    let (_, mut client) = context.halves(self, session);
+                    let read = incoming.server.read(&mut incoming.came);
+                    match wait_until(&mut client, tell_at, read).await? {
+                        Some(read) => read,
+                        None => {
+                            context.tell_waiting(session, incoming).await?;
+                            continue;
+                        }
+                    }
+                }
+            };
+            incoming.take_in(context, read.is_err());
+            match self.show(session, context, incoming).await? {
+                // A server that breaks off may have said all there is.
+                Flow::Over => return Ok(()),
+                Flow::Stopped => {
+                    context.attempt.is_stopped = true;
+                    return Err(Error::explain(ErrorType::ConnectionClosed, "the answer is complete").into_up());
+                }
+                Flow::On => read?,
+            }
+        }
+    }
+
+    /// Shows the client what may be shown by now, in one write.
+    async fn show(&self, session: &mut Session, context: &mut Box<Context>, incoming: &mut Incoming) -> Result<Flow> {
+        if context.attempt.heard.failed.is_some() {
+            return Err(Error::explain(ErrorType::ReadError, "no answer can be made of it").into_up());
+        }
+        let (mut head, mut body, mut flow) = (None, None, Flow::On);
+        for part in incoming.shown.drain(..) {
+            let wanted = match part {
+                Part::Head(came) => {
+                    let came = self.filter_head(session, context, came).await?;
+                    if came.status.is_informational() {
+                        session.write_response_header(came, false).await.map_err(Error::into_down)?;
+                    } else {
+                        head = Some(came);
+                    }
+                    continue;
+                }
+                Part::Data(data) => {
+                    let mut piece = Some(data);
+                    let wanted = self.take_piece(context, &mut piece, false)?;
+                    append(&mut body, piece.unwrap_or_default());
+                    wanted
+                }
+                Part::End(_) => {
+                    let mut piece = None;
+                    self.take_piece(context, &mut piece, true)?;
+                    append(&mut body, piece.unwrap_or_default());
+                    flow = Flow::Over;
+                    break;
+                }
+            };
+            match wanted {
+                Wanted::More => {}
+                Wanted::Rest => incoming.server.rest(),
+                Wanted::Nothing => {
+                    flow = Flow::Stopped;
+                    break;
+                }
+            }
+        }
+        context.write(session, head, body, flow).await?;
+        Ok(flow)
+    }
+
+    /// The head of an answer as its client gets it.
+    async fn filter_head(
+        &self,
+        session: &mut Session,
+        context: &mut Box<Context>,
+        mut head: Box<ResponseHeader>,
+    ) -> Result<Box<ResponseHeader>> {
+        self.upstream_response_filter(session, &mut head, context).await?;
+        headers::frame_response(&mut head)?;
+        self.response_filter(session, &mut head, context).await?;
+        Ok(head)
+    }
+}
+
+impl Context {
+    /// Writes what is ready to the client, in one go.
+    async fn write(
+        &self,
+        session: &mut Session,
+        head: Option<Box<ResponseHeader>>,
+        body: Option<Bytes>,
+        flow: Flow,
+    ) -> Result<()> {
+        // The client of a stream may have got another head before.
+        if let Some(head) = head.filter(|_| !has_answered(session)) {
+            self.connection.gather(body.is_some());
+            let written = session.write_response_header(head, false).await;
+            self.connection.gather(false);
+            written.map_err(Error::into_down)?;
+        }
+        let is_last = flow == Flow::Over;
+        if is_last && body.is_some() && is_chunked(session) {
+            // The last chunk follows.
+            self.connection.gather(true);
+            let written = session.write_response_body(body, false).await;
+            self.connection.gather(false);
+            written.map_err(Error::into_down)?;
+            return session.write_response_body(None, true).await.map_err(Error::into_down);
+        }
+        session.write_response_body(body, is_last).await.map_err(Error::into_down)
+    }
+
+    /// The client is to hear that its request is still waited for.
+    async fn tell_waiting(&mut self, session: &mut Session, incoming: &mut Incoming) -> Result<()> {
+        let Some(opening) = &mut incoming.opening else { return Ok(()) };
+        let receipt = Some(Receipt::of(&self.record, &self.attempt));
+        let own = OwnHead { request_id: &self.id, receipt };
+        self.keepalive.comment(session, WaitStatus::Asked(opening.progress()), own).await?;
+        opening.comment();
+        Ok(())
+    }
+}
+
+impl Incoming {
+    fn new(context: &Context, server: ServerConnection<TcpStream>) -> Self {
+        let model = context.attempt.claim.as_ref().and_then(Claim::model);
+        let wordless = if model.is_some() { Wordless::Failed } else { Wordless::Shown };
+        let translation = match context.plan.server_api {
+            ServerApi::Ollama { usage, calls } => {
+                let translating = Translating { usage, calls, limits: context.settings.limits.clone() };
+                Some(Box::new(Translation::new(translating)))
+            }
+            _ => None,
+        };
+        let opening = context.keepalive.opening(wordless).map(Box::new);
+        Self { server, translation, opening, came: Vec::new(), shown: Vec::new() }
+    }
+
+    /// What has come goes as far as it may. Behind it the connection may have broken off.
+    fn take_in(&mut self, context: &mut Context, is_broken: bool) {
+        let from = std::time::Instant::now();
+        if let Some(translation) = &mut self.translation {
+            let mut translated = Vec::new();
+            self.came.drain(..).for_each(|part| translation.push(part, &mut translated));
+            if is_broken {
+                translation.break_off(&mut translated);
+            }
+            self.came = translated;
+            context.attempt.heard.own_complaint = translation.complaint();
+        }
+        let Some(opening) = &mut self.opening else { return self.shown.append(&mut self.came) };
+        self.came.drain(..).for_each(|part| opening.push(part, &mut self.shown));
+        if is_broken {
+            opening.break_off(&mut self.shown);
+        }
+        if opening.spoken() > 0 {
+            context.record.read(opening.spoken(), 0, from);
+            context.note_first_token(Sight::Word);
+        }
+        if opening.is_said() {
+            self.server.rest();
+        }
+        let heard = &mut context.attempt.heard;
+        (heard.is_events, heard.is_made) = (opening.is_events(), opening.is_made());
+        (heard.complaint, heard.failed) = (opening.complaint(), opening.failed().cloned());
+        if opening.is_open() {
+            self.opening = None;
+        }
+    }
+}
