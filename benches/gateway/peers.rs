@@ -35,7 +35,7 @@ struct Way {
 }
 
 /// Figures, in the order in which they are shown.
-const ROWS: [&str; 11] = [
+const ROWS: [&str; 12] = [
     "a request with an answer of three tokens, CPU us",
     "the same with tools",
     "an event, 500 streams at 50 tokens/s, CPU us",
@@ -47,6 +47,7 @@ const ROWS: [&str; 11] = [
     "an event with tools, a call, as fast as it goes, CPU us",
     "an event inside a call of 64 KiB, CPU us",
     "first token with tools, us",
+    "500 open streams, KiB each",
 ];
 
 /// Compares them all, in turns.
@@ -56,7 +57,8 @@ pub async fn compare() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let mut ways = vec![
         Way::new("direct", server.addr, None),
-        Way::through("bare Pingora", start_bare(server.addr)?),
+        Way::through("bare Pingora", start_bare(server.addr, &["pools"])?),
+        Way::through("the same, connecting anew", start_bare(server.addr, &[])?),
         Way::through("toolgate", start_toolgate(server.addr, &folder, "toolgate", None)?),
     ];
     // Another build of it, to be told apart from this one.
@@ -83,6 +85,9 @@ pub async fn compare() -> Result<()> {
         for way in &mut ways {
             way.fast().await?;
         }
+    }
+    for way in &mut ways {
+        way.weigh().await?;
     }
     print(&ways);
     std::fs::remove_dir_all(folder)?;
@@ -162,6 +167,20 @@ impl Way {
         Ok(())
     }
 
+    /// What streams take that are open and silent. Whoever has had as many before has that memory already.
+    async fn weigh(&mut self) -> Result<()> {
+        let Some(between) = &self.between else { return Ok(()) };
+        let idle = between.resident_kib()?;
+        let body = body(super::OPEN, NO_TOOLS);
+        let mut open = Vec::new();
+        for _ in 0..MANY {
+            open.push(client::begin(self.addr, Api::Chat, &body).await?);
+        }
+        let each = count(usize::try_from(between.resident_kib()?.saturating_sub(idle))?) / count(MANY);
+        self.note(11, each);
+        Ok(())
+    }
+
     /// Reads so many streams at once: microseconds of CPU an event, and the delays of those that say when they were sent.
     async fn streams(&self, plan: Plan, streams: usize, tools: &'static str) -> Result<(f64, Vec<f64>)> {
         let body: Arc<str> = body(plan, tools).into();
@@ -189,11 +208,11 @@ impl Way {
     }
 }
 
-fn start_bare(upstream: SocketAddr) -> Result<Process> {
+fn start_bare(upstream: SocketAddr, more: &[&str]) -> Result<Process> {
     let program = std::env::current_exe()?;
     Ok(Process::start(|addr| {
         let mut command = Command::new(program);
-        command.args(["bare", &addr.to_string(), &upstream.to_string(), "1", "pools"]);
+        command.args(["bare", &addr.to_string(), &upstream.to_string(), "1"]).args(more);
         command
     })?)
 }

@@ -30,7 +30,7 @@ use super::kept_stream::Conversation;
 use super::priority::priority;
 use super::route::Kind;
 use super::shared::Gateway;
-use super::{affinity, agent, headers};
+use super::{affinity, agent, headers, long_work};
 
 impl Gateway {
     pub(super) fn check_head(&self, session: &mut Session, context: &mut Context) -> Result<()> {
@@ -100,7 +100,7 @@ impl Gateway {
         let settings = Arc::clone(&context.settings);
         let head = head(session.req_header(), context.route.operation);
         let is_chat = context.route.kind == Kind::Chat;
-        let request = Request::read(&body);
+        let request = long_work::over(body.len(), || Request::read(&body));
         let named = request.as_ref().and_then(Request::model);
         let behind = named.as_deref().and_then(|name| settings.behind(name));
         let model = behind.or(named.as_deref());
@@ -112,7 +112,7 @@ impl Gateway {
         let chat = request.as_ref().filter(|_| is_chat);
         // One server is chosen in any case, and its queue keeps its order.
         if pool.config().balancing.policy == balance::Policy::Prefix && pool.peers().len() > 1 {
-            context.terms.prefix = chat.and_then(affinity::fingerprint);
+            context.terms.prefix = long_work::over(body.len(), move || chat.and_then(affinity::fingerprint));
         }
         let format =
             chat.map(|chat| agent::format(session.req_header(), chat, named.as_deref(), &context.client, &settings));
@@ -131,7 +131,9 @@ impl Gateway {
         let ollama = if is_chat { ollama(&pool, told_to_think).await } else { None };
         let policy = Policy { format: format.clone(), ollama, ..policy(&pool, family) };
         let planned = match request {
-            Some(request) => Plan::of(head, request, behind, &policy, &settings.limits),
+            Some(request) => {
+                long_work::over(body.len(), || Plan::of(head, request, behind, &policy, &settings.limits))
+            }
             None => Ok(Planned { plan: Plan::of_unread(head, &policy), body: None }),
         };
         let Planned { plan, body: instead } = planned.map_err(|e| context.fail(Fault::Request(e)))?;
@@ -177,7 +179,8 @@ impl Gateway {
         let (Some(mut draft), Some(pool)) = (context.draft.take_if(is_due), context.terms.pool.clone()) else {
             return Ok(());
         };
-        let Some(request) = Request::read(&draft.body) else { return Ok(()) };
+        let bytes = draft.body.len();
+        let Some(request) = long_work::over(bytes, || Request::read(&draft.body)) else { return Ok(()) };
         let model = context.plan.model.as_deref();
         let told_to_think = model.filter(|_| is_about_thinking(&request));
         let family = match &context.attempt.claim {
@@ -195,7 +198,8 @@ impl Gateway {
         // The client may have heard the gateway by now: a stream whose bytes are the server's own is none any more.
         let conversation = if context.plan.is_kept() { draft.head.conversation } else { plan::Conversation::Unnamed };
         let head = Head { conversation, ..draft.head };
-        let planned = Plan::of(head, request, draft.alias_for.as_deref(), &policy, &settings.limits);
+        let plan = || Plan::of(head, request, draft.alias_for.as_deref(), &policy, &settings.limits);
+        let planned = long_work::over(bytes, plan);
         let Planned { plan, body } = planned.map_err(|e| context.fail(Fault::Request(e)))?;
         context.plan = plan;
         note(context);

@@ -19,6 +19,7 @@ use super::admit::{Admitted, pool_for};
 use super::body::Read;
 use super::context::Context;
 use super::fault::Fault;
+use super::long_work;
 use super::path::path;
 use super::route::{ModelsAsked, Route};
 use super::shared::Gateway;
@@ -34,7 +35,8 @@ impl Gateway {
             return self.pass_message(session, context, body).await;
         }
         let server = self.server(&pool, context, &body).await;
-        let asked = anthropic::request(&body, &server).map_err(|mistake| context.misread(mistake))?;
+        let asked = long_work::over(body.len(), || anthropic::request(&body, &server));
+        let asked = asked.map_err(|mistake| context.misread(mistake))?;
         let said = session.get_header(SESSION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let conversation = said.or_else(|| anthropic::session(&body));
         let Asked { body, told, ignored } = asked;

@@ -22,6 +22,7 @@ use crate::limits::Limits;
 use super::body_memory::{BodyMemory, Full, Reservation};
 use super::client::READ_BYTES_MAX;
 use super::fault::{Fault, Halt};
+use super::long_work;
 use super::nesting::Nesting;
 
 /// A length is a claim; only what has come gets memory beyond this.
@@ -130,7 +131,8 @@ impl RequestBody {
         })?;
         if let Some(body) = &read {
             // It is not counted again on its way up.
-            self.nesting.take().map_or(Ok(()), |mut nesting| nesting.follow_whole(body))?;
+            let count = |mut nesting: Nesting| long_work::over(body.len(), || nesting.follow_whole(body));
+            self.nesting.take().map_or(Ok(()), count)?;
         }
         Ok(read)
     }

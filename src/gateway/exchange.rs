@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::balance::Sight;
 use crate::plan::ServerApi;
-use crate::upstream::{Claim, Deadlines, Opening, Part, ServerConnection, Translating, Translation, Wordless};
+use crate::upstream::{Claim, Deadlines, Opening, Part, ServerConnection, Translating, Translation, Transport, Wordless};
 
 use super::attempt::{Distrust, Receipt, WaitStatus, wait_until};
 use super::context::Context;
@@ -28,13 +28,18 @@ use super::reply::{Wanted, append};
 use super::session::{has_answered, is_chunked, left};
 use super::shared::Gateway;
 
+/// What is handed on of an answer before others get their turn: as much as one read brings at most.
+const TURN_BYTES: usize = 1 << 16;
+
 /// An answer on its way from its server.
-struct Incoming {
-    server: ServerConnection<TcpStream>,
+struct Incoming<T> {
+    server: ServerConnection<T>,
     /// Absent where the server speaks OpenAI's API.
     translation: Option<Box<Translation>>,
     /// Absent where nothing is held, and from when all is shown.
     opening: Option<Box<Opening>>,
+    /// What has come since others had their turn.
+    turn_bytes: usize,
     /// Parts that have come, and of these what may be shown. Both are empty between two pieces.
     came: Vec<Part>,
     shown: Vec<Part>,
@@ -69,7 +74,7 @@ impl Gateway {
     }
 
     /// Places the request, and sends it.
-    async fn ask(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Incoming> {
+    async fn ask(&self, session: &mut Session, context: &mut Box<Context>) -> Result<Incoming<TcpStream>> {
         context.record.attempted();
         context.record.is_uploaded = true;
         let timeouts = context.terms.timeouts();
@@ -106,18 +111,15 @@ impl Gateway {
         let (Some(head), Some(body)) = (http_req_header_to_wire(&request), context.body.whole.clone()) else {
             return Err(context.fail(Fault::Internal));
         };
-        if let Some(sent) = &mut context.attempt.sent {
-            sent.push(&body);
-        }
         Ok((head.freeze(), body))
     }
 
     /// Hands on the answer, and notes why it ended early, if it did.
-    async fn hand_on(
+    async fn hand_on<T: Transport>(
         &self,
         session: &mut Session,
         context: &mut Box<Context>,
-        mut incoming: Incoming,
+        mut incoming: Incoming<T>,
     ) -> Result<()> {
         let ended = self.hand_on_parts(session, context, &mut incoming).await;
         context.attempt.expired = incoming.server.expired().or(context.attempt.expired);
@@ -126,11 +128,11 @@ impl Gateway {
     }
 
     /// Hands on the answer as it comes.
-    async fn hand_on_parts(
+    async fn hand_on_parts<T: Transport>(
         &self,
         session: &mut Session,
         context: &mut Box<Context>,
-        incoming: &mut Incoming,
+        incoming: &mut Incoming<T>,
     ) -> Result<()> {
         loop {
             let read = match incoming.opening.as_ref().and(context.keepalive.next()) {
@@ -145,7 +147,9 @@ impl Gateway {
                     match wait_until(&mut client, tell_at, read).await? {
                         Some(read) => read,
                         None => {
-                            context.tell_waiting(session, incoming).await?;
+                            if let Some(opening) = &mut incoming.opening {
+                                context.tell_waiting(session, opening).await?;
+                            }
                             continue;
                         }
                     }
@@ -161,11 +165,17 @@ impl Gateway {
                 }
                 Flow::On => read?,
             }
+            incoming.give_turn().await;
         }
     }
 
     /// Shows the client what may be shown by now, in one write.
-    async fn show(&self, session: &mut Session, context: &mut Box<Context>, incoming: &mut Incoming) -> Result<Flow> {
+    async fn show<T: Transport>(
+        &self,
+        session: &mut Session,
+        context: &mut Box<Context>,
+        incoming: &mut Incoming<T>,
+    ) -> Result<Flow> {
         if context.attempt.heard.failed.is_some() {
             return Err(Error::explain(ErrorType::ReadError, "no answer can be made of it").into_up());
         }
@@ -251,8 +261,7 @@ impl Context {
     }
 
     /// The client is to hear that its request is still waited for.
-    async fn tell_waiting(&mut self, session: &mut Session, incoming: &mut Incoming) -> Result<()> {
-        let Some(opening) = &mut incoming.opening else { return Ok(()) };
+    async fn tell_waiting(&mut self, session: &mut Session, opening: &mut Opening) -> Result<()> {
         let receipt = Some(Receipt::of(&self.record, &self.attempt));
         let own = OwnHead { request_id: &self.id, receipt };
         self.keepalive.comment(session, WaitStatus::Asked(opening.progress()), own).await?;
@@ -261,8 +270,8 @@ impl Context {
     }
 }
 
-impl Incoming {
-    fn new(context: &Context, server: ServerConnection<TcpStream>) -> Self {
+impl<T: Transport> Incoming<T> {
+    fn new(context: &Context, server: ServerConnection<T>) -> Self {
         let model = context.attempt.claim.as_ref().and_then(Claim::model);
         let wordless = if model.is_some() { Wordless::Failed } else { Wordless::Shown };
         let translation = match context.plan.server_api {
@@ -273,12 +282,22 @@ impl Incoming {
             _ => None,
         };
         let opening = context.keepalive.opening(wordless).map(Box::new);
-        Self { server, translation, opening, came: Vec::new(), shown: Vec::new() }
+        Self { server, translation, opening, turn_bytes: 0, came: Vec::new(), shown: Vec::new() }
+    }
+
+    /// A server that writes faster than its client's thread reads would keep all others of that thread from theirs.
+    async fn give_turn(&mut self) {
+        if self.turn_bytes >= TURN_BYTES {
+            self.turn_bytes = 0;
+            tokio::task::yield_now().await;
+        }
     }
 
     /// What has come goes as far as it may. Behind it the connection may have broken off.
     fn take_in(&mut self, context: &mut Context, is_broken: bool) {
         let from = std::time::Instant::now();
+        let data = |part: &Part| if let Part::Data(data) = part { data.len() } else { 0 };
+        self.turn_bytes += self.came.iter().map(data).sum::<usize>();
         if let Some(translation) = &mut self.translation {
             let mut translated = Vec::new();
             self.came.drain(..).for_each(|part| translation.push(part, &mut translated));
@@ -308,3 +327,6 @@ impl Incoming {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

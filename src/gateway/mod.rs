@@ -25,6 +25,7 @@ mod keepalive;
 mod kept_stream;
 mod lifecycle;
 mod listing;
+mod long_work;
 mod models_cache;
 mod moment;
 mod nesting;

@@ -21,6 +21,7 @@ use super::admit::{Admitted, Passing, pool_for};
 use super::body::Read;
 use super::context::Context;
 use super::fault::Fault;
+use super::long_work;
 use super::moment::moment;
 use super::route::{OllamaClients, Route};
 use super::settings::Settings;
@@ -53,7 +54,8 @@ impl Gateway {
         let api = pool.config().chat_api();
         let is_ollamas = api == ChatApi::Ollama;
         let options = pool.config().engine.options(api);
-        let request = client::request(page, &body, options).map_err(|mistake| context.mistaken(mistake))?;
+        let request = long_work::over(body.len(), || client::request(page, &body, options));
+        let request = request.map_err(|mistake| context.mistaken(mistake))?;
         let (route, chat, told) = match request {
             // Its own servers load it, and go on with texts, as they are asked.
             Request::Load { .. } if is_ollamas => {

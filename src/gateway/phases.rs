@@ -189,6 +189,11 @@ impl ProxyHttp for Gateway {
             headers::say_when(response)?;
         }
         context.draft = None;
+        if let (Some(sent), Some(body)) = (&mut context.attempt.sent, &context.body.whole)
+            && !self.quarantine.is_empty()
+        {
+            sent.know(body);
+        }
         context.body.release();
         context.attempt.probation = None;
         // Whoever reads it, or wrote a head for it, goes by what it is.

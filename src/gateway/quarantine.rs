@@ -114,6 +114,14 @@ impl Sent {
     pub fn push(&mut self, piece: &[u8]) {
         self.mark.push(piece);
     }
+
+    /// The same body at once, where it was not taken in pieces. It is known by that only where that is needed, since
+    /// an agent's body takes longer to be marked than to be sent.
+    pub fn know(&mut self, body: &[u8]) {
+        if self.mark.is_empty {
+            self.mark.push(body);
+        }
+    }
 }
 
 impl Mark {

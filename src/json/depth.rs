@@ -119,7 +119,7 @@ enum Unescaping {
 }
 
 impl Unescaping {
-    /// Takes a piece in which no backslash stands, or nothing else, as `Extent` shows them.
+    /// Takes a piece of a string as it is written.
     fn push(&mut self, bytes: &[u8], mut out: impl FnMut(&[u8])) {
         let mut rest = bytes;
         while let Some((&first, tail)) = rest.split_first() {
@@ -127,8 +127,10 @@ impl Unescaping {
             *self = match &self {
                 Self::Plain if first == b'\\' => Self::Backslash,
                 Self::Plain => {
+                    let end = memchr::memchr(b'\\', plain).unwrap_or(plain.len());
+                    let (plain, escaped) = plain.split_at_checked(end).unwrap_or((plain, &[]));
                     out(plain);
-                    rest = &[];
+                    rest = escaped;
                     Self::Plain
                 }
                 Self::Backslash if first == b'u' => Self::Code { left: 4, code: 0 },

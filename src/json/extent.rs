@@ -1,6 +1,8 @@
 //! Extent of a value: where a JSON value that arrives in pieces ends, and how deep it nests.
 //! Does not validate: brackets are counted, not matched, and those inside strings are none.
 
+use super::part::closing_quote;
+
 /// Finds the end of one top-level object, array or string. Feed it bytes until it has found it.
 ///
 /// A number or a literal has no closing byte, so as top-level values these never end; nor does what is not JSON.
@@ -18,7 +20,7 @@ pub struct Extent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Passing<'a> {
     StringStart,
-    /// A piece of a string as it is written, perhaps only half an escape.
+    /// A piece of a string as it is written, which may end in half an escape.
     Inside(&'a [u8]),
     StringEnd,
     Colon,
@@ -55,14 +57,15 @@ impl Extent {
             match self.state {
                 State::Closed | State::Endless => return None,
                 State::String => {
-                    let end = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-                    let (inside, found) = rest.split_at_checked(end)?;
-                    show(Passing::Inside(inside));
-                    (self.state, rest) = match found.split_first()? {
-                        (b'"', tail) => (self.after_value(), tail),
-                        (_, tail) => (State::Escape, tail),
+                    let Some((inside, tail)) = closing_quote(rest).and_then(|end| split_around(rest, end)) else {
+                        show(Passing::Inside(rest));
+                        let backslashes = rest.iter().rev().take_while(|byte| **byte == b'\\').count();
+                        self.state = if backslashes % 2 == 0 { State::String } else { State::Escape };
+                        return None;
                     };
-                    show(if self.state == State::Escape { Passing::Inside(b"\\") } else { Passing::StringEnd });
+                    show(Passing::Inside(inside));
+                    show(Passing::StringEnd);
+                    (self.state, rest) = (self.after_value(), tail);
                 }
                 State::Escape => {
                     show(Passing::Inside(&[first]));
@@ -124,6 +127,11 @@ impl Extent {
     fn after_value(&self) -> State {
         if self.depth == 0 { State::Closed } else { State::Between }
     }
+}
+
+/// What stands before a byte, and behind it.
+fn split_around(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
+    Some((bytes.get(..at)?, bytes.get(at + 1..)?))
 }
 
 #[cfg(test)]

@@ -72,15 +72,22 @@ fn nest_length(text: &str) -> usize {
 
 /// Bytes of the string at the start of `text`, quotes included.
 pub(super) fn string_length(text: &str) -> usize {
-    let mut at = 1;
-    while let Some(found) = text.as_bytes().get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += found;
-        match text.as_bytes().get(at) {
-            Some(b'"') => return at + 1,
-            _ => at += 2,
+    text.as_bytes().get(1..).and_then(closing_quote).map_or(text.len(), |at| at + 2)
+}
+
+/// Where the quote stands that ends a string, of which these bytes are the rest, from no escape on.
+pub(super) fn closing_quote(bytes: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    // Code is full of escapes, few of which are quotes.
+    for at in memchr::memchr_iter(b'"', bytes) {
+        let before = bytes.get(from..at).unwrap_or_default();
+        let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+        if backslashes % 2 == 0 {
+            return Some(at);
         }
+        from = at + 1;
     }
-    text.len()
+    None
 }
 
 #[cfg(test)]

@@ -32,4 +32,5 @@ pub use wire::reader::head_end;
 pub use wire::server_connection::ServerConnection;
 pub use wire::speech::{Asker, Comments};
 pub use wire::translation::{Translating, Translation};
+pub use wire::transport::Transport;
 pub use wire::watch::Watch;

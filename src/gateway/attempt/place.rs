@@ -62,6 +62,9 @@ impl Dispatch<'_> {
             claim.judge(Outcome::Failed(Failure::Reset));
             return Err(Fault::Broken.into());
         }
+        if let (Some(sent), Some(body)) = (&mut self.attempt.sent, client.body(Intake::Known).await?) {
+            sent.know(&body);
+        }
         let sent = self.attempt.sent.as_ref().filter(|_| fate != Fate::Unloaded);
         let servers = sent.map_or(0, |sent| self.gateway.quarantine.died(sent, claim.peer().id()));
         let goes_on =

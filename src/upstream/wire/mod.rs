@@ -17,6 +17,6 @@ pub mod server_connection;
 mod socket;
 pub mod speech;
 pub mod translation;
-mod transport;
+pub mod transport;
 pub mod watch;
 mod whole;
