@@ -57,7 +57,8 @@ pub fn serve(
     };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
-    let mut service = http_proxy_service(&server.configuration, Bare { upstream, keeping, requests: AtomicU64::new(0) });
+    let mut service =
+        http_proxy_service(&server.configuration, Bare { upstream, keeping, requests: AtomicU64::new(0) });
     service.add_tcp(addr);
     server.add_service(service);
     server.run(RunArgs::default());

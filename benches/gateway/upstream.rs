@@ -98,8 +98,15 @@ async fn answer(stream: &mut TcpStream, request: &[u8], chunks: &Chunks) -> io::
     let mut ticks = (plan.pause_us > 0).then(|| interval(Duration::from_micros(plan.pause_us)));
     let bursts: Vec<String> = match plan.burst {
         1 => Vec::new(),
-        burst => chunks.events.iter().cycle().take(burst * chunks.events.len()).collect::<Vec<_>>().chunks(burst)
-            .map(|events| chunk(&events.iter().map(|event| event.as_str()).collect::<String>())).collect(),
+        burst => chunks
+            .events
+            .iter()
+            .cycle()
+            .take(burst * chunks.events.len())
+            .collect::<Vec<_>>()
+            .chunks(burst)
+            .map(|events| chunk(&events.iter().map(|event| event.as_str()).collect::<String>()))
+            .collect(),
     };
     let texts = if bursts.is_empty() { &chunks.texts } else { &bursts };
     for chunk in texts.iter().cycle().take(plan.events / plan.burst) {

@@ -131,9 +131,7 @@ impl Gateway {
         let ollama = if is_chat { ollama(&pool, told_to_think).await } else { None };
         let policy = Policy { format: format.clone(), ollama, ..policy(&pool, family) };
         let planned = match request {
-            Some(request) => {
-                long_work::over(body.len(), || Plan::of(head, request, behind, &policy, &settings.limits))
-            }
+            Some(request) => long_work::over(body.len(), || Plan::of(head, request, behind, &policy, &settings.limits)),
             None => Ok(Planned { plan: Plan::of_unread(head, &policy), body: None }),
         };
         let Planned { plan, body: instead } = planned.map_err(|e| context.fail(Fault::Request(e)))?;

@@ -43,8 +43,7 @@ impl Gateway {
     /// What all servers say of the conversations that the client asks about, as one list.
     async fn look_up(&self, session: &mut Session, context: &mut Context, keepers: &[Arc<Pool>]) -> Result<Resumed> {
         let Read::Whole(body) = self.read(session, context).await? else { return Ok(Resumed::No) };
-        let question =
-            Question { method: Method::POST, path: "/v1/streams/lookup".to_owned(), body: body.clone() };
+        let question = Question { method: Method::POST, path: "/v1/streams/lookup".to_owned(), body: body.clone() };
         let authorization = session.get_header("authorization").and_then(|value| value.to_str().ok());
         let mut found: Vec<serde_json::Value> = Vec::new();
         let mut answers = 0;

@@ -17,7 +17,9 @@ use tokio::time::Instant;
 
 use crate::balance::Sight;
 use crate::plan::ServerApi;
-use crate::upstream::{Claim, Deadlines, Opening, Part, ServerConnection, Translating, Translation, Transport, Wordless};
+use crate::upstream::{
+    Claim, Deadlines, Opening, Part, ServerConnection, Translating, Translation, Transport, Wordless,
+};
 
 use super::attempt::{Distrust, Receipt, WaitStatus, wait_until};
 use super::context::Context;

@@ -11,7 +11,8 @@ const LONG_BYTES: usize = 1 << 16;
 
 /// Does what goes over so many bytes. The thread's other tasks go on meanwhile, where its runtime has a thread for them.
 pub fn over<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
-    let has_others = || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    let has_others =
+        || Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
     if bytes >= LONG_BYTES && has_others() { block_in_place(work) } else { work() }
 }
 

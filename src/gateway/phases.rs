@@ -197,9 +197,7 @@ impl ProxyHttp for Gateway {
         context.body.release();
         context.attempt.probation = None;
         // Whoever reads it, or wrote a head for it, goes by what it is.
-        if (context.plan.touches_answer() || context.keepalive.is_commented())
-            && context.attempt.heard.is_events
-        {
+        if (context.plan.touches_answer() || context.keepalive.is_commented()) && context.attempt.heard.is_events {
             response.insert_header("Content-Type", "text/event-stream")?;
         }
         headers::strip_hop_by_hop(response);

@@ -275,9 +275,10 @@ impl Opening {
                     }
                     (Some(true), _) => {
                         let first = std::mem::take(first);
-                        let has_length = self.head.as_deref().is_some_and(|head| {
-                            Facts::of(head).is_some_and(|facts| facts.has_length)
-                        });
+                        let has_length = self
+                            .head
+                            .as_deref()
+                            .is_some_and(|head| Facts::of(head).is_some_and(|facts| facts.has_length));
                         self.begin_events(has_length);
                         self.read(first.into())
                     }
