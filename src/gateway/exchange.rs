@@ -5,6 +5,10 @@
 //! Whatever goes wrong before the client has got anything of a server's is one attempt's, and the next goes elsewhere, as
 //! `attempt` says. Until then `Opening` holds the answer's parts, and the client hears comments.
 
+mod incoming;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,11 +19,9 @@ use pingora::{Error, ErrorType, Result};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::balance::Sight;
-use crate::plan::ServerApi;
-use crate::upstream::{
-    Claim, Deadlines, Opening, Part, ServerConnection, Translating, Translation, Transport, Wordless,
-};
+use crate::upstream::{Deadlines, Opening, Part, ServerConnection, Transport};
+
+use incoming::Incoming;
 
 use super::attempt::{Distrust, Receipt, WaitStatus, wait_until};
 use super::context::Context;
@@ -29,23 +31,6 @@ use super::keepalive::OwnHead;
 use super::reply::{Wanted, append};
 use super::session::{has_answered, is_chunked, left};
 use super::shared::Gateway;
-
-/// What is handed on of an answer before others get their turn: as much as one read brings at most.
-const TURN_BYTES: usize = 1 << 16;
-
-/// An answer on its way from its server.
-struct Incoming<T> {
-    server: ServerConnection<T>,
-    /// Absent where the server speaks OpenAI's API.
-    translation: Option<Box<Translation>>,
-    /// Absent where nothing is held, and from when all is shown.
-    opening: Option<Box<Opening>>,
-    /// What has come since others had their turn.
-    turn_bytes: usize,
-    /// Parts that have come, and of these what may be shown. Both are empty between two pieces.
-    came: Vec<Part>,
-    shown: Vec<Part>,
-}
 
 /// How an answer goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,64 +256,3 @@ impl Context {
         Ok(())
     }
 }
-
-impl<T: Transport> Incoming<T> {
-    fn new(context: &Context, server: ServerConnection<T>) -> Self {
-        let model = context.attempt.claim.as_ref().and_then(Claim::model);
-        let wordless = if model.is_some() { Wordless::Failed } else { Wordless::Shown };
-        let translation = match context.plan.server_api {
-            ServerApi::Ollama { usage, calls } => {
-                let translating = Translating { usage, calls, limits: context.settings.limits.clone() };
-                Some(Box::new(Translation::new(translating)))
-            }
-            _ => None,
-        };
-        let opening = context.keepalive.opening(wordless).map(Box::new);
-        Self { server, translation, opening, turn_bytes: 0, came: Vec::new(), shown: Vec::new() }
-    }
-
-    /// A server that writes faster than its client's thread reads would keep all others of that thread from theirs.
-    async fn give_turn(&mut self) {
-        if self.turn_bytes >= TURN_BYTES {
-            self.turn_bytes = 0;
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// What has come goes as far as it may. Behind it the connection may have broken off.
-    fn take_in(&mut self, context: &mut Context, is_broken: bool) {
-        let from = std::time::Instant::now();
-        let data = |part: &Part| if let Part::Data(data) = part { data.len() } else { 0 };
-        self.turn_bytes += self.came.iter().map(data).sum::<usize>();
-        if let Some(translation) = &mut self.translation {
-            let mut translated = Vec::new();
-            self.came.drain(..).for_each(|part| translation.push(part, &mut translated));
-            if is_broken {
-                translation.break_off(&mut translated);
-            }
-            self.came = translated;
-            context.attempt.heard.own_complaint = translation.complaint();
-        }
-        let Some(opening) = &mut self.opening else { return self.shown.append(&mut self.came) };
-        self.came.drain(..).for_each(|part| opening.push(part, &mut self.shown));
-        if is_broken {
-            opening.break_off(&mut self.shown);
-        }
-        if opening.spoken() > 0 {
-            context.record.read(opening.spoken(), 0, from);
-            context.note_first_token(Sight::Word);
-        }
-        if opening.is_said() {
-            self.server.rest();
-        }
-        let heard = &mut context.attempt.heard;
-        (heard.is_events, heard.is_made) = (opening.is_events(), opening.is_made());
-        (heard.complaint, heard.failed) = (opening.complaint(), opening.failed().cloned());
-        if opening.is_open() {
-            self.opening = None;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -10,6 +10,7 @@ use pingora::protocols::l4::stream::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 
+use super::incoming::TURN_BYTES;
 use super::*;
 use crate::config::{Config, Timeouts};
 use crate::gateway::settings::{Current, Settings};
