@@ -8,7 +8,7 @@ use super::finish::STOP;
 use super::merge::{AnswerTooLarge, Kept, Members, Value};
 use super::server_error::ServerError;
 use super::unparsed::ToldText;
-use crate::json::{Object, array};
+use crate::json::{Object, elements};
 use crate::sse::{self, EventTooLarge};
 
 /// The chunks so far.
@@ -89,10 +89,10 @@ impl Assembly {
         if let Some(told) = ServerError::of(&chunk) {
             return self.fail(told);
         }
-        let choices = chunk.present("choices").map_or(Some(Vec::new()), array).ok_or(AssembleError::NoChunk)?;
+        let choices = chunk.present("choices").map_or(Some(Vec::new()), elements).ok_or(AssembleError::NoChunk)?;
         let mut speech = Speech::None;
         for choice in &choices {
-            let choice = Object::parse(choice).ok_or(AssembleError::NoChunk)?;
+            let choice = Object::part(choice).ok_or(AssembleError::NoChunk)?;
             if chunk::Choice::of(&choice).is_some_and(|choice| choice.message.speaks()) {
                 speech = Speech::Some;
             }

@@ -10,7 +10,7 @@ use super::usage;
 use crate::api::Tokens;
 use crate::json::{self, Edit, Object, inside};
 
-/// A chunk of a stream, or a whole answer.
+/// A chunk of a stream, or a whole answer, of JSON that has been read: its parts are not judged again.
 #[derive(Debug)]
 pub struct Chunk<'a> {
     pub object: &'a Object<'a>,
@@ -107,7 +107,7 @@ impl<'a> Chunk<'a> {
         let mut choices = Vec::new();
         if let Some(list) = object.present("choices") {
             choices =
-                json::array(list)?.into_iter().map(|raw| Choice::of(&Object::parse(raw)?)).collect::<Option<_>>()?;
+                json::elements(list)?.into_iter().map(|raw| Choice::of(&Object::part(raw)?)).collect::<Option<_>>()?;
         }
         let carries = object.members().any(|(key, value)| is_extra(key) && !is_void(value));
         Some(Self { error: ServerError::of(object), choices, carries, object })
@@ -197,7 +197,7 @@ impl<'a> Choice<'a> {
 impl<'a> Message<'a> {
     fn parse(raw: &'a str) -> Option<Self> {
         let mut message = Self { raw, ..Self::default() };
-        for (key, value) in Object::parse(raw)?.members() {
+        for (key, value) in Object::part(raw)?.members() {
             match key {
                 "role" => message.role = Some(value),
                 "content" => message.content = Some(value),
@@ -238,7 +238,7 @@ impl<'a> Message<'a> {
     pub fn rest(&self, reasoning: ServersReasoning, calls: Option<String>) -> String {
         let mut edits = vec![("role", Edit::Remove)];
         edits.extend(calls.map(|calls| ("tool_calls", Edit::Set(Cow::Owned(calls)))));
-        let object = Object::parse(self.raw);
+        let object = Object::part(self.raw);
         let is_read = |key: &&str| *key == "content" || reasoning == ServersReasoning::Read;
         for key in ["content", "reasoning_content", "reasoning"].into_iter().filter(is_read) {
             if object.as_ref().and_then(|object| inside(object.get(key)?)).is_some() {

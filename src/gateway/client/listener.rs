@@ -92,20 +92,26 @@ impl ClientListener {
         shutdown: &ShutdownWatch,
     ) -> Option<Box<ClientSocket>> {
         let pace = pace(&self.current.settings().limits);
-        let mut fault = None;
-        match next {
-            Next::Head(head) => socket.begin(head.bytes, head.body, pace),
+        let (head, fault) = match next {
+            Next::Head(head) => {
+                socket.begin(head.body, pace);
+                (head.bytes, None)
+            }
             Next::Refused(refused, rest) => {
                 let pace = Pace { period: Duration::MAX, ..pace };
                 let body = if rest == Rest::Heard { Framing::Open } else { Framing::Length(0) };
-                socket.begin(refused.shown(rest), body, pace);
-                fault = Some(refused.fault);
+                socket.begin(body, pace);
+                (refused.shown(rest), Some(refused.fault))
             }
             Next::Gone => return None,
-        }
+        };
         connection.expect();
         let may_stay = !*shutdown.borrow();
         let mut session = ServerSession::new_http1(socket);
+        if let ServerSession::H1(http1) = &mut session {
+            // What Pingora reads itself it reads into a page, which it keeps.
+            http1.set_pipelined_prefix(BytesMut::from(head.as_ref()));
+        }
         session.set_keepalive(may_stay.then_some(IDLE_SECONDS));
         session.set_connection_user_context(Some(Box::new(Arrival { connection: Arc::clone(connection), fault })));
         let (stream, _) = self.proxy.process_new_http(session, shutdown).await?.consume();

@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
@@ -45,8 +45,6 @@ pub struct ClientSocket {
     stream: Option<Stream>,
     connection: Arc<ClientConnection>,
     shutdown_signal: ShutdownSignal,
-    /// A head to be handed on.
-    head: Bytes,
     /// What came behind what may be handed on.
     ahead: BytesMut,
     gate: Gate,
@@ -56,7 +54,7 @@ pub struct ClientSocket {
     gathered: BytesMut,
 }
 
-/// What may be handed on behind the head.
+/// What may be handed on.
 #[derive(Debug)]
 enum Gate {
     Length(u64),
@@ -79,7 +77,6 @@ impl ClientSocket {
             stream: Some(stream),
             connection,
             shutdown_signal,
-            head: Bytes::new(),
             ahead: BytesMut::new(),
             gate: Gate::Length(0),
             upload: Upload::new(Pace::ANY),
@@ -88,19 +85,19 @@ impl ClientSocket {
         }
     }
 
-    /// A request begins: this is its head, so long its body, and so fast it has to come.
-    pub fn begin(&mut self, head: Bytes, body: Framing, pace: Pace) {
+    /// A request begins, whose head was read: so long is its body, and so fast it has to come.
+    pub fn begin(&mut self, body: Framing, pace: Pace) {
         self.gate = match body {
             Framing::Length(length) => Gate::Length(length),
             Framing::Chunked => Gate::Chunks(Chunks::default()),
             Framing::Open => Gate::Open,
         };
-        (self.head, self.upload) = (head, Upload::new(pace));
+        self.upload = Upload::new(pace);
     }
 
     /// Whether a request is over, and the next may be read.
     pub fn is_between_requests(&self) -> bool {
-        self.head.is_empty() && self.is_closed()
+        self.is_closed()
     }
 
     /// What has come of the next request.
@@ -264,16 +261,6 @@ impl AsyncRead for ClientSocket {
         this.connection.check()?;
         // No room is no end.
         if buf.remaining() == 0 {
-            return Poll::Ready(Ok(()));
-        }
-        if !this.head.is_empty() {
-            let length = this.head.len().min(buf.remaining());
-            buf.put_slice(this.head.get(..length).unwrap_or_default());
-            this.head.advance(length);
-            if this.head.is_empty() {
-                // Even empty it would keep the page that it came in.
-                this.head = Bytes::new();
-            }
             return Poll::Ready(Ok(()));
         }
         if let Poll::Ready(read) = if this.is_closed() { this.poll_left(cx) } else { this.poll_body(cx, buf) } {
