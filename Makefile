@@ -35,6 +35,8 @@ lint:
 bench:
 	@.ci/install build
 	cargo bench --bench decode --bench rewrite --bench gateway
+	@echo "Beside nginx and HAProxy, if they are there: apt-get install nginx-light haproxy"
+	cargo bench --bench gateway -- peers
 
 # Looks for inputs that break a property, half a minute each; `make test` holds the same properties on generated ones,
 # and CI on the seeds too (fuzz/run).

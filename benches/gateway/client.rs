@@ -89,7 +89,7 @@ impl Answer {
                 break;
             }
         }
-        match memmem::find(&self.read, self.api.last()) {
+        match memmem::find(&unchunked(&self.read), self.api.last()) {
             Some(_) => Ok(self.read),
             None => Err(io::Error::other(format!("cut off: {}", String::from_utf8_lossy(&self.read)))),
         }
@@ -122,6 +122,22 @@ impl Answer {
         }
         if delays.is_empty() { Err(io::Error::other("no event was stamped")) } else { Ok(delays) }
     }
+}
+
+/// Without what frames chunks: proxies may cut events in two.
+fn unchunked(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(at) = memmem::find(rest, b"\r\n") {
+        let (before, behind) = rest.split_at(at);
+        plain.extend_from_slice(before);
+        let line = memmem::find(behind.get(2..).unwrap_or_default(), b"\r\n");
+        let size = line.and_then(|line| behind.get(2..2 + line)).unwrap_or_default();
+        let is_size = size.iter().all(u8::is_ascii_hexdigit);
+        rest = behind.get(if is_size && line.is_some() { size.len() + 4 } else { 2 }..).unwrap_or_default();
+    }
+    plain.extend_from_slice(rest);
+    plain
 }
 
 const READ_BYTES: usize = 64 << 10;
