@@ -18,7 +18,7 @@ EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 CASES = [
-    ("uploading", "/v1/embeddings", ASKED, "uploading"),
+    ("uploading what nobody reads first", "/upload", ASKED, "uploading"),
     ("before the first byte, tools, streamed", "/v1/chat/completions", ASKED + STREAM + TOOLS, "waiting"),
     ("before the first byte, tools, whole", "/v1/chat/completions", ASKED + TOOLS, "waiting"),
     ("before the first byte, no tools", "/v1/chat/completions", ASKED, "waiting"),
@@ -49,14 +49,23 @@ def connect(port):
     raise SystemExit("the gateway does not listen")
 
 
+def asked(server):
+    """The connection on which the request comes. What toolgate asks for itself is not answered."""
+    while True:
+        upstream, _ = server.accept()
+        upstream.settimeout(PATIENCE)
+        if upstream.recv(65536).startswith(b"POST"):
+            return upstream
+        upstream.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+        upstream.close()
+
+
 def milliseconds(server, port, path, members, phase):
     body = f"{{{members}}}".encode()
     head = f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     client = connect(port)
     client.sendall(head.encode() + (body[:10] if phase == "uploading" else body))
-    upstream, _ = server.accept()
-    upstream.settimeout(PATIENCE)
-    upstream.recv(65536)
+    upstream = asked(server)
     if phase == "streaming":
         upstream.sendall(HEAD + b"%x\r\n%s\r\n" % (len(EVENT), EVENT))
         while b"hi" not in client.recv(65536):
