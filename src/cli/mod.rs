@@ -9,6 +9,8 @@ mod mock;
 mod probe;
 mod prompt;
 mod run;
+mod tool;
+mod tools;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -29,6 +31,7 @@ use crate::plan::FormatError;
 use crate::plan::RequestError;
 use crate::server;
 use crate::upstream::PortraitError;
+use crate::workspace::OpenError;
 
 /// OpenAI tool calling in front of local LLM servers.
 #[derive(Debug, StructOpt)]
@@ -52,9 +55,13 @@ enum Command {
     Prompt(prompt::Options),
     /// Lists the dialects, or shows one
     Dialects(dialects::Options),
+    /// Runs one of the server's tools by hand, as a model would call it
+    Tool(tool::Options),
+    /// Lists the server's tools that a configuration makes available
+    Tools(tools::Options),
 }
 
-/// Why the program fails. Shown on stderr; the exit code is 1, for `Usage` 2.
+/// Why the program fails. Shown on stderr; the exit code is 1, for `Usage` and `Setup` 2.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
     #[error("{0}")]
@@ -91,6 +98,14 @@ enum CliError {
     /// The lines that failed have said so themselves.
     #[error("{failed} of {lines} lines failed")]
     Lines { failed: usize, lines: usize },
+    #[error(transparent)]
+    Workspace(#[from] OpenError),
+    /// Nothing was run, since what it needs is not there or wrong; the exit code is 2.
+    #[error("{0}")]
+    Setup(Box<CliError>),
+    /// A call that failed; standard output says why.
+    #[error("the call failed")]
+    Call,
 }
 
 impl CliError {
@@ -120,6 +135,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Decode(options) => options.run(),
         Command::Prompt(options) => options.run(),
         Command::Dialects(options) => options.run(),
+        Command::Tool(options) => options.run(),
+        Command::Tools(options) => options.run(),
     })
 }
 
@@ -156,7 +173,10 @@ fn exit_code(result: Result<(), CliError>) -> ExitCode {
         {
             return ExitCode::SUCCESS;
         }
+        // What it has to say stands on standard output, alone.
+        Err(CliError::Call) => return ExitCode::FAILURE,
         Err(error @ CliError::Usage(_)) => (2, error),
+        Err(CliError::Setup(error)) => (2, *error),
         Err(error) => (1, error),
     };
     let _ = match error {

@@ -64,11 +64,7 @@ impl Options {
 
     fn config(&self) -> Result<Config, CliError> {
         match &self.config {
-            Some(path) => {
-                let text = read_file(path)?;
-                let surroundings = Process { folder: path.parent().unwrap_or(Path::new("")) };
-                Ok(Config::from_yaml(&text, &path.to_string_lossy(), &surroundings)?)
-            }
+            Some(path) => read_config(path),
             None if self.upstream.is_empty() => Err(CliError::Usage("`run` needs -c FILE or --upstream URL".into())),
             None => {
                 let config = Config::from_upstreams(&self.upstream, &self.listen, self.dialect.as_deref())?;
@@ -76,6 +72,13 @@ impl Options {
             }
         }
     }
+}
+
+/// The configuration of a file, by the process's own environment.
+pub(super) fn read_config(path: &Path) -> Result<Config, CliError> {
+    let text = read_file(path)?;
+    let surroundings = Process { folder: path.parent().unwrap_or(Path::new("")) };
+    Ok(Config::from_yaml(&text, &path.to_string_lossy(), &surroundings)?)
 }
 
 /// The process's own environment, and the folder of the configuration file, from which other folders count.

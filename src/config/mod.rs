@@ -16,6 +16,7 @@ mod read;
 mod tests;
 mod tree;
 mod view;
+mod workspace;
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::ollama::{Ollama, OllamaApi};
 pub use self::read::Surroundings;
 pub use self::view::{Alias, Hides, ModelsList, Page, View};
+pub use self::workspace::{Tools, Workspace, WorkspaceRoot};
 pub use crate::api::anthropic::ServerTools;
 pub use crate::dialect::Glob;
 
@@ -57,6 +59,8 @@ pub struct Config {
     /// The built-in dialects and the user's own.
     pub dialects: Dialects,
     pub server: Server,
+    /// Tools that run on the server. Models are not offered them; the command line runs one by hand.
+    pub tools: Tools,
 }
 
 impl Config {

@@ -8,7 +8,7 @@ use super::mistake::{ConfigErrors, Mistake, suggest};
 use super::tree::{self, Node, Value};
 use super::{
     Address, Config, Conversations, DialectChoice, EngineChoice, Glob, Messages, Peer, Pool, Server, ServerTools,
-    Timeouts, ToolsChoice, View,
+    Timeouts, Tools, ToolsChoice, View,
 };
 use crate::decode::{Reasoning, UnknownTools};
 use crate::dialect::Dialects;
@@ -28,6 +28,7 @@ pub(super) const TOP: &[&str] = &[
     "limits",
     "dialects",
     "server",
+    "tools",
 ];
 pub(super) const POOL: &[&str] = &[
     "name",
@@ -98,7 +99,7 @@ pub(super) const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 /// A day: what waits longer has been forgotten.
 pub(super) const MILLISECONDS: RangeInclusive<u64> = 1..=86_400_000;
 /// One byte to a gibibyte: more would be memory that no machine in front of a model has to spare.
-const BYTES: RangeInclusive<usize> = 1..=(1 << 30);
+pub(super) const BYTES: RangeInclusive<usize> = 1..=(1 << 30);
 const BODIES_BYTES_MAX: usize = 1 << 40;
 
 /// What a configuration refers to outside its own text.
@@ -154,7 +155,7 @@ impl Config {
         let pool = Pool { peers, dialect, engine_choice: EngineChoice::Auto, ..Pool::named("default") };
         let listen = if listen.is_empty() { vec![DEFAULT_LISTEN.into()] } else { listen.to_vec() };
         let (view, limits, server) = (View::default(), Limits::default(), Server::default());
-        Ok(Self { listen, admin: None, pools: vec![pool], view, limits, dialects, server })
+        Ok(Self { listen, admin: None, pools: vec![pool], view, limits, dialects, server, tools: Tools::default() })
     }
 }
 
@@ -177,12 +178,13 @@ impl Reader<'_> {
         let dialects = self.dialects(fields.find("dialects"), surroundings);
         let limits = fields.find("limits").map_or_else(|| Some(Limits::default()), |node| self.limits(node));
         let server = fields.find("server").map_or_else(|| Some(Server::default()), |node| self.server(node));
+        let tools = fields.find("tools").map(|node| self.server_side_tools(node)).unwrap_or_default();
         let pools = self.pools(root, fields.find("pools"), &dialects, surroundings);
         let mut view = self.view(&fields, &pools, &dialects);
         let taken: Vec<_> = listen.iter().chain(&admin).cloned().collect();
         view.ollama_api = fields.find("ollama_api").and_then(|node| self.ollama_api(node, &taken));
         listen.extend(view.ollama_api.iter().flat_map(|api| api.listen.iter().cloned()));
-        Some(Config { listen, admin, pools, view, limits: limits?, dialects, server: server? })
+        Some(Config { listen, admin, pools, view, limits: limits?, dialects, server: server?, tools })
     }
 
     pub(super) fn address(&mut self, node: &Node, key: &str, taken: &[String]) -> Option<String> {

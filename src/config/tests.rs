@@ -211,6 +211,21 @@ fn rules_say_who_gets_calls_as_text() {
 }
 
 #[test]
+fn where_tools_work_is_read() {
+    assert_eq!(good(POOLS).tools.workspace, Workspace::default());
+    let text =
+        "tools: {workspace: {root: /srv/a, roots: [/srv/b, {path: c, write: true}], write: true, file_bytes_max: 9}}\n";
+    let root = |path: &str, write| WorkspaceRoot { path: path.into(), write };
+    let expected = Workspace {
+        root: Some("/srv/a".into()),
+        roots: vec![root("/srv/b", false), root("c", true)],
+        write: true,
+        file_bytes_max: 9,
+    };
+    assert_eq!(good(&format!("{text}{POOLS}")).tools.workspace, expected);
+}
+
+#[test]
 fn a_client_may_hear_nothing() {
     for (value, expected) in [("5", Some(5)), ("null", None)] {
         let config = good(&format!("pools: [{{name: a, peers: http://h, keepalive_ms: {value}}}]"));
@@ -399,6 +414,9 @@ fn every_key_is_documented() {
         read::SERVER,
         view::ADDRESSED,
         super::agents::AGENT,
+        super::workspace::TOOLS,
+        super::workspace::WORKSPACE,
+        super::workspace::WORKSPACE_ROOT,
     ]
     .concat()
     .into_iter()

@@ -4,8 +4,8 @@ use super::*;
 
 /// One mistake, or several, a row: the file and the lines that say what is wrong with it.
 const MISTAKES: &[(&str, &str)] = &[
-    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, ollama_api, limits, dialects, server)"),
-    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, ollama_api, limits, dialects, server)"),
+    ("", "t.yaml:1:1: the configuration is a mapping, not nothing (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, ollama_api, limits, dialects, server, tools)"),
+    ("- a", "t.yaml:1:1: the configuration is a mapping, not a list (its keys: listen, admin, pools, alias, agents, models_list, addressed, expose, ollama_api, limits, dialects, server, tools)"),
     ("listen: a:1", "t.yaml:1:1: no pools (pools: [{name: default, peers: [\"http://127.0.0.1:8080\"]}])"),
     ("pools: []", "t.yaml:1:8: pools is an empty list (fill it, or leave the key out)"),
     ("pools:\n  - peers: http://h", "t.yaml:2:5: a pool without `name` (it stands in logs and metrics)"),
@@ -115,6 +115,8 @@ t.yaml:2:24: alias `b` leads to `x`, which no pool takes (name a model that a po
 t.yaml:2:30: an alias's model is a text, not a list (write one value)
 t.yaml:2:37: alias `d` leads to `a`, which no pool takes (name a model that a pool's `models` match)
 t.yaml:2:37: alias `d` leads to `a`, which is an alias itself (name the model behind it)"),
+    ("pools: [{name: a, peers: http://h}]\ntools: {workspace: {roots: [{write: true}, [], x], write: maybe, root_dir: x}, commands: {}}", "\
+t.yaml:2:9: unknown key `commands` in tools (known: workspace)"),
     ("pools: [{name: a, peers: http://h}]\nalias: m", "t.yaml:2:8: alias is a mapping, not a single value (as in {short-name: the-model})"),
     ("pools: [{name: a, peers: http://h}]\nagents: [{path: /}, {format: x}, {tags: 'a,b,c'}, {format: xml, tags: a}, {key: k, form: xml}]", "\
 t.yaml:2:10: a rule of agents has either `format` or `tags` (as in {user_agent: \"*reader*\", format: xml})

@@ -1,0 +1,85 @@
+//! Tools that run on the server: the directories in which they work, and what they may do there.
+//! Opens none; `workspace` does.
+
+use std::path::PathBuf;
+
+use super::fields::Reader;
+use super::read::{BYTES, FLAG};
+use super::tree::{Node, Value};
+
+/// What the configuration says of tools that run on the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tools {
+    pub workspace: Workspace,
+}
+
+/// Where tools work on files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Workspace {
+    /// The directory from which relative paths count; none means that there are no such tools. Beside the configuration's
+    /// file, or a full path, as the others.
+    pub root: Option<PathBuf>,
+    /// More directories, which are named by full paths.
+    pub roots: Vec<WorkspaceRoot>,
+    /// Whether files beneath `root` may be changed.
+    pub write: bool,
+    /// Bytes of a file that is written or edited.
+    pub file_bytes_max: usize,
+}
+
+/// One more directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkspaceRoot {
+    pub path: PathBuf,
+    /// Whether files beneath it may be changed.
+    pub write: bool,
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self { root: None, roots: Vec::new(), write: false, file_bytes_max: 10 << 20 }
+    }
+}
+
+pub(super) const TOOLS: &[&str] = &["workspace"];
+pub(super) const WORKSPACE: &[&str] = &["root", "roots", "write", "file_bytes_max"];
+pub(super) const WORKSPACE_ROOT: &[&str] = &["path", "write"];
+
+impl Reader<'_> {
+    pub(super) fn server_side_tools(&mut self, node: &Node) -> Tools {
+        let Some(fields) = self.fields(node, "tools", TOOLS) else { return Tools::default() };
+        let workspace = fields.find("workspace").map(|node| self.workspace(node)).unwrap_or_default();
+        Tools { workspace }
+    }
+
+    fn workspace(&mut self, node: &Node) -> Workspace {
+        let mut workspace = Workspace::default();
+        let Some(fields) = self.fields(node, "workspace", WORKSPACE) else { return workspace };
+        workspace.root = fields.find("root").and_then(|node| self.text(node, "root")).map(PathBuf::from);
+        if let Some(node) = fields.find("roots") {
+            workspace.roots = self.items(node, "roots").iter().filter_map(|node| self.workspace_root(node)).collect();
+        }
+        self.choose(&fields, "write", "write", FLAG, &mut workspace.write);
+        self.set(&fields, "file_bytes_max", BYTES, &mut workspace.file_bytes_max);
+        if fields.find("root").is_none() && (!workspace.roots.is_empty() || workspace.write) {
+            let hint = "the directory from which relative paths count";
+            self.mistake(node.place, "a workspace without `root`", hint);
+        }
+        workspace
+    }
+
+    fn workspace_root(&mut self, node: &Node) -> Option<WorkspaceRoot> {
+        if let Value::Text(_) = &node.value {
+            let path = self.text(node, "a root's path")?.into();
+            return Some(WorkspaceRoot { path, write: false });
+        }
+        let fields = self.fields(node, "a root", WORKSPACE_ROOT)?;
+        let mut write = false;
+        self.choose(&fields, "write", "write", FLAG, &mut write);
+        let Some(path) = fields.find("path") else {
+            self.mistake(node.place, "a root without `path`", "as in /srv/notes");
+            return None;
+        };
+        Some(WorkspaceRoot { path: self.text(path, "a root's path")?.into(), write })
+    }
+}

@@ -1,0 +1,25 @@
+//! Tools that run on the server: what models are told of them, what they may be asked, and what they answer.
+//! Opens no file and runs nothing: `workspace` does, and hands in what it has read.
+//!
+//! A call's arguments become a [`Call`], whose values are of their types and within their ranges; whoever runs it gives
+//! an [`Outcome`]. Texts of outcomes are here alone. Paths in them stand as the model wrote them.
+
+mod arguments;
+mod catalog;
+mod globs;
+mod ignored;
+mod listing;
+mod matches;
+mod numbered;
+mod outcome;
+mod replace;
+
+pub use self::arguments::{Call, Case, Depth, EditFile, GlobFiles, GrepSearch, IgnoreFiles, ListDirectory, ReadFile};
+pub use self::catalog::FileTool;
+pub use self::globs::{NameGlob, PathGlob};
+pub use self::ignored::IgnoreLines;
+pub use self::listing::{EntryKind, Found, Listing, shown};
+pub use self::matches::{Expression, Matches};
+pub use self::numbered::Numbered;
+pub use self::outcome::{Failure, Outcome, RESULT_BYTES_MAX, Stop};
+pub use self::replace::{Occurrences, Replacement};

@@ -1,0 +1,81 @@
+//! The workspace: files and search beneath directories that were opened once.
+//! Runs no command. What a call means and what it answers stands in `tooling`.
+//!
+//! No path is checked and then opened: the opening is the check. The system resolves every path beneath the handle of
+//! its root (`openat2`), so neither `..` nor a link leads out of it, nor does one that is put there meanwhile.
+//! Files are opened without waiting, and only regular ones are read: a pipe holds nobody up.
+
+mod find;
+mod grep;
+mod read;
+mod roots;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod write;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use self::roots::Roots;
+use crate::config;
+use crate::tooling::{Call, Failure, FileTool, Outcome};
+
+/// The open directories, and what may be done beneath them.
+#[derive(Debug)]
+pub struct Workspace {
+    roots: Roots,
+    file_bytes_max: usize,
+}
+
+/// A directory of the configuration that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("tools.workspace: `{}`: {error}", path.display())]
+pub struct OpenError {
+    path: PathBuf,
+    error: io::Error,
+}
+
+/// How long a call may look around; what it has found by then is its answer.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Workspace {
+    /// Opens the directories that the configuration names, those that are no full paths from `folder` on. Fails when one
+    /// is none, or may not be opened.
+    pub fn open(settings: &config::Workspace, folder: &Path) -> Result<Self, OpenError> {
+        let roots = Roots::open(settings, folder)?;
+        Ok(Self { roots, file_bytes_max: settings.file_bytes_max })
+    }
+
+    /// The tools that there are: without a directory none, and those that change files only where files may be changed.
+    pub fn tools(&self) -> impl Iterator<Item = FileTool> {
+        let is_available = |tool: &FileTool| match tool.changes_files() {
+            true => self.roots.can_write(),
+            false => self.roots.can_read(),
+        };
+        FileTool::ALL.into_iter().filter(is_available)
+    }
+
+    /// Runs the tool of a name with arguments as the model wrote them, until the deadline.
+    pub fn run(&self, name: &str, arguments: &str, deadline: Instant) -> Outcome {
+        let Some(tool) = self.tools().find(|tool| tool.name() == name) else {
+            return Failure::UnknownTool(name.to_owned()).into();
+        };
+        match Call::read(tool, arguments).and_then(|call| self.call(&call, deadline)) {
+            Ok(outcome) => outcome,
+            Err(failure) => failure.into(),
+        }
+    }
+
+    fn call(&self, call: &Call, deadline: Instant) -> Result<Outcome, Failure> {
+        match call {
+            Call::Read(call) => read::read_file(&self.roots, call, deadline),
+            Call::Write { path, content } => write::write_file(&self.roots, path, content, self.file_bytes_max),
+            Call::Edit(call) => write::edit_file(&self.roots, call, self.file_bytes_max),
+            Call::List(call) => find::list_directory(&self.roots, call, deadline),
+            Call::Glob(call) => find::glob_files(&self.roots, call, deadline),
+            Call::Grep(call) => grep::grep_search(&self.roots, call, deadline),
+        }
+    }
+}

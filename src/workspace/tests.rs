@@ -1,0 +1,1 @@
+//! The walls: what no call may do, whatever happens meanwhile.
