@@ -1,6 +1,8 @@
 //! The catalog of tools: their names, their parameters, and the schemas that models are shown.
 //! Checks no arguments; `arguments` does, by the same rows.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value, json};
 
 /// A tool that works on files.
@@ -67,6 +69,16 @@ impl FileTool {
         json!({"type": "function", "function": function})
     }
 
+    /// For people: what it does, and a line for each of its parameters.
+    pub fn explained(self) -> String {
+        let mut text = format!("{}\n    {}\n", self.name(), self.description());
+        for parameter in self.parameters() {
+            let need = if parameter.need == Need::Required { ", required" } else { "" };
+            let _ = writeln!(text, "  {} ({}{need}): {}", parameter.name, parameter.kind.name(), parameter.description);
+        }
+        text
+    }
+
     pub(super) fn parameters(self) -> &'static [Parameter] {
         match self {
             Self::Read => READ,
@@ -106,6 +118,17 @@ pub(super) enum Need {
     Optional,
 }
 
+impl Kind {
+    /// The type's name in a schema.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Text | Self::Path => "string",
+            Self::Whole { .. } => "integer",
+            Self::Flag => "boolean",
+        }
+    }
+}
+
 impl Parameter {
     const fn required(name: &'static str, kind: Kind, description: &'static str) -> Self {
         Self { name, kind, need: Need::Required, description }
@@ -116,13 +139,8 @@ impl Parameter {
     }
 
     fn schema(&self) -> Value {
-        let kind = match self.kind {
-            Kind::Text | Kind::Path => "string",
-            Kind::Whole { .. } => "integer",
-            Kind::Flag => "boolean",
-        };
         let mut schema = Map::new();
-        schema.insert("type".to_owned(), kind.into());
+        schema.insert("type".to_owned(), self.kind.name().into());
         schema.insert("description".to_owned(), self.description.into());
         if let Kind::Whole { least, most } = self.kind {
             schema.insert("minimum".to_owned(), least.into());

@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn the_newest_comes_first() {
         let mut found = Found::default();
-        [("b", 1), ("a", 1), ("c", 2)].map(|(path, changed)| found.push(path.into(), changed));
+        [("b", 1), ("a", 1), ("c", 2)].into_iter().for_each(|(path, changed)| found.push(path.into(), changed));
         assert_eq!(found.finish("*", None).text, "c\na\nb");
         assert_eq!(Found::<u8>::default().finish("*.x", None).text, "No files found matching pattern: *.x");
     }

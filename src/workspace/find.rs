@@ -70,6 +70,7 @@ pub(super) fn glob_files(roots: &Roots, call: &GlobFiles, deadline: Instant) -> 
 }
 
 impl Step {
+    /// A directory in this one.
     pub(super) fn below(&self, path: PathBuf, ignored: Ignored) -> Self {
         Self { path, depth: self.depth + 1, ignored }
     }
@@ -82,6 +83,7 @@ pub(super) struct Base {
 }
 
 impl Base {
+    /// The directory that a place is.
     pub fn new(place: &Place<'_>) -> Self {
         let parts: Vec<_> = place.path.components().filter(|part| *part != Component::CurDir).collect();
         // With a `..` in it a path says nothing of where it leads; then only files beneath it count.

@@ -6,7 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use cap_std::fs::Dir;
@@ -122,7 +122,7 @@ impl<'a> Search<'a> {
     }
 
     /// Searches a file of a directory, if it is one still; `path` counts from where the search began.
-    fn open(&mut self, dir: &Dir, name: &Path, path: &PathBuf) {
+    fn open(&mut self, dir: &Dir, name: &Path, path: &Path) {
         if self.is_over() {
             return;
         }

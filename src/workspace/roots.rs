@@ -44,16 +44,19 @@ pub(super) enum Trouble {
 }
 
 impl Roots {
+    /// Opens all of them. Fails with the first that cannot be opened.
     pub fn open(settings: &config::Workspace, folder: &Path) -> Result<Self, OpenError> {
         let roots = settings.root.iter().map(|root| (root, settings.write));
         let roots = roots.chain(settings.roots.iter().map(|root| (&root.path, root.write)));
         roots.map(|(path, can_write)| Root::open(&folder.join(path), can_write)).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether there is one.
     pub fn can_read(&self) -> bool {
         !self.0.is_empty()
     }
 
+    /// Whether files may be changed beneath any.
     pub fn can_write(&self) -> bool {
         self.0.iter().any(|root| root.can_write)
     }

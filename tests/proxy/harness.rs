@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use toolgate::config::{Balancing, Checks, Config, DialectChoice, Peer, Pool, Server, ToolsChoice, View};
+use toolgate::config::{Balancing, Checks, Config, DialectChoice, Peer, Pool, Server, Tools, ToolsChoice, View};
 use toolgate::decode::Reasoning;
 use toolgate::dialect::{Dialects, Glob};
 use toolgate::limits::Limits;
@@ -295,6 +295,7 @@ pub fn config(pools: Vec<Pool>) -> Config {
         limits: Limits::default(),
         dialects: Dialects::builtin(),
         server: Server { grace_seconds: 0, ..Server::default() },
+        tools: Tools::default(),
     }
 }
 

@@ -116,7 +116,14 @@ t.yaml:2:30: an alias's model is a text, not a list (write one value)
 t.yaml:2:37: alias `d` leads to `a`, which no pool takes (name a model that a pool's `models` match)
 t.yaml:2:37: alias `d` leads to `a`, which is an alias itself (name the model behind it)"),
     ("pools: [{name: a, peers: http://h}]\ntools: {workspace: {roots: [{write: true}, [], x], write: maybe, root_dir: x}, commands: {}}", "\
-t.yaml:2:9: unknown key `commands` in tools (known: workspace)"),
+t.yaml:2:20: a workspace without `root` (the directory from which relative paths count)
+t.yaml:2:29: a root without `path` (as in /srv/notes)
+t.yaml:2:44: a root is a mapping, not a list (its keys: path, write)
+t.yaml:2:59: unknown write `maybe` (known: true, false)
+t.yaml:2:66: unknown key `root_dir` in workspace (known: root, roots, write, file_bytes_max)
+t.yaml:2:80: unknown key `commands` in tools (known: workspace)"),
+    ("pools: [{name: a, peers: http://h, tools: inject}]\ntools: {workspace: {root: a, write: true, file_bytes_max: 0}}",
+     "t.yaml:2:59: file_bytes_max is out of range: 0 (from 1 to 1073741824)"),
     ("pools: [{name: a, peers: http://h}]\nalias: m", "t.yaml:2:8: alias is a mapping, not a single value (as in {short-name: the-model})"),
     ("pools: [{name: a, peers: http://h}]\nagents: [{path: /}, {format: x}, {tags: 'a,b,c'}, {format: xml, tags: a}, {key: k, form: xml}]", "\
 t.yaml:2:10: a rule of agents has either `format` or `tags` (as in {user_agent: \"*reader*\", format: xml})
