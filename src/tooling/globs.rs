@@ -67,7 +67,7 @@ impl NameGlob {
 }
 
 /// Whether a name is one that listings for people leave out.
-fn is_hidden(name: &Path) -> bool {
+pub fn is_hidden(name: &Path) -> bool {
     name.as_os_str().as_encoded_bytes().starts_with(b".")
 }
 

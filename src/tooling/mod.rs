@@ -16,7 +16,7 @@ mod replace;
 
 pub use self::arguments::{Call, Case, Depth, EditFile, GlobFiles, GrepSearch, IgnoreFiles, ListDirectory, ReadFile};
 pub use self::catalog::FileTool;
-pub use self::globs::{NameGlob, PathGlob};
+pub use self::globs::{NameGlob, PathGlob, is_hidden};
 pub use self::ignored::IgnoreLines;
 pub use self::listing::{EntryKind, Found, Listing, shown};
 pub use self::matches::{Expression, Matches};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use cap_std::fs::{Dir, MetadataExt};
 
-use super::roots::{Place, Roots};
+use super::roots::{Opened, Place, Roots};
 use super::walk::{Entry, Ignored, Level, Step, Walk};
 use crate::tooling::{
     Depth, EntryKind, Failure, Found, GlobFiles, IgnoreFiles, ListDirectory, Listing, NameGlob, Outcome, PathGlob,
@@ -109,14 +109,9 @@ pub(super) fn named(said: &str, path: &Path) -> PathBuf {
 }
 
 fn open_directory(place: &Place<'_>) -> Result<Dir, Failure> {
-    let not_directory = || Failure::NotDirectory(place.said.to_owned());
-    let file = match place.open() {
-        Ok(file) => file,
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
-            return Err(not_directory());
-        }
-        Err(error) => return Err(place.failure(&error, Failure::NoDirectory)),
-    };
-    let metadata = file.metadata().map_err(|error| place.failure(&error, Failure::NoDirectory))?;
-    if metadata.is_dir() { Ok(Dir::from_std_file(file)) } else { Err(not_directory()) }
+    match place.open() {
+        Ok(Opened::Directory(dir)) => Ok(dir),
+        Ok(Opened::File { .. } | Opened::Other) => Err(Failure::NotDirectory(place.said.to_owned())),
+        Err(error) => Err(place.failure(&error, Failure::NoDirectory)),
+    }
 }

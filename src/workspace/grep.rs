@@ -15,9 +15,9 @@ use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContex
 
 use super::find::{Base, named};
 use super::read::{is_binary, read_head};
-use super::roots::{Roots, open_no_link};
+use super::roots::{Opened, Roots, open_no_link};
 use super::walk::{Entry, Ignored, Level, Step, Walk};
-use crate::tooling::{EntryKind, Expression, Failure, GrepSearch, Matches, NameGlob, Outcome, Stop, shown};
+use crate::tooling::{EntryKind, Expression, Failure, GrepSearch, Matches, NameGlob, Outcome, Stop, is_hidden, shown};
 
 /// Files that are looked into.
 const FILES_MAX: usize = 1_000;
@@ -27,27 +27,21 @@ const LINE_BYTES_MAX: usize = 16 << 20;
 pub(super) fn grep_search(roots: &Roots, call: &GrepSearch, deadline: Instant) -> Result<Outcome, Failure> {
     let mut search = Search::new(call, deadline)?;
     let place = roots.locate(&call.path)?;
-    let file = match place.open() {
-        Ok(file) => file,
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
-            return Err(Failure::NotFile(place.said.to_owned()));
+    let stop = match place.open() {
+        Ok(Opened::Directory(dir)) => {
+            let base = Base::new(&place);
+            let mut walk = Walk::new(&dir, base.ignored(&place), deadline);
+            search.look_through(&mut walk, &dir, &base);
+            search.stop.or(walk.stop)
         }
+        Ok(Opened::File { file, .. }) => {
+            if search.wants(&place.path) {
+                search.look_into(file, Path::new(place.said));
+            }
+            search.stop
+        }
+        Ok(Opened::Other) => return Err(Failure::NotFile(place.said.to_owned())),
         Err(error) => return Err(place.failure(&error, Failure::NoPath)),
-    };
-    let metadata = file.metadata().map_err(|error| place.failure(&error, Failure::NoPath))?;
-    let stop = if metadata.is_dir() {
-        let base = Base::new(&place);
-        let dir = Dir::from_std_file(file);
-        let mut walk = Walk::new(&dir, base.ignored(&place), deadline);
-        search.look_through(&mut walk, &dir, &base);
-        search.stop.or(walk.stop)
-    } else if metadata.is_file() {
-        if search.wants(&place.path) {
-            search.look_into(file, Path::new(place.said));
-        }
-        search.stop
-    } else {
-        return Err(Failure::NotFile(place.said.to_owned()));
     };
     Ok(search.matches.finish(&call.pattern, stop))
 }
@@ -192,8 +186,4 @@ impl Sink for Lines<'_> {
         self.matches.context(found.line_number().unwrap_or_default(), found.bytes());
         Ok(true)
     }
-}
-
-fn is_hidden(name: &Path) -> bool {
-    name.as_os_str().as_encoded_bytes().starts_with(b".")
 }

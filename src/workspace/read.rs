@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::time::Instant;
 
 use super::PATIENCE;
-use super::roots::{Place, Roots, reason};
+use super::roots::{Opened, Place, Roots, reason};
 use crate::tooling::{Failure, Numbered, Outcome, ReadFile, Stop};
 
 /// A NUL in so many first bytes makes a file binary.
@@ -39,15 +39,11 @@ pub(super) fn read_file(roots: &Roots, call: &ReadFile, deadline: Instant) -> Re
 
 /// Opens a file that is one, and says how many bytes it has.
 pub(super) fn open_regular(place: &Place<'_>) -> Result<(File, u64), Failure> {
-    let not_file = || Failure::NotFile(place.said.to_owned());
-    let file = match place.open() {
-        Ok(file) => file,
-        // A socket, or a device without a driver.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => return Err(not_file()),
-        Err(error) => return Err(place.failure(&error, Failure::NoFile)),
-    };
-    let metadata = file.metadata().map_err(|error| place.failure(&error, Failure::NoFile))?;
-    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(not_file()) }
+    match place.open() {
+        Ok(Opened::File { file, bytes }) => Ok((file, bytes)),
+        Ok(Opened::Directory(_) | Opened::Other) => Err(Failure::NotFile(place.said.to_owned())),
+        Err(error) => Err(place.failure(&error, Failure::NoFile)),
+    }
 }
 
 /// The first bytes of a file.

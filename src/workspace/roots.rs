@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::OpenError;
 use crate::config;
@@ -32,6 +33,18 @@ pub(super) struct Place<'a> {
     pub path: PathBuf,
     /// As the model wrote it.
     pub said: &'a str,
+}
+
+/// What stands at a path.
+#[derive(Debug)]
+pub(super) enum Opened {
+    File {
+        file: File,
+        bytes: u64,
+    },
+    Directory(Dir),
+    /// A pipe, a socket, a device: nothing that is read.
+    Other,
 }
 
 /// Why a path cannot be opened.
@@ -109,9 +122,20 @@ impl Place<'_> {
         }
     }
 
-    /// Opens what is there for reading, whatever it is.
-    pub fn open(&self) -> io::Result<File> {
-        open_file(&self.root.dir, &self.path)
+    /// Opens what is there for reading, without waiting for whoever may be at the other end of it.
+    pub fn open(&self) -> io::Result<Opened> {
+        let file = match open_with(&self.root.dir, &self.path, OFlags::NONBLOCK | OFlags::NOCTTY) {
+            Ok(file) => file,
+            // A socket, or a device without a driver.
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => return Ok(Opened::Other),
+            Err(error) => return Err(error),
+        };
+        let metadata = file.metadata()?;
+        Ok(match (metadata.is_file(), metadata.is_dir()) {
+            (true, _) => Opened::File { file, bytes: metadata.len() },
+            (_, true) => Opened::Directory(Dir::from_std_file(file)),
+            _ => Opened::Other,
+        })
     }
 
     /// Opens a directory beneath the same root.
@@ -141,12 +165,7 @@ impl Place<'_> {
     }
 }
 
-/// Opens a file beneath a directory for reading, without waiting for whoever may be at the other end of it.
-pub(super) fn open_file(dir: &Dir, path: &Path) -> io::Result<File> {
-    open_with(dir, path, OFlags::NONBLOCK | OFlags::NOCTTY)
-}
-
-/// The same for a name in it that is no link.
+/// Opens what a directory holds for reading, unless it is a link; does not wait either.
 pub(super) fn open_no_link(dir: &Dir, path: &Path) -> io::Result<File> {
     open_with(dir, path, OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW)
 }
