@@ -72,6 +72,7 @@ impl Gateway {
             }
         }
         match fault.blame() {
+            _ if context.attempt.is_stopped => log::debug!("{}: all was said{cause}", context.id),
             Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}{cause}", context.id),
             Blame::Client | Blame::Left | Blame::Stalled | Blame::Busy | Blame::Stop => {
                 log::debug!("{}: {fault}{cause}", context.id)

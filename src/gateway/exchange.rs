@@ -168,6 +168,10 @@ impl Gateway {
         }
         let (mut head, mut body, mut flow) = (None, None, Flow::On);
         for part in incoming.shown.drain(..) {
+            // The end may have come with the last that was wanted.
+            if flow == Flow::Stopped && !matches!(part, Part::End(_)) {
+                continue;
+            }
             let wanted = match part {
                 Part::Head(came) => {
                     let came = self.filter_head(session, context, came).await?;
@@ -195,10 +199,7 @@ impl Gateway {
             match wanted {
                 Wanted::More => {}
                 Wanted::Rest => incoming.server.rest(),
-                Wanted::Nothing => {
-                    flow = Flow::Stopped;
-                    break;
-                }
+                Wanted::Nothing => flow = Flow::Stopped,
             }
         }
         context.write(session, head, body, flow).await?;

@@ -5,7 +5,7 @@ use pingora::Error;
 use pingora::http::Method;
 use pingora::proxy::Session;
 
-use crate::upstream::Need;
+use crate::upstream::{Need, is_chunked_last};
 
 use super::attempt::{Explain, Repeat, Terms};
 use super::headers::asks_for_tunnel;
@@ -44,7 +44,9 @@ pub fn has_answered(session: &Session) -> bool {
 
 /// Whether the answer goes to the client in chunks.
 pub fn is_chunked(session: &Session) -> bool {
-    session.response_written().is_some_and(|response| response.headers.contains_key("transfer-encoding"))
+    let codings =
+        session.response_written().and_then(|response| response.headers.get_all("transfer-encoding").iter().last());
+    codings.is_some_and(|codings| is_chunked_last(codings.as_bytes()))
 }
 
 /// Whether the body can be sent again: there is none, or all of it was kept.

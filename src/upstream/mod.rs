@@ -28,7 +28,7 @@ pub use wire::dial::Dial;
 pub use wire::endpoint::Endpoint;
 pub use wire::opening::{Opening, Until, Wordless};
 pub use wire::part::Part;
-pub use wire::reader::head_end;
+pub use wire::reader::{head_end, is_chunked_last};
 pub use wire::server_connection::ServerConnection;
 pub use wire::speech::{Asker, Comments};
 pub use wire::translation::{Translating, Translation};

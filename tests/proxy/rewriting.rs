@@ -408,3 +408,21 @@ fn the_server_is_disconnected_after_the_only_allowed_call() {
     assert_eq!((message.tool_calls.len(), message.finish_reason.as_deref()), (1, Some("tool_calls")));
     assert!(answer.is_complete && folded.done && folded.error.is_none());
 }
+
+#[test]
+fn an_end_that_comes_with_the_only_allowed_call_leaves_the_client_its_connection() {
+    let upstream = Upstream::start(move |mut wire| {
+        if wire.request().is_some() {
+            let all = format!("{}data: [DONE]\n\n", CALL.map(text).concat());
+            wire.send(format!("{STREAM_HEAD}{:x}\r\n{all}\r\n0\r\n\r\n", all.len()));
+        }
+    });
+    let gateway = gateway(upstream.address);
+    let mut client = crate::harness::Wire::connect(gateway.addr);
+    for _ in 0..2 {
+        client.send(chat(r#","stream":true,"parallel_tool_calls":false"#));
+        let answer = client.response();
+        assert!(answer.is_complete);
+        assert_eq!(folded(&answer).messages[&0].tool_calls.len(), 1);
+    }
+}

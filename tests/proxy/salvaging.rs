@@ -154,3 +154,22 @@ fn any_other_refusal_is_the_server_s() {
         assert_eq!((answer.status(), answer.json()["error"]["message"].as_str()), (500, Some("the model has died")));
     }
 }
+
+/// Of some codings nothing says where a body ends but its connection.
+#[test]
+fn a_refusal_in_another_coding_reaches_its_client() {
+    let body = error("the model has died");
+    let answer = format!(
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nTransfer-Encoding: identity\r\n\r\n{body}"
+    );
+    let upstream = Upstream::start(move |mut wire| {
+        if wire.request().is_some() {
+            wire.send(&answer);
+        }
+    });
+    let gateway = gateway_of(config(vec![pool("main", vec![peer(upstream.address)])]));
+    for more in [r#","stream":true"#, ""] {
+        let answer = ask(gateway.addr, chat(more));
+        assert_eq!((answer.status(), answer.text()), (500, body.clone()));
+    }
+}

@@ -93,5 +93,6 @@ impl Attempt {
     /// The place and the trial of the one before are given back, and what was heard of its answer is forgotten.
     pub(super) fn begin(&mut self) {
         (self.claim, self.probation, self.heard) = (None, None, Heard::default());
+        (self.expired, self.is_stopped) = (None, false);
     }
 }

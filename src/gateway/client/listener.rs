@@ -35,9 +35,9 @@ use crate::gateway::settings::Current;
 use crate::gateway::shared::Gateway;
 use crate::upstream::head_end;
 
-/// How long a client that has connected may take to begin its first request.
 /// How long an idle client's connection is kept.
 pub const IDLE_SECONDS: u64 = 75;
+/// How long a client that has connected may take to begin its first request.
 const FIRST_REQUEST_SECONDS: u64 = 60;
 
 /// The gateway, as what takes connections.
@@ -95,13 +95,14 @@ impl ClientListener {
         let (head, fault) = match next {
             Next::Head(head) => {
                 socket.begin(head.body, pace);
-                (head.bytes, None)
+                // The page that it came in goes.
+                (BytesMut::from(head.bytes.as_ref()), None)
             }
             Next::Refused(refused, rest) => {
                 let pace = Pace { period: Duration::MAX, ..pace };
                 let body = if rest == Rest::Heard { Framing::Open } else { Framing::Length(0) };
                 socket.begin(body, pace);
-                (refused.shown(rest), Some(refused.fault))
+                (BytesMut::from(refused.shown(rest).as_ref()), Some(refused.fault))
             }
             Next::Gone => return None,
         };
@@ -110,7 +111,7 @@ impl ClientListener {
         let mut session = ServerSession::new_http1(socket);
         if let ServerSession::H1(http1) = &mut session {
             // What Pingora reads itself it reads into a page, which it keeps.
-            http1.set_pipelined_prefix(BytesMut::from(head.as_ref()));
+            http1.set_pipelined_prefix(head);
         }
         session.set_keepalive(may_stay.then_some(IDLE_SECONDS));
         session.set_connection_user_context(Some(Box::new(Arrival { connection: Arc::clone(connection), fault })));

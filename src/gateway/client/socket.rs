@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
@@ -203,21 +203,25 @@ impl ClientSocket {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
         while !self.gathered.is_empty() {
-            let gathered = std::mem::take(&mut self.gathered);
+            let mut gathered = std::mem::take(&mut self.gathered);
             let mut all = [io::IoSlice::new(&[]); SLICES_MAX];
             let parts = [gathered.as_ref()].into_iter().chain(bufs.iter().map(|buf| &**buf));
             all.iter_mut().zip(parts).for_each(|(slot, part)| *slot = io::IoSlice::new(part));
             let written = self.poll_written(cx, |stream, cx| stream.poll_write_vectored(cx, &all));
             let taken = if let Poll::Ready(Ok(taken)) = written { taken } else { 0 };
-            if let Some(left) = gathered.get(taken..) {
-                self.gathered.extend_from_slice(left);
-            }
-            ready!(written)?;
-            if taken > gathered.len() {
-                return Poll::Ready(Ok(taken - gathered.len()));
+            let behind = taken.saturating_sub(gathered.len());
+            gathered.advance(taken.min(gathered.len()));
+            self.gathered = if gathered.is_empty() { BytesMut::new() } else { gathered };
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                _ if behind > 0 => return Poll::Ready(Ok(behind)),
+                _ => {}
             }
         }
-        self.poll_written(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
+        match bufs {
+            [] => Poll::Ready(Ok(0)),
+            bufs => self.poll_written(cx, |stream, cx| stream.poll_write_vectored(cx, bufs)),
+        }
     }
 
     /// Writes, as long as the client takes any of it.
@@ -285,7 +289,12 @@ impl AsyncWrite for ClientSocket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().stream {
+        let this = self.get_mut();
+        // What followed may have been nothing.
+        if !this.connection.gathers() {
+            ready!(this.poll_gathered(cx, &[]))?;
+        }
+        match &mut this.stream {
             Some(stream) => Pin::new(stream).poll_flush(cx),
             None => Poll::Ready(Ok(())),
         }

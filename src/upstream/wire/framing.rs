@@ -102,7 +102,11 @@ impl Body {
                 Part::Size { size: size << 4 | digit.unwrap_or(0), digits: digits + 1, is_over: false }
             }
             // Blanks, an extension.
-            (Part::Size { size, digits: digits @ 1.., .. }, _) => Part::Size { size, digits, is_over: true },
+            (Part::Size { size, digits: digits @ 1.., is_over }, byte)
+                if is_over || matches!(byte, b' ' | b'\t' | b';' | b'\r') =>
+            {
+                Part::Size { size, digits, is_over: true }
+            }
             (Part::End, b'\r') => Part::End,
             (Part::End, b'\n') => NEXT_CHUNK,
             _ => return Piece::Broken,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pingora::Result;
-use pingora::http::ResponseHeader;
+use pingora::http::{ResponseHeader, Version};
 
 /// A part of an answer.
 #[derive(Debug)]
@@ -73,6 +73,7 @@ pub fn remade(head: &ResponseHeader, status: u16, content_type: &'static str) ->
     for name in NOT_KEPT {
         remade.remove_header(name);
     }
+    remade.set_version(Version::HTTP_11);
     remade.set_reason_phrase(None)?;
     remade.set_status(status)?;
     remade.insert_header("Content-Type", content_type)?;

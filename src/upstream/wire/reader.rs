@@ -11,6 +11,8 @@ use super::part::{Ending, Part};
 
 /// As many as Pingora reads.
 const FIELDS_MAX: usize = 256;
+/// An end of a head that is cut in two has fewer bytes on each side.
+const SEAM_BYTES: usize = 2;
 /// No server has longer heads.
 const HEAD_BYTES_MAX: usize = 1 << 20;
 
@@ -22,8 +24,8 @@ pub struct Reader {
 
 #[derive(Debug)]
 enum Stage {
-    /// What has come of a head, and how much of it was searched for its end.
-    Head(BytesMut, usize),
+    /// What has come of a head.
+    Head(BytesMut),
     Body(Body),
     Over,
 }
@@ -41,7 +43,7 @@ pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
 impl Reader {
     /// Of which nothing has come.
     pub fn new() -> Self {
-        Self { stage: Stage::Head(BytesMut::new(), 0) }
+        Self { stage: Stage::Head(BytesMut::new()) }
     }
 
     /// Whether all of it has come.
@@ -57,16 +59,24 @@ impl Reader {
         while !bytes.is_empty() && read.is_ok() {
             match &mut self.stage {
                 Stage::Over => break,
-                Stage::Head(head, searched) => {
-                    let came = head.len();
-                    head.extend_from_slice(bytes);
-                    let Some(end) = head_end(head, *searched) else {
-                        *searched = head.len();
-                        return self.check_head();
-                    };
-                    let whole = head.split_to(end).freeze();
-                    bytes = bytes.get(end.saturating_sub(came)..).unwrap_or_default();
-                    self.begin(whole, parts)?;
+                Stage::Head(head) => {
+                    // No more of a page is copied than is a head's.
+                    let seam = head.len().saturating_sub(SEAM_BYTES);
+                    let before = head.len() - seam;
+                    let around =
+                        [head.get(seam..).unwrap_or_default(), bytes.get(..SEAM_BYTES).unwrap_or(bytes)].concat();
+                    let end = head_end(&around, 0).and_then(|end| end.checked_sub(before)).filter(|end| *end > 0);
+                    let end = end.or_else(|| head_end(bytes, 0));
+                    let (of_head, rest) = end.and_then(|end| bytes.split_at_checked(end)).unwrap_or((bytes, &[]));
+                    head.extend_from_slice(of_head);
+                    bytes = rest;
+                    match end {
+                        Some(_) => {
+                            let whole = std::mem::take(head).freeze();
+                            self.begin(whole, parts)?;
+                        }
+                        None => self.check_head()?,
+                    }
                 }
                 Stage::Body(body) => {
                     let (length, piece) = body.read(bytes);
@@ -101,7 +111,7 @@ impl Reader {
                 return Ok(());
             }
             Stage::Body(_) => "the server closed the connection within its answer",
-            Stage::Head(head, _) if head.is_empty() => "the server closed the connection before its answer",
+            Stage::Head(head) if head.is_empty() => "the server closed the connection before its answer",
             Stage::Head(..) => "the server closed the connection within the head of its answer",
         };
         Error::e_explain(ErrorType::ConnectionClosed, why)
@@ -109,7 +119,7 @@ impl Reader {
 
     fn check_head(&self) -> Result<()> {
         match &self.stage {
-            Stage::Head(head, _) if head.len() > HEAD_BYTES_MAX => {
+            Stage::Head(head) if head.len() > HEAD_BYTES_MAX => {
                 Error::e_explain(ErrorType::InvalidHTTPHeader, "the head of its answer is too long")
             }
             _ => Ok(()),
@@ -121,7 +131,7 @@ impl Reader {
         let mut head = read_head(bytes)?;
         self.stage = match head.status.as_u16() {
             101 => return Error::e_explain(ErrorType::InvalidHTTPHeader, "nobody asked for another protocol"),
-            100..=199 => Stage::Head(BytesMut::new(), 0),
+            100..=199 => Stage::Head(BytesMut::new()),
             204 | 304 => Stage::Over,
             _ => match framing(&mut head)? {
                 Framing::Length(0) => Stage::Over,
@@ -191,13 +201,18 @@ fn read_head(bytes: Bytes) -> Result<Box<ResponseHeader>> {
 /// How the body is framed that follows.
 fn framing(head: &mut ResponseHeader) -> Result<Framing> {
     if let Some(last) = head.headers.get_all("transfer-encoding").iter().next_back() {
-        let coding = last.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
-        let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+        let is_chunked = is_chunked_last(last.as_bytes());
         // RFC 9112, section 6.3.
         head.remove_header("content-length");
         return Ok(if is_chunked { Framing::Chunked } else { Framing::Close });
     }
     length(&head.headers).map(|length| length.map_or(Framing::Close, Framing::Length))
+}
+
+/// Whether the last of these transfer codings is `chunked`.
+pub fn is_chunked_last(codings: &[u8]) -> bool {
+    let last = codings.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+    last.trim_ascii().eq_ignore_ascii_case(b"chunked")
 }
 
 /// The length that a head says. Fails when it says two, or none that is a number.

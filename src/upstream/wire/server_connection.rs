@@ -143,7 +143,16 @@ impl<T: Transport> ServerConnection<T> {
             let read = ready!(Pin::new(&mut self.transport).poll_read(cx, &mut page));
             self.deadlines.progress();
             Poll::Ready(match read {
-                Ok(()) if page.filled().is_empty() => self.reader.end(parts).map_err(|e| self.why(e)),
+                Ok(()) if page.filled().is_empty() => {
+                    // The error of a connection that broke may have come to whoever wrote; its end is no answer's.
+                    let is_broken = self.not_sent.as_ref().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionReset);
+                    let ended = if is_broken {
+                        Error::e_explain(ErrorType::ConnectionClosed, "the server broke off")
+                    } else {
+                        self.reader.end(parts)
+                    };
+                    ended.map_err(|e| self.why(e))
+                }
                 Ok(()) => {
                     self.reading = Wait::Body;
                     self.reader.push(page.filled(), parts)

@@ -94,3 +94,47 @@ async fn a_client_that_takes_nothing_is_given_up() {
     assert!(socket.write_all(&[b'x'; 1 << 20]).await.is_err());
     assert_eq!((began.elapsed().as_secs(), socket.connection.slipped()), (5, Some(Violation::Stalled)));
 }
+
+#[tokio::test]
+async fn what_was_gathered_goes_out_with_what_follows_or_when_nothing_does() {
+    for follows in ["", "more"] {
+        let (mut client, mut socket) = socket();
+        let connection = Arc::clone(&socket.connection);
+        connection.gather(true);
+        socket.write_all(b"head ").await.unwrap();
+        socket.write_all(b"body ").await.unwrap();
+        socket.flush().await.unwrap();
+        let waits = tokio::select! {
+            biased;
+            _ = client.read_u8() => false,
+            () = std::future::ready(()) => true,
+        };
+        assert!(waits);
+        connection.gather(false);
+        socket.write_all(follows.as_bytes()).await.unwrap();
+        socket.flush().await.unwrap();
+        let mut came = vec![0; 10 + follows.len()];
+        client.read_exact(&mut came).await.unwrap();
+        assert_eq!(came, format!("head body {follows}").as_bytes());
+    }
+}
+
+#[tokio::test]
+async fn what_was_gathered_may_be_taken_in_pieces() {
+    let (mut client, server) = duplex(7);
+    let connection = Arc::new(ClientConnection::default());
+    connection.admit();
+    let mut socket = ClientSocket::new(Box::new(server), Arc::clone(&connection), ShutdownSignal::new(Arc::default()));
+    let gathered: Vec<u8> = (0..=255).cycle().take(1000).collect();
+    connection.gather(true);
+    socket.write_all(&gathered).await.unwrap();
+    connection.gather(false);
+    let reader = async {
+        let mut came = vec![0; 1004];
+        client.read_exact(&mut came).await.unwrap();
+        came
+    };
+    let (came, written) = tokio::join!(reader, socket.write_all(b"last"));
+    written.unwrap();
+    assert_eq!(came, [gathered.as_slice(), b"last"].concat());
+}

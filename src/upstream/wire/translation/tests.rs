@@ -108,6 +108,17 @@ fn lines_become_a_chunked_stream_of_events_however_they_were_framed() {
 }
 
 #[test]
+fn an_answer_of_http_1_0_becomes_one_that_may_be_chunked() {
+    let (mut reader, mut parts, mut out) = (Reader::new(), Vec::new(), Vec::new());
+    let answer = message(&NDJSON.replace("HTTP/1.1", "HTTP/1.0"), &[HI, DONE], Way::Close);
+    reader.push(answer.as_bytes(), &mut parts).unwrap();
+    let mut translation =
+        Translation::new(Translating { usage: Usage::Asked, calls: Calls::All, limits: Limits::default() });
+    parts.drain(..).for_each(|part| translation.push(part, &mut out));
+    assert!(matches!(&out[0], Part::Head(head) if head.version == pingora::http::Version::HTTP_11), "{out:?}");
+}
+
+#[test]
 fn what_follows_the_last_line_is_dropped() {
     for way in WAYS {
         let bytes = message(NDJSON, &[HI, DONE, HI, "nonsense\n"], way);
