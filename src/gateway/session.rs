@@ -44,8 +44,9 @@ pub fn has_answered(session: &Session) -> bool {
 
 /// Whether the answer goes to the client in chunks.
 pub fn is_chunked(session: &Session) -> bool {
-    let codings =
-        session.response_written().and_then(|response| response.headers.get_all("transfer-encoding").iter().last());
+    let codings = session
+        .response_written()
+        .and_then(|response| response.headers.get_all("transfer-encoding").iter().next_back());
     codings.is_some_and(|codings| is_chunked_last(codings.as_bytes()))
 }
 
