@@ -22,11 +22,11 @@ pub struct Body {
 enum Part {
     /// A chunk's first line; what has been read of it as a number.
     Size { size: usize, digits: usize, is_over: bool },
-    /// So many bytes of a chunk; without an end where the connection is the end.
+    /// So many bytes of a chunk.
     Chunk { left: usize },
     /// What ends a chunk.
     End,
-    /// All that is left of a body without chunks.
+    /// All that is left of a body without chunks; without a number where the connection is the end.
     Rest { left: Option<usize> },
 }
 

@@ -143,9 +143,7 @@ impl Opening {
                         let flow = self.over();
                         self.go(flow, shown);
                     }
-                    Ending::Closed => {
-                        self.break_off(shown);
-                    }
+                    Ending::Closed => self.break_off(shown),
                 }
                 if self.is_open() {
                     shown.push(Part::End(ending));
@@ -154,17 +152,12 @@ impl Opening {
         }
     }
 
-    /// The server sends nothing more, though its answer may not be over. Whether it can be shown all the same.
-    pub fn break_off(&mut self, shown: &mut Vec<Part>) -> bool {
+    /// The server sends nothing more, though its answer may not be over: what can be shown of it all the same.
+    pub fn break_off(&mut self, shown: &mut Vec<Part>) {
         self.make(shown);
-        match self.failed.take() {
-            None if self.is_made() || self.is_open() => true,
-            // A stream that just ends is one whose server died.
-            None | Some(AssembleError::Incomplete) => false,
-            failed => {
-                self.failed = failed;
-                false
-            }
+        // A stream that just ends is one whose server died.
+        if self.failed == Some(AssembleError::Incomplete) {
+            self.failed = None;
         }
     }
 
