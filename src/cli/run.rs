@@ -10,6 +10,7 @@ use structopt::StructOpt;
 use super::{CliError, print, read_file};
 use crate::config::{Config, DEFAULT_YAML, Surroundings};
 use crate::server;
+use crate::toolbox::Toolbox;
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -55,6 +56,7 @@ impl Options {
             config.warnings().iter().for_each(|warning| {
                 let _ = writeln!(io::stderr(), "{name}: warning: {warning}");
             });
+            Toolbox::open(&config.tools).map_err(server::Error::Tools)?;
             return print(b"the configuration is good\n");
         }
         let _log = super::log::start().map_err(server::Error::Thread)?;
@@ -78,7 +80,8 @@ impl Options {
 pub(super) fn read_config(path: &Path) -> Result<Config, CliError> {
     let text = read_file(path)?;
     let surroundings = Process { folder: path.parent().unwrap_or(Path::new("")) };
-    Ok(Config::from_yaml(&text, &path.to_string_lossy(), &surroundings)?)
+    let config = Config::from_yaml(&text, &path.to_string_lossy(), &surroundings)?;
+    Ok(Config { tools: config.tools.beside(surroundings.folder), ..config })
 }
 
 /// The process's own environment, and the folder of the configuration file, from which other folders count.

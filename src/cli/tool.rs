@@ -46,8 +46,7 @@ impl Options {
 pub(super) fn workspace(file: Option<&Path>) -> Result<Workspace, CliError> {
     let open = || {
         let settings = file.map(read_config).transpose()?.map_or_else(config::Tools::default, |config| config.tools);
-        let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
-        Ok(Workspace::open(&settings.workspace, folder)?)
+        Ok(Workspace::open(&settings.workspace)?)
     };
     open().map_err(|error| CliError::Setup(Box::new(error)))
 }

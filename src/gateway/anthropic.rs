@@ -128,7 +128,7 @@ impl Gateway {
             (true, Some(model)) => pool.sees(model).await,
             _ => None,
         };
-        Server { takes: config.engine.row().messages, sees, thinks: None, server_tools: config.server_tools }
+        Server { takes: config.engine.row().messages, sees, thinks: None, hosted_tools: config.hosted_tools }
     }
 }
 

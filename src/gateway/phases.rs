@@ -81,6 +81,9 @@ impl ProxyHttp for Gateway {
         let admitted = Box::pin(self.admit_route(session, context)).await?;
         match (admitted, &context.body.whole) {
             (Admitted::Answered, _) => Ok(true),
+            (Admitted::Directed, Some(_)) if context.turn.is_some() => {
+                Box::pin(self.go_rounds(session, context)).await.map(|()| true)
+            }
             (Admitted::Directed, Some(_)) => Box::pin(self.exchange(session, context)).await.map(|()| true),
             (Admitted::Directed, None) => Ok(false),
         }

@@ -35,6 +35,12 @@ impl Context {
             .headers
             .get("content-encoding")
             .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        if let Some(turn) = &mut self.turn {
+            turn.expect(response.status.is_success() && is_plain_stream(response));
+            if turn.is_put_together() {
+                return Ok(());
+            }
+        }
         if is_encoded || !self.client.is_foreign() {
             return Ok(());
         }
@@ -46,7 +52,9 @@ impl Context {
         let content_type = match &self.client {
             ClientApi::OllamaPage if passes(response) => return Ok(()),
             client if is_plain_stream(response) => {
-                self.retelling = Retelling::of_stream(client, self.heard(), self.facts(), limits);
+                let begun = self.retelling.take().filter(|_| self.turn.is_some());
+                let retelling = begun.or_else(|| Retelling::of_stream(client, self.heard(), self.facts(), limits));
+                self.retelling = retelling;
                 headers::keep_streaming(response)?;
                 client.stream_type()
             }
@@ -68,6 +76,10 @@ impl Context {
     /// A piece of the server's answer: what goes to the client.
     pub fn push_answer(&mut self, bytes: Bytes) -> Result<Bytes> {
         let out = self.answer.push(bytes).map_err(|e| self.fail(Fault::Assemble(e.into())))?;
+        let out = match &mut self.turn {
+            Some(turn) => turn.push(out).map_err(|e| self.fail(Fault::Assemble(e)))?,
+            None => out,
+        };
         self.retell(out)
     }
 
@@ -77,8 +89,17 @@ impl Context {
         retelling.push(bytes, moment(&self.record)).map_err(|e| self.fail(Fault::Assemble(e.into())))
     }
 
-    /// The same of the last that goes to it.
+    /// The same of the last of a server's answer, behind which other rounds may follow.
     pub fn retell_last(&mut self, bytes: Bytes) -> Bytes {
+        let Some(turn) = &mut self.turn else { return self.retell_end(bytes) };
+        let shown = turn.push(bytes).unwrap_or_default();
+        let rest = turn.end_round().unwrap_or_default();
+        let bytes: Bytes = [shown, rest].concat().into();
+        if turn.goes_on() { self.retell(bytes).unwrap_or_default() } else { self.retell_end(bytes) }
+    }
+
+    /// The same of the last that goes to it.
+    pub fn retell_end(&mut self, bytes: Bytes) -> Bytes {
         let Some(retelling) = &mut self.retelling else { return bytes };
         let now = moment(&self.record);
         let told = retelling.push(bytes, now).unwrap_or_default();

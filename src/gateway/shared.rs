@@ -4,8 +4,10 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use crate::metrics::Metrics;
+use crate::turn::Memory;
 
 use super::body_memory::BodyMemory;
 use super::lifecycle::Lifecycle;
@@ -23,6 +25,10 @@ pub struct Gateway {
     /// What servers died of.
     pub(super) quarantine: Quarantine,
     pub(super) bodies: BodyMemory,
+    /// What clients did not see of turns whose tools ran here.
+    pub(super) memory: Mutex<Memory>,
+    /// From when that counts its time.
+    pub(super) started: Instant,
     /// Where clients of Ollama's API are served, if they have addresses of their own.
     pub(super) ollama_at: Vec<SocketAddr>,
 }
@@ -37,6 +43,8 @@ impl Gateway {
             said: Mutex::default(),
             quarantine: Quarantine::default(),
             bodies: BodyMemory::default(),
+            memory: Mutex::default(),
+            started: Instant::now(),
             ollama_at: Vec::new(),
         }
     }

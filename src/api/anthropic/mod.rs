@@ -8,7 +8,7 @@ mod told;
 
 pub use answer::{Events, Facts, Refusal, error, message_start, ping, whole};
 pub use request::{
-    Asked, Mistake, Model, Server, ServerTools, count_request, counted, estimate, model, model_entry, models, request,
+    Asked, HostedTools, Mistake, Model, Server, count_request, counted, estimate, model, model_entry, models, request,
     session,
 };
 pub use told::Told;

@@ -20,6 +20,7 @@ mod message;
 mod overflow;
 pub mod rehearsal;
 mod request;
+pub mod rounds;
 mod said;
 pub mod served;
 mod server_error;

@@ -14,7 +14,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, models_loaded, ollama, messages, server_tools, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, models_loaded, ollama, messages, hosted_tools, server_tools, offer, show, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
     ("pools:\n  - {name: a, models: [y, Q*], peers: http://h}\n  - {name: b, models: 'q*', peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take `q*` (the first would get every request for it)"),
     ("listen: ['0.0.0.0:80', '[::]:80', '127.0.0.1:80', '*:81']\nadmin: localhost:80\npools: [{name: a, peers: http://h}]", "\
 t.yaml:1:35: listen: `127.0.0.1:80` and `0.0.0.0:80` cannot be listened on both (give one of them another port)

@@ -11,12 +11,12 @@ pub struct Server {
     pub sees: Option<bool>,
     /// Whether its model is known to think.
     pub thinks: Option<bool>,
-    pub server_tools: ServerTools,
+    pub hosted_tools: HostedTools,
 }
 
 /// What becomes of tools that only Anthropic's servers can run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ServerTools {
+pub enum HostedTools {
     /// The request is refused, so that nobody takes an answer that is made up for what such a tool has found.
     #[default]
     Refuse,

@@ -6,7 +6,7 @@ use super::body::Body;
 use super::builtin_tools::{Described, Kind};
 use super::ignored::Ignored;
 use super::mistake::Mistake;
-use super::server::{Server, ServerTools};
+use super::server::{HostedTools, Server};
 use super::text::{compact, escaped, said};
 use crate::json::{Object, elements, inside};
 
@@ -45,7 +45,7 @@ impl<'a> Tools<'a> {
                 (described.description.to_owned(), described.schema)
             }
             (_, Kind::Search) => return Ok(()),
-            (_, Kind::Server) if server.server_tools == ServerTools::Drop => {
+            (_, Kind::Server) if server.hosted_tools == HostedTools::Drop => {
                 ignored.add(&kind);
                 return Ok(());
             }
@@ -194,9 +194,9 @@ mod tests {
     use crate::engine::Engine;
 
     /// The tools and the choice of a request, and what is ignored of them.
-    fn told(server_tools: ServerTools, request: &str) -> Result<[String; 2], String> {
+    fn told(hosted_tools: HostedTools, request: &str) -> Result<[String; 2], String> {
         let takes = Engine::LlamaCpp.row().messages;
-        let server = Server { takes, sees: None, thinks: None, server_tools };
+        let server = Server { takes, sees: None, thinks: None, hosted_tools };
         let (request, mut ignored) = (Object::parse(request).unwrap(), Ignored::default());
         let mut body = Body::default();
         Tools::read(&request, &server, &mut ignored)
@@ -225,7 +225,7 @@ mod tests {
         ] {
             let request = format!(r#"{{"tools":[{{{tool}"name":"f","input_schema":{{ "b":1.0, "a":2 }}}}]}}"#);
             let expected = format!(r#"{{"tools":[{}]}}"#, function("f", &more));
-            assert_eq!(told(ServerTools::Refuse, &request), Ok([expected, String::new()]), "{tool}");
+            assert_eq!(told(HostedTools::Refuse, &request), Ok([expected, String::new()]), "{tool}");
         }
     }
 
@@ -258,7 +258,7 @@ mod tests {
         ] {
             let request = format!(r#"{{"tools":[{tools_asked}],"tool_choice":{choice}}}"#);
             let expected = expected.map(|body| [body, String::new()]).map_err(str::to_owned);
-            assert_eq!(told(ServerTools::Refuse, &request), expected, "{request}");
+            assert_eq!(told(HostedTools::Refuse, &request), expected, "{request}");
         }
     }
 
@@ -271,11 +271,11 @@ mod tests {
                 r#"{{"tools":[{{"type":"{kind}","name":"x","allowed_callers":["y"]}}],"tool_choice":{{"type":"auto"}}}}"#
             );
             let refused = format!("tools.0: {kind} runs on Anthropic's servers and cannot be served here");
-            assert_eq!(told(ServerTools::Refuse, &request), Err(refused));
-            assert_eq!(told(ServerTools::Drop, &request), Ok(["{}".to_owned(), kind.to_owned()]));
+            assert_eq!(told(HostedTools::Refuse, &request), Err(refused));
+            assert_eq!(told(HostedTools::Drop, &request), Ok(["{}".to_owned(), kind.to_owned()]));
         }
         let search = r#"{"tools":[{"type":"tool_search_tool_bm25_20251119","name":"x"}]}"#;
-        assert_eq!(told(ServerTools::Refuse, search), Ok(["{}".to_owned(), String::new()]));
+        assert_eq!(told(HostedTools::Refuse, search), Ok(["{}".to_owned(), String::new()]));
     }
 
     #[test]
@@ -298,7 +298,7 @@ mod tests {
             ),
         ] {
             let request = format!(r#"{{"tools":{tools}}}"#);
-            assert_eq!(told(ServerTools::Drop, &request), Err(expected.to_owned()), "{tools}");
+            assert_eq!(told(HostedTools::Drop, &request), Err(expected.to_owned()), "{tools}");
         }
     }
 }

@@ -1,0 +1,69 @@
+//! The toolbox: all tools that run on the server, and the one way to run any.
+//! Does nothing itself: `workspace` works on files. Which of them a request is offered is the gateway's to say.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::config;
+use crate::tooling::{Failure, FileTool, Outcome};
+use crate::workspace::{OpenError, PATIENCE, Workspace};
+
+/// The tools of a configuration.
+#[derive(Debug, Default)]
+pub struct Toolbox {
+    workspace: Arc<Workspace>,
+    settings: config::Tools,
+}
+
+/// A tool, as models are offered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTool {
+    pub name: String,
+    /// The server that it is of, by its label; the gateway's own have none.
+    pub server: Option<String>,
+    /// As a request lists it, in JSON.
+    pub schema: String,
+    pub effect: Effect,
+}
+
+/// What a tool does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It reads: several may run at once.
+    Reads,
+    /// It may change something: it runs alone, in its turn.
+    Changes,
+}
+
+impl Toolbox {
+    /// Opens what the configuration names. Fails when a directory is none, or may not be opened.
+    pub fn open(settings: &config::Tools) -> Result<Self, OpenError> {
+        Ok(Self { workspace: Arc::new(Workspace::open(&settings.workspace)?), settings: settings.clone() })
+    }
+
+    /// What it was opened by.
+    pub fn settings(&self) -> &config::Tools {
+        &self.settings
+    }
+
+    /// The tools that there are now.
+    pub fn tools(&self) -> Vec<ServerTool> {
+        self.workspace.tools().map(ServerTool::of_files).collect()
+    }
+
+    /// Runs the tool of a name with arguments as the model wrote them. A call that is dropped runs no further than its
+    /// patience.
+    pub async fn run(&self, name: &str, arguments: &str) -> Outcome {
+        let (workspace, called, arguments) = (Arc::clone(&self.workspace), name.to_owned(), arguments.to_owned());
+        let run = move || workspace.run(&called, &arguments, Instant::now() + PATIENCE);
+        let ran = tokio::task::spawn_blocking(run).await;
+        ran.unwrap_or_else(|_| Failure::Stopped { seconds: 0, path: name.to_owned() }.into())
+    }
+}
+
+impl ServerTool {
+    fn of_files(tool: FileTool) -> Self {
+        let effect = if tool.changes_files() { Effect::Changes } else { Effect::Reads };
+        Self { name: tool.name().to_owned(), server: None, schema: tool.schema().to_string(), effect }
+    }
+}
