@@ -150,7 +150,8 @@ impl ProxyHttp for Gateway {
             // A part of it could not be read.
             request.remove_header("Range");
         }
-        if context.plan.needs_identity() || context.client.is_foreign() || tells_models {
+        let is_read = context.plan.needs_identity() || context.turn.is_some();
+        if is_read || context.client.is_foreign() || tells_models {
             request.insert_header("Accept-Encoding", "identity")?;
         }
         Ok(())

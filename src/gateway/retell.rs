@@ -36,9 +36,13 @@ impl Context {
             .get("content-encoding")
             .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
         if let Some(turn) = &mut self.turn {
-            turn.expect(response.status.is_success() && is_plain_stream(response));
+            let is_success = response.status.is_success();
+            turn.expect(is_success && is_plain_stream(response));
             if turn.is_put_together() {
                 return Ok(());
+            }
+            if is_success && !is_plain_stream(response) {
+                return Err(self.fail(Fault::Refused(response.status.as_u16())));
             }
         }
         if is_encoded || !self.client.is_foreign() {

@@ -1,16 +1,18 @@
 //! Requests whose tools run on the server: what each round asks, and what the client gets of all of them.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
+use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
-use toolgate::config::{Config, Glob, Pool, ToolsChoice};
+use toolgate::config::{Config, Glob, Offer, Pool, ToolsChoice};
 use toolgate::server::Running;
 
-use crate::harness::{Message, PATIENCE, Upstream, ask, config, gateway_of, peer, pool};
+use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, ok, peer, pool};
 
 const CHAT: &str = "/v1/chat/completions";
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -58,6 +60,11 @@ fn round(id: &str, pieces: &[&str], calls: &[(&str, &str, &str)]) -> String {
     out += &event(json!([{"index": 0, "delta": {}, "finish_reason": reason}]), json!({}));
     let usage = json!({"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10});
     out + &event(json!([]), json!({"usage": usage})) + "data: [DONE]\n\n"
+}
+
+/// What a client's own tool looks like.
+fn own_tool(name: &str) -> Value {
+    json!([{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}])
 }
 
 /// A server that gives these answers, one after the other, and reports what it is asked.
@@ -160,4 +167,278 @@ fn a_client_that_wants_no_stream_gets_one_body() {
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     });
     assert_eq!(answer.json(), expected);
+}
+
+#[test]
+fn what_a_turn_cost_is_told_once_to_who_asks() {
+    let folder = Folder::new();
+    let rounds = || vec![round("first", &[], &[READ]), round("second", &["hello"], &[])];
+    let mut body = chat(true);
+    body["stream_options"] = json!({"include_usage": true});
+    let (upstream, _requests) = answering(rounds());
+    let text = ask(gateway(&folder, &upstream, |_| {}).addr, post(CHAT, &body, "")).text();
+    let costs: Vec<_> = events(&text).into_iter().filter(|event| !event["usage"].is_null()).collect();
+    assert_eq!(costs.len(), 1, "{text}");
+    assert_eq!(costs[0]["usage"], json!({"prompt_tokens": 14, "completion_tokens": 6, "total_tokens": 20}));
+    assert_eq!(said(&text, "content"), "hello");
+}
+
+#[test]
+fn calls_of_both_sides_in_one_answer() {
+    let folder = Folder::new();
+    let both = || round("first", &["Both."], &[("m", "mine", "{}"), READ]);
+    let next = || round("second", &["Done."], &[]);
+    for stream in [true, false] {
+        let (upstream, requests) = answering(vec![both(), next()]);
+        let gateway = gateway(&folder, &upstream, |pool| pool.server_tools.offer = Offer::Always);
+        let mut body = chat(stream);
+        body["tools"] = own_tool("mine");
+        let answer = ask(gateway.addr, post(CHAT, &body, ""));
+        let text = answer.text();
+        assert!(!text.contains("call_1") && text.contains(r#""name":"mine""#), "{text}");
+        assert!(text.contains(r#""finish_reason":"tool_calls""#), "{text}");
+        let first = requests.recv_timeout(PATIENCE).unwrap().json();
+        assert_eq!(first["tools"][0], body["tools"][0], "the client's stand first");
+        assert_eq!(first["tools"].as_array().unwrap().len(), 5);
+
+        // The next request says what the client saw; the model gets back what it did.
+        let call = json!({"id": "m", "type": "function", "function": {"name": "mine", "arguments": "{}"}});
+        let messages = body["messages"].as_array_mut().unwrap();
+        messages.push(json!({"role": "assistant", "content": "Both.", "tool_calls": [call]}));
+        messages.push(json!({"role": "tool", "tool_call_id": "m", "content": "mine too"}));
+        let answer = ask(gateway.addr, post(CHAT, &body, ""));
+        assert!(answer.text().contains("Done."));
+        let second = requests.recv_timeout(PATIENCE).unwrap().json();
+        let messages = second["messages"].as_array().unwrap();
+        let calls: Vec<_> =
+            messages[1]["tool_calls"].as_array().unwrap().iter().map(|call| call["id"].clone()).collect();
+        assert_eq!(calls, ["m", "call_1"]);
+        assert_eq!((&messages[2]["tool_call_id"], &messages[3]["tool_call_id"]), (&json!("call_1"), &json!("m")));
+        assert_eq!(messages[2]["content"], "     1\thello");
+    }
+}
+
+#[test]
+fn what_the_client_did_not_see_is_in_its_next_prompt() {
+    let folder = Folder::new();
+    let rounds = || vec![round("1", &["Look."], &[READ]), round("2", &["hello"], &[]), round("3", &["bye"], &[])];
+    for (key, sees) in [("Authorization: Bearer a\r\n", true), ("Authorization: Bearer b\r\n", false)] {
+        let (upstream, requests) = answering(rounds());
+        let gateway = gateway(&folder, &upstream, |_| {});
+        ask(gateway.addr, post(CHAT, &chat(true), "Authorization: Bearer a\r\n"));
+        let mut body = chat(true);
+        let messages = body["messages"].as_array_mut().unwrap();
+        messages.push(json!({"role": "assistant", "content": "Look.\n\nhello"}));
+        messages.push(json!({"role": "user", "content": "Thanks"}));
+        ask(gateway.addr, post(CHAT, &body, key));
+        let asked: Vec<_> = (0..3).map(|_| requests.recv_timeout(PATIENCE).unwrap().json()).collect();
+        let (before, after) = (asked[1]["messages"].as_array().unwrap(), asked[2]["messages"].as_array().unwrap());
+        if sees {
+            // All that the model saw stands where it stood: its cache holds.
+            assert_eq!(after[..before.len()], before[..]);
+            assert_eq!(after[before.len()], json!({"role": "assistant", "content": "hello"}));
+            assert_eq!(after.len(), before.len() + 2);
+        } else {
+            assert_eq!(after.len(), 3, "another client's rounds are its own");
+        }
+    }
+}
+
+#[test]
+fn who_gets_which_tools() {
+    let folder = Folder::new();
+    let all = ["read_file", "list_directory", "glob_files", "grep_search"];
+    let own = own_tool("mine");
+    let with = |more: Value| {
+        let mut body = chat(true);
+        more.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
+        body
+    };
+    let table: &[(Offer, Value, &str, &[&str])] = &[
+        (Offer::WithoutTools, json!({}), "", &all),
+        (Offer::WithoutTools, json!({"tools": null}), "", &all),
+        (Offer::WithoutTools, json!({"tools": []}), "", &[]),
+        (Offer::WithoutTools, json!({"tools": own}), "", &["mine"]),
+        (
+            Offer::Always,
+            json!({"tools": own}),
+            "",
+            &["mine", "read_file", "list_directory", "glob_files", "grep_search"],
+        ),
+        (Offer::Always, json!({"tools": []}), "", &[]),
+        (
+            Offer::Always,
+            json!({"tools": own_tool("read_file")}),
+            "",
+            &["read_file", "list_directory", "glob_files", "grep_search"],
+        ),
+        (Offer::Asked, json!({}), "", &[]),
+        (
+            Offer::Asked,
+            json!({}),
+            "X-Toolgate-Tools: grep_search, read_file,write_file\r\n",
+            &["read_file", "grep_search"],
+        ),
+        (Offer::Asked, json!({"tools": own}), "X-Toolgate-Tools: read_file\r\n", &["mine", "read_file"]),
+        (Offer::Always, json!({"tool_choice": "none"}), "", &[]),
+        (Offer::Always, json!({"n": 2}), "", &[]),
+        (Offer::Always, json!({"stream": "yes"}), "", &[]),
+        (Offer::Always, json!({}), "Origin: http://evil.example\r\n", &[]),
+        (Offer::Always, json!({}), "Origin: http://127.0.0.1\r\n", &all),
+        (
+            Offer::Asked,
+            json!({"tools": [{"type": "mcp", "server_label": "toolgate", "allowed_tools": ["read_file"]}]}),
+            "",
+            &["read_file"],
+        ),
+        (
+            Offer::Asked,
+            json!({"tools": [{"type": "mcp", "server_label": "toolgate"}, own[0]]}),
+            "",
+            &["mine", "read_file", "list_directory", "glob_files", "grep_search"],
+        ),
+    ];
+    for (offer, more, fields, expected) in table {
+        let (upstream, requests) = answering(vec![round("1", &["."], &[])]);
+        let gateway = gateway(&folder, &upstream, |pool| pool.server_tools.offer = *offer);
+        ask(gateway.addr, post(CHAT, &with(more.clone()), fields));
+        let asked = requests.recv_timeout(PATIENCE).unwrap().json();
+        let tools = asked["tools"].as_array().cloned().unwrap_or_default();
+        let names: Vec<_> = tools.iter().map(|tool| tool["function"]["name"].as_str().unwrap()).collect();
+        assert_eq!(names, *expected, "{offer:?} {more} {fields}");
+    }
+}
+
+#[test]
+fn a_web_page_cannot_drive_the_tools() {
+    let folder = Folder::new();
+    let body = chat(true).to_string();
+    let length = body.len();
+    for (head, gets) in [
+        ("Host: localhost:8000\r\nContent-Type: application/json", true),
+        ("Host: [::1]:8000\r\nContent-Type: application/json; charset=utf-8", true),
+        ("Host: gpu.example\r\nContent-Type: application/json", true),
+        ("Host: rebound.example\r\nContent-Type: application/json", false),
+        ("Host: rebound.example\r\nOrigin: http://rebound.example\r\nContent-Type: application/json", false),
+        ("Host: 127.0.0.1\r\nContent-Type: text/plain", false),
+        ("Host: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded", false),
+        ("Host: 127.0.0.1", false),
+        ("Host: 127.0.0.1\r\nOrigin: null\r\nContent-Type: application/json", false),
+    ] {
+        let (upstream, requests) = answering(vec![round("1", &["."], &[])]);
+        let mut config = configured(&folder, &[&upstream], |_| {});
+        config.tools.hosts = vec!["gpu.example".to_owned()];
+        let gateway = gateway_of(config);
+        let request = format!("POST {CHAT} HTTP/1.1\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+        assert_eq!(ask(gateway.addr, request).status(), 200);
+        assert_eq!(requests.recv_timeout(PATIENCE).unwrap().json()["tools"].is_array(), gets, "{head}");
+    }
+}
+
+#[test]
+fn a_server_of_tools_is_chosen_by_its_label_alone() {
+    let folder = Folder::new();
+    let (upstream, _requests) = answering(vec![]);
+    let gateway = gateway(&folder, &upstream, |_| {});
+    for tool in [
+        json!({"type": "mcp", "server_label": "nowhere"}),
+        json!({"type": "mcp", "server_url": "http://192.0.2.1/mcp"}),
+        json!({"type": "mcp", "server_label": "toolgate", "server_url": "http://192.0.2.1/mcp"}),
+    ] {
+        let mut body = chat(true);
+        body["tools"] = json!([tool]);
+        assert_error(&ask(gateway.addr, post(CHAT, &body, "")), 400, "invalid_tools");
+    }
+}
+
+#[test]
+fn an_error_of_the_first_round_is_the_answer_and_one_of_a_later_round_an_event() {
+    let folder = Folder::new();
+    let busy = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\r\n{\"error\":{\"message\":\"no\"}} ";
+    for (first_fails, stream) in [(true, true), (true, false), (false, true), (false, false)] {
+        let asked = AtomicUsize::new(0);
+        let upstream = Upstream::start(move |mut wire| {
+            let Some(_) = wire.request() else { return };
+            if asked.fetch_add(1, Ordering::SeqCst) == 0 && !first_fails {
+                wire.send(STREAM_HEAD);
+                wire.chunk(round("1", &["Look."], &[READ]));
+                return wire.last_chunk();
+            }
+            wire.send(busy);
+        });
+        let gateway = gateway(&folder, &upstream, |_| {});
+        let answer = ask(gateway.addr, post(CHAT, &chat(stream), ""));
+        assert!(answer.is_complete && answer.text().contains(r#""message":"no""#), "{}", answer.text());
+        if first_fails || !stream {
+            assert_eq!(answer.status(), 400);
+        } else {
+            assert_eq!((answer.status(), said(&answer.text(), "content")), (200, "Look.".to_owned()));
+            assert_eq!(answer.text().matches("\"error\"").count(), 1);
+        }
+    }
+}
+
+#[test]
+fn another_server_takes_a_round_over() {
+    let folder = Folder::new();
+    let (address, gone) = dying_in_its_second_answer();
+    let (lives, requests) = answering(vec![round("2", &["hello"], &[])]);
+    let mut config = configured(&folder, &[&lives], |_| {});
+    let mut first = peer(address);
+    first.priority = 0;
+    config.pools[0].peers[0].priority = 1;
+    config.pools[0].peers.insert(0, first);
+    let gateway = gateway_of(config);
+    let text = ask(gateway.addr, post(CHAT, &chat(true), "")).text();
+    gone.join().unwrap();
+    assert_eq!(said(&text, "content"), "Look.\n\nhello", "{text}");
+    let asked = requests.recv_timeout(PATIENCE).unwrap().json();
+    assert_eq!(asked["messages"].as_array().unwrap().len(), 3, "it gets the whole round");
+}
+
+/// A server that gives a first round, and is gone with the second once it has begun that.
+fn dying_in_its_second_answer() -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serves = std::thread::spawn(move || {
+        let mut answers = 0;
+        loop {
+            let mut wire = Wire::new(listener.accept().unwrap().0);
+            let Some(request) = wire.request() else { continue };
+            if !request.first_line.starts_with("POST") {
+                wire.send(ok("{}"));
+                continue;
+            }
+            answers += 1;
+            if answers == 2 {
+                drop(listener);
+                return wire.send(STREAM_HEAD);
+            }
+            wire.send(STREAM_HEAD);
+            wire.chunk(round("1", &["Look."], &[READ]));
+            wire.last_chunk();
+        }
+    });
+    (address, serves)
+}
+
+#[test]
+fn the_place_is_free_while_a_tool_runs_and_the_turn_goes_before_newcomers() {
+    let folder = Folder::new();
+    let (upstream, _requests) = answering(vec![round("1", &[], &[READ]), round("2", &["hello"], &[])]);
+    let gateway = gateway_of(configured(&folder, &[&upstream], |pool| pool.peers[0].max_inflight = Some(1)));
+    assert!(ask(gateway.addr, post(CHAT, &chat(true), "")).text().contains("hello"));
+}
+
+#[test]
+fn a_server_that_answers_without_a_stream_in_its_place_is_an_error() {
+    let folder = Folder::new();
+    let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"read_file","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
+    let (upstream, _requests) = Upstream::answering(move |_| ok(body));
+    for stream in [true, false] {
+        let gateway = gateway(&folder, &upstream, |_| {});
+        let answer = ask(gateway.addr, post(CHAT, &chat(stream), ""));
+        assert!(!answer.text().contains("read_file"), "{}", answer.text());
+        assert_error(&answer, 502, "upstream_error");
+    }
 }
