@@ -70,8 +70,13 @@ fn captured_requests_become_chats() {
 /// Holds what a captured request becomes to what is true of each.
 fn captured(body: &str, engine: Engine, is_count: bool) -> Result<(), String> {
     let asked: Value = serde_json::from_str(body).unwrap();
-    let mut server =
-        Server { takes: engine.row().messages, sees: None, thinks: None, hosted_tools: HostedTools::Refuse };
+    let mut server = Server {
+        takes: engine.row().messages,
+        sees: None,
+        thinks: None,
+        hosted_tools: HostedTools::Refuse,
+        runs: std::sync::Arc::default(),
+    };
     let ask = if is_count { count_request } else { request };
     if body.contains("web_search_20250305") {
         let refused = ask(body.as_bytes(), &server).unwrap_err();
@@ -131,7 +136,13 @@ fn server(vector: &Value) -> Server {
         Some("drop") => HostedTools::Drop,
         Some(other) => panic!("{other} is no setting"),
     };
-    Server { takes: engine.row().messages, sees: vector["vision"].as_bool(), thinks: None, hosted_tools }
+    Server {
+        takes: engine.row().messages,
+        sees: vector["vision"].as_bool(),
+        thinks: None,
+        hosted_tools,
+        runs: std::sync::Arc::default(),
+    }
 }
 
 /// A chat in which the arguments of calls are values.

@@ -156,6 +156,7 @@ fn check_requests(body: &[u8]) {
         sees: None,
         thinks: None,
         hosted_tools: anthropic::HostedTools::default(),
+        runs: std::sync::Arc::default(),
     };
     if let Ok(asked) = anthropic::request(body, &server) {
         json(std::str::from_utf8(&asked.body).expect("a chat is text"));

@@ -415,6 +415,8 @@ fn every_key_is_documented() {
         view::ADDRESSED,
         super::agents::AGENT,
         super::workspace::TOOLS,
+        super::turns::TURN_LIMITS,
+        super::turns::TURN_MEMORY,
         super::workspace::WORKSPACE,
         super::workspace::WORKSPACE_ROOT,
     ]

@@ -8,11 +8,12 @@ use pingora::Result;
 use pingora::proxy::Session;
 
 use crate::api::ClientApi;
-use crate::api::anthropic::{self, Asked, Mistake, Model, Server};
+use crate::api::anthropic::{self, Asked, Mistake, Model, OwnTool, Server};
 use crate::api::openai::Listed;
 use crate::balance::prefix;
 use crate::config::Messages;
 use crate::models::{Entry, Models};
+use crate::toolbox::ServerTool;
 use crate::upstream::{ClaimError, Pool};
 
 use super::admit::{Admitted, pool_for};
@@ -128,7 +129,8 @@ impl Gateway {
             (true, Some(model)) => pool.sees(model).await,
             _ => None,
         };
-        Server { takes: config.engine.row().messages, sees, thinks: None, hosted_tools: config.hosted_tools }
+        let takes = config.engine.row().messages;
+        Server { takes, sees, thinks: None, hosted_tools: config.hosted_tools, runs: runs(pool, context) }
     }
 }
 
@@ -143,6 +145,17 @@ impl Context {
     fn misread(&mut self, mistake: Mistake) -> Box<pingora::Error> {
         self.fail(Fault::Message(mistake))
     }
+}
+
+/// The tools that run here for the pool's models.
+fn runs(pool: &Pool, context: &Context) -> Arc<[OwnTool]> {
+    let names = &pool.config().server_tools.names;
+    if names.is_empty() {
+        return Arc::default();
+    }
+    let tools = context.settings.toolbox().tools().into_iter();
+    let tools = tools.filter(|tool| names.iter().any(|glob| glob.matches(&tool.name)));
+    tools.map(|ServerTool { name: called, server, own_name: name, .. }| OwnTool { server, name, called }).collect()
 }
 
 /// The key that a client shows.

@@ -240,6 +240,9 @@ impl Context {
             turn.keep_head(&mut head);
             is_last &= !turn.keeps_open();
             if turn.is_put_together() {
+                if let Some(body) = &body {
+                    turn.outlet.keep(body);
+                }
                 return Ok(());
             }
         }

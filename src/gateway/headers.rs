@@ -233,11 +233,11 @@ pub fn unframe_response(response: &mut ResponseHeader) {
 }
 
 /// The body is one JSON value, whatever it was before.
-pub fn call_json(response: &mut ResponseHeader) -> Result<()> {
+pub fn call_json(response: &mut ResponseHeader, content_type: &'static str) -> Result<()> {
     for name in ["Content-Length", "Transfer-Encoding", "X-Accel-Buffering", "Cache-Control"] {
         response.remove_header(name);
     }
-    response.insert_header("Content-Type", "application/json; charset=utf-8")
+    response.insert_header("Content-Type", content_type)
 }
 
 /// Keeps proxies on the way from collecting a stream that was rewritten, unless the server already did.

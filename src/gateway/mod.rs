@@ -43,6 +43,7 @@ mod running_turn;
 mod session;
 mod settings;
 mod shared;
+mod turn_memory;
 
 pub use client::{ClientListener, descriptors};
 pub use context::Context;

@@ -38,7 +38,7 @@ impl Context {
         if let Some(turn) = &mut self.turn {
             let is_success = response.status.is_success();
             turn.expect(is_success && is_plain_stream(response));
-            if turn.is_put_together() {
+            if turn.is_put_together() && !turn.is_retold() {
                 return Ok(());
             }
             if is_success && !is_plain_stream(response) {
@@ -81,7 +81,7 @@ impl Context {
     pub fn push_answer(&mut self, bytes: Bytes) -> Result<Bytes> {
         let out = self.answer.push(bytes).map_err(|e| self.fail(Fault::Assemble(e.into())))?;
         let out = match &mut self.turn {
-            Some(turn) => turn.push(out).map_err(|e| self.fail(Fault::Assemble(e)))?,
+            Some(turn) => turn.push(out),
             None => out,
         };
         self.retell(out)
@@ -96,8 +96,8 @@ impl Context {
     /// The same of the last of a server's answer, behind which other rounds may follow.
     pub fn retell_last(&mut self, bytes: Bytes) -> Bytes {
         let Some(turn) = &mut self.turn else { return self.retell_end(bytes) };
-        let shown = turn.push(bytes).unwrap_or_default();
-        let rest = turn.end_round().unwrap_or_default();
+        let shown = turn.push(bytes);
+        let rest = turn.end_round();
         let bytes: Bytes = [shown, rest].concat().into();
         if turn.goes_on() { self.retell(bytes).unwrap_or_default() } else { self.retell_end(bytes) }
     }

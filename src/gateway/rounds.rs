@@ -9,19 +9,19 @@
 mod offer;
 mod run;
 
-use std::sync::PoisonError;
-
 use pingora::proxy::Session;
 use pingora::{Error, Result};
 
-use crate::turn::{After, Next, Room, Time};
+use crate::api::anthropic::Folder;
+use crate::api::openai::AssembleError;
+use crate::turn::{After, Next, Time};
 
 use super::attempt::{Attempt, Tries};
 use super::context::Context;
 use super::exchange::Flow;
 use super::fault::Fault;
 use super::headers;
-use super::running_turn::{Outlet, RunningTurn};
+use super::running_turn::{Outlet, RunningTurn, Whole};
 use super::session::has_answered;
 use super::shared::Gateway;
 
@@ -34,15 +34,10 @@ impl Gateway {
             let results = Box::pin(self.run_calls(session, context, calls)).await?;
             let Some(turn) = &mut context.turn else { break };
             let is_late = turn.began.elapsed() >= context.settings.turn_limits.time_max;
-            let (bytes, after) = turn.turn.ran(results, if is_late { Time::Over } else { Time::Left });
-            let is_whole = turn.is_whole();
-            let shown = turn.outlet.take(bytes);
-            let shown = shown.map_err(|e| context.fail(Fault::Assemble(e)))?;
+            let (shown, after) = turn.ran(results, if is_late { Time::Over } else { Time::Left });
             if after == After::Over {
                 let rest = context.retell_end(shown);
-                if !is_whole {
-                    context.write(session, None, Some(rest), Flow::Over).await?;
-                }
+                context.write(session, None, Some(rest), Flow::Over).await?;
                 break;
             }
             let shown = context.retell(shown)?;
@@ -51,7 +46,6 @@ impl Gateway {
             }
             self.begin_round(session, context).await?;
         }
-        self.remember(context);
         self.give_whole(session, context).await
     }
 
@@ -72,37 +66,38 @@ impl Gateway {
         Ok(())
     }
 
-    /// What the client did not see of the turn is kept for its next request.
-    fn remember(&self, context: &Context) {
-        let Some((trail, hidden)) = context.turn.as_ref().and_then(|turn| Some((&turn.trail, turn.turn.hidden()?)))
-        else {
-            return;
-        };
-        let room = room(context);
-        log::debug!("{}: {} messages are remembered", context.id, hidden.messages.len());
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.remember(trail, hidden, room, self.started.elapsed());
-    }
-
     /// Gives a client that wants its answer whole what the rounds have brought.
     async fn give_whole(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
         let is_answered = has_answered(session);
         let turn = context.turn.as_deref_mut().filter(|_| !is_answered);
-        let Some(RunningTurn { outlet: Outlet::Whole { assembler, head }, .. }) = turn else { return Ok(()) };
+        let Some(RunningTurn { outlet: Outlet::Whole(whole), .. }) = turn else { return Ok(()) };
+        let Whole { assembler, folder, failed, head } = &mut **whole;
         let (Some(assembler), Some(mut head)) = (assembler.take(), head.take()) else { return Ok(()) };
-        let body = assembler.finish().map_err(|e| context.fail(Fault::Assemble(e)))?;
-        headers::call_json(&mut head)?;
+        let assembled = match failed.take() {
+            Some(failed) => Err(failed),
+            None => assembler.finish(),
+        };
+        let message = folder.take().and_then(Folder::finish).filter(|_| assembled.is_ok());
         context.turn = None;
-        context.retell_head(&mut head)?;
-        let body = context.retell_end(body);
+        headers::call_json(&mut head, context.client.body_type())?;
+        let body = match (assembled, message) {
+            (_, Some(message)) => message,
+            (Ok(body), None) => {
+                context.retelling = None;
+                context.retell_head(&mut head)?;
+                context.retell_end(body)
+            }
+            (Err(AssembleError::Reported(reported)), None) => {
+                head.set_status(reported.status)?;
+                context.retelling = None;
+                context.retell_head(&mut head)?;
+                context.retell_end(reported.body.into())
+            }
+            (Err(e), None) => return Err(context.fail(Fault::Assemble(e))),
+        };
+        head.remove_header("Transfer-Encoding");
         head.insert_header("Content-Length", body.len())?;
         session.write_response_header(head, false).await.map_err(Error::into_down)?;
         session.write_response_body(Some(body), true).await.map_err(Error::into_down)
     }
-}
-
-/// What may be remembered.
-fn room(context: &Context) -> Room {
-    let memory = context.settings.turn_memory;
-    Room { bytes_max: memory.bytes, age_max: memory.age }
 }

@@ -7,11 +7,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
 
+use crate::api::anthropic::Folder;
 use crate::api::openai::{AssembleError, Assembler, ToldText};
 use crate::config::ShowCalls;
 use crate::limits::Limits;
 use crate::toolbox::{Effect, ServerTool, Toolbox};
-use crate::turn::{Next, Trail, Turn};
+use crate::turn::{After, Next, Room, Time, Trail, Turn};
+
+use super::turn_memory::TurnMemory;
 
 /// A turn on its way, and what runs its tools.
 #[derive(Debug)]
@@ -22,14 +25,29 @@ pub struct RunningTurn {
     pub(super) tools: Vec<ServerTool>,
     pub(super) show: ShowCalls,
     pub(super) began: Instant,
-    /// The conversation before the turn.
+    /// The conversation before the turn, and where what the client does not see of it is kept.
     pub(super) trail: Trail,
+    pub(super) memory: Arc<TurnMemory>,
+    pub(super) room: Room,
     /// Where the answer goes.
     pub(super) outlet: Outlet,
     /// Whether the answer that comes is read as a round's; an error that came in its place is not.
     pub(super) is_read: bool,
+    /// Whether the last answer was a round's.
+    pub(super) is_rounds: bool,
     /// What follows the round that has ended.
     pub(super) next: Option<Next>,
+}
+
+/// What is put together for a client that wants its answer whole.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub assembler: Option<Assembler>,
+    pub folder: Option<Folder>,
+    /// Why nothing can come of it.
+    pub failed: Option<AssembleError>,
+    /// The head of a round's answer.
+    pub head: Option<Box<ResponseHeader>>,
 }
 
 /// Where a turn's answer goes.
@@ -37,28 +55,47 @@ pub struct RunningTurn {
 pub(super) enum Outlet {
     /// To the client, as it comes.
     Stream,
-    /// Into a body for a client that wants it whole, with the head of the first round's answer.
-    Whole { assembler: Option<Box<Assembler>>, head: Option<Box<ResponseHeader>> },
+    /// Into a body for a client that wants it whole.
+    Whole(Box<Whole>),
 }
 
 impl RunningTurn {
     /// Takes a part of a round's answer; returns what goes to the client.
-    pub fn push(&mut self, bytes: Bytes) -> Result<Bytes, AssembleError> {
+    pub fn push(&mut self, bytes: Bytes) -> Bytes {
         if !self.is_read {
-            return Ok(bytes);
+            return bytes;
         }
         let shown = self.turn.push(bytes);
         self.outlet.take(shown)
     }
 
     /// The round's answer has ended.
-    pub fn end_round(&mut self) -> Result<Bytes, AssembleError> {
+    pub fn end_round(&mut self) -> Bytes {
         if !std::mem::take(&mut self.is_read) {
-            return Ok(Bytes::new());
+            return Bytes::new();
         }
         let (rest, next) = self.turn.end_round();
+        if next == Next::Over {
+            self.remember();
+        }
         self.next = Some(next);
         self.outlet.take(rest)
+    }
+
+    /// Calls have run, with these results: what goes to the client, and what follows.
+    pub fn ran(&mut self, results: Vec<String>, time: Time) -> (Bytes, After) {
+        let (bytes, after) = self.turn.ran(results, time);
+        if after == After::Over {
+            self.remember();
+        }
+        (self.outlet.take(bytes), after)
+    }
+
+    /// What the client does not see of the turn is kept for its next request, which may come as soon as it has the end.
+    fn remember(&self) {
+        if let Some(hidden) = self.turn.hidden() {
+            self.memory.remember(&self.trail, hidden, self.room);
+        }
     }
 
     /// What a tool does.
@@ -73,26 +110,31 @@ impl RunningTurn {
 
     /// The head of an answer has come: whether it is read as a round's.
     pub fn expect(&mut self, is_round: bool) {
-        self.is_read = is_round;
+        (self.is_read, self.is_rounds) = (is_round, is_round);
     }
 
     /// Whether nothing goes to the client before all is there.
     pub fn is_whole(&self) -> bool {
-        matches!(self.outlet, Outlet::Whole { .. })
+        matches!(self.outlet, Outlet::Whole(_))
     }
 
     /// Whether the round that runs, or has just ended, goes into a body that is put together.
     pub fn is_put_together(&self) -> bool {
-        self.is_whole() && (self.is_read || self.next.is_some())
+        self.is_whole() && self.is_rounds
+    }
+
+    /// Whether it is put together of what its client would have heard.
+    pub fn is_retold(&self) -> bool {
+        matches!(&self.outlet, Outlet::Whole(whole) if whole.folder.is_some())
     }
 
     /// Keeps the head of a round's answer for a body that is put together.
     pub fn keep_head(&mut self, came: &mut Option<Box<ResponseHeader>>) {
         let is_kept = self.is_put_together();
-        if let Outlet::Whole { head, .. } = &mut self.outlet
+        if let Outlet::Whole(whole) = &mut self.outlet
             && is_kept
         {
-            *head = came.take().or(head.take());
+            whole.head = came.take().or(whole.head.take());
         }
     }
 
@@ -103,19 +145,33 @@ impl RunningTurn {
 }
 
 impl Outlet {
-    /// Into a body that is put together, within these limits.
-    pub fn whole(limits: &Limits) -> Self {
-        let assembler = Some(Box::new(Assembler::new(1, limits, ToldText::Ignored)));
-        Self::Whole { assembler, head: None }
+    /// Into a body that is put together, within these limits. `folder` is for a client that hears of calls in words of its
+    /// own API.
+    pub fn whole(limits: &Limits, folder: Option<Folder>) -> Self {
+        let assembler = Some(Assembler::new(1, limits, ToldText::Ignored));
+        Self::Whole(Box::new(Whole { assembler, folder, failed: None, head: None }))
     }
 
-    /// Takes what the client is to get; returns what it gets at once.
-    pub fn take(&mut self, bytes: Bytes) -> Result<Bytes, AssembleError> {
+    /// Takes what the client is to get; returns what goes on.
+    pub fn take(&mut self, bytes: Bytes) -> Bytes {
         match self {
-            Self::Stream => Ok(bytes),
-            Self::Whole { assembler, .. } => {
-                assembler.as_mut().map_or(Ok(()), |assembler| assembler.push(bytes))?;
-                Ok(Bytes::new())
+            Self::Stream => bytes,
+            Self::Whole(whole) => {
+                if let Some(assembler) = whole.assembler.as_mut().filter(|_| whole.failed.is_none()) {
+                    whole.failed = assembler.push(bytes.clone()).err();
+                }
+                if whole.folder.is_some() { bytes } else { Bytes::new() }
+            }
+        }
+    }
+
+    /// Takes what would have gone to the client in its own words. Whether it is kept here.
+    pub fn keep(&mut self, bytes: &Bytes) -> bool {
+        match self {
+            Self::Stream => false,
+            Self::Whole(whole) => {
+                whole.folder.iter_mut().for_each(|folder| folder.push(bytes.clone()));
+                true
             }
         }
     }

@@ -4,15 +4,14 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use crate::metrics::Metrics;
-use crate::turn::Memory;
 
 use super::body_memory::BodyMemory;
 use super::lifecycle::Lifecycle;
 use super::quarantine::Quarantine;
 use super::settings::Current;
+use super::turn_memory::TurnMemory;
 
 /// The proxy.
 #[derive(Debug)]
@@ -26,9 +25,7 @@ pub struct Gateway {
     pub(super) quarantine: Quarantine,
     pub(super) bodies: BodyMemory,
     /// What clients did not see of turns whose tools ran here.
-    pub(super) memory: Mutex<Memory>,
-    /// From when that counts its time.
-    pub(super) started: Instant,
+    pub(super) memory: Arc<TurnMemory>,
     /// Where clients of Ollama's API are served, if they have addresses of their own.
     pub(super) ollama_at: Vec<SocketAddr>,
 }
@@ -43,8 +40,7 @@ impl Gateway {
             said: Mutex::default(),
             quarantine: Quarantine::default(),
             bodies: BodyMemory::default(),
-            memory: Mutex::default(),
-            started: Instant::now(),
+            memory: Arc::default(),
             ollama_at: Vec::new(),
         }
     }

@@ -19,12 +19,16 @@ pub struct Toolbox {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerTool {
     pub name: String,
-    /// The server that it is of, by its label; the gateway's own have none.
-    pub server: Option<String>,
+    /// The label of the server that it is of, and its name there.
+    pub server: String,
+    pub own_name: String,
     /// As a request lists it, in JSON.
     pub schema: String,
     pub effect: Effect,
 }
+
+/// The label of the gateway's own tools.
+pub const OWN: &str = "toolgate";
 
 /// What a tool does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,7 @@ impl Toolbox {
 impl ServerTool {
     fn of_files(tool: FileTool) -> Self {
         let effect = if tool.changes_files() { Effect::Changes } else { Effect::Reads };
-        Self { name: tool.name().to_owned(), server: None, schema: tool.schema().to_string(), effect }
+        let name = tool.name().to_owned();
+        Self { own_name: name.clone(), name, server: OWN.to_owned(), schema: tool.schema().to_string(), effect }
     }
 }

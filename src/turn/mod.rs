@@ -17,7 +17,7 @@ mod tests;
 use bytes::{Bytes, BytesMut};
 
 pub use self::memory::{Memory, Recall, Room, Trail};
-use crate::api::openai::finish::{STOP, Truncated, for_client};
+use crate::api::openai::finish::{PAUSED, STOP, Truncated, for_client};
 use crate::api::openai::rounds::{Conversation, Cost, Owner, RoundCall, Rounds, Said, result_message};
 use crate::limits::Limits;
 use crate::sse;
@@ -67,12 +67,14 @@ pub enum AtLimit {
     Pause,
 }
 
-/// Whether calls are shown as thoughts.
+/// How calls are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Show {
     #[default]
     Nothing,
     Thoughts,
+    /// Whoever tells the answer has blocks of its own for them, between which nothing has to stand.
+    Blocks,
 }
 
 /// What follows a round's answer.
@@ -102,8 +104,6 @@ pub enum Time {
 const NO_MORE: &str = "\n\n[No more tools can be used now: answer with what is known]";
 /// The result of a call that is one too many.
 const TOO_MANY: &str = "Error: No more tools can be called in this turn";
-/// Why an answer ended whose turn goes on only if its client wants it to.
-pub const PAUSED: &str = "pause_turn";
 
 impl Turn {
     /// A turn that has not asked anything yet. `tools` are the names of those that run on the server.
@@ -128,7 +128,8 @@ impl Turn {
     /// The same, with its calls told as thoughts or not.
     #[must_use]
     pub fn with_show(self, show: Show) -> Self {
-        Self { show, ..self }
+        let rounds = if show == Show::Blocks { self.rounds.without_joints() } else { self.rounds };
+        Self { show, rounds, ..self }
     }
 
     /// What the round that is next asks. It begins with that.

@@ -9,7 +9,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
-use toolgate::config::{Config, Glob, Offer, Pool, ToolsChoice};
+use toolgate::api::anthropic::Folder;
+use toolgate::config::{Config, Glob, Offer, Pool, ShowCalls, ToolsChoice};
 use toolgate::server::Running;
 
 use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, ok, peer, pool};
@@ -18,9 +19,9 @@ const CHAT: &str = "/v1/chat/completions";
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// A folder of its own, removed with it.
-struct Folder(PathBuf);
+struct Files(PathBuf);
 
-impl Folder {
+impl Files {
     fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("toolgate-rounds-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -32,7 +33,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for Files {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -82,7 +83,7 @@ fn answering(rounds: Vec<String>) -> (Upstream, Receiver<Message>) {
     (upstream, requests)
 }
 
-fn configured(folder: &Folder, peers: &[&Upstream], with: impl FnOnce(&mut Pool)) -> Config {
+fn configured(folder: &Files, peers: &[&Upstream], with: impl FnOnce(&mut Pool)) -> Config {
     let mut pool = pool("default", peers.iter().map(|upstream| peer(upstream.address)).collect());
     pool.tools = ToolsChoice::Native;
     pool.server_tools.names = vec![Glob::new("*")];
@@ -92,7 +93,7 @@ fn configured(folder: &Folder, peers: &[&Upstream], with: impl FnOnce(&mut Pool)
     config
 }
 
-fn gateway(folder: &Folder, upstream: &Upstream, with: impl FnOnce(&mut Pool)) -> Running {
+fn gateway(folder: &Files, upstream: &Upstream, with: impl FnOnce(&mut Pool)) -> Running {
     gateway_of(configured(folder, &[upstream], with))
 }
 
@@ -123,7 +124,7 @@ const READ: (&str, &str, &str) = ("call_1", "read_file", r#"{"file_path":"a.txt"
 
 #[test]
 fn a_turn_reads_a_file_and_answers() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let (upstream, requests) =
         answering(vec![round("first", &["Let me ", "look."], &[READ]), round("second", &["It says hello."], &[])]);
     let gateway = gateway(&folder, &upstream, |_| {});
@@ -153,7 +154,7 @@ fn a_turn_reads_a_file_and_answers() {
 
 #[test]
 fn a_client_that_wants_no_stream_gets_one_body() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let (upstream, _requests) =
         answering(vec![round("first", &["Let me look."], &[READ]), round("second", &["It says hello."], &[])]);
     let gateway = gateway(&folder, &upstream, |_| {});
@@ -171,7 +172,7 @@ fn a_client_that_wants_no_stream_gets_one_body() {
 
 #[test]
 fn what_a_turn_cost_is_told_once_to_who_asks() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let rounds = || vec![round("first", &[], &[READ]), round("second", &["hello"], &[])];
     let mut body = chat(true);
     body["stream_options"] = json!({"include_usage": true});
@@ -185,7 +186,7 @@ fn what_a_turn_cost_is_told_once_to_who_asks() {
 
 #[test]
 fn calls_of_both_sides_in_one_answer() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let both = || round("first", &["Both."], &[("m", "mine", "{}"), READ]);
     let next = || round("second", &["Done."], &[]);
     for stream in [true, false] {
@@ -220,7 +221,7 @@ fn calls_of_both_sides_in_one_answer() {
 
 #[test]
 fn what_the_client_did_not_see_is_in_its_next_prompt() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let rounds = || vec![round("1", &["Look."], &[READ]), round("2", &["hello"], &[]), round("3", &["bye"], &[])];
     for (key, sees) in [("Authorization: Bearer a\r\n", true), ("Authorization: Bearer b\r\n", false)] {
         let (upstream, requests) = answering(rounds());
@@ -246,7 +247,7 @@ fn what_the_client_did_not_see_is_in_its_next_prompt() {
 
 #[test]
 fn who_gets_which_tools() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let all = ["read_file", "list_directory", "glob_files", "grep_search"];
     let own = own_tool("mine");
     let with = |more: Value| {
@@ -311,7 +312,7 @@ fn who_gets_which_tools() {
 
 #[test]
 fn a_web_page_cannot_drive_the_tools() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let body = chat(true).to_string();
     let length = body.len();
     for (head, gets) in [
@@ -337,7 +338,7 @@ fn a_web_page_cannot_drive_the_tools() {
 
 #[test]
 fn a_server_of_tools_is_chosen_by_its_label_alone() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let (upstream, _requests) = answering(vec![]);
     let gateway = gateway(&folder, &upstream, |_| {});
     for tool in [
@@ -353,7 +354,7 @@ fn a_server_of_tools_is_chosen_by_its_label_alone() {
 
 #[test]
 fn an_error_of_the_first_round_is_the_answer_and_one_of_a_later_round_an_event() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let busy = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 27\r\n\r\n{\"error\":{\"message\":\"no\"}} ";
     for (first_fails, stream) in [(true, true), (true, false), (false, true), (false, false)] {
         let asked = AtomicUsize::new(0);
@@ -380,7 +381,7 @@ fn an_error_of_the_first_round_is_the_answer_and_one_of_a_later_round_an_event()
 
 #[test]
 fn another_server_takes_a_round_over() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let (address, gone) = dying_in_its_second_answer();
     let (lives, requests) = answering(vec![round("2", &["hello"], &[])]);
     let mut config = configured(&folder, &[&lives], |_| {});
@@ -424,7 +425,7 @@ fn dying_in_its_second_answer() -> (SocketAddr, JoinHandle<()>) {
 
 #[test]
 fn the_place_is_free_while_a_tool_runs_and_the_turn_goes_before_newcomers() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let (upstream, _requests) = answering(vec![round("1", &[], &[READ]), round("2", &["hello"], &[])]);
     let gateway = gateway_of(configured(&folder, &[&upstream], |pool| pool.peers[0].max_inflight = Some(1)));
     assert!(ask(gateway.addr, post(CHAT, &chat(true), "")).text().contains("hello"));
@@ -432,7 +433,7 @@ fn the_place_is_free_while_a_tool_runs_and_the_turn_goes_before_newcomers() {
 
 #[test]
 fn a_server_that_answers_without_a_stream_in_its_place_is_an_error() {
-    let folder = Folder::new();
+    let folder = Files::new();
     let body = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"x","type":"function","function":{"name":"read_file","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
     let (upstream, _requests) = Upstream::answering(move |_| ok(body));
     for stream in [true, false] {
@@ -440,5 +441,138 @@ fn a_server_that_answers_without_a_stream_in_its_place_is_an_error() {
         let answer = ask(gateway.addr, post(CHAT, &chat(stream), ""));
         assert!(!answer.text().contains("read_file"), "{}", answer.text());
         assert_error(&answer, 502, "upstream_error");
+    }
+}
+
+const MESSAGES: &str = "/v1/messages";
+
+fn message(stream: bool) -> Value {
+    json!({"model": "m", "max_tokens": 99, "stream": stream, "messages": [{"role": "user", "content": "What is in a.txt?"}]})
+}
+
+/// The blocks of a streamed message, each with all that was said of it.
+fn blocks(text: &str) -> (Vec<Value>, Value) {
+    let mut folder = Folder::default();
+    folder.push(text.as_bytes().to_vec().into());
+    let message: Value = serde_json::from_slice(&folder.finish().expect("it ends")).unwrap();
+    (message["content"].as_array().unwrap().clone(), message["stop_reason"].clone())
+}
+
+#[test]
+fn anthropic_s_clients_see_calls_and_results_as_blocks_and_echo_them() {
+    let folder = Files::new();
+    for stream in [true, false] {
+        let rounds = vec![
+            round("first", &["Let me look."], &[READ]),
+            round("second", &["It says hello."], &[]),
+            round("third", &["Bye."], &[]),
+        ];
+        let (upstream, requests) = answering(rounds);
+        let gateway = gateway(&folder, &upstream, |_| {});
+        let answer = ask(gateway.addr, post(MESSAGES, &message(stream), ""));
+        assert_eq!((answer.status(), answer.is_complete), (200, true), "{}", answer.text());
+        let (content, stop) = if stream {
+            blocks(&answer.text())
+        } else {
+            assert_eq!(answer.field("content-type"), Some("application/json"));
+            (answer.json()["content"].as_array().unwrap().clone(), answer.json()["stop_reason"].clone())
+        };
+        let expected = json!([
+            {"type": "text", "text": "Let me look."},
+            {"type": "mcp_tool_use", "id": "mcptoolu_call_1", "name": "read_file", "server_name": "toolgate", "input": {"file_path": "a.txt"}},
+            {"type": "mcp_tool_result", "tool_use_id": "mcptoolu_call_1", "is_error": false, "content": [{"type": "text", "text": "     1\thello"}]},
+            {"type": "text", "text": "It says hello."},
+        ]);
+        assert_eq!((json!(content), stop), (expected, json!("end_turn")));
+
+        let mut body = message(stream);
+        let messages = body["messages"].as_array_mut().unwrap();
+        messages.push(json!({"role": "assistant", "content": content}));
+        messages.push(json!({"role": "user", "content": "Thanks"}));
+        ask(gateway.addr, post(MESSAGES, &body, ""));
+        let asked: Vec<_> = (0..3).map(|_| requests.recv_timeout(PATIENCE).unwrap().json()).collect();
+        let (before, after) = (asked[1]["messages"].as_array().unwrap(), asked[2]["messages"].as_array().unwrap());
+        assert_eq!(after[..before.len()], before[..], "the model sees what it saw");
+        assert_eq!((after.len(), &after[3]["content"]), (before.len() + 2, &json!("It says hello.")));
+    }
+}
+
+#[test]
+fn a_message_that_is_paused_goes_on() {
+    let folder = Files::new();
+    let rounds = vec![round("1", &["Look."], &[READ]), round("2", &["hello"], &[])];
+    let (upstream, requests) = answering(rounds);
+    let mut config = configured(&folder, &[&upstream], |_| {});
+    config.tools.limits.rounds_max = 1;
+    let gateway = gateway_of(config);
+    let (content, stop) = blocks(&ask(gateway.addr, post(MESSAGES, &message(true), "")).text());
+    assert_eq!(stop, "pause_turn");
+    let mut body = message(true);
+    body["messages"].as_array_mut().unwrap().push(json!({"role": "assistant", "content": content}));
+    let (content, stop) = blocks(&ask(gateway.addr, post(MESSAGES, &body, "")).text());
+    assert_eq!((json!(content), stop), (json!([{"type": "text", "text": "hello"}]), json!("end_turn")));
+    requests.recv_timeout(PATIENCE).unwrap();
+    let asked = requests.recv_timeout(PATIENCE).unwrap().json();
+    let roles: Vec<_> = asked["messages"].as_array().unwrap().iter().map(|message| message["role"].clone()).collect();
+    assert_eq!(roles, ["user", "assistant", "tool"]);
+    assert_eq!(asked["add_generation_prompt"], Value::Null, "there is no beginning of an answer to go on with");
+}
+
+#[test]
+fn where_blocks_are_not_shown_they_are_remembered() {
+    let folder = Files::new();
+    for stream in [true, false] {
+        let rounds = vec![round("1", &["Look."], &[READ]), round("2", &["hello"], &[]), round("3", &["bye"], &[])];
+        let (upstream, requests) = answering(rounds);
+        let gateway = gateway(&folder, &upstream, |pool| pool.server_tools.show = ShowCalls::None);
+        let answer = ask(gateway.addr, post(MESSAGES, &message(stream), ""));
+        let content = if stream { json!(blocks(&answer.text()).0) } else { answer.json()["content"].clone() };
+        assert_eq!(
+            content.as_array().unwrap().iter().map(|block| block["text"].as_str().unwrap()).collect::<String>(),
+            "Look.\n\nhello"
+        );
+        let mut body = message(stream);
+        let messages = body["messages"].as_array_mut().unwrap();
+        messages.push(json!({"role": "assistant", "content": content}));
+        messages.push(json!({"role": "user", "content": "Thanks"}));
+        ask(gateway.addr, post(MESSAGES, &body, ""));
+        let asked: Vec<_> = (0..3).map(|_| requests.recv_timeout(PATIENCE).unwrap().json()).collect();
+        assert_eq!(asked[2]["messages"].as_array().unwrap().len(), 5);
+    }
+}
+
+#[test]
+fn a_message_selects_a_server_of_tools_by_its_label() {
+    let folder = Files::new();
+    let (upstream, requests) = answering(vec![round("1", &["."], &[])]);
+    let gateway = gateway(&folder, &upstream, |pool| pool.server_tools.offer = Offer::Asked);
+    let mut body = message(true);
+    body["tools"] = json!([{"type": "mcp_toolset", "mcp_server_name": "toolgate"}]);
+    ask(gateway.addr, post(MESSAGES, &body, ""));
+    assert_eq!(requests.recv_timeout(PATIENCE).unwrap().json()["tools"].as_array().unwrap().len(), 4);
+    body["tools"] = json!([{"type": "mcp_toolset", "mcp_server_name": "elsewhere"}]);
+    assert_eq!(ask(gateway.addr, post(MESSAGES, &body, "")).status(), 400);
+}
+
+#[test]
+fn an_error_within_a_round_is_told_in_the_client_s_words() {
+    let folder = Files::new();
+    let broken = || {
+        let round = round("2", &["It"], &[]);
+        let end = round
+            .find("data: {\"choices\":[{\"delta\":{},")
+            .or_else(|| round.find("\"finish_reason\":\"stop\""))
+            .unwrap();
+        let end = round[..end].rfind("data: ").unwrap();
+        format!("{}data: {{\"error\":{{\"message\":\"dead\",\"code\":500}}}}\n\n", &round[..end])
+    };
+    for (path, body) in [(CHAT, chat(true)), (CHAT, chat(false)), (MESSAGES, message(true)), (MESSAGES, message(false))]
+    {
+        let (upstream, _requests) = answering(vec![round("1", &["Look."], &[READ]), broken()]);
+        let gateway = gateway(&folder, &upstream, |_| {});
+        let answer = ask(gateway.addr, post(path, &body, ""));
+        let text = answer.text();
+        assert!(answer.is_complete && text.matches("dead").count() == 1, "{path} {text}");
+        assert_eq!(answer.status(), if body["stream"] == true { 200 } else { 500 }, "{text}");
     }
 }

@@ -121,7 +121,16 @@ t.yaml:2:29: a root without `path` (as in /srv/notes)
 t.yaml:2:44: a root is a mapping, not a list (its keys: path, write)
 t.yaml:2:59: unknown write `maybe` (known: true, false)
 t.yaml:2:66: unknown key `root_dir` in workspace (known: root, roots, write, file_bytes_max)
-t.yaml:2:80: unknown key `commands` in tools (known: workspace)"),
+t.yaml:2:80: unknown key `commands` in tools (known: workspace, limits, memory, hosts)"),
+    ("pools: [{name: a, peers: http://h, server_tools: [[]], offer: never, show: all}]\ntools: {limits: {rounds_max: 0, turn_seconds: x}, memory: {seconds: 0}, hosts: [{}]}", "\
+t.yaml:1:51: a tool is a text, not a list (write one value)
+t.yaml:1:63: unknown offer policy `never` (known: without_tools, always, asked)
+t.yaml:1:76: unknown show policy `all` (known: comments, none, reasoning)
+t.yaml:2:30: rounds_max is out of range: 0 (from 1 to 1000)
+t.yaml:2:47: turn_seconds is a whole number, not `x` (from 1 to 86400; the unit stands in the key)
+t.yaml:2:69: seconds is out of range: 0 (from 1 to 86400)
+t.yaml:2:81: a host is a text, not a mapping (write one value)"),
+    ("listen: 0.0.0.0:1\npools: [{name: a, peers: http://h, server_tools: ['*']}]\ntools: {workspace: {root: a, write: true}}", "t.yaml:3:8: tools that change files, offered at `0.0.0.0:1`, which other machines reach (clients need no key: `listen` at 127.0.0.1, or do without `write`)"),
     ("pools: [{name: a, peers: http://h, tools: inject}]\ntools: {workspace: {root: a, write: true, file_bytes_max: 0}}",
      "t.yaml:2:59: file_bytes_max is out of range: 0 (from 1 to 1073741824)"),
     ("pools: [{name: a, peers: http://h}]\nalias: m", "t.yaml:2:8: alias is a mapping, not a single value (as in {short-name: the-model})"),

@@ -2,14 +2,14 @@
 //! A request of a page of another origin gets none: whoever visits that page has not asked for it.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
-use super::room;
+use crate::api::anthropic::Folder;
 use crate::api::openai::rounds::{Conversation, Cost, Selected, selected};
 use crate::api::openai::{Request, Stream, Usage};
 use crate::chat::Choice;
@@ -22,13 +22,11 @@ use crate::gateway::running_turn::{Outlet, RunningTurn};
 use crate::gateway::shared::Gateway;
 use crate::plan::AgentFormat;
 use crate::toolbox::ServerTool;
-use crate::turn::{AtLimit, Bounds, Show, Turn};
+use crate::turn::{AtLimit, Bounds, Room, Show, Turn};
 use crate::upstream::Pool;
 
 /// Names the tools that a request wants, where its pool offers them to who asks.
 const ASKED: &str = "x-toolgate-tools";
-/// The label of the gateway's own tools.
-const OWN: &str = "toolgate";
 
 impl Gateway {
     /// The turn of a request that is offered tools of the server's, and what its first round asks. `None` for any other.
@@ -60,13 +58,9 @@ impl Gateway {
             (_, Usage::Unasked) => (false, Cost::Untold),
         };
         let authorization = session.get_header("authorization").map(|value| value.as_bytes());
-        let (trail, messages) = {
-            let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut trail = memory.trail(authorization);
-            let messages = request.messages().unwrap_or_default();
-            let recalled = memory.recall(&mut trail, messages, room(context), self.started.elapsed());
-            (trail, recalled)
-        };
+        let memory = settings.turn_memory;
+        let room = Room { bytes_max: memory.bytes, age_max: memory.age };
+        let (trail, messages) = self.memory.recall(authorization, request.messages().unwrap_or_default(), room);
         let names: Vec<_> = tools.iter().map(|tool| tool.name.clone()).collect();
         let written: Vec<_> =
             selected.own.iter().copied().chain(tools.iter().map(|tool| tool.schema.as_str())).collect();
@@ -78,9 +72,15 @@ impl Gateway {
         let at_limit = if context.client.is_anthropics() { AtLimit::Pause } else { AtLimit::Answer };
         let bounds = Bounds { rounds_max: limits.rounds_max, calls_max: limits.calls_max, at_limit };
         let show = pool.config().server_tools.show;
-        let thoughts = if show == ShowCalls::Reasoning { Show::Thoughts } else { Show::Nothing };
-        let mut turn = Turn::new(conversation, names, cost, bounds, &settings.limits).with_show(thoughts);
+        let shown = match show {
+            ShowCalls::None => Show::Nothing,
+            _ if context.client.is_anthropics() => Show::Blocks,
+            ShowCalls::Comments => Show::Nothing,
+            ShowCalls::Reasoning => Show::Thoughts,
+        };
+        let mut turn = Turn::new(conversation, names, cost, bounds, &settings.limits).with_show(shown);
         let body = turn.ask(&settings.limits);
+        let folder = (shown == Show::Blocks).then(Folder::default);
         let running = RunningTurn {
             turn,
             toolbox: Arc::clone(&settings.toolbox),
@@ -88,8 +88,11 @@ impl Gateway {
             show,
             began: Instant::now(),
             trail,
-            outlet: if is_whole { Outlet::whole(&settings.limits) } else { Outlet::Stream },
+            memory: Arc::clone(&self.memory),
+            room,
+            outlet: if is_whole { Outlet::whole(&settings.limits, folder) } else { Outlet::Stream },
             is_read: false,
+            is_rounds: false,
             next: None,
         };
         Ok(Some((running, body)))
@@ -108,7 +111,7 @@ fn offered(
     let is_of_pool = |tool: &&ServerTool| policy.names.iter().any(|glob| glob.matches(&tool.name));
     let mut tools: Vec<ServerTool> = Vec::new();
     for server in &selected.servers {
-        let label = |tool: &ServerTool| tool.server.as_deref().unwrap_or(OWN) == server.label;
+        let label = |tool: &ServerTool| tool.server == server.label;
         if !all.iter().filter(is_of_pool).any(label) {
             return Err(Fault::UnknownToolServer(server.label.clone().into_owned()));
         }
@@ -116,8 +119,8 @@ fn offered(
             return Err(Fault::ToolServerAddress(url.clone().into_owned()));
         }
         let is_wanted = |tool: &&ServerTool| {
-            let bare = tool.name.strip_prefix(&format!("{}__", server.label)).unwrap_or(&tool.name);
-            server.allowed.is_empty() || server.allowed.iter().any(|name| *name == tool.name || *name == bare)
+            let is_it = |name: &str| name == tool.name || name == tool.own_name;
+            server.allowed.is_empty() || server.allowed.iter().any(|name| is_it(name))
         };
         tools.extend(all.iter().filter(is_of_pool).filter(|tool| label(tool)).filter(is_wanted).cloned());
     }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use pingora::proxy::Session;
 use pingora::{Error, Result};
 use tokio::task::JoinSet;
 
+use crate::api::anthropic::{ServerCall, ServerResult};
 use crate::api::openai::rounds::RoundCall;
 use crate::config::ShowCalls;
 use crate::gateway::context::Context;
@@ -37,7 +39,7 @@ impl Gateway {
             while let Some((at, call)) =
                 waiting.next_if(|(_, call)| !is_alone && context.may_begin(call, running.len()))
             {
-                context.tell(session, &format!("tool {} running", call.name)).await?;
+                context.tell_begun(session, call).await?;
                 let Some(turn) = &context.turn else { break };
                 let (toolbox, call) = (Arc::clone(&turn.toolbox), call.clone());
                 let effect = turn.effect(&call.name);
@@ -71,7 +73,14 @@ impl Gateway {
                 text.len(),
                 if is_error { ", failed" } else { "" }
             );
-            context.tell(session, &format!("tool {name} done ms={ms} bytes={}", text.len())).await?;
+            let id = calls.get(at).map_or("", |call| call.id.as_str());
+            context
+                .tell_ended(
+                    session,
+                    ServerResult { id, text: &text, is_error },
+                    &format!("tool {name} done ms={ms} bytes={}", text.len()),
+                )
+                .await?;
             if let Some(result) = results.get_mut(at) {
                 *result = Some(text);
             }
@@ -92,6 +101,30 @@ impl Context {
         self.turn.as_ref().is_some_and(|turn| !turn.is_whole())
     }
 
+    /// Tells the client that a tool runs.
+    async fn tell_begun(&mut self, session: &mut Session, call: &RoundCall) -> Result<()> {
+        let told = self.turn.as_ref().filter(|turn| turn.show != ShowCalls::None).and_then(|turn| {
+            let tool = turn.tools.iter().find(|tool| tool.name == call.name)?;
+            let (server, name) = (&tool.server, &tool.own_name);
+            let call = ServerCall { id: &call.id, server, name, arguments: &call.arguments };
+            self.retelling.as_mut()?.server_call(&call)
+        });
+        match told {
+            Some(told) => self.say(session, told).await,
+            None => self.tell(session, &format!("tool {} running", call.name)).await,
+        }
+    }
+
+    /// Tells the client what came of a call; where its API has no words for it, these.
+    async fn tell_ended(&mut self, session: &mut Session, result: ServerResult<'_>, words: &str) -> Result<()> {
+        let is_shown = self.turn.as_ref().is_some_and(|turn| turn.show != ShowCalls::None);
+        let told = self.retelling.as_mut().filter(|_| is_shown).and_then(|retelling| retelling.server_result(&result));
+        match told {
+            Some(told) => self.say(session, told).await,
+            None => self.tell(session, words).await,
+        }
+    }
+
     /// Tells the client of a tool.
     async fn tell(&mut self, session: &mut Session, words: &str) -> Result<()> {
         let Some(turn) = self.turn.as_ref().filter(|_| self.shows_running()) else { return Ok(()) };
@@ -100,7 +133,15 @@ impl Context {
             Some(retelling) => retelling.wait().unwrap_or_else(|| self.client.keep_alive(words, moment::now())),
             None => self.client.keep_alive(words, moment::now()),
         };
+        self.say(session, said).await
+    }
+
+    /// The client hears something that is no server's.
+    async fn say(&mut self, session: &mut Session, said: Bytes) -> Result<()> {
         self.keepalive.heard();
+        if self.turn.as_mut().is_some_and(|turn| turn.outlet.keep(&said)) {
+            return Ok(());
+        }
         session.write_response_body(Some(said), false).await.map_err(Error::into_down)
     }
 }

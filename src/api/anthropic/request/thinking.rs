@@ -118,7 +118,13 @@ mod tests {
 
     /// The body, the arguments and what is ignored.
     fn told(engine: Engine, thinks: Option<bool>, start: Start, request: &str) -> Result<[String; 3], String> {
-        let server = Server { takes: engine.row().messages, sees: None, thinks, hosted_tools: HostedTools::Refuse };
+        let server = Server {
+            takes: engine.row().messages,
+            sees: None,
+            thinks,
+            hosted_tools: HostedTools::Refuse,
+            runs: std::sync::Arc::default(),
+        };
         let request = Object::parse(request).unwrap();
         let (mut body, mut arguments, mut ignored) = (Body::default(), Body::default(), Ignored::default());
         let thinking = Thinking::read(&request, start).map_err(|mistake| mistake.message.into_owned())?;

@@ -8,7 +8,7 @@ use super::ignored::Ignored;
 use super::mistake::Mistake;
 use super::server::{HostedTools, Server};
 use super::text::{compact, escaped, said};
-use crate::json::{Object, elements, inside};
+use crate::json::{Object, elements, inside, write_string};
 
 /// The tools that are offered.
 #[derive(Debug, Default)]
@@ -38,6 +38,9 @@ impl<'a> Tools<'a> {
         let kind = tool.object.present("type").unwrap_or("\"custom\"");
         let kind = inside(kind).ok_or_else(|| Mistake::at(format_args!("{}.type", tool.path), "must be a string"))?;
         let kind = said(kind);
+        if kind == "mcp_toolset" && self.select(tool, server) {
+            return Ok(());
+        }
         let (description, schema) = match (kind.as_ref(), Kind::of(&kind)) {
             ("custom", _) => (tool.description()?, tool.schema()?),
             (_, Kind::Client(described)) => {
@@ -61,7 +64,7 @@ impl<'a> Tools<'a> {
         };
         tool.check_callers()?;
         let name = tool.name()?;
-        self.list.push_str(if self.names.is_empty() { "" } else { "," });
+        self.list.push_str(if self.list.is_empty() { "" } else { "," });
         self.list.extend([r#"{"type":"function","function":{"name":""#, name, "\""]);
         if !description.is_empty() {
             self.list.extend([",\"description\":\"", &description, "\""]);
@@ -73,6 +76,19 @@ impl<'a> Tools<'a> {
         self.list.push_str("}}");
         self.names.push(said(name));
         Ok(())
+    }
+
+    /// Selects a server of tools that are run here. Whether it is one.
+    fn select(&mut self, tool: &Tool<'a>, server: &Server) -> bool {
+        let Some(label) = tool.object.string("mcp_server_name") else { return false };
+        if server.runs.iter().all(|own| own.server != label) {
+            return false;
+        }
+        self.list.push_str(if self.list.is_empty() { "" } else { "," });
+        self.list.push_str(r#"{"type":"mcp","server_label":"#);
+        write_string(&label, &mut self.list);
+        self.list.push('}');
+        true
     }
 
     /// What is said of such a tool is many times as long as its name, so it is said once.
@@ -87,7 +103,7 @@ impl<'a> Tools<'a> {
     /// Adds them, and the choice among them. An error is the client's.
     pub(super) fn write(&self, request: &Object<'_>, body: &mut Body<'_>) -> Result<(), Mistake> {
         let choice = self.choice(request)?;
-        if self.names.is_empty() {
+        if self.list.is_empty() {
             return Ok(());
         }
         body.set("tools", ["[", &self.list, "]"].concat());
@@ -196,7 +212,7 @@ mod tests {
     /// The tools and the choice of a request, and what is ignored of them.
     fn told(hosted_tools: HostedTools, request: &str) -> Result<[String; 2], String> {
         let takes = Engine::LlamaCpp.row().messages;
-        let server = Server { takes, sees: None, thinks: None, hosted_tools };
+        let server = Server { takes, sees: None, thinks: None, hosted_tools, runs: std::sync::Arc::default() };
         let (request, mut ignored) = (Object::parse(request).unwrap(), Ignored::default());
         let mut body = Body::default();
         Tools::read(&request, &server, &mut ignored)

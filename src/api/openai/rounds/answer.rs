@@ -29,6 +29,7 @@ pub struct Rounds {
     told: String,
     is_role_said: bool,
     joint: Joint,
+    has_joints: bool,
     client_calls: u64,
     total: Total,
     /// What the round that runs has cost so far.
@@ -58,6 +59,7 @@ impl Rounds {
             told: String::new(),
             is_role_said: false,
             joint: Joint::default(),
+            has_joints: true,
             client_calls: 0,
             total: Total::default(),
             usage: None,
@@ -66,9 +68,17 @@ impl Rounds {
         }
     }
 
+    /// The same, with nothing between the texts of its rounds: something else will stand there.
+    #[must_use]
+    pub fn without_joints(self) -> Self {
+        Self { has_joints: false, ..self }
+    }
+
     /// Another round begins.
     pub fn begin(&mut self) {
-        self.joint.begin();
+        if self.has_joints {
+            self.joint.begin();
+        }
     }
 
     /// Takes an event of the round that runs, and appends what the client gets.

@@ -10,7 +10,13 @@ use crate::engine::Engine;
 const MESSAGES: &str = r#""messages":[{"role":"user","content":"hi"}]"#;
 
 fn server(engine: Engine) -> Server {
-    Server { takes: engine.row().messages, sees: None, thinks: None, hosted_tools: HostedTools::Refuse }
+    Server {
+        takes: engine.row().messages,
+        sees: None,
+        thinks: None,
+        hosted_tools: HostedTools::Refuse,
+        runs: std::sync::Arc::default(),
+    }
 }
 
 /// The members behind the messages, and what is ignored.
