@@ -385,6 +385,7 @@ fn the_documented_file_is_valid_as_it_is_and_with_every_key() {
         peers_file: None,
         models_loaded: ModelsLoaded::default(),
         ollama: Ollama::default(),
+        server_tools: ServerTools { names: Vec::new(), ..pool.server_tools.clone() },
         ..pool.clone()
     };
     assert_eq!(format!("{:?}", same(&full.pools[0])), format!("{:?}", same(&bare.pools[0])));
