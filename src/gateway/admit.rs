@@ -124,6 +124,7 @@ impl Gateway {
         if let Some(chat) = Request::read(&body).filter(|_| is_chat && context.turn.is_none()) {
             let begun = self.begin_turn(session, context, &pool, &format, chat).map_err(|fault| context.fail(fault))?;
             if let Some((turn, body)) = begun {
+                context.record.recalled = turn.is_recalled;
                 context.turn = Some(Box::new(turn));
                 return Box::pin(self.admit_body(session, context, body)).await;
             }
@@ -160,6 +161,9 @@ impl Gateway {
         context.plan = plan;
         note(context);
         converse(session, context, &pool);
+        if context.turn.is_some() {
+            context.record.begin_round();
+        }
         let goes_on = context.keepalive.is_commented();
         context.keepalive = KeepAlive::of(&context.plan, &settings.limits).for_client(&context.client, &context.fields);
         if goes_on {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use pingora::http::ResponseHeader;
 
+use crate::answer::Summary;
 use crate::api::anthropic::Folder;
 use crate::api::openai::{AssembleError, Assembler, ToldText};
 use crate::config::ShowCalls;
@@ -29,6 +30,8 @@ pub struct RunningTurn {
     pub(super) trail: Trail,
     pub(super) memory: Arc<TurnMemory>,
     pub(super) room: Room,
+    /// Whether more was known of the conversation than its client sent.
+    pub(super) is_recalled: bool,
     /// Where the answer goes.
     pub(super) outlet: Outlet,
     /// Whether the answer that comes is read as a round's; an error that came in its place is not.
@@ -80,6 +83,12 @@ impl RunningTurn {
         }
         self.next = Some(next);
         self.outlet.take(rest)
+    }
+
+    /// What is known of the round that has ended, where nobody else has read it.
+    pub fn summary(&self) -> Option<Summary> {
+        let tokens = Some(self.turn.tokens()?);
+        Some(Summary { tokens, complete: true, ..Summary::default() })
     }
 
     /// Calls have run, with these results: what goes to the client, and what follows.

@@ -12,8 +12,9 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// The pace of one answer.
 #[derive(Debug)]
 pub struct Pace {
-    /// Events in which the model said something.
+    /// Events in which the model said something, since the last pause and before it.
     spoken: u64,
+    before: u64,
     first: Option<Instant>,
     last: Option<Instant>,
     gaps: Tally,
@@ -29,6 +30,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             spoken: 0,
+            before: 0,
             first: None,
             last: None,
             gaps: Tally::new(&GAPS),
@@ -76,6 +78,13 @@ impl Pace {
         }
     }
 
+    /// Nothing comes for a while, which is nobody's gap. What follows counts anew.
+    pub fn pause(&mut self) {
+        self.settle();
+        (self.last, self.before) = (None, self.before + self.spoken);
+        (self.spoken, self.told) = (0, 0);
+    }
+
     /// Says what was not said yet.
     pub fn settle(&mut self) {
         if let Some(live) = &self.live {
@@ -104,7 +113,7 @@ impl Pace {
 
     /// Events so far in which the model said something.
     pub fn spoken(&self) -> u64 {
-        self.spoken
+        self.before + self.spoken
     }
 
     /// The times between two events with words in them.

@@ -17,6 +17,7 @@ mod tests;
 use bytes::{Bytes, BytesMut};
 
 pub use self::memory::{Memory, Recall, Room, Trail};
+use crate::api::Tokens;
 use crate::api::openai::finish::{PAUSED, STOP, Truncated, for_client};
 use crate::api::openai::rounds::{Conversation, Cost, Owner, RoundCall, Rounds, Said, result_message};
 use crate::limits::Limits;
@@ -37,8 +38,9 @@ pub struct Turn {
     calls: usize,
     /// The calls that run, or may not.
     running: Vec<RoundCall>,
-    /// What the last round said.
+    /// What the last round said, and what its server said of its tokens.
     last: Option<Said>,
+    tokens: Option<Tokens>,
     /// The ids of the client's calls.
     client_ids: Vec<String>,
     is_last_round: bool,
@@ -118,6 +120,7 @@ impl Turn {
             calls: 0,
             running: Vec::new(),
             last: None,
+            tokens: None,
             client_ids: Vec::new(),
             is_last_round: false,
             is_ended: false,
@@ -150,6 +153,11 @@ impl Turn {
         self.calls
     }
 
+    /// What its server said of the last round's tokens.
+    pub fn tokens(&self) -> Option<Tokens> {
+        self.tokens
+    }
+
     /// Takes bytes of the round's answer, which is a stream; returns what the client gets.
     pub fn push(&mut self, bytes: Bytes) -> Bytes {
         let mut out = BytesMut::new();
@@ -171,6 +179,7 @@ impl Turn {
     pub fn end_round(&mut self) -> (Bytes, Next) {
         let mut out = BytesMut::new();
         let said = self.rounds.end_round(&mut out);
+        self.tokens = said.tokens;
         let client_ids = said.calls.iter().filter(|call| call.owner != Owner::Server).map(|call| call.id.clone());
         self.client_ids.extend(client_ids);
         if said.finish.is_none() || !said.is_complete() {

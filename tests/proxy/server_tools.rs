@@ -13,16 +13,17 @@ use toolgate::api::anthropic::Folder;
 use toolgate::config::{Config, Glob, Offer, Pool, ShowCalls, ToolsChoice};
 use toolgate::server::Running;
 
+use crate::access::named;
 use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, ok, peer, pool};
 
 const CHAT: &str = "/v1/chat/completions";
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 /// A folder of its own, removed with it.
-struct Files(PathBuf);
+pub struct Files(PathBuf);
 
 impl Files {
-    fn new() -> Self {
+    pub fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("toolgate-rounds-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -83,7 +84,7 @@ fn answering(rounds: Vec<String>) -> (Upstream, Receiver<Message>) {
     (upstream, requests)
 }
 
-fn configured(folder: &Files, peers: &[&Upstream], with: impl FnOnce(&mut Pool)) -> Config {
+pub fn configured(folder: &Files, peers: &[&Upstream], with: impl FnOnce(&mut Pool)) -> Config {
     let mut pool = pool("default", peers.iter().map(|upstream| peer(upstream.address)).collect());
     pool.tools = ToolsChoice::Native;
     pool.server_tools.names = vec![Glob::new("*")];
@@ -107,6 +108,18 @@ fn post(path: &str, body: &Value, fields: &str) -> String {
 
 fn chat(stream: bool) -> Value {
     json!({"model": "m", "messages": [{"role": "user", "content": "What is in a.txt?"}], "stream": stream})
+}
+
+/// A server of the model `t` that reads a file once, and two requests of one conversation.
+pub fn remembered() -> (Upstream, [String; 2]) {
+    let rounds = vec![round("1", &[], &[READ]), round("2", &["hello"], &[]), round("3", &["bye"], &[])];
+    let mut body = chat(true);
+    body["model"] = json!("t");
+    let first = named("series-6", post(CHAT, &body, ""));
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": "hello"}));
+    messages.push(json!({"role": "user", "content": "Thanks"}));
+    (answering(rounds).0, [first, named("series-7", post(CHAT, &body, ""))])
 }
 
 fn events(text: &str) -> Vec<Value> {

@@ -90,6 +90,7 @@ impl Gateway {
             trail,
             memory: Arc::clone(&self.memory),
             room,
+            is_recalled: messages.is_some(),
             outlet: if is_whole { Outlet::whole(&settings.limits, folder) } else { Outlet::Stream },
             is_read: false,
             is_rounds: false,

@@ -16,6 +16,7 @@ use crate::gateway::fault::Fault;
 use crate::gateway::moment;
 use crate::gateway::session::left;
 use crate::gateway::shared::Gateway;
+use crate::record::ToolRun;
 use crate::toolbox::Effect;
 use crate::tooling::Outcome;
 
@@ -66,6 +67,7 @@ impl Gateway {
             let Ok((at, name, Outcome { text, is_error }, took)) = ran else {
                 return Err(context.fail(Fault::Internal));
             };
+            context.record.tool_runs.push(ToolRun { tool: name.clone(), failed: is_error, took });
             let ms = took.as_millis();
             log::info!(
                 "{}: tool {name} ran for {ms} ms: {} bytes{}",

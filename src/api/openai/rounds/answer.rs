@@ -178,6 +178,7 @@ impl Rounds {
             let members = chunk.envelope().map(|(key, value)| (key.to_owned(), value.to_owned()));
             self.envelope = members.collect();
         }
+        self.round.tokens = chunk.tokens(1).or(self.round.tokens);
         let usage = object.present("usage");
         self.usage = usage.map(str::to_owned).or(self.usage.take());
         let Some(choice) = chunk.choices.first() else {

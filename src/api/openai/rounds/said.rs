@@ -2,6 +2,7 @@
 //! Reads no chunk; `answer` does.
 
 use super::calls::RoundCall;
+use crate::api::Tokens;
 use crate::api::openai::chunk::ReasoningKey;
 use crate::json::write_string;
 
@@ -16,6 +17,8 @@ pub struct Said {
     pub calls: Vec<RoundCall>,
     /// Why the server stopped, once it has.
     pub finish: Option<String>,
+    /// What its server said of its tokens.
+    pub tokens: Option<Tokens>,
     /// Whether an error was told in the midst of it.
     pub failed: bool,
     /// Whether the server said that nothing follows.
