@@ -32,16 +32,18 @@ pub struct ServerResult<'a> {
 /// Stands before the id that the model knows.
 pub(in crate::api::anthropic) const ID: &str = "mcptoolu_";
 
-/// Appends the block of a call, all of it.
+/// Appends the block of a call, all of it. Its input stands there twice: the SDKs put together those of calls that they
+/// know, and take of others what the block begins with.
 pub(super) fn write_call(index: u64, call: &ServerCall<'_>, out: &mut String) {
+    let input = cut::object(call.arguments);
     let _ = write!(out, "{BLOCK_START}{index},\"content_block\":{{\"type\":\"mcp_tool_use\",\"id\":\"");
     out.extend([ID, &ids::told(call.id), "\",\"name\":"]);
     write_string(call.name, out);
     out.push_str(",\"server_name\":");
     write_string(call.server, out);
-    out.push_str(",\"input\":{}}}\n\n");
+    out.extend([",\"input\":", &input, "}}\n\n"]);
     let _ = write!(out, "{BLOCK_DELTA}{index},\"delta\":{{\"type\":\"input_json_delta\",\"partial_json\":");
-    write_string(&cut::object(call.arguments), out);
+    write_string(&input, out);
     out.push_str("}}\n\n");
     let _ = write!(out, "{BLOCK_STOP}{index}}}\n\n");
 }
