@@ -15,7 +15,7 @@ use crate::toolbox::Toolbox;
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
     /// Reads this configuration file
-    #[structopt(short, long, value_name = "FILE", conflicts_with_all = &["upstream", "listen", "dialect", "engine"])]
+    #[structopt(short, long, value_name = "FILE", conflicts_with_all = &["upstream", "listen", "dialect", "engine", "working-dir"])]
     config: Option<PathBuf>,
 
     /// Runs without a file, in front of this server; may be given several times
@@ -33,6 +33,10 @@ pub(super) struct Options {
     /// What the servers are; `auto` when absent: they are asked
     #[structopt(long, value_name = "NAME")]
     engine: Option<String>,
+
+    /// Offers models tools that read, search and change files beneath this directory, and runs them
+    #[structopt(long, value_name = "DIR", requires = "upstream")]
+    working_dir: Option<PathBuf>,
 
     /// Checks the configuration, names every mistake, and exits
     #[structopt(short = "t", long = "test")]
@@ -70,7 +74,11 @@ impl Options {
             None if self.upstream.is_empty() => Err(CliError::Usage("`run` needs -c FILE or --upstream URL".into())),
             None => {
                 let config = Config::from_upstreams(&self.upstream, &self.listen, self.dialect.as_deref())?;
-                Ok(config.with_engine(self.engine.as_deref().unwrap_or("auto"))?)
+                let config = config.with_engine(self.engine.as_deref().unwrap_or("auto"))?;
+                Ok(match &self.working_dir {
+                    Some(directory) => config.with_working_dir(directory.clone())?,
+                    None => config,
+                })
             }
         }
     }

@@ -188,8 +188,8 @@ impl Reader<'_> {
         view.ollama_api = fields.find("ollama_api").and_then(|node| self.ollama_api(node, &taken));
         listen.extend(view.ollama_api.iter().flat_map(|api| api.listen.iter().cloned()));
         let config = Config { listen, admin, pools, view, limits: limits?, dialects, server: server?, tools };
-        if let Some(node) = fields.find("tools") {
-            self.hold_to_own_machine(node, &config);
+        if let (Some(node), Some((what, hint))) = (fields.find("tools"), config.exposed_tools()) {
+            self.mistake(node.place, what, hint);
         }
         Some(config)
     }

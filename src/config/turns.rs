@@ -1,12 +1,14 @@
 //! Turns in which tools run on the server: which a pool offers, to whom, and what a turn may take.
 //! Runs none; `turn` and `toolbox` do.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fields::{Fields, Reader};
+use super::mistake::{ConfigErrors, Mistake};
 use super::read::BYTES;
 use super::tree::Node;
-use super::{Address, Config, Glob, Pool};
+use super::{Address, Config, Glob, Pool, Workspace};
 
 /// The tools that a pool's models are offered, which run on the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +85,33 @@ impl Config {
     pub fn offers_server_tools(&self) -> bool {
         self.pools.iter().any(|pool| !pool.server_tools.names.is_empty())
     }
+
+    /// The same, with tools that read and change files beneath this directory, which its pools offer. Fails where others
+    /// than this machine could use them.
+    pub fn with_working_dir(mut self, directory: PathBuf) -> Result<Self, ConfigErrors> {
+        self.tools.workspace = Workspace { root: Some(directory), write: true, ..Workspace::default() };
+        for pool in &mut self.pools {
+            pool.server_tools.names = vec![Glob::new("*")];
+        }
+        match self.exposed_tools() {
+            Some((what, hint)) => {
+                let (file, hint) = ("--working-dir".to_owned(), hint.to_owned());
+                Err(ConfigErrors(vec![Mistake { file, place: None, what, hint }]))
+            }
+            None => Ok(self),
+        }
+    }
+
+    /// What tools others than this machine could use that change things, if there are such, and what helps.
+    pub(super) fn exposed_tools(&self) -> Option<(String, &'static str)> {
+        let is_reachable = |address: &&String| Address::parse(address).is_ok_and(|address| address.is_reachable());
+        let address = self.listen.iter().find(is_reachable)?;
+        let workspace = &self.tools.workspace;
+        let changes = workspace.write || workspace.roots.iter().any(|root| root.write);
+        let what = format!("tools that change files, offered at `{address}`, which other machines reach");
+        let is_exposed = self.offers_server_tools() && changes;
+        is_exposed.then_some((what, "clients need no key: `listen` at 127.0.0.1, or do without `write`"))
+    }
 }
 
 impl Reader<'_> {
@@ -124,18 +153,5 @@ impl Reader<'_> {
         self.set(&fields, "seconds", SECONDS, &mut seconds);
         (memory.bytes, memory.age) = (bytes, Duration::from_secs(seconds));
         memory
-    }
-
-    /// Whoever reaches the gateway may use the tools: those that change things are refused where others than this machine
-    /// do. `place` is where the configuration says what they may.
-    pub(super) fn hold_to_own_machine(&mut self, node: &Node, config: &Config) {
-        let is_reachable = |address: &String| Address::parse(address).is_ok_and(|address| address.is_reachable());
-        let Some(address) = config.listen.iter().find(|address| is_reachable(address)) else { return };
-        let workspace = &config.tools.workspace;
-        let changes = workspace.write || workspace.roots.iter().any(|root| root.write);
-        if config.offers_server_tools() && changes {
-            let what = format!("tools that change files, offered at `{address}`, which other machines reach");
-            self.mistake(node.place, what, "clients need no key: `listen` at 127.0.0.1, or do without `write`");
-        }
     }
 }

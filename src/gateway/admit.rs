@@ -121,13 +121,8 @@ impl Gateway {
         let format =
             chat.map(|chat| agent::format(session.req_header(), chat, named.as_deref(), &context.client, &settings));
         let format = format.transpose().map_err(|e| context.fail(Fault::Request(e.into())))?.unwrap_or_default();
-        if let Some(chat) = Request::read(&body).filter(|_| is_chat && context.turn.is_none()) {
-            let begun = self.begin_turn(session, context, &pool, &format, chat).map_err(|fault| context.fail(fault))?;
-            if let Some((turn, body)) = begun {
-                context.record.recalled = turn.is_recalled;
-                context.turn = Some(Box::new(turn));
-                return Box::pin(self.admit_body(session, context, body)).await;
-            }
+        if is_chat && let Some(first) = self.begin_rounds(session, context, &pool, &format, &body)? {
+            return Box::pin(self.admit_body(session, context, first)).await;
         }
         let told_to_think = chat.filter(|chat| is_about_thinking(chat)).and(model);
         // Only who offers tools waits for what the servers say of their templates.
@@ -171,6 +166,26 @@ impl Gateway {
         }
         context.body.whole = Some(instead.unwrap_or(body));
         Ok(())
+    }
+
+    /// What the first round asks of a request that is offered tools of the server's.
+    fn begin_rounds(
+        &self,
+        session: &Session,
+        context: &mut Context,
+        pool: &Pool,
+        format: &AgentFormat,
+        body: &[u8],
+    ) -> Result<Option<Bytes>> {
+        if context.turn.is_some() || pool.config().server_tools.names.is_empty() {
+            return Ok(None);
+        }
+        let Some(chat) = long_work::over(body.len(), || Request::read(body)) else { return Ok(None) };
+        let begun = self.begin_turn(session, context, pool, format, chat).map_err(|fault| context.fail(fault))?;
+        let Some((turn, first)) = begun else { return Ok(None) };
+        context.record.recalled = turn.is_recalled;
+        context.turn = Some(Box::new(turn));
+        Ok(Some(first))
     }
 
     /// Sends a request to this pool as its client wrote it, and reads nothing of its answer.

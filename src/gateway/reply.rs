@@ -84,6 +84,9 @@ impl Gateway {
         if let Some(sent) = context.attempt.sent.take() {
             self.quarantine.answered(&sent);
         }
+        if let (Some(turn), Some(claim)) = (&mut context.turn, &claim) {
+            turn.home = Some(claim.peer().id());
+        }
         if let Some(mut claim) = claim {
             claim.judge(unfinished.map_or(Outcome::Served, |_| Outcome::Failed(Failure::Reset)));
             attempt::learn(&mut claim, tokens);

@@ -14,6 +14,7 @@ use pingora::{Error, Result};
 
 use crate::api::anthropic::Folder;
 use crate::api::openai::AssembleError;
+use crate::balance::{Policy, prefix};
 use crate::turn::{After, Next, Time};
 
 use super::attempt::{Attempt, Tries};
@@ -57,12 +58,21 @@ impl Gateway {
         if !turn.is_whole() {
             context.keepalive.go_on();
         }
+        let home = turn.home.take();
         let terms = (context.terms.session, context.terms.priority);
         context.tries = Tries::again();
         let others = context.attempt.others.take();
         context.attempt = Attempt { others, ..Attempt::default() };
         Box::pin(self.admit_body(session, context, body)).await?;
         (context.terms.session, context.terms.priority) = terms;
+        if let (None, Some(home), Some(pool)) = (context.terms.session, home, &context.terms.pool)
+            && pool.config().balancing.policy != Policy::Prefix
+        {
+            // That one has read all that came before.
+            let key = prefix::key(context.id.as_bytes());
+            pool.settle_session(key, home);
+            context.terms.session = Some(key);
+        }
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use pingora::http::ResponseHeader;
 use crate::answer::Summary;
 use crate::api::anthropic::Folder;
 use crate::api::openai::{AssembleError, Assembler, ToldText};
+use crate::balance::PeerId;
 use crate::config::ShowCalls;
 use crate::limits::Limits;
 use crate::toolbox::{Effect, ServerTool, Toolbox};
@@ -32,6 +33,8 @@ pub struct RunningTurn {
     pub(super) room: Room,
     /// Whether more was known of the conversation than its client sent.
     pub(super) is_recalled: bool,
+    /// The server that had the last round.
+    pub(super) home: Option<PeerId>,
     /// Where the answer goes.
     pub(super) outlet: Outlet,
     /// Whether the answer that comes is read as a round's; an error that came in its place is not.

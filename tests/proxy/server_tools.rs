@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
 use toolgate::api::anthropic::Folder;
+use toolgate::balance::Policy;
 use toolgate::config::{Config, Glob, Offer, Pool, ShowCalls, ToolsChoice};
 use toolgate::server::Running;
 
@@ -437,7 +438,21 @@ fn dying_in_its_second_answer() -> (SocketAddr, JoinHandle<()>) {
 }
 
 #[test]
-fn the_place_is_free_while_a_tool_runs_and_the_turn_goes_before_newcomers() {
+fn the_next_round_prefers_the_server_of_the_one_before() {
+    let folder = Files::new();
+    for policy in [Policy::Slots, Policy::RoundRobin, Policy::Prefix] {
+        let rounds = || vec![round("1", &[], &[READ]), round("2", &[], &[READ]), round("3", &["hello"], &[])];
+        let ((one, of_one), (other, of_other)) = (answering(rounds()), answering(rounds()));
+        let config = configured(&folder, &[&one, &other], |pool| pool.balancing.policy = policy);
+        let gateway = gateway_of(config);
+        assert!(ask(gateway.addr, post(CHAT, &chat(true), "")).text().contains("hello"));
+        let asked = [of_one.try_iter().count(), of_other.try_iter().count()];
+        assert!(asked == [3, 0] || asked == [0, 3], "{policy:?} {asked:?}");
+    }
+}
+
+#[test]
+fn a_round_gives_its_place_back_before_the_next_asks_for_one() {
     let folder = Files::new();
     let (upstream, _requests) = answering(vec![round("1", &[], &[READ]), round("2", &["hello"], &[])]);
     let gateway = gateway_of(configured(&folder, &[&upstream], |pool| pool.peers[0].max_inflight = Some(1)));

@@ -40,9 +40,6 @@ impl Gateway {
     ) -> Result<Option<(RunningTurn, Bytes)>, Fault> {
         let settings = Arc::clone(&context.settings);
         let Some(selected) = selected(&request) else { return Ok(None) };
-        if pool.config().server_tools.names.is_empty() && selected.servers.is_empty() {
-            return Ok(None);
-        }
         let all = settings.toolbox.tools();
         let tools = offered(session.req_header(), pool, &selected, &request, &all)?;
         if tools.is_empty() {
@@ -92,6 +89,7 @@ impl Gateway {
             room,
             is_recalled: messages.is_some(),
             outlet: if is_whole { Outlet::whole(&settings.limits, folder) } else { Outlet::Stream },
+            home: None,
             is_read: false,
             is_rounds: false,
             next: None,

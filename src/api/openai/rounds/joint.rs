@@ -1,4 +1,4 @@
-//! Joint between the texts of two rounds: a blank line, where there is none.
+//! Joint between the texts of two rounds: a blank line, or what is missing of one.
 //! A line break at which a text may go on to begin with one is held until that is decided.
 
 /// What stands at the end of the text so far, and what is held of the next.
@@ -45,9 +45,8 @@ impl Joint {
             return Shown::Held;
         }
         let mut held = std::mem::take(&mut self.held);
-        if before + breaks < BLANK_LINE.len() {
-            held.insert_str(0, BLANK_LINE);
-        }
+        let missing = BLANK_LINE.get(before + breaks..).unwrap_or_default();
+        held.insert_str(0, missing);
         self.has_begun = true;
         self.note(piece);
         if held.is_empty() { Shown::AsItCame } else { Shown::Behind(held) }
@@ -104,10 +103,11 @@ mod tests {
             (&[&["a"], &["\n", "\n", "b"]], "a\n\nb"),
             (&[&["a\n"], &["\nb"]], "a\n\nb"),
             (&[&["a\n"], &["\n", "b"]], "a\n\nb"),
-            (&[&["a"], &["\nb"]], "a\n\n\nb"),
-            (&[&["a"], &["\n", "b"]], "a\n\n\nb"),
+            (&[&["a"], &["\nb"]], "a\n\nb"),
+            (&[&["a"], &["\n", "b"]], "a\n\nb"),
             (&[&["a"], &["\n"]], "a\n"),
-            (&[&["a"], &["\n"], &["b"]], "a\n\n\nb"),
+            (&[&["a\n"], &["b"]], "a\n\nb"),
+            (&[&["a"], &["\n"], &["b"]], "a\n\nb"),
             (&[&["a"], &["b"], &["c"]], "a\n\nb\n\nc"),
         ];
         for (rounds, expected) in table {
