@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use serde_json::{Value, json};
 use toolgate::api::anthropic::Folder;
 use toolgate::balance::Policy;
-use toolgate::config::{Config, Glob, Offer, Pool, ShowCalls, ToolsChoice};
+use toolgate::config::{Config, Glob, Offer, OllamaApi, Pool, ShowCalls, ToolsChoice};
 use toolgate::server::Running;
 
 use crate::access::named;
@@ -603,4 +603,65 @@ fn an_error_within_a_round_is_told_in_the_client_s_words() {
         assert!(answer.is_complete && text.matches("dead").count() == 1, "{path} {text}");
         assert_eq!(answer.status(), if body["stream"] == true { 200 } else { 500 }, "{text}");
     }
+}
+
+#[test]
+fn ollama_s_clients_get_one_answer_too() {
+    let folder = Files::new();
+    for stream in [true, false] {
+        let rounds = vec![round("1", &["Look."], &[READ]), round("2", &["It says hello."], &[])];
+        let (upstream, requests) = answering(rounds);
+        let mut config = configured(&folder, &[&upstream], |_| {});
+        config.view.ollama_api = Some(OllamaApi::default());
+        let gateway = gateway_of(config);
+        let answer = ask(gateway.addr, post("/api/chat", &chat(stream), ""));
+        assert_eq!((answer.status(), answer.is_complete), (200, true), "{}", answer.text());
+        let lines: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let text: String = lines.iter().map(|line| line["message"]["content"].as_str().unwrap()).collect();
+        assert_eq!(text, "Look.\n\nIt says hello.");
+        assert!(!answer.text().contains("tool_calls"), "{}", answer.text());
+        let last = lines.last().unwrap();
+        assert_eq!((&last["done"], &last["done_reason"]), (&json!(true), &json!("stop")));
+        assert_eq!((&last["prompt_eval_count"], &last["eval_count"]), (&json!(14), &json!(6)));
+        assert_eq!(requests.iter().take(2).count(), 2);
+    }
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_the_whole_turn() {
+    let folder = Files::new();
+    let (upstream, _requests) = answering(vec![round("1", &["Look."], &[READ]), round("2", &["hello"], &[])]);
+    let gateway = gateway(&folder, &upstream, |_| {});
+    let request = post(CHAT, &chat(true), "").replace("HTTP/1.1", "HTTP/1.0");
+    let answer = ask(gateway.addr, request);
+    assert_eq!((answer.status(), answer.field("transfer-encoding")), (200, None));
+    assert_eq!(said(&answer.text(), "content"), "Look.\n\nhello");
+    assert!(answer.text().ends_with("data: [DONE]\n\n"));
+}
+
+#[test]
+fn a_gateway_that_stops_lets_turns_come_to_their_end() {
+    let folder = Files::new();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let (began, begins) = mpsc::channel::<()>();
+    let (wait, began, asked) = (Mutex::new(wait), Mutex::new(began), AtomicUsize::new(0));
+    let upstream = Upstream::start(move |mut wire| {
+        let Some(_) = wire.request() else { return };
+        let is_first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first {
+            began.lock().unwrap().send(()).unwrap();
+            wait.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        wire.send(STREAM_HEAD);
+        wire.chunk(if is_first { round("1", &[], &[READ]) } else { round("2", &["hello"], &[]) });
+        wire.last_chunk();
+    });
+    let gateway = gateway(&folder, &upstream, |_| {});
+    let mut client = Wire::connect(gateway.addr);
+    client.send(post(CHAT, &chat(true), ""));
+    begins.recv_timeout(PATIENCE).unwrap();
+    let stops = std::thread::spawn(move || gateway.stop());
+    go_on.send(()).unwrap();
+    assert!(client.response().text().contains("hello"));
+    stops.join().unwrap();
 }
