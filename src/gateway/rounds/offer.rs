@@ -14,13 +14,14 @@ use crate::api::openai::rounds::{Conversation, Cost, Selected, selected};
 use crate::api::openai::{Request, Stream, Usage};
 use crate::chat::Choice;
 use crate::config::{Offer, ShowCalls};
+use crate::engine::Engine;
 use crate::gateway::context::Context;
 use crate::gateway::fault::Fault;
 use crate::gateway::headers;
 use crate::gateway::route::is_json;
 use crate::gateway::running_turn::{Outlet, RunningTurn};
 use crate::gateway::shared::Gateway;
-use crate::plan::AgentFormat;
+use crate::plan::{AgentFormat, Shape};
 use crate::toolbox::ServerTool;
 use crate::turn::{AtLimit, Bounds, Room, Show, Turn};
 use crate::upstream::Pool;
@@ -45,7 +46,7 @@ impl Gateway {
         if tools.is_empty() {
             return Ok(None);
         }
-        if let Some(why) = refusal(session.req_header(), context, format, &request) {
+        if let Some(why) = refusal(session.req_header(), context, pool.config().engine, format, &request) {
             log::info!("{}: no tools of the server's are offered: {why}", context.id);
             return if selected.servers.is_empty() { Ok(None) } else { Err(Fault::NoServerTools(why)) };
         }
@@ -145,10 +146,12 @@ fn offered(
 fn refusal(
     head: &RequestHeader,
     context: &Context,
+    engine: Engine,
     format: &AgentFormat,
     request: &Request<'_>,
 ) -> Option<&'static str> {
     let is_none = request.tool_choice_alone().is_some_and(|choice| choice.choice == Choice::None);
+    let last = request.messages().and_then(|messages| messages.last()?.role().cloned());
     let table = [
         (headers::is_of_another_page(head), "a page of another origin asks"),
         (!is_json(head), "its Content-Type is not JSON"),
@@ -156,6 +159,8 @@ fn refusal(
         (is_none, "tool_choice is none"),
         (request.choices() != 1, "it asks for several answers"),
         (request.stream() == Stream::Unclear, "`stream` is neither true nor false"),
+        (Shape::is_asked(request, engine), "it says what its answer may be"),
+        (last.as_deref() == Some("assistant"), "its answer is to go on with a text of its own"),
         (!matches!(format, AgentFormat::Calls), "its client gets calls as text"),
     ];
     table.into_iter().find(|(is_so, _)| *is_so).map(|(_, why)| why)
