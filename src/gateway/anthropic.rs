@@ -71,6 +71,8 @@ impl Gateway {
         let asked = anthropic::count_request(&body, &server).map_err(|mistake| context.misread(mistake))?;
         context.route = Route::chat();
         self.admit_body(session, context, asked.body.clone()).await?;
+        // Nothing is answered, so no tools run.
+        (context.turn, context.record.rounds, context.record.recalled) = (None, 0, false);
         let chat = context.body.known(session).unwrap_or_else(|| asked.body.clone());
         let key = told_key(session);
         let tokens = match pool.count(&chat, context.plan.model.as_deref(), key.as_deref()).await {

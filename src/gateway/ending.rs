@@ -104,6 +104,7 @@ impl Gateway {
             (bytes, close)
         };
         context.retell_own_stream();
+        context.turn.iter_mut().for_each(|turn| turn.give_up());
         let bytes = context.retell_last(bytes);
         // An error here means that the client has gone too.
         let _ = session.write_response_body(Some(bytes), close == Close::Properly).await;

@@ -41,6 +41,7 @@ impl Context {
             if turn.is_put_together() && !turn.is_retold() {
                 return Ok(());
             }
+            headers::unframe_response(response);
             if is_success && !is_plain_stream(response) {
                 return Err(self.fail(Fault::Refused(response.status.as_u16())));
             }

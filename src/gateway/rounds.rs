@@ -26,12 +26,22 @@ use super::running_turn::{Outlet, RunningTurn, Whole};
 use super::session::has_answered;
 use super::shared::Gateway;
 
+impl Context {
+    /// The client has something of its answer, and waits for more of it.
+    fn go_on(&mut self) {
+        if self.turn.as_ref().is_some_and(|turn| !turn.is_whole()) {
+            self.keepalive.go_on();
+        }
+    }
+}
+
 impl Gateway {
     /// Goes through the rounds of a turn. Fails with what ends the request.
     pub(super) async fn go_rounds(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
         loop {
             self.exchange(session, context).await?;
             let Some(Next::Run(calls)) = context.turn.as_mut().and_then(|turn| turn.next.take()) else { break };
+            context.go_on();
             let results = Box::pin(self.run_calls(session, context, calls)).await?;
             let Some(turn) = &mut context.turn else { break };
             let is_late = turn.began.elapsed() >= context.settings.turn_limits.time_max;
@@ -55,9 +65,6 @@ impl Gateway {
         let limits = context.settings.limits.clone();
         let Some(turn) = &mut context.turn else { return Ok(()) };
         let body = turn.turn.ask(&limits);
-        if !turn.is_whole() {
-            context.keepalive.go_on();
-        }
         let home = turn.home.take();
         let terms = (context.terms.session, context.terms.priority);
         context.tries = Tries::again();
@@ -69,7 +76,7 @@ impl Gateway {
             && pool.config().balancing.policy != Policy::Prefix
         {
             // That one has read all that came before.
-            let key = prefix::key(context.id.as_bytes());
+            let key = prefix::key(format!("turn {}", context.id).as_bytes());
             pool.settle_session(key, home);
             context.terms.session = Some(key);
         }

@@ -28,8 +28,8 @@ pub struct RunningTurn {
     pub(super) show: ShowCalls,
     pub(super) began: Instant,
     /// The conversation before the turn, and where what the client does not see of it is kept.
-    pub(super) trail: Trail,
-    pub(super) memory: Arc<TurnMemory>,
+    pub(super) trail: Option<Trail>,
+    pub(super) memory: Option<Arc<TurnMemory>>,
     pub(super) room: Room,
     /// Whether more was known of the conversation than its client sent.
     pub(super) is_recalled: bool,
@@ -41,6 +41,7 @@ pub struct RunningTurn {
     pub(super) is_read: bool,
     /// Whether the last answer was a round's.
     pub(super) is_rounds: bool,
+    pub(super) is_given_up: bool,
     /// What follows the round that has ended.
     pub(super) next: Option<Next>,
 }
@@ -105,9 +106,15 @@ impl RunningTurn {
 
     /// What the client does not see of the turn is kept for its next request, which may come as soon as it has the end.
     fn remember(&self) {
-        if let Some(hidden) = self.turn.hidden() {
-            self.memory.remember(&self.trail, hidden, self.room);
+        let kept = self.memory.as_ref().zip(self.trail.as_ref());
+        if let (Some((memory, trail)), Some(hidden)) = (kept, self.turn.hidden()) {
+            memory.remember(trail, hidden, self.room);
         }
+    }
+
+    /// Nothing more comes of it: what has come is all.
+    pub fn give_up(&mut self) {
+        self.is_given_up = true;
     }
 
     /// What a tool does.
@@ -117,7 +124,7 @@ impl RunningTurn {
 
     /// Whether more follows the round that has ended.
     pub fn goes_on(&self) -> bool {
-        matches!(self.next, Some(Next::Run(_)))
+        !self.is_given_up && matches!(self.next, Some(Next::Run(_)))
     }
 
     /// The head of an answer has come: whether it is read as a round's.

@@ -2,11 +2,11 @@
 //! Decides nothing about what is kept.
 
 use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::api::openai::Message;
-use crate::turn::{Memory, Recall, Room, Trail};
+use crate::turn::{Memory, Recall, Room, Trail, recalled};
 
 /// What clients did not see of turns whose tools ran here.
 #[derive(Debug)]
@@ -31,15 +31,20 @@ impl TurnMemory {
         messages: &[Message<'a>],
         room: Room,
     ) -> (Trail, Option<Vec<Cow<'a, str>>>) {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut trail = memory.trail(authorization);
-        let recalled = memory.recall(&mut trail, messages, room, self.since.elapsed());
+        let mut trail = self.locked().trail(authorization);
+        let answers = trail.follow(messages);
+        let found = self.locked().find(&answers, room, self.since.elapsed());
+        let recalled = (!found.is_empty()).then(|| recalled(messages, &found));
         (trail, recalled)
     }
 
     /// Remembers what an answer at the end of this trail stood for.
     pub fn remember(&self, trail: &Trail, answer: Recall, room: Room) {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        memory.remember(trail, answer, room, self.since.elapsed());
+        self.locked().remember(trail, answer, room, self.since.elapsed());
+    }
+
+    /// For no longer than it takes to look something up: what it takes to follow a conversation is done without it.
+    fn locked(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

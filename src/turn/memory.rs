@@ -22,7 +22,6 @@ pub struct Memory {
     order: BTreeMap<u64, Key>,
     asked: u64,
     bytes: usize,
-    hits: u64,
 }
 
 #[derive(Debug)]
@@ -47,9 +46,17 @@ pub struct Key(u64, u64);
 #[derive(Clone, Debug)]
 pub struct Trail {
     hashers: [DefaultHasher; 2],
-    /// For an answer with calls: what tells it even where the client has shortened what was before.
+    /// For an answer with calls whose ids are no other's: what tells it even where the client has shortened what was before.
     of_calls: [DefaultHasher; 2],
     last_user: String,
+}
+
+/// An answer on a trail.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its place among the messages.
+    at: usize,
+    keys: [Option<Key>; 2],
 }
 
 /// An answer, and what it stands for.
@@ -77,41 +84,14 @@ impl Memory {
         Trail { of_calls: hashers.clone(), hashers, last_user: String::new() }
     }
 
-    /// Follows a conversation to its end. Returns its messages with what is remembered of its answers in their place, if
-    /// anything is.
-    pub fn recall<'a>(
-        &mut self,
-        trail: &mut Trail,
-        messages: &[Message<'a>],
-        room: Room,
-        now: Duration,
-    ) -> Option<Vec<Cow<'a, str>>> {
-        let mut answers = Vec::new();
-        for (at, message) in messages.iter().enumerate() {
-            let past = Past::of(message);
-            let is_answer = past.role == "assistant";
-            trail.push(&past);
-            if is_answer {
-                answers.push((at, trail.keys(&past)));
-            }
-        }
+    /// What is remembered of answers that were found on a trail, from the end backwards, by their places.
+    pub fn find(&mut self, answers: &[Answer], room: Room, now: Duration) -> HashMap<usize, Arc<[String]>> {
         let mut found = HashMap::new();
-        for (at, keys) in answers.into_iter().rev().take(LOOKED_UP) {
-            let entry = keys.into_iter().flatten().find_map(|key| self.get(key, room, now));
-            found.extend(entry.map(|messages| (at, messages)));
+        for Answer { at, keys } in answers.iter().rev().take(LOOKED_UP) {
+            let entry = keys.iter().flatten().find_map(|key| self.get(*key, room, now));
+            found.extend(entry.map(|messages| (*at, messages)));
         }
-        if found.is_empty() {
-            return None;
-        }
-        self.hits += 1;
-        let mut all = Vec::new();
-        for (at, message) in messages.iter().enumerate() {
-            match found.get(&at) {
-                Some(instead) => all.extend(instead.iter().cloned().map(Cow::Owned)),
-                None => all.push(Cow::Borrowed(message.text())),
-            }
-        }
-        Some(all)
+        found
     }
 
     /// Remembers what an answer at the end of this trail stood for.
@@ -122,6 +102,10 @@ impl Memory {
         let mut trail = trail.clone();
         trail.push(&past);
         let messages: Arc<[String]> = messages.into();
+        // What is larger than all that may be kept would only push out what others need.
+        if size(&messages) > room.bytes_max {
+            return;
+        }
         for key in trail.keys(&past).into_iter().flatten() {
             self.put(key, Arc::clone(&messages), now);
         }
@@ -129,11 +113,6 @@ impl Memory {
             let Some((_, key)) = self.order.pop_first() else { break };
             self.forget(key);
         }
-    }
-
-    /// How many conversations were found here.
-    pub fn hits(&self) -> u64 {
-        self.hits
     }
 
     fn get(&mut self, key: Key, room: Room, now: Duration) -> Option<Arc<[String]>> {
@@ -168,6 +147,19 @@ impl Memory {
 }
 
 impl Trail {
+    /// Follows a conversation to its end: its answers, by which what is remembered of them is found.
+    pub fn follow(&mut self, messages: &[Message<'_>]) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        for (at, message) in messages.iter().enumerate() {
+            let past = Past::of(message);
+            self.push(&past);
+            if past.role == "assistant" {
+                answers.push(Answer { at, keys: self.keys(&past) });
+            }
+        }
+        answers
+    }
+
     fn push(&mut self, past: &Past<'_>) {
         self.hashers.iter_mut().for_each(|hasher| past.hash(hasher));
         if past.role == "user" {
@@ -178,13 +170,33 @@ impl Trail {
     /// By which an answer at its end is found.
     fn keys(&self, answer: &Past<'_>) -> [Option<Key>; 2] {
         let key = |[a, b]: &[DefaultHasher; 2]| Key(a.finish(), b.finish());
-        let of_calls = (!answer.ids.is_empty()).then(|| {
+        let is_telling = !answer.ids.is_empty() && answer.ids.iter().all(|id| is_random(id));
+        let of_calls = is_telling.then(|| {
             let mut hashers = self.of_calls.clone();
-            hashers.iter_mut().for_each(|hasher| (&self.last_user, &answer.ids).hash(hasher));
+            hashers.iter_mut().for_each(|hasher| (&self.last_user, answer).hash(hasher));
             key(&hashers)
         });
         [Some(key(&self.hashers)), of_calls]
     }
+}
+
+/// Whether an id is one that nobody else has: some models number their calls.
+fn is_random(id: &str) -> bool {
+    const LETTERS_MIN: usize = 20;
+    let last = id.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    last.len() >= LETTERS_MIN && last.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+/// The messages of a conversation, with those in the place of its answers that are remembered.
+pub fn recalled<'a>(messages: &[Message<'a>], found: &HashMap<usize, Arc<[String]>>) -> Vec<Cow<'a, str>> {
+    let mut all = Vec::new();
+    for (at, message) in messages.iter().enumerate() {
+        match found.get(&at) {
+            Some(instead) => all.extend(instead.iter().cloned().map(Cow::Owned)),
+            None => all.push(Cow::Borrowed(message.text())),
+        }
+    }
+    all
 }
 
 /// Bytes that an entry takes, with what it costs to keep it.

@@ -16,8 +16,9 @@ mod tests;
 
 use bytes::{Bytes, BytesMut};
 
-pub use self::memory::{Memory, Recall, Room, Trail};
+pub use self::memory::{Answer, Memory, Recall, Room, Trail, recalled};
 use crate::api::Tokens;
+use crate::api::openai::chunk::is_whole;
 use crate::api::openai::finish::{PAUSED, STOP, Truncated, for_client};
 use crate::api::openai::rounds::{Conversation, Cost, Owner, RoundCall, Rounds, Said, result_message};
 use crate::limits::Limits;
@@ -178,16 +179,19 @@ impl Turn {
     /// The round's answer has ended: what is left of it for the client, and what follows.
     pub fn end_round(&mut self) -> (Bytes, Next) {
         let mut out = BytesMut::new();
+        self.take_rest(&mut out);
         let said = self.rounds.end_round(&mut out);
         self.tokens = said.tokens;
         let client_ids = said.calls.iter().filter(|call| call.owner != Owner::Server).map(|call| call.id.clone());
         self.client_ids.extend(client_ids);
-        if said.finish.is_none() || !said.is_complete() {
+        if said.finish.is_none() || said.failed {
             self.rounds.break_off(&said, &mut out);
             return (out.freeze(), Next::Over);
         }
+        let mut said = said;
+        said.name_calls(self.asked);
         let calls: Vec<_> = said.calls.iter().filter(|call| call.owner == Owner::Server).cloned().collect();
-        let goes_on = !calls.is_empty() && !said.is_cut() && !self.is_last_round;
+        let goes_on = !calls.is_empty() && !said.is_cut() && !said.is_too_long && !self.is_last_round;
         let reason = said.finish.clone().unwrap_or_default();
         self.last = Some(said);
         if !goes_on {
@@ -198,6 +202,23 @@ impl Turn {
         self.calls += run.len();
         self.running = calls;
         (out.freeze(), Next::Run(run))
+    }
+
+    /// Takes what came behind the last blank line: the server may have left out the last one. Half an event is none.
+    fn take_rest(&mut self, out: &mut BytesMut) {
+        let rest = std::mem::replace(&mut self.events, sse::Decoder::new(usize::MAX)).finish();
+        if rest.is_empty() {
+            return;
+        }
+        let mut last = sse::Decoder::new(usize::MAX);
+        last.push([rest.strip_prefix(b"\n").unwrap_or(&rest), b"\n\n"].concat().into());
+        let (rounds, tools) = (&mut self.rounds, &self.tools);
+        match last.next_event() {
+            Ok(Some(event)) if event.data().is_some_and(is_whole) => {
+                rounds.take(&event, |name| tools.iter().any(|tool| tool == name), out);
+            }
+            _ => out.extend_from_slice(&rest),
+        }
     }
 
     /// The calls have run, with these texts as results, in their order: what the client gets, and what follows.

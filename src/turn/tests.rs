@@ -300,6 +300,11 @@ fn what_was_cut_off_or_went_wrong_runs_nothing() {
         assert_eq!(shown.contains("dead"), round.contains("dead"));
         assert!(!shown.contains("look"));
     }
+    let whole = [begin(1), text(1, "a"), end(1, "stop")].concat();
+    let cut = whole.strip_suffix("data: [DONE]\n\n").unwrap().trim_end();
+    let unclosed = played(&Begin::default(), &[cut.to_owned()]);
+    assert_eq!(said(&unclosed.shown, "content"), ("a".to_owned(), "stop".to_owned()), "the last blank line is missing");
+    assert!(unclosed.shown.contains("total_tokens"));
     let unfinished = play(&Begin::default(), &[[begin(1), looks(1, "x")].concat()], 9);
     assert!(unfinished.ran.is_empty() && !unfinished.shown.contains("DONE"));
 }
@@ -368,4 +373,5 @@ fn a_round_that_says_too_much_runs_nothing() {
     let round = [begin(1), text(1, &"x".repeat(90)), text(1, &"y".repeat(90)), looks(1, "x"), end(1, "tool_calls")];
     let ended = play(&Begin { limits, ..Begin::default() }, &[round.concat()], 50);
     assert!(ended.ran.is_empty() && ended.shown.contains(&"y".repeat(90)));
+    assert_eq!(said(&ended.shown, "content").1, "stop");
 }

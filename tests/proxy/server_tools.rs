@@ -674,3 +674,104 @@ fn a_gateway_that_stops_lets_turns_come_to_their_end() {
     assert!(client.response().text().contains("hello"));
     stops.join().unwrap();
 }
+
+#[test]
+fn a_message_that_wants_no_tools_gets_none() {
+    let folder = Files::new();
+    for (more, gets) in [
+        (json!({"tool_choice": {"type": "none"}}), 0),
+        (json!({"tools": []}), 0),
+        (json!({"tools": [], "tool_choice": {"type": "auto"}}), 0),
+        (json!({"tool_choice": {"type": "any"}}), 4),
+        (json!({"tool_choice": {"type": "tool", "name": "read_file"}}), 4),
+        (json!({"mcp_servers": [{"type": "url", "name": "toolgate", "url": "http://192.0.2.1/"}]}), 4),
+        (json!({}), 4),
+    ] {
+        let (upstream, requests) = answering(vec![round("1", &["."], &[])]);
+        let gateway = gateway(&folder, &upstream, |pool| pool.server_tools.offer = Offer::Always);
+        let mut body = message(true);
+        more.as_object().unwrap().iter().for_each(|(key, value)| body[key] = value.clone());
+        assert_eq!(ask(gateway.addr, post(MESSAGES, &body, "")).status(), 200);
+        let asked = requests.recv_timeout(PATIENCE).unwrap().json();
+        assert_eq!(asked["tools"].as_array().map_or(0, Vec::len), gets, "{more}");
+    }
+}
+
+#[test]
+fn a_tool_of_the_client_s_goes_before_one_of_the_same_name() {
+    let folder = Files::new();
+    let own = &own_tool("read_file")[0];
+    let labelled = json!({"type": "mcp", "server_label": "toolgate"});
+    for tools in [json!([own, labelled, labelled]), json!([own, {"type": "custom", "custom": {"name": "x"}}])] {
+        let (upstream, requests) = answering(vec![round("1", &[], &[READ])]);
+        let gateway = gateway(&folder, &upstream, |pool| pool.server_tools.offer = Offer::Always);
+        let mut body = chat(true);
+        body["tools"] = tools;
+        let text = ask(gateway.addr, post(CHAT, &body, "")).text();
+        assert!(text.contains(r#""name":"read_file""#) && text.contains(r#""finish_reason":"tool_calls""#), "{text}");
+        let asked = requests.recv_timeout(PATIENCE).unwrap().json();
+        let names = asked["tools"].as_array().unwrap().iter().filter_map(|tool| tool["function"]["name"].as_str());
+        let names: Vec<_> = names.filter(|name| *name != "x").collect();
+        assert_eq!(names, ["read_file", "list_directory", "glob_files", "grep_search"]);
+    }
+}
+
+#[test]
+fn many_calls_of_one_round_come_back_as_one_round() {
+    let folder = Files::new();
+    let ids: Vec<_> = (0..6).map(|n| format!("call_{n}")).collect();
+    let calls: Vec<_> = ids.iter().map(|id| (id.as_str(), READ.1, READ.2)).collect();
+    let rounds =
+        vec![round("1", &["Look."], &calls), round("2", &["hello"], &[("m", "mine", "{}")]), round("3", &["bye"], &[])];
+    let (upstream, requests) = answering(rounds);
+    let gateway = gateway(&folder, &upstream, |pool| pool.server_tools.offer = Offer::Always);
+    let mut body = message(true);
+    body["tools"] = json!([{"name": "mine", "input_schema": {"type": "object"}}]);
+    let (content, stop) = blocks(&ask(gateway.addr, post(MESSAGES, &body, "")).text());
+    assert_eq!((content.len(), stop), (1 + 6 + 6 + 2, json!("tool_use")));
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": content}));
+    messages
+        .push(json!({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "m", "content": "mine too"}]}));
+    ask(gateway.addr, post(MESSAGES, &body, ""));
+    let asked: Vec<_> = (0..3).map(|_| requests.recv_timeout(PATIENCE).unwrap().json()).collect();
+    let (before, after) = (asked[1]["messages"].as_array().unwrap(), asked[2]["messages"].as_array().unwrap());
+    assert_eq!(before.len(), 1 + 1 + 6);
+    assert_eq!(after[..before.len()], before[..], "the model sees what it saw, once");
+    assert_eq!((after.len(), &after[9]["tool_call_id"]), (before.len() + 2, &json!("m")));
+}
+
+#[test]
+fn a_call_that_was_left_while_it_ran_has_a_result_all_the_same() {
+    let folder = Files::new();
+    let (upstream, requests) = answering(vec![round("1", &["."], &[])]);
+    let gateway = gateway(&folder, &upstream, |_| {});
+    let mut body = message(true);
+    let call = json!({"type": "mcp_tool_use", "id": "mcptoolu_x", "name": "read_file", "server_name": "toolgate", "input": {}});
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": [{"type": "text", "text": "Look."}, call]}));
+    messages.push(json!({"role": "user", "content": "Go on"}));
+    assert_eq!(ask(gateway.addr, post(MESSAGES, &body, "")).status(), 200);
+    let asked = requests.recv_timeout(PATIENCE).unwrap().json();
+    let result = &asked["messages"][2];
+    assert_eq!((&result["role"], &result["tool_call_id"]), (&json!("tool"), &json!("x")));
+    assert!(result["content"].as_str().unwrap().starts_with("Error"));
+}
+
+#[test]
+fn a_stream_with_a_length_becomes_one_without() {
+    let folder = Files::new();
+    let asked = AtomicUsize::new(0);
+    let upstream = Upstream::start(move |mut wire| {
+        let Some(_) = wire.request() else { return };
+        let is_first = asked.fetch_add(1, Ordering::SeqCst) == 0;
+        let body = if is_first { round("1", &["Look."], &[READ]) } else { round("2", &["hello"], &[]) };
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: {}\r\n\r\n", body.len());
+        wire.send(head + &body);
+    });
+    let gateway = gateway(&folder, &upstream, |_| {});
+    let answer = ask(gateway.addr, post(CHAT, &chat(true), ""));
+    assert!(answer.is_complete);
+    assert_eq!((said(&answer.text(), "content").as_str(), answer.field("content-length")), ("Look.\n\nhello", None));
+}

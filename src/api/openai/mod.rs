@@ -32,7 +32,7 @@ mod writer;
 pub use assembler::Assembler;
 pub use assembly::{AssembleError, Reported};
 pub use call::{CalledFunction, ToolCall};
-pub use choice::ToolChoice;
+pub use choice::{ToolChoice, function_name};
 pub use content::{Content, Part, write_text_part};
 pub use error::{Error, UNFINISHED, error_type, param, upstream_error};
 pub use fold::{Folded, FoldedMessage, Folder};

@@ -1,6 +1,7 @@
 //! Offer of tools that run on the server: which of them a request gets, and whether it gets any.
 //! A request of a page of another origin gets none: whoever visits that page has not asked for it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,16 +12,16 @@ use pingora::proxy::Session;
 
 use crate::api::anthropic::Folder;
 use crate::api::openai::rounds::{Conversation, Cost, Selected, selected};
-use crate::api::openai::{Request, Stream, Usage};
+use crate::api::openai::{Request, Stream, Usage, function_name};
 use crate::chat::Choice;
 use crate::config::{Offer, ShowCalls};
 use crate::engine::Engine;
 use crate::gateway::context::Context;
 use crate::gateway::fault::Fault;
-use crate::gateway::headers;
 use crate::gateway::route::is_json;
 use crate::gateway::running_turn::{Outlet, RunningTurn};
 use crate::gateway::shared::Gateway;
+use crate::gateway::{headers, long_work};
 use crate::plan::{AgentFormat, Shape};
 use crate::toolbox::ServerTool;
 use crate::turn::{AtLimit, Bounds, Room, Show, Turn};
@@ -56,9 +57,25 @@ impl Gateway {
             (_, Usage::Unasked) => (false, Cost::Untold),
         };
         let authorization = session.get_header("authorization").map(|value| value.as_bytes());
-        let memory = settings.turn_memory;
-        let room = Room { bytes_max: memory.bytes, age_max: memory.age };
-        let (trail, messages) = self.memory.recall(authorization, request.messages().unwrap_or_default(), room);
+        let kept = settings.turn_memory;
+        let room = Room { bytes_max: kept.bytes, age_max: kept.age };
+        let show = pool.config().server_tools.show;
+        let shown = match show {
+            ShowCalls::None => Show::Nothing,
+            _ if context.client.is_anthropics() => Show::Blocks,
+            ShowCalls::Comments => Show::Nothing,
+            ShowCalls::Reasoning => Show::Thoughts,
+        };
+        // Who is shown all of it sends all of it back.
+        let memory = (shown != Show::Blocks).then(|| Arc::clone(&self.memory));
+        let (trail, messages) = match &memory {
+            Some(memory) => {
+                let recall = || memory.recall(authorization, request.messages().unwrap_or_default(), room);
+                let (trail, messages) = long_work::over(request.text().len(), recall);
+                (Some(trail), messages)
+            }
+            None => (None, None),
+        };
         let names: Vec<_> = tools.iter().map(|tool| tool.name.clone()).collect();
         let written: Vec<_> =
             selected.own.iter().copied().chain(tools.iter().map(|tool| tool.schema.as_str())).collect();
@@ -67,15 +84,8 @@ impl Gateway {
             return Ok(None);
         };
         let limits = &settings.turn_limits;
-        let at_limit = if context.client.is_anthropics() { AtLimit::Pause } else { AtLimit::Answer };
+        let at_limit = if shown == Show::Blocks { AtLimit::Pause } else { AtLimit::Answer };
         let bounds = Bounds { rounds_max: limits.rounds_max, calls_max: limits.calls_max, at_limit };
-        let show = pool.config().server_tools.show;
-        let shown = match show {
-            ShowCalls::None => Show::Nothing,
-            _ if context.client.is_anthropics() => Show::Blocks,
-            ShowCalls::Comments => Show::Nothing,
-            ShowCalls::Reasoning => Show::Thoughts,
-        };
         let mut turn = Turn::new(conversation, names, cost, bounds, &settings.limits).with_show(shown);
         let body = turn.ask(&settings.limits);
         let folder = (shown == Show::Blocks).then(Folder::default);
@@ -86,13 +96,14 @@ impl Gateway {
             show,
             began: Instant::now(),
             trail,
-            memory: Arc::clone(&self.memory),
+            memory,
             room,
             is_recalled: messages.is_some(),
             outlet: if is_whole { Outlet::whole(&settings.limits, folder) } else { Outlet::Stream },
             home: None,
             is_read: false,
             is_rounds: false,
+            is_given_up: false,
             next: None,
         };
         Ok(Some((running, body)))
@@ -137,8 +148,13 @@ fn offered(
         Offer::Asked => tools.extend(all.iter().filter(is_of_pool).filter(is_asked).cloned()),
     }
     // The client's own tool of a name is meant by it.
-    let own = request.tools().unwrap_or_default();
-    tools.retain(|tool| own.iter().all(|own| own.tool.name != tool.name));
+    let own: Vec<_> = selected.own.iter().filter_map(|tool| function_name(tool)).collect();
+    let allowed = request.tool_choice_alone().map(|choice| choice.allowed).unwrap_or_default();
+    let is_allowed = |name: &str| allowed.is_empty() || allowed.iter().any(|allowed| allowed == name);
+    let mut names = BTreeSet::new();
+    tools.retain(|tool| {
+        own.iter().all(|own| *own != tool.name) && is_allowed(&tool.name) && names.insert(tool.name.clone())
+    });
     Ok(tools)
 }
 

@@ -31,6 +31,7 @@ impl Gateway {
         context: &mut Box<Context>,
         calls: Vec<RoundCall>,
     ) -> Result<Vec<String>> {
+        self.show_calls(session, context, &calls).await?;
         let mut results: Vec<Option<String>> = calls.iter().map(|_| None).collect();
         let mut waiting = calls.iter().enumerate().peekable();
         let mut running = JoinSet::new();
@@ -40,7 +41,7 @@ impl Gateway {
             while let Some((at, call)) =
                 waiting.next_if(|(_, call)| !is_alone && context.may_begin(call, running.len()))
             {
-                context.tell_begun(session, call).await?;
+                context.tell(session, &format!("tool {} running", call.name)).await?;
                 let Some(turn) = &context.turn else { break };
                 let (toolbox, call) = (Arc::clone(&turn.toolbox), call.clone());
                 let effect = turn.effect(&call.name);
@@ -91,6 +92,25 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    /// Shows the client what runs, where its API has words for that: all calls before the first result, as they stand in
+    /// the model's answer.
+    async fn show_calls(&self, session: &mut Session, context: &mut Context, calls: &[RoundCall]) -> Result<()> {
+        let Context { turn, retelling, .. } = context;
+        let (Some(turn), Some(retelling)) = (turn.as_ref().filter(|turn| turn.show != ShowCalls::None), retelling)
+        else {
+            return Ok(());
+        };
+        let told = calls.iter().filter_map(|call| {
+            let tool = turn.tools.iter().find(|tool| tool.name == call.name)?;
+            let (server, name) = (&tool.server, &tool.own_name);
+            retelling.server_call(&ServerCall { id: &call.id, server, name, arguments: &call.arguments })
+        });
+        let told: Vec<_> = told.collect();
+        if told.is_empty() { Ok(()) } else { context.say(session, told.concat().into()).await }
+    }
+}
+
 impl Context {
     /// Whether a call may begin beside so many others: what changes something runs alone.
     fn may_begin(&self, call: &RoundCall, running: usize) -> bool {
@@ -101,20 +121,6 @@ impl Context {
     /// Whether the client hears of tools that run.
     fn shows_running(&self) -> bool {
         self.turn.as_ref().is_some_and(|turn| !turn.is_whole())
-    }
-
-    /// Tells the client that a tool runs.
-    async fn tell_begun(&mut self, session: &mut Session, call: &RoundCall) -> Result<()> {
-        let told = self.turn.as_ref().filter(|turn| turn.show != ShowCalls::None).and_then(|turn| {
-            let tool = turn.tools.iter().find(|tool| tool.name == call.name)?;
-            let (server, name) = (&tool.server, &tool.own_name);
-            let call = ServerCall { id: &call.id, server, name, arguments: &call.arguments };
-            self.retelling.as_mut()?.server_call(&call)
-        });
-        match told {
-            Some(told) => self.say(session, told).await,
-            None => self.tell(session, &format!("tool {} running", call.name)).await,
-        }
     }
 
     /// Tells the client what came of a call; where its API has no words for it, these.

@@ -9,6 +9,7 @@ use super::mistake::Mistake;
 use super::results::ToolResult;
 use super::text::said;
 use crate::api::anthropic::answer::SERVER_CALL_ID;
+use crate::api::openai::rounds::result_message;
 use crate::json::{escape_into, write_string};
 
 /// A turn in the making.
@@ -32,6 +33,8 @@ struct Call<'a> {
     name: Cow<'a, str>,
     /// As it was written.
     input: &'a str,
+    /// Whether it runs here.
+    is_own: bool,
 }
 
 impl<'a> AssistantTurn<'a> {
@@ -50,7 +53,7 @@ impl<'a> AssistantTurn<'a> {
 
     fn add_block(&mut self, block: &Block<'a>, reading: &mut Reading<'_>) -> Result<(), Mistake> {
         let mut pieces = vec![];
-        if block.kind != "mcp_tool_result" && !self.results.is_empty() {
+        if block.kind != "mcp_tool_result" && !self.results.is_empty() && self.unanswered().next().is_none() {
             self.begin_round(reading);
         }
         match block.kind.as_ref() {
@@ -81,6 +84,15 @@ impl<'a> AssistantTurn<'a> {
         id.is_some_and(|id| self.calls.iter().any(|call| call.id == id))
     }
 
+    /// The calls that ran here and whose results are not there.
+    fn unanswered(&self) -> impl Iterator<Item = &Call<'a>> {
+        self.calls.iter().filter(|call| call.is_own && self.result_of(call).is_none())
+    }
+
+    fn result_of(&self, call: &Call<'a>) -> Option<&ToolResult<'a>> {
+        self.results.iter().find(|result| result.is_of(&call.id))
+    }
+
     /// What was said so far is a round of its own: its results stand behind it.
     fn begin_round(&mut self, reading: &Reading<'_>) {
         let mut written = String::new();
@@ -94,7 +106,7 @@ impl<'a> AssistantTurn<'a> {
     pub(super) fn prefill(&self) -> Result<Option<String>, Mistake> {
         match self.calls.last() {
             // The model goes on by itself.
-            Some(_) if self.results.len() == self.calls.len() => Ok(None),
+            Some(_) if self.calls.iter().all(|call| call.is_own) => Ok(None),
             Some(call) => Err(Mistake::at(call.place, "a last tool_use block needs its tool_result behind it")),
             None => Ok(Some(self.said.iter().map(|text| said(text)).collect())),
         }
@@ -124,12 +136,18 @@ impl<'a> AssistantTurn<'a> {
             call.write(out);
         }
         out.push_str(if self.calls.is_empty() { "}" } else { "]}" });
-        for result in &self.results {
+        for call in self.calls.iter().filter(|call| call.is_own) {
             out.push(',');
-            result.write(out);
+            match self.result_of(call) {
+                Some(result) => result.write(out),
+                None => out.push_str(&result_message(&ids::own(&call.id), NOT_RUN)),
+            }
         }
     }
 }
+
+/// The result of a call that ran here and was left by its client.
+const NOT_RUN: &str = "Error: The call did not run to its end";
 
 impl<'a> Call<'a> {
     /// A call that ran here. `None` for one that others ran.
@@ -140,7 +158,7 @@ impl<'a> Call<'a> {
         let input = block.object.present("input").filter(|input| input.starts_with('{')).unwrap_or("{}");
         let mut called = String::new();
         escape_into(&tool.called, &mut called);
-        Some(Self { place: block.place, id: id.into(), name: called.into(), input })
+        Some(Self { place: block.place, id: id.into(), name: called.into(), input, is_own: true })
     }
 
     fn read(block: &Block<'a>) -> Result<Self, Mistake> {
@@ -148,7 +166,13 @@ impl<'a> Call<'a> {
         if !input.starts_with('{') {
             return Err(Mistake::at(format_args!("{}.input", block.place), "must be an object"));
         }
-        Ok(Self { place: block.place, id: said(block.text("id")?), name: block.text("name")?.into(), input })
+        Ok(Self {
+            place: block.place,
+            id: said(block.text("id")?),
+            name: block.text("name")?.into(),
+            input,
+            is_own: false,
+        })
     }
 
     fn write(&self, out: &mut String) {

@@ -53,6 +53,11 @@ impl<'a> ToolResult<'a> {
         Self { id: id.map_or(self.id, Cow::Owned), ..self }
     }
 
+    /// Whether it is of the call of this id.
+    pub(super) fn is_of(&self, id: &str) -> bool {
+        self.id == id
+    }
+
     /// Appends the message.
     pub(super) fn write(&self, out: &mut String) {
         out.push_str("{\"role\":\"tool\",\"tool_call_id\":");

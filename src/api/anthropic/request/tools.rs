@@ -18,12 +18,15 @@ pub(super) struct Tools<'a> {
     names: Vec<Cow<'a, str>>,
     /// Those of Anthropic's that its clients run.
     described: Vec<Described>,
+    /// By which models call those that run here; these are offered without being listed.
+    own: Vec<String>,
 }
 
 impl<'a> Tools<'a> {
     /// Reads them. An error is the client's.
     pub(super) fn read(request: &Object<'a>, server: &Server, ignored: &mut Ignored) -> Result<Self, Mistake> {
-        let mut tools = Self::default();
+        let own = server.runs.iter().map(|tool| tool.called.clone()).collect();
+        let mut tools = Self { own, ..Self::default() };
         let Some(written) = request.present("tools") else { return Ok(tools) };
         let written = elements(written).ok_or_else(|| Mistake::at("tools", "must be a list"))?;
         for (at, tool) in written.into_iter().enumerate() {
@@ -104,6 +107,12 @@ impl<'a> Tools<'a> {
     pub(super) fn write(&self, request: &Object<'_>, body: &mut Body<'_>) -> Result<(), Mistake> {
         let choice = self.choice(request)?;
         if self.list.is_empty() {
+            let is_emptied = request.present("tools").is_some();
+            let is_none = choice.as_ref().is_some_and(|choice| choice.written == NONE);
+            if !self.own.is_empty() && (is_emptied || is_none) {
+                // Those that run here are not wanted either.
+                body.set("tool_choice", NONE);
+            }
             return Ok(());
         }
         body.set("tools", ["[", &self.list, "]"].concat());
@@ -121,8 +130,10 @@ impl<'a> Tools<'a> {
         let choice = Object::part(written).ok_or_else(|| Mistake::at("tool_choice", "must be an object"))?;
         let written = match choice.string("type").as_deref() {
             Some("auto") => "\"auto\"".to_owned(),
-            Some("none") => "\"none\"".to_owned(),
-            Some("any") if self.names.is_empty() => return Err(Mistake::at("tool_choice", "no tool is offered")),
+            Some("none") => NONE.to_owned(),
+            Some("any") if self.list.is_empty() && self.own.is_empty() => {
+                return Err(Mistake::at("tool_choice", "no tool is offered"));
+            }
             Some("any") => "\"required\"".to_owned(),
             Some("tool") => self.named(&choice)?,
             _ => return Err(Mistake::at("tool_choice.type", "must be auto, any, tool or none")),
@@ -135,7 +146,7 @@ impl<'a> Tools<'a> {
         let path = "tool_choice.name";
         let written = choice.present("name").ok_or_else(|| Mistake::required(path))?;
         let name = inside(written).map(said).ok_or_else(|| Mistake::at(path, "must be a string"))?;
-        if !self.names.contains(&name) {
+        if !self.names.contains(&name) && self.own.iter().all(|own| *own != name) {
             return Err(Mistake::at(path, format!("no tool is named {name}")));
         }
         Ok([r#"{"type":"function","function":{"name":"#, written, "}}"].concat())
@@ -201,6 +212,7 @@ impl<'a> Tool<'a> {
     }
 }
 
+const NONE: &str = "\"none\"";
 /// A longer name of a type says no more to anybody.
 const KIND_CHARS_MAX: usize = 64;
 

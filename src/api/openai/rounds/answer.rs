@@ -243,8 +243,7 @@ impl Rounds {
         }
         let calls: usize = round.calls.iter().map(|call| call.arguments.len()).sum();
         if round.text.len() + round.reasoning.len() + calls > self.round_bytes_max {
-            // Nothing follows from half of it.
-            round.failed = true;
+            round.is_too_long = true;
         }
     }
 

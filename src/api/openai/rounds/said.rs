@@ -1,7 +1,7 @@
 //! What a model said in one round: its text, its thoughts and its calls, put together.
 //! Reads no chunk; `answer` does.
 
-use super::calls::RoundCall;
+use super::calls::{Owner, RoundCall};
 use crate::api::Tokens;
 use crate::api::openai::chunk::ReasoningKey;
 use crate::json::write_string;
@@ -21,19 +21,25 @@ pub struct Said {
     pub tokens: Option<Tokens>,
     /// Whether an error was told in the midst of it.
     pub failed: bool,
+    /// Whether it is more than may be kept: nothing follows from half of it.
+    pub is_too_long: bool,
     /// Whether the server said that nothing follows.
     pub(super) is_done: bool,
 }
 
 impl Said {
-    /// Whether it came to an end that its server has said.
-    pub fn is_complete(&self) -> bool {
-        !self.failed && (self.finish.is_some() || self.is_done)
-    }
-
     /// Whether a limit ended it: its last call may be half of one.
     pub fn is_cut(&self) -> bool {
         self.finish.as_deref().is_some_and(|finish| !matches!(finish, "stop" | "tool_calls" | "function_call"))
+    }
+
+    /// Gives the server's calls that have no id one of their own, in a round of this number.
+    pub fn name_calls(&mut self, round: usize) {
+        for (at, call) in self.calls.iter_mut().enumerate() {
+            if call.owner == Owner::Server && call.id.is_empty() {
+                call.id = format!("call_{round}_{at}");
+            }
+        }
     }
 
     /// It as a message of the conversation, given as JSON.
