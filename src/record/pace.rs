@@ -234,7 +234,7 @@ mod tests {
         assert_eq!((pace.spoken(), pace.first_after(began)), (6, Some(Duration::from_secs(1))));
         assert_eq!(pace.per_token(5), Some(Duration::from_secs(1)));
         let mut all = Tally::new(&GAPS);
-        all.observe_shared(Duration::from_secs(1), 4);
+        (0..4).for_each(|_| all.observe_shared(Duration::from_secs(1), 1));
         assert_eq!(format!("{:?}", pace.gaps()), format!("{all:?}"));
     }
 }
