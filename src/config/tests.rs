@@ -417,6 +417,7 @@ fn every_key_is_documented() {
         super::workspace::TOOLS,
         super::workspace::WORKSPACE,
         super::workspace::WORKSPACE_ROOT,
+        super::tool_servers::SERVER,
     ]
     .concat()
     .into_iter()

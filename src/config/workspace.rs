@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use super::fields::Reader;
 use super::read::{BYTES, FLAG};
+use super::tool_servers::ToolServer;
 use super::tree::{Node, Value};
 
 /// What the configuration says of tools that run on the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tools {
     pub workspace: Workspace,
+    /// MCP servers, each of its own name.
+    pub servers: Vec<ToolServer>,
 }
 
 /// Where tools work on files.
@@ -41,7 +44,7 @@ impl Default for Workspace {
     }
 }
 
-pub(super) const TOOLS: &[&str] = &["workspace"];
+pub(super) const TOOLS: &[&str] = &["workspace", "servers"];
 pub(super) const WORKSPACE: &[&str] = &["root", "roots", "write", "file_bytes_max"];
 pub(super) const WORKSPACE_ROOT: &[&str] = &["path", "write"];
 
@@ -49,7 +52,8 @@ impl Reader<'_> {
     pub(super) fn server_side_tools(&mut self, node: &Node) -> Tools {
         let Some(fields) = self.fields(node, "tools", TOOLS) else { return Tools::default() };
         let workspace = fields.find("workspace").map(|node| self.workspace(node)).unwrap_or_default();
-        Tools { workspace }
+        let servers = fields.find("servers").map(|node| self.tool_servers(node)).unwrap_or_default();
+        Tools { workspace, servers }
     }
 
     fn workspace(&mut self, node: &Node) -> Workspace {

@@ -121,7 +121,7 @@ t.yaml:2:29: a root without `path` (as in /srv/notes)
 t.yaml:2:44: a root is a mapping, not a list (its keys: path, write)
 t.yaml:2:59: unknown write `maybe` (known: true, false)
 t.yaml:2:66: unknown key `root_dir` in workspace (known: root, roots, write, file_bytes_max)
-t.yaml:2:80: unknown key `commands` in tools (known: workspace)"),
+t.yaml:2:80: unknown key `commands` in tools (known: workspace, servers)"),
     ("pools: [{name: a, peers: http://h, tools: inject}]\ntools: {workspace: {root: a, write: true, file_bytes_max: 0}}",
      "t.yaml:2:59: file_bytes_max is out of range: 0 (from 1 to 1073741824)"),
     ("pools: [{name: a, peers: http://h}]\nalias: m", "t.yaml:2:8: alias is a mapping, not a single value (as in {short-name: the-model})"),
