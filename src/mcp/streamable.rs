@@ -80,15 +80,25 @@ impl HttpClient {
         library: &HashMap<HeaderName, HeaderValue>,
         body: Bytes,
     ) -> Result<Answer, Failure> {
+        self.trouble.note(self.exchange(method, own, library, body).await)
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        own: &[(&str, Option<&str>)],
+        library: &HashMap<HeaderName, HeaderValue>,
+        body: Bytes,
+    ) -> Result<Answer, HttpError> {
         let library = library.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let own = own.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
         let fields: Vec<_> = library.chain(own).collect();
-        let answer = self.trouble.note(self.place.ask(method, &fields, body).await)?;
+        let answer = self.place.ask(method, &fields, body).await?;
         match answer.status() {
-            status @ (401 | 403) => self.trouble.note(Err(HttpError::Unauthorized(status))),
-            status @ (301 | 302 | 303 | 307 | 308) => self.trouble.note(Err(HttpError::Elsewhere(status))),
+            status @ (401 | 403) => Err(HttpError::Unauthorized(status)),
+            status @ (301 | 302 | 303 | 307 | 308) => Err(HttpError::Elsewhere(status)),
             _ if answer.field("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) => {
-                self.trouble.note(Err(HttpError::NotMcp("compressed")))
+                Err(HttpError::NotMcp("compressed"))
             }
             _ => Ok(answer),
         }
@@ -209,12 +219,9 @@ impl StreamableHttpClient for HttpClient {
         _: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<(), Failure> {
-        let answer = self.ask(Method::DELETE, &[(SESSION, Some(&session))], &headers, Bytes::new()).await?;
-        match answer.status() {
-            200..300 => Ok(()),
-            405 => Err(StreamableHttpError::ServerDoesNotSupportDeleteSession),
-            _ => self.refused(&answer),
-        }
+        // What comes of it is nobody's trouble: the session is over.
+        let gone = self.exchange(Method::DELETE, &[(SESSION, Some(&session))], &headers, Bytes::new()).await;
+        gone.map(|_| ()).map_err(StreamableHttpError::Client)
     }
 }
 

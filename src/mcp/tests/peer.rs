@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex, split};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::config::{Changes, Glob, Reach, ToolServer};
+use crate::config::{Changes, Config, Glob, Reach, Surroundings, ToolServer};
 use crate::mcp::meter::{DEAF_MAX, Meter};
 use crate::mcp::server::{Server, Standing};
 use crate::mcp::session::Session;
@@ -187,5 +187,29 @@ pub fn with_call(message: &Value, call: impl FnOnce(&Value) -> Vec<Deed>) -> Vec
         Some("tools/list") => say(result(message, json!({"tools": [tool("search")]}))),
         Some("tools/call") => call(message),
         _ => greeting(message),
+    }
+}
+
+/// The servers that a configuration names in `tools`.
+pub fn configured(servers: &Value) -> Vec<ToolServer> {
+    let pools = json!([{"name": "a", "peers": "http://127.0.0.1:1"}]);
+    // JSON is YAML.
+    let text = json!({"pools": pools, "tools": {"servers": servers}}).to_string();
+    Config::from_yaml(&text, "test", &Nowhere).unwrap().tools.servers
+}
+
+struct Nowhere;
+
+impl Surroundings for Nowhere {
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn dialects(&self, _: &str) -> Result<Vec<(String, String)>, String> {
+        Err("there are none".to_owned())
+    }
+
+    fn file(&self, _: &str) -> Result<(String, String), String> {
+        Err("there are none".to_owned())
     }
 }
