@@ -8,6 +8,7 @@ use crate::plan::AgentFormat;
 
 mod engines;
 mod mistakes;
+mod tool_servers;
 
 /// Variables and dialect files, as a table.
 struct Table;

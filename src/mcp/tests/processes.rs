@@ -44,6 +44,16 @@ fn is_running(pid: &str) -> bool {
     stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'))
 }
 
+/// Waits until a process has ended.
+async fn ended(pid: &str) {
+    let gone = async {
+        while is_running(pid) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_process_gets_no_environment_but_its_own() {
     let servers = started(&[server("a", "", r"env | cut -d= -f1 | sort | tr '\n' ' '")]).await;
@@ -64,7 +74,8 @@ async fn a_process_ends_with_all_that_it_has_started() {
     let pids: Vec<_> = pids.split_whitespace().collect();
     assert!(pids.len() == 2 && pids.iter().all(|pid| is_running(pid)), "{pids:?}");
     servers.stop().await;
-    assert!(!pids.iter().any(|pid| is_running(pid)), "{pids:?}");
+    assert!(!is_running(pids[0]), "whoever waits for the server finds it gone");
+    ended(pids[1]).await;
     assert!(servers.tools().is_empty());
 }
 
@@ -98,9 +109,8 @@ async fn a_reload_leaves_alone_what_has_not_changed() {
     assert_ne!(pid(&servers, "tell").await, before.1);
     assert!(!servers.has("gone") && servers.has("kept"));
     assert_eq!(servers.call("gone__say", "{}").await.text, "Error: Unknown tool 'gone__say'");
-    while is_running(&left) || is_running(&before.1) {
-        tokio::task::yield_now().await;
-    }
+    ended(&left).await;
+    ended(&before.1).await;
     servers.stop().await;
 }
 
