@@ -62,6 +62,13 @@ impl Child {
         let _ = self.process.wait().await;
     }
 
+    /// Waits until it has ended by itself. Others of its group may be left, and hold its pipes open.
+    pub async fn exited(&self) {
+        while self.is_running() {
+            sleep(SECOND).await;
+        }
+    }
+
     /// Whether it ends by then. Its number stays its own.
     async fn ends_within(&self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;

@@ -6,6 +6,7 @@
 //! hangs, dies or lies loses its connection, and with it its tools, until it is there again.
 
 mod child;
+mod guarded;
 mod handler;
 mod http;
 mod meter;
@@ -19,7 +20,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -48,6 +49,8 @@ pub struct Status {
 #[derive(Debug, Default)]
 struct Shared {
     kept: Mutex<Vec<Kept>>,
+    /// Those that are to stop, and have not yet.
+    leaving: Mutex<Vec<JoinHandle<()>>>,
     offered: Mutex<Offered>,
 }
 
@@ -88,7 +91,7 @@ impl Servers {
         });
         *now = kept.collect();
         drop(now);
-        before.iter().for_each(|kept| kept.server.stop());
+        self.shared.leave(before);
         self.shared.look();
     }
 
@@ -143,11 +146,12 @@ impl Servers {
     /// Stops all servers, and waits until their processes have ended.
     pub async fn stop(&self) {
         let kept = mem::take(&mut *self.shared.kept());
-        kept.iter().for_each(|kept| kept.server.stop());
+        self.shared.leave(kept);
         self.shared.look();
+        let leaving = mem::take(&mut *self.shared.leaving());
         let all = async {
-            for one in kept {
-                let _ = one.task.await;
+            for one in leaving {
+                let _ = one.await;
             }
         };
         let _ = timeout(STOP_MAX, all).await;
@@ -174,12 +178,26 @@ impl Servers {
 }
 
 impl Shared {
-    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn offered(&self) -> std::sync::MutexGuard<'_, Offered> {
+    fn leaving(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn offered(&self) -> MutexGuard<'_, Offered> {
         self.offered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has servers stop.
+    fn leave(&self, servers: Vec<Kept>) {
+        let mut leaving = self.leaving();
+        leaving.retain(|task| !task.is_finished());
+        leaving.extend(servers.into_iter().map(|kept| {
+            kept.server.stop();
+            kept.task
+        }));
     }
 
     /// Looks what there is now.

@@ -102,13 +102,13 @@ impl Server {
             let began = Instant::now();
             let orders = Orders { stop: stop.clone(), doubt: Arc::clone(&self.doubt) };
             let end = session(Arc::clone(&self), beginning, orders).await;
-            self.lost(&end);
+            let was_up = self.lost(&end);
             match end {
                 End::Stopped => return,
                 End::Refused(_) => beginning = beginning.other(),
                 _ => {}
             }
-            if began.elapsed() >= GOOD_SESSION {
+            if was_up && began.elapsed() >= GOOD_SESSION {
                 pause = PAUSE_MIN;
             }
             tokio::select! {
@@ -175,7 +175,8 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lost(&self, end: &End) {
+    /// Nothing is offered until the next session. Whether anything was.
+    fn lost(&self, end: &End) -> bool {
         let was_up = {
             let mut state = self.state();
             state.tools.clear();
@@ -194,6 +195,7 @@ impl Server {
         if was_up {
             (self.changed)();
         }
+        was_up
     }
 
     /// What of a list is taken; what is not, is logged.

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{sleep_until, timeout};
 
 use super::child::Child;
+use super::guarded::Guarded;
 use super::handler::Handler;
 use super::http::Place;
 use super::meter::{Breach, DEAF_MAX, MESSAGE_BYTES_MAX, Meter};
@@ -97,7 +98,10 @@ pub async fn run(server: &ToolServer, beginning: Beginning, audience: &dyn Audie
             };
             let reader = Metered::new(output, Arc::clone(&meter));
             let writer = Patient::new(input, Arc::clone(&meter), DEAF_MAX);
-            let end = session(None).over(AsyncRwTransport::new_client(reader, writer)).await;
+            let end = tokio::select! {
+                end = session(None).over(AsyncRwTransport::new_client(reader, writer)) => end,
+                () = child.exited() => End::Closed,
+            };
             child.end().await;
             end
         }
@@ -138,6 +142,7 @@ impl Session<'_> {
         let mut stop = self.orders.stop.clone();
         let list_changed = Arc::new(Notify::new());
         let handler = Handler { list_changed: Arc::clone(&list_changed) };
+        let transport = Guarded::new(transport.into_transport(), Arc::clone(&self.meter));
         let begin = timeout(BEGIN_MAX, serve_client_with_lifecycle(handler, transport, self.beginning.mode()));
         let begun = tokio::select! {
             biased;

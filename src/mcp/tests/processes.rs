@@ -81,7 +81,8 @@ async fn a_process_ends_with_all_that_it_has_started() {
 
 #[tokio::test]
 async fn a_process_that_ends_is_started_again() {
-    let servers = started(&[server("a", "", "echo $$; kill $$")]).await;
+    // Whoever is left of its group holds its pipes open.
+    let servers = started(&[server("a", "sleep 1000 &", "echo $$; kill $$")]).await;
     let lost = servers.call("a__say", "{}").await;
     assert_eq!(lost.text, "Error: a: the connection was lost before it answered");
     let server = servers.shared.kept()[0].server.clone();

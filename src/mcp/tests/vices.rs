@@ -60,12 +60,40 @@ async fn one_that_dies_in_a_call_is_there_again() {
 #[tokio::test(start_paused = true)]
 async fn one_that_floods_is_cut_off() {
     let changed = "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n";
-    let asks = "{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}\n";
-    for flood in ["\n", "noise\n", changed, asks] {
+    for flood in ["\n", "noise\n", changed] {
         let rig = keep(config(), move |_, message| with_call(message, |_| vec![Deed::Flood(flood)]));
         assert_eq!(rig.call("search").await.text, LOST, "{flood}");
         assert_eq!(rig.down().await, "it sent more than 512 messages a second", "{flood}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_list_changes_all_the_time_is_asked_once_a_second() {
+    let changed = json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"});
+    let mut rig = keep(config(), move |_, message| match message["method"].as_str() {
+        Some("tools/list") => {
+            vec![
+                Deed::Say(changed.clone()),
+                Deed::Say(result(message, json!({"tools": []}))),
+                Deed::Say(changed.clone()),
+            ]
+        }
+        _ => greeting(message),
+    });
+    rig.heard("tools/list").await;
+    let first = Instant::now();
+    for _ in 0..10 {
+        rig.heard("tools/list").await;
+    }
+    assert_eq!(first.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_asks_without_end_is_cut_off() {
+    let asks = "{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}\n";
+    let rig = keep(config(), move |_, message| with_call(message, |_| vec![Deed::Raw(asks.repeat(200))]));
+    assert_eq!(rig.call("search").await.text, LOST);
+    assert_eq!(rig.down().await, "it asked more than 2 questions a second");
 }
 
 #[tokio::test(start_paused = true)]
