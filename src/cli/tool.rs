@@ -59,7 +59,7 @@ fn call(servers: &[ToolServer], name: &str, arguments: &str) -> Result<Outcome, 
 pub(super) fn with_servers<T>(servers: &[ToolServer], work: impl AsyncFnOnce(&Servers) -> T) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)?;
     runtime.block_on(async {
-        let servers = Servers::start(servers);
+        let servers = Servers::start(servers, runtime.handle());
         servers.settled(SERVERS_PATIENCE).await;
         for status in servers.status() {
             if status.standing != Standing::Up {

@@ -113,7 +113,7 @@ impl Answer {
         }
     }
 
-    /// What its head says of it, in one word.
+    /// What its head says of it, in one number.
     pub fn status(&self) -> u16 {
         self.head.status.as_u16()
     }

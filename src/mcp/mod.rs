@@ -23,6 +23,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -35,6 +36,8 @@ use crate::tooling::{Failure, NotOffered, Outcome, ServerTool, is_own_tool, read
 #[derive(Clone, Debug)]
 pub struct Servers {
     shared: Arc<Shared>,
+    /// That keeps them, whoever reloads.
+    runtime: Handle,
 }
 
 /// How one server is.
@@ -73,11 +76,11 @@ struct Offered {
 const STOP_MAX: Duration = Duration::from_secs(10);
 
 impl Servers {
-    /// Begins to keep these servers, each on a task of the runtime that it is called in.
-    pub fn start(servers: &[ToolServer]) -> Self {
-        let servers_started = Self { shared: Arc::default() };
-        servers_started.reload(servers);
-        servers_started
+    /// Begins to keep these servers, each on a task of this runtime.
+    pub fn start(servers: &[ToolServer], runtime: &Handle) -> Self {
+        let started = Self { shared: Arc::default(), runtime: runtime.clone() };
+        started.reload(servers);
+        started
     }
 
     /// Keeps these servers from now on. One whose configuration is what it was goes on as it is; one that is not there any
@@ -165,7 +168,7 @@ impl Servers {
             }
         };
         let server = Arc::new(Server::new(config.clone(), Box::new(changed)));
-        let task = tokio::spawn(Arc::clone(&server).keep());
+        let task = self.runtime.spawn(Arc::clone(&server).keep());
         Kept { server, task }
     }
 
@@ -174,6 +177,13 @@ impl Servers {
         let kept = self.shared.kept();
         let mut absent = kept.iter().map(|kept| &kept.server).filter(|server| server.standing() != Standing::Up);
         absent.find(|server| server.config.may_have(name)).map(|server| server.config.name.clone())
+    }
+}
+
+/// Nobody is left who could ask for them.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.kept().iter().for_each(|kept| kept.server.stop());
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use super::peer::configured;
 use crate::mcp::{Servers, Standing};
@@ -33,7 +34,7 @@ fn server(name: &str, before: &str, print: &str) -> Value {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn started(servers: &[Value]) -> Servers {
-    let servers = Servers::start(&configured(&json!(servers)));
+    let servers = Servers::start(&configured(&json!(servers)), &Handle::current());
     servers.settled(PATIENCE).await;
     servers
 }
@@ -77,6 +78,14 @@ async fn a_process_ends_with_all_that_it_has_started() {
     assert!(!is_running(pids[0]), "whoever waits for the server finds it gone");
     ended(pids[1]).await;
     assert!(servers.tools().is_empty());
+}
+
+#[tokio::test]
+async fn a_process_ends_when_nobody_is_left_who_could_call_it() {
+    let servers = started(&[server("a", "", "echo $$")]).await;
+    let pid = servers.call("a__say", "{}").await.text;
+    drop(servers);
+    ended(&pid).await;
 }
 
 #[tokio::test]

@@ -14,8 +14,10 @@ const LOST: &str = "Error: docs: the connection was lost before it answered";
 
 #[tokio::test(start_paused = true)]
 async fn one_that_never_answers_the_beginning_is_given_up() {
+    let began = Instant::now();
     let rig = keep(config(), |_, _| Vec::new());
     assert_eq!(rig.down().await, "it did not begin within 60 s");
+    assert_eq!(began.elapsed().as_secs(), 60);
     let rig = keep(config(), |_, message| match message["method"].as_str() {
         Some("tools/list") => Vec::new(),
         _ => greeting(message),
