@@ -11,6 +11,7 @@ use rmcp::service::{Peer, PeerRequestOptions, RoleClient, ServiceError};
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
+use super::streamable;
 use crate::tooling::{AnswerPart, Definition, MediaKind, ServerAnswer, TOOLS_MAX};
 
 /// Why a server did not do what it was asked. Its text is for the model.
@@ -24,8 +25,9 @@ pub enum Refusal {
     /// Whether the tool did something is not known.
     #[error("the connection was lost before it answered")]
     Lost,
-    #[error("it cannot be reached")]
-    Unreached,
+    /// By HTTP, and of what.
+    #[error("{0}")]
+    Failed(String),
     #[error("it needs to ask something back, which toolgate does not offer")]
     AsksBack,
     #[error("what it answered is no result of a tool")]
@@ -44,14 +46,14 @@ const PAGES_MAX: usize = 64;
 impl Refusal {
     /// Whether the server may be gone.
     pub fn is_loss(&self) -> bool {
-        matches!(self, Self::Lost | Self::Unreached)
+        matches!(self, Self::Lost | Self::Failed(_))
     }
 
     fn of(error: ServiceError) -> Self {
         match error {
             ServiceError::McpError(error) => Self::Said(error.message.into_owned()),
             ServiceError::Timeout { timeout } => Self::Late(timeout.as_secs()),
-            ServiceError::TransportSend(_) => Self::Unreached,
+            ServiceError::TransportSend(error) => streamable::failure(&error).map_or(Self::Lost, Self::Failed),
             ServiceError::InputRequiredRoundsExceeded { .. } => Self::AsksBack,
             ServiceError::UnexpectedResponse => Self::NoResult,
             _ => Self::Lost,

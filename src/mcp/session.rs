@@ -21,7 +21,7 @@ use super::http::Place;
 use super::meter::{Breach, DEAF_MAX, MESSAGE_BYTES_MAX, Meter};
 use super::requests::{self, Refusal};
 use super::stdio::{Metered, Patient};
-use super::streamable::{HttpClient, Reconnects, Trouble};
+use super::streamable::{self, HttpClient, Reconnects};
 use crate::config::{Reach, ToolServer};
 use crate::tooling::Definition;
 
@@ -106,18 +106,13 @@ pub async fn run(server: &ToolServer, beginning: Beginning, audience: &dyn Audie
             end
         }
         Reach::Url { at, path, headers } => {
-            let trouble = Arc::new(Trouble::default());
             let place = Place::new(at, path, headers);
-            let client = HttpClient::new(place, Arc::clone(&meter), Arc::clone(&trouble));
+            let client = HttpClient::new(place, Arc::clone(&meter));
             let mut config = StreamableHttpClientTransportConfig::with_uri(at.url.as_str());
             config.retry_config = Arc::new(Reconnects);
             let config = config.max_sse_event_size(MESSAGE_BYTES_MAX).max_json_response_size(MESSAGE_BYTES_MAX);
             let transport = StreamableHttpClientTransport::with_client(client, config);
-            let end = session(Some(LOOK_AGAIN)).over(transport).await;
-            match (end, trouble.said()) {
-                (End::Closed | End::Foreign | End::List(Refusal::Unreached), Some(said)) => End::Trouble(said),
-                (end, _) => end,
-            }
+            session(Some(LOOK_AGAIN)).over(transport).await
         }
     }
 }
@@ -165,6 +160,7 @@ impl Session<'_> {
             _ = &mut over => return End::Closed,
             refusal = self.follow(&peer, &list_changed) => match refusal {
                 Refusal::Lost => End::Closed,
+                Refusal::Failed(what) => End::Trouble(what),
                 refusal => End::List(refusal),
             },
         };
@@ -246,7 +242,10 @@ impl End {
             ClientInitializeError::JsonRpcError(error) => {
                 Self::Refused(error.message.chars().take(ERROR_CHARS_MAX).collect())
             }
-            ClientInitializeError::ConnectionClosed(_) | ClientInitializeError::TransportError { .. } => Self::Closed,
+            ClientInitializeError::ConnectionClosed(_) => Self::Closed,
+            ClientInitializeError::TransportError { error, .. } => {
+                streamable::failure(error).map_or(Self::Closed, Self::Trouble)
+            }
             _ => Self::Foreign,
         }
     }

@@ -2,7 +2,7 @@
 //! Sessions, versions and the order of messages are the library's.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use http::{HeaderName, HeaderValue};
 use pingora::http::Method;
 use rmcp::model::{ClientJsonRpcMessage, JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::transport::DynamicTransportError;
 use rmcp::transport::common::client_side_sse::SseRetryPolicy;
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
@@ -25,19 +26,13 @@ use crate::sse::{self, Event};
 pub struct HttpClient {
     place: Arc<Place>,
     meter: Arc<Meter>,
-    trouble: Arc<Trouble>,
 }
-
-/// Why the last exchange with a server failed. The library wraps errors until nobody knows them again.
-#[derive(Debug, Default)]
-pub struct Trouble(Mutex<Option<String>>);
 
 /// How often a stream that has ended is asked for again.
 #[derive(Debug)]
 pub struct Reconnects;
 
-type Failure = StreamableHttpError<HttpError>;
-type Events = BoxStream<'static, Result<Sse, SseError>>;
+type Result<T, E = StreamableHttpError<HttpError>> = std::result::Result<T, E>;
 
 const JSON: &str = "application/json";
 const EVENTS: &str = "text/event-stream";
@@ -47,16 +42,11 @@ const RECONNECTS_MAX: usize = 5;
 /// A server may say how long to wait before its stream is asked for again: not less, or it keeps the gateway busy.
 const RETRY_MS: (u64, u64) = (1_000, 60_000);
 
-impl Trouble {
-    /// What it was, in a few words.
-    pub fn said(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn note<T>(&self, done: Result<T, HttpError>) -> Result<T, Failure> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = done.as_ref().err().map(HttpError::to_string);
-        done.map_err(StreamableHttpError::Client)
+/// What an exchange with a server failed of, where the library hands on an error of it.
+pub fn failure(error: &DynamicTransportError) -> Option<String> {
+    match error.error.downcast_ref::<StreamableHttpError<HttpError>>()? {
+        StreamableHttpError::Client(error) => Some(error.to_string()),
+        _ => None,
     }
 }
 
@@ -69,8 +59,8 @@ impl SseRetryPolicy for Reconnects {
 
 impl HttpClient {
     /// Of a server at a place, whose events the meter counts.
-    pub fn new(place: Place, meter: Arc<Meter>, trouble: Arc<Trouble>) -> Self {
-        Self { place: Arc::new(place), meter, trouble }
+    pub fn new(place: Place, meter: Arc<Meter>) -> Self {
+        Self { place: Arc::new(place), meter }
     }
 
     async fn ask(
@@ -79,42 +69,24 @@ impl HttpClient {
         own: &[(&str, Option<&str>)],
         library: &HashMap<HeaderName, HeaderValue>,
         body: Bytes,
-    ) -> Result<Answer, Failure> {
-        self.trouble.note(self.exchange(method, own, library, body).await)
-    }
-
-    async fn exchange(
-        &self,
-        method: Method,
-        own: &[(&str, Option<&str>)],
-        library: &HashMap<HeaderName, HeaderValue>,
-        body: Bytes,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<Answer> {
         let library = library.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
         let own = own.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
         let fields: Vec<_> = library.chain(own).collect();
-        let answer = self.place.ask(method, &fields, body).await?;
+        let answer = self.place.ask(method, &fields, body).await.map_err(StreamableHttpError::Client)?;
         match answer.status() {
-            status @ (401 | 403) => Err(HttpError::Unauthorized(status)),
-            status @ (301 | 302 | 303 | 307 | 308) => Err(HttpError::Elsewhere(status)),
+            status @ (401 | 403) => failed(HttpError::Unauthorized(status)),
+            status @ (301 | 302 | 303 | 307 | 308) => failed(HttpError::Elsewhere(status)),
             _ if answer.field("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) => {
-                Err(HttpError::NotMcp("compressed"))
+                failed(HttpError::NotMcp("compressed"))
             }
             _ => Ok(answer),
         }
     }
 
-    fn refused<T>(&self, answer: &Answer) -> Result<T, Failure> {
-        self.trouble.note(Err(HttpError::Status(answer.status())))
-    }
-
     /// The one message that an answer is; an error that names no request is the answer to this one.
-    async fn message(
-        &self,
-        mut answer: Answer,
-        asked: &ClientJsonRpcMessage,
-    ) -> Result<Option<ServerJsonRpcMessage>, Failure> {
-        let body = self.trouble.note(answer.whole().await)?;
+    async fn message(&self, mut answer: Answer, asked: &ClientJsonRpcMessage) -> Result<Option<ServerJsonRpcMessage>> {
+        let body = answer.whole().await.map_err(StreamableHttpError::Client)?;
         let message = match serde_json::from_slice(&body) {
             Ok(JsonRpcMessage::Error(mut error)) => {
                 if let (None, JsonRpcMessage::Request(request)) = (&error.id, asked) {
@@ -128,7 +100,7 @@ impl HttpClient {
         Ok(message)
     }
 
-    fn events(&self, answer: Answer) -> Events {
+    fn events(&self, answer: Answer) -> BoxStream<'static, Result<Sse, SseError>> {
         let reading = Reading {
             answer,
             decoder: sse::Decoder::new(MESSAGE_BYTES_MAX),
@@ -158,7 +130,7 @@ impl StreamableHttpClient for HttpClient {
         session: Option<Arc<str>>,
         _: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
-    ) -> Result<StreamableHttpPostResponse, Failure> {
+    ) -> Result<StreamableHttpPostResponse> {
         let own = [
             ("accept", Some("application/json, text/event-stream")),
             ("content-type", Some(JSON)),
@@ -177,19 +149,17 @@ impl StreamableHttpClient for HttpClient {
                         Ok(StreamableHttpPostResponse::Json(message, new_session))
                     }
                     None if !is_asking && (200..300).contains(&status) => Ok(StreamableHttpPostResponse::Accepted),
-                    None if (200..300).contains(&status) => {
-                        self.trouble.note(Err(HttpError::NotMcp("no message of MCP")))
-                    }
-                    _ => self.trouble.note(Err(HttpError::Status(status))),
+                    None if (200..300).contains(&status) => failed(HttpError::NotMcp("no message of MCP")),
+                    _ => failed(HttpError::Status(status)),
                 };
             }
             200..300 => {}
-            _ => return self.refused(&answer),
+            _ => return failed(HttpError::Status(answer.status())),
         }
         match () {
             () if answer.is(EVENTS) => Ok(StreamableHttpPostResponse::Sse(self.events(answer), new_session)),
             () if !is_asking => Ok(StreamableHttpPostResponse::Accepted),
-            () => self.trouble.note(Err(HttpError::NotMcp("neither JSON nor events"))),
+            () => failed(HttpError::NotMcp("neither JSON nor events")),
         }
     }
 
@@ -200,7 +170,7 @@ impl StreamableHttpClient for HttpClient {
         last_event: Option<String>,
         _: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
-    ) -> Result<Events, Failure> {
+    ) -> Result<BoxStream<'static, Result<Sse, SseError>>> {
         let own = [("accept", Some(EVENTS)), (SESSION, session.as_deref()), ("last-event-id", last_event.as_deref())];
         let answer = self.ask(Method::GET, &own, &headers, Bytes::new()).await?;
         match answer.status() {
@@ -208,7 +178,7 @@ impl StreamableHttpClient for HttpClient {
             // Not every server has something to say by itself.
             200..300 | 405 => Err(StreamableHttpError::ServerDoesNotSupportSse),
             404 if session.is_some() => Err(StreamableHttpError::SessionExpired),
-            _ => self.refused(&answer),
+            _ => failed(HttpError::Status(answer.status())),
         }
     }
 
@@ -218,11 +188,14 @@ impl StreamableHttpClient for HttpClient {
         session: Arc<str>,
         _: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
-    ) -> Result<(), Failure> {
-        // What comes of it is nobody's trouble: the session is over.
-        let gone = self.exchange(Method::DELETE, &[(SESSION, Some(&session))], &headers, Bytes::new()).await;
-        gone.map(|_| ()).map_err(StreamableHttpError::Client)
+    ) -> Result<()> {
+        // Some servers do not forget one so early.
+        self.ask(Method::DELETE, &[(SESSION, Some(&session))], &headers, Bytes::new()).await.map(|_| ())
     }
+}
+
+fn failed<T>(error: HttpError) -> Result<T> {
+    Err(StreamableHttpError::Client(error))
 }
 
 /// A stream of events that is read.

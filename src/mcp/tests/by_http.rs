@@ -120,7 +120,7 @@ async fn a_server_that_fails_a_call_is_looked_at_again() {
         _ => greeting(got),
     })
     .await;
-    assert_eq!(web.call().await, "Error: docs: it cannot be reached");
+    assert_eq!(web.call().await, "Error: docs: it answered 503");
     // It would be looked at without that, too, after a minute.
     let soon = timeout(Duration::from_secs(30), web.down());
     assert_eq!(soon.await.unwrap(), "it answered 502");
@@ -138,6 +138,36 @@ async fn a_refusal_in_json_is_told_though_it_names_no_request() {
     })
     .await;
     assert_eq!(web.call().await, "Error: docs: Bad arguments");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_fails_its_call_alone() {
+    let calls = AtomicUsize::default();
+    let web = keep(json!({}), move |got| match got.asks() {
+        "tools/call" if calls.fetch_add(1, Ordering::Relaxed) == 0 => {
+            in_json(&answered(got, text(&"x".repeat(MESSAGE_BYTES_MAX))))
+        }
+        _ => greeting(got),
+    })
+    .await;
+    assert_eq!(web.call().await, "Error: docs: its answer is over 4194304 bytes");
+    assert_eq!(web.server.call("search", Map::new()).await.text, "found");
+}
+
+#[tokio::test]
+async fn a_server_without_sessions_is_asked_all_the_same() {
+    let mut web = keep(json!({}), |got| match got.asks() {
+        "initialize" => {
+            let info = json!({"name": "web", "version": "1"});
+            in_json(&answered(got, json!({"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": info})))
+        }
+        _ => greeting(got),
+    })
+    .await;
+    assert_eq!(web.call().await, "found");
+    let got = web.got(|got| got.asks() == "tools/call").await;
+    assert_eq!(got.headers.get("mcp-session-id"), None);
+    assert_eq!(got.headers["mcp-protocol-version"], "2025-06-18");
 }
 
 #[tokio::test]
