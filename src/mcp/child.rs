@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{ChildStdin, ChildStdout, Command};
-use tokio::time::{sleep, sleep_until};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::config::Secret;
 
@@ -17,6 +18,8 @@ use crate::config::Secret;
 pub struct Child {
     process: tokio::process::Child,
     group: Option<Pid>,
+    /// Logs what it writes to its standard error, and gives the last line of that.
+    errors: Option<JoinHandle<String>>,
 }
 
 /// What a server gets of the gateway's own environment.
@@ -25,6 +28,8 @@ const INHERITED: [&str; 2] = ["PATH", "HOME"];
 const INPUT_CLOSED_MAX: Duration = Duration::from_secs(2);
 /// Then it is asked to end, and may tidy up.
 const TERMINATED_MAX: Duration = Duration::from_secs(3);
+/// What it has written is read by then.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// How often it is looked after then. Waiting for it would give its number away while its group may still be there.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -43,23 +48,27 @@ impl Child {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn()?;
         let group = process.id().and_then(|id| id.try_into().ok()).and_then(Pid::from_raw);
-        if let Some(errors) = process.stderr.take() {
-            tokio::spawn(tell(server.to_owned(), errors));
-        }
+        let errors = process.stderr.take().map(|errors| tokio::spawn(tell(server.to_owned(), errors)));
         match (process.stdin.take(), process.stdout.take()) {
-            (Some(input), Some(output)) => Ok((Self { process, group }, input, output)),
+            (Some(input), Some(output)) => Ok((Self { process, group, errors }, input, output)),
             _ => Err(io::ErrorKind::BrokenPipe.into()),
         }
     }
 
     /// Waits until it has ended. Its input is closed by then; it is told to end, and then made to, with its whole group.
-    pub async fn end(mut self) {
+    /// What it wrote last to its standard error often says why it ended.
+    pub async fn end(mut self) -> Option<String> {
         if !self.ends_within(INPUT_CLOSED_MAX).await {
             self.signal(Signal::TERM);
             self.ends_within(TERMINATED_MAX).await;
         }
         self.signal(Signal::KILL);
         let _ = self.process.wait().await;
+        let mut errors = self.errors.take()?;
+        // Somebody may have left the group, and hold it open.
+        let last = timeout(LAST_WORDS_MAX, &mut errors).await;
+        errors.abort();
+        last.ok()?.ok().filter(|line| !line.is_empty())
     }
 
     /// Waits until it has ended by itself. Others of its group may be left, and hold its pipes open.
@@ -97,14 +106,16 @@ impl Child {
 
 /// Bytes of a line that is logged.
 const LINE_BYTES_MAX: usize = 1_024;
+/// Characters of the last line, where it is to say why a server ended.
+const LAST_CHARS_MAX: usize = 200;
 /// Lines that are logged in a second.
 const LINES_MAX: usize = 20;
 /// Bytes that are read in a second. A server that writes more waits, like any whose log is slow.
 const BYTES_MAX: usize = 1 << 20;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Logs what a server writes to its standard error.
-async fn tell(server: String, mut errors: impl AsyncRead + Unpin) {
+/// Logs what a server writes to its standard error, and gives the last line.
+async fn tell(server: String, mut errors: impl AsyncRead + Unpin) -> String {
     let mut log = ErrorLog::new(Instant::now());
     let mut page = vec![0; 8_192];
     while let Ok(read @ 1..) = errors.read(&mut page).await {
@@ -115,7 +126,7 @@ async fn tell(server: String, mut errors: impl AsyncRead + Unpin) {
             sleep_until(until.into()).await;
         }
     }
-    log.finish(|line| log::info!("tool server {server}: {line}"));
+    log.finish(|line| log::info!("tool server {server}: {line}"))
 }
 
 /// What is logged of a server's standard error.
@@ -126,11 +137,13 @@ struct ErrorLog {
     lines: usize,
     bytes: usize,
     left_out: usize,
+    /// Whether it was logged or not.
+    last: String,
 }
 
 impl ErrorLog {
     fn new(now: Instant) -> Self {
-        Self { line: Vec::new(), second: now, lines: 0, bytes: 0, left_out: 0 }
+        Self { line: Vec::new(), second: now, lines: 0, bytes: 0, left_out: 0, last: String::new() }
     }
 
     /// Takes bytes, and gives the lines in them that are logged. The answer says until when nothing is to be read.
@@ -151,22 +164,27 @@ impl ErrorLog {
         (self.bytes > BYTES_MAX).then(|| self.second + SECOND)
     }
 
-    fn finish(mut self, mut log: impl FnMut(&str)) {
+    /// Nothing more comes. The last line.
+    fn finish(mut self, mut log: impl FnMut(&str)) -> String {
         self.end_line(&mut log);
         self.report_left_out(&mut log);
+        self.last
     }
 
     fn end_line(&mut self, log: &mut impl FnMut(&str)) {
         let line = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
-        match line.trim_end() {
-            "" => {}
-            _ if self.lines >= LINES_MAX => self.left_out += 1,
-            line => {
-                self.lines += 1;
-                log(line);
-            }
+        let line = line.trim_end();
+        if line.is_empty() {
+            return;
         }
+        self.last = line.chars().take(LAST_CHARS_MAX).collect();
+        if self.lines >= LINES_MAX {
+            self.left_out += 1;
+            return;
+        }
+        self.lines += 1;
+        log(line);
     }
 
     fn report_left_out(&mut self, log: &mut impl FnMut(&str)) {
@@ -192,8 +210,8 @@ mod tests {
         assert_eq!((told.len(), told[0].as_str(), told[1].as_str()), (20, "one", "two"));
         log.push(&[b'y'; 9_000], begin + SECOND, |line| told.push(line.to_owned()));
         assert_eq!(told.last().map(String::as_str), Some("[12 more lines]"));
-        log.finish(|line| told.push(line.to_owned()));
-        assert_eq!(told.last().map(String::len), Some(LINE_BYTES_MAX));
+        let last = log.finish(|line| told.push(line.to_owned()));
+        assert_eq!((told.last().map(String::len), last.len()), (Some(LINE_BYTES_MAX), LAST_CHARS_MAX));
     }
 
     #[test]

@@ -84,11 +84,16 @@ impl Meter {
     }
 
     fn take(&self, amounts: Amounts, now: Instant) -> Result<(), Breach> {
-        if let Some(breach) = *self.broken.borrow() {
+        if let Some(breach) = self.breach() {
             return Err(breach);
         }
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
         budget.take(&amounts, now).map_err(|breach| self.break_off(breach))
+    }
+
+    /// Of what the connection was broken off, if it was.
+    pub fn breach(&self) -> Option<Breach> {
+        *self.broken.borrow()
     }
 
     /// Breaks the connection off.

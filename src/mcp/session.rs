@@ -37,6 +37,9 @@ pub enum End {
     Late,
     #[error("it closed the connection")]
     Closed,
+    /// A process, and what it wrote last.
+    #[error("it ended; the last that it logged: {0}")]
+    Ended(String),
     #[error("{0}")]
     Breach(Breach),
     /// By HTTP, in a few words.
@@ -102,8 +105,10 @@ pub async fn run(server: &ToolServer, beginning: Beginning, audience: &dyn Audie
                 end = session(None).over(AsyncRwTransport::new_client(reader, writer)) => end,
                 () = child.exited() => End::Closed,
             };
-            child.end().await;
-            end
+            match (end, child.end().await) {
+                (End::Closed, Some(last)) => End::Ended(last),
+                (end, _) => end,
+            }
         }
         Reach::Url { at, path, headers } => {
             let place = Place::new(at, path, headers);
@@ -147,7 +152,8 @@ impl Session<'_> {
         };
         let service = match begun {
             Err(_) => return End::Late,
-            Ok(Err(error)) => return End::of(&error),
+            // It may be broken off by the very read that ends here.
+            Ok(Err(error)) => return self.meter.breach().map_or_else(|| End::of(&error), End::Breach),
             Ok(Ok(service)) => service,
         };
         let peer = service.peer().clone();

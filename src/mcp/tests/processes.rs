@@ -125,6 +125,25 @@ async fn a_reload_leaves_alone_what_has_not_changed() {
 }
 
 #[tokio::test]
+async fn a_process_that_floods_harms_no_other() {
+    let servers = started(&[json!({"name": "a", "command": "yes"}), server("b", "", "echo here")]).await;
+    assert_eq!(servers.call("b__say", "{}").await.text, "here");
+    let [a, b] = &servers.status()[..] else { panic!("two servers") };
+    assert_eq!(a.standing, Standing::Down("it sent more than 512 messages a second".to_owned()));
+    assert_eq!(b.standing, Standing::Up);
+    servers.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_ends_has_the_last_word() {
+    let script = "echo one >&2; echo 'no such module: docs' >&2; exit 1";
+    let servers = started(&[json!({"name": "a", "command": ["sh", "-c", script]})]).await;
+    let why = "it ended; the last that it logged: no such module: docs";
+    assert_eq!(servers.status()[0].standing, Standing::Down(why.to_owned()));
+    servers.stop().await;
+}
+
+#[tokio::test]
 async fn tools_are_found_by_the_names_that_models_know() {
     let mut first = server("a", "", "echo first");
     first["alias"] = json!({"say": "b__say"});
