@@ -30,8 +30,9 @@
 //! | 4 | `answer` | pipeline of an answer: its bytes in, what the client gets out; framed once, parsed once | `api plan decode encode chat models json sse limits` |
 //! | 4 | `turn` | turn in which tools run on the server: rounds of answers, of which the client gets one | `api json sse limits` |
 //! | 4 | `balance` | load balancing: health, circuit breaker, policies, sticky sessions, queue; on a time that is handed in | |
-//! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `api balance dialect encode engine json limits decode plan` |
+//! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `api balance dialect encode engine json limits decode plan tooling` |
 //! | 5 | `upstream` | connections to servers, health checks, service discovery, pools | `api balance chat config decode dialect engine json sse limits` |
+//! | 5 | `mcp` | MCP servers: their processes and connections, what tools they have, calls of these | `config tooling upstream sse` |
 //! | 5 | `workspace` | files and search beneath directories that were opened once | `config tooling` |
 //! | 5 | `toolbox` | all tools that run on the server, whichever room runs them | `config tooling workspace` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
@@ -88,6 +89,7 @@ pub mod grammar;
 pub mod instruments;
 pub mod json;
 pub mod limits;
+pub mod mcp;
 pub mod metrics;
 pub mod mock;
 pub mod models;

@@ -100,6 +100,9 @@ enum CliError {
     Lines { failed: usize, lines: usize },
     #[error(transparent)]
     Workspace(#[from] OpenError),
+    /// Each of them has said why.
+    #[error("{absent} of {of} tool servers are not there")]
+    ToolServers { absent: usize, of: usize },
     /// Nothing was run, since what it needs is not there or wrong; the exit code is 2.
     #[error("{0}")]
     Setup(Box<CliError>),

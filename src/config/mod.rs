@@ -14,6 +14,7 @@ mod peer;
 mod read;
 #[cfg(test)]
 mod tests;
+mod tool_servers;
 mod tree;
 mod turns;
 mod view;
@@ -33,6 +34,7 @@ pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::ollama::{Ollama, OllamaApi};
 pub use self::read::Surroundings;
 pub use self::turns::{Offer, ServerTools, ShowCalls, TurnLimits, TurnMemory};
+pub use self::tool_servers::{Changes, Reach, ToolServer};
 pub use self::view::{Alias, Hides, ModelsList, Page, View};
 pub use self::workspace::{Tools, Workspace, WorkspaceRoot};
 pub use crate::api::anthropic::HostedTools;

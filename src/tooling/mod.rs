@@ -13,8 +13,12 @@ mod matches;
 mod numbered;
 mod outcome;
 mod replace;
+mod server_answer;
+mod server_tools;
 
-pub use self::arguments::{Call, Case, Depth, EditFile, GlobFiles, GrepSearch, IgnoreFiles, ListDirectory, ReadFile};
+pub use self::arguments::{
+    Call, Case, Depth, EditFile, GlobFiles, GrepSearch, IgnoreFiles, ListDirectory, ReadFile, read_object,
+};
 pub use self::catalog::FileTool;
 pub use self::globs::{NameGlob, PathGlob, is_hidden};
 pub use self::ignored::IgnoreLines;
@@ -23,3 +27,8 @@ pub use self::matches::{Expression, Matches};
 pub use self::numbered::Numbered;
 pub use self::outcome::{Failure, Outcome, RESULT_BYTES_MAX, Stop};
 pub use self::replace::{Occurrences, Replacement};
+pub use self::server_answer::{AnswerPart, MediaKind, ServerAnswer};
+pub use self::server_tools::{
+    Definition, NotOffered, ServerTool, TOOLS_MAX, changed, is_own_tool, is_tool_name, tool_name, unchanged,
+    within_limits,
+};

@@ -121,7 +121,7 @@ t.yaml:2:29: a root without `path` (as in /srv/notes)
 t.yaml:2:44: a root is a mapping, not a list (its keys: path, write)
 t.yaml:2:59: unknown write `maybe` (known: true, false)
 t.yaml:2:66: unknown key `root_dir` in workspace (known: root, roots, write, file_bytes_max)
-t.yaml:2:80: unknown key `commands` in tools (known: workspace, limits, memory, hosts)"),
+t.yaml:2:80: unknown key `commands` in tools (known: workspace, limits, memory, hosts, servers)"),
     ("pools: [{name: a, peers: http://h, server_tools: [[]], offer: never, show: all}]\ntools: {limits: {rounds_max: 0, turn_seconds: x}, memory: {seconds: 0}, hosts: [{}]}", "\
 t.yaml:1:51: a tool is a text, not a list (write one value)
 t.yaml:1:63: unknown offer policy `never` (known: without_tools, always, asked)
