@@ -63,7 +63,9 @@ pub(super) fn with_servers<T>(servers: &[ToolServer], work: impl AsyncFnOnce(&Se
         servers.settled(SERVERS_PATIENCE).await;
         for status in servers.status() {
             if status.standing != Standing::Up {
-                let _ = writeln!(io::stderr(), "toolgate: tool server {}: {}", status.server, status.standing);
+                // It may be in the server's own words, which no terminal is to obey.
+                let why = status.standing.to_string().replace(char::is_control, " ");
+                let _ = writeln!(io::stderr(), "toolgate: tool server {}: {why}", status.server);
             }
         }
         let done = work(&servers).await;

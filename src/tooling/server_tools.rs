@@ -2,6 +2,7 @@
 //! Speaks to no server; `mcp` does. What a server says goes into every prompt, so all of it is held to limits.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value, json};
 
@@ -67,9 +68,10 @@ impl ServerTool {
         json!({"type": "function", "function": function})
     }
 
-    /// For people: what it does, in the server's words, and a line for each of its parameters.
+    /// For people: what it does, in the server's words, and a line for each of its parameters. What models would read and
+    /// people would not see is written out.
     pub fn explained(&self) -> String {
-        let description = self.definition.description.replace('\n', "\n    ");
+        let description = visible(&self.definition.description).replace('\n', "\n    ");
         let mut text = format!("{}\n    {description}\n", self.name);
         let parameters = &self.definition.parameters;
         let required = parameters.get("required").and_then(Value::as_array);
@@ -80,11 +82,32 @@ impl ServerTool {
             let need = if is_required { ", required" } else { "" };
             let kind = said("type").unwrap_or_else(|| "any".to_owned());
             let description = said("description").map(|text| format!(": {text}")).unwrap_or_default();
-            text.push_str(&format!("  {name} ({kind}{need}){description}\n"));
+            text.push_str(&format!("  {}\n", visible(&format!("{name} ({kind}{need}){description}"))));
         }
         text
     }
 }
+
+/// A text in which nothing hides: neither from a reader, nor in what a terminal obeys.
+fn visible(text: &str) -> String {
+    let is_hidden = |c: char| (c.is_control() && c != '\n') || INVISIBLE.iter().any(|range| range.contains(&c));
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    shown
+}
+
+/// Characters without a width, marks that turn the direction of writing, and tags: Unicode's category Cf, but for those
+/// that scripts need.
+const INVISIBLE: [RangeInclusive<char>; 6] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{e0000}'..='\u{e007f}',
+];
 
 /// Whether models can call a tool by this name.
 pub fn is_tool_name(name: &str) -> bool {
@@ -243,5 +266,15 @@ mod tests {
         assert_eq!(tool.schema(), json!({"type": "function", "function": function}));
         let shown = "docs__search\n    Finds.\n    Quickly.\n  q (string, required): What\n  n (any)\n";
         assert_eq!(tool.explained(), shown);
+    }
+
+    #[test]
+    fn nothing_hides_in_a_description() {
+        let said = "Finds.\u{1b}[8m\u{200b}\u{202e}\u{e0041}\rÄ ü";
+        let definition = definition("search", said);
+        let tool = ServerTool { name: "docs__search".to_owned(), server: "docs".to_owned(), definition };
+        let shown = r"Finds.\u{1b}[8m\u{200b}\u{202e}\u{e0041}\u{d}Ä ü";
+        assert_eq!(tool.explained(), format!("docs__search\n    {shown}\n"));
+        assert_eq!(tool.schema()["function"]["description"], said, "models read what the server says");
     }
 }
