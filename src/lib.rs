@@ -29,7 +29,7 @@
 //! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect encode engine grammar schema chat limits json python` |
 //! | 4 | `answer` | pipeline of an answer: its bytes in, what the client gets out; framed once, parsed once | `api plan decode encode chat models json sse limits` |
 //! | 4 | `balance` | load balancing: health, circuit breaker, policies, sticky sessions, queue; on a time that is handed in | |
-//! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `api balance dialect encode engine json limits decode plan` |
+//! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `api balance dialect encode engine json limits decode plan tooling` |
 //! | 5 | `upstream` | connections to servers, health checks, service discovery, pools | `api balance chat config decode dialect engine json sse limits` |
 //! | 5 | `workspace` | files and search beneath directories that were opened once | `config tooling` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::commands::{Code, Commands};
 use super::fields::Reader;
 use super::read::{BYTES, FLAG};
 use super::tree::{Node, Value};
@@ -11,6 +12,8 @@ use super::tree::{Node, Value};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tools {
     pub workspace: Workspace,
+    pub commands: Commands,
+    pub code: Code,
 }
 
 /// Where tools work on files.
@@ -41,7 +44,7 @@ impl Default for Workspace {
     }
 }
 
-pub(super) const TOOLS: &[&str] = &["workspace"];
+pub(super) const TOOLS: &[&str] = &["workspace", "commands", "code"];
 pub(super) const WORKSPACE: &[&str] = &["root", "roots", "write", "file_bytes_max"];
 pub(super) const WORKSPACE_ROOT: &[&str] = &["path", "write"];
 
@@ -49,7 +52,9 @@ impl Reader<'_> {
     pub(super) fn server_side_tools(&mut self, node: &Node) -> Tools {
         let Some(fields) = self.fields(node, "tools", TOOLS) else { return Tools::default() };
         let workspace = fields.find("workspace").map(|node| self.workspace(node)).unwrap_or_default();
-        Tools { workspace }
+        let commands = fields.find("commands").map(|node| self.commands(node)).unwrap_or_default();
+        let code = fields.find("code").map(|node| self.code(node)).unwrap_or_default();
+        Tools { workspace, commands, code }
     }
 
     fn workspace(&mut self, node: &Node) -> Workspace {

@@ -71,6 +71,13 @@ pub enum Failure {
          it unique."
     )]
     OldNotUnique(usize),
+    #[error("Error: Command execution is disabled")]
+    CommandsDisabled,
+    #[error("Error: Command not in allowlist. Allowed prefixes: [{}]", quoted(.0))]
+    NotAllowed(Vec<String>),
+    /// The sandbox itself does not work; the model cannot help it.
+    #[error("Error: The sandbox failed: {0}")]
+    Sandbox(String),
     #[error("Invalid glob pattern: {0}")]
     Glob(String),
     #[error("Invalid regex pattern: {0}")]
@@ -93,6 +100,11 @@ impl fmt::Display for Stop {
             Self::Files(files) => write!(f, "\n\n[Stopped after {files} files]"),
         }
     }
+}
+
+/// Texts as a list of them is written: `'echo', 'git status'`.
+fn quoted(texts: &[String]) -> String {
+    texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// A text that is no longer than a result may be, or its beginning, which ends with a line where it has one.
