@@ -32,6 +32,7 @@
 //! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `api balance dialect encode engine json limits decode plan tooling` |
 //! | 5 | `upstream` | connections to servers, health checks, service discovery, pools | `api balance chat config decode dialect engine json sse limits` |
 //! | 5 | `workspace` | files and search beneath directories that were opened once | `config tooling` |
+//! | 5 | `cage` | commands and code in a sandbox: walls, limits, proof | `config tooling workspace` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
 //! | 5 | `record` | record of a request, and the access log made of it | `instruments json api answer balance` |
 //! | 5 | `metrics` | metrics, and their names | `instruments record answer balance` |
@@ -73,6 +74,7 @@ pub mod admin;
 pub mod answer;
 pub mod api;
 pub mod balance;
+pub mod cage;
 pub mod chat;
 pub mod cli;
 pub mod config;

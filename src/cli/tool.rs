@@ -1,15 +1,19 @@
 //! `toolgate tool`: one call of a tool that runs on the server, by hand.
-//! Runs nothing itself: `workspace` does, as for a model.
+//! Runs nothing itself: `workspace` and `cage` do, as for a model.
 
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use structopt::StructOpt;
+use tokio::runtime::{Builder, Runtime};
 
 use super::run::read_config;
 use super::{CliError, print, read_stdin};
+use crate::cage::Cage;
 use crate::config;
+use crate::tooling::{CommandTool, Outcome};
 use crate::workspace::{PATIENCE, Workspace};
 
 #[derive(Debug, StructOpt)]
@@ -29,12 +33,12 @@ pub(super) struct Options {
 impl Options {
     /// Runs the tool and prints its result alone. Fails when the call does; the result says why.
     pub fn run(self) -> Result<(), CliError> {
-        let workspace = workspace(self.config.as_deref())?;
+        let tools = Tools::open(self.config.as_deref())?;
         let arguments = match self.arguments.as_str() {
             "-" => String::from_utf8(read_stdin()?).map_err(|_| CliError::NotText)?,
             _ => self.arguments,
         };
-        let outcome = workspace.run(&self.name, &arguments, Instant::now() + PATIENCE);
+        let outcome = tools.run(&self.name, &arguments)?;
         // Programs get the result as it is; a terminal's next line is not part of it.
         let end = if io::stdout().is_terminal() { "\n" } else { "" };
         print(format!("{}{end}", outcome.text).as_bytes())?;
@@ -42,12 +46,47 @@ impl Options {
     }
 }
 
-/// Opens the workspace of a configuration file; without a file there is none.
-pub(super) fn workspace(file: Option<&Path>) -> Result<Workspace, CliError> {
-    let open = || {
-        let settings = file.map(read_config).transpose()?.map_or_else(config::Tools::default, |config| config.tools);
+/// What a configuration's tools work with.
+pub(super) struct Tools {
+    pub workspace: Arc<Workspace>,
+    pub cage: Cage,
+}
+
+impl Tools {
+    /// Opens what a configuration file names; without a file there are no tools.
+    pub fn open(file: Option<&Path>) -> Result<Self, CliError> {
+        let settings = file.map(read_config).transpose().map(|config| config.map(|config| config.tools));
+        let settings = settings.map_err(setup)?.unwrap_or_default();
+        Self::of(&settings, file).map_err(setup)
+    }
+
+    /// Opens what is configured; `file` is where that stands.
+    pub fn of(settings: &config::Tools, file: Option<&Path>) -> Result<Self, CliError> {
         let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
-        Ok(Workspace::open(&settings.workspace, folder)?)
-    };
-    open().map_err(|error| CliError::Setup(Box::new(error)))
+        let workspace = Arc::new(Workspace::open(&settings.workspace, folder)?);
+        let cage = Cage::open(settings, Arc::clone(&workspace))?;
+        Ok(Self { workspace, cage })
+    }
+
+    /// Fails when commands would be run in a sandbox that does not hold.
+    pub fn prove(&self) -> Result<(), CliError> {
+        Ok(runtime()?.block_on(self.cage.prove())?)
+    }
+
+    /// Runs a tool, a command only in a sandbox that holds.
+    fn run(&self, name: &str, arguments: &str) -> Result<Outcome, CliError> {
+        if CommandTool::named(name).is_none() {
+            return Ok(self.workspace.run(name, arguments, Instant::now() + PATIENCE));
+        }
+        self.prove().map_err(setup)?;
+        Ok(runtime()?.block_on(self.cage.run(name, arguments)))
+    }
+}
+
+fn setup(error: CliError) -> CliError {
+    CliError::Setup(Box::new(error))
+}
+
+fn runtime() -> Result<Runtime, CliError> {
+    Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)
 }

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use serde_json::Value;
 use structopt::StructOpt;
 
-use super::tool::workspace;
+use super::tool::Tools;
 use super::{CliError, print};
+
+const NONE: &str = "no tools: no configuration that has `root` in `tools: {workspace: …}`\n";
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -23,12 +25,15 @@ pub(super) struct Options {
 impl Options {
     /// Prints them. Fails when the configuration has mistakes or a directory cannot be opened.
     pub fn run(self) -> Result<(), CliError> {
-        let tools: Vec<_> = workspace(self.config.as_deref())?.tools().collect();
-        let text = match (self.json, tools.is_empty()) {
-            (true, _) => format!("{:#}\n", tools.iter().map(|tool| tool.schema()).collect::<Value>()),
-            (false, true) => "no tools: no configuration that has `root` in `tools: {workspace: …}`\n".to_owned(),
-            (false, false) => tools.iter().map(|tool| tool.explained()).collect::<Vec<_>>().join("\n"),
+        let tools = Tools::open(self.config.as_deref())?;
+        let (files, commands) = (|| tools.workspace.tools(), || tools.cage.tools());
+        let schemas = files().map(|tool| tool.schema()).chain(commands().map(|tool| tool.schema()));
+        let texts = files().map(|tool| tool.explained()).chain(commands().map(|tool| tool.explained()));
+        let text = match self.json {
+            true => format!("{:#}\n", schemas.collect::<Value>()),
+            false => texts.collect::<Vec<_>>().join("\n"),
         };
+        let text = if text.is_empty() { NONE.to_owned() } else { text };
         print(text.as_bytes())
     }
 }

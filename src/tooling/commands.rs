@@ -129,17 +129,28 @@ impl CommandCall {
     pub fn read(tool: CommandTool, text: &str) -> Result<Self, Failure> {
         let values = Values::read(tool.name(), tool.parameters(), text)?;
         let timeout_seconds = values.counted("timeout");
+        let text = |name, bytes_max| match values.text(name) {
+            text if text.len() <= bytes_max => Ok(text),
+            _ => {
+                let what = format!("argument '{name}' is longer than {bytes_max} bytes");
+                Err(Failure::Arguments { tool: tool.name().to_owned(), what })
+            }
+        };
         Ok(match tool {
             CommandTool::Command => Self::Command(RunCommand {
-                command: values.text("command"),
+                command: text("command", COMMAND_BYTES_MAX)?,
                 directory: values.text("working_directory"),
                 timeout_seconds,
             }),
-            CommandTool::Code => Self::Code(RunCode { code: values.text("code"), timeout_seconds }),
+            CommandTool::Code => Self::Code(RunCode { code: text("code", CODE_BYTES_MAX)?, timeout_seconds }),
         })
     }
 }
 
+/// The system starts no program with a longer argument.
+const COMMAND_BYTES_MAX: usize = 131_071;
+/// Bytes of a program; no model writes a longer one in one go.
+const CODE_BYTES_MAX: usize = 1 << 20;
 /// `TIMEOUT_SECONDS_MAX`, as schemas count.
 const SECONDS: Kind = Kind::Whole { least: 1, most: Some(600) };
 

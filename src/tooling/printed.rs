@@ -1,6 +1,8 @@
 //! What a command printed, and how it ended, as the model reads it.
 //! Runs nothing, and reads no stream: it is handed what came of one.
 
+use serde::{Deserialize, Serialize};
+
 use super::outcome::Outcome;
 
 /// Everything that came of a command.
@@ -12,7 +14,7 @@ pub struct Printed {
 }
 
 /// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// By itself, with this status.
     Exit(i32),

@@ -18,6 +18,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub use self::roots::Directory;
+
 use self::roots::Roots;
 use crate::config;
 use crate::tooling::{Call, Failure, FileTool, Outcome};
@@ -55,6 +57,18 @@ impl Workspace {
             false => self.roots.can_read(),
         };
         FileTool::ALL.into_iter().filter(is_available)
+    }
+
+    /// The directories, the first of which is the one that relative paths count from.
+    pub fn directories(&self) -> impl Iterator<Item = Directory<'_>> {
+        self.roots.directories()
+    }
+
+    /// The directory that a path belongs to by its words, at its full path, and the rest of the path. Fails when it
+    /// belongs to none; where its links lead, its opening says.
+    pub fn locate(&self, said: &str) -> Result<(PathBuf, PathBuf), Failure> {
+        let place = self.roots.locate(said)?;
+        Ok((place.root_path().to_owned(), place.path))
     }
 
     /// Runs the tool of a name with arguments as the model wrote them, until the deadline.

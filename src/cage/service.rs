@@ -1,0 +1,72 @@
+//! The cage service: takes orders at a socket of Unix, each on a connection and in a process of its own.
+//! Its sandbox is its own configuration's; who asks decides nothing about it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::{WaitOptions, wait};
+
+use super::client::{OWN_PROGRAM, Way};
+use super::enter::enter;
+use super::{Cage, CageError};
+
+/// Why a service does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    #[error(transparent)]
+    Cage(#[from] CageError),
+    #[error("tools.commands: `sandbox: unix:…` is for those who ask a cage service, not for one")]
+    Chained,
+    #[error("tools: neither `commands` nor `code` is there to be run")]
+    Nothing,
+    #[error("cannot listen on {}: {error}", path.display())]
+    Listen { path: PathBuf, error: io::Error },
+    #[error("cage: {0}")]
+    Connection(io::Error),
+}
+
+/// Serves at a socket, until it is ended; without one, the connection that is its input, and returns. Fails when the
+/// sandbox cannot be put up.
+pub fn serve(cage: &Cage, socket: Option<&Path>) -> Result<(), ServiceError> {
+    let walls = match &cage.way {
+        Way::Here { walls, .. } => walls,
+        Way::Service(_) => return Err(ServiceError::Chained),
+        Way::Nowhere => return Err(ServiceError::Nothing),
+    };
+    let Some(path) = socket else { return enter(walls.clone()).map_err(ServiceError::Connection) };
+    let listening = |error| ServiceError::Listen { path: path.to_owned(), error };
+    // One that nobody listens on any more is in the way of the next.
+    if std::os::unix::net::UnixStream::connect(path).is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    let listener = UnixListener::bind(path).map_err(listening)?;
+    let walls = walls.text().map_err(ServiceError::Connection)?;
+    let mut running = 0;
+    loop {
+        let (connection, _) = listener.accept().map_err(listening)?;
+        // More wait until one has ended.
+        running -= ended(WaitOptions::NOHANG);
+        while running >= cage.commands.concurrent_max {
+            running -= ended(WaitOptions::empty());
+        }
+        let mut command = Command::new(OWN_PROGRAM);
+        command.args(["cage", "--stage", "enter", "--walls", &walls]);
+        command.stdin(Stdio::from(OwnedFd::from(connection))).stdout(Stdio::null());
+        command.spawn().map_err(ServiceError::Connection)?;
+        running += 1;
+    }
+}
+
+/// How many have ended; waits for one, unless it is not to.
+fn ended(how: WaitOptions) -> usize {
+    let mut count = 0;
+    let mut how = how;
+    while let Ok(Some(_)) = wait(how) {
+        count += 1;
+        how = WaitOptions::NOHANG;
+    }
+    count
+}
