@@ -1,16 +1,21 @@
 //! The family of a process: whoever descends from it, counted and ended.
-//! Starts nobody. The process must be the first of its namespace, or a subreaper, so that orphans come to it.
+//! Starts nobody.
+//!
+//! All are ended at once, by the signal that goes to everybody whom a process may signal: who forks faster than anybody
+//! can list has no time to. For whom that is, the process must be the first of its namespace, or have shut its signals in.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, getpid, kill_process_group, pidfd_open, pidfd_send_signal, wait,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process_group, set_child_subreaper, test_kill_process,
+    wait,
 };
 
-use super::CageError;
+use super::{CageError, landlocked};
 
 /// Who descends from this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +40,27 @@ pub(super) fn check() -> Result<(), CageError> {
 }
 
 impl Family {
-    /// Counts them. Who comes or goes meanwhile may be missed.
-    pub fn census(self) -> Census {
-        let members = self.members();
+    /// The family of this process from now on; orphans come to it. Fails where it could reach anybody else.
+    pub fn found(namespaces: bool) -> io::Result<Self> {
+        if namespaces {
+            // Anybody else has other processes before it.
+            return if own() == 1 {
+                Ok(Self::Namespace)
+            } else {
+                Err(io::Error::other("not the first of a namespace"))
+            };
+        }
+        set_child_subreaper(Some(getpid()))?;
+        landlocked::keep_signals_in().map_err(io::Error::other)?;
+        match getppid().map(test_kill_process) {
+            Some(Err(Errno::PERM)) => Ok(Self::Descendants),
+            _ => Err(io::Error::other("signals leave the sandbox")),
+        }
+    }
+
+    /// Counts them, up to one more than `processes_max`. Who comes or goes meanwhile may be missed.
+    pub fn census(self, processes_max: usize) -> Census {
+        let members = self.members(processes_max.saturating_add(1));
         let bytes = members.iter().map(|pid| memory(*pid)).sum();
         Census { processes: members.len(), bytes }
     }
@@ -52,7 +75,8 @@ impl Family {
     /// Ends all of them, and returns when nobody is left.
     pub fn end(self, seen: &mut impl FnMut(Pid, WaitStatus)) {
         loop {
-            self.kill();
+            // To everybody whom it reaches but this process, which is what `found` has seen to.
+            let _ = kill_process_group(Pid::INIT, Signal::KILL);
             match wait(WaitOptions::empty()) {
                 Ok(Some((pid, status))) => seen(pid, status),
                 Err(Errno::INTR) | Ok(None) => {}
@@ -63,28 +87,19 @@ impl Family {
         }
     }
 
-    fn kill(self) {
-        match self {
-            // Of the first of a namespace this reaches everybody else in it at once.
-            Self::Namespace => drop(kill_process_group(Pid::INIT, Signal::KILL)),
-            Self::Descendants => {
-                let members = self.members();
-                members.iter().for_each(|pid| kill_one(*pid, &members));
-            }
-        }
-    }
-
-    fn members(self) -> BTreeSet<i32> {
+    fn members(self, most: usize) -> BTreeSet<i32> {
         match self {
             Self::Namespace => {
                 let entries = fs::read_dir("/proc").into_iter().flatten();
                 let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-                pids.filter(|pid| *pid != own()).collect()
+                pids.filter(|pid| *pid != own()).take(most).collect()
             }
             Self::Descendants => {
                 let mut found = BTreeSet::new();
                 let mut open = vec![own()];
-                while let Some(pid) = open.pop() {
+                while let Some(pid) = open.pop()
+                    && found.len() < most
+                {
                     open.extend(children(pid).into_iter().filter(|child| found.insert(*child)));
                 }
                 found
@@ -102,18 +117,6 @@ fn children(pid: i32) -> Vec<i32> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     lists.flat_map(|list| list.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<_>>()).collect()
-}
-
-/// Ends a process, unless its number is somebody else's by now: whoever has it must be a child of the family.
-fn kill_one(pid: i32, family: &BTreeSet<i32>) {
-    let Some(handle) = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()) else { return };
-    if parent(pid).is_some_and(|parent| parent == own() || family.contains(&parent)) {
-        let _ = pidfd_send_signal(&handle, Signal::KILL);
-    }
-}
-
-fn parent(pid: i32) -> Option<i32> {
-    field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "PPid:")
 }
 
 fn memory(pid: i32) -> u64 {
@@ -143,11 +146,16 @@ mod tests {
     fn a_child_is_one_of_the_family() {
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let pid = child.id().cast_signed();
-        assert!(Family::Descendants.members().contains(&pid));
-        assert_eq!(parent(pid), Some(own()));
-        // Whose child it is decides, not what the list says.
-        kill_one(pid, &BTreeSet::new());
-        assert!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()).is_some());
-        assert!(!Family::Descendants.members().contains(&pid));
+        assert!(Family::Descendants.members(1_000).contains(&pid));
+        assert!(Family::Descendants.census(1_000).bytes > 0);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!Family::Descendants.members(1_000).contains(&pid));
+    }
+
+    /// Or the signal that ends a family would end everybody.
+    #[test]
+    fn a_family_is_not_founded_where_others_could_be_reached() {
+        assert!(Family::found(true).is_err());
     }
 }

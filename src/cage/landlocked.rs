@@ -22,6 +22,12 @@ pub(super) fn check() -> Result<(), CageError> {
     needed.and_then(Ruleset::create).map(drop).map_err(CageError::NoLandlock)
 }
 
+/// Keeps the signals of this process and its descendants among them. Fails where the system cannot.
+pub(super) fn keep_signals_in() -> Result<(), RulesetError> {
+    let rules = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    rules.scope(Scope::Signal)?.create()?.restrict_self().map(drop)
+}
+
 /// Restricts this process and whoever it becomes. Fails where Landlock is to hold alone and cannot.
 pub(super) fn restrict(walls: &Walls) -> Result<(), RulesetError> {
     let (level, in_namespaces) = match walls.kind {

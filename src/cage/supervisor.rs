@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::process::{Pid, PidfdFlags, WaitStatus, getpid, pidfd_open, set_child_subreaper};
+use rustix::process::{Pid, PidfdFlags, WaitStatus, pidfd_open};
 
 use super::enter::{close_inherited, connection};
 use super::family::Family;
@@ -35,13 +35,7 @@ const PIECE: usize = 64 << 10;
 pub(super) fn supervise(walls: &Walls) -> io::Result<()> {
     close_inherited()?;
     let socket = connection()?;
-    let family = match walls.kind {
-        Kind::Namespaces { .. } => Family::Namespace,
-        Kind::Landlock => {
-            set_child_subreaper(Some(getpid()))?;
-            Family::Descendants
-        }
-    };
+    let family = Family::found(matches!(walls.kind, Kind::Namespaces { .. }))?;
     // What it was started with as an input is the connection, too; nobody else is to have it.
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     let order: Order = read_framed(&socket, ORDER_BYTES_MAX)?;
@@ -154,8 +148,9 @@ impl Watch {
             }
             if now >= next_count {
                 self.reap();
-                let census = self.family.census();
-                if census.processes > usize::try_from(walls.processes_max).unwrap_or(usize::MAX) {
+                let processes_max = usize::try_from(walls.processes_max).unwrap_or(usize::MAX);
+                let census = self.family.census(processes_max);
+                if census.processes > processes_max {
                     return Stop::Over(End::Processes(walls.processes_max));
                 }
                 if census.bytes > walls.memory_bytes_max {
