@@ -14,7 +14,12 @@ use super::{bubblewrap, supervisor};
 pub(super) fn enter(walls: Walls) -> io::Result<()> {
     close_inherited()?;
     let socket = connection()?;
-    let walls = walls.writing(Writing::read(&socket)?);
+    let writing = match Writing::read(&socket) {
+        // Whoever connected has gone, or only looked whether anybody is there.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+        read => read?,
+    };
+    let walls = walls.writing(writing);
     match &walls.kind {
         Kind::Landlock => {
             drop(socket);

@@ -80,9 +80,10 @@ fn limits(walls: &Walls) -> io::Result<()> {
         (Resource::Memlock, 0),
         (Resource::Msgqueue, 0),
     ];
-    // In a namespace of its own only its own processes count, with the first of them; elsewhere the whole user's would.
+    // The supervisor counts; between two counts there are no more than this. In a namespace of its own only its own
+    // processes count, elsewhere the whole user's would.
     if let Kind::Namespaces { .. } = walls.kind {
-        all.push((Resource::Nproc, u64::from(walls.processes_max) + 1));
+        all.push((Resource::Nproc, u64::from(walls.processes_max) * 2 + 1));
     }
     for (resource, most) in all {
         let most = rustix::process::getrlimit(resource).maximum.map_or(most, |own| own.min(most));

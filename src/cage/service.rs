@@ -4,13 +4,13 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::{WaitOptions, wait};
 
 use super::client::{OWN_PROGRAM, Way};
-use super::enter::enter;
 use super::{Cage, CageError};
 
 /// Why a service does not serve.
@@ -36,14 +36,20 @@ pub fn serve(cage: &Cage, socket: Option<&Path>) -> Result<(), ServiceError> {
         Way::Service(_) => return Err(ServiceError::Chained),
         Way::Nowhere => return Err(ServiceError::Nothing),
     };
-    let Some(path) = socket else { return enter(walls.clone()).map_err(ServiceError::Connection) };
+    let walls = walls.text().map_err(ServiceError::Connection)?;
+    let entry = || {
+        let mut command = Command::new(OWN_PROGRAM);
+        command.args(["cage", "--stage", "enter", "--walls", &walls]);
+        command
+    };
+    // Run again, and not gone on with: the entry closes what this process has open.
+    let Some(path) = socket else { return Err(ServiceError::Connection(entry().exec())) };
     let listening = |error| ServiceError::Listen { path: path.to_owned(), error };
     // One that nobody listens on any more is in the way of the next.
     if std::os::unix::net::UnixStream::connect(path).is_err() {
         let _ = std::fs::remove_file(path);
     }
     let listener = UnixListener::bind(path).map_err(listening)?;
-    let walls = walls.text().map_err(ServiceError::Connection)?;
     let mut running = 0;
     loop {
         let (connection, _) = listener.accept().map_err(listening)?;
@@ -52,8 +58,7 @@ pub fn serve(cage: &Cage, socket: Option<&Path>) -> Result<(), ServiceError> {
         while running >= cage.commands.concurrent_max {
             running -= ended(WaitOptions::empty());
         }
-        let mut command = Command::new(OWN_PROGRAM);
-        command.args(["cage", "--stage", "enter", "--walls", &walls]);
+        let mut command = entry();
         command.stdin(Stdio::from(OwnedFd::from(connection))).stdout(Stdio::null());
         command.spawn().map_err(ServiceError::Connection)?;
         running += 1;

@@ -1,0 +1,81 @@
+//! A sandbox is tried before anything is run in it, and what does not hold is an error.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use toolgate::cage::{Cage, CageError};
+use toolgate::config::Sandbox;
+use toolgate::workspace::Workspace;
+
+use crate::harness::{BOTH, Folder, PROGRAM, block_on, cage};
+
+#[test]
+fn a_sandbox_that_holds_is_proved() {
+    let folder = Folder::new();
+    for sandbox in BOTH {
+        for network in [false, true] {
+            let mut tools = folder.tools(&sandbox);
+            tools.commands.network = network;
+            block_on(cage(&tools).prove()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_sandbox_that_shows_everything_is_none() {
+    let folder = Folder::new();
+    for sandbox in BOTH {
+        let mut tools = folder.tools(&sandbox);
+        tools.commands.read = vec!["/".into()];
+        let error = block_on(cage(&tools).prove()).unwrap_err().to_string();
+        assert!(error.starts_with("tools.commands: no directory outside of the workspace"), "{sandbox:?}: {error}");
+    }
+}
+
+#[test]
+fn a_program_that_is_no_cage_holds_nothing() {
+    let folder = Folder::new();
+    for sandbox in BOTH {
+        let error = block_on(folder.cage(&sandbox).with_program("/bin/true".into()).prove()).unwrap_err();
+        assert!(matches!(error, CageError::Broken(_)), "{sandbox:?}: {error}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_an_error_and_nothing_weaker_is_taken() {
+    let folder = Folder::new();
+    for (sandbox, code) in [("unix:/nowhere/cage.sock", 1), ("namespaces", 1)] {
+        let file = folder.file(sandbox, "");
+        for arguments in [&["run", "-t", "-c"][..], &["run", "-c"]] {
+            let mut command = Command::new(PROGRAM);
+            // Bubblewrap is not there.
+            let output = command.args(arguments).arg(&file).env("PATH", "/nowhere").output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(code), "{said}");
+            assert!(said.starts_with("toolgate: tools.commands: "), "{said}");
+        }
+        let call = ["tool", "run_command", r#"{"command": "echo run"}"#, "-c"];
+        let output = Command::new(PROGRAM).args(call).arg(&file).env("PATH", "/nowhere").output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{sandbox}");
+    }
+    let mut tools = folder.tools(&Sandbox::Landlock);
+    tools.code.python = Some(vec!["/nowhere/python".to_owned()]);
+    let workspace = Workspace::open(&tools.workspace, Path::new("")).unwrap();
+    let error = Cage::open(&tools, Arc::new(workspace)).unwrap_err().to_string();
+    assert_eq!(error, "tools.code: python: `/nowhere/python` does not exist");
+}
+
+#[test]
+fn a_good_configuration_is_good_with_commands_too() {
+    let folder = Folder::new();
+    for sandbox in ["namespaces", "landlock"] {
+        let file: PathBuf = folder.file(sandbox, ", processes_max: 3");
+        let output = Command::new(PROGRAM).args(["run", "-t", "-c"]).arg(&file).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(PROGRAM).args(["cage", "-t", "-c"]).arg(&file).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "the sandbox holds\n");
+        let output = Command::new(PROGRAM).args(["tools", "-c"]).arg(&file).output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("\nrun_command\n    Runs a command"));
+    }
+}
