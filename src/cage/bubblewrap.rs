@@ -48,8 +48,9 @@ fn arguments(walls: &Walls) -> Vec<OsString> {
     // Where root is root outside, too, the system's settings in /proc could be written without any capability.
     add(&["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]);
     let (scratch, shared) = (walls.memory_bytes_max / 2, walls.memory_bytes_max / 4);
-    add(&["--size", &scratch.to_string(), "--tmpfs", "/tmp", "--size", &shared.to_string(), "--tmpfs", "/dev/shm"]);
+    add(&["--size", &shared.to_string(), "--tmpfs", "/dev/shm"]);
     add(&["--remount-ro", "/dev"]);
+    all.extend(["--size".into(), scratch.to_string().into(), "--tmpfs".into(), walls.scratch.clone().into()]);
     let mut bind = |how: &str, path: &Path| all.extend([how.into(), path.into(), path.into()]);
     walls.read.iter().for_each(|path| bind("--ro-bind-try", path));
     let mut roots: Vec<_> = walls.roots.iter().flat_map(|root| root.paths().map(|path| (path, root.write))).collect();

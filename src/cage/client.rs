@@ -72,8 +72,7 @@ fn start(program: &Path, walls: &Walls) -> io::Result<(Child, UnixStream)> {
     own.set_nonblocking(true)?;
     let mut command = Command::new(program);
     command.args(["cage", "--stage", "enter", "--walls", &walls.text()?]).env_clear();
-    let temporary = std::env::var_os("TMPDIR").map(|folder| ("TMPDIR", folder));
-    command.envs(temporary).current_dir("/").process_group(0);
+    command.current_dir("/").process_group(0);
     command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::piped());
     // Bubblewrap takes everybody with it. A supervisor must live to end the others, and the connection tells it to.
     command.kill_on_drop(matches!(walls.kind, Kind::Namespaces { .. }));

@@ -7,14 +7,14 @@
 //! ```
 //!
 //! All stages are this program, run again: a fresh process of one thread, that puts up its walls by safe calls and then
-//! becomes the next by `exec`. The *entry* lets go of what it inherited. The *supervisor* reads one [`order`] from the
-//! socket, watches the command's time, output, processes and memory, and answers once, when nothing of it is left. The
-//! *inside* shuts itself in (limits, Landlock, seccomp) and becomes the command.
+//! becomes the next by `exec`. The *entry* lets go of what it inherited. The *supervisor* reads one order from the socket,
+//! watches the command's time, output, processes and memory, and answers once, when nothing of it is left. The *inside*
+//! shuts itself in (limits, Landlock, seccomp) and becomes the command.
 //!
 //! The socket is the command's life: whoever drops its end, by leaving or by dying, ends the command with all its
 //! children. A cage service has such a socket at a path, and nothing else differs.
 //!
-//! What the sandbox is made of stands in [`walls`], and is the operator's; what is run in it stands in the order, and is
+//! What the sandbox is made of stands in its walls, and is the operator's; what is run in it stands in the order, and is
 //! the model's. There is no way from one sandbox to a weaker one: what cannot be put up is an error.
 
 mod bubblewrap;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::order::Writing;
 use super::{CageError, family, landlocked};
 use crate::config::{self, Sandbox};
-use crate::workspace::Workspace;
+use crate::workspace::{Directory, Workspace};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Walls {
@@ -41,6 +41,8 @@ pub(super) struct Root {
     pub write: bool,
 }
 
+const TMP: &str = "/tmp";
+
 impl Walls {
     /// Fails when something that they need is not there.
     pub fn new(commands: &config::Commands, workspace: &Workspace) -> Result<Self, CageError> {
@@ -51,6 +53,14 @@ impl Walls {
                 Kind::Landlock
             }
             _ => Kind::Namespaces { bwrap: find("bwrap").ok_or(CageError::NoBubblewrap)? },
+        };
+        let is_shared =
+            |root: Directory<'_>| Path::new(TMP).starts_with(root.path) || Path::new(TMP).starts_with(root.canonical);
+        let scratch = match &kind {
+            // A directory of its own in there will be made for each command.
+            Kind::Landlock => env::temp_dir(),
+            Kind::Namespaces { .. } if workspace.directories().any(is_shared) => PathBuf::from("/.scratch"),
+            Kind::Namespaces { .. } => PathBuf::from(TMP),
         };
         let roots = workspace.directories().map(|directory| Root {
             path: directory.path.to_owned(),
@@ -64,7 +74,7 @@ impl Walls {
             network: commands.network,
             memory_bytes_max: commands.memory_bytes_max,
             processes_max: commands.processes_max,
-            scratch: PathBuf::from("/tmp"),
+            scratch,
         })
     }
 

@@ -144,10 +144,12 @@ impl Kind {
 }
 
 impl Parameter {
+    /// One that a call must have.
     pub const fn required(name: &'static str, kind: Kind, description: &'static str) -> Self {
         Self { name, kind, need: Need::Required, description }
     }
 
+    /// One that a call may leave out.
     pub const fn optional(name: &'static str, kind: Kind, description: &'static str) -> Self {
         Self { name, kind, need: Need::Optional, description }
     }

@@ -57,7 +57,7 @@ impl From<Printed> for Outcome {
             (End::Output, _) | (_, true) => end,
             (_, false) => format!("{end}\n\n{}", shown(output)),
         };
-        Self { text, is_error: printed.end != End::Exit(0) }
+        Self { is_error: printed.end != End::Exit(0), ..Self::done(text) }
     }
 }
 
@@ -122,6 +122,8 @@ mod tests {
         let (text, _) = outcome(&"x\n".repeat(20_000), "what went wrong\n", End::Exit(1));
         assert!(text.ends_with(&format!("STDERR:\nwhat went wrong\n{note}")), "{text:.100}");
         assert!(text.chars().count() < 30_200);
+        let (text, is_error) = outcome(&"\u{1f980}".repeat(SHOWN_MAX), "", End::Exit(1));
+        assert!(is_error && text.ends_with("\n\n[Result truncated at 65536 bytes]"), "{text:.100}");
     }
 
     #[test]

@@ -118,6 +118,20 @@ fn a_command_writes_where_the_workspace_may_be_written_and_code_only_in_its_own_
     }
 }
 
+/// The sandbox's own directory for temporary files is then elsewhere.
+#[test]
+fn the_workspace_may_be_where_temporary_files_are() {
+    let folder = Folder::new();
+    for sandbox in BOTH {
+        let mut tools = folder.tools(&sandbox);
+        tools.workspace.root = Some("/tmp".into());
+        let name = folder.path.file_name().unwrap().to_str().unwrap();
+        let text = format!("import os\nprint(os.path.exists('/tmp/{name}'), os.environ['HOME'] == '/tmp')");
+        let is_there = if std::env::temp_dir() == std::path::Path::new("/tmp") { "True" } else { "False" };
+        assert_eq!(python(&cage(&tools), &text), format!("{is_there} False\n"), "{sandbox:?}");
+    }
+}
+
 #[test]
 fn there_is_no_network_and_no_socket_of_the_system_s() {
     let folder = Folder::new();
