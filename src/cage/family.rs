@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, kill_process_group, set_child_subreaper, test_kill_process,
-    wait,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, getuid, kill_process_group, set_child_subreaper,
+    test_kill_process, wait,
 };
 
 use super::{CageError, landlocked};
@@ -61,6 +62,9 @@ impl Family {
     /// Counts them, up to one more than `processes_max`. Who comes or goes meanwhile may be missed.
     pub fn census(self, processes_max: usize) -> Census {
         let members = self.members(processes_max.saturating_add(1));
+        if members.len() > processes_max {
+            return Census { processes: members.len(), bytes: 0 };
+        }
         let bytes = members.iter().map(|pid| memory(*pid)).sum();
         Census { processes: members.len(), bytes }
     }
@@ -119,6 +123,15 @@ fn children(pid: i32) -> Vec<i32> {
     lists.flat_map(|list| list.split_whitespace().filter_map(|word| word.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
+/// Threads of all processes of this user that are to be seen.
+pub(super) fn tasks_of_user() -> u64 {
+    let own = getuid().as_raw();
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let owned = processes.filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.uid() == own));
+    let statuses = owned.filter_map(|entry| fs::read_to_string(entry.path().join("status")).ok());
+    statuses.filter_map(|status| field::<u64>(&status, "Threads:")).sum()
+}
+
 fn memory(pid: i32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let kibibytes = |name| field::<u64>(&status, name).unwrap_or_default();
@@ -151,6 +164,11 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!Family::Descendants.members(1_000).contains(&pid));
+    }
+
+    #[test]
+    fn the_threads_of_a_user_are_counted() {
+        assert!(tasks_of_user() >= 1);
     }
 
     /// Or the signal that ends a family would end everybody.

@@ -11,11 +11,11 @@ use std::process::Command;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::process::{Resource, Rlimit, Signal, fchdir, set_parent_process_death_signal, setrlimit, setsid};
 use rustix::stdio::dup2_stdin;
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+use rustix::thread::{CapabilitySet, CapabilitySets, CpuSet, sched_getaffinity, sched_setaffinity, set_capabilities};
 
 use super::order::NoStart;
 use super::walls::{Kind, Walls};
-use super::{Inside, landlocked, probe, syscalls};
+use super::{Inside, family, landlocked, probe, syscalls};
 
 /// Statuses by which shells say that a program is not there, and that it cannot be run.
 const NOT_FOUND: i32 = 127;
@@ -23,6 +23,8 @@ const NOT_RUN: i32 = 126;
 /// Bytes of a file that a command writes.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 const DESCRIPTORS_MAX: u64 = 1_024;
+/// How many commands' processes there may be, where all of a user's count.
+const OTHERS: u64 = 8;
 /// Commands come after whoever serves, where both want a processor, …
 const NICENESS: i32 = 10;
 /// … and go first, where memory runs out.
@@ -64,6 +66,9 @@ fn shut_in(walls: &Walls, inside: &Inside) -> Result<(), NoStart> {
     let _ = rustix::process::nice(NICENESS);
     let _ = fs::write("/proc/self/oom_score_adj", OUT_OF_MEMORY_FIRST);
     limits(walls).map_err(failed("limits"))?;
+    if walls.are_counted() {
+        leave_a_processor().map_err(failed("processors"))?;
+    }
     enter_directory(inside.root.as_deref().unwrap_or(&walls.scratch), &inside.directory)?;
     drop_capabilities().map_err(failed("capabilities"))?;
     landlocked::restrict(walls).map_err(failed("Landlock"))?;
@@ -81,15 +86,34 @@ fn limits(walls: &Walls) -> io::Result<()> {
         (Resource::Msgqueue, 0),
     ];
     // The supervisor counts; between two counts there are no more than this. In a namespace of its own only its own
-    // processes count, elsewhere the whole user's would.
-    if let Kind::Namespaces { .. } = walls.kind {
-        all.push((Resource::Nproc, u64::from(walls.processes_max) * 2 + 1));
-    }
+    // processes count, elsewhere the whole user's, threads too. Of root's the system counts none.
+    let processes_max = u64::from(walls.processes_max);
+    all.push((
+        Resource::Nproc,
+        match walls.kind {
+            Kind::Namespaces { .. } => processes_max * 2 + 1,
+            Kind::Landlock => family::tasks_of_user() + processes_max * OTHERS,
+        },
+    ));
     for (resource, most) in all {
         let most = rustix::process::getrlimit(resource).maximum.map_or(most, |own| own.min(most));
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     }
     Ok(())
+}
+
+/// Leaves the first processor to others, where there are more. However many processes there are, whoever counts them is
+/// not kept from it.
+fn leave_a_processor() -> io::Result<()> {
+    let mut own = sched_getaffinity(None)?;
+    let first = (0..CpuSet::MAX_CPU).find(|processor| own.is_set(*processor));
+    match first {
+        Some(first) if own.count() > 1 => {
+            own.unset(first);
+            Ok(sched_setaffinity(None, &own)?)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Goes to a directory beneath a root: the opening is the check.

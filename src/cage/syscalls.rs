@@ -41,6 +41,10 @@ fn refused(walls: &Walls) -> Result<Refused, Error> {
     // What is written into a terminal reads like what its user types.
     let terminal = [libc::TIOCSTI, libc::TIOCLINUX];
     all.push((libc::SYS_ioctl, terminal.iter().map(|order| equal(1, *order)).collect::<Result<_, _>>()?));
+    if walls.are_counted() {
+        // Nor do they come back to the processor that was left.
+        all.push((libc::SYS_sched_setaffinity, Vec::new()));
+    }
     if let Kind::Landlock = walls.kind {
         all.extend(OUTLIVING.iter().map(|call| (*call, Vec::new())));
         // Landlock does not say whose modes may be changed, and root may change anybody's.

@@ -5,6 +5,7 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::process::getuid;
 use serde::{Deserialize, Serialize};
 
 use super::order::Writing;
@@ -93,6 +94,11 @@ impl Walls {
         let is_allowed = writing == Writing::Configured;
         self.roots.iter_mut().for_each(|root| root.write &= is_allowed);
         self
+    }
+
+    /// Whether only the supervisor counts a command's processes, and the system does not.
+    pub fn are_counted(&self) -> bool {
+        matches!(self.kind, Kind::Landlock) || getuid().is_root()
     }
 
     /// Whether a path is beneath what the sandbox shows.

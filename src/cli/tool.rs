@@ -2,8 +2,10 @@
 //! Runs nothing itself: `workspace` and `cage` do, as for a model.
 
 use std::io::{self, IsTerminal};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Instant;
 
 use structopt::StructOpt;
@@ -70,7 +72,10 @@ impl Tools {
 
     /// Fails when commands would be run in a sandbox that does not hold.
     pub fn prove(&self) -> Result<(), CliError> {
-        Ok(runtime()?.block_on(self.cage.prove())?)
+        let prove = || runtime().map(|runtime| runtime.block_on(self.cage.prove()));
+        // On a thread of its own: a reload comes from one that has a runtime already.
+        let proved = thread::scope(|scope| scope.spawn(prove).join());
+        Ok(proved.unwrap_or_else(|panic| resume_unwind(panic)).map_err(CliError::Runtime)??)
     }
 
     /// Runs a tool, a command only in a sandbox that holds.
@@ -79,7 +84,7 @@ impl Tools {
             return Ok(self.workspace.run(name, arguments, Instant::now() + PATIENCE));
         }
         self.prove().map_err(setup)?;
-        Ok(runtime()?.block_on(self.cage.run(name, arguments)))
+        Ok(runtime().map_err(CliError::Runtime)?.block_on(self.cage.run(name, arguments)))
     }
 }
 
@@ -87,6 +92,6 @@ fn setup(error: CliError) -> CliError {
     CliError::Setup(Box::new(error))
 }
 
-fn runtime() -> Result<Runtime, CliError> {
-    Builder::new_current_thread().enable_all().build().map_err(CliError::Runtime)
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }

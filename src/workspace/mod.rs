@@ -4,6 +4,7 @@
 //! No path is checked and then opened: the opening is the check. The system resolves every path beneath the handle of
 //! its root (`openat2`), so neither `..` nor a link leads out of it, nor does one that is put there meanwhile.
 //! Files are opened without waiting, and only regular ones are read: a pipe holds nobody up.
+//! Behind that stands a second wall: whoever works on files is a thread that can open nothing else.
 
 mod find;
 mod grep;
@@ -12,6 +13,7 @@ mod roots;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod wall;
 mod write;
 
 use std::io;
@@ -76,10 +78,16 @@ impl Workspace {
         let Some(tool) = self.tools().find(|tool| tool.name() == name) else {
             return Failure::UnknownTool(name.to_owned()).into();
         };
-        match Call::read(tool, arguments).and_then(|call| self.call(&call, deadline)) {
+        let call = Call::read(tool, arguments);
+        match call.and_then(|call| self.behind_the_wall(|| self.call(&call, deadline)).and_then(|result| result)) {
             Ok(outcome) => outcome,
             Err(failure) => failure.into(),
         }
+    }
+
+    /// Does work that may open nothing but what is beneath the directories, by whatever path.
+    fn behind_the_wall<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+        wall::behind(&self.roots, work).map_err(|error| Failure::Sandbox(error.to_string()))
     }
 
     fn call(&self, call: &Call, deadline: Instant) -> Result<Outcome, Failure> {

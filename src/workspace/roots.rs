@@ -82,6 +82,11 @@ impl Roots {
         })
     }
 
+    /// The open directories, and whether anything may be changed beneath them.
+    pub fn handles(&self) -> impl Iterator<Item = (&Dir, bool)> {
+        self.0.iter().map(|root| (&root.dir, root.can_write))
+    }
+
     /// Whether there is one.
     pub fn can_read(&self) -> bool {
         !self.0.is_empty()

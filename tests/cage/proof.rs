@@ -1,9 +1,11 @@
 //! A sandbox is tried before anything is run in it, and what does not hold is an error.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use rustix::process::{Pid, Signal, kill_process};
 use toolgate::cage::{Cage, CageError};
 use toolgate::config::Sandbox;
 use toolgate::workspace::Workspace;
@@ -78,4 +80,29 @@ fn a_good_configuration_is_good_with_commands_too() {
         let output = Command::new(PROGRAM).args(["tools", "-c"]).arg(&file).output().unwrap();
         assert!(String::from_utf8_lossy(&output.stdout).contains("\nrun_command\n    Runs a command"));
     }
+}
+
+#[test]
+fn a_reload_is_held_to_the_same() {
+    let folder = Folder::new();
+    let file = folder.file("landlock", "");
+    let configure = |sandbox: &str| {
+        let text = std::fs::read_to_string(folder.file(sandbox, "")).unwrap();
+        std::fs::write(&file, format!("listen: 127.0.0.1:0\n{text}")).unwrap();
+    };
+    configure("landlock");
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", "-c"]).arg(&file).env("RUST_LOG", "info").stderr(Stdio::piped());
+    let mut gateway = command.spawn().unwrap();
+    let mut lines = BufReader::new(gateway.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let reload = || kill_process(Pid::from_child(&gateway), Signal::HUP).unwrap();
+    assert!(lines.any(|line| line.contains("listening on")));
+    reload();
+    assert!(lines.any(|line| line.contains("configuration was read again")));
+    configure("unix:/nowhere/cage.sock");
+    reload();
+    assert!(lines.any(|line| line.contains("tools.commands: the sandbox does not work: /nowhere/cage.sock")));
+    assert!(lines.any(|line| line.contains("the configuration stays as it was")));
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
 }
