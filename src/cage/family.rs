@@ -16,7 +16,7 @@ use rustix::process::{
     test_kill_process, wait,
 };
 
-use super::{CageError, landlocked};
+use super::{Missing, landlocked};
 
 /// Who descends from this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub(super) struct Census {
 }
 
 /// Fails where the system does not say who descends from whom.
-pub(super) fn check() -> Result<(), CageError> {
-    if Path::new("/proc/thread-self/children").exists() { Ok(()) } else { Err(CageError::NoChildren) }
+pub(super) fn check() -> Result<(), Missing> {
+    if Path::new("/proc/thread-self/children").exists() { Ok(()) } else { Err(Missing::Children) }
 }
 
 impl Family {

@@ -6,7 +6,7 @@ use landlock::{
     RulesetError, Scope, path_beneath_rules,
 };
 
-use super::CageError;
+use super::Missing;
 use super::walls::{Kind, Walls};
 
 /// Before it, signals and abstract sockets leave a sandbox that is nothing else (Linux 6.12).
@@ -16,10 +16,10 @@ const LEAST: ABI = ABI::V6;
 const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
 /// Fails where the system's Landlock cannot hold a command alone.
-pub(super) fn check() -> Result<(), CageError> {
+pub(super) fn check() -> Result<(), Missing> {
     let needed = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
     let needed = needed.handle_access(AccessFs::from_all(LEAST)).and_then(|rules| rules.scope(Scope::from_all(LEAST)));
-    needed.and_then(Ruleset::create).map(drop).map_err(CageError::NoLandlock)
+    needed.and_then(Ruleset::create).map(drop).map_err(|error| Missing::Landlock(error.to_string()))
 }
 
 /// Keeps the signals of this process and its descendants among them. Fails where the system cannot.

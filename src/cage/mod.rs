@@ -32,11 +32,10 @@ mod syscalls;
 mod walls;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use landlock::RulesetError;
 use tokio::sync::Semaphore;
 
 pub use self::service::{ServiceError, serve};
@@ -51,7 +50,7 @@ use crate::workspace::Workspace;
 /// Runs commands and code. Which of them there are, the configuration says.
 #[derive(Debug)]
 pub struct Cage {
-    way: Way,
+    way: Result<Way, Missing>,
     workspace: Arc<Workspace>,
     commands: config::Commands,
     /// The interpreter of Python, where there is `run_code`.
@@ -62,20 +61,27 @@ pub struct Cage {
 /// Why commands cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum CageError {
-    #[error("tools.commands: no `bwrap` in PATH; install bubblewrap, or choose another `sandbox`")]
-    NoBubblewrap,
-    #[error("tools.commands: `sandbox: landlock` needs Landlock ABI 6 (Linux 6.12): {0}")]
-    NoLandlock(RulesetError),
-    #[error("tools.commands: `sandbox: landlock` needs /proc/PID/task/TID/children, which this system does not have")]
-    NoChildren,
-    #[error("tools.code: python: `{0}` does not exist")]
-    NoInterpreter(String),
+    #[error(transparent)]
+    Missing(Missing),
     #[error("tools.commands: the sandbox does not work: {0}")]
     Broken(String),
     #[error("tools.commands: the sandbox does not hold: {}", .0.join("; "))]
     Holes(Vec<String>),
     #[error("tools.commands: no directory outside of the workspace to try the sandbox with: {0}")]
     NoCanary(io::Error),
+}
+
+/// What a sandbox needs and is not there.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Missing {
+    #[error("tools.commands: no `bwrap` in PATH; install bubblewrap, or choose another `sandbox`")]
+    Bubblewrap,
+    #[error("tools.commands: `sandbox: landlock` needs Landlock ABI 6 (Linux 6.12): {0}")]
+    Landlock(String),
+    #[error("tools.commands: `sandbox: landlock` needs /proc/PID/task/TID/children, which this system does not have")]
+    Children,
+    #[error("tools.code: python: `{0}` does not exist")]
+    Interpreter(String),
 }
 
 /// What a stage of a sandbox is started with; see [`stage`].
@@ -112,26 +118,19 @@ pub fn stage(stage: Stage, walls: &str) -> io::Result<()> {
 }
 
 impl Cage {
-    /// Finds what the sandbox of a configuration needs. Fails when it is not there; whether it holds, [`Cage::prove`]
-    /// finds out.
-    pub fn open(tools: &config::Tools, workspace: Arc<Workspace>) -> Result<Self, CageError> {
+    /// Takes what a configuration says. Whether the sandbox is there and holds, [`Cage::prove`] finds out: what is refused
+    /// is refused without one, too.
+    pub fn open(tools: &config::Tools, workspace: Arc<Workspace>) -> Self {
         let commands = tools.commands.clone();
-        let python = python(tools)?;
-        let is_used = commands.enabled || python.is_some();
-        let way = match &commands.sandbox {
-            Sandbox::Service(path) => Way::Service(path.clone()),
-            _ if is_used => {
-                Way::Here { program: client::OWN_PROGRAM.into(), walls: Walls::new(&commands, &workspace)? }
-            }
-            _ => Way::Nowhere,
-        };
-        Ok(Self { way, workspace, places: Semaphore::new(commands.concurrent_max), commands, python })
+        let python = python(tools);
+        let way = way(tools, python.as_deref(), &workspace);
+        Self { way, workspace, places: Semaphore::new(commands.concurrent_max), commands, python }
     }
 
     /// Runs another program than the process's own for the stages: for a process that is not `toolgate`.
     #[must_use]
     pub fn with_program(mut self, path: PathBuf) -> Self {
-        if let Way::Here { program, .. } = &mut self.way {
+        if let Ok(Way::Here { program, .. }) = &mut self.way {
             *program = path;
         }
         self
@@ -167,19 +166,29 @@ impl Cage {
         }
     }
 
+    /// Fails as a call would that is refused before anything is run.
+    pub fn check(&self, name: &str, arguments: &str) -> Result<(), Failure> {
+        self.order(name, arguments).map(drop)
+    }
+
     async fn call(&self, name: &str, arguments: &str) -> Result<Outcome, Failure> {
+        let (order, said) = self.order(name, arguments)?;
+        let way = self.way.as_ref().map_err(|missing| Failure::Sandbox(missing.to_string()))?;
+        let _place = self.places.acquire().await.map_err(|error| Failure::Sandbox(error.to_string()))?;
+        let answer = way.ask(&order, Duration::from_secs(order.timeout_seconds)).await.map_err(Failure::Sandbox)?;
+        answer.printed().map(Outcome::from).map_err(|no_start| no_start.failure(said))
+    }
+
+    /// What a call asks for, and its directory as the model wrote it.
+    fn order(&self, name: &str, arguments: &str) -> Result<(Order, String), Failure> {
         let tool = CommandTool::named(name).ok_or_else(|| Failure::UnknownTool(name.to_owned()))?;
         if !self.has(tool) {
             return Err(tool.disabled());
         }
-        let (order, said) = match CommandCall::read(tool, arguments)? {
+        Ok(match CommandCall::read(tool, arguments)? {
             CommandCall::Command(command) => (self.command(&command)?, command.directory),
-            CommandCall::Code(code) => (self.code(code)?, String::new()),
-        };
-        let _place = self.places.acquire().await.map_err(|error| Failure::Sandbox(error.to_string()))?;
-        let answer =
-            self.way.ask(&order, Duration::from_secs(order.timeout_seconds)).await.map_err(Failure::Sandbox)?;
-        answer.printed().map(Outcome::from).map_err(|no_start| no_start.failure(said))
+            CommandCall::Code(code) => (self.code(code), String::new()),
+        })
     }
 
     fn has(&self, tool: CommandTool) -> bool {
@@ -201,17 +210,17 @@ impl Cage {
                 (Some(root), beneath)
             }
         };
-        Ok(self.order(task, root, directory, call.timeout_seconds))
+        Ok(self.order_of(task, root, directory, call.timeout_seconds))
     }
 
-    fn code(&self, call: RunCode) -> Result<Order, Failure> {
+    fn code(&self, call: RunCode) -> Order {
         let interpreter = self.python.clone().unwrap_or_default();
         let root = self.workspace.directories().next().map(|directory| directory.path.to_owned());
         let task = Task::Code { interpreter, text: call.code };
-        Ok(self.order(task, root, PathBuf::from("."), call.timeout_seconds))
+        self.order_of(task, root, PathBuf::from("."), call.timeout_seconds)
     }
 
-    fn order(&self, task: Task, root: Option<PathBuf>, directory: PathBuf, timeout_seconds: Option<u64>) -> Order {
+    fn order_of(&self, task: Task, root: Option<PathBuf>, directory: PathBuf, timeout_seconds: Option<u64>) -> Order {
         let timeout_seconds = timeout_seconds.unwrap_or(self.commands.timeout_seconds);
         Order { task, root, directory, env: self.commands.env.clone(), timeout_seconds }
     }
@@ -225,20 +234,24 @@ fn admitted(allow: &AllowList, command: &str) -> Result<Vec<String>, Failure> {
 /// Where nobody has said how Python is run.
 const PYTHON: [&str; 2] = ["/usr/bin/python3", "-I"];
 
+/// How what is configured is run. Fails where that is not there.
+fn way(tools: &config::Tools, python: Option<&[String]>, workspace: &Workspace) -> Result<Way, Missing> {
+    if let Sandbox::Service(path) = &tools.commands.sandbox {
+        // Its programs are not here to be looked for.
+        return Ok(Way::Service(path.clone()));
+    }
+    match python.and_then(<[String]>::first) {
+        Some(program) if !Path::new(program).exists() => Err(Missing::Interpreter(program.clone())),
+        None if !tools.commands.enabled => Ok(Way::Nowhere),
+        _ => Ok(Way::Here { program: client::OWN_PROGRAM.into(), walls: Walls::new(&tools.commands, workspace)? }),
+    }
+}
+
 /// The interpreter of Python. Where the configuration does not say, there is one where any command may be run, which
 /// could run it, too.
-fn python(tools: &config::Tools) -> Result<Option<Vec<String>>, CageError> {
-    // A service's programs are not here to be looked for.
-    let is_here = !matches!(tools.commands.sandbox, Sandbox::Service(_));
-    let exists = |program: &str| !is_here || std::path::Path::new(program).exists();
-    match &tools.code.python {
-        Some(python) => match python.first().filter(|program| !exists(program)) {
-            Some(missing) => Err(CageError::NoInterpreter(missing.clone())),
-            None => Ok(Some(python.clone())),
-        },
-        None if tools.commands.enabled && tools.commands.allow.is_empty() && exists(PYTHON[0]) => {
-            Ok(Some(PYTHON.map(str::to_owned).to_vec()))
-        }
-        None => Ok(None),
-    }
+fn python(tools: &config::Tools) -> Option<Vec<String>> {
+    let is_there = || matches!(tools.commands.sandbox, Sandbox::Service(_)) || Path::new(PYTHON[0]).exists();
+    let is_any_allowed = tools.commands.enabled && tools.commands.allow.is_empty();
+    let usual = || (is_any_allowed && is_there()).then(|| PYTHON.map(str::to_owned).to_vec());
+    tools.code.python.clone().or_else(usual)
 }

@@ -26,7 +26,8 @@ const CANARY: &str = "canary";
 
 /// Fails with everything that the sandbox of a cage does not hold.
 pub(super) async fn prove(cage: &Cage) -> Result<(), CageError> {
-    let outside = Outside::new(cage)?;
+    let way = cage.way.as_ref().map_err(|missing| CageError::Missing(missing.clone()))?;
+    let outside = Outside::new(cage, way)?;
     let listening = |error| CageError::Broken(format!("nothing to try it with: {error}"));
     let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?;
     let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).map_err(listening)?;
@@ -47,7 +48,7 @@ pub(super) async fn prove(cage: &Cage) -> Result<(), CageError> {
     let network = probe.network;
     let directory = PathBuf::new();
     let order = Order { task: Task::Probe(probe), root: None, directory, env: Vec::new(), timeout_seconds: SECONDS };
-    let answer = cage.way.ask(&order, Duration::from_secs(SECONDS)).await.map_err(CageError::Broken)?;
+    let answer = way.ask(&order, Duration::from_secs(SECONDS)).await.map_err(CageError::Broken)?;
     let printed = answer.printed().map_err(|why| CageError::Broken(why.failure(String::new()).to_string()))?;
     if printed.end != End::Exit(0) || !printed.stderr.is_empty() {
         let said = String::from_utf8_lossy(&printed.stderr).into_owned();
@@ -76,8 +77,8 @@ struct Outside {
 
 impl Outside {
     /// Makes one. Fails where there is no place for it.
-    fn new(cage: &Cage) -> Result<Self, CageError> {
-        let is_shown = |folder: &Path| match &cage.way {
+    fn new(cage: &Cage, way: &Way) -> Result<Self, CageError> {
+        let is_shown = |folder: &Path| match way {
             Way::Here { walls, .. } => walls.show(folder),
             _ => cage
                 .workspace

@@ -32,9 +32,10 @@ pub enum ServiceError {
 /// sandbox cannot be put up.
 pub fn serve(cage: &Cage, socket: Option<&Path>) -> Result<(), ServiceError> {
     let walls = match &cage.way {
-        Way::Here { walls, .. } => walls,
-        Way::Service(_) => return Err(ServiceError::Chained),
-        Way::Nowhere => return Err(ServiceError::Nothing),
+        Ok(Way::Here { walls, .. }) => walls,
+        Ok(Way::Service(_)) => return Err(ServiceError::Chained),
+        Ok(Way::Nowhere) => return Err(ServiceError::Nothing),
+        Err(missing) => return Err(ServiceError::Cage(CageError::Missing(missing.clone()))),
     };
     let walls = walls.text().map_err(ServiceError::Connection)?;
     let entry = || {

@@ -9,7 +9,7 @@ use rustix::process::getuid;
 use serde::{Deserialize, Serialize};
 
 use super::order::Writing;
-use super::{CageError, family, landlocked};
+use super::{Missing, family, landlocked};
 use crate::config::{self, Sandbox};
 use crate::workspace::{Directory, Workspace};
 
@@ -46,14 +46,14 @@ const TMP: &str = "/tmp";
 
 impl Walls {
     /// Fails when something that they need is not there.
-    pub fn new(commands: &config::Commands, workspace: &Workspace) -> Result<Self, CageError> {
+    pub fn new(commands: &config::Commands, workspace: &Workspace) -> Result<Self, Missing> {
         let kind = match commands.sandbox {
             Sandbox::Landlock => {
                 landlocked::check()?;
                 family::check()?;
                 Kind::Landlock
             }
-            _ => Kind::Namespaces { bwrap: find("bwrap").ok_or(CageError::NoBubblewrap)? },
+            _ => Kind::Namespaces { bwrap: find("bwrap").ok_or(Missing::Bubblewrap)? },
         };
         let is_shared =
             |root: Directory<'_>| Path::new(TMP).starts_with(root.path) || Path::new(TMP).starts_with(root.canonical);

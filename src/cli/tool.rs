@@ -66,7 +66,7 @@ impl Tools {
     pub fn of(settings: &config::Tools, file: Option<&Path>) -> Result<Self, CliError> {
         let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
         let workspace = Arc::new(Workspace::open(&settings.workspace, folder)?);
-        let cage = Cage::open(settings, Arc::clone(&workspace))?;
+        let cage = Cage::open(settings, Arc::clone(&workspace));
         Ok(Self { workspace, cage })
     }
 
@@ -82,6 +82,9 @@ impl Tools {
     fn run(&self, name: &str, arguments: &str) -> Result<Outcome, CliError> {
         if CommandTool::named(name).is_none() {
             return Ok(self.workspace.run(name, arguments, Instant::now() + PATIENCE));
+        }
+        if let Err(refusal) = self.cage.check(name, arguments) {
+            return Ok(refusal.into());
         }
         self.prove().map_err(setup)?;
         Ok(runtime().map_err(CliError::Runtime)?.block_on(self.cage.run(name, arguments)))

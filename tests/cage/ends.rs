@@ -52,6 +52,15 @@ fn an_end_is_told_as_it_was() {
     }
 }
 
+/// It is run by whatever thread has time.
+#[test]
+fn a_call_may_go_from_thread_to_thread() {
+    fn goes<T: Send + 'static>(_: T) {}
+    let folder = Folder::new();
+    let cage = std::sync::Arc::new(folder.cage(&BOTH[0]));
+    goes(async move { cage.run("run_command", "{}").await });
+}
+
 #[test]
 fn a_call_that_is_dropped_ends_its_command() {
     let folder = Folder::new();

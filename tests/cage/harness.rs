@@ -77,7 +77,7 @@ impl Drop for Folder {
 
 pub fn cage(tools: &Tools) -> Cage {
     let workspace = Workspace::open(&tools.workspace, Path::new("")).unwrap();
-    Cage::open(tools, Arc::new(workspace)).unwrap().with_program(PROGRAM.into())
+    Cage::open(tools, Arc::new(workspace)).with_program(PROGRAM.into())
 }
 
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -1,14 +1,12 @@
 //! A sandbox is tried before anything is run in it, and what does not hold is an error.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
-use toolgate::cage::{Cage, CageError};
+use toolgate::cage::CageError;
 use toolgate::config::Sandbox;
-use toolgate::workspace::Workspace;
 
 use crate::harness::{BOTH, Folder, PROGRAM, block_on, cage};
 
@@ -63,9 +61,25 @@ fn what_is_missing_is_an_error_and_nothing_weaker_is_taken() {
     }
     let mut tools = folder.tools(&Sandbox::Landlock);
     tools.code.python = Some(vec!["/nowhere/python".to_owned()]);
-    let workspace = Workspace::open(&tools.workspace, Path::new("")).unwrap();
-    let error = Cage::open(&tools, Arc::new(workspace)).unwrap_err().to_string();
+    let error = block_on(cage(&tools).prove()).unwrap_err().to_string();
     assert_eq!(error, "tools.code: python: `/nowhere/python` does not exist");
+}
+
+#[test]
+fn what_is_refused_is_refused_without_a_sandbox_too() {
+    let folder = Folder::new();
+    let file = folder.file("namespaces", ", allow: [echo]");
+    let run = |tool: &str, arguments: &str| {
+        let mut command = Command::new(PROGRAM);
+        let output = command.args(["tool", tool, arguments, "-c"]).arg(&file).env("PATH", "/nowhere").output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let refused = "Error: Command not in allowlist. Allowed prefixes: ['echo']".to_owned();
+    assert_eq!(run("run_command", r#"{"command": "echo $HOME"}"#), (Some(1), refused));
+    let missing = "Error executing run_command: missing argument 'command'".to_owned();
+    assert_eq!(run("run_command", "{}"), (Some(1), missing));
+    assert_eq!(run("run_code", "{}"), (Some(1), "Error: Unknown tool 'run_code'".to_owned()));
+    assert_eq!(run("run_command", r#"{"command": "echo"}"#), (Some(2), String::new()));
 }
 
 #[test]
