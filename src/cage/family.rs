@@ -16,6 +16,7 @@ use rustix::process::{
     test_kill_process, wait,
 };
 
+use super::walls::Kind;
 use super::{Missing, landlocked};
 
 /// Who descends from this process.
@@ -42,8 +43,8 @@ pub(super) fn check() -> Result<(), Missing> {
 
 impl Family {
     /// The family of this process from now on; orphans come to it. Fails where it could reach anybody else.
-    pub fn found(namespaces: bool) -> io::Result<Self> {
-        if namespaces {
+    pub fn found(kind: &Kind) -> io::Result<Self> {
+        if let Kind::Namespaces { .. } = kind {
             // Anybody else has other processes before it.
             return if own() == 1 {
                 Ok(Self::Namespace)
@@ -174,6 +175,6 @@ mod tests {
     /// Or the signal that ends a family would end everybody.
     #[test]
     fn a_family_is_not_founded_where_others_could_be_reached() {
-        assert!(Family::found(true).is_err());
+        assert!(Family::found(&Kind::Namespaces { bwrap: "/usr/bin/bwrap".into() }).is_err());
     }
 }

@@ -9,11 +9,12 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal, fchdir, set_parent_process_death_signal, setrlimit, setsid};
 use rustix::stdio::dup2_stdin;
 use rustix::thread::{CapabilitySet, CapabilitySets, CpuSet, sched_getaffinity, sched_setaffinity, set_capabilities};
 
-use super::order::NoStart;
+use super::order::{NoStart, Problem};
 use super::walls::{Kind, Walls};
 use super::{Inside, family, landlocked, probe, syscalls};
 
@@ -119,11 +120,15 @@ fn leave_a_processor() -> io::Result<()> {
 /// Goes to a directory beneath a root: the opening is the check.
 fn enter_directory(root: &Path, directory: &Path) -> Result<(), NoStart> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = openat(CWD, root, flags, Mode::empty()).map_err(NoStart::directory)?;
+    let root = openat(CWD, root, flags, Mode::empty()).map_err(directory_problem)?;
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let found = openat2(root, directory, flags, Mode::empty(), beneath).map_err(NoStart::directory)?;
-    fchdir(found).map_err(NoStart::directory)
+    let found = openat2(root, directory, flags, Mode::empty(), beneath).map_err(directory_problem)?;
+    fchdir(found).map_err(directory_problem)
+}
+
+fn directory_problem(error: Errno) -> NoStart {
+    NoStart::Directory(Problem::of(error))
 }
 
 /// Whoever is root keeps nothing of it but the name.

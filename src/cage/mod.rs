@@ -41,7 +41,7 @@ use tokio::sync::Semaphore;
 pub use self::service::{ServiceError, serve};
 
 use self::client::Way;
-use self::order::{Order, Task};
+use self::order::{NoStart, Order, Task};
 use self::walls::Walls;
 use crate::config::{self, Sandbox};
 use crate::tooling::{AllowList, CommandCall, CommandTool, Failure, Offer, Outcome, RunCode, RunCommand};
@@ -173,10 +173,14 @@ impl Cage {
 
     async fn call(&self, name: &str, arguments: &str) -> Result<Outcome, Failure> {
         let (order, said) = self.order(name, arguments)?;
-        let way = self.way.as_ref().map_err(|missing| Failure::Sandbox(missing.to_string()))?;
-        let _place = self.places.acquire().await.map_err(|error| Failure::Sandbox(error.to_string()))?;
-        let answer = way.ask(&order, Duration::from_secs(order.timeout_seconds)).await.map_err(Failure::Sandbox)?;
-        answer.printed().map(Outcome::from).map_err(|no_start| no_start.failure(said))
+        let way = self.way.as_ref().map_err(|missing| broken(&missing.to_string()))?;
+        let _place = self.places.acquire().await.map_err(|error| broken(&error.to_string()))?;
+        let answer = way.ask(&order, Duration::from_secs(order.timeout_seconds)).await;
+        match answer.map_err(|why| broken(&why))?.printed() {
+            Ok(printed) => Ok(printed.into()),
+            Err(NoStart::Directory(problem)) => Err(problem.failure(said)),
+            Err(NoStart::Sandbox(why)) => Err(broken(&why)),
+        }
     }
 
     /// What a call asks for, and its directory as the model wrote it.
@@ -233,6 +237,12 @@ fn admitted(allow: &AllowList, command: &str) -> Result<Vec<String>, Failure> {
 
 /// Where nobody has said how Python is run.
 const PYTHON: [&str; 2] = ["/usr/bin/python3", "-I"];
+
+/// What the model reads of a sandbox that does not work, and the operator of why.
+fn broken(why: &str) -> Failure {
+    log::error!("the sandbox of commands does not work: {why}");
+    Failure::Sandbox
+}
 
 /// How what is configured is run. Fails where that is not there.
 fn way(tools: &config::Tools, python: Option<&[String]>, workspace: &Workspace) -> Result<Way, Missing> {

@@ -7,6 +7,7 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -76,14 +77,21 @@ pub(super) enum Report {
 /// Why nothing was run.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum NoStart {
-    /// The directory leads out of its root.
-    Outside,
-    NoDirectory,
-    NotDirectory,
-    /// The directory cannot be opened; the system's own reason.
-    Directory(String),
+    /// The working directory cannot be opened.
+    Directory(Problem),
     /// The sandbox cannot be put up.
     Sandbox(String),
+}
+
+/// What is wrong with a working directory.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Problem {
+    /// It leads out of its root.
+    Outside,
+    Missing,
+    NotDirectory,
+    /// The system's own reason.
+    Other(String),
 }
 
 /// An answer.
@@ -159,17 +167,17 @@ impl Head {
     }
 }
 
-impl NoStart {
-    /// Of an opening of the directory.
-    pub fn directory(error: rustix::io::Errno) -> Self {
+impl Problem {
+    /// What an error of its opening says of it.
+    pub fn of(error: Errno) -> Self {
         match error {
             // The system's word for a way that leads out.
-            rustix::io::Errno::XDEV => Self::Outside,
-            rustix::io::Errno::NOENT => Self::NoDirectory,
-            rustix::io::Errno::NOTDIR => Self::NotDirectory,
+            Errno::XDEV => Self::Outside,
+            Errno::NOENT => Self::Missing,
+            Errno::NOTDIR => Self::NotDirectory,
             other => {
                 let text = io::Error::from(other).to_string();
-                Self::Directory(text.split(" (os error").next().unwrap_or_default().to_owned())
+                Self::Other(text.split(" (os error").next().unwrap_or_default().to_owned())
             }
         }
     }
@@ -178,10 +186,9 @@ impl NoStart {
     pub fn failure(self, said: String) -> Failure {
         match self {
             Self::Outside => Failure::Outside(said),
-            Self::NoDirectory => Failure::NoDirectory(said),
+            Self::Missing => Failure::NoDirectory(said),
             Self::NotDirectory => Failure::NotDirectory(said),
-            Self::Directory(reason) => Failure::Unreadable { reason, path: said },
-            Self::Sandbox(what) => Failure::Sandbox(what),
+            Self::Other(reason) => Failure::Unreadable { reason, path: said },
         }
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn prove(cage: &Cage) -> Result<(), CageError> {
     let directory = PathBuf::new();
     let order = Order { task: Task::Probe(probe), root: None, directory, env: Vec::new(), timeout_seconds: SECONDS };
     let answer = way.ask(&order, Duration::from_secs(SECONDS)).await.map_err(CageError::Broken)?;
-    let printed = answer.printed().map_err(|why| CageError::Broken(why.failure(String::new()).to_string()))?;
+    let printed = answer.printed().map_err(|why| CageError::Broken(format!("{why:?}")))?;
     if printed.end != End::Exit(0) || !printed.stderr.is_empty() {
         let said = String::from_utf8_lossy(&printed.stderr).into_owned();
         return Err(CageError::Broken(format!("the probe ended with {:?}: {said}", printed.end)));

@@ -35,7 +35,7 @@ const PIECE: usize = 64 << 10;
 pub(super) fn supervise(walls: &Walls) -> io::Result<()> {
     close_inherited()?;
     let socket = connection()?;
-    let family = Family::found(matches!(walls.kind, Kind::Namespaces { .. }))?;
+    let family = Family::found(&walls.kind)?;
     // What it was started with as an input is the connection, too; nobody else is to have it.
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     let order: Order = read_framed(&socket, ORDER_BYTES_MAX)?;

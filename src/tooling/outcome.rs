@@ -75,9 +75,9 @@ pub enum Failure {
     CommandsDisabled,
     #[error("Error: Command not in allowlist. Allowed prefixes: [{}]", quoted(.0))]
     NotAllowed(Vec<String>),
-    /// The sandbox itself does not work; the model cannot help it.
-    #[error("Error: The sandbox failed: {0}")]
-    Sandbox(String),
+    /// The model cannot help it, and why it is is for the log.
+    #[error("Error: The sandbox does not work")]
+    Sandbox,
     #[error("Invalid glob pattern: {0}")]
     Glob(String),
     #[error("Invalid regex pattern: {0}")]

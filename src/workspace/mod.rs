@@ -87,7 +87,10 @@ impl Workspace {
 
     /// Does work that may open nothing but what is beneath the directories, by whatever path.
     fn behind_the_wall<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
-        wall::behind(&self.roots, work).map_err(|error| Failure::Sandbox(error.to_string()))
+        wall::behind(&self.roots, work).map_err(|error| {
+            log::error!("the second wall of the workspace does not work: {error}");
+            Failure::Sandbox
+        })
     }
 
     fn call(&self, call: &Call, deadline: Instant) -> Result<Outcome, Failure> {
