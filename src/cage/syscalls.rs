@@ -41,12 +41,19 @@ fn refused(walls: &Walls) -> Result<Refused, Error> {
     // What is written into a terminal reads like what its user types.
     let terminal = [libc::TIOCSTI, libc::TIOCLINUX];
     all.push((libc::SYS_ioctl, terminal.iter().map(|order| equal(1, *order)).collect::<Result<_, _>>()?));
+    for call in OTHERS_BY_FIRST {
+        all.push((*call, vec![unequal(0, 0)?]));
+    }
+    for call in OTHERS_BY_SECOND {
+        // The first argument says whose: of one, of a group, of all of a user.
+        all.push((*call, vec![unequal(1, 0)?, unequal(0, i32::from(*call == libc::SYS_ioprio_set))?]));
+    }
     if walls.are_counted() {
         // Nor do they come back to the processor that was left.
         all.push((libc::SYS_sched_setaffinity, Vec::new()));
     }
     if let Kind::Landlock = walls.kind {
-        all.extend(OUTLIVING.iter().map(|call| (*call, Vec::new())));
+        all.extend(OUTLIVING.iter().chain(WATCHING).chain(OLD_WATCHING).map(|call| (*call, Vec::new())));
         // Landlock does not say whose modes may be changed, and root may change anybody's.
         if getuid().is_root() {
             all.extend(MODES.iter().chain(OLD_MODES).map(|call| (*call, Vec::new())));
@@ -71,6 +78,10 @@ fn other_than(argument: u8, values: &[i32]) -> Result<SeccompRule, Error> {
         SeccompCondition::new(argument, Width::Dword, Is::Ne, u64::from(value.cast_unsigned())).map_err(Error::Backend)
     });
     rule(conditions.collect::<Result<_, _>>()?)
+}
+
+fn unequal(argument: u8, value: i32) -> Result<SeccompRule, Error> {
+    other_than(argument, &[value])
 }
 
 fn has(argument: u8, flag: i32) -> Result<SeccompRule, Error> {
@@ -154,6 +165,15 @@ const ALWAYS: &[c_long] = &[
     libc::SYS_setdomainname,
 ];
 
+/// What may be done to a process itself (0), and else to any of the same user: limits, among them the one of time that
+/// ends it, and when it runs.
+const OTHERS_BY_FIRST: &[c_long] =
+    &[libc::SYS_prlimit64, libc::SYS_sched_setscheduler, libc::SYS_sched_setparam, libc::SYS_sched_setattr];
+const OTHERS_BY_SECOND: &[c_long] = &[libc::SYS_setpriority, libc::SYS_ioprio_set];
+
+/// By which it could be seen what happens in directories that may not be read.
+const WATCHING: &[c_long] = &[libc::SYS_inotify_init1];
+
 /// What stays in the system when its maker has gone, where it is not in a namespace that goes, too.
 const OUTLIVING: &[c_long] =
     &[libc::SYS_shmget, libc::SYS_shmat, libc::SYS_msgget, libc::SYS_semget, libc::SYS_mq_open];
@@ -177,6 +197,10 @@ const MODES: &[c_long] = &[
 const OLD: &[c_long] = &[libc::SYS_iopl, libc::SYS_ioperm, libc::SYS_modify_ldt, libc::SYS_kexec_file_load];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[c_long] = &[];
+#[cfg(target_arch = "x86_64")]
+const OLD_WATCHING: &[c_long] = &[libc::SYS_inotify_init];
+#[cfg(not(target_arch = "x86_64"))]
+const OLD_WATCHING: &[c_long] = &[];
 #[cfg(target_arch = "x86_64")]
 const OLD_MODES: &[c_long] = &[libc::SYS_chmod, libc::SYS_chown, libc::SYS_lchown];
 #[cfg(not(target_arch = "x86_64"))]

@@ -211,6 +211,60 @@ fn the_gateway_is_neither_signalled_nor_looked_into() {
     }
 }
 
+/// The system lets anybody do that to processes of the same user, and no signal is sent.
+#[test]
+fn the_gateway_is_neither_slowed_nor_limited() {
+    let folder = Folder::new();
+    let own = std::process::id();
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let niceness = rustix::process::getpriority_process(None).unwrap();
+    for sandbox in BOTH {
+        let cage = folder.cage(&sandbox);
+        // In a namespace whoever watches has a number, too.
+        for pid in [own.to_string(), "$PPID".to_owned()] {
+            for line in [
+                format!("prlimit --pid {pid} --nofile=100:100"),
+                format!("prlimit --pid {pid} --cpu=1:1"),
+                format!("renice -n 19 -p {pid}"),
+                "renice -n 19 -u $(id -u)".to_owned(),
+                format!("ionice -c 3 -p {pid}"),
+                "ionice -c 3 -u $(id -u)".to_owned(),
+                format!("chrt --idle -p 0 {pid}"),
+            ] {
+                let outcome = block_on(command(&cage, &line));
+                assert!(
+                    outcome.is_error && !outcome.text.contains("not found"),
+                    "{sandbox:?}: {line}: {}",
+                    outcome.text
+                );
+            }
+        }
+        assert_eq!(
+            printed(&cage, "ulimit -n 100; nice -n 1 ulimit -n 2>/dev/null || ulimit -n"),
+            "100\n",
+            "{sandbox:?}"
+        );
+    }
+    assert_eq!(rustix::process::getrlimit(rustix::process::Resource::Nofile), files);
+    assert_eq!(rustix::process::getpriority_process(None).unwrap(), niceness);
+}
+
+#[test]
+fn what_programs_do_every_day_works() {
+    let folder = Folder::new();
+    let lines = "echo out > /dev/stdout; echo err > /dev/stderr; cat <<END\nhere\nEND\n\
+                 f=$(mktemp); echo temporary > $f; cat $f; echo a | (read x; echo $x); mkdir -p d/e && rm -r d; \
+                 printf '#!/bin/sh\\necho own\\n' > s; sh s; nice -n 1 echo nice; yes | head -1; kill -0 $$ && echo self";
+    for sandbox in BOTH {
+        let said = printed(&folder.cage(&sandbox), lines);
+        let expected = "out\nhere\ntemporary\na\nown\nnice\ny\nself\n\n\nSTDERR:\nerr\n";
+        assert_eq!(said, expected, "{sandbox:?}");
+        let text = "import subprocess, threading, time\nt = threading.Thread(target=print, args=(1,)); t.start(); t.join()\n\
+                    print(subprocess.run(['sh', '-c', 'echo 2'], capture_output=True, text=True).stdout.strip())";
+        assert_eq!(python(&folder.cage(&sandbox), text), "1\n2\n", "{sandbox:?}");
+    }
+}
+
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn calls_that_lead_out_of_sandboxes_are_refused() {
