@@ -144,6 +144,11 @@ impl Cage {
             allow: &self.commands.allow,
             network: self.commands.network,
             timeout_seconds: self.commands.timeout_seconds,
+            temporary: match self.commands.sandbox {
+                Sandbox::Namespaces => "/tmp",
+                // A directory of the call's own, wherever that is.
+                _ => "$TMPDIR",
+            },
         })
     }
 

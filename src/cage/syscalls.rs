@@ -178,10 +178,13 @@ const WATCHING: &[c_long] = &[libc::SYS_inotify_init1];
 const OUTLIVING: &[c_long] =
     &[libc::SYS_shmget, libc::SYS_shmat, libc::SYS_msgget, libc::SYS_semget, libc::SYS_mq_open];
 
+/// The same everywhere, and not known of every machine to `libc`.
+const FCHMODAT2: c_long = 452;
+
 const MODES: &[c_long] = &[
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
+    FCHMODAT2,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_setxattr,

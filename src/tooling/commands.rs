@@ -24,6 +24,8 @@ pub struct Offer<'a> {
     pub network: bool,
     /// How long a call may take that does not say.
     pub timeout_seconds: u64,
+    /// Where code may write files.
+    pub temporary: &'a str,
 }
 
 /// A call whose arguments are good.
@@ -117,8 +119,9 @@ impl Offer<'_> {
                 text
             }
             CommandTool::Code => format!(
-                "Runs a program of your own in a sandbox and returns what it prints. {network}; files outside /tmp cannot \
-                 be written."
+                "Runs a program of your own in a sandbox and returns what it prints. {network}; files outside {} cannot \
+                 be written.",
+                self.temporary
             ),
         }
     }
@@ -174,7 +177,7 @@ mod tests {
     use super::*;
 
     fn offer(tool: CommandTool, allow: &AllowList) -> String {
-        Offer { tool, allow, network: false, timeout_seconds: 120 }.schema().to_string()
+        Offer { tool, allow, network: false, timeout_seconds: 120, temporary: "/tmp" }.schema().to_string()
     }
 
     #[test]
@@ -189,7 +192,8 @@ mod tests {
         let text = offer(CommandTool::Command, &allow);
         assert!(text.contains("without a shell, and begins with one of: echo, git status.\""), "{text}");
         let allow = AllowList::default();
-        let offer = Offer { tool: CommandTool::Command, allow: &allow, network: true, timeout_seconds: 9 };
+        let offer =
+            Offer { tool: CommandTool::Command, allow: &allow, network: true, timeout_seconds: 9, temporary: "/tmp" };
         let text = offer.explained();
         assert!(text.contains("prints. There is a network, and no input.\n  command (string, required)"), "{text}");
         assert!(text.ends_with("timeout (integer): Seconds it may take, 9 if not given\n"), "{text}");
