@@ -121,7 +121,6 @@ fn leave_a_processor() -> io::Result<()> {
 fn enter_directory(root: &Path, directory: &Path) -> Result<(), NoStart> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, root, flags, Mode::empty()).map_err(directory_problem)?;
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
     let found = openat2(root, directory, flags, Mode::empty(), beneath).map_err(directory_problem)?;
     fchdir(found).map_err(directory_problem)

@@ -213,7 +213,7 @@ impl Cage {
             allow => Task::Words(admitted(allow, &call.command)?),
         };
         let (root, directory) = match call.directory.as_str() {
-            "" if self.workspace.directories().next().is_none() => (None, PathBuf::new()),
+            "" if self.workspace.directories().next().is_none() => (None, PathBuf::from(".")),
             said => {
                 let (root, beneath) = self.workspace.locate(said)?;
                 (Some(root), beneath)

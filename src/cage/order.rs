@@ -106,8 +106,9 @@ pub(super) struct Answer {
 pub(super) const ORDER_BYTES_MAX: usize = 8 << 20;
 /// Bytes of the head of an answer.
 pub(super) const HEAD_BYTES_MAX: usize = 64 << 10;
-/// What is printed before a command is stopped for it, and what it had in its pipes by then.
-pub(super) const PRINTED_BYTES_MAX: usize = OUTPUT_BYTES_MAX + (1 << 20);
+/// What is printed before a command is stopped for it, and what it had in its pipes by then, which anybody may make as
+/// large as a mebibyte each.
+pub(super) const PRINTED_BYTES_MAX: usize = OUTPUT_BYTES_MAX + (4 << 20);
 
 impl Task {
     /// What may be written while it runs.

@@ -46,7 +46,7 @@ pub(super) async fn prove(cage: &Cage) -> Result<(), CageError> {
         network: cage.commands.network,
     };
     let network = probe.network;
-    let directory = PathBuf::new();
+    let directory = PathBuf::from(".");
     let order = Order { task: Task::Probe(probe), root: None, directory, env: Vec::new(), timeout_seconds: SECONDS };
     let answer = way.ask(&order, Duration::from_secs(SECONDS)).await.map_err(CageError::Broken)?;
     let printed = answer.printed().map_err(|why| CageError::Broken(format!("{why:?}")))?;

@@ -4,6 +4,7 @@
 //! It stands outside of the command's walls, so the command can neither signal nor read it. It says nothing before the
 //! end: a connection that takes nothing must not hold it up.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -107,11 +108,9 @@ impl Watch {
     fn start(walls: &Walls, order: &Order, family: Family) -> io::Result<Self> {
         let (complaint, tell) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let mut command = Command::new("/proc/self/exe");
-        command.args(["cage", "--stage", "inside", "--walls", &walls.text()?]);
-        if let Some(root) = &order.root {
-            command.arg("--root").arg(root);
-        }
-        command.arg("--directory").arg(&order.directory);
+        command.args(["cage", "--stage=inside"]).arg(option("walls", walls.text()?));
+        command.args(order.root.as_ref().map(|root| option("root", root)));
+        command.arg(option("directory", &order.directory));
         match &order.task {
             Task::Shell(line) => drop(command.args(["--", "/bin/sh", "-c", line])),
             Task::Words(words) => drop(command.arg("--").args(words)),
@@ -120,7 +119,7 @@ impl Watch {
                 fs::write(&file, text)?;
                 command.arg("--").args(interpreter).arg(file);
             }
-            Task::Probe(probe) => drop(command.args(["--probe", &serde_json::to_string(probe)?])),
+            Task::Probe(probe) => drop(command.arg(option("probe", serde_json::to_string(probe)?))),
         }
         command.env_clear().envs(order.env.iter().map(|(name, value)| (name, value)));
         command.env("PATH", PATH).env("HOME", &walls.scratch).env("TMPDIR", &walls.scratch);
@@ -223,6 +222,13 @@ impl Watch {
             serde_json::from_slice(&self.complaint.bytes).unwrap_or_else(unread)
         })
     }
+}
+
+/// An option in one word, so that none that the model has chosen is taken for another.
+fn option(name: &str, value: impl AsRef<OsStr>) -> OsString {
+    let mut word = OsString::from(format!("--{name}="));
+    word.push(value);
+    word
 }
 
 /// What happened while the supervisor waited.

@@ -286,10 +286,10 @@ fn calls_that_lead_out_of_sandboxes_are_refused() {
 
 #[test]
 #[cfg(target_arch = "x86_64")]
-fn nothing_is_left_in_the_system_s_memory() {
+fn without_namespaces_nothing_is_left_in_the_system_s_memory_and_nothing_outside_is_watched() {
     let folder = Folder::new();
-    let text = "import ctypes\nprint(ctypes.CDLL(None).shmget(0, 4096, 0o1600))";
-    assert_eq!(python(&folder.cage(&Sandbox::Landlock), text), "-1\n");
+    let text = "import ctypes\nc = ctypes.CDLL(None)\nprint(c.shmget(0, 4096, 0o1600), c.inotify_init1(0))";
+    assert_eq!(python(&folder.cage(&Sandbox::Landlock), text), "-1 -1\n");
 }
 
 /// It needs what is written, so the user may write it, and nobody else is to.
@@ -313,6 +313,9 @@ fn a_working_directory_is_beneath_a_root() {
     fs::create_dir_all(root.join("sub/deeper")).unwrap();
     fs::write(root.join("file"), "").unwrap();
     symlink("sub", root.join("inside")).unwrap();
+    // They are no options of any stage.
+    fs::create_dir(root.join("-c")).unwrap();
+    fs::create_dir(root.join("--probe={}")).unwrap();
     symlink("../outside", root.join("out")).unwrap();
     symlink(folder.outside(), root.join("absolute")).unwrap();
     symlink("/proc/self/cwd", root.join("magic")).unwrap();
