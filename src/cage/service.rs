@@ -1,6 +1,7 @@
 //! The cage service: takes orders at a socket of Unix, each on a connection and in a process of its own.
 //! Its sandbox is its own configuration's; who asks decides nothing about it.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -8,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, WaitOptions, wait};
 
 use super::client::{OWN_PROGRAM, Way};
 use super::{Cage, CageError};
@@ -51,28 +52,25 @@ pub fn serve(cage: &Cage, socket: Option<&Path>) -> Result<(), ServiceError> {
         let _ = std::fs::remove_file(path);
     }
     let listener = UnixListener::bind(path).map_err(listening)?;
-    let mut running = 0;
+    let mut running = BTreeSet::new();
     loop {
         let (connection, _) = listener.accept().map_err(listening)?;
+        forget_ended(&mut running, WaitOptions::NOHANG);
         // More wait until one has ended.
-        running -= ended(WaitOptions::NOHANG);
-        while running >= cage.commands.concurrent_max {
-            running -= ended(WaitOptions::empty());
+        while running.len() >= cage.commands.concurrent_max {
+            forget_ended(&mut running, WaitOptions::empty());
         }
         let mut command = entry();
         command.stdin(Stdio::from(OwnedFd::from(connection))).stdout(Stdio::null());
-        command.spawn().map_err(ServiceError::Connection)?;
-        running += 1;
+        let child = command.spawn().map_err(ServiceError::Connection)?;
+        running.insert(Pid::from_child(&child).as_raw_pid());
     }
 }
 
-/// How many have ended; waits for one, unless it is not to.
-fn ended(how: WaitOptions) -> usize {
-    let mut count = 0;
-    let mut how = how;
-    while let Ok(Some(_)) = wait(how) {
-        count += 1;
+/// Takes out those that have ended; waits for one, unless it is not to. A first process gets others' orphans, too.
+fn forget_ended(running: &mut BTreeSet<i32>, mut how: WaitOptions) {
+    while let Ok(Some((pid, _))) = wait(how) {
+        running.remove(&pid.as_raw_pid());
         how = WaitOptions::NOHANG;
     }
-    count
 }

@@ -88,6 +88,20 @@ fn a_service_s_command_ends_when_nobody_waits_for_it() {
     }
 }
 
+/// More than it has places for wait for one.
+#[test]
+fn a_service_has_as_many_places_as_its_configuration_says() {
+    let folder = Folder::new();
+    let service = Service::start(&folder, "landlock", ", concurrent_max: 1");
+    let cage = service.cage(&folder);
+    let line = "mkdir taken || exit 1; n=0; while [ $n -lt 3000 ]; do n=$((n+1)); done; rmdir taken";
+    block_on(async {
+        let all = tokio::join!(command(&cage, line), command(&cage, line), command(&cage, line), command(&cage, line));
+        let all = [all.0, all.1, all.2, all.3];
+        assert!(all.iter().all(|outcome| !outcome.is_error), "{all:?}");
+    });
+}
+
 /// What is asked for does not widen what the service has.
 #[test]
 fn a_service_s_walls_are_its_own() {
