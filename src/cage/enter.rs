@@ -5,10 +5,14 @@ use std::fs;
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use super::order::{Answer, NoStart, Report, Writing};
 use super::walls::{Kind, Walls};
 use super::{bubblewrap, supervisor};
+
+/// How long an order may take to come; whoever connects and asks for nothing would hold a place of a service.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Goes in. Returns when the command has ended; into namespaces only with an error.
 pub(super) fn enter(walls: Walls) -> io::Result<()> {
@@ -35,7 +39,9 @@ pub(super) fn enter(walls: Walls) -> io::Result<()> {
 
 /// The connection that the stage was started with, in place of an input.
 pub(super) fn connection() -> io::Result<UnixStream> {
-    Ok(UnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?))
+    let connection = UnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
+    connection.set_read_timeout(Some(PATIENCE))?;
+    Ok(connection)
 }
 
 /// Closes whatever the process was started with but input, output and errors. Bubblewrap would hand it on.

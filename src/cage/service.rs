@@ -69,8 +69,13 @@ pub fn serve(cage: &Cage, socket: Option<&Path>) -> Result<(), ServiceError> {
 
 /// Takes out those that have ended; waits for one, unless it is not to. A first process gets others' orphans, too.
 fn forget_ended(running: &mut BTreeSet<i32>, mut how: WaitOptions) {
-    while let Ok(Some((pid, _))) = wait(how) {
-        running.remove(&pid.as_raw_pid());
+    loop {
+        match wait(how) {
+            Ok(Some((pid, _))) => drop(running.remove(&pid.as_raw_pid())),
+            Ok(None) => return,
+            // There is no child at all.
+            Err(_) => return running.clear(),
+        }
         how = WaitOptions::NOHANG;
     }
 }
