@@ -28,11 +28,13 @@
 //! | 3 | `tooling` | tools that run on the server: schemas, arguments, results, patterns; no IO | |
 //! | 4 | `plan` | plan of a request: what goes up for it, and what becomes of its answer | `api prompt decode dialect encode engine grammar schema chat limits json python` |
 //! | 4 | `answer` | pipeline of an answer: its bytes in, what the client gets out; framed once, parsed once | `api plan decode encode chat models json sse limits` |
+//! | 4 | `turn` | turn in which tools run on the server: rounds of answers, of which the client gets one | `api json sse limits` |
 //! | 4 | `balance` | load balancing: health, circuit breaker, policies, sticky sessions, queue; on a time that is handed in | |
 //! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `api balance dialect encode engine json limits decode plan tooling` |
 //! | 5 | `upstream` | connections to servers, health checks, service discovery, pools | `api balance chat config decode dialect engine json sse limits` |
 //! | 5 | `workspace` | files and search beneath directories that were opened once | `config tooling` |
 //! | 5 | `cage` | commands and code in a sandbox: walls, limits, proof | `config tooling workspace` |
+//! | 5 | `toolbox` | all tools that run on the server, whichever room runs them | `cage config tooling workspace` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
 //! | 5 | `record` | record of a request, and the access log made of it | `instruments json api answer balance` |
 //! | 5 | `metrics` | metrics, and their names | `instruments record answer balance` |
@@ -99,7 +101,9 @@ pub mod scan;
 pub mod schema;
 pub mod server;
 pub mod sse;
+pub mod toolbox;
 pub mod tooling;
+pub mod turn;
 pub mod upstream;
 pub mod workspace;
 

@@ -22,6 +22,8 @@ use crate::admin::Admin;
 use crate::config::{Config, DialectChoice};
 use crate::gateway::{ClientListener, Current, Gateway, Lifecycle, Settings, descriptors};
 use crate::metrics::{self, Metrics};
+use crate::toolbox::Toolbox;
+use crate::workspace::OpenError;
 
 use bound::{Bound, Listening, Socket};
 use engines::Engines;
@@ -43,6 +45,8 @@ pub enum Error {
     Listen { address: String, source: io::Error },
     #[error("{max} files and sockets may be open, and serving needs {least} at least (`ulimit -n`, `LimitNOFILE=`)")]
     Descriptors { max: u64, least: u64 },
+    #[error(transparent)]
+    Tools(#[from] OpenError),
     #[error("cannot start a thread or its signals: {0}")]
     Thread(io::Error),
 }
@@ -131,7 +135,8 @@ impl Prepared {
         let engines = find_engines(config)?;
         let config = engines.config();
 
-        let current = Arc::new(Current::new(Settings::new(&config)));
+        let toolbox = Arc::new(Toolbox::open(&config.tools)?);
+        let current = Arc::new(Current::new(Settings::new(&config).with_toolbox(toolbox)));
         let lifecycle = Arc::new(Lifecycle::default());
         let pages = Admin::new(Arc::clone(&current), Arc::clone(&metrics), Arc::clone(&lifecycle));
         let keeper =

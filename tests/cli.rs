@@ -468,14 +468,17 @@ fn a_case_says_how_it_is_read() {
 
 #[test]
 fn the_demo_shows_a_conversation_and_succeeds() {
-    for (arguments, shown) in
-        [(&["demo"][..], "finish_reason tool_calls"), (&["demo", "--api", "anthropic"], "stop_reason tool_use")]
-    {
+    for (arguments, shown) in [
+        (&["demo"][..], "finish_reason tool_calls"),
+        (&["demo", "--server-tools"], ": tool read_file done"),
+        (&["demo", "--api", "anthropic"], "stop_reason tool_use"),
+    ] {
         let ran = toolgate(arguments, "");
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
-        assert_eq!(ran.out.matches('✓').count(), 6, "{}", ran.out);
+        let checks = if arguments.contains(&"--server-tools") { 3 } else { 6 };
+        assert_eq!(ran.out.matches('✓').count(), checks, "{}", ran.out);
         assert!(ran.out.contains(shown), "{}", ran.out);
         assert!(!ran.out.contains('\x1b'), "colours without a terminal");
-        assert!(ran.out.trim_end().ends_with("toolgate run --upstream http://127.0.0.1:8080"), "{}", ran.out);
+        assert!(ran.out.trim_end().contains("toolgate run --upstream http://127.0.0.1:8080"), "{}", ran.out);
     }
 }

@@ -10,7 +10,7 @@ mod vectors;
 use std::fs;
 
 use serde_json::{Value, json};
-use toolgate::api::anthropic::{Asked, Mistake, Server, ServerTools, count_request, model, request, session};
+use toolgate::api::anthropic::{Asked, HostedTools, Mistake, Server, count_request, model, request, session};
 use toolgate::engine::Engine;
 use toolgate::json::Object;
 
@@ -70,13 +70,18 @@ fn captured_requests_become_chats() {
 /// Holds what a captured request becomes to what is true of each.
 fn captured(body: &str, engine: Engine, is_count: bool) -> Result<(), String> {
     let asked: Value = serde_json::from_str(body).unwrap();
-    let mut server =
-        Server { takes: engine.row().messages, sees: None, thinks: None, server_tools: ServerTools::Refuse };
+    let mut server = Server {
+        takes: engine.row().messages,
+        sees: None,
+        thinks: None,
+        hosted_tools: HostedTools::Refuse,
+        runs: std::sync::Arc::default(),
+    };
     let ask = if is_count { count_request } else { request };
     if body.contains("web_search_20250305") {
         let refused = ask(body.as_bytes(), &server).unwrap_err();
         is_equal(&json!(refused.message.split(':').next()), &json!("tools.0"))?;
-        server.server_tools = ServerTools::Drop;
+        server.hosted_tools = HostedTools::Drop;
     }
     let Asked { body: chat, told, .. } =
         ask(body.as_bytes(), &server).map_err(|mistake| mistake.message.into_owned())?;
@@ -126,12 +131,18 @@ fn conversation(asked: &Value, chat: &Value) -> Result<(), String> {
 fn server(vector: &Value) -> Server {
     let name = vector["engine"].as_str().unwrap_or("llama.cpp");
     let engine = Engine::ALL.into_iter().find(|engine| engine.name() == name).unwrap();
-    let server_tools = match vector["server_tools"].as_str() {
-        None | Some("refuse") => ServerTools::Refuse,
-        Some("drop") => ServerTools::Drop,
+    let hosted_tools = match vector["server_tools"].as_str() {
+        None | Some("refuse") => HostedTools::Refuse,
+        Some("drop") => HostedTools::Drop,
         Some(other) => panic!("{other} is no setting"),
     };
-    Server { takes: engine.row().messages, sees: vector["vision"].as_bool(), thinks: None, server_tools }
+    Server {
+        takes: engine.row().messages,
+        sees: vector["vision"].as_bool(),
+        thinks: None,
+        hosted_tools,
+        runs: std::sync::Arc::default(),
+    }
 }
 
 /// A chat in which the arguments of calls are values.

@@ -3,8 +3,8 @@
 //! A server that streams, a bare Pingora proxy and `toolgate run` are processes of their own on loopback; this one
 //! is their clients. What is compared takes turns, round by round, and figures are medians over the rounds: on a
 //! machine with other work absolute figures move, ratios hardly. It takes about three minutes;
-//! `cargo bench --bench gateway -- memory` looks at memory alone, `-- apis` at what clients of other APIs cost, and `-- peers`
-//! compares with nginx and HAProxy.
+//! `cargo bench --bench gateway -- memory` looks at memory alone, `-- apis` at what clients of other APIs cost, `-- rounds` at tools
+//! that run in the gateway, and `-- peers` compares with nginx and HAProxy.
 
 #![allow(clippy::as_conversions)]
 
@@ -59,10 +59,14 @@ fn main() -> Result<()> {
         }
         ["measure", "memory"] => runtime()?.block_on(weigh_all()),
         ["measure", "apis"] => runtime()?.block_on(compare_apis()),
+        ["measure", "rounds"] => runtime()?.block_on(compare_rounds()),
         ["measure", "peers"] => runtime()?.block_on(peers::compare()),
         ["measure", _] => runtime()?.block_on(measure()),
         _ => {
-            let what = ["memory", "apis", "peers"].into_iter().find(|what| arguments.contains(what)).unwrap_or("all");
+            let what = ["memory", "apis", "rounds", "peers"]
+                .into_iter()
+                .find(|what| arguments.contains(what))
+                .unwrap_or("all");
             // The soft limit of open files is often 1,024.
             let more_files = format!("ulimit -S -n {FILES}; exec \"$0\" measure {what}");
             Err(Command::new("sh").args(["-c", &more_files]).arg(std::env::current_exe()?).exec().into())
@@ -163,6 +167,42 @@ async fn compare_apis() -> Result<()> {
     Ok(())
 }
 
+/// Requests whose tools run in the gateway, beside those that get none.
+async fn compare_rounds() -> Result<()> {
+    let server = start_self("upstream", None)?;
+    let folder = std::env::temp_dir().join(format!("toolgate-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("a.txt"), "It stands open.\n")?;
+    let plain = &start_toolgate(server.addr, &[])?;
+    let tooled = &start_toolgate_with(server.addr, &[], &["--working-dir", &folder.to_string_lossy()])?;
+    let mut targets = [
+        Target::new("plain", plain.addr, Some(plain), NO_TOOLS, Answer::Text),
+        Target::new("the client's own tools", plain.addr, Some(plain), TOOLS, Answer::Text),
+        Target::new("tools of the gateway's, no call", tooled.addr, Some(tooled), NO_TOOLS, Answer::Text),
+        Target::new("tools of the gateway's, two rounds", tooled.addr, Some(tooled), NO_TOOLS, Answer::Turn),
+    ];
+    for target in &targets {
+        target.check("stop").await?;
+    }
+    for _ in 0..ROUNDS {
+        for target in &mut targets {
+            target.alone().await?;
+        }
+        for target in &mut targets {
+            target.fast().await?;
+        }
+    }
+    println!("{ROUNDS} rounds; medians; us\n");
+    println!("| | first event p50 | CPU a request | CPU an event, fast |\n|--|--|--|--|");
+    for target in &targets {
+        let Figures { first, request, fast, .. } = &target.figures;
+        let [first, request, fast] = [first, request, fast].map(|figures| quantile(figures, 0.5));
+        println!("| {} | {first:.0} | {request:.0} | {fast:.2} |", target.name);
+    }
+    std::fs::remove_dir_all(folder)?;
+    Ok(())
+}
+
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
@@ -195,10 +235,16 @@ fn start_self(what: &str, upstream: Option<SocketAddr>) -> Result<Process> {
 
 /// The program itself, as a user starts it.
 fn start_toolgate(upstream: SocketAddr, environment: &[(&str, &str)]) -> Result<Process> {
+    start_toolgate_with(upstream, environment, &[])
+}
+
+/// The same with more options.
+fn start_toolgate_with(upstream: SocketAddr, environment: &[(&str, &str)], options: &[&str]) -> Result<Process> {
     let (program, upstream) = (env!("CARGO_BIN_EXE_toolgate"), format!("http://{upstream}"));
     Ok(Process::start(|addr| {
         let mut command = Command::new(program);
         command.args(["run", "--dialect", "hermes", "--upstream", &upstream, "--listen", &addr.to_string()]);
+        command.args(options);
         command.envs(environment.iter().copied());
         command
     })?)

@@ -24,11 +24,17 @@ pub struct Plan {
 pub enum Answer {
     Text,
     Call,
+    /// A call of a tool that reads a file, and a text behind its result.
+    Turn,
 }
 
 impl Plan {
     pub fn model(self) -> String {
-        let answer = if self.answer == Answer::Text { "text" } else { "call" };
+        let answer = match self.answer {
+            Answer::Text => "text",
+            Answer::Call => "call",
+            Answer::Turn => "turn",
+        };
         format!("{answer} {} {} {}", self.events, self.pause_us, self.burst)
     }
 
@@ -42,7 +48,11 @@ impl Plan {
         let begins = memmem::find(request, br#""model":""#)? + 9;
         let model = request.get(begins..)?.split(|b| *b == b'"').next()?;
         let mut words = str::from_utf8(model).ok()?.split(' ');
-        let answer = if words.next()? == "call" { Answer::Call } else { Answer::Text };
+        let answer = match words.next()? {
+            "call" => Answer::Call,
+            "turn" if memmem::find(request, b"<tool_response>").is_none() => Answer::Turn,
+            _ => Answer::Text,
+        };
         let mut number = || words.next()?.parse().ok();
         let (events, pause_us) = (number()?, number()?);
         let burst = number().and_then(|burst| usize::try_from(burst).ok()).unwrap_or(1).max(1);
@@ -92,6 +102,12 @@ async fn answer(stream: &mut TcpStream, request: &[u8], chunks: &Chunks) -> io::
     stream.write_all(HEAD.as_bytes()).await?;
     let is_call = plan.answer == Answer::Call;
     stream.write_all(chunks.role.as_bytes()).await?;
+    for chunk in chunks.reading.iter().filter(|_| plan.answer == Answer::Turn) {
+        stream.write_all(chunk.as_bytes()).await?;
+    }
+    if plan.answer == Answer::Turn {
+        return stream.write_all(chunks.end.as_bytes()).await;
+    }
     for chunk in chunks.opening.iter().filter(|_| is_call) {
         stream.write_all(chunk.as_bytes()).await?;
     }
@@ -160,6 +176,7 @@ struct Chunks {
     /// The same without their chunks.
     events: Vec<String>,
     closing: Vec<String>,
+    reading: Vec<String>,
     end: String,
 }
 
@@ -173,6 +190,7 @@ impl Chunks {
             texts: texts(TEXTS),
             events: TEXTS.iter().map(|text| event(text)).collect(),
             closing: texts(CLOSING),
+            reading: texts(READING),
             end: chunk(&finish) + &chunk("data: [DONE]\n\n") + &chunk(""),
         }
     }
@@ -217,5 +235,31 @@ const OPENING: &[&str] = &[
     "text",
     "\":",
     " \"",
+];
+/// A call of a tool that runs in the gateway.
+const READING: &[&str] = &[
+    "Look",
+    ".",
+    "<tool_call>",
+    "\n",
+    "{\"",
+    "name",
+    "\":",
+    " \"",
+    "read",
+    "_file",
+    "\",",
+    " \"",
+    "arguments",
+    "\":",
+    " {\"",
+    "file_path",
+    "\":",
+    " \"",
+    "a.txt",
+    "\"",
+    "}}",
+    "\n",
+    "</tool_call>",
 ];
 const CLOSING: &[&str] = &["\"", "}}", "\n", "</tool_call>"];

@@ -155,7 +155,8 @@ fn check_requests(body: &[u8]) {
         takes: row.messages,
         sees: None,
         thinks: None,
-        server_tools: anthropic::ServerTools::default(),
+        hosted_tools: anthropic::HostedTools::default(),
+        runs: std::sync::Arc::default(),
     };
     if let Ok(asked) = anthropic::request(body, &server) {
         json(std::str::from_utf8(&asked.body).expect("a chat is text"));

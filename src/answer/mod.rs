@@ -74,6 +74,26 @@ impl Summary {
         Self { tokens: Some(tokens), finish_reason, complete: true, ..Self::default() }
     }
 
+    /// That of a turn, of which another round has come.
+    #[must_use]
+    pub fn with_round(self, round: Self) -> Self {
+        Self {
+            calls: self.calls + round.calls,
+            repaired: self.repaired + round.repaired,
+            malformed: self.malformed + round.malformed,
+            rejected: self.rejected + round.rejected,
+            truncated: self.truncated + round.truncated,
+            finish_reason: round.finish_reason,
+            tokens: match (self.tokens, round.tokens) {
+                (Some(before), Some(tokens)) => Some(before.plus(tokens)),
+                (before, tokens) => tokens.or(before),
+            },
+            salvaged: self.salvaged || round.salvaged,
+            bailed_out: self.bailed_out || round.bailed_out,
+            complete: round.complete,
+        }
+    }
+
     fn count(&mut self, ending: Ending) {
         self.calls += ending.calls;
         self.repaired += ending.repaired;

@@ -4,7 +4,7 @@
 use bytes::{Bytes, BytesMut};
 
 use crate::api::ClientApi;
-use crate::api::anthropic::{self, Events, Facts};
+use crate::api::anthropic::{self, Events, Facts, ServerCall, ServerResult};
 use crate::api::ollama::client::{self, Lines, Moment};
 use crate::api::openai::AnswerTooLarge;
 use crate::limits::Limits;
@@ -79,6 +79,22 @@ impl Retelling {
     pub fn wait(&mut self) -> Option<Bytes> {
         match self {
             Self::Events(events) => Some(events.wait()),
+            Self::Lines(_) | Self::Whole(_) => None,
+        }
+    }
+
+    /// A call that runs on the server has begun: what the client hears of it, if its API has words for that.
+    pub fn server_call(&mut self, call: &ServerCall<'_>) -> Option<Bytes> {
+        match self {
+            Self::Events(events) => Some(events.server_call(call)),
+            Self::Lines(_) | Self::Whole(_) => None,
+        }
+    }
+
+    /// The same of what came of one.
+    pub fn server_result(&mut self, result: &ServerResult<'_>) -> Option<Bytes> {
+        match self {
+            Self::Events(events) => Some(events.server_result(result)),
             Self::Lines(_) | Self::Whole(_) => None,
         }
     }

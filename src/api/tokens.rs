@@ -16,6 +16,19 @@ pub struct Tokens {
 }
 
 impl Tokens {
+    /// Those of two answers together. What one of them does not say counts for nothing.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let sum = |a: Option<u64>, b: Option<u64>| a.map_or(b, |a| Some(a.saturating_add(b.unwrap_or(0))));
+        let time = self.prompt_time.map(|time| time + other.prompt_time.unwrap_or_default()).or(other.prompt_time);
+        Self {
+            input: sum(self.input, other.input),
+            cached: sum(self.cached, other.cached),
+            output: sum(self.output, other.output),
+            prompt_time: time,
+        }
+    }
+
     /// What was said here, and of the rest what was said there.
     #[must_use]
     pub fn or(self, other: Self) -> Self {

@@ -11,11 +11,12 @@ use super::tool::Tools;
 use super::{CliError, print, read_file};
 use crate::config::{Config, DEFAULT_YAML, Surroundings};
 use crate::server;
+use crate::toolbox::Toolbox;
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
     /// Reads this configuration file
-    #[structopt(short, long, value_name = "FILE", conflicts_with_all = &["upstream", "listen", "dialect", "engine"])]
+    #[structopt(short, long, value_name = "FILE", conflicts_with_all = &["upstream", "listen", "dialect", "engine", "working-dir"])]
     config: Option<PathBuf>,
 
     /// Runs without a file, in front of this server; may be given several times
@@ -33,6 +34,10 @@ pub(super) struct Options {
     /// What the servers are; `auto` when absent: they are asked
     #[structopt(long, value_name = "NAME")]
     engine: Option<String>,
+
+    /// Offers models tools that read, search and change files beneath this directory, and runs them
+    #[structopt(long, value_name = "DIR", requires = "upstream")]
+    working_dir: Option<PathBuf>,
 
     /// Checks the configuration, names every mistake, and exits
     #[structopt(short = "t", long = "test")]
@@ -57,6 +62,7 @@ impl Options {
             config.warnings().iter().for_each(|warning| {
                 let _ = writeln!(io::stderr(), "{name}: warning: {warning}");
             });
+            Toolbox::open(&config.tools).map_err(server::Error::Tools)?;
             return print(b"the configuration is good\n");
         }
         let _log = super::log::start().map_err(server::Error::Thread)?;
@@ -69,7 +75,7 @@ impl Options {
 
     /// Fails when commands would be run in a sandbox that does not hold.
     fn prove(&self, config: &Config) -> Result<(), CliError> {
-        Tools::of(&config.tools, self.config.as_deref())?.prove()
+        Tools::of(&config.tools)?.prove()
     }
 
     fn config(&self) -> Result<Config, CliError> {
@@ -78,7 +84,11 @@ impl Options {
             None if self.upstream.is_empty() => Err(CliError::Usage("`run` needs -c FILE or --upstream URL".into())),
             None => {
                 let config = Config::from_upstreams(&self.upstream, &self.listen, self.dialect.as_deref())?;
-                Ok(config.with_engine(self.engine.as_deref().unwrap_or("auto"))?)
+                let config = config.with_engine(self.engine.as_deref().unwrap_or("auto"))?;
+                Ok(match &self.working_dir {
+                    Some(directory) => config.with_working_dir(directory.clone())?,
+                    None => config,
+                })
             }
         }
     }
@@ -88,7 +98,8 @@ impl Options {
 pub(super) fn read_config(path: &Path) -> Result<Config, CliError> {
     let text = read_file(path)?;
     let surroundings = Process { folder: path.parent().unwrap_or(Path::new("")) };
-    Ok(Config::from_yaml(&text, &path.to_string_lossy(), &surroundings)?)
+    let config = Config::from_yaml(&text, &path.to_string_lossy(), &surroundings)?;
+    Ok(Config { tools: config.tools.beside(surroundings.folder), ..config })
 }
 
 /// The process's own environment, and the folder of the configuration file, from which other folders count.

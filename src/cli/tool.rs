@@ -59,13 +59,12 @@ impl Tools {
     pub fn open(file: Option<&Path>) -> Result<Self, CliError> {
         let settings = file.map(read_config).transpose().map(|config| config.map(|config| config.tools));
         let settings = settings.map_err(setup)?.unwrap_or_default();
-        Self::of(&settings, file).map_err(setup)
+        Self::of(&settings).map_err(setup)
     }
 
-    /// Opens what is configured; `file` is where that stands.
-    pub fn of(settings: &config::Tools, file: Option<&Path>) -> Result<Self, CliError> {
-        let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
-        let workspace = Arc::new(Workspace::open(&settings.workspace, folder)?);
+    /// Opens what is configured.
+    pub fn of(settings: &config::Tools) -> Result<Self, CliError> {
+        let workspace = Arc::new(Workspace::open(&settings.workspace)?);
         let cage = Cage::open(settings, Arc::clone(&workspace));
         Ok(Self { workspace, cage })
     }

@@ -16,6 +16,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod turns;
 mod view;
 mod workspace;
 
@@ -33,9 +34,10 @@ pub use self::loads::ModelsLoaded;
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::ollama::{Ollama, OllamaApi};
 pub use self::read::Surroundings;
+pub use self::turns::{Offer, ServerTools, ShowCalls, TurnLimits, TurnMemory};
 pub use self::view::{Alias, Hides, ModelsList, Page, View};
 pub use self::workspace::{Tools, Workspace, WorkspaceRoot};
-pub use crate::api::anthropic::ServerTools;
+pub use crate::api::anthropic::HostedTools;
 pub use crate::dialect::Glob;
 
 use crate::decode::{Reasoning, UnknownTools};
@@ -61,7 +63,7 @@ pub struct Config {
     /// The built-in dialects and the user's own.
     pub dialects: Dialects,
     pub server: Server,
-    /// Tools that run on the server. Models are not offered them; the command line runs one by hand.
+    /// Tools that run on the server; pools say which they offer.
     pub tools: Tools,
 }
 
@@ -108,6 +110,7 @@ pub struct Pool {
     pub models_loaded: ModelsLoaded,
     pub ollama: Ollama,
     pub messages: Messages,
+    pub hosted_tools: HostedTools,
     pub server_tools: ServerTools,
     pub dialect: DialectChoice,
     pub tools: ToolsChoice,
@@ -138,6 +141,7 @@ impl Pool {
             models_loaded: ModelsLoaded::default(),
             ollama: Ollama::default(),
             messages: Messages::default(),
+            hosted_tools: HostedTools::default(),
             server_tools: ServerTools::default(),
             dialect: DialectChoice::Auto,
             tools: ToolsChoice::default(),

@@ -7,7 +7,7 @@ use super::fields::{Fields, Reader};
 use super::mistake::{ConfigErrors, Mistake, suggest};
 use super::tree::{self, Node, Value};
 use super::{
-    Address, Config, Conversations, DialectChoice, EngineChoice, Glob, Messages, Peer, Pool, Server, ServerTools,
+    Address, Config, Conversations, DialectChoice, EngineChoice, Glob, HostedTools, Messages, Peer, Pool, Server,
     Timeouts, Tools, ToolsChoice, View,
 };
 use crate::decode::{Reasoning, UnknownTools};
@@ -42,7 +42,10 @@ pub(super) const POOL: &[&str] = &[
     "models_loaded",
     "ollama",
     "messages",
+    "hosted_tools",
     "server_tools",
+    "offer",
+    "show",
     "failovers_max",
     "check_ms",
     "session_header",
@@ -92,7 +95,7 @@ const TOOLS: &[(&str, ToolsChoice)] = &[
 const UNKNOWN_TOOLS: &[(&str, UnknownTools)] = &[("text", UnknownTools::Text), ("pass", UnknownTools::Pass)];
 const CONVERSATIONS: &[(&str, Conversations)] = &[("cancel", Conversations::Cancel), ("keep", Conversations::Keep)];
 const MESSAGES: &[(&str, Messages)] = &[("chat", Messages::Chat), ("pass", Messages::Pass)];
-const SERVER_TOOLS: &[(&str, ServerTools)] = &[("refuse", ServerTools::Refuse), ("drop", ServerTools::Drop)];
+const HOSTED_TOOLS: &[(&str, HostedTools)] = &[("refuse", HostedTools::Refuse), ("drop", HostedTools::Drop)];
 const CHATS: &[(&str, Chats)] = &[("tools", Chats::Tools), ("all", Chats::All), ("off", Chats::Off)];
 pub(super) const FLAG: &[(&str, bool)] = &[("true", true), ("false", false)];
 
@@ -184,7 +187,11 @@ impl Reader<'_> {
         let taken: Vec<_> = listen.iter().chain(&admin).cloned().collect();
         view.ollama_api = fields.find("ollama_api").and_then(|node| self.ollama_api(node, &taken));
         listen.extend(view.ollama_api.iter().flat_map(|api| api.listen.iter().cloned()));
-        Some(Config { listen, admin, pools, view, limits: limits?, dialects, server: server?, tools })
+        let config = Config { listen, admin, pools, view, limits: limits?, dialects, server: server?, tools };
+        if let (Some(node), Some((what, hint))) = (fields.find("tools"), config.exposed_tools()) {
+            self.mistake(node.place, what, hint);
+        }
+        Some(config)
     }
 
     pub(super) fn address(&mut self, node: &Node, key: &str, taken: &[String]) -> Option<String> {
@@ -293,7 +300,8 @@ impl Reader<'_> {
         self.choose(&fields, "unknown_tools", "unknown_tools policy", UNKNOWN_TOOLS, &mut pool.unknown_tools);
         self.choose(&fields, "conversations", "conversations policy", CONVERSATIONS, &mut pool.conversations);
         self.choose(&fields, "messages", "messages policy", MESSAGES, &mut pool.messages);
-        self.choose(&fields, "server_tools", "server_tools policy", SERVER_TOOLS, &mut pool.server_tools);
+        self.choose(&fields, "hosted_tools", "hosted_tools policy", HOSTED_TOOLS, &mut pool.hosted_tools);
+        self.server_tools(&fields, &mut pool);
         self.choose(&fields, "assemble", "assemble policy", CHATS, &mut pool.assemble);
         self.choose(&fields, "progress", "progress policy", CHATS, &mut pool.progress);
         self.hold_to_engine(&fields, &mut pool);

@@ -412,6 +412,7 @@ fn the_documented_file_is_valid_as_it_is_and_with_every_key() {
         peers_file: None,
         models_loaded: ModelsLoaded::default(),
         ollama: Ollama::default(),
+        server_tools: ServerTools { names: Vec::new(), ..pool.server_tools.clone() },
         ..pool.clone()
     };
     assert_eq!(format!("{:?}", same(&full.pools[0])), format!("{:?}", same(&bare.pools[0])));
@@ -444,6 +445,8 @@ fn every_key_is_documented() {
         super::workspace::TOOLS,
         super::commands::COMMANDS,
         super::commands::CODE,
+        super::turns::TURN_LIMITS,
+        super::turns::TURN_MEMORY,
         super::workspace::WORKSPACE,
         super::workspace::WORKSPACE_ROOT,
     ]

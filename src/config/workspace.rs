@@ -1,12 +1,13 @@
 //! Tools that run on the server: the directories in which they work, and what they may do there.
 //! Opens none; `workspace` does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::commands::{Code, Commands};
 use super::fields::Reader;
 use super::read::{BYTES, FLAG};
 use super::tree::{Node, Value};
+use super::turns::{TurnLimits, TurnMemory};
 
 /// What the configuration says of tools that run on the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub struct Tools {
     pub workspace: Workspace,
     pub commands: Commands,
     pub code: Code,
+    pub limits: TurnLimits,
+    pub memory: TurnMemory,
+    /// Names under which clients reach the gateway, beside its addresses; a web page could have any other lead there.
+    pub hosts: Vec<String>,
 }
 
 /// Where tools work on files.
@@ -44,7 +49,19 @@ impl Default for Workspace {
     }
 }
 
-pub(super) const TOOLS: &[&str] = &["workspace", "commands", "code"];
+impl Tools {
+    /// The same, with paths that are no full ones from this folder on.
+    #[must_use]
+    pub fn beside(self, folder: &Path) -> Self {
+        let workspace = self.workspace;
+        let roots = workspace.roots.into_iter();
+        let roots = roots.map(|root| WorkspaceRoot { path: folder.join(root.path), ..root }).collect();
+        let root = workspace.root.map(|root| folder.join(root));
+        Self { workspace: Workspace { root, roots, ..workspace }, ..self }
+    }
+}
+
+pub(super) const TOOLS: &[&str] = &["workspace", "commands", "code", "limits", "memory", "hosts"];
 pub(super) const WORKSPACE: &[&str] = &["root", "roots", "write", "file_bytes_max"];
 pub(super) const WORKSPACE_ROOT: &[&str] = &["path", "write"];
 
@@ -54,7 +71,10 @@ impl Reader<'_> {
         let workspace = fields.find("workspace").map(|node| self.workspace(node)).unwrap_or_default();
         let commands = fields.find("commands").map(|node| self.commands(node)).unwrap_or_default();
         let code = fields.find("code").map(|node| self.code(node)).unwrap_or_default();
-        Tools { workspace, commands, code }
+        let limits = fields.find("limits").map(|node| self.turn_limits(node)).unwrap_or_default();
+        let memory = fields.find("memory").map(|node| self.turn_memory(node)).unwrap_or_default();
+        let hosts = fields.find("hosts").map(|node| self.hosts(node)).unwrap_or_default();
+        Tools { workspace, commands, code, limits, memory, hosts }
     }
 
     fn workspace(&mut self, node: &Node) -> Workspace {

@@ -4,6 +4,7 @@
 mod anthropic;
 mod client;
 mod openai;
+mod rounds;
 mod screen;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,8 @@ pub enum DemoError {
     Mock(io::Error),
     #[error(transparent)]
     Config(#[from] ConfigErrors),
+    #[error("a folder for the demo: {0}")]
+    Folder(io::Error),
     #[error("the gateway: {0}")]
     Server(#[from] server::Error),
     #[error(transparent)]
@@ -39,6 +42,11 @@ pub enum DemoError {
     Stdout(#[from] io::Error),
     #[error("the client did not get what it should")]
     NotAsItShould,
+}
+
+/// Runs the one in which the gateway has tools of its own.
+pub fn run_server_tools() -> Result<(), DemoError> {
+    rounds::run()
 }
 
 /// Runs it, with a client of this API.

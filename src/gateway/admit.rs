@@ -98,7 +98,11 @@ impl Gateway {
     /// The same of a request whose body has been read.
     pub(super) async fn admit_body(&self, session: &mut Session, context: &mut Context, body: Bytes) -> Result<()> {
         let settings = Arc::clone(&context.settings);
-        let head = head(session.req_header(), context.route.operation);
+        let mut head = head(session.req_header(), context.route.operation);
+        if context.turn.is_some() {
+            // No server has the answer that its client gets.
+            head.conversation = plan::Conversation::Unnamed;
+        }
         let is_chat = context.route.kind == Kind::Chat;
         let request = long_work::over(body.len(), || Request::read(&body));
         let named = request.as_ref().and_then(Request::model);
@@ -117,6 +121,9 @@ impl Gateway {
         let format =
             chat.map(|chat| agent::format(session.req_header(), chat, named.as_deref(), &context.client, &settings));
         let format = format.transpose().map_err(|e| context.fail(Fault::Request(e.into())))?.unwrap_or_default();
+        if is_chat && let Some(first) = self.begin_rounds(session, context, &pool, &format, &body)? {
+            return Box::pin(self.admit_body(session, context, first)).await;
+        }
         let told_to_think = chat.filter(|chat| is_about_thinking(chat)).and(model);
         // Only who offers tools waits for what the servers say of their templates.
         let is_about_tools = chat.is_some_and(Request::is_about_tools);
@@ -129,7 +136,10 @@ impl Gateway {
         };
         context.draft = is_draft.then(|| draft(Due::AtItsPlace));
         let ollama = if is_chat { ollama(&pool, told_to_think).await } else { None };
-        let policy = Policy { format: format.clone(), ollama, ..policy(&pool, family) };
+        let mut policy = Policy { format: format.clone(), ollama, ..policy(&pool, family) };
+        if let Some(turn) = &context.turn {
+            policy.comments = policy.comments.filter(|_| !turn.is_whole());
+        }
         let planned = match request {
             Some(request) => long_work::over(body.len(), || Plan::of(head, request, behind, &policy, &settings.limits)),
             None => Ok(Planned { plan: Plan::of_unread(head, &policy), body: None }),
@@ -146,9 +156,36 @@ impl Gateway {
         context.plan = plan;
         note(context);
         converse(session, context, &pool);
+        if context.turn.is_some() {
+            context.record.begin_round();
+        }
+        let goes_on = context.keepalive.is_commented();
         context.keepalive = KeepAlive::of(&context.plan, &settings.limits).for_client(&context.client, &context.fields);
+        if goes_on {
+            context.keepalive.go_on();
+        }
         context.body.whole = Some(instead.unwrap_or(body));
         Ok(())
+    }
+
+    /// What the first round asks of a request that is offered tools of the server's.
+    fn begin_rounds(
+        &self,
+        session: &Session,
+        context: &mut Context,
+        pool: &Pool,
+        format: &AgentFormat,
+        body: &[u8],
+    ) -> Result<Option<Bytes>> {
+        if context.turn.is_some() || pool.config().server_tools.names.is_empty() {
+            return Ok(None);
+        }
+        let Some(chat) = long_work::over(body.len(), || Request::read(body)) else { return Ok(None) };
+        let begun = self.begin_turn(session, context, pool, format, chat).map_err(|fault| context.fail(fault))?;
+        let Some((turn, first)) = begun else { return Ok(None) };
+        context.record.recalled = turn.is_recalled;
+        context.turn = Some(Box::new(turn));
+        Ok(Some(first))
     }
 
     /// Sends a request to this pool as its client wrote it, and reads nothing of its answer.

@@ -8,11 +8,12 @@ use pingora::Result;
 use pingora::proxy::Session;
 
 use crate::api::ClientApi;
-use crate::api::anthropic::{self, Asked, Mistake, Model, Server};
+use crate::api::anthropic::{self, Asked, Mistake, Model, OwnTool, Server};
 use crate::api::openai::Listed;
 use crate::balance::prefix;
 use crate::config::Messages;
 use crate::models::{Entry, Models};
+use crate::toolbox::ServerTool;
 use crate::upstream::{ClaimError, Pool};
 
 use super::admit::{Admitted, pool_for};
@@ -70,6 +71,8 @@ impl Gateway {
         let asked = anthropic::count_request(&body, &server).map_err(|mistake| context.misread(mistake))?;
         context.route = Route::chat();
         self.admit_body(session, context, asked.body.clone()).await?;
+        // Nothing is answered, so no tools run.
+        (context.turn, context.record.rounds, context.record.recalled) = (None, 0, false);
         let chat = context.body.known(session).unwrap_or_else(|| asked.body.clone());
         let key = told_key(session);
         let tokens = match pool.count(&chat, context.plan.model.as_deref(), key.as_deref()).await {
@@ -128,7 +131,8 @@ impl Gateway {
             (true, Some(model)) => pool.sees(model).await,
             _ => None,
         };
-        Server { takes: config.engine.row().messages, sees, thinks: None, server_tools: config.server_tools }
+        let takes = config.engine.row().messages;
+        Server { takes, sees, thinks: None, hosted_tools: config.hosted_tools, runs: runs(pool, context) }
     }
 }
 
@@ -143,6 +147,17 @@ impl Context {
     fn misread(&mut self, mistake: Mistake) -> Box<pingora::Error> {
         self.fail(Fault::Message(mistake))
     }
+}
+
+/// The tools that run here for the pool's models.
+fn runs(pool: &Pool, context: &Context) -> Arc<[OwnTool]> {
+    let names = &pool.config().server_tools.names;
+    if names.is_empty() {
+        return Arc::default();
+    }
+    let tools = context.settings.toolbox().tools().into_iter();
+    let tools = tools.filter(|tool| names.iter().any(|glob| glob.matches(&tool.name)));
+    tools.map(|ServerTool { name: called, server, own_name: name, .. }| OwnTool { server, name, called }).collect()
 }
 
 /// The key that a client shows.

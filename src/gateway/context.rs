@@ -23,6 +23,7 @@ use super::headers::Fields;
 use super::keepalive::{KeepAlive, SessionClient};
 use super::lifecycle::Busy;
 use super::route::{Route, ServerPath};
+use super::running_turn::RunningTurn;
 use super::session::{has_answered, is_replayable};
 use super::settings::Settings;
 use super::shared::Gateway;
@@ -48,6 +49,8 @@ pub struct Context {
     pub answer: Pipeline,
     /// Absent for clients of OpenAI's API, and until an answer has come.
     pub retelling: Option<Retelling>,
+    /// Present where tools run on the server.
+    pub turn: Option<Box<RunningTurn>>,
     pub terms: Terms,
     pub tries: Tries,
     pub attempt: Attempt,
@@ -109,6 +112,7 @@ impl Context {
             fields: Fields::default(),
             answer: Pipeline::default(),
             retelling: None,
+            turn: None,
             terms: Terms::default(),
             tries: Tries::default(),
             attempt: Attempt::default(),

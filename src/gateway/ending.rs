@@ -10,7 +10,6 @@ use pingora::proxy::Session;
 
 use crate::answer::Close;
 use crate::api::ToldError;
-use crate::balance::Outcome;
 use crate::record::Blame;
 use crate::upstream::Cause;
 
@@ -66,13 +65,12 @@ impl Gateway {
         let code = fault.status();
         // As with an answer's end: the client may take its time.
         if let Some(mut claim) = context.attempt.claim.take() {
-            claim.judge(if context.attempt.is_stopped { Outcome::Served } else { blame_peer(&fault, expired) });
+            claim.judge(blame_peer(&fault, expired));
             if !matches!(fault, Fault::Broken) {
                 self.abandon(session, context, claim);
             }
         }
         match fault.blame() {
-            _ if context.attempt.is_stopped => log::debug!("{}: all was said{cause}", context.id),
             Blame::Upstream | Blame::Gateway => log::warn!("{}: {fault}{cause}", context.id),
             Blame::Client | Blame::Left | Blame::Stalled | Blame::Busy | Blame::Stop => {
                 log::debug!("{}: {fault}{cause}", context.id)
@@ -106,6 +104,7 @@ impl Gateway {
             (bytes, close)
         };
         context.retell_own_stream();
+        context.turn.iter_mut().for_each(|turn| turn.give_up());
         let bytes = context.retell_last(bytes);
         // An error here means that the client has gone too.
         let _ = session.write_response_body(Some(bytes), close == Close::Properly).await;

@@ -34,7 +34,7 @@ use super::shared::Gateway;
 
 /// How an answer goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Flow {
+pub(super) enum Flow {
     On,
     /// It is complete.
     Over,
@@ -110,7 +110,6 @@ impl Gateway {
     ) -> Result<()> {
         let ended = self.hand_on_parts(session, context, &mut incoming).await;
         context.attempt.expired = incoming.server.expired().or(context.attempt.expired);
-        context.attempt.is_stopped |= incoming.server.has_rested();
         ended
     }
 
@@ -146,14 +145,21 @@ impl Gateway {
             match self.show(session, context, incoming).await? {
                 // A server that breaks off may have said all there is.
                 Flow::Over => return Ok(()),
-                Flow::Stopped => {
-                    context.attempt.is_stopped = true;
-                    return Err(Error::explain(ErrorType::ConnectionClosed, "the answer is complete").into_up());
+                Flow::Stopped => return self.finish_answer(session, context).await,
+                Flow::On if read.is_err() && context.answer.is_said() => {
+                    return self.finish_answer(session, context).await;
                 }
                 Flow::On => read?,
             }
             incoming.give_turn().await;
         }
+    }
+
+    /// Everything was said, and no more of the answer is waited for.
+    async fn finish_answer(&self, session: &mut Session, context: &mut Box<Context>) -> Result<()> {
+        let mut rest = None;
+        self.take_piece(context, &mut rest, true)?;
+        context.write(session, None, rest, Flow::Over).await
     }
 
     /// Shows the client what may be shown by now, in one write.
@@ -222,13 +228,24 @@ impl Gateway {
 
 impl Context {
     /// Writes what is ready to the client, in one go.
-    async fn write(
-        &self,
+    pub(super) async fn write(
+        &mut self,
         session: &mut Session,
-        head: Option<Box<ResponseHeader>>,
+        mut head: Option<Box<ResponseHeader>>,
         body: Option<Bytes>,
         flow: Flow,
     ) -> Result<()> {
+        let mut is_last = flow == Flow::Over;
+        if let Some(turn) = &mut self.turn {
+            turn.keep_head(&mut head);
+            is_last &= !turn.keeps_open();
+            if turn.is_put_together() {
+                if let Some(body) = &body {
+                    turn.outlet.keep(body);
+                }
+                return Ok(());
+            }
+        }
         // The client of a stream may have got another head before.
         if let Some(head) = head.filter(|_| !has_answered(session)) {
             self.connection.gather(body.is_some());
@@ -236,7 +253,6 @@ impl Context {
             self.connection.gather(false);
             written.map_err(Error::into_down)?;
         }
-        let is_last = flow == Flow::Over;
         if is_last && body.is_some() && is_chunked(session) {
             // The last chunk follows.
             self.connection.gather(true);

@@ -51,6 +51,12 @@ pub enum Fault {
     UnknownPeer { name: String, known: String },
     #[error("the page `{0}` is not served here")]
     Hidden(Cow<'static, str>),
+    #[error("`{0}` is no server of tools here")]
+    UnknownToolServer(String),
+    #[error("a server of tools is chosen by its label alone, not by an address such as `{0}`")]
+    ToolServerAddress(String),
+    #[error("no tools run on the server for this request: {0}")]
+    NoServerTools(&'static str),
     #[error(transparent)]
     Request(#[from] RequestError),
     #[error("{}", .0.message)]
@@ -153,7 +159,7 @@ impl Fault {
             Self::BodyTooLarge { .. } | Self::Request(RequestError::TooLarge { .. }) => 413,
             Self::TooDeep { .. } | Self::BodyUnclosed | Self::BadRequest(_) | Self::Request(_) => 400,
             Self::Ollama(mistake) => mistake.status,
-            Self::Message(_) => 400,
+            Self::Message(_) | Self::UnknownToolServer(_) | Self::ToolServerAddress(_) | Self::NoServerTools(_) => 400,
             Self::BodyLate | Self::HeadLate => 408,
             Self::Method(_) => 405,
             Self::UnknownCoding => 501,
@@ -203,6 +209,7 @@ impl Fault {
             Self::BodiesFull { .. } => "bodies_full",
             Self::Ollama(Mistake { status: 404, .. }) => "model_not_found",
             Self::BadRequest(_) | Self::Ollama(_) | Self::Message(_) => "invalid_request",
+            Self::UnknownToolServer(_) | Self::ToolServerAddress(_) | Self::NoServerTools(_) => "invalid_tools",
             Self::UnknownModel { .. } => "model_not_found",
             Self::Hidden(_) => "unknown_url",
             Self::NoKey | Self::WrongKey => "invalid_api_key",

@@ -232,6 +232,14 @@ pub fn unframe_response(response: &mut ResponseHeader) {
     response.remove_header("Content-Length");
 }
 
+/// The body is one JSON value, whatever it was before.
+pub fn call_json(response: &mut ResponseHeader, content_type: &'static str) -> Result<()> {
+    for name in ["Content-Length", "Transfer-Encoding", "X-Accel-Buffering", "Cache-Control"] {
+        response.remove_header(name);
+    }
+    response.insert_header("Content-Type", content_type)
+}
+
 /// Keeps proxies on the way from collecting a stream that was rewritten, unless the server already did.
 pub fn keep_streaming(response: &mut ResponseHeader) -> Result<()> {
     for (name, value) in [("X-Accel-Buffering", "no"), ("Cache-Control", "no-cache")] {

@@ -123,6 +123,16 @@ impl KeepAlive {
         self.has_commented
     }
 
+    /// The client has got something of an answer, and waits for more of it, which a server is still to give.
+    pub fn go_on(&mut self) {
+        (self.stage, self.has_commented, self.heard) = (Stage::Comments, true, Some(Instant::now()));
+    }
+
+    /// It has heard something.
+    pub fn heard(&mut self) {
+        self.heard = Some(Instant::now());
+    }
+
     /// A server's answer follows.
     pub fn answered(&mut self) {
         self.stage = Stage::Answer;

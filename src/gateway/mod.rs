@@ -37,10 +37,13 @@ mod priority;
 mod quarantine;
 mod reply;
 mod retell;
+mod rounds;
 mod route;
+mod running_turn;
 mod session;
 mod settings;
 mod shared;
+mod turn_memory;
 
 pub use client::{ClientListener, descriptors};
 pub use context::Context;

@@ -193,5 +193,6 @@ impl Context {
 /// Whether a chat that Ollama's client asks of an Ollama goes there as it is: nothing is to be done with tools.
 fn is_left_alone(chat: &[u8], pool: &Pool) -> bool {
     let is_about_tools = || openai::Request::read(chat).is_some_and(|chat| chat.is_about_tools());
-    pool.config().tools == ToolsChoice::Native || !is_about_tools()
+    let is_offered_tools = !pool.config().server_tools.names.is_empty();
+    !is_offered_tools && (pool.config().tools == ToolsChoice::Native || !is_about_tools())
 }

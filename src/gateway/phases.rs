@@ -81,6 +81,9 @@ impl ProxyHttp for Gateway {
         let admitted = Box::pin(self.admit_route(session, context)).await?;
         match (admitted, &context.body.whole) {
             (Admitted::Answered, _) => Ok(true),
+            (Admitted::Directed, Some(_)) if context.turn.is_some() => {
+                Box::pin(self.go_rounds(session, context)).await.map(|()| true)
+            }
             (Admitted::Directed, Some(_)) => Box::pin(self.exchange(session, context)).await.map(|()| true),
             (Admitted::Directed, None) => Ok(false),
         }
@@ -147,7 +150,8 @@ impl ProxyHttp for Gateway {
             // A part of it could not be read.
             request.remove_header("Range");
         }
-        if context.plan.needs_identity() || context.client.is_foreign() || tells_models {
+        let is_read = context.plan.needs_identity() || context.turn.is_some();
+        if is_read || context.client.is_foreign() || tells_models {
             request.insert_header("Accept-Encoding", "identity")?;
         }
         Ok(())

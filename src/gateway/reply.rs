@@ -78,13 +78,18 @@ impl Gateway {
         let (rest, summary) = context.answer.finish();
         let rest = [rest, unfinished.clone().unwrap_or_default()].concat();
         append(piece, context.retell_last(rest.into()));
+        let summary = summary.or_else(|| context.turn.as_ref()?.summary());
+        let tokens = summary.as_ref().and_then(|summary| summary.tokens).unwrap_or_default();
         context.record.summed_up(summary);
         if let Some(sent) = context.attempt.sent.take() {
             self.quarantine.answered(&sent);
         }
+        if let (Some(turn), Some(claim)) = (&mut context.turn, &claim) {
+            turn.home = Some(claim.peer().id());
+        }
         if let Some(mut claim) = claim {
             claim.judge(unfinished.map_or(Outcome::Served, |_| Outcome::Failed(Failure::Reset)));
-            attempt::learn(&mut claim, context.record.tokens());
+            attempt::learn(&mut claim, tokens);
         }
     }
 

@@ -35,6 +35,17 @@ impl Context {
             .headers
             .get("content-encoding")
             .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        if let Some(turn) = &mut self.turn {
+            let is_success = response.status.is_success();
+            turn.expect(is_success && is_plain_stream(response));
+            if turn.is_put_together() && !turn.is_retold() {
+                return Ok(());
+            }
+            headers::unframe_response(response);
+            if is_success && !is_plain_stream(response) {
+                return Err(self.fail(Fault::Refused(response.status.as_u16())));
+            }
+        }
         if is_encoded || !self.client.is_foreign() {
             return Ok(());
         }
@@ -46,7 +57,9 @@ impl Context {
         let content_type = match &self.client {
             ClientApi::OllamaPage if passes(response) => return Ok(()),
             client if is_plain_stream(response) => {
-                self.retelling = Retelling::of_stream(client, self.heard(), self.facts(), limits);
+                let begun = self.retelling.take().filter(|_| self.turn.is_some());
+                let retelling = begun.or_else(|| Retelling::of_stream(client, self.heard(), self.facts(), limits));
+                self.retelling = retelling;
                 headers::keep_streaming(response)?;
                 client.stream_type()
             }
@@ -68,6 +81,10 @@ impl Context {
     /// A piece of the server's answer: what goes to the client.
     pub fn push_answer(&mut self, bytes: Bytes) -> Result<Bytes> {
         let out = self.answer.push(bytes).map_err(|e| self.fail(Fault::Assemble(e.into())))?;
+        let out = match &mut self.turn {
+            Some(turn) => turn.push(out),
+            None => out,
+        };
         self.retell(out)
     }
 
@@ -77,8 +94,17 @@ impl Context {
         retelling.push(bytes, moment(&self.record)).map_err(|e| self.fail(Fault::Assemble(e.into())))
     }
 
-    /// The same of the last that goes to it.
+    /// The same of the last of a server's answer, behind which other rounds may follow.
     pub fn retell_last(&mut self, bytes: Bytes) -> Bytes {
+        let Some(turn) = &mut self.turn else { return self.retell_end(bytes) };
+        let shown = turn.push(bytes);
+        let rest = turn.end_round();
+        let bytes: Bytes = [shown, rest].concat().into();
+        if turn.goes_on() { self.retell(bytes).unwrap_or_default() } else { self.retell_end(bytes) }
+    }
+
+    /// The same of the last that goes to it.
+    pub fn retell_end(&mut self, bytes: Bytes) -> Bytes {
         let Some(retelling) = &mut self.retelling else { return bytes };
         let now = moment(&self.record);
         let told = retelling.push(bytes, now).unwrap_or_default();

@@ -4,9 +4,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::api::ollama::client;
-use crate::config::{Config, Messages, ModelsList, View};
+use crate::config::{Config, Messages, ModelsList, TurnLimits, TurnMemory, View};
 use crate::dialect::{Dialects, Glob};
 use crate::limits::Limits;
+use crate::toolbox::Toolbox;
 use crate::upstream::{Pool, Upstream};
 
 use super::models_cache::ModelsCache;
@@ -21,12 +22,29 @@ pub struct Settings {
     pub(super) dialects: Dialects,
     /// The list of the models of its servers.
     pub(super) models: ModelsCache,
+    /// Tools that run here, and what a turn with them may take.
+    pub(super) toolbox: Arc<Toolbox>,
+    pub(super) turn_limits: TurnLimits,
+    pub(super) turn_memory: TurnMemory,
+    /// Names of hosts by which clients may reach them.
+    pub(super) hosts: Vec<String>,
 }
 
 impl Settings {
     /// Settings for a gateway that starts: nothing is known yet of any server.
     pub fn new(config: &Config) -> Self {
         Self::with(config, Upstream::new(&config.pools, &config.dialects))
+    }
+
+    /// The same, with these tools that run on the server.
+    #[must_use]
+    pub fn with_toolbox(self, toolbox: Arc<Toolbox>) -> Self {
+        Self { toolbox, ..self }
+    }
+
+    /// The tools that run on the server.
+    pub fn toolbox(&self) -> Arc<Toolbox> {
+        Arc::clone(&self.toolbox)
     }
 
     /// Those of another configuration. Pools keep what they have; what has changed is told, in words.
@@ -106,7 +124,18 @@ impl Settings {
 
     fn with(config: &Config, upstream: Upstream) -> Self {
         let (view, limits) = (config.view.clone(), config.limits.clone());
-        Self { upstream, view, limits, dialects: config.dialects.clone(), models: ModelsCache::default() }
+        let tools = &config.tools;
+        Self {
+            upstream,
+            view,
+            limits,
+            dialects: config.dialects.clone(),
+            models: ModelsCache::default(),
+            toolbox: Arc::default(),
+            turn_limits: tools.limits.clone(),
+            turn_memory: tools.memory,
+            hosts: tools.hosts.clone(),
+        }
     }
 }
 

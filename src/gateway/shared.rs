@@ -11,6 +11,7 @@ use super::body_memory::BodyMemory;
 use super::lifecycle::Lifecycle;
 use super::quarantine::Quarantine;
 use super::settings::Current;
+use super::turn_memory::TurnMemory;
 
 /// The proxy.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Gateway {
     /// What servers died of.
     pub(super) quarantine: Quarantine,
     pub(super) bodies: BodyMemory,
+    /// What clients did not see of turns whose tools ran here.
+    pub(super) memory: Arc<TurnMemory>,
     /// Where clients of Ollama's API are served, if they have addresses of their own.
     pub(super) ollama_at: Vec<SocketAddr>,
 }
@@ -37,6 +40,7 @@ impl Gateway {
             said: Mutex::default(),
             quarantine: Quarantine::default(),
             bodies: BodyMemory::default(),
+            memory: Arc::default(),
             ollama_at: Vec::new(),
         }
     }

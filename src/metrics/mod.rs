@@ -44,6 +44,9 @@ const SERIES_MAX: usize = 1_000;
 /// Servers come and go where a name server or a file says who there is. Past so many in all, new ones are `other`.
 const PEERS_MAX: usize = 1_000;
 
+/// Servers of tools may change their lists as they like. Past so many in all, new ones are `other`.
+const TOOLS_MAX: usize = 1_000;
+
 /// What the gateway has done since it started.
 #[derive(Debug)]
 pub struct Metrics {
@@ -66,6 +69,11 @@ pub struct Metrics {
     loads: Family<Counter>,
     load_time: Family<Histogram>,
     evictions: Family<Counter>,
+    tools: Names,
+    tool_calls: Family<Counter>,
+    tool_time: Family<Histogram>,
+    rounds: Family<Histogram>,
+    memory_hits: Family<Counter>,
     pub recent: Recent,
     pub reloads: Reloads,
 }
@@ -102,6 +110,11 @@ impl Metrics {
             loads: Family::default(),
             load_time: Family::default(),
             evictions: Family::default(),
+            tools: Names::default(),
+            tool_calls: Family::default(),
+            tool_time: Family::default(),
+            rounds: Family::default(),
+            memory_hits: Family::default(),
             recent: Recent::default(),
             reloads: Reloads::default(),
         }
@@ -138,6 +151,7 @@ impl Metrics {
             let held = u64::try_from(record.pace.held_max()).unwrap_or(u64::MAX);
             self.held.at(Labels::of(&[("dialect", dialect)]), || Histogram::new(&HELD)).observe(held);
         }
+        self.count_turn(record, &pool);
         self.remember(record);
     }
 
@@ -247,6 +261,22 @@ impl Metrics {
         }
     }
 
+    /// Counts what ran here for a request.
+    fn count_turn(&self, record: &Record, pool: &Labels) {
+        if record.rounds > 0 {
+            self.rounds.at(pool.clone(), || Histogram::new(&ROUNDS)).observe(u64::from(record.rounds));
+        }
+        if record.recalled {
+            count(&self.memory_hits, pool.clone());
+        }
+        for run in &record.tool_runs {
+            let labels = Labels::of(&[("tool", self.tools.label(&run.tool, TOOLS_MAX))]);
+            let outcome = if run.failed { "failed" } else { "done" };
+            count(&self.tool_calls, labels.and("outcome", outcome));
+            self.tool_time.at(labels, || Histogram::new(&DURATIONS)).observe_duration(run.took);
+        }
+    }
+
     fn write_families(&self, page: &mut Page) {
         let counters = [
             (
@@ -278,6 +308,12 @@ impl Metrics {
             ("toolgate_failures_total", "Requests that failed, by whose fault it was.", &self.failures),
             ("toolgate_model_loads_total", "Loads of models, by what came of them.", &self.loads),
             ("toolgate_evictions_total", "Models that were unloaded, by why.", &self.evictions),
+            ("toolgate_tool_calls_total", "Calls of tools that ran here, by what became of them.", &self.tool_calls),
+            (
+                "toolgate_memory_hits_total",
+                "Requests in whose conversation more was known than their clients sent.",
+                &self.memory_hits,
+            ),
         ];
         for (name, help, family) in counters {
             let mut metric = page.counter(name, help);
@@ -302,6 +338,8 @@ impl Metrics {
                 &self.queue_wait,
             ),
             ("toolgate_model_load_seconds", "How long models took to load.", &self.load_time),
+            ("toolgate_tool_seconds", "How long calls of tools ran here.", &self.tool_time),
+            ("toolgate_turn_rounds", "Answers of servers to a request whose tools run here.", &self.rounds),
         ];
         for (name, help, family) in histograms {
             let mut metric = page.histogram(name, help);
@@ -344,6 +382,9 @@ const OVERHEAD: Scale = Scale {
         2_500_000_000,
     ],
 };
+
+/// To the limit that there is by default, and beyond.
+const ROUNDS: Scale = Scale { unit: Unit::Number, bounds: &[1, 2, 3, 4, 6, 8, 11, 16, 32, 64] };
 
 /// From nothing to the limit on what may be taken back, and beyond.
 const HELD: Scale = Scale { unit: Unit::Number, bounds: &[0, 16, 64, 256, 1_024, 4_096, 16_384, 65_536, 1_048_576] };

@@ -56,12 +56,17 @@ pub(super) struct Constraints<'a> {
 }
 
 impl Shape {
+    /// Whether a request says what its answer may be, in any of the ways of this engine's servers.
+    pub fn is_asked(request: &Request<'_>, engine: Engine) -> bool {
+        let others = || engine.row().shapes.iter().any(|key| request.asks_for(key));
+        request.response_format().is_some() || others()
+    }
+
     /// What becomes of the shape that a request asks for.
     pub(super) fn of(request: &Request<'_>, engine: Engine, choice: &Choice) -> Self {
-        let others = || engine.row().shapes.iter().any(|key| request.asks_for(key));
         match choice {
             Choice::None => Self::Unconcerned,
-            _ if request.response_format().is_none() && !others() => Self::Unconcerned,
+            _ if !Self::is_asked(request, engine) => Self::Unconcerned,
             Choice::Auto => Self::Kept,
             Choice::Required | Choice::Named(_) => Self::Dropped,
         }

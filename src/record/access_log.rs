@@ -50,6 +50,8 @@ pub fn line(record: &Record) -> String {
     line.number("cached_tokens", tokens.cached);
     line.number("output_tokens", tokens.output);
     line.number("calls", summary.map(|summary| u64::from(summary.calls)));
+    line.number("rounds", Some(u64::from(record.rounds)).filter(|rounds| *rounds > 0));
+    line.number("tool_runs", u64::try_from(record.tool_runs.len()).ok().filter(|_| record.rounds > 0));
     line.text("finish", summary.and_then(|summary| summary.finish_reason.as_deref()));
     line.text("outcome", Some(record.failure.as_ref().map_or("ok", |failure| failure.blame.outcome())));
     if let Some(failure) = &record.failure {

@@ -65,6 +65,12 @@ pub struct Record {
     pub pace: Pace,
     /// What was found in an answer that was read.
     pub summary: Option<Summary>,
+    /// Answers that were asked of servers for it, where tools run here; else none.
+    pub rounds: u32,
+    /// Calls that ran here, in their order.
+    pub tool_runs: Vec<ToolRun>,
+    /// Whether its conversation had answers of which more was known than its client sent.
+    pub recalled: bool,
     /// The status that the client got, or would have got.
     pub status: Option<u16>,
     /// Bytes of its body, and of its answer's.
@@ -80,6 +86,15 @@ pub struct Record {
 pub enum Transfer {
     Streamed,
     Whole,
+}
+
+/// A call that ran here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolRun {
+    /// By the name that the configuration gives it.
+    pub tool: String,
+    pub failed: bool,
+    pub took: Duration,
 }
 
 /// What went wrong with a request.
@@ -121,6 +136,9 @@ impl Default for Record {
             reading: None,
             pace: Pace::default(),
             summary: None,
+            rounds: 0,
+            tool_runs: Vec::new(),
+            recalled: false,
             status: None,
             request_bytes: 0,
             answer_bytes: 0,
@@ -200,7 +218,18 @@ impl Record {
             let reading = if summary.bailed_out { Some(Reading::BailedOut) } else { None };
             self.reading = reading.or(summary.salvaged.then_some(Reading::Salvaged)).or(self.reading);
         }
-        self.summary = summary.or(self.summary.take());
+        self.summary = match (summary, self.summary.take()) {
+            (Some(summary), Some(before)) if self.rounds > 1 => Some(before.with_round(summary)),
+            (summary, before) => summary.or(before),
+        };
+    }
+
+    /// Another answer is asked of a server for it: what its tools took is no server's time.
+    pub fn begin_round(&mut self) {
+        self.rounds += 1;
+        if self.rounds > 1 {
+            self.pace.pause();
+        }
     }
 
     /// It is over.

@@ -12,9 +12,13 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// The pace of one answer.
 #[derive(Debug)]
 pub struct Pace {
-    /// Events in which the model said something.
+    /// Events in which the model said something, since the last pause and before it.
     spoken: u64,
+    before: u64,
     first: Option<Instant>,
+    /// The first since the last pause, and how long it spoke before that.
+    resumed: Option<Instant>,
+    speaking: Duration,
     last: Option<Instant>,
     gaps: Tally,
     work: Tally,
@@ -29,7 +33,10 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             spoken: 0,
+            before: 0,
             first: None,
+            resumed: None,
+            speaking: Duration::ZERO,
             last: None,
             gaps: Tally::new(&GAPS),
             work: Tally::new(&WORK),
@@ -68,12 +75,27 @@ impl Pace {
             None => {}
         }
         self.first.get_or_insert(now);
+        self.resumed.get_or_insert(now);
         self.last = Some(now);
         self.spoken = spoken;
         if self.told_at.is_none_or(|told_at| now.saturating_duration_since(told_at) >= TELL_EVERY) {
             self.told_at = Some(now);
             self.settle();
         }
+    }
+
+    /// Nothing comes for a while, which is nobody's gap. What follows counts anew.
+    pub fn pause(&mut self) {
+        self.settle();
+        self.speaking += self.span();
+        (self.resumed, self.last, self.before) = (None, None, self.before + self.spoken);
+        (self.spoken, self.told) = (0, 0);
+    }
+
+    /// How long it has spoken since the last pause.
+    fn span(&self) -> Duration {
+        let span = self.last.zip(self.resumed).map(|(last, first)| last.saturating_duration_since(first));
+        span.unwrap_or_default()
     }
 
     /// Says what was not said yet.
@@ -97,14 +119,18 @@ impl Pace {
 
     /// The mean time that a token took after the first, of so many.
     pub fn per_token(&self, tokens: u64) -> Option<Duration> {
-        let took = self.last?.checked_duration_since(self.first?)?;
+        self.first?;
+        let took = self.speaking + self.span();
+        if took.is_zero() && self.last.is_none() {
+            return None;
+        }
         let after_first = u32::try_from(tokens.saturating_sub(1)).ok()?;
         took.checked_div(after_first)
     }
 
     /// Events so far in which the model said something.
     pub fn spoken(&self) -> u64 {
-        self.spoken
+        self.before + self.spoken
     }
 
     /// The times between two events with words in them.
@@ -195,5 +221,20 @@ mod tests {
         }
         assert_eq!((pace.first_after(began), pace.spoken()), (Some(Duration::from_millis(30)), 0));
         assert_eq!(pace.per_token(4), None);
+    }
+
+    #[test]
+    fn what_tools_took_between_two_rounds_is_no_token_s_time() {
+        let began = Instant::now();
+        let at = |second: u64| began + Duration::from_secs(second);
+        let mut pace = Pace::default();
+        (1..=3).for_each(|n| pace.note(n, 0, at(n), at(n)));
+        pace.pause();
+        (1..=3).for_each(|n| pace.note(n, 0, at(100 + n), at(100 + n)));
+        assert_eq!((pace.spoken(), pace.first_after(began)), (6, Some(Duration::from_secs(1))));
+        assert_eq!(pace.per_token(5), Some(Duration::from_secs(1)));
+        let mut all = Tally::new(&GAPS);
+        (0..4).for_each(|_| all.observe_shared(Duration::from_secs(1), 1));
+        assert_eq!(format!("{:?}", pace.gaps()), format!("{all:?}"));
     }
 }

@@ -12,6 +12,7 @@ use crate::balance::Change;
 use crate::config::{Config, Server};
 use crate::gateway::Current;
 use crate::metrics::Metrics;
+use crate::toolbox::Toolbox;
 use crate::upstream::ModelObserver;
 
 use super::engines::{self, Engines};
@@ -70,9 +71,25 @@ impl Keeper {
         }
     }
 
+    /// The tools of a configuration. They stay as they are where they cannot be opened.
+    fn toolbox(&self, config: &Config) -> Arc<Toolbox> {
+        let former = self.current.settings().toolbox();
+        if *former.settings() == config.tools {
+            return former;
+        }
+        match Toolbox::open(&config.tools) {
+            Ok(toolbox) => Arc::new(toolbox),
+            Err(e) => {
+                log::warn!("{e}; the tools that run on the server stay as they were");
+                former
+            }
+        }
+    }
+
     /// Requests that begin from here on are held to this configuration. What has changed is told, in words.
     fn replace(&self, config: &Config) -> Vec<String> {
         let (settings, notes) = self.current.settings().succeed(config);
+        let settings = settings.with_toolbox(self.toolbox(config));
         settings.upstream.keep(&self.metrics);
         self.current.replace(settings);
         notes

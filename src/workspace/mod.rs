@@ -17,7 +17,7 @@ mod wall;
 mod write;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use self::roots::Directory;
@@ -27,7 +27,7 @@ use crate::config;
 use crate::tooling::{Call, Failure, FileTool, Outcome};
 
 /// The open directories, and what may be done beneath them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Workspace {
     roots: Roots,
     file_bytes_max: usize,
@@ -45,10 +45,9 @@ pub struct OpenError {
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Workspace {
-    /// Opens the directories that the configuration names, those that are no full paths from `folder` on. Fails when one
-    /// is none, or may not be opened.
-    pub fn open(settings: &config::Workspace, folder: &Path) -> Result<Self, OpenError> {
-        let roots = Roots::open(settings, folder)?;
+    /// Opens the directories that the configuration names. Fails when one is none, or may not be opened.
+    pub fn open(settings: &config::Workspace) -> Result<Self, OpenError> {
+        let roots = Roots::open(settings)?;
         Ok(Self { roots, file_bytes_max: settings.file_bytes_max })
     }
 

@@ -14,7 +14,7 @@ use super::OpenError;
 use crate::config;
 use crate::tooling::Failure;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Roots(Vec<Root>);
 
 #[derive(Debug)]
@@ -68,10 +68,10 @@ pub(super) enum Trouble {
 
 impl Roots {
     /// Opens all of them. Fails with the first that cannot be opened.
-    pub fn open(settings: &config::Workspace, folder: &Path) -> Result<Self, OpenError> {
+    pub fn open(settings: &config::Workspace) -> Result<Self, OpenError> {
         let roots = settings.root.iter().map(|root| (root, settings.write));
         let roots = roots.chain(settings.roots.iter().map(|root| (&root.path, root.write)));
-        roots.map(|(path, can_write)| Root::open(&folder.join(path), can_write)).collect::<Result<_, _>>().map(Self)
+        roots.map(|(path, can_write)| Root::open(path, can_write)).collect::<Result<_, _>>().map(Self)
     }
 
     /// Each of them, in their order.

@@ -43,8 +43,9 @@ impl Folder {
     }
 
     fn workspace(&self) -> Workspace {
-        let settings = config::Workspace { root: Some("root".into()), write: true, ..config::Workspace::default() };
-        Workspace::open(&settings, &self.0).unwrap()
+        let settings =
+            config::Workspace { root: Some(self.0.join("root")), write: true, ..config::Workspace::default() };
+        Workspace::open(&settings).unwrap()
     }
 }
 
@@ -68,11 +69,11 @@ fn roots_are_named_by_full_paths_and_say_what_may_be_written() {
     fs::create_dir_all(folder.root("notes")).unwrap();
     let roots = [("outside", false), ("root/notes", true)];
     let settings = config::Workspace {
-        root: Some("root".into()),
-        roots: roots.map(|(path, write)| config::WorkspaceRoot { path: path.into(), write }).into(),
+        root: Some(folder.0.join("root")),
+        roots: roots.map(|(path, write)| config::WorkspaceRoot { path: folder.0.join(path), write }).into(),
         ..config::Workspace::default()
     };
-    let workspace = Workspace::open(&settings, &folder.0).unwrap();
+    let workspace = Workspace::open(&settings).unwrap();
     let write = |path: String| text(&workspace, "write_file", &json!({"file_path": path, "content": "x"}));
     let (note, file, other) = (folder.root("notes/a"), folder.root("b"), folder.outside("c"));
     let [note, file, other] = [note, file, other].map(|path| path.to_str().unwrap().to_owned());
@@ -89,8 +90,8 @@ fn roots_are_named_by_full_paths_and_say_what_may_be_written() {
     assert_eq!(found, format!("{other}:1: one\n\n[Found 1 matches in 1 files searched]"));
 
     let nowhere = config::Workspace { root: Some("nowhere".into()), ..config::Workspace::default() };
-    assert!(Workspace::open(&nowhere, &folder.0).unwrap_err().to_string().contains("nowhere"));
-    assert_eq!(Workspace::open(&config::Workspace::default(), &folder.0).unwrap().tools().count(), 0);
+    assert!(Workspace::open(&nowhere).unwrap_err().to_string().contains("nowhere"));
+    assert_eq!(Workspace::open(&config::Workspace::default()).unwrap().tools().count(), 0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -76,7 +76,7 @@ impl Drop for Folder {
 }
 
 pub fn cage(tools: &Tools) -> Cage {
-    let workspace = Workspace::open(&tools.workspace, Path::new("")).unwrap();
+    let workspace = Workspace::open(&tools.workspace).unwrap();
     Cage::open(tools, Arc::new(workspace)).with_program(PROGRAM.into())
 }
 

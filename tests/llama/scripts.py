@@ -122,3 +122,24 @@ SCRIPTS |= {
     "ran": "The command says what it says.",
     "failed": "The command failed.",
 }
+
+
+def in_json(name, **arguments):
+    """A call in Hermes' tags."""
+    call = json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
+    return f"<tool_call>\n{call}\n</tool_call>"
+
+
+# A turn in which tools run on the server: of two markers in one message the one that stands later here counts.
+SCRIPTS |= {
+    "turn-read": "First I read it. " + in_json("read_file", file_path="word.txt"),
+    "turn-edit": "Now I change it. "
+    + in_json("edit_file", file_path="word.txt", old_string="heron [[turn-edit]]", new_string="egret [[turn-grep]]"),
+    "turn-grep": "Who else says so? " + in_json("grep_search", pattern="egret", path="."),
+    "turn-last": "One more look. " + in_json("read_file", file_path="last.txt"),
+    "turn-done": "The word is egret.",
+    # A call of each side, whose order clients never see.
+    "turn-mixed": "Both at once. " + in_json("read_file", file_path="last.txt") + "\n" + in_json("get_weather", **PARIS),
+    # A file that looks like a call.
+    "turn-trap": "I read that one. " + in_json("read_file", file_path="trap.txt"),
+}

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Receiver;
 
 use serde_json::{Value, json};
-use toolgate::api::anthropic::ServerTools;
+use toolgate::api::anthropic::HostedTools;
 use toolgate::config::{Messages, Pool, Secret, ToolsChoice};
 
 use crate::access::{line_of, named};
@@ -84,7 +84,7 @@ fn nobody_is_told_of_the_conversation() {
 #[test]
 fn what_had_no_effect_is_named() {
     let (upstream, requests) = server();
-    let pool = Pool { server_tools: ServerTools::Drop, ..pool("p", vec![peer(upstream.address)]) };
+    let pool = Pool { hosted_tools: HostedTools::Drop, ..pool("p", vec![peer(upstream.address)]) };
     let gateway = gateway_of(config(vec![pool]));
     let search = r#","tools":[{"type":"web_search_20250305","name":"web_search"}]"#;
     let edits = r#","context_management":{"edits":[]}"#;

@@ -52,6 +52,7 @@ mod salvaging;
 mod seats;
 mod seen;
 mod series;
+mod server_tools;
 mod soak;
 mod stalling;
 mod stopping;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use serde_json::json;
-use toolgate::config::Checks;
+use toolgate::config::{Checks, Config};
 use toolgate::server::Running;
 
 use crate::access::{line_of, named};
@@ -14,6 +14,7 @@ use crate::harness::{
     PATIENCE, Upstream, Wire, ask, config, dead_address, gateway_of, get, models, ok, peer, pool, post,
 };
 use crate::prometheus::Page;
+use crate::server_tools;
 
 const CHAT: &str = "/v1/chat/completions";
 /// Two words and five calls, of which one is sound, one repaired, one malformed, one no call and one cut off.
@@ -169,6 +170,16 @@ fn expected_of_models() -> Vec<Expected<'static>> {
     ]
 }
 
+/// Of one conversation in which a tool was called, and that went on.
+fn expected_of_tools() -> Vec<Expected<'static>> {
+    vec![
+        ("toolgate_tool_calls_total", vec![("tool", "read_file"), ("outcome", "done")], 1.0),
+        ("toolgate_tool_seconds", vec![("tool", "read_file")], 1.0),
+        ("toolgate_turn_rounds", vec![("pool", "tooled")], 2.0),
+        ("toolgate_memory_hits_total", vec![("pool", "tooled")], 1.0),
+    ]
+}
+
 #[test]
 fn everything_that_is_counted_says_what_happened() {
     let (guested, seen, answer) = box_with_a_guest();
@@ -180,7 +191,12 @@ fn everything_that_is_counted_says_what_happened() {
     let many = a_box("");
     let mut boxes = pool_of(&[many.addr()]);
     boxes.models = models(&["alpha", "beta", "broken"]);
-    let gateway = gateway_of(config(vec![big, flaky, boxes]));
+    let files = server_tools::Files::new();
+    let (tooled, talk) = server_tools::remembered();
+    let mut tooled = server_tools::configured(&files, &[&tooled], |pool| pool.name = "tooled".into());
+    tooled.pools[0].models = models(&["t"]);
+    let tools = tooled.tools;
+    let gateway = gateway_of(Config { tools, ..config(vec![big, flaky, boxes, tooled.pools.remove(0)]) });
     let url = format!("http://{}", guested.address);
     let mut first = send(&gateway, &chat("series-1", "hello"));
     seen.recv_timeout(PATIENCE).unwrap();
@@ -206,9 +222,12 @@ fn everything_that_is_counted_says_what_happened() {
     for (model, status) in [("alpha", 200), ("beta", 200), ("broken", 503)] {
         assert_eq!(ask(gateway.addr, post(CHAT, &body(model, false))).status(), status);
     }
-    (1..=5).for_each(|n| drop(line_of(&format!("series-{n}"))));
+    for request in talk {
+        assert_eq!(ask(gateway.addr, request).status(), 200);
+    }
+    (1..=7).for_each(|n| drop(line_of(&format!("series-{n}"))));
     let page = metrics(&gateway);
-    let then = [expected_in_the_end(&url), expected_of_models()].concat();
+    let then = [expected_in_the_end(&url), expected_of_models(), expected_of_tools()].concat();
     check(&page, &then);
     for (kind, sum) in [("input", 80.0), ("output", 50.0)] {
         let tokens = page.sum("gen_ai_client_token_usage_sum", &[("peer", &url), ("gen_ai_token_type", kind)]);

@@ -6,9 +6,9 @@ mod ids;
 mod request;
 mod told;
 
-pub use answer::{Events, Facts, Refusal, error, message_start, ping, whole};
+pub use answer::{Events, Facts, Folder, Refusal, ServerCall, ServerResult, error, message_start, ping, whole};
 pub use request::{
-    Asked, Mistake, Model, Server, ServerTools, count_request, counted, estimate, model, model_entry, models, request,
-    session,
+    Asked, HostedTools, Mistake, Model, OwnTool, Server, count_request, counted, estimate, model, model_entry, models,
+    request, session,
 };
 pub use told::Told;

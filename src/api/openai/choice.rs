@@ -103,6 +103,11 @@ fn allowed<'a>(choice: &Object<'a>) -> Option<ToolChoice<'a>> {
     (!allowed.is_empty()).then_some(ToolChoice { allowed, ..ToolChoice::of(choice) })
 }
 
+/// The name of a tool, as it was written.
+pub fn function_name(tool: &str) -> Option<Cow<'_, str>> {
+    name(&Object::part(tool)?)
+}
+
 /// The function that an object names: as chat completions write it, or as others do.
 fn name<'a>(object: &Object<'a>) -> Option<Cow<'a, str>> {
     object.get("function").and_then(Object::part).map_or_else(|| object.string("name"), |f| f.string("name"))

@@ -3,6 +3,8 @@
 
 /// The model stopped by itself.
 pub const STOP: &str = "stop";
+/// It is to go on when its client asks for that: the gateway's own reason, which no server gives.
+pub const PAUSED: &str = "pause_turn";
 /// It was cut off.
 const LENGTH: &str = "length";
 const TOOL_CALLS: &str = "tool_calls";

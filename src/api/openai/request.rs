@@ -153,6 +153,21 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Its tools, as they were written.
+    pub fn tools_written(&self) -> Option<&'a str> {
+        self.body.present("tools")
+    }
+
+    /// Its messages, as they were written.
+    pub fn messages_written(&self) -> Option<&'a str> {
+        self.body.present("messages")
+    }
+
+    /// What it says of the choice of tools, whether it has any or not. `None` when it says nothing that is understood.
+    pub fn tool_choice_alone(&self) -> Option<ToolChoice<'a>> {
+        ToolChoice::read(self.body.present("tool_choice")?, &[])
+    }
+
     /// Whether it has anything to do with tools: it offers some, of whatever shape, or its conversation has called them.
     pub fn is_about_tools(&self) -> bool {
         self.body.present("tools").is_some_and(|tools| !is_empty_list(tools)) || self.has_called()
@@ -180,10 +195,17 @@ impl<'a> Request<'a> {
     pub fn for_a_stream(&self) -> Option<Edits<'a>> {
         self.body.present("messages")?;
         (self.stream() == Stream::Unasked).then_some(())?;
+        let mut edits = Edits::default();
+        edits.set("stream", "true");
+        edits.append(self.with_usage()?);
+        Some(edits)
+    }
+
+    /// The edits by which a stream says what it cost. `None` when what the request says of that is of a wrong shape.
+    pub fn with_usage(&self) -> Option<Edits<'a>> {
         let options = self.body.present("stream_options").map_or_else(|| Some(Object::empty()), Object::part)?;
-        let yes = || Edit::Set(Cow::Borrowed("true"));
-        let options = options.edited(&[("include_usage", yes())]);
-        Some(Edits(vec![("stream", yes()), ("stream_options", Edit::Set(options.into()))]))
+        let options = options.edited(&[("include_usage", Edit::Set(Cow::Borrowed("true")))]);
+        Some(Edits(vec![("stream_options", Edit::Set(options.into()))]))
     }
 
     /// The edits by which it lets llama.cpp say how far it is with the prompt. `None` when it asks for no stream, has an

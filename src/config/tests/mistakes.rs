@@ -14,7 +14,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("pools:\n  - name: a\n    peer: [http://h]\n    models: x", "\
 t.yaml:2:5: pool `a` has no peers (peers: [\"http://127.0.0.1:8080\"])
 t.yaml:3:5: unknown key `peer` in a pool (did you mean `peers`?)"),
-    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, models_loaded, ollama, messages, server_tools, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
+    ("pools: [{name: a, peers: [http://h], retries: 3}]", "t.yaml:1:38: unknown key `retries` in a pool (known: name, models, engine, peers, peers_file, policy, queue, keepalive_ms, models_loaded, ollama, messages, hosted_tools, server_tools, offer, show, failovers_max, check_ms, session_header, dialect, tools, reasoning, unknown_tools, assemble, progress, conversations, timeouts)"),
     ("pools:\n  - {name: a, models: [y, Q*], peers: http://h}\n  - {name: b, models: 'q*', peers: http://h}", "t.yaml:3:5: pools `a` and `b` both take `q*` (the first would get every request for it)"),
     ("listen: ['0.0.0.0:80', '[::]:80', '127.0.0.1:80', '*:81']\nadmin: localhost:80\npools: [{name: a, peers: http://h}]", "\
 t.yaml:1:35: listen: `127.0.0.1:80` and `0.0.0.0:80` cannot be listened on both (give one of them another port)
@@ -135,6 +135,16 @@ t.yaml:3:132: processes_max is out of range: 0 (from 1 to 100000)
 t.yaml:4:19: python: `python3` is no full path (one that begins with /)
 t.yaml:4:33: unknown key `ruby` in code (known: python)"),
     ("pools: [{name: a, peers: http://h}]\ntools: {commands: {sandbox: 'unix:cage.sock'}}", "t.yaml:2:29: unknown sandbox `unix:cage.sock` (namespaces, landlock, or unix:PATH of a cage service's socket)"),
+    ("pools: [{name: a, peers: http://h, server_tools: [[]], offer: never, show: all}]\ntools: {limits: {rounds_max: 0, turn_seconds: x}, memory: {seconds: 0}, hosts: [{}]}", "\
+t.yaml:1:51: a tool is a text, not a list (write one value)
+t.yaml:1:63: unknown offer policy `never` (known: without_tools, always, asked)
+t.yaml:1:76: unknown show policy `all` (known: comments, none, reasoning)
+t.yaml:2:30: rounds_max is out of range: 0 (from 1 to 1000)
+t.yaml:2:47: turn_seconds is a whole number, not `x` (from 1 to 86400; the unit stands in the key)
+t.yaml:2:69: seconds is out of range: 0 (from 1 to 86400)
+t.yaml:2:81: a host is a text, not a mapping (write one value)"),
+    ("listen: 0.0.0.0:1\npools: [{name: a, peers: http://h, server_tools: ['*']}]\ntools: {commands: {enabled: true}}", "t.yaml:3:8: tools that run commands, offered at `0.0.0.0:1`, which other machines reach (clients need no key: `listen` at 127.0.0.1, or do without `commands` and `code`)"),
+    ("listen: 0.0.0.0:1\npools: [{name: a, peers: http://h, server_tools: ['*']}]\ntools: {workspace: {root: a, write: true}}", "t.yaml:3:8: tools that change files, offered at `0.0.0.0:1`, which other machines reach (clients need no key: `listen` at 127.0.0.1, or do without `write`)"),
     ("pools: [{name: a, peers: http://h, tools: inject}]\ntools: {workspace: {root: a, write: true, file_bytes_max: 0}}",
      "t.yaml:2:59: file_bytes_max is out of range: 0 (from 1 to 1073741824)"),
     ("pools: [{name: a, peers: http://h}]\nalias: m", "t.yaml:2:8: alias is a mapping, not a single value (as in {short-name: the-model})"),

@@ -45,7 +45,8 @@ impl Dispatch<'_> {
     /// What the pool must know to choose.
     fn request(&self) -> Request {
         let (prefix, tried) = (self.terms.prefix.clone(), self.tries.tried.clone());
-        let turn = if self.tries.held_since.is_some() { Turn::Again } else { Turn::First };
+        let has_waited = self.tries.is_again || self.tries.held_since.is_some();
+        let turn = if has_waited { Turn::Again } else { Turn::First };
         let Terms { priority, model, session, .. } = *self.terms;
         Request { priority, model, session, prefix, turn, tried }
     }

@@ -23,6 +23,8 @@ pub struct Tries {
     pub failovers: u32,
     /// Since when it has been held for a peer that is not ready yet.
     pub(super) held_since: Option<Instant>,
+    /// Whether it goes on with what has had a place before.
+    pub is_again: bool,
     /// What servers have refused of it, and it does not say any more.
     pub complaints: Vec<Complaint>,
     /// A shared connection turned out dead: the next is fresh.
@@ -42,8 +44,6 @@ pub struct Attempt {
     pub heard: Heard,
     /// The wait that ended the connection, if one did.
     pub expired: Option<Expired>,
-    /// Whether nothing more of the answer was needed.
-    pub is_stopped: bool,
     /// How the pool's other servers stood, for a client that asks.
     pub others: Option<String>,
     /// The body as it went to the peer.
@@ -75,6 +75,11 @@ pub enum Distrust {
 }
 
 impl Tries {
+    /// Those of a request that goes on with what has had a place before.
+    pub fn again() -> Self {
+        Self { is_again: true, ..Self::default() }
+    }
+
     /// A peer could not be reached: the request goes elsewhere, and others avoid it for a while.
     pub(super) fn give_up(&mut self, mut claim: Claim) {
         claim.unreachable();
@@ -93,6 +98,6 @@ impl Attempt {
     /// The place and the trial of the one before are given back, and what was heard of its answer is forgotten.
     pub(super) fn begin(&mut self) {
         (self.claim, self.probation, self.heard) = (None, None, Heard::default());
-        (self.expired, self.is_stopped) = (None, false);
+        self.expired = None;
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::balance::Why;
-use crate::record::{Reading, Transfer, access_log};
+use crate::record::{Reading, ToolRun, Transfer, access_log};
 
 /// What has the labels of a request, and the same in OpenTelemetry's words.
 const SERIES: &str = "toolgate_requests_total toolgate_time_to_first_byte_seconds toolgate_cached_tokens_total";
@@ -23,7 +23,7 @@ const PACE: &str = "toolgate_inter_token_seconds toolgate_event_overhead_seconds
 /// `recent`.
 type Row = (&'static str, fn(&mut Record), &'static [&'static str]);
 
-const FACTS: [Row; 38] = [
+const FACTS: [Row; 41] = [
     ("began", |record| record.began -= SECOND, &["first_token_ms", "gen_ai_server_time_to_first_token_seconds"]),
     ("id", |record| record.id = other(), &["id"]),
     ("client", |record| record.client = None, &["client"]),
@@ -81,6 +81,9 @@ const FACTS: [Row; 38] = [
     ),
     ("salvaged", salvage, &["toolgate_answers_total"]),
     ("bailed_out", bail_out, &["toolgate_answers_total"]),
+    ("rounds", |record| record.rounds = 2, &["rounds", "tool_runs", "toolgate_turn_rounds"]),
+    ("tool_runs", run_tool, &["toolgate_tool_calls_total", "toolgate_tool_seconds"]),
+    ("recalled", |record| record.recalled = true, &["toolgate_memory_hits_total"]),
     ("status", |record| record.status = Some(201), &["status", "toolgate_requests_total"]),
     ("request_bytes", |record| record.request_bytes = 7, &["request_bytes"]),
     ("answer_bytes", |record| record.answer_bytes = 7, &["bytes"]),
@@ -137,6 +140,10 @@ fn salvage(record: &mut Record) {
 fn bail_out(record: &mut Record) {
     let summary = Summary { bailed_out: true, ..summary(record).clone() };
     record.summed_up(Some(summary));
+}
+
+fn run_tool(record: &mut Record) {
+    record.tool_runs.push(ToolRun { tool: "read_file".to_owned(), failed: false, took: SECOND });
 }
 
 fn speak(pace: &mut Pace, began: Instant) {

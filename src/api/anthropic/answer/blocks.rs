@@ -128,6 +128,13 @@ impl Blocks {
         }
     }
 
+    /// A block follows that is written elsewhere: the open one ends, and all that waited comes out.
+    pub(super) fn interrupt(&mut self, sink: &mut impl Sink) {
+        self.close(sink);
+        self.space.clear();
+        self.has_begun = true;
+    }
+
     /// The answer ends. One that says nothing has a block all the same, with what white space it is made of.
     pub(super) fn finish(&mut self, sink: &mut impl Sink) {
         self.close(sink);

@@ -18,6 +18,7 @@ use super::error::write_error_event;
 use super::frames::{Frames, Writer, ping};
 use super::message::write_start;
 use super::said::{FIRST, refusal, words};
+use super::server_calls::{self, ServerCall, ServerResult};
 use super::shape::{Shape, Slot};
 use super::stop::{Bounds, Calls, Facts, Stop};
 use super::told::Told;
@@ -124,6 +125,16 @@ impl Events {
         }
     }
 
+    /// A call that runs here, between two events of the stream.
+    pub fn server_call(&mut self, call: &ServerCall<'_>) -> Bytes {
+        self.teller.interrupt(|index, out| server_calls::write_call(index, call, out))
+    }
+
+    /// What came of one.
+    pub fn server_result(&mut self, result: &ServerResult<'_>) -> Bytes {
+        self.teller.interrupt(|index, out| server_calls::write_result(index, result, out))
+    }
+
     /// Whether the last event is out.
     pub fn is_done(&self) -> bool {
         self.teller.state == State::Ended
@@ -179,6 +190,18 @@ impl Teller {
             State::Speaking => self.remember(data, &chunk),
             State::Silent | State::Finished | State::Ended => {}
         }
+    }
+
+    /// Ends the open block, and has another written. Nothing behind the last event.
+    fn interrupt(&mut self, write: impl FnOnce(u64, &mut String)) -> Bytes {
+        let mut out = String::new();
+        if self.state != State::Ended {
+            self.begin(&mut out);
+            self.blocks.interrupt(&mut Writer { frames: &mut self.frames, out: &mut out });
+            self.shape = Shape::default();
+            write(self.frames.take_index(), &mut out);
+        }
+        out.into()
     }
 
     /// The message's start, once.

@@ -15,6 +15,15 @@ pub(super) struct Frames {
     head: String,
 }
 
+impl Frames {
+    /// The number of a block that is written elsewhere. None may be open.
+    pub(super) fn take_index(&mut self) -> u64 {
+        let index = self.index;
+        self.index += 1;
+        index
+    }
+}
+
 /// Appends what blocks are made of.
 #[derive(Debug)]
 pub(super) struct Writer<'a> {
@@ -73,9 +82,9 @@ pub fn ping() -> &'static str {
 /// Of thoughts. None at all would make another message of them for some clients; what it says nobody asks here.
 pub(super) const SIGNATURE: &str = "toolgate";
 
-const BLOCK_START: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":";
-const BLOCK_DELTA: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";
-const BLOCK_STOP: &str = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":";
+pub(super) const BLOCK_START: &str = "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":";
+pub(super) const BLOCK_DELTA: &str = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":";
+pub(super) const BLOCK_STOP: &str = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":";
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use super::told::Told;
 use super::usage::Usage;
 use crate::api::openai::chunk::Choice;
-use crate::api::openai::finish::{STOP, is_cut};
+use crate::api::openai::finish::{PAUSED, STOP, is_cut};
 use crate::json::inside;
 
 /// What is known of the server that answers.
@@ -28,6 +28,8 @@ pub(super) struct Bounds {
 pub(super) struct Stop {
     is_refused: bool,
     is_cut: bool,
+    /// Its client may have it go on.
+    is_paused: bool,
     /// The string that ended it, as the inside of one.
     sequence: Option<String>,
 }
@@ -59,6 +61,7 @@ impl Stop {
     pub(super) fn take(&mut self, reason: &str, choice: &Choice<'_>) {
         self.is_cut = is_cut(reason);
         self.is_refused |= reason == FILTERED;
+        self.is_paused = reason == PAUSED;
         // A token that ends it is a number, which is nobody's business.
         let sequence = choice.stopped_by.and_then(inside).filter(|_| reason == STOP);
         self.sequence = sequence.map(str::to_owned);
@@ -72,6 +75,7 @@ impl Stop {
             _ if self.is_cut && bounds.is_context_full(usage) => "model_context_window_exceeded",
             _ if self.is_cut => MAX_TOKENS,
             _ if self.is_refused => "refusal",
+            _ if self.is_paused => PAUSED,
             Calls::Some => "tool_use",
             Calls::None => {
                 sequence = self.sequence.as_deref();

@@ -49,7 +49,7 @@ pub(super) fn translate(request: &Object<'_>, reading: &mut Reading<'_>) -> Resu
         }
     }
     out.push(']');
-    let prefill = prefill.map(|assistant| assistant.prefill()).transpose()?;
+    let prefill = prefill.map(|assistant| assistant.prefill()).transpose()?.flatten();
     Ok(Conversation { messages: out, prefill })
 }
 

@@ -33,5 +33,5 @@ use super::{ids, told};
 pub use count::{counted, estimate};
 pub use mistake::Mistake;
 pub use models::{Model, model_entry, models};
-pub use server::{Server, ServerTools};
+pub use server::{HostedTools, OwnTool, Server};
 pub use translate::{Asked, count_request, model, request, session};

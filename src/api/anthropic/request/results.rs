@@ -7,6 +7,7 @@ use super::ids;
 use super::kinds;
 use super::mistake::Mistake;
 use super::text::said;
+use crate::api::anthropic::answer::SERVER_CALL_ID;
 use crate::engine::ResultImages;
 use crate::json::write_string;
 
@@ -44,6 +45,17 @@ impl<'a> ToolResult<'a> {
             say_failed(&mut pieces);
         }
         Ok(Self { id, pieces })
+    }
+
+    /// The same of a call that ran here, by the id that its model knows.
+    pub(super) fn of_own(self) -> Self {
+        let id = self.id.strip_prefix(SERVER_CALL_ID).map(str::to_owned);
+        Self { id: id.map_or(self.id, Cow::Owned), ..self }
+    }
+
+    /// Whether it is of the call of this id.
+    pub(super) fn is_of(&self, id: &str) -> bool {
+        self.id == id
     }
 
     /// Appends the message.

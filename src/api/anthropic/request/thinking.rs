@@ -113,12 +113,18 @@ const EFFORT: &str = "reasoning_effort";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::anthropic::ServerTools;
+    use crate::api::anthropic::HostedTools;
     use crate::engine::Engine;
 
     /// The body, the arguments and what is ignored.
     fn told(engine: Engine, thinks: Option<bool>, start: Start, request: &str) -> Result<[String; 3], String> {
-        let server = Server { takes: engine.row().messages, sees: None, thinks, server_tools: ServerTools::Refuse };
+        let server = Server {
+            takes: engine.row().messages,
+            sees: None,
+            thinks,
+            hosted_tools: HostedTools::Refuse,
+            runs: std::sync::Arc::default(),
+        };
         let request = Object::parse(request).unwrap();
         let (mut body, mut arguments, mut ignored) = (Body::default(), Body::default(), Ignored::default());
         let thinking = Thinking::read(&request, start).map_err(|mistake| mistake.message.into_owned())?;

@@ -6,9 +6,9 @@ use super::body::Body;
 use super::builtin_tools::{Described, Kind};
 use super::ignored::Ignored;
 use super::mistake::Mistake;
-use super::server::{Server, ServerTools};
+use super::server::{HostedTools, Server};
 use super::text::{compact, escaped, said};
-use crate::json::{Object, elements, inside};
+use crate::json::{Object, elements, inside, write_string};
 
 /// The tools that are offered.
 #[derive(Debug, Default)]
@@ -18,12 +18,15 @@ pub(super) struct Tools<'a> {
     names: Vec<Cow<'a, str>>,
     /// Those of Anthropic's that its clients run.
     described: Vec<Described>,
+    /// By which models call those that run here; these are offered without being listed.
+    own: Vec<String>,
 }
 
 impl<'a> Tools<'a> {
     /// Reads them. An error is the client's.
     pub(super) fn read(request: &Object<'a>, server: &Server, ignored: &mut Ignored) -> Result<Self, Mistake> {
-        let mut tools = Self::default();
+        let own = server.runs.iter().map(|tool| tool.called.clone()).collect();
+        let mut tools = Self { own, ..Self::default() };
         let Some(written) = request.present("tools") else { return Ok(tools) };
         let written = elements(written).ok_or_else(|| Mistake::at("tools", "must be a list"))?;
         for (at, tool) in written.into_iter().enumerate() {
@@ -38,6 +41,9 @@ impl<'a> Tools<'a> {
         let kind = tool.object.present("type").unwrap_or("\"custom\"");
         let kind = inside(kind).ok_or_else(|| Mistake::at(format_args!("{}.type", tool.path), "must be a string"))?;
         let kind = said(kind);
+        if kind == "mcp_toolset" && self.select(tool, server) {
+            return Ok(());
+        }
         let (description, schema) = match (kind.as_ref(), Kind::of(&kind)) {
             ("custom", _) => (tool.description()?, tool.schema()?),
             (_, Kind::Client(described)) => {
@@ -45,7 +51,7 @@ impl<'a> Tools<'a> {
                 (described.description.to_owned(), described.schema)
             }
             (_, Kind::Search) => return Ok(()),
-            (_, Kind::Server) if server.server_tools == ServerTools::Drop => {
+            (_, Kind::Server) if server.hosted_tools == HostedTools::Drop => {
                 ignored.add(&kind);
                 return Ok(());
             }
@@ -61,7 +67,7 @@ impl<'a> Tools<'a> {
         };
         tool.check_callers()?;
         let name = tool.name()?;
-        self.list.push_str(if self.names.is_empty() { "" } else { "," });
+        self.list.push_str(if self.list.is_empty() { "" } else { "," });
         self.list.extend([r#"{"type":"function","function":{"name":""#, name, "\""]);
         if !description.is_empty() {
             self.list.extend([",\"description\":\"", &description, "\""]);
@@ -73,6 +79,19 @@ impl<'a> Tools<'a> {
         self.list.push_str("}}");
         self.names.push(said(name));
         Ok(())
+    }
+
+    /// Selects a server of tools that are run here. Whether it is one.
+    fn select(&mut self, tool: &Tool<'a>, server: &Server) -> bool {
+        let Some(label) = tool.object.string("mcp_server_name") else { return false };
+        if server.runs.iter().all(|own| own.server != label) {
+            return false;
+        }
+        self.list.push_str(if self.list.is_empty() { "" } else { "," });
+        self.list.push_str(r#"{"type":"mcp","server_label":"#);
+        write_string(&label, &mut self.list);
+        self.list.push('}');
+        true
     }
 
     /// What is said of such a tool is many times as long as its name, so it is said once.
@@ -87,7 +106,13 @@ impl<'a> Tools<'a> {
     /// Adds them, and the choice among them. An error is the client's.
     pub(super) fn write(&self, request: &Object<'_>, body: &mut Body<'_>) -> Result<(), Mistake> {
         let choice = self.choice(request)?;
-        if self.names.is_empty() {
+        if self.list.is_empty() {
+            let is_emptied = request.present("tools").is_some();
+            let is_none = choice.as_ref().is_some_and(|choice| choice.written == NONE);
+            if !self.own.is_empty() && (is_emptied || is_none) {
+                // Those that run here are not wanted either.
+                body.set("tool_choice", NONE);
+            }
             return Ok(());
         }
         body.set("tools", ["[", &self.list, "]"].concat());
@@ -105,8 +130,10 @@ impl<'a> Tools<'a> {
         let choice = Object::part(written).ok_or_else(|| Mistake::at("tool_choice", "must be an object"))?;
         let written = match choice.string("type").as_deref() {
             Some("auto") => "\"auto\"".to_owned(),
-            Some("none") => "\"none\"".to_owned(),
-            Some("any") if self.names.is_empty() => return Err(Mistake::at("tool_choice", "no tool is offered")),
+            Some("none") => NONE.to_owned(),
+            Some("any") if self.list.is_empty() && self.own.is_empty() => {
+                return Err(Mistake::at("tool_choice", "no tool is offered"));
+            }
             Some("any") => "\"required\"".to_owned(),
             Some("tool") => self.named(&choice)?,
             _ => return Err(Mistake::at("tool_choice.type", "must be auto, any, tool or none")),
@@ -119,7 +146,7 @@ impl<'a> Tools<'a> {
         let path = "tool_choice.name";
         let written = choice.present("name").ok_or_else(|| Mistake::required(path))?;
         let name = inside(written).map(said).ok_or_else(|| Mistake::at(path, "must be a string"))?;
-        if !self.names.contains(&name) {
+        if !self.names.contains(&name) && self.own.iter().all(|own| *own != name) {
             return Err(Mistake::at(path, format!("no tool is named {name}")));
         }
         Ok([r#"{"type":"function","function":{"name":"#, written, "}}"].concat())
@@ -185,6 +212,7 @@ impl<'a> Tool<'a> {
     }
 }
 
+const NONE: &str = "\"none\"";
 /// A longer name of a type says no more to anybody.
 const KIND_CHARS_MAX: usize = 64;
 
@@ -194,9 +222,9 @@ mod tests {
     use crate::engine::Engine;
 
     /// The tools and the choice of a request, and what is ignored of them.
-    fn told(server_tools: ServerTools, request: &str) -> Result<[String; 2], String> {
+    fn told(hosted_tools: HostedTools, request: &str) -> Result<[String; 2], String> {
         let takes = Engine::LlamaCpp.row().messages;
-        let server = Server { takes, sees: None, thinks: None, server_tools };
+        let server = Server { takes, sees: None, thinks: None, hosted_tools, runs: std::sync::Arc::default() };
         let (request, mut ignored) = (Object::parse(request).unwrap(), Ignored::default());
         let mut body = Body::default();
         Tools::read(&request, &server, &mut ignored)
@@ -225,7 +253,7 @@ mod tests {
         ] {
             let request = format!(r#"{{"tools":[{{{tool}"name":"f","input_schema":{{ "b":1.0, "a":2 }}}}]}}"#);
             let expected = format!(r#"{{"tools":[{}]}}"#, function("f", &more));
-            assert_eq!(told(ServerTools::Refuse, &request), Ok([expected, String::new()]), "{tool}");
+            assert_eq!(told(HostedTools::Refuse, &request), Ok([expected, String::new()]), "{tool}");
         }
     }
 
@@ -258,7 +286,7 @@ mod tests {
         ] {
             let request = format!(r#"{{"tools":[{tools_asked}],"tool_choice":{choice}}}"#);
             let expected = expected.map(|body| [body, String::new()]).map_err(str::to_owned);
-            assert_eq!(told(ServerTools::Refuse, &request), expected, "{request}");
+            assert_eq!(told(HostedTools::Refuse, &request), expected, "{request}");
         }
     }
 
@@ -271,11 +299,11 @@ mod tests {
                 r#"{{"tools":[{{"type":"{kind}","name":"x","allowed_callers":["y"]}}],"tool_choice":{{"type":"auto"}}}}"#
             );
             let refused = format!("tools.0: {kind} runs on Anthropic's servers and cannot be served here");
-            assert_eq!(told(ServerTools::Refuse, &request), Err(refused));
-            assert_eq!(told(ServerTools::Drop, &request), Ok(["{}".to_owned(), kind.to_owned()]));
+            assert_eq!(told(HostedTools::Refuse, &request), Err(refused));
+            assert_eq!(told(HostedTools::Drop, &request), Ok(["{}".to_owned(), kind.to_owned()]));
         }
         let search = r#"{"tools":[{"type":"tool_search_tool_bm25_20251119","name":"x"}]}"#;
-        assert_eq!(told(ServerTools::Refuse, search), Ok(["{}".to_owned(), String::new()]));
+        assert_eq!(told(HostedTools::Refuse, search), Ok(["{}".to_owned(), String::new()]));
     }
 
     #[test]
@@ -298,7 +326,7 @@ mod tests {
             ),
         ] {
             let request = format!(r#"{{"tools":{tools}}}"#);
-            assert_eq!(told(ServerTools::Drop, &request), Err(expected.to_owned()), "{tools}");
+            assert_eq!(told(HostedTools::Drop, &request), Err(expected.to_owned()), "{tools}");
         }
     }
 }

@@ -75,7 +75,7 @@ fn translate(body: &[u8], server: &Server, purpose: Purpose) -> Result<Asked, Mi
     let request = read(body)?;
     let mut told =
         Told { model: named(&request)?, is_streamed: false, max_tokens: 0, fills_cache: false, prefill: None };
-    refuse(&request)?;
+    refuse(&request, server)?;
     let mut reading = Reading { server, ignored: Ignored::default() };
     let conversation = messages::translate(&request, &mut reading)?;
     let mut ignored = reading.ignored;
@@ -110,9 +110,14 @@ fn translate(body: &[u8], server: &Server, purpose: Purpose) -> Result<Asked, Mi
 }
 
 /// What runs on Anthropic's side alone.
-fn refuse(request: &Object<'_>) -> Result<(), Mistake> {
+fn refuse(request: &Object<'_>, server: &Server) -> Result<(), Mistake> {
     let servers = request.present("mcp_servers");
-    if servers.is_some_and(|servers| elements(servers).is_none_or(|servers| !servers.is_empty())) {
+    // One that is here by its label; where its client thinks that it is, nobody goes.
+    let is_here = |written: &str| {
+        let label = Object::part(written).and_then(|object| object.string("name"));
+        label.is_some_and(|label| server.runs.iter().any(|own| own.server == label))
+    };
+    if servers.is_some_and(|servers| elements(servers).is_none_or(|servers| !servers.into_iter().all(is_here))) {
         return Err(Mistake::at("mcp_servers", "MCP servers cannot be reached from here"));
     }
     if request.present("container").is_some() {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::anthropic::request::ignored::Ignored;
-use crate::api::anthropic::{Server, ServerTools};
+use crate::api::anthropic::{HostedTools, Server};
 use crate::engine::Engine;
 
 mod properties;
@@ -13,7 +13,13 @@ const CALL: &str = r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#;
 const CALL_TOLD: &str = r#"{"id":"t","type":"function","function":{"name":"f","arguments":"{}"}}"#;
 
 fn server(engine: Engine, sees: Option<bool>) -> Server {
-    Server { takes: engine.row().messages, sees, thinks: None, server_tools: ServerTools::Refuse }
+    Server {
+        takes: engine.row().messages,
+        sees,
+        thinks: None,
+        hosted_tools: HostedTools::Refuse,
+        runs: std::sync::Arc::default(),
+    }
 }
 
 /// The conversation of a list of messages, and what is ignored of it.

@@ -4,13 +4,19 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::anthropic::ServerTools;
+use crate::api::anthropic::HostedTools;
 use crate::engine::Engine;
 
 const MESSAGES: &str = r#""messages":[{"role":"user","content":"hi"}]"#;
 
 fn server(engine: Engine) -> Server {
-    Server { takes: engine.row().messages, sees: None, thinks: None, server_tools: ServerTools::Refuse }
+    Server {
+        takes: engine.row().messages,
+        sees: None,
+        thinks: None,
+        hosted_tools: HostedTools::Refuse,
+        runs: std::sync::Arc::default(),
+    }
 }
 
 /// The members behind the messages, and what is ignored.
