@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
 
 mod ends;
+mod gateway;
 mod harness;
 mod limits;
 mod proof;
