@@ -1,43 +1,56 @@
-//! The conformance vectors of tools that work on files, each through the built program: `toolgate tool NAME JSON`.
+//! The conformance vectors of tools that run on the server, each through the built program: `toolgate tool NAME JSON`.
 //!
 //! They lie beside the project, in `../shared/conformance`; a clone without them says so.
-//! Commands and code are not run here.
+//! Those that need a sandbox are run in each of both that there are.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the whole file is a test")]
 
 mod vectors;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};
 
-const TOOLS: [&str; 6] = ["read_file", "write_file", "edit_file", "list_directory", "glob_files", "grep_search"];
-/// Tools of which vectors tell, and which are not there yet.
-const LATER: [&str; 2] = ["run_command", "run_code"];
+/// What has to be there for a vector.
+const SANDBOX: &str = "sandbox";
 
 #[test]
 fn calls_answer_as_the_vectors_say() {
-    vectors::check_all("server-tools.jsonl", 80, |vector, _| {
-        let tool = vector["tool"].as_str().unwrap();
-        assert!(TOOLS.contains(&tool) || LATER.contains(&tool) || vector["expect"]["error"] == true, "{tool}");
-        (!LATER.contains(&tool) && vector["needs"].is_null()).then(|| check(vector))
+    vectors::check_all("server-tools.jsonl", 117, |vector, _| {
+        assert!(vector["needs"].is_null() || vector["needs"] == SANDBOX, "{}", vector["needs"]);
+        Some(check(vector, "namespaces"))
+    });
+}
+
+#[test]
+fn commands_answer_in_landlock_as_in_namespaces() {
+    vectors::check_all("server-tools.jsonl", 19, |vector, _| {
+        (vector["needs"] == SANDBOX).then(|| check(vector, "landlock"))
     });
 }
 
 /// A folder of its own for a vector, removed with it: the root, and what lies beside it.
 struct Folder {
     path: PathBuf,
+    /// What commands are not to reach.
+    listener: TcpListener,
+    gateway: Child,
 }
 
 impl Folder {
-    fn new(vector: &Value) -> Self {
-        let name = format!("toolgate-{}-{}", vector["id"].as_str().unwrap(), std::process::id());
-        let folder = Self { path: std::env::temp_dir().join(name) };
+    fn new(id: &str) -> Self {
+        let name = format!("toolgate-{id}-{}", std::process::id());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        // Any process of the same user will do.
+        let gateway = Command::new("sleep").arg("600").spawn().unwrap();
+        let folder = Self { path: std::env::temp_dir().join(name), listener, gateway };
         let _ = fs::remove_dir_all(&folder.path);
         fs::create_dir_all(folder.root()).unwrap();
         fs::create_dir_all(folder.outside()).unwrap();
@@ -55,7 +68,9 @@ impl Folder {
     /// A text with the folder's own paths in it.
     fn filled(&self, text: &str) -> String {
         let text = text.replace("{ROOT}", self.root().to_str().unwrap());
-        text.replace("{OUTSIDE}", self.outside().to_str().unwrap())
+        let text = text.replace("{OUTSIDE}", self.outside().to_str().unwrap());
+        let text = text.replace("{PORT}", &self.listener.local_addr().unwrap().port().to_string());
+        text.replace("{GATEWAY_PID}", &self.gateway.id().to_string())
     }
 
     fn make(&self, files: &Value, into: &Path) {
@@ -89,13 +104,17 @@ impl Folder {
     }
 
     /// The configuration of a vector, which says only what it is about.
-    fn configuration(&self, config: &Value) -> PathBuf {
-        let mut workspace = json!({"root": "{ROOT}"});
+    fn configuration(&self, config: &Value, sandbox: &str) -> PathBuf {
+        let mut tools = json!({"workspace": {"root": "{ROOT}"}});
         for (key, value) in config.as_object().into_iter().flatten() {
-            workspace[key] = value.clone();
+            match key.as_str() {
+                "commands" | "code" => tools[key] = value.clone(),
+                _ => tools["workspace"][key] = value.clone(),
+            }
         }
+        tools["commands"]["sandbox"] = sandbox.into();
         let pools = json!([{"name": "a", "peers": ["http://127.0.0.1:9"]}]);
-        let text = self.filled(&json!({"pools": pools, "tools": {"workspace": workspace}}).to_string());
+        let text = self.filled(&json!({"pools": pools, "tools": tools}).to_string());
         let path = self.path.join("toolgate.yaml");
         fs::write(&path, text).unwrap();
         path
@@ -105,6 +124,8 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
+        let _ = self.gateway.kill();
+        let _ = self.gateway.wait();
     }
 }
 
@@ -124,31 +145,35 @@ fn bytes(file: &Value) -> Vec<u8> {
     file["text"].as_str().or(file.as_str()).unwrap().into()
 }
 
-fn check(vector: &Value) -> Result<(), String> {
-    let folder = Folder::new(vector);
+fn check(vector: &Value, sandbox: &str) -> Result<(), String> {
+    let mut folder = Folder::new(&format!("{}-{sandbox}", vector["id"].as_str().unwrap()));
     folder.make(&vector["files"], &folder.root());
     folder.make(&vector["outside"], &folder.outside());
-    let configuration = folder.configuration(&vector["config"]);
+    let configuration = folder.configuration(&vector["config"], sandbox);
     let arguments = vector["arguments_text"].as_str().map_or_else(|| vector["arguments"].to_string(), str::to_owned);
 
     let begun = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_toolgate"));
     command.args(["tool", vector["tool"].as_str().unwrap(), &folder.filled(&arguments), "-c"]).arg(configuration);
+    command.envs(vector["env"].as_object().into_iter().flatten().map(|(name, value)| (name, value.as_str().unwrap())));
     let output = command.output().unwrap();
     let took = begun.elapsed();
 
     let expect = &vector["expect"];
     let text = String::from_utf8(output.stdout).map_err(|error| error.to_string())?;
-    let code = i32::from(expect["error"] == true);
+    // A fork bomb may end either way.
+    let is_open = expect["error"].is_null() && expect["result"].is_null();
+    let codes = if is_open { &[0, 1][..] } else { &[i32::from(expect["error"] == true)] };
     let mut wrong = Vec::new();
-    if output.status.code() != Some(code) {
-        wrong.push(format!("{} instead of {code}: {}", output.status, String::from_utf8_lossy(&output.stderr)));
+    if !output.status.code().is_some_and(|code| codes.contains(&code)) {
+        wrong.push(format!("{} instead of {codes:?}: {}", output.status, String::from_utf8_lossy(&output.stderr)));
     }
     if expect["max_ms"].as_u64().is_some_and(|most| took > Duration::from_millis(most)) {
         wrong.push(format!("took {took:?}"));
     }
     wrong.extend(result_mistakes(&folder, &text, &expect["result"]));
     wrong.extend(file_mistakes(&folder, expect));
+    wrong.extend(what_is_left(&mut folder, expect));
     if wrong.is_empty() { Ok(()) } else { Err(format!("{}\n  {text:.400}", wrong.join("; "))) }
 }
 
@@ -174,6 +199,44 @@ fn result_mistakes(folder: &Folder, text: &str, expect: &Value) -> Vec<String> {
         wrong.extend((!is_right).then(|| format!("{key} {value:.200}")));
     }
     wrong
+}
+
+/// What is wrong with the processes that are left, and what was reached.
+fn what_is_left(folder: &mut Folder, expect: &Value) -> Vec<String> {
+    let known = [
+        "error",
+        "result",
+        "files",
+        "outside_files",
+        "modes",
+        "names",
+        "no_process",
+        "no_process_named",
+        "no_connection",
+        "gateway_alive",
+        "max_ms",
+    ];
+    let mut wrong: Vec<String> = Vec::new();
+    for (key, value) in expect.as_object().into_iter().flatten() {
+        assert!(known.contains(&key.as_str()), "{key}");
+        let is_right = match (key.as_str(), value.as_str()) {
+            ("no_process" | "no_process_named", Some(text)) => !command_lines().iter().any(|line| line.contains(text)),
+            ("no_connection", _) => folder.listener.accept().is_err(),
+            ("gateway_alive", _) => folder.gateway.try_wait().unwrap().is_none() == (value == true),
+            _ => true,
+        };
+        wrong.extend((!is_right).then(|| format!("{key} {value}")));
+    }
+    wrong
+}
+
+/// Of all processes but this one.
+fn command_lines() -> Vec<String> {
+    let own = std::process::id().to_string();
+    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap());
+    let others = entries.filter(|entry| entry.file_name().to_str() != Some(&own));
+    let lines = others.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
 }
 
 /// What is wrong with the files that are left.
@@ -203,8 +266,8 @@ fn file_mistakes(folder: &Folder, expect: &Value) -> Vec<String> {
 /// What the command line says beside results.
 #[test]
 fn a_wrong_command_line_and_a_wrong_configuration_exit_with_two() {
-    let folder = Folder::new(&json!({"id": "command-line"}));
-    let good = folder.configuration(&json!({}));
+    let folder = Folder::new("command-line");
+    let good = folder.configuration(&json!({}), "namespaces");
     let bad = folder.path.join("bad.yaml");
     fs::write(&bad, "pools: []").unwrap();
     let gone = folder.path.join("gone.yaml");

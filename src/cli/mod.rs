@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, each of which reads its options and calls the layers below.
 //! Decides nothing about requests and replies; `decode` and `prompt` go through the same code as the proxy.
 
+mod cage;
 mod decode;
 mod demo;
 mod dialects;
@@ -24,6 +25,7 @@ use structopt::StructOpt;
 use structopt::clap::{AppSettings, ErrorKind};
 
 use self::decode::AnswerError;
+use crate::cage::{CageError, ServiceError};
 use crate::config::ConfigErrors;
 use crate::demo::DemoError;
 use crate::dialect::{Dialect, Dialects};
@@ -59,6 +61,8 @@ enum Command {
     Tool(tool::Options),
     /// Lists the server's tools that a configuration makes available
     Tools(tools::Options),
+    /// Runs commands for a gateway that is not to run them itself
+    Cage(cage::Options),
 }
 
 /// Why the program fails. Shown on stderr; the exit code is 1, for `Usage` and `Setup` 2.
@@ -103,6 +107,12 @@ enum CliError {
     /// Each of them has said why.
     #[error("{absent} of {of} tool servers are not there")]
     ToolServers { absent: usize, of: usize },
+    #[error(transparent)]
+    Cage(#[from] CageError),
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error("cage: {0}")]
+    Stage(io::Error),
     /// Nothing was run, since what it needs is not there or wrong; the exit code is 2.
     #[error("{0}")]
     Setup(Box<CliError>),
@@ -140,6 +150,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Dialects(options) => options.run(),
         Command::Tool(options) => options.run(),
         Command::Tools(options) => options.run(),
+        Command::Cage(options) => options.run(),
     })
 }
 

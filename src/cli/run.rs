@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use structopt::StructOpt;
 
+use super::tool::prove;
 use super::{CliError, print, read_file};
 use crate::config::{Config, DEFAULT_YAML, Surroundings};
 use crate::server;
@@ -55,17 +56,25 @@ impl Options {
             return print(DEFAULT_YAML.as_bytes());
         }
         let config = self.config()?;
+        self.prove(&config)?;
         if self.test {
             let name = self.config.as_deref().map_or("--listen".into(), Path::to_string_lossy);
             config.warnings().iter().for_each(|warning| {
                 let _ = writeln!(io::stderr(), "{name}: warning: {warning}");
             });
-            Toolbox::open(&config.tools).map_err(server::Error::Tools)?;
             return print(b"the configuration is good\n");
         }
         let _log = super::log::start().map_err(server::Error::Thread)?;
-        let again = move || self.config().map_err(|error| error.to_string());
+        let again = move || {
+            let config = self.config().and_then(|config| self.prove(&config).map(|()| config));
+            config.map_err(|error| error.to_string())
+        };
         Ok(server::run(config, again)?)
+    }
+
+    /// Fails when commands would be run in a sandbox that does not hold.
+    fn prove(&self, config: &Config) -> Result<(), CliError> {
+        prove(&Toolbox::open(&config.tools)?)
     }
 
     fn config(&self) -> Result<Config, CliError> {

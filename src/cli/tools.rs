@@ -6,10 +6,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 use structopt::StructOpt;
 
-use super::tool::{tools, with_servers};
+use super::tool::{open, with_servers};
 use super::{CliError, print};
 use crate::mcp::Standing;
-use crate::tooling::FileTool;
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -26,24 +25,18 @@ impl Options {
     /// Prints them. Fails when the configuration has mistakes, a directory cannot be opened, or a server is not there;
     /// then those are printed that are.
     pub fn run(self) -> Result<(), CliError> {
-        let (workspace, servers) = tools(self.config.as_deref())?;
-        let (theirs, absent) = match servers.is_empty() {
-            true => (Vec::new(), 0),
-            false => with_servers(&servers, async |servers| {
-                let absent = servers.status().iter().filter(|status| status.standing != Standing::Up).count();
-                (servers.tools().to_vec(), absent)
-            })?,
-        };
+        let toolbox = open(self.config.as_deref(), |_| true)?;
+        let (tools, servers) = with_servers(&toolbox, async || (toolbox.tools(), toolbox.servers()))?;
         let text = if self.json {
-            let ours = workspace.tools().map(FileTool::schema);
-            format!("{:#}\n", ours.chain(theirs.iter().map(|tool| tool.schema())).collect::<Value>())
+            let schemas = tools.iter().map(|tool| serde_json::from_str::<Value>(&tool.schema).unwrap_or_default());
+            format!("{:#}\n", schemas.collect::<Value>())
         } else {
-            let ours = workspace.tools().map(FileTool::explained);
-            ours.chain(theirs.iter().map(|tool| tool.explained())).collect::<Vec<_>>().join("\n")
+            tools.iter().map(|tool| tool.explained.as_str()).collect::<Vec<_>>().join("\n")
         };
         print(if text.is_empty() { NONE } else { &text }.as_bytes())?;
+        let absent = servers.iter().filter(|status| status.standing != Standing::Up).count();
         if absent > 0 { Err(CliError::ToolServers { absent, of: servers.len() }) } else { Ok(()) }
     }
 }
 
-const NONE: &str = "no tools: no configuration that has `root` in `tools: {workspace: …}`, or `servers` in `tools`\n";
+const NONE: &str = "no tools: no configuration that has `root` in `tools: {workspace: …}`, `commands` or `servers`\n";

@@ -4,6 +4,7 @@
 mod address;
 mod agents;
 mod balancing;
+mod commands;
 mod engine;
 mod entries;
 mod fields;
@@ -27,6 +28,7 @@ use std::time::Duration;
 pub use self::address::{Address, AddressError};
 pub use self::agents::{AgentRule, Wants};
 pub use self::balancing::{Balancing, Checks, Queue};
+pub use self::commands::{Code, Commands, Sandbox};
 pub use self::engine::EngineChoice;
 pub use self::entries::{Entries, Name, PeersFile};
 pub use self::loads::ModelsLoaded;

@@ -5,6 +5,7 @@ use crate::api::ollama::server::Defaults;
 use crate::balance::{LoadBy, Policy};
 use crate::engine::ChatApi;
 use crate::plan::AgentFormat;
+use crate::tooling::AllowList;
 
 mod engines;
 mod mistakes;
@@ -334,6 +335,31 @@ fn ollamas_clients_are_served_where_the_configuration_says() {
 }
 
 #[test]
+fn commands_are_off_and_what_is_said_of_them_is_read() {
+    let tools = good(POOLS).tools;
+    assert_eq!((tools.commands.enabled, tools.code.python), (false, None));
+    let text = "tools:\n  commands: {enabled: true, sandbox: 'unix:/run/cage.sock', allow: [ls, git status], read: /usr, \
+                env: {KEY: '${env.HOST}'}, network: true, memory_bytes_max: 33554432, processes_max: 9, \
+                timeout_seconds: 600, concurrent_max: 1}\n  code: {python: [/bin/python3, -I]}\n";
+    let tools = good(&format!("{text}{POOLS}")).tools;
+    let expected = Commands {
+        enabled: true,
+        sandbox: Sandbox::Service("/run/cage.sock".into()),
+        allow: AllowList::new(["ls", "git status"]).unwrap(),
+        read: vec!["/usr".into()],
+        env: vec![("KEY".to_owned(), "10.0.0.1".to_owned())],
+        network: true,
+        memory_bytes_max: 32 << 20,
+        processes_max: 9,
+        timeout_seconds: 600,
+        concurrent_max: 1,
+    };
+    assert_eq!(tools.commands, expected);
+    assert_eq!(tools.code.python, Some(vec!["/bin/python3".to_owned(), "-I".to_owned()]));
+    assert!(good(&format!("tools: {{commands: {{allow: []}}}}\n{POOLS}")).tools.commands.allow.is_empty());
+}
+
+#[test]
 fn a_key_is_shown_nowhere() {
     let config = good("pools: [{name: a, peers: [{url: http://h, api_key: sk-secret}]}]");
     assert!(!format!("{config:?}").contains("sk-secret"));
@@ -379,6 +405,7 @@ fn the_documented_file_is_valid_as_it_is_and_with_every_key() {
     assert_eq!(bare.listen, [good(POOLS).listen[0].as_str()]);
     let full = good(&commented_in());
     assert_eq!((&full.limits, &full.server), (&bare.limits, &bare.server), "a documented default is not the default");
+    assert_eq!(full.tools.commands, bare.tools.commands, "a documented default is not the default");
     let same = |pool: &Pool| Pool {
         models: Vec::new(),
         peers: Vec::new(),
@@ -417,6 +444,8 @@ fn every_key_is_documented() {
         view::ADDRESSED,
         super::agents::AGENT,
         super::workspace::TOOLS,
+        super::commands::COMMANDS,
+        super::commands::CODE,
         super::turns::TURN_LIMITS,
         super::turns::TURN_MEMORY,
         super::workspace::WORKSPACE,

@@ -108,9 +108,13 @@ impl Config {
         let address = self.listen.iter().find(is_reachable)?;
         let workspace = &self.tools.workspace;
         let changes = workspace.write || workspace.roots.iter().any(|root| root.write);
-        let what = format!("tools that change files, offered at `{address}`, which other machines reach");
-        let is_exposed = self.offers_server_tools() && changes;
-        is_exposed.then_some((what, "clients need no key: `listen` at 127.0.0.1, or do without `write`"))
+        let runs = self.tools.commands.enabled || self.tools.code.python.is_some();
+        let (what, hint) = match runs {
+            true => ("run commands", "clients need no key: `listen` at 127.0.0.1, or do without `commands` and `code`"),
+            false => ("change files", "clients need no key: `listen` at 127.0.0.1, or do without `write`"),
+        };
+        let what = format!("tools that {what}, offered at `{address}`, which other machines reach");
+        (self.offers_server_tools() && (changes || runs)).then_some((what, hint))
     }
 }
 

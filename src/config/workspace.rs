@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::commands::{Code, Commands};
 use super::fields::Reader;
 use super::read::{BYTES, FLAG};
 use super::tool_servers::ToolServer;
@@ -13,6 +14,8 @@ use super::turns::{TurnLimits, TurnMemory};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tools {
     pub workspace: Workspace,
+    pub commands: Commands,
+    pub code: Code,
     pub limits: TurnLimits,
     pub memory: TurnMemory,
     /// Names under which clients reach the gateway, beside its addresses; a web page could have any other lead there.
@@ -61,7 +64,7 @@ impl Tools {
     }
 }
 
-pub(super) const TOOLS: &[&str] = &["workspace", "limits", "memory", "hosts", "servers"];
+pub(super) const TOOLS: &[&str] = &["workspace", "commands", "code", "servers", "limits", "memory", "hosts"];
 pub(super) const WORKSPACE: &[&str] = &["root", "roots", "write", "file_bytes_max"];
 pub(super) const WORKSPACE_ROOT: &[&str] = &["path", "write"];
 
@@ -69,11 +72,13 @@ impl Reader<'_> {
     pub(super) fn server_side_tools(&mut self, node: &Node) -> Tools {
         let Some(fields) = self.fields(node, "tools", TOOLS) else { return Tools::default() };
         let workspace = fields.find("workspace").map(|node| self.workspace(node)).unwrap_or_default();
+        let commands = fields.find("commands").map(|node| self.commands(node)).unwrap_or_default();
+        let code = fields.find("code").map(|node| self.code(node)).unwrap_or_default();
         let limits = fields.find("limits").map(|node| self.turn_limits(node)).unwrap_or_default();
         let memory = fields.find("memory").map(|node| self.turn_memory(node)).unwrap_or_default();
         let hosts = fields.find("hosts").map(|node| self.hosts(node)).unwrap_or_default();
         let servers = fields.find("servers").map(|node| self.tool_servers(node)).unwrap_or_default();
-        Tools { workspace, limits, memory, hosts, servers }
+        Tools { workspace, commands, code, limits, memory, hosts, servers }
     }
 
     fn workspace(&mut self, node: &Node) -> Workspace {

@@ -24,7 +24,7 @@ pub struct RunningTurn {
     pub(super) turn: Turn,
     pub(super) toolbox: Arc<Toolbox>,
     /// Those that the request is offered.
-    pub(super) tools: Vec<OfferedTool>,
+    pub(super) tools: Vec<Arc<OfferedTool>>,
     pub(super) show: ShowCalls,
     pub(super) began: Instant,
     /// The conversation before the turn, and where what the client does not see of it is kept.

@@ -83,8 +83,7 @@ const LIMIT: u64 = 2_000;
 impl Call {
     /// Reads a call's arguments, as the model wrote them. Fails with everything that is wrong with them.
     pub fn read(tool: FileTool, text: &str) -> Result<Self, Failure> {
-        let values =
-            Values::read(tool, text).map_err(|what| Failure::Arguments { tool: tool.name().to_owned(), what })?;
+        let values = Values::read(tool.name(), tool.parameters(), text)?;
         Ok(match tool {
             FileTool::Read => Self::Read(ReadFile {
                 path: values.text("file_path"),
@@ -125,7 +124,7 @@ impl Call {
 }
 
 /// Values by the names of their parameters, all of them known.
-struct Values(Vec<(&'static str, Argument)>);
+pub(super) struct Values(Vec<(&'static str, Argument)>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Argument {
@@ -135,9 +134,13 @@ enum Argument {
 }
 
 impl Values {
-    fn read(tool: FileTool, text: &str) -> Result<Self, String> {
+    /// Reads the arguments of the tool of a name. Fails with everything that is wrong with them.
+    pub fn read(tool: &str, parameters: &'static [Parameter], text: &str) -> Result<Self, Failure> {
+        Self::of(parameters, text).map_err(|what| Failure::Arguments { tool: tool.to_owned(), what })
+    }
+
+    fn of(parameters: &'static [Parameter], text: &str) -> Result<Self, String> {
         let written = object(text)?;
-        let parameters = tool.parameters();
         let is_known = |name: &String| parameters.iter().any(|one| one.name == name);
         let unknown = written.keys().filter(|name| !is_known(name)).map(|name| format!("unknown argument '{name}'"));
         let mut wrong: Vec<String> = unknown.collect();
@@ -173,12 +176,13 @@ impl Values {
         self.some_text(name).filter(|pattern| !pattern.is_empty())
     }
 
-    fn text(&self, name: &str) -> String {
+    /// A text; an empty one where there is none.
+    pub fn text(&self, name: &str) -> String {
         self.some_text(name).unwrap_or_default()
     }
 
     /// A number that counts something; none when it counts nothing.
-    fn counted(&self, name: &str) -> Option<u64> {
+    pub fn counted(&self, name: &str) -> Option<u64> {
         match self.find(name) {
             Some(Argument::Whole(number)) => u64::try_from(*number).ok().filter(|number| *number > 0),
             _ => None,
@@ -218,6 +222,11 @@ fn argument(parameter: &Parameter, value: &Value) -> Result<Argument, String> {
         Kind::Whole { most, .. } => match whole(value) {
             Some(number) => Ok(Argument::Whole(most.map_or(number, |most| number.min(most)))),
             None => Err(format!("is a whole number, not {}", kind(value))),
+        },
+        Kind::OneOf(words) => match value {
+            Value::String(text) if words.contains(&text.as_str()) => Ok(Argument::Text(text.clone())),
+            Value::String(text) => Err(format!("is one of {}, not '{text}'", words.join(", "))),
+            other => Err(format!("is a string, not {}", kind(other))),
         },
         Kind::Flag => match flag(value) {
             Some(flag) => Ok(Argument::Flag(flag)),

@@ -82,6 +82,13 @@ pub enum Failure {
          it unique."
     )]
     OldNotUnique(usize),
+    #[error("Error: Command execution is disabled")]
+    CommandsDisabled,
+    #[error("Error: Command not in allowlist. Allowed prefixes: [{}]", quoted(.0))]
+    NotAllowed(Vec<String>),
+    /// The model cannot help it, and why it is is for the log.
+    #[error("Error: The sandbox does not work")]
+    Sandbox,
     #[error("Invalid glob pattern: {0}")]
     Glob(String),
     #[error("Invalid regex pattern: {0}")]
@@ -104,6 +111,11 @@ impl fmt::Display for Stop {
             Self::Files(files) => write!(f, "\n\n[Stopped after {files} files]"),
         }
     }
+}
+
+/// Texts as a list of them is written: `'echo', 'git status'`.
+fn quoted(texts: &[String]) -> String {
+    texts.iter().map(|text| format!("'{text}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// A text that is no longer than a result may be, or its beginning, which ends with a line where it has one.

@@ -4,6 +4,7 @@
 //! No path is checked and then opened: the opening is the check. The system resolves every path beneath the handle of
 //! its root (`openat2`), so neither `..` nor a link leads out of it, nor does one that is put there meanwhile.
 //! Files are opened without waiting, and only regular ones are read: a pipe holds nobody up.
+//! Behind that stands a second wall: whoever works on files is a thread that can open nothing else.
 
 mod find;
 mod grep;
@@ -12,11 +13,14 @@ mod roots;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod wall;
 mod write;
 
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+pub use self::roots::Directory;
 
 use self::roots::Roots;
 use crate::config;
@@ -56,15 +60,36 @@ impl Workspace {
         FileTool::ALL.into_iter().filter(is_available)
     }
 
+    /// The directories, the first of which is the one that relative paths count from.
+    pub fn directories(&self) -> impl Iterator<Item = Directory<'_>> {
+        self.roots.directories()
+    }
+
+    /// The directory that a path belongs to by its words, at its full path, and the rest of the path. Fails when it
+    /// belongs to none; where its links lead, its opening says.
+    pub fn locate(&self, said: &str) -> Result<(PathBuf, PathBuf), Failure> {
+        let place = self.roots.locate(said)?;
+        Ok((place.root_path().to_owned(), place.path))
+    }
+
     /// Runs the tool of a name with arguments as the model wrote them, until the deadline.
     pub fn run(&self, name: &str, arguments: &str, deadline: Instant) -> Outcome {
         let Some(tool) = self.tools().find(|tool| tool.name() == name) else {
             return Failure::UnknownTool(name.to_owned()).into();
         };
-        match Call::read(tool, arguments).and_then(|call| self.call(&call, deadline)) {
+        let call = Call::read(tool, arguments);
+        match call.and_then(|call| self.behind_the_wall(|| self.call(&call, deadline)).and_then(|result| result)) {
             Ok(outcome) => outcome,
             Err(failure) => failure.into(),
         }
+    }
+
+    /// Does work that may open nothing but what is beneath the directories, by whatever path.
+    fn behind_the_wall<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+        wall::behind(&self.roots, work).map_err(|error| {
+            log::error!("the second wall of the workspace does not work: {error}");
+            Failure::Sandbox
+        })
     }
 
     fn call(&self, call: &Call, deadline: Instant) -> Result<Outcome, Failure> {

@@ -20,9 +20,19 @@ pub(super) struct Roots(Vec<Root>);
 #[derive(Debug)]
 pub(super) struct Root {
     dir: Dir,
-    /// The full paths by which it can be named.
-    names: Vec<PathBuf>,
+    /// The full paths by which it can be named: as it was configured, and without links.
+    names: [PathBuf; 2],
     can_write: bool,
+}
+
+/// A directory of the workspace, for whoever shows it to others.
+#[derive(Clone, Copy, Debug)]
+pub struct Directory<'a> {
+    /// Full, as it was configured.
+    pub path: &'a Path,
+    /// The same without links.
+    pub canonical: &'a Path,
+    pub can_write: bool,
 }
 
 /// A path of the model's, beneath the root that it belongs to.
@@ -62,6 +72,19 @@ impl Roots {
         let roots = settings.root.iter().map(|root| (root, settings.write));
         let roots = roots.chain(settings.roots.iter().map(|root| (&root.path, root.write)));
         roots.map(|(path, can_write)| Root::open(path, can_write)).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Each of them, in their order.
+    pub fn directories(&self) -> impl Iterator<Item = Directory<'_>> {
+        self.0.iter().map(|root| {
+            let [path, canonical] = &root.names;
+            Directory { path, canonical, can_write: root.can_write }
+        })
+    }
+
+    /// The open directories, and whether anything may be changed beneath them.
+    pub fn handles(&self) -> impl Iterator<Item = (&Dir, bool)> {
+        self.0.iter().map(|root| (&root.dir, root.can_write))
     }
 
     /// Whether there is one.
@@ -105,11 +128,17 @@ impl Root {
         let full = std::path::absolute(path).map_err(failed)?;
         let dir = Dir::open_ambient_dir(&full, ambient_authority()).map_err(failed)?;
         let canonical = full.canonicalize().map_err(failed)?;
-        Ok(Self { dir, names: vec![full, canonical], can_write })
+        Ok(Self { dir, names: [full, canonical], can_write })
     }
 }
 
 impl Place<'_> {
+    /// The full path of its root.
+    pub fn root_path(&self) -> &Path {
+        let [path, _] = &self.root.names;
+        path
+    }
+
     /// Fails where nothing may be written.
     pub fn check_write(&self) -> Result<(), Failure> {
         if self.root.can_write {

@@ -115,13 +115,26 @@ t.yaml:2:24: alias `b` leads to `x`, which no pool takes (name a model that a po
 t.yaml:2:30: an alias's model is a text, not a list (write one value)
 t.yaml:2:37: alias `d` leads to `a`, which no pool takes (name a model that a pool's `models` match)
 t.yaml:2:37: alias `d` leads to `a`, which is an alias itself (name the model behind it)"),
-    ("pools: [{name: a, peers: http://h}]\ntools: {workspace: {roots: [{write: true}, [], x], write: maybe, root_dir: x}, commands: {}}", "\
+    ("pools: [{name: a, peers: http://h}]\ntools: {workspace: {roots: [{write: true}, [], x], write: maybe, root_dir: x}, command: {}}", "\
 t.yaml:2:20: a workspace without `root` (the directory from which relative paths count)
 t.yaml:2:29: a root without `path` (as in /srv/notes)
 t.yaml:2:44: a root is a mapping, not a list (its keys: path, write)
 t.yaml:2:59: unknown write `maybe` (known: true, false)
 t.yaml:2:66: unknown key `root_dir` in workspace (known: root, roots, write, file_bytes_max)
-t.yaml:2:80: unknown key `commands` in tools (known: workspace, limits, memory, hosts, servers)"),
+t.yaml:2:80: unknown key `command` in tools (did you mean `commands`?)"),
+    ("pools: [{name: a, peers: http://h}]\ntools:\n  commands: {enabled: 1, sandbox: docker, allow: [ls, 'a; b', ''], read: [usr, /lib], env: {A=: x, PATH: y, B: []}, processes_max: 0}\n  code: {python: [python3, -I], ruby: x}", "\
+t.yaml:3:23: unknown enabled `1` (known: true, false)
+t.yaml:3:35: unknown sandbox `docker` (namespaces, landlock, or unix:PATH of a cage service's socket)
+t.yaml:3:55: allow: `a; b` is no beginning of a command: a program's name and words, without what a shell reads (as in \"git status\")
+t.yaml:3:63: an allowed command is empty (give it a value, or leave the key out)
+t.yaml:3:75: read: `usr` is no full path (one that begins with /)
+t.yaml:3:93: env: `A=` is no variable's name (as in LANG)
+t.yaml:3:100: env: `PATH` is the sandbox's own (leave it out)
+t.yaml:3:112: env: B is a text, not a list (write one value)
+t.yaml:3:132: processes_max is out of range: 0 (from 1 to 100000)
+t.yaml:4:19: python: `python3` is no full path (one that begins with /)
+t.yaml:4:33: unknown key `ruby` in code (known: python)"),
+    ("pools: [{name: a, peers: http://h}]\ntools: {commands: {sandbox: 'unix:cage.sock'}}", "t.yaml:2:29: unknown sandbox `unix:cage.sock` (namespaces, landlock, or unix:PATH of a cage service's socket)"),
     ("pools: [{name: a, peers: http://h, server_tools: [[]], offer: never, show: all}]\ntools: {limits: {rounds_max: 0, turn_seconds: x}, memory: {seconds: 0}, hosts: [{}]}", "\
 t.yaml:1:51: a tool is a text, not a list (write one value)
 t.yaml:1:63: unknown offer policy `never` (known: without_tools, always, asked)
@@ -130,6 +143,7 @@ t.yaml:2:30: rounds_max is out of range: 0 (from 1 to 1000)
 t.yaml:2:47: turn_seconds is a whole number, not `x` (from 1 to 86400; the unit stands in the key)
 t.yaml:2:69: seconds is out of range: 0 (from 1 to 86400)
 t.yaml:2:81: a host is a text, not a mapping (write one value)"),
+    ("listen: 0.0.0.0:1\npools: [{name: a, peers: http://h, server_tools: ['*']}]\ntools: {commands: {enabled: true}}", "t.yaml:3:8: tools that run commands, offered at `0.0.0.0:1`, which other machines reach (clients need no key: `listen` at 127.0.0.1, or do without `commands` and `code`)"),
     ("listen: 0.0.0.0:1\npools: [{name: a, peers: http://h, server_tools: ['*']}]\ntools: {workspace: {root: a, write: true}}", "t.yaml:3:8: tools that change files, offered at `0.0.0.0:1`, which other machines reach (clients need no key: `listen` at 127.0.0.1, or do without `write`)"),
     ("pools: [{name: a, peers: http://h, tools: inject}]\ntools: {workspace: {root: a, write: true, file_bytes_max: 0}}",
      "t.yaml:2:59: file_bytes_max is out of range: 0 (from 1 to 1073741824)"),

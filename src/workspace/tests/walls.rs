@@ -139,3 +139,23 @@ fn peak_kib() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
+
+/// Whatever mistake is made before it.
+#[test]
+fn who_works_on_files_can_open_nothing_else() {
+    let folder = Folder::new();
+    let workspace = folder.workspace();
+    let secret = folder.outside("secret.txt");
+    fs::write(&secret, "TOPSECRET\n").unwrap();
+    folder.write("f", "inside\n");
+    let (inside, new) = (folder.root("f"), folder.outside("new.txt"));
+    let tried = workspace.behind_the_wall(|| {
+        let refused = |result: std::io::Result<()>| result.map_err(|error| error.raw_os_error());
+        let read = refused(fs::read(&secret).map(drop));
+        (read, refused(fs::write(&secret, "")), refused(fs::write(&new, "")), fs::read_to_string(&inside).ok())
+    });
+    let denied = Err(Some(rustix::io::Errno::ACCESS.raw_os_error()));
+    assert_eq!(tried.unwrap(), (denied, denied, denied, Some("inside\n".to_owned())));
+    // It is that thread's alone.
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "TOPSECRET\n");
+}

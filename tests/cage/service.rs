@@ -1,0 +1,146 @@
+//! A cage service: another process, or another machine's worth of walls, behind a socket.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use toolgate::cage::{Cage, CageError};
+use toolgate::config::{Sandbox, Tools};
+
+use crate::harness::{Folder, PROGRAM, Process, block_on, cage, command, printed, processes, python};
+
+/// `toolgate cage --listen`, ended with this.
+struct Service {
+    process: Child,
+    socket: PathBuf,
+}
+
+impl Service {
+    fn start(folder: &Folder, sandbox: &str, more: &str) -> Self {
+        let socket = folder.path.join("cage.sock");
+        let _ = std::fs::remove_file(&socket);
+        let mut command = Command::new(PROGRAM);
+        command.args(["cage", "--listen"]).arg(&socket).arg("-c").arg(folder.file(sandbox, more));
+        let process = command.spawn().unwrap();
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            std::thread::yield_now();
+        }
+        Self { process, socket }
+    }
+
+    fn tools(&self, folder: &Folder) -> Tools {
+        folder.tools(&Sandbox::Service(self.socket.clone()))
+    }
+
+    fn cage(&self, folder: &Folder) -> Cage {
+        cage(&self.tools(folder))
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_service_runs_what_it_is_asked_to() {
+    let folder = Folder::new();
+    for sandbox in ["namespaces", "landlock"] {
+        let service = Service::start(&folder, sandbox, "");
+        let cage = service.cage(&folder);
+        block_on(cage.prove()).unwrap();
+        assert_eq!(printed(&cage, "echo a > f; cat f; pwd"), format!("a\n{}\n", folder.root().display()), "{sandbox}");
+        assert_eq!(python(&cage, "print(6 * 7)"), "42\n", "{sandbox}");
+        let text = block_on(command(&cage, "cat ../outside/secret; exit 3")).text;
+        assert!(
+            text.starts_with("Failed (exit code 3)\n\nSTDERR:\n") && !text.contains("TOPSECRET"),
+            "{sandbox}: {text}"
+        );
+        let text = block_on(command(&cage, "yes")).text;
+        assert_eq!(text, "Error: Command was stopped: it wrote more than 8388608 bytes", "{sandbox}");
+    }
+}
+
+#[test]
+fn a_service_s_command_ends_when_nobody_waits_for_it() {
+    let folder = Folder::new();
+    for sandbox in ["namespaces", "landlock"] {
+        let service = Service::start(&folder, sandbox, "");
+        let cage = service.cage(&folder);
+        let begun = folder.root().join("begun");
+        let found: Vec<Process> = block_on(async {
+            tokio::select! {
+                outcome = command(&cage, "(setsid sleep 600.21 &); touch begun; sleep 600.21") => panic!("{outcome:?}"),
+                found = async {
+                    while !begun.exists() {
+                        tokio::task::yield_now().await;
+                    }
+                    processes("sleep 600.21")
+                } => found,
+            }
+        });
+        assert!(found.len() >= 2, "{sandbox}");
+        found.iter().for_each(Process::wait);
+        std::fs::remove_file(begun).unwrap();
+    }
+}
+
+/// More than it has places for wait for one.
+#[test]
+fn a_service_has_as_many_places_as_its_configuration_says() {
+    let folder = Folder::new();
+    let service = Service::start(&folder, "landlock", ", concurrent_max: 1");
+    let cage = service.cage(&folder);
+    let line = "mkdir taken || exit 1; n=0; while [ $n -lt 3000 ]; do n=$((n+1)); done; rmdir taken";
+    block_on(async {
+        let all = tokio::join!(command(&cage, line), command(&cage, line), command(&cage, line), command(&cage, line));
+        let all = [all.0, all.1, all.2, all.3];
+        assert!(all.iter().all(|outcome| !outcome.is_error), "{all:?}");
+    });
+}
+
+/// What is asked for does not widen what the service has.
+#[test]
+fn a_service_s_walls_are_its_own() {
+    let folder = Folder::new();
+    let service = Service::start(&folder, "landlock", ", network: true");
+    let error = block_on(service.cage(&folder).prove()).unwrap_err();
+    let CageError::Holes(holes) = &error else { panic!("{error}") };
+    assert!(holes.iter().any(|hole| hole == "a TCP address can be connected to"), "{error}");
+    let mut tools = service.tools(&folder);
+    tools.workspace.root = Some(folder.outside());
+    assert!(block_on(command(&cage(&tools), "cat secret")).is_error);
+}
+
+/// As a socket unit does it that accepts for each connection a process of its own.
+#[test]
+fn a_connection_in_place_of_an_input_is_served_once() {
+    let folder = Folder::new();
+    for sandbox in ["namespaces", "landlock"] {
+        let file = folder.file(sandbox, "");
+        let socket = folder.path.join("accept.sock");
+        let _ = std::fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket).unwrap();
+        let accepting = std::thread::spawn(move || {
+            let (connection, _) = listener.accept().unwrap();
+            let mut command = Command::new(PROGRAM);
+            command.args(["cage", "-c"]).arg(file).stdin(Stdio::from(OwnedFd::from(connection)));
+            command.status().unwrap()
+        });
+        let cage = cage(&folder.tools(&Sandbox::Service(socket)));
+        assert_eq!(printed(&cage, "echo once"), "once\n", "{sandbox}");
+        assert!(accepting.join().unwrap().success(), "{sandbox}");
+    }
+}
+
+#[test]
+fn a_service_asks_no_other() {
+    let folder = Folder::new();
+    let file = folder.file("unix:/nowhere/cage.sock", "");
+    let output = Command::new(PROGRAM).args(["cage", "-c"]).arg(file).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is for those who ask a cage service"));
+}
