@@ -32,9 +32,10 @@
 //! | 4 | `balance` | load balancing: health, circuit breaker, policies, sticky sessions, queue; on a time that is handed in | |
 //! | 4 | `config` | configuration: YAML to a placed tree to `Config`; pure, no file access | `api balance dialect encode engine json limits decode plan tooling` |
 //! | 5 | `upstream` | connections to servers, health checks, service discovery, pools | `api balance chat config decode dialect engine json sse limits` |
+//! | 5 | `mcp` | MCP servers: their processes and connections, what tools they have, calls of these | `config tooling upstream sse` |
 //! | 5 | `workspace` | files and search beneath directories that were opened once | `config tooling` |
 //! | 5 | `cage` | commands and code in a sandbox: walls, limits, proof | `config tooling workspace` |
-//! | 5 | `toolbox` | all tools that run on the server, whichever room runs them | `cage config tooling workspace` |
+//! | 5 | `toolbox` | all tools that run on the server, whichever room runs them | `cage config mcp tooling workspace` |
 //! | 5 | `instruments` | numbers that many threads add to: counters and histograms | |
 //! | 5 | `record` | record of a request, and the access log made of it | `instruments json api answer balance` |
 //! | 5 | `metrics` | metrics, and their names | `instruments record answer balance` |
@@ -90,6 +91,7 @@ pub mod grammar;
 pub mod instruments;
 pub mod json;
 pub mod limits;
+pub mod mcp;
 pub mod metrics;
 pub mod mock;
 pub mod models;

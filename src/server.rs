@@ -143,7 +143,7 @@ impl Prepared {
             background_service("upstream", Keeper::new(Arc::clone(&current), Arc::clone(&metrics), engines, newer));
         let ollama_at = ollama_at(&config, &bound);
         let ollama_addr = ollama_at.first().copied();
-        let gateway = Gateway::new(current, metrics, Arc::clone(&lifecycle)).with_ollama_at(ollama_at);
+        let gateway = Gateway::new(Arc::clone(&current), metrics, Arc::clone(&lifecycle)).with_ollama_at(ollama_at);
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
 
         let addr = bound.iter().find_map(Bound::ip).unwrap_or(NOWHERE);
@@ -169,7 +169,7 @@ impl Prepared {
             service.threads = Some(1);
             server.add_service(Listening::new(service, vec![bound], None));
         }
-        let stop = Stop::new(&config.server, lifecycle, close);
+        let stop = Stop::new(&config.server, current, lifecycle, close);
         Ok(Self { server, stop, addr, admin_addr, ollama_addr, _sockets: sockets })
     }
 

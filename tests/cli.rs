@@ -482,3 +482,46 @@ fn the_demo_shows_a_conversation_and_succeeds() {
         assert!(ran.out.trim_end().contains("toolgate run --upstream http://127.0.0.1:8080"), "{}", ran.out);
     }
 }
+
+/// An MCP server of a few lines. It numbers its answers as the requests are numbered.
+const TOOL_SERVER: &str = r#"
+number=0
+while read -r line; do
+  case $line in
+    *'"initialize"'*) result='{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"sh","version":"1"}}' ;;
+    *'"tools/list"'*) result='{"tools":[{"name":"say","description":"Says it.","inputSchema":{"type":"object"}}]}' ;;
+    *'"fail"'*) result='{"content":[{"type":"text","text":"no"}],"isError":true}' ;;
+    *'"tools/call"'*) result='{"content":[{"type":"text","text":"said"}]}' ;;
+    *) continue ;;
+  esac
+  echo '{"jsonrpc":"2.0","id":'$number',"result":'$result'}'
+  number=$((number + 1))
+done
+"#;
+
+#[test]
+fn tools_of_servers_are_listed_and_called() {
+    let servers =
+        json!([{ "name": "sh", "command": ["sh", "-c", TOOL_SERVER] }, { "name": "no", "command": "/no/such" }]);
+    let config =
+        |servers: Value| json!({ "pools": [{ "name": "a", "peers": "http://h" }], "tools": { "servers": servers } });
+    let both = file("tool-servers.yaml", &config(servers.clone()).to_string());
+    let absent = "toolgate: tool server no: it cannot be started: No such file or directory (os error 2)\n";
+    let unlisted = format!("{absent}toolgate: 1 of 2 tool servers are not there\n");
+    for (arguments, code, out, err) in [
+        (&["tools"][..], 1, "sh__say\n    Says it.\n", unlisted.as_str()),
+        (&["tool", "sh__say", "{}"], 0, "said", ""),
+        (&["tool", "sh__say", r#"{"how": "fail"}"#], 1, "Error: no", ""),
+        (&["tool", "sh__shout", "{}"], 1, "Error: Unknown tool 'sh__shout'", ""),
+        (&["tool", "no__say", "{}"], 1, "Error: Tool server 'no' is not available", absent),
+        (&["tool", "say", "{}"], 1, "Error: Unknown tool 'say'", ""),
+    ] {
+        let ran = toolgate(&[arguments, &["-c", &both]].concat(), "");
+        assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (code, out, err), "{arguments:?}");
+    }
+    let one = file("tool-server.yaml", &config(json!([servers[0]])).to_string());
+    let ran = toolgate(&["tools", "--json", "-c", &one], "");
+    let function = json!({ "name": "sh__say", "description": "Says it.", "parameters": { "type": "object" } });
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap(), json!([{ "type": "function", "function": function }]));
+}

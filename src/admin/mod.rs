@@ -65,12 +65,12 @@ impl Admin {
             b"/ready" => Answer::json(503, r#"{"status":"stopping"}"#),
             b"/metrics" => {
                 let settings = self.current.settings();
-                let now = status::now(&settings.upstream, &self.lifecycle);
+                let now = status::now(&settings, &self.lifecycle);
                 Answer::ok(metrics::CONTENT_TYPE, self.metrics.page(&now))
             }
             b"/status" => {
                 let settings = self.current.settings();
-                let status = status::status(&settings.upstream, &self.metrics, &self.lifecycle);
+                let status = status::status(&settings, &self.metrics, &self.lifecycle);
                 Answer::ok(JSON, status.to_string())
             }
             _ => Answer::json(404, r#"{"error":"not found"}"#),

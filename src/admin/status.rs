@@ -8,25 +8,28 @@ use serde_json::{Value, json};
 
 use crate::balance::SeatStatus;
 use crate::config::DialectChoice;
-use crate::gateway::Lifecycle;
+use crate::gateway::{Lifecycle, Settings};
+use crate::mcp;
 use crate::metrics::{self, Incident, Metrics, Now, PeerNow, PoolNow, Totals};
-use crate::upstream::{Pool, Standing, Upstream};
+use crate::upstream::{Pool, Standing};
 
 /// What is so now.
-pub fn now<'a>(upstream: &'a Upstream, lifecycle: &Lifecycle) -> Now<'a> {
-    let pools = || upstream.pools().iter();
+pub fn now<'a>(settings: &'a Settings, lifecycle: &Lifecycle) -> Now<'a> {
+    let pools = || settings.upstream.pools().iter();
+    let servers = settings.toolbox().servers().into_iter();
     Now {
         in_flight: lifecycle.requests(),
         pools: pools().map(|pool| PoolNow { pool: pool.name(), waiting: pool.waiting() }).collect(),
         peers: pools().flat_map(|pool| peers(pool)).collect(),
+        tool_servers: servers.map(|status| (status.server, status.standing == mcp::Standing::Up)).collect(),
     }
 }
 
 /// Everything that the page shows.
-pub fn status(upstream: &Upstream, metrics: &Metrics, lifecycle: &Lifecycle) -> Value {
+pub fn status(settings: &Settings, metrics: &Metrics, lifecycle: &Lifecycle) -> Value {
     let totals = metrics.totals();
-    let now = now(upstream, lifecycle);
-    let pools = upstream.pools().iter().map(|pool| pool_status(pool, metrics, &totals, &now.peers));
+    let now = now(settings, lifecycle);
+    let pools = settings.upstream.pools().iter().map(|pool| pool_status(pool, metrics, &totals, &now.peers));
     let pools: Vec<Value> = pools.collect();
     let reloads = metrics.reloads.state();
     json!({
@@ -36,6 +39,7 @@ pub fn status(upstream: &Upstream, metrics: &Metrics, lifecycle: &Lifecycle) -> 
         "memory_bytes": metrics::resident_bytes(),
         "in_flight": lifecycle.requests(),
         "requests": totals.values().map(|total| total.requests).sum::<u64>(),
+        "tool_servers": settings.toolbox().servers().iter().map(tool_server).collect::<Vec<_>>(),
         "configuration": {
             "at": seconds(reloads.at),
             "reloads": reloads.good,
@@ -116,6 +120,11 @@ fn seat(seat: &SeatStatus) -> Value {
         "waiting": seat.waiting,
         "load_seconds": seat.load_time.map(|time| time.as_secs_f64()),
     })
+}
+
+/// A server of tools.
+fn tool_server(status: &mcp::Status) -> Value {
+    json!({"name": status.server, "standing": status.standing.to_string(), "tools": status.tools})
 }
 
 fn incident(incident: &Incident) -> Value {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use structopt::StructOpt;
 
-use super::tool::Tools;
+use super::tool::{open, prove};
 use super::{CliError, print};
 use crate::cage::{self, Inside, Stage};
 
@@ -58,14 +58,14 @@ impl Options {
             };
             return cage::stage(stage, walls).map_err(CliError::Stage);
         }
-        let tools = Tools::open(self.config.as_deref())?;
+        let toolbox = open(self.config.as_deref(), |_| false)?;
         if self.test {
-            tools.prove()?;
+            prove(&toolbox)?;
             return print(b"the sandbox holds\n");
         }
         if self.listen.is_some() {
-            tools.prove()?;
+            prove(&toolbox)?;
         }
-        Ok(cage::serve(&tools.cage, self.listen.as_deref().map(Path::new))?)
+        Ok(cage::serve(toolbox.cage(), self.listen.as_deref().map(Path::new))?)
     }
 }

@@ -104,6 +104,9 @@ enum CliError {
     Lines { failed: usize, lines: usize },
     #[error(transparent)]
     Workspace(#[from] OpenError),
+    /// Each of them has said why.
+    #[error("{absent} of {of} tool servers are not there")]
+    ToolServers { absent: usize, of: usize },
     #[error(transparent)]
     Cage(#[from] CageError),
     #[error(transparent)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use structopt::StructOpt;
 
-use super::tool::Tools;
+use super::tool::prove;
 use super::{CliError, print, read_file};
 use crate::config::{Config, DEFAULT_YAML, Surroundings};
 use crate::server;
@@ -62,7 +62,6 @@ impl Options {
             config.warnings().iter().for_each(|warning| {
                 let _ = writeln!(io::stderr(), "{name}: warning: {warning}");
             });
-            Toolbox::open(&config.tools).map_err(server::Error::Tools)?;
             return print(b"the configuration is good\n");
         }
         let _log = super::log::start().map_err(server::Error::Thread)?;
@@ -75,7 +74,7 @@ impl Options {
 
     /// Fails when commands would be run in a sandbox that does not hold.
     fn prove(&self, config: &Config) -> Result<(), CliError> {
-        Tools::of(&config.tools)?.prove()
+        prove(&Toolbox::open(&config.tools)?)
     }
 
     fn config(&self) -> Result<Config, CliError> {

@@ -1,22 +1,21 @@
 //! `toolgate tool`: one call of a tool that runs on the server, by hand.
-//! Runs nothing itself: `workspace` and `cage` do, as for a model.
+//! Runs nothing itself: `toolbox` does, as for a model.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::Duration;
 
 use structopt::StructOpt;
 use tokio::runtime::{Builder, Runtime};
 
 use super::run::read_config;
 use super::{CliError, print, read_stdin};
-use crate::cage::Cage;
-use crate::config;
-use crate::tooling::{CommandTool, Outcome};
-use crate::workspace::{PATIENCE, Workspace};
+use crate::config::{self, ToolServer};
+use crate::mcp::Standing;
+use crate::toolbox::{Toolbox, is_command};
+use crate::tooling::Outcome;
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -32,15 +31,20 @@ pub(super) struct Options {
     config: Option<PathBuf>,
 }
 
+/// How long servers may take to begin.
+const SERVERS_PATIENCE: Duration = Duration::from_secs(30);
+
 impl Options {
     /// Runs the tool and prints its result alone. Fails when the call does; the result says why.
     pub fn run(self) -> Result<(), CliError> {
-        let tools = Tools::open(self.config.as_deref())?;
+        let name = self.name.as_str();
+        // Nobody else is asked.
+        let toolbox = open(self.config.as_deref(), |server| server.may_have(name))?;
         let arguments = match self.arguments.as_str() {
             "-" => String::from_utf8(read_stdin()?).map_err(|_| CliError::NotText)?,
             _ => self.arguments,
         };
-        let outcome = tools.run(&self.name, &arguments)?;
+        let outcome = run(&toolbox, name, &arguments)?;
         // Programs get the result as it is; a terminal's next line is not part of it.
         let end = if io::stdout().is_terminal() { "\n" } else { "" };
         print(format!("{}{end}", outcome.text).as_bytes())?;
@@ -48,46 +52,51 @@ impl Options {
     }
 }
 
-/// What a configuration's tools work with.
-pub(super) struct Tools {
-    pub workspace: Arc<Workspace>,
-    pub cage: Cage,
+/// Runs a tool, a command only in a sandbox that holds.
+fn run(toolbox: &Toolbox, name: &str, arguments: &str) -> Result<Outcome, CliError> {
+    if let Err(refusal) = toolbox.check(name, arguments) {
+        return Ok(refusal.into());
+    }
+    if is_command(name) {
+        prove(toolbox).map_err(setup)?;
+    }
+    with_servers(toolbox, async || toolbox.run(name, arguments).await)
 }
 
-impl Tools {
-    /// Opens what a configuration file names; without a file there are no tools.
-    pub fn open(file: Option<&Path>) -> Result<Self, CliError> {
-        let settings = file.map(read_config).transpose().map(|config| config.map(|config| config.tools));
-        let settings = settings.map_err(setup)?.unwrap_or_default();
-        Self::of(&settings).map_err(setup)
-    }
+/// Opens what a configuration file names, and of servers of tools these; without a file there are no tools.
+pub(super) fn open(file: Option<&Path>, is_wanted: impl Fn(&ToolServer) -> bool) -> Result<Toolbox, CliError> {
+    let read = || {
+        let mut settings =
+            file.map(read_config).transpose()?.map_or_else(config::Tools::default, |config| config.tools);
+        settings.servers.retain(|server| is_wanted(server));
+        Ok(Toolbox::open(&settings)?)
+    };
+    read().map_err(setup)
+}
 
-    /// Opens what is configured.
-    pub fn of(settings: &config::Tools) -> Result<Self, CliError> {
-        let workspace = Arc::new(Workspace::open(&settings.workspace)?);
-        let cage = Cage::open(settings, Arc::clone(&workspace));
-        Ok(Self { workspace, cage })
-    }
-
-    /// Fails when commands would be run in a sandbox that does not hold.
-    pub fn prove(&self) -> Result<(), CliError> {
-        let prove = || runtime().map(|runtime| runtime.block_on(self.cage.prove()));
-        // On a thread of its own: a reload comes from one that has a runtime already.
-        let proved = thread::scope(|scope| scope.spawn(prove).join());
-        Ok(proved.unwrap_or_else(|panic| resume_unwind(panic)).map_err(CliError::Runtime)??)
-    }
-
-    /// Runs a tool, a command only in a sandbox that holds.
-    fn run(&self, name: &str, arguments: &str) -> Result<Outcome, CliError> {
-        if CommandTool::named(name).is_none() {
-            return Ok(self.workspace.run(name, arguments, Instant::now() + PATIENCE));
+/// Does something while servers of tools are connected. Standard error says of one that is not there, why.
+pub(super) fn with_servers<T>(toolbox: &Toolbox, work: impl AsyncFnOnce() -> T) -> Result<T, CliError> {
+    let runtime = runtime().map_err(CliError::Runtime)?;
+    runtime.block_on(async {
+        toolbox.connect(runtime.handle());
+        toolbox.settled(SERVERS_PATIENCE).await;
+        for status in toolbox.servers() {
+            if status.standing != Standing::Up {
+                let _ = writeln!(io::stderr(), "toolgate: tool server {}: {}", status.server, status.standing);
+            }
         }
-        if let Err(refusal) = self.cage.check(name, arguments) {
-            return Ok(refusal.into());
-        }
-        self.prove().map_err(setup)?;
-        Ok(runtime().map_err(CliError::Runtime)?.block_on(self.cage.run(name, arguments)))
-    }
+        let done = work().await;
+        toolbox.stop().await;
+        Ok(done)
+    })
+}
+
+/// Fails when commands would run in a sandbox that does not hold.
+pub(super) fn prove(toolbox: &Toolbox) -> Result<(), CliError> {
+    let prove = || runtime().map(|runtime| runtime.block_on(toolbox.prove()));
+    // On a thread of its own: a reload comes from one that has a runtime already.
+    let proved = thread::scope(|scope| scope.spawn(prove).join());
+    Ok(proved.unwrap_or_else(|panic| resume_unwind(panic)).map_err(CliError::Runtime)??)
 }
 
 fn setup(error: CliError) -> CliError {

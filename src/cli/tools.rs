@@ -1,15 +1,14 @@
 //! `toolgate tools`: the tools that a configuration makes available, and what they take.
-//! Runs none; `toolgate tool` does.
+//! Runs none; `toolgate tool` does. MCP servers are connected to, since only they know what they have.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 use structopt::StructOpt;
 
-use super::tool::Tools;
+use super::tool::{open, with_servers};
 use super::{CliError, print};
-
-const NONE: &str = "no tools: no configuration that has `root` in `tools: {workspace: …}`\n";
+use crate::mcp::Standing;
 
 #[derive(Debug, StructOpt)]
 pub(super) struct Options {
@@ -23,17 +22,21 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// Prints them. Fails when the configuration has mistakes or a directory cannot be opened.
+    /// Prints them. Fails when the configuration has mistakes, a directory cannot be opened, or a server is not there;
+    /// then those are printed that are.
     pub fn run(self) -> Result<(), CliError> {
-        let tools = Tools::open(self.config.as_deref())?;
-        let (files, commands) = (|| tools.workspace.tools(), || tools.cage.tools());
-        let schemas = files().map(|tool| tool.schema()).chain(commands().map(|tool| tool.schema()));
-        let texts = files().map(|tool| tool.explained()).chain(commands().map(|tool| tool.explained()));
-        let text = match self.json {
-            true => format!("{:#}\n", schemas.collect::<Value>()),
-            false => texts.collect::<Vec<_>>().join("\n"),
+        let toolbox = open(self.config.as_deref(), |_| true)?;
+        let (tools, servers) = with_servers(&toolbox, async || (toolbox.tools(), toolbox.servers()))?;
+        let text = if self.json {
+            let schemas = tools.iter().map(|tool| serde_json::from_str::<Value>(&tool.schema).unwrap_or_default());
+            format!("{:#}\n", schemas.collect::<Value>())
+        } else {
+            tools.iter().map(|tool| tool.explained.as_str()).collect::<Vec<_>>().join("\n")
         };
-        let text = if text.is_empty() { NONE.to_owned() } else { text };
-        print(text.as_bytes())
+        print(if text.is_empty() { NONE } else { &text }.as_bytes())?;
+        let absent = servers.iter().filter(|status| status.standing != Standing::Up).count();
+        if absent > 0 { Err(CliError::ToolServers { absent, of: servers.len() }) } else { Ok(()) }
     }
 }
+
+const NONE: &str = "no tools: no configuration that has `root` in `tools: {workspace: …}`, `commands` or `servers`\n";

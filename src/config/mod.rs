@@ -15,6 +15,7 @@ mod peer;
 mod read;
 #[cfg(test)]
 mod tests;
+mod tool_servers;
 mod tree;
 mod turns;
 mod view;
@@ -34,6 +35,7 @@ pub use self::loads::ModelsLoaded;
 pub use self::mistake::{ConfigErrors, Mistake, Place};
 pub use self::ollama::{Ollama, OllamaApi};
 pub use self::read::Surroundings;
+pub use self::tool_servers::{Changes, Reach, ToolServer};
 pub use self::turns::{Offer, ServerTools, ShowCalls, TurnLimits, TurnMemory};
 pub use self::view::{Alias, Hides, ModelsList, Page, View};
 pub use self::workspace::{Tools, Workspace, WorkspaceRoot};

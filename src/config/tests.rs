@@ -9,6 +9,7 @@ use crate::tooling::AllowList;
 
 mod engines;
 mod mistakes;
+mod tool_servers;
 
 /// Variables and dialect files, as a table.
 struct Table;
@@ -449,6 +450,7 @@ fn every_key_is_documented() {
         super::turns::TURN_MEMORY,
         super::workspace::WORKSPACE,
         super::workspace::WORKSPACE_ROOT,
+        super::tool_servers::SERVER,
     ]
     .concat()
     .into_iter()

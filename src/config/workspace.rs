@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::commands::{Code, Commands};
 use super::fields::Reader;
 use super::read::{BYTES, FLAG};
+use super::tool_servers::ToolServer;
 use super::tree::{Node, Value};
 use super::turns::{TurnLimits, TurnMemory};
 
@@ -19,6 +20,8 @@ pub struct Tools {
     pub memory: TurnMemory,
     /// Names under which clients reach the gateway, beside its addresses; a web page could have any other lead there.
     pub hosts: Vec<String>,
+    /// MCP servers, each of its own name.
+    pub servers: Vec<ToolServer>,
 }
 
 /// Where tools work on files.
@@ -61,7 +64,7 @@ impl Tools {
     }
 }
 
-pub(super) const TOOLS: &[&str] = &["workspace", "commands", "code", "limits", "memory", "hosts"];
+pub(super) const TOOLS: &[&str] = &["workspace", "commands", "code", "servers", "limits", "memory", "hosts"];
 pub(super) const WORKSPACE: &[&str] = &["root", "roots", "write", "file_bytes_max"];
 pub(super) const WORKSPACE_ROOT: &[&str] = &["path", "write"];
 
@@ -74,7 +77,8 @@ impl Reader<'_> {
         let limits = fields.find("limits").map(|node| self.turn_limits(node)).unwrap_or_default();
         let memory = fields.find("memory").map(|node| self.turn_memory(node)).unwrap_or_default();
         let hosts = fields.find("hosts").map(|node| self.hosts(node)).unwrap_or_default();
-        Tools { workspace, commands, code, limits, memory, hosts }
+        let servers = fields.find("servers").map(|node| self.tool_servers(node)).unwrap_or_default();
+        Tools { workspace, commands, code, limits, memory, hosts, servers }
     }
 
     fn workspace(&mut self, node: &Node) -> Workspace {

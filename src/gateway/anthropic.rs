@@ -13,7 +13,7 @@ use crate::api::openai::Listed;
 use crate::balance::prefix;
 use crate::config::Messages;
 use crate::models::{Entry, Models};
-use crate::toolbox::ServerTool;
+use crate::toolbox::OfferedTool;
 use crate::upstream::{ClaimError, Pool};
 
 use super::admit::{Admitted, pool_for};
@@ -157,7 +157,11 @@ fn runs(pool: &Pool, context: &Context) -> Arc<[OwnTool]> {
     }
     let tools = context.settings.toolbox().tools().into_iter();
     let tools = tools.filter(|tool| names.iter().any(|glob| glob.matches(&tool.name)));
-    tools.map(|ServerTool { name: called, server, own_name: name, .. }| OwnTool { server, name, called }).collect()
+    let own = |tool: Arc<OfferedTool>| {
+        let OfferedTool { name: called, server, own_name: name, .. } = &*tool;
+        OwnTool { server: server.clone(), name: name.clone(), called: called.clone() }
+    };
+    tools.map(own).collect()
 }
 
 /// The key that a client shows.

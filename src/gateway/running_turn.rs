@@ -13,7 +13,7 @@ use crate::api::openai::{AssembleError, Assembler, ToldText};
 use crate::balance::PeerId;
 use crate::config::ShowCalls;
 use crate::limits::Limits;
-use crate::toolbox::{Effect, ServerTool, Toolbox};
+use crate::toolbox::{Effect, OfferedTool, Toolbox};
 use crate::turn::{After, Next, Room, Time, Trail, Turn};
 
 use super::turn_memory::TurnMemory;
@@ -24,7 +24,7 @@ pub struct RunningTurn {
     pub(super) turn: Turn,
     pub(super) toolbox: Arc<Toolbox>,
     /// Those that the request is offered.
-    pub(super) tools: Vec<ServerTool>,
+    pub(super) tools: Vec<Arc<OfferedTool>>,
     pub(super) show: ShowCalls,
     pub(super) began: Instant,
     /// The conversation before the turn, and where what the client does not see of it is kept.

@@ -15,6 +15,8 @@ pub struct Now<'a> {
     pub in_flight: usize,
     pub pools: Vec<PoolNow<'a>>,
     pub peers: Vec<PeerNow<'a>>,
+    /// Servers of tools, and whether each is connected.
+    pub tool_servers: Vec<(String, bool)>,
 }
 
 /// A pool as it is now.
@@ -48,6 +50,10 @@ impl Now<'_> {
     pub fn write(&self, names: &Models, page: &mut Page) {
         self.write_requests(page);
         self.write_models(names, page);
+        let mut metric = page.gauge("toolgate_tool_server_up", "Whether a server of tools is connected.");
+        for (server, is_up) in &self.tool_servers {
+            metric.sample(&Labels::of(&[("server", server)]), u8::from(*is_up));
+        }
     }
 
     fn write_requests(&self, page: &mut Page) {

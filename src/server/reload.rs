@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 
 use crate::balance::Change;
@@ -39,7 +40,10 @@ impl Keeper {
     }
 
     async fn keep(&self) {
-        self.current.settings().upstream.keep(&self.metrics);
+        let settings = self.current.settings();
+        settings.upstream.keep(&self.metrics);
+        settings.toolbox().connect(&Handle::current());
+        drop(settings);
         let mut engines = self.engines.lock().await;
         let mut configs = self.configs.clone();
         let mut is_told = true;
@@ -78,7 +82,10 @@ impl Keeper {
             return former;
         }
         match Toolbox::open(&config.tools) {
-            Ok(toolbox) => Arc::new(toolbox),
+            Ok(toolbox) => {
+                toolbox.succeed(&former);
+                Arc::new(toolbox)
+            }
             Err(e) => {
                 log::warn!("{e}; the tools that run on the server stay as they were");
                 former

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::config;
-use crate::gateway::Lifecycle;
+use crate::gateway::{Current, Lifecycle};
 
 /// What is cut has this long to say so. Most of it takes no time; a request that asks servers for their models may take
 /// two seconds to notice.
@@ -20,6 +20,7 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(3);
 /// How a gateway is stopped.
 pub(super) struct Stop {
     lifecycle: Arc<Lifecycle>,
+    current: Arc<Current>,
     pause: Duration,
     grace: Duration,
     /// Closes the addresses that clients connect to, and whatever connections are idle.
@@ -28,9 +29,14 @@ pub(super) struct Stop {
 
 impl Stop {
     /// How long each step takes stands in `server`. `close` is set when newcomers are no longer taken.
-    pub fn new(server: &config::Server, lifecycle: Arc<Lifecycle>, close: watch::Sender<bool>) -> Self {
+    pub fn new(
+        server: &config::Server,
+        current: Arc<Current>,
+        lifecycle: Arc<Lifecycle>,
+        close: watch::Sender<bool>,
+    ) -> Self {
         let (pause, grace) = (Duration::from_millis(server.drain_pause_ms), Duration::from_secs(server.grace_seconds));
-        Self { lifecycle, pause, grace, close }
+        Self { lifecycle, current, pause, grace, close }
     }
 
     /// Stops it when it is told once. Told again it waits no longer, and the third time not even for last words.
@@ -50,7 +56,7 @@ impl ShutdownSignalWatch for Stopping {
     async fn recv(&self) -> ShutdownSignal {
         self.told(1).await;
         let began = Instant::now();
-        let Stop { lifecycle, pause, grace, close } = &self.stop;
+        let Stop { lifecycle, current, pause, grace, close } = &self.stop;
         lifecycle.drain();
         log::info!(
             "stopping: waiting {} s at most for the requests in flight, {} now",
@@ -75,6 +81,10 @@ impl ShutdownSignalWatch for Stopping {
                 () = sleep(LAST_WORDS_MAX) => {}
                 () = self.told(3) => {}
             }
+        }
+        tokio::select! {
+            () = async { current.settings().toolbox().stop().await } => {}
+            () = self.told(3) => {}
         }
         let ((finished, cut), left) = (lifecycle.tally(), lifecycle.requests());
         let left = if left > 0 { format!(", {left} were left without a word") } else { String::new() };

@@ -140,7 +140,7 @@ impl Values {
     }
 
     fn of(parameters: &'static [Parameter], text: &str) -> Result<Self, String> {
-        let written = object(text).map_err(|why| format!("arguments are not a JSON object: {why}"))?;
+        let written = object(text)?;
         let is_known = |name: &String| parameters.iter().any(|one| one.name == name);
         let unknown = written.keys().filter(|name| !is_known(name)).map(|name| format!("unknown argument '{name}'"));
         let mut wrong: Vec<String> = unknown.collect();
@@ -194,12 +194,18 @@ impl Values {
     }
 }
 
+/// Reads the arguments of a tool whose parameters somebody else checks.
+pub fn read_object(tool: &str, text: &str) -> Result<Map<String, Value>, Failure> {
+    object(text).map_err(|what| Failure::Arguments { tool: tool.to_owned(), what })
+}
+
 fn object(text: &str) -> Result<Map<String, Value>, String> {
-    match serde_json::from_str(text) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(other) => Err(format!("it is {}", kind(&other))),
-        Err(error) => Err(error.to_string()),
-    }
+    let why = match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => return Ok(object),
+        Ok(other) => format!("it is {}", kind(&other)),
+        Err(error) => error.to_string(),
+    };
+    Err(format!("arguments are not a JSON object: {why}"))
 }
 
 /// A value as its parameter's type. Fails with what it should be and is not.

@@ -15,9 +15,13 @@ mod numbered;
 mod outcome;
 mod printed;
 mod replace;
+mod server_answer;
+mod server_tools;
 mod words;
 
-pub use self::arguments::{Call, Case, Depth, EditFile, GlobFiles, GrepSearch, IgnoreFiles, ListDirectory, ReadFile};
+pub use self::arguments::{
+    Call, Case, Depth, EditFile, GlobFiles, GrepSearch, IgnoreFiles, ListDirectory, ReadFile, read_object,
+};
 pub use self::catalog::FileTool;
 pub use self::commands::{CommandCall, CommandTool, Offer, RunCode, RunCommand, TIMEOUT_SECONDS_MAX};
 pub use self::globs::{NameGlob, PathGlob, is_hidden};
@@ -28,4 +32,9 @@ pub use self::numbered::Numbered;
 pub use self::outcome::{Failure, Outcome, RESULT_BYTES_MAX, Stop};
 pub use self::printed::{End, OUTPUT_BYTES_MAX, Printed};
 pub use self::replace::{Occurrences, Replacement};
+pub use self::server_answer::{AnswerPart, MediaKind, ServerAnswer};
+pub use self::server_tools::{
+    Definition, NotOffered, ServerTool, TOOLS_MAX, changed, is_own_tool, is_tool_name, tool_name, unchanged,
+    within_limits,
+};
 pub use self::words::{AllowList, PrefixError};

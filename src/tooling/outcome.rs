@@ -18,11 +18,16 @@ impl Outcome {
     pub fn done(text: String) -> Self {
         Self { text: cut(text), is_error: false }
     }
+
+    /// The result of a call that failed, whose first words say that it did.
+    pub fn failed(text: String) -> Self {
+        Self { text: cut(text), is_error: true }
+    }
 }
 
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
-        Self { text: cut(failure.to_string()), is_error: true }
+        Self::failed(failure.to_string())
     }
 }
 
@@ -33,6 +38,12 @@ pub enum Failure {
     UnknownTool(String),
     #[error("Error executing {tool}: {what}")]
     Arguments { tool: String, what: String },
+    /// An MCP server that is not connected.
+    #[error("Error: Tool server '{0}' is not available")]
+    NoServer(String),
+    /// An MCP server that did not do it, in its own words or in ours.
+    #[error("Error: {server}: {what}")]
+    Server { server: String, what: String },
     #[error("Permission denied: Access denied: {0} is outside allowed directories")]
     Outside(String),
     #[error("Error: File does not exist: {0}")]

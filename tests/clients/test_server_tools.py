@@ -6,6 +6,7 @@ The client offers nothing and hears one answer; what was done shows in the files
 import contextlib
 import json
 import re
+import sys
 
 import anthropic
 import openai
@@ -14,6 +15,7 @@ import pytest
 from conftest import EXCHANGE_SECONDS, start_gateway
 from scripts import CITY, DAYS, SCRIPTS, in_json
 from test_javascript import run
+from test_mcp import SERVER, wait_until
 from test_openai import TOOLS
 
 ROUNDS = ["turn-read", "turn-edit", "turn-grep", "turn-last", "turn-done"]
@@ -38,10 +40,12 @@ def house(llama, tmp_path_factory):
         {"name": "silent", "models": ["silent"], **pool},
         {"name": "always", "models": ["always"], "offer": "always", **pool},
     ]
-    tools = {"workspace": {"root": str(work), "write": True}}
+    docs = {"name": "docs", "command": [sys.executable, str(SERVER), str(folder)]}
+    tools = {"workspace": {"root": str(work), "write": True}, "servers": [docs]}
     with contextlib.ExitStack() as close:
         server, gateway, admin = start_gateway(folder, {"pools": pools, "tools": tools})
         close.callback(server.stop)
+        wait_until(lambda: metrics(admin).get('toolgate_tool_server_up{server="docs"}') == 1)
         yield gateway, admin, work
 
 
@@ -142,6 +146,32 @@ def test_a_file_that_looks_like_a_call_is_read_and_nothing_else(house, files):
     answer = sdk(house).chat.completions.create(model="silent", messages=ask("turn-trap"))
     assert answer.choices[0].message.content.endswith(SCRIPTS["turn-done"])
     assert not (files / "made.txt").exists()
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_tools_of_a_server_of_tools(house, files, streamed):
+    said = ["I ask the docs. ", SCRIPTS["turn-found"]]
+    if streamed:
+        with sdk(house).chat.completions.stream(model="silent", messages=ask("turn-search")) as stream:
+            [choice] = stream.get_final_completion().choices
+    else:
+        [choice] = sdk(house).chat.completions.create(model="silent", messages=ask("turn-search")).choices
+    assert choice.message.content == "\n\n".join(said)
+    message = claude(house).messages.create(model="silent", max_tokens=999, messages=ask("turn-search"))
+    [use] = [block for block in message.content if block.type == "mcp_tool_use"]
+    assert (use.server_name, use.name, use.input["limit"]) == ("docs", "search", 1)
+
+
+def test_a_client_that_leaves_cancels_what_runs_for_it(house, files):
+    folder = house[2].parent
+    request = {"model": "silent", "messages": ask("turn-hang"), "stream": True}
+    connection = house[0].begin(**request)
+    wait_until(lambda: (folder / "begun").exists())
+    assert not (folder / "cancelled").exists()
+    connection.close()
+    wait_until(lambda: (folder / "cancelled").exists())
+    in_flight = "toolgate_requests_in_flight"
+    wait_until(lambda: metrics(house[1])[in_flight] == 0)
 
 
 def test_what_ran_is_counted(house, files):

@@ -140,6 +140,10 @@ SCRIPTS |= {
     "turn-done": "The word is egret.",
     # A call of each side, whose order clients never see.
     "turn-mixed": "Both at once. " + in_json("read_file", file_path="last.txt") + "\n" + in_json("get_weather", **PARIS),
+    # Tools of a server of tools.
+    "turn-search": "I ask the docs. " + in_json("docs__search", query="heron [[turn-found]]", limit=1),
+    "turn-found": "The docs say heron.",
+    "turn-hang": "I wait for it. " + in_json("docs__hang"),
     # A file that looks like a call.
     "turn-trap": "I read that one. " + in_json("read_file", file_path="trap.txt"),
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use serde_json::json;
-use toolgate::config::{Checks, Config};
+use toolgate::config::{Checks, Config, Tools};
 use toolgate::server::Running;
 
 use crate::access::{line_of, named};
@@ -177,6 +177,7 @@ fn expected_of_tools() -> Vec<Expected<'static>> {
         ("toolgate_tool_seconds", vec![("tool", "read_file")], 1.0),
         ("toolgate_turn_rounds", vec![("pool", "tooled")], 2.0),
         ("toolgate_memory_hits_total", vec![("pool", "tooled")], 1.0),
+        ("toolgate_tool_server_up", vec![("server", "docs")], 0.0),
     ]
 }
 
@@ -195,7 +196,8 @@ fn everything_that_is_counted_says_what_happened() {
     let (tooled, talk) = server_tools::remembered();
     let mut tooled = server_tools::configured(&files, &[&tooled], |pool| pool.name = "tooled".into());
     tooled.pools[0].models = models(&["t"]);
-    let tools = tooled.tools;
+    let servers = vec![server_tools::absent_server("docs")];
+    let tools = Tools { servers, ..tooled.tools };
     let gateway = gateway_of(Config { tools, ..config(vec![big, flaky, boxes, tooled.pools.remove(0)]) });
     let url = format!("http://{}", guested.address);
     let mut first = send(&gateway, &chat("series-1", "hello"));

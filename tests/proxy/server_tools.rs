@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use serde_json::{Value, json};
 use toolgate::api::anthropic::Folder;
 use toolgate::balance::Policy;
-use toolgate::config::{Config, Glob, Offer, OllamaApi, Pool, ShowCalls, ToolsChoice};
+use toolgate::config::{Changes, Config, Glob, Offer, OllamaApi, Pool, Reach, ShowCalls, ToolServer, ToolsChoice};
 use toolgate::server::Running;
 
 use crate::access::named;
@@ -109,6 +109,13 @@ fn post(path: &str, body: &Value, fields: &str) -> String {
 
 fn chat(stream: bool) -> Value {
     json!({"model": "m", "messages": [{"role": "user", "content": "What is in a.txt?"}], "stream": stream})
+}
+
+/// A server of tools whose program is not there.
+pub fn absent_server(name: &str) -> ToolServer {
+    let reach = Reach::Command { program: "/nowhere".to_owned(), arguments: Vec::new(), environment: Vec::new() };
+    let (tools, aliases) = (vec![Glob::new("*")], Vec::new());
+    ToolServer { name: name.to_owned(), reach, tools, aliases, timeout: PATIENCE, changes: Changes::Told }
 }
 
 /// A server of the model `t` that reads a file once, and two requests of one conversation.

@@ -23,7 +23,7 @@ use crate::gateway::running_turn::{Outlet, RunningTurn};
 use crate::gateway::shared::Gateway;
 use crate::gateway::{headers, long_work};
 use crate::plan::{AgentFormat, Shape};
-use crate::toolbox::ServerTool;
+use crate::toolbox::OfferedTool;
 use crate::turn::{AtLimit, Bounds, Room, Show, Turn};
 use crate::upstream::Pool;
 
@@ -116,20 +116,20 @@ fn offered(
     pool: &Pool,
     selected: &Selected<'_>,
     request: &Request<'_>,
-    all: &[ServerTool],
-) -> Result<Vec<ServerTool>, Fault> {
+    all: &[Arc<OfferedTool>],
+) -> Result<Vec<Arc<OfferedTool>>, Fault> {
     let policy = &pool.config().server_tools;
-    let is_of_pool = |tool: &&ServerTool| policy.names.iter().any(|glob| glob.matches(&tool.name));
-    let mut tools: Vec<ServerTool> = Vec::new();
+    let is_of_pool = |tool: &&Arc<OfferedTool>| policy.names.iter().any(|glob| glob.matches(&tool.name));
+    let mut tools: Vec<Arc<OfferedTool>> = Vec::new();
     for server in &selected.servers {
-        let label = |tool: &ServerTool| tool.server == server.label;
+        let label = |tool: &Arc<OfferedTool>| tool.server == server.label;
         if !all.iter().filter(is_of_pool).any(label) {
             return Err(Fault::UnknownToolServer(server.label.clone().into_owned()));
         }
         if let Some(url) = &server.url {
             return Err(Fault::ToolServerAddress(url.clone().into_owned()));
         }
-        let is_wanted = |tool: &&ServerTool| {
+        let is_wanted = |tool: &&Arc<OfferedTool>| {
             let is_it = |name: &str| name == tool.name || name == tool.own_name;
             server.allowed.is_empty() || server.allowed.iter().any(|name| is_it(name))
         };
@@ -137,7 +137,7 @@ fn offered(
     }
     let asked = head.headers.get(ASKED).and_then(|value| value.to_str().ok());
     let is_asked =
-        |tool: &&ServerTool| asked.is_some_and(|asked| asked.split(',').any(|name| name.trim() == tool.name));
+        |tool: &&Arc<OfferedTool>| asked.is_some_and(|asked| asked.split(',').any(|name| name.trim() == tool.name));
     let is_silent = !selected.is_listed;
     let is_emptied = selected.is_listed && selected.is_empty;
     match policy.offer {
