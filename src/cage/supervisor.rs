@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::process::{Pid, PidfdFlags, WaitStatus, pidfd_open};
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitStatus, pidfd_open, set_dumpable_behavior};
 
 use super::enter::{close_inherited, connection};
 use super::family::Family;
@@ -35,6 +35,8 @@ const PIECE: usize = 64 << 10;
 /// Reads an order from the connection, has it run, and answers. Without an answer where the connection has ended.
 pub(super) fn supervise(walls: &Walls) -> io::Result<()> {
     close_inherited()?;
+    // Where there is no Landlock to say so: whoever runs in here does not look into this process.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let socket = connection()?;
     let family = Family::found(&walls.kind)?;
     // What it was started with as an input is the connection, too; nobody else is to have it.
