@@ -39,6 +39,10 @@ pub(super) struct Options {
     #[structopt(long, value_name = "DIR", requires = "upstream")]
     working_dir: Option<PathBuf>,
 
+    /// Offers models commands too that begin with one of these, as in 'git status,make'; they run in a sandbox (bubblewrap)
+    #[structopt(long, value_name = "LIST", requires = "working-dir")]
+    allow_commands: Option<String>,
+
     /// Checks the configuration, names every mistake, and exits
     #[structopt(short = "t", long = "test")]
     test: bool,
@@ -84,6 +88,11 @@ impl Options {
             None => {
                 let config = Config::from_upstreams(&self.upstream, &self.listen, self.dialect.as_deref())?;
                 let config = config.with_engine(self.engine.as_deref().unwrap_or("auto"))?;
+                let config = match &self.allow_commands {
+                    Some(list) => config.with_commands(&list.split(',').map(str::trim).collect::<Vec<_>>()),
+                    None => Ok(config),
+                };
+                let config = config.map_err(|error| CliError::Usage(format!("--allow-commands: {error}")))?;
                 Ok(match &self.working_dir {
                     Some(directory) => config.with_working_dir(directory.clone())?,
                     None => config,

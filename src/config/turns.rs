@@ -9,6 +9,7 @@ use super::mistake::{ConfigErrors, Mistake};
 use super::read::BYTES;
 use super::tree::Node;
 use super::{Address, Config, Glob, Pool, Workspace};
+use crate::tooling::{AllowList, PrefixError, RESULT_BYTES_MAX};
 
 /// The tools that a pool's models are offered, which run on the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct TurnLimits {
     /// Calls.
     pub calls_max: usize,
     pub time_max: Duration,
+    /// Bytes of a result.
+    pub result_bytes_max: usize,
 }
 
 /// What is remembered of turns for the next request of their conversation.
@@ -61,7 +64,7 @@ pub struct TurnMemory {
 
 impl Default for TurnLimits {
     fn default() -> Self {
-        Self { rounds_max: 10, calls_max: 64, time_max: Duration::from_secs(1_800) }
+        Self { rounds_max: 10, calls_max: 64, time_max: Duration::from_secs(1_800), result_bytes_max: RESULT_BYTES_MAX }
     }
 }
 
@@ -71,7 +74,7 @@ impl Default for TurnMemory {
     }
 }
 
-pub(super) const TURN_LIMITS: &[&str] = &["rounds_max", "calls_max", "turn_seconds"];
+pub(super) const TURN_LIMITS: &[&str] = &["rounds_max", "calls_max", "turn_seconds", "result_bytes_max"];
 pub(super) const TURN_MEMORY: &[&str] = &["bytes", "seconds"];
 const OFFER: &[(&str, Offer)] =
     &[("without_tools", Offer::WithoutTools), ("always", Offer::Always), ("asked", Offer::Asked)];
@@ -100,6 +103,14 @@ impl Config {
             }
             None => Ok(self),
         }
+    }
+
+    /// The same, with commands that begin with one of these, run in namespaces. Fails with one that is no beginning of a
+    /// command.
+    pub fn with_commands(mut self, allowed: &[&str]) -> Result<Self, PrefixError> {
+        let commands = &mut self.tools.commands;
+        (commands.enabled, commands.allow) = (true, AllowList::new(allowed.iter().copied())?);
+        Ok(self)
     }
 
     /// What tools others than this machine could use that change things, if there are such, and what helps.
@@ -142,6 +153,7 @@ impl Reader<'_> {
         let Some(fields) = self.fields(node, "limits", TURN_LIMITS) else { return limits };
         self.set(&fields, "rounds_max", 1..=1_000, &mut limits.rounds_max);
         self.set(&fields, "calls_max", 1..=10_000, &mut limits.calls_max);
+        self.set(&fields, "result_bytes_max", 1_024..=RESULT_BYTES_MAX, &mut limits.result_bytes_max);
         let mut seconds = limits.time_max.as_secs();
         self.set(&fields, "turn_seconds", SECONDS, &mut seconds);
         limits.time_max = Duration::from_secs(seconds);

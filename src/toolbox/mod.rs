@@ -150,6 +150,10 @@ impl Toolbox {
     /// Runs the tool of a name with arguments as the model wrote them. Whoever drops this ends the call; one that works on
     /// files runs on for its patience at most.
     pub async fn run(&self, name: &str, arguments: &str) -> Outcome {
+        self.call(name, arguments).await.within(self.settings.limits.result_bytes_max)
+    }
+
+    async fn call(&self, name: &str, arguments: &str) -> Outcome {
         if FileTool::named(name).is_some() {
             return self.work(name, arguments).await;
         }

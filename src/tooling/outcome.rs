@@ -16,12 +16,18 @@ pub const RESULT_BYTES_MAX: usize = 65_536;
 impl Outcome {
     /// The result of a call that did what it was asked, cut at a line where it is too long.
     pub fn done(text: String) -> Self {
-        Self { text: cut(text), is_error: false }
+        Self { text: cut(text, RESULT_BYTES_MAX), is_error: false }
     }
 
     /// The result of a call that failed, whose first words say that it did.
     pub fn failed(text: String) -> Self {
-        Self { text: cut(text), is_error: true }
+        Self { text: cut(text, RESULT_BYTES_MAX), is_error: true }
+    }
+
+    /// The same, cut where it is longer than that.
+    #[must_use]
+    pub fn within(self, bytes_max: usize) -> Self {
+        Self { text: cut(self.text, bytes_max), ..self }
     }
 }
 
@@ -119,17 +125,17 @@ fn quoted(texts: &[String]) -> String {
 }
 
 /// A text that is no longer than a result may be, or its beginning, which ends with a line where it has one.
-fn cut(mut text: String) -> String {
-    if text.len() <= RESULT_BYTES_MAX {
+fn cut(mut text: String, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
         return text;
     }
     // What ends right at the limit is a whole line, too.
-    let head = text.as_bytes().get(..=RESULT_BYTES_MAX).unwrap_or_default();
+    let head = text.as_bytes().get(..=bytes_max).unwrap_or_default();
     let line = memchr::memrchr(b'\n', head).filter(|end| *end > 0);
-    let end = line.or_else(|| (0..=RESULT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)));
+    let end = line.or_else(|| (0..=bytes_max).rev().find(|at| text.is_char_boundary(*at)));
     let end = end.unwrap_or_default();
     text.truncate(end);
-    text.push_str("\n\n[Result truncated at 65536 bytes]");
+    text.push_str(&format!("\n\n[Result truncated at {bytes_max} bytes]"));
     text
 }
 
@@ -147,6 +153,8 @@ mod tests {
         assert_eq!(Outcome::done(fits).text, format!("{}x{note}", "a".repeat(RESULT_BYTES_MAX - 1)));
         let one = Outcome::done("é".repeat(40_000)).text;
         assert_eq!(one, format!("{}{note}", "é".repeat(RESULT_BYTES_MAX / 2)));
+        let short = Outcome::done("one\ntwo\nthree".to_owned()).within(9);
+        assert_eq!(short.text, "one\ntwo\n\n[Result truncated at 9 bytes]");
         assert!(Outcome::from(Failure::NoFile("a\n".repeat(50_000))).text.len() <= RESULT_BYTES_MAX + note.len());
     }
 }

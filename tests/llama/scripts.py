@@ -136,6 +136,7 @@ SCRIPTS |= {
     "turn-edit": "Now I change it. "
     + in_json("edit_file", file_path="word.txt", old_string="heron [[turn-edit]]", new_string="egret [[turn-grep]]"),
     "turn-grep": "Who else says so? " + in_json("grep_search", pattern="egret", path="."),
+    "turn-run": "And now by hand. " + in_json("run_command", command="cat last.txt; echo done >> last.txt"),
     "turn-last": "One more look. " + in_json("read_file", file_path="last.txt"),
     "turn-done": "The word is egret.",
     # A call of each side, whose order clients never see.
