@@ -48,7 +48,7 @@ impl Gateway {
             let (shown, after) = turn.ran(results, if is_late { Time::Over } else { Time::Left });
             if after == After::Over {
                 let rest = context.retell_end(shown);
-                context.write(session, None, Some(rest), Flow::Over).await?;
+                context.write(session, None, Some(rest).filter(|rest| !rest.is_empty()), Flow::Over).await?;
                 break;
             }
             let shown = context.retell(shown)?;

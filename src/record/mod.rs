@@ -67,7 +67,7 @@ pub struct Record {
     pub summary: Option<Summary>,
     /// Answers that were asked of servers for it, where tools run here; else none.
     pub rounds: u32,
-    /// Calls that ran here, in their order.
+    /// Calls that ran here, in the order in which they ended.
     pub tool_runs: Vec<ToolRun>,
     /// Whether its conversation had answers of which more was known than its client sent.
     pub recalled: bool,

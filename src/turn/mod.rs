@@ -91,7 +91,7 @@ pub enum Next {
 /// What follows the calls of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// Another round, which asks what [`Turn::body`] says.
+    /// Another round, which asks what [`Turn::ask`] says.
     Ask,
     Over,
 }

@@ -15,7 +15,9 @@ use toolgate::config::{Changes, Config, Glob, Offer, OllamaApi, Pool, Reach, Sho
 use toolgate::server::Running;
 
 use crate::access::named;
-use crate::harness::{Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, ok, peer, pool};
+use crate::harness::{
+    Message, PATIENCE, Upstream, Wire, ask, assert_error, config, gateway_of, get, ok, peer, pool, wait_until,
+};
 
 const CHAT: &str = "/v1/chat/completions";
 const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -672,11 +674,15 @@ fn a_gateway_that_stops_lets_turns_come_to_their_end() {
         wire.chunk(if is_first { round("1", &[], &[READ]) } else { round("2", &["hello"], &[]) });
         wire.last_chunk();
     });
-    let gateway = gateway(&folder, &upstream, |_| {});
+    let mut config = configured(&folder, &[&upstream], |_| {});
+    config.server.grace_seconds = 60;
+    let gateway = gateway_of(config);
     let mut client = Wire::connect(gateway.addr);
     client.send(post(CHAT, &chat(true), ""));
     begins.recv_timeout(PATIENCE).unwrap();
+    let admin = gateway.admin_addr.unwrap();
     let stops = std::thread::spawn(move || gateway.stop());
+    wait_until("it stops", || ask(admin, get("/ready")).status() == 503);
     go_on.send(()).unwrap();
     assert!(client.response().text().contains("hello"));
     stops.join().unwrap();

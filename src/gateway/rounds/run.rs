@@ -31,7 +31,7 @@ impl Gateway {
         context: &mut Box<Context>,
         calls: Vec<RoundCall>,
     ) -> Result<Vec<String>> {
-        self.show_calls(session, context, &calls).await?;
+        context.show_calls(session, &calls).await?;
         let mut results: Vec<Option<String>> = calls.iter().map(|_| None).collect();
         let mut waiting = calls.iter().enumerate().peekable();
         let mut running = JoinSet::new();
@@ -69,21 +69,11 @@ impl Gateway {
                 return Err(context.fail(Fault::Internal));
             };
             context.record.tool_runs.push(ToolRun { tool: name.clone(), failed: is_error, took });
-            let ms = took.as_millis();
-            log::info!(
-                "{}: tool {name} ran for {ms} ms: {} bytes{}",
-                context.id,
-                text.len(),
-                if is_error { ", failed" } else { "" }
-            );
+            let (ms, bytes, failed) = (took.as_millis(), text.len(), if is_error { ", failed" } else { "" });
+            log::info!("{}: tool {name} ran for {ms} ms: {bytes} bytes{failed}", context.id);
             let id = calls.get(at).map_or("", |call| call.id.as_str());
-            context
-                .tell_ended(
-                    session,
-                    ServerResult { id, text: &text, is_error },
-                    &format!("tool {name} done ms={ms} bytes={}", text.len()),
-                )
-                .await?;
+            let result = ServerResult { id, text: &text, is_error };
+            context.tell_ended(session, result, &format!("tool {name} done ms={ms} bytes={bytes}")).await?;
             if let Some(result) = results.get_mut(at) {
                 *result = Some(text);
             }
@@ -92,11 +82,11 @@ impl Gateway {
     }
 }
 
-impl Gateway {
+impl Context {
     /// Shows the client what runs, where its API has words for that: all calls before the first result, as they stand in
     /// the model's answer.
-    async fn show_calls(&self, session: &mut Session, context: &mut Context, calls: &[RoundCall]) -> Result<()> {
-        let Context { turn, retelling, .. } = context;
+    async fn show_calls(&mut self, session: &mut Session, calls: &[RoundCall]) -> Result<()> {
+        let Self { turn, retelling, .. } = self;
         let (Some(turn), Some(retelling)) = (turn.as_ref().filter(|turn| turn.show != ShowCalls::None), retelling)
         else {
             return Ok(());
@@ -107,11 +97,9 @@ impl Gateway {
             retelling.server_call(&ServerCall { id: &call.id, server, name, arguments: &call.arguments })
         });
         let told: Vec<_> = told.collect();
-        if told.is_empty() { Ok(()) } else { context.say(session, told.concat().into()).await }
+        self.say(session, told.concat().into()).await
     }
-}
 
-impl Context {
     /// Whether a call may begin beside so many others: what changes something runs alone.
     fn may_begin(&self, call: &RoundCall, running: usize) -> bool {
         let effect = self.turn.as_ref().map(|turn| turn.effect(&call.name));
@@ -147,6 +135,10 @@ impl Context {
     /// The client hears something that is no server's.
     async fn say(&mut self, session: &mut Session, said: Bytes) -> Result<()> {
         self.keepalive.heard();
+        if said.is_empty() {
+            // It would be the last chunk.
+            return Ok(());
+        }
         if self.turn.as_mut().is_some_and(|turn| turn.outlet.keep(&said)) {
             return Ok(());
         }

@@ -230,6 +230,9 @@ impl Rounds {
     /// Keeps what the model says.
     fn keep(&mut self, choice: &chunk::Choice<'_>, text: Option<Cow<'_, str>>, shown: Option<&Shown>) {
         let round = &mut self.round;
+        if round.is_too_long {
+            return;
+        }
         if let Some(reasoning) = choice.message.reasoning
             && let Some(thought) = string(reasoning.value)
         {
@@ -238,7 +241,7 @@ impl Rounds {
         }
         let text = text.unwrap_or_default();
         round.text.push_str(&text);
-        if !matches!(shown, Some(Shown::Held)) && round.text.len() <= self.round_bytes_max {
+        if !matches!(shown, Some(Shown::Held)) {
             self.told.push_str(&text);
         }
         let calls: usize = round.calls.iter().map(|call| call.arguments.len()).sum();
