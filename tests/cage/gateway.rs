@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Folder, PROGRAM, Process, processes};
+use crate::harness::{Folder, PROGRAM, Process, processes_at_least};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n";
 
@@ -135,8 +135,7 @@ fn a_client_that_leaves_ends_the_command_that_it_waits_for() {
         while !begun.exists() {
             std::thread::yield_now();
         }
-        let found: Vec<Process> = processes("sleep 600.41");
-        assert!(found.len() >= 2, "{sandbox}");
+        let found = processes_at_least(2, "sleep 600.41");
         drop(client);
         found.iter().for_each(Process::wait);
         std::fs::remove_file(begun).unwrap();
