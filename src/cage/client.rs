@@ -55,6 +55,8 @@ impl Way {
             Self::Here { program, walls } => {
                 let (mut child, mut socket) = start(program, walls).map_err(|error| error.to_string())?;
                 let answer = talk(&mut socket, order).await;
+                // Whoever still writes is waited for no longer.
+                drop(socket);
                 let complaint = match &answer {
                     Ok(_) => String::new(),
                     Err(_) => complaint(&mut child).await,

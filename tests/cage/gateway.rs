@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Folder, PROGRAM, Process, processes};
+use crate::harness::{Folder, PROGRAM, Process, processes_at_least};
 
 /// What a model is told that does not come to an end.
 const SLOW: &str = "Take your time.";
@@ -189,8 +189,7 @@ fn a_client_that_leaves_ends_the_command_that_it_waits_for() {
         while !begun.exists() {
             std::thread::yield_now();
         }
-        let found: Vec<Process> = processes("sleep 600.41");
-        assert!(found.len() >= 2, "{sandbox}");
+        let found = processes_at_least(2, "sleep 600.41");
         drop(client);
         found.iter().for_each(Process::wait);
         std::fs::remove_file(begun).unwrap();

@@ -115,6 +115,16 @@ pub fn processes(text: &str) -> Vec<Process> {
     pids.filter(|pid| *pid != std::process::id().cast_signed()).filter_map(open).map(Process).collect()
 }
 
+/// The same, once there are so many; a program that is being started has no command line for a moment.
+pub fn processes_at_least(count: usize, text: &str) -> Vec<Process> {
+    loop {
+        match processes(text) {
+            found if found.len() >= count => return found,
+            _ => std::thread::yield_now(),
+        }
+    }
+}
+
 /// A process, whoever may get its number.
 pub struct Process(OwnedFd);
 

@@ -326,9 +326,15 @@ fn a_working_directory_is_beneath_a_root() {
             let call = json!({"command": "pwd", "working_directory": said}).to_string();
             block_on(cage.run("run_command", &call)).text
         };
-        for (said, path) in
-            [("", ""), (".", ""), ("sub", "sub"), ("sub/../sub/deeper", "sub/deeper"), ("inside", "sub")]
-        {
+        for (said, path) in [
+            ("", ""),
+            (".", ""),
+            ("sub", "sub"),
+            ("sub/../sub/deeper", "sub/deeper"),
+            ("inside", "sub"),
+            ("-c", "-c"),
+            ("--probe={}", "--probe={}"),
+        ] {
             assert_eq!(run(said), format!("Success\n\nSTDOUT:\n{}\n", full(path).trim_end_matches('/')), "{said}");
         }
         assert_eq!(run(&full("sub")), format!("Success\n\nSTDOUT:\n{}\n", full("sub")), "{sandbox:?}");
