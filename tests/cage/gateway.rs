@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Folder, PROGRAM, Process, processes_at_least};
+use crate::harness::{Folder, PROGRAM, Process, processes, processes_at_least};
 
 /// What a model is told that does not come to an end.
 const SLOW: &str = "Take your time.";
