@@ -124,7 +124,8 @@ fn seat(seat: &SeatStatus) -> Value {
 
 /// A server of tools.
 fn tool_server(status: &mcp::Status) -> Value {
-    json!({"name": status.server, "standing": status.standing.to_string(), "tools": status.tools})
+    let is_up = status.standing == mcp::Standing::Up;
+    json!({"name": status.server, "up": is_up, "standing": status.standing.to_string(), "tools": status.tools})
 }
 
 fn incident(incident: &Incident) -> Value {

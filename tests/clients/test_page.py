@@ -33,7 +33,8 @@ def house(tmp_path_factory):
         mock = Process([TOOLGATE, "mock", "--listen", f"127.0.0.1:{upstream}"], folder / "mock")
         running.callback(mock.stop)
         mock.wait_for("the mock", upstream_wire.answers)
-        server, gateway, page = start_gateway(folder, {"pools": pools})
+        tools = {"servers": [{"name": "docs", "command": ["/nowhere/docs"]}]}
+        server, gateway, page = start_gateway(folder, {"pools": pools, "tools": tools})
         running.callback(server.stop)
         yield gateway, page
 
@@ -73,6 +74,7 @@ def test_the_page_shows_pools_and_requests(house, tmp_path):
 
     text = page_of(admin, tmp_path / "calm")
     assert "toolgate serving" in text
+    assert re.search(r"Servers of tools server standing tools docs .* 0 ", text)
     assert f"requests so far {before + 5}" in text
     assert "the-pool llama.cpp · any model · dialect hermes" in text
     # Its name is text, whatever it looks like.
