@@ -230,7 +230,7 @@ fn say_pools(config: &Config) {
         let names = entries.names.iter().map(|name| format!("dns {}", name.each.name));
         let peers: Vec<_> = urls.chain(names).collect();
         log::info!(
-            "pool {}: {} at {}, models {}, dialect {}, tools {}",
+            "pool {}: {} at {}, models {}, dialect {}, tools {}{}",
             pool.name,
             pool.engine.name(),
             peers.join(", "),
@@ -240,6 +240,11 @@ fn say_pools(config: &Config) {
                 DialectChoice::Named(dialect) => dialect.name(),
             },
             pool.tools.name(),
+            match pool.server_tools.names.as_slice() {
+                [] => String::new(),
+                names =>
+                    format!(", and of its own {}", names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            },
         );
     }
 }

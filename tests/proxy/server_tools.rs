@@ -788,3 +788,95 @@ fn a_stream_with_a_length_becomes_one_without() {
     assert!(answer.is_complete);
     assert_eq!((said(&answer.text(), "content").as_str(), answer.field("content-length")), ("Look.\n\nhello", None));
 }
+
+/// A server of tools with one that never answers: it says when that is called, and when whoever called has gone.
+fn hanging_tools() -> (Upstream, Receiver<&'static str>) {
+    let (report, events) = mpsc::channel();
+    let report = Mutex::new(report);
+    let upstream = Upstream::start(move |mut wire| {
+        let Some(request) = wire.request() else { return };
+        if !request.first_line.starts_with("POST") {
+            return wire.send("HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n");
+        }
+        let asked = request.json();
+        let tool = json!({"name": "wait", "description": "Waits.", "inputSchema": {"type": "object"}});
+        let result = match asked["method"].as_str().unwrap_or_default() {
+            "initialize" => json!({
+                "protocolVersion": asked["params"]["protocolVersion"],
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "slow", "version": "1"},
+            }),
+            "tools/list" => json!({"tools": [tool]}),
+            "tools/call" => {
+                report.lock().unwrap().send("called").unwrap();
+                wire.expect_close();
+                return report.lock().unwrap().send("left").unwrap();
+            }
+            _ => return wire.send("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"),
+        };
+        wire.send(ok(&json!({"jsonrpc": "2.0", "id": asked["id"], "result": result}).to_string()));
+    });
+    (upstream, events)
+}
+
+/// A gateway in front of a model that calls that tool, once it is there; and what that tells.
+fn waiting_gateway(upstream: &Upstream, tools: &Upstream, with: impl FnOnce(&mut Config)) -> Running {
+    let folder = Files::new();
+    let mut config = configured(&folder, &[upstream], |_| {});
+    let at = Box::new(peer(tools.address));
+    let reach = Reach::Url { at, path: "/mcp".to_owned(), headers: Vec::new() };
+    config.tools.servers = vec![ToolServer { reach, ..absent_server("slow") }];
+    with(&mut config);
+    let gateway = gateway_of(config);
+    let page = || ask(gateway.admin_addr.unwrap(), get("/metrics")).text();
+    wait_until("its tools are there", || page().contains("toolgate_tool_server_up{server=\"slow\"} 1"));
+    gateway
+}
+
+const WAIT: (&str, &str, &str) = ("call_w", "slow__wait", "{}");
+
+#[test]
+fn a_client_that_leaves_ends_what_runs_for_it_and_another_has_the_place_meanwhile() {
+    let (tools, events) = hanging_tools();
+    let (upstream, _requests) = answering(vec![round("1", &[], &[WAIT]), round("2", &["free"], &[])]);
+    let gateway = waiting_gateway(&upstream, &tools, |config| config.pools[0].peers[0].max_inflight = Some(1));
+    let mut client = Wire::connect(gateway.addr);
+    client.send(post(CHAT, &chat(true), ""));
+    assert_eq!(events.recv_timeout(PATIENCE), Ok("called"));
+    // The server has one place, and the turn does not hold it.
+    let other = json!({"model": "m", "messages": [{"role": "user", "content": "?"}], "tools": []});
+    assert_eq!(said(&ask(gateway.addr, post(CHAT, &with_stream(other), "")).text(), "content"), "free");
+    drop(client);
+    assert_eq!(events.recv_timeout(PATIENCE), Ok("left"));
+    let page = || ask(gateway.admin_addr.unwrap(), get("/metrics")).text();
+    wait_until("nobody is left", || page().contains("toolgate_requests_in_flight 0\n"));
+}
+
+fn with_stream(mut body: Value) -> Value {
+    body["stream"] = json!(true);
+    body
+}
+
+#[test]
+fn a_client_hears_that_a_tool_runs_on_until_the_gateway_stops() {
+    for (path, body) in [(CHAT, chat(true)), (MESSAGES, message(true))] {
+        let (tools, events) = hanging_tools();
+        let (upstream, _requests) = answering(vec![round("1", &["Wait."], &[WAIT])]);
+        let gateway = waiting_gateway(&upstream, &tools, |config| config.pools[0].keepalive_ms = Some(1));
+        let mut client = Wire::connect(gateway.addr);
+        client.send(post(path, &body, ""));
+        client.head().unwrap();
+        let (mut text, mark) =
+            (String::new(), if path == CHAT { ": tool slow__wait running\n" } else { "event: ping" });
+        while text.matches(mark).count() < 3 {
+            text += &String::from_utf8_lossy(&client.next_chunk().expect("it goes on"));
+        }
+        assert_eq!(events.recv_timeout(PATIENCE), Ok("called"));
+        let stops = std::thread::spawn(move || gateway.stop());
+        while let Some(chunk) = client.next_chunk() {
+            text += &String::from_utf8_lossy(&chunk);
+        }
+        stops.join().unwrap();
+        assert_eq!(text.matches("toolgate stops").count(), 1, "{path} {text}");
+    }
+}
