@@ -791,6 +791,14 @@ fn a_stream_with_a_length_becomes_one_without() {
 
 /// A server of tools with one that never answers: it says when that is called, and when whoever called has gone.
 fn hanging_tools() -> (Upstream, Receiver<&'static str>) {
+    slow_tools(|wire| {
+        wire.expect_close();
+        None
+    })
+}
+
+/// The same with one that answers what `wait` returns, if anything.
+fn slow_tools(wait: impl Fn(&mut Wire) -> Option<Value> + Send + Sync + 'static) -> (Upstream, Receiver<&'static str>) {
     let (report, events) = mpsc::channel();
     let report = Mutex::new(report);
     let upstream = Upstream::start(move |mut wire| {
@@ -809,8 +817,10 @@ fn hanging_tools() -> (Upstream, Receiver<&'static str>) {
             "tools/list" => json!({"tools": [tool]}),
             "tools/call" => {
                 report.lock().unwrap().send("called").unwrap();
-                wire.expect_close();
-                return report.lock().unwrap().send("left").unwrap();
+                match wait(&mut wire) {
+                    Some(result) => result,
+                    None => return report.lock().unwrap().send("left").unwrap(),
+                }
             }
             _ => return wire.send("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"),
         };
@@ -879,4 +889,54 @@ fn a_client_hears_that_a_tool_runs_on_until_the_gateway_stops() {
         stops.join().unwrap();
         assert_eq!(text.matches("toolgate stops").count(), 1, "{path} {text}");
     }
+}
+
+#[test]
+fn a_round_that_follows_goes_before_newcomers() {
+    let (finish, finished) = mpsc::channel::<()>();
+    let finished = Mutex::new(finished);
+    let (tools, events) = slow_tools(move |_| {
+        finished.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        Some(json!({"content": [{"type": "text", "text": "done"}]}))
+    });
+    let (go, gone) = mpsc::channel::<()>();
+    let (report, order) = mpsc::channel();
+    let (gone, report) = (Mutex::new(gone), Mutex::new(report));
+    let upstream = Upstream::start(move |mut wire| {
+        let Some(request) = wire.request() else { return };
+        let messages = request.json()["messages"].as_array().unwrap().clone();
+        let says = messages[0]["content"].as_str().unwrap().to_owned();
+        report.lock().unwrap().send((says.clone(), messages.len())).unwrap();
+        if says == "holds" {
+            gone.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        let calls: &[_] = if says == "turn" && messages.len() == 1 { &[WAIT] } else { &[] };
+        wire.send(STREAM_HEAD);
+        wire.chunk(round("1", &["."], calls));
+        wire.last_chunk();
+    });
+    let gateway = waiting_gateway(&upstream, &tools, |config| config.pools[0].peers[0].max_inflight = Some(1));
+    let send = |says: &str| {
+        let mut client = Wire::connect(gateway.addr);
+        let messages = json!([{"role": "user", "content": says}]);
+        client.send(post(CHAT, &json!({"model": "m", "stream": true, "messages": messages}), ""));
+        client
+    };
+    let next = || order.recv_timeout(PATIENCE).unwrap();
+    let waiting = |count: usize| {
+        let page = ask(gateway.admin_addr.unwrap(), get("/status")).json();
+        page["pools"][0]["queue"]["waiting"] == count
+    };
+    let mut turn = send("turn");
+    assert_eq!(next(), ("turn".to_owned(), 1));
+    assert_eq!(events.recv_timeout(PATIENCE), Ok("called"));
+    let mut holder = send("holds");
+    assert_eq!(next(), ("holds".to_owned(), 1));
+    let mut newcomer = send("newcomer");
+    wait_until("one waits", || waiting(1));
+    finish.send(()).unwrap();
+    wait_until("the turn waits, too", || waiting(2));
+    go.send(()).unwrap();
+    assert_eq!([next(), next()], [("turn".to_owned(), 3), ("newcomer".to_owned(), 1)]);
+    assert!([&mut turn, &mut holder, &mut newcomer].into_iter().all(|client| client.response().status() == 200));
 }
