@@ -20,6 +20,7 @@
 mod bubblewrap;
 mod client;
 mod enter;
+mod environment;
 mod family;
 mod inside;
 mod landlocked;
@@ -41,6 +42,7 @@ use tokio::sync::Semaphore;
 pub use self::service::{ServiceError, serve};
 
 use self::client::Way;
+use self::environment::Environment;
 use self::order::{NoStart, Order, Task};
 use self::walls::Walls;
 use crate::config::{self, Sandbox};
@@ -231,7 +233,7 @@ impl Cage {
 
     fn order_of(&self, task: Task, root: Option<PathBuf>, directory: PathBuf, timeout_seconds: Option<u64>) -> Order {
         let timeout_seconds = timeout_seconds.unwrap_or(self.commands.timeout_seconds);
-        Order { task, root, directory, env: self.commands.env.clone(), timeout_seconds }
+        Order { task, root, directory, timeout_seconds }
     }
 }
 
@@ -258,7 +260,11 @@ fn way(tools: &config::Tools, python: Option<&[String]>, workspace: &Workspace) 
     match python.and_then(<[String]>::first) {
         Some(program) if !Path::new(program).exists() => Err(Missing::Interpreter(program.clone())),
         None if !tools.commands.enabled => Ok(Way::Nowhere),
-        _ => Ok(Way::Here { program: client::OWN_PROGRAM.into(), walls: Walls::new(&tools.commands, workspace)? }),
+        _ => Ok(Way::Here {
+            program: client::OWN_PROGRAM.into(),
+            walls: Walls::new(&tools.commands, workspace)?,
+            environment: Environment::new(&tools.commands.env),
+        }),
     }
 }
 

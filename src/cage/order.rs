@@ -20,7 +20,6 @@ pub(super) struct Order {
     /// The root that `directory` is beneath; none is the sandbox's own directory for temporary files.
     pub root: Option<PathBuf>,
     pub directory: PathBuf,
-    pub env: Vec<(String, String)>,
     pub timeout_seconds: u64,
 }
 
@@ -227,7 +226,7 @@ mod tests {
     fn an_order_and_its_answer_come_as_they_went() {
         let task = Task::Code { interpreter: vec!["python3".to_owned()], text: "print('é')".to_owned() };
         assert_eq!(task.writing(), Writing::Nothing);
-        let order = Order { task, root: None, directory: "a".into(), env: Vec::new(), timeout_seconds: 3 };
+        let order = Order { task, root: None, directory: "a".into(), timeout_seconds: 3 };
         let bytes = framed(&serde_json::to_vec(&order).unwrap()).unwrap();
         let read: Order = read_framed(bytes.as_slice(), ORDER_BYTES_MAX).unwrap();
         assert_eq!(format!("{read:?}"), format!("{order:?}"));

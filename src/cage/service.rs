@@ -32,16 +32,17 @@ pub enum ServiceError {
 /// Serves at a socket, until it is ended; without one, the connection that is its input, and returns. Fails when the
 /// sandbox cannot be put up.
 pub fn serve(cage: &Cage, socket: Option<&Path>) -> Result<(), ServiceError> {
-    let walls = match &cage.way {
-        Ok(Way::Here { walls, .. }) => walls,
+    let (walls, environment) = match &cage.way {
+        Ok(Way::Here { walls, environment, .. }) => (walls, environment),
         Ok(Way::Service(_)) => return Err(ServiceError::Chained),
         Ok(Way::Nowhere) => return Err(ServiceError::Nothing),
         Err(missing) => return Err(ServiceError::Cage(CageError::Missing(missing.clone()))),
     };
     let walls = walls.text().map_err(ServiceError::Connection)?;
+    let environment = environment.carry().map_err(ServiceError::Connection)?;
     let entry = || {
         let mut command = Command::new(OWN_PROGRAM);
-        command.args(["cage", "--stage", "enter", "--walls", &walls]);
+        command.args(["cage", "--stage", "enter", "--walls", &walls]).env_clear().envs(environment.clone());
         command
     };
     // Run again, and not gone on with: the entry closes what this process has open.

@@ -20,6 +20,7 @@ use rustix::fs::OFlags;
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitStatus, pidfd_open, set_dumpable_behavior};
 
 use super::enter::{close_inherited, connection};
+use super::environment::Environment;
 use super::family::Family;
 use super::order::{Answer, NoStart, ORDER_BYTES_MAX, Order, Report, Task, read_framed};
 use super::walls::{Kind, Walls};
@@ -27,8 +28,6 @@ use crate::tooling::{End, OUTPUT_BYTES_MAX};
 
 /// How often processes and their memory are counted; between two counts there may be more.
 const COUNT: Duration = Duration::from_millis(20);
-/// Where programs are looked for.
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Bytes that are read at once, as many as a pipe has.
 const PIECE: usize = 64 << 10;
 
@@ -123,8 +122,7 @@ impl Watch {
             }
             Task::Probe(probe) => drop(command.arg(option("probe", serde_json::to_string(probe)?))),
         }
-        command.env_clear().envs(order.env.iter().map(|(name, value)| (name, value)));
-        command.env("PATH", PATH).env("HOME", &walls.scratch).env("TMPDIR", &walls.scratch);
+        command.env_clear().envs(Environment::carried()?.carry()?);
         command.stdin(Stdio::from(tell)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let pipes = (child.stdout.take(), child.stderr.take());

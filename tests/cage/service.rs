@@ -114,6 +114,19 @@ fn a_service_s_walls_are_its_own() {
     assert!(block_on(command(&cage(&tools), "cat secret")).is_error);
 }
 
+/// Nor does what stands in the environment of whoever starts it.
+#[test]
+fn a_service_s_environment_is_its_configuration_s() {
+    let folder = Folder::new();
+    for sandbox in ["namespaces", "landlock"] {
+        let service = Service::start(&folder, sandbox, ", env: {OWN: own}");
+        let mut tools = service.tools(&folder);
+        tools.commands.env = vec![("FOREIGN".to_owned(), "foreign".to_owned())];
+        let names = printed(&cage(&tools), "echo $OWN; env | cut -d= -f1 | sort | tr '\\n' ' '");
+        assert_eq!(names, "own\nHOME OWN PATH PWD TMPDIR ", "{sandbox}");
+    }
+}
+
 /// As a socket unit does it that accepts for each connection a process of its own.
 #[test]
 fn a_connection_in_place_of_an_input_is_served_once() {
