@@ -30,16 +30,16 @@ mod proof;
 mod service;
 mod supervisor;
 mod syscalls;
+mod timed;
 mod walls;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-pub use self::service::{ServiceError, serve};
+pub use self::service::{ServiceError, check_service, serve};
 
 use self::client::Way;
 use self::environment::Environment;
@@ -182,7 +182,7 @@ impl Cage {
         let (order, said) = self.order(name, arguments)?;
         let way = self.way.as_ref().map_err(|missing| broken(&missing.to_string()))?;
         let _place = self.places.acquire().await.map_err(|error| broken(&error.to_string()))?;
-        let answer = way.ask(&order, Duration::from_secs(order.timeout_seconds)).await;
+        let answer = way.ask(&order, order.time()).await;
         match answer.map_err(|why| broken(&why))?.printed() {
             Ok(printed) => Ok(printed.into()),
             Err(NoStart::Directory(problem)) => Err(problem.failure(said)),

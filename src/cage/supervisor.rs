@@ -23,7 +23,8 @@ use super::enter::{close_inherited, connection};
 use super::environment::Environment;
 use super::family::Family;
 use super::order::{Answer, NoStart, ORDER_BYTES_MAX, Order, Report, Task, read_framed};
-use super::walls::{Kind, Walls};
+use super::timed::{ANSWER_TIMEOUT, ORDER_TIMEOUT, Timed};
+use super::walls::{Kind, Root, Walls};
 use crate::tooling::{End, OUTPUT_BYTES_MAX};
 
 /// How often processes and their memory are counted; between two counts there may be more.
@@ -40,39 +41,41 @@ pub(super) fn supervise(walls: &Walls) -> io::Result<()> {
     let family = Family::found(&walls.kind)?;
     // What it was started with as an input is the connection, too; nobody else is to have it.
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    let order: Order = read_framed(&socket, ORDER_BYTES_MAX)?;
+    let order: Order = read_framed(Timed::new(&socket, ORDER_TIMEOUT), ORDER_BYTES_MAX)?;
     let answer = match Scratch::new(walls) {
         Ok(scratch) => run(walls, &order, &scratch, family, &socket),
-        Err(error) => Some(not_started(NoStart::Sandbox(format!("no directory for temporary files: {error}")))),
+        Err(error) => Some(Answer::not_started(NoStart::Sandbox(format!("no directory for temporary files: {error}")))),
     };
-    answer.map_or(Ok(()), |answer| answer.write(&socket))
-}
-
-fn not_started(why: NoStart) -> Answer {
-    Answer { report: Report::NotStarted(why), stdout: Vec::new(), stderr: Vec::new() }
+    answer.map_or(Ok(()), |answer| answer.write(Timed::new(&socket, ANSWER_TIMEOUT)))
 }
 
 /// Runs a command to its end. None when the client has left; then nothing of it is left either.
 fn run(walls: &Walls, order: &Order, scratch: &Scratch, family: Family, socket: &UnixStream) -> Option<Answer> {
+    if let Some(root) = &order.root
+        && !walls.roots.iter().flat_map(Root::paths).any(|path| path == root)
+    {
+        let why = format!("{} is no directory of its workspace", root.display());
+        return Some(Answer::not_started(NoStart::Sandbox(why)));
+    }
     let walls = Walls { scratch: scratch.path.clone(), ..walls.clone() };
     let mut watch = match Watch::start(&walls, order, family) {
         Ok(watch) => watch,
-        Err(error) => return Some(not_started(NoStart::Sandbox(error.to_string()))),
+        Err(error) => return Some(Answer::not_started(NoStart::Sandbox(error.to_string()))),
     };
-    let stop = watch.follow(&walls, Duration::from_secs(order.timeout_seconds), socket);
+    let stop = watch.follow(&walls, order.time(), socket);
     let status = watch.end();
     let end = match stop {
         Stop::Left => return None,
-        Stop::Trouble(error) => return Some(not_started(NoStart::Sandbox(error.to_string()))),
+        Stop::Trouble(error) => return Some(Answer::not_started(NoStart::Sandbox(error.to_string()))),
         Stop::Over(end) => end,
         Stop::Ended => match status.map(|status| (status.code(), status.signal())) {
             Some((Some(code), _)) => End::Exit(code),
             Some((_, Some(signal))) => End::Signal(signal),
-            _ => return Some(not_started(NoStart::Sandbox("the command's end was not seen".to_owned()))),
+            _ => return Some(Answer::not_started(NoStart::Sandbox("the command's end was not seen".to_owned()))),
         },
     };
     Some(match watch.no_start() {
-        Some(why) => not_started(why),
+        Some(why) => Answer::not_started(why),
         None => Answer { report: Report::Ended(end), stdout: watch.stdout.bytes, stderr: watch.stderr.bytes },
     })
 }
