@@ -63,7 +63,10 @@ impl Way {
                     Ok(_) => String::new(),
                     Err(_) => complaint(&mut child).await,
                 };
-                child.wait().await.map_err(|error| error.to_string())?;
+                let status = child.wait().await.map_err(|error| error.to_string())?;
+                if answer.is_ok() && !status.success() {
+                    log::warn!("the sandbox of commands: {}", self::complaint(&mut child).await);
+                }
                 answer.map_err(|error| if complaint.is_empty() { error.to_string() } else { complaint })
             }
         }

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use super::order::{Answer, NoStart, Writing};
 use super::timed::{ANSWER_TIMEOUT, ORDER_TIMEOUT, Timed};
 use super::walls::{Kind, Walls};
-use super::{bubblewrap, supervisor};
+use super::{bubblewrap, reaper};
 
 /// Goes in. Returns when the command has ended; into namespaces only with an error.
 pub(super) fn enter(walls: Walls) -> io::Result<()> {
@@ -22,10 +22,7 @@ pub(super) fn enter(walls: Walls) -> io::Result<()> {
     };
     let walls = walls.writing(writing);
     match &walls.kind {
-        Kind::Landlock => {
-            drop(socket);
-            supervisor::supervise(&walls)
-        }
+        Kind::Landlock => reaper::reap(&walls, &socket),
         Kind::Namespaces { bwrap } => {
             let error = bubblewrap::exec(bwrap, &walls);
             let why = NoStart::Sandbox(format!("{}: {error}", bwrap.display()));

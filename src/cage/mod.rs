@@ -2,12 +2,13 @@
 //! What a call means and what it answers stands in `tooling`; files are `workspace`'s.
 //!
 //! ```text
-//! gateway ── socket ──▶ entry ──▶ bubblewrap ──▶ supervisor ──▶ inside ──exec──▶ the command
-//!                         └────── landlock ──────────┘
+//! gateway ── socket ──▶ entry ──exec──▶ bubblewrap ──▶ supervisor ──▶ inside ──exec──▶ the command
+//!                         └────── landlock: reaper ─────────┘
 //! ```
 //!
 //! All stages are this program, run again: a fresh process of one thread, that puts up its walls by safe calls and then
-//! becomes the next by `exec`. The *entry* lets go of what it inherited. The *supervisor* reads one order from the socket,
+//! becomes the next by `exec`. The *entry* lets go of what it inherited; without namespaces it stays as the *reaper*, which
+//! ends what is left when a supervisor is killed. The *supervisor* reads one order from the socket,
 //! watches the command's time, output, processes and memory, and answers once, when nothing of it is left. The *inside*
 //! shuts itself in (limits, Landlock, seccomp) and becomes the command.
 //!
@@ -27,6 +28,8 @@ mod landlocked;
 mod order;
 mod probe;
 mod proof;
+mod reaper;
+mod scratch;
 mod service;
 mod supervisor;
 mod syscalls;

@@ -5,13 +5,11 @@
 //! end: a connection that takes nothing must not hold it up.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,7 +22,7 @@ use super::environment::Environment;
 use super::family::Family;
 use super::order::{Answer, NoStart, ORDER_BYTES_MAX, Order, Report, Task, read_framed};
 use super::timed::{ANSWER_TIMEOUT, ORDER_TIMEOUT, Timed};
-use super::walls::{Kind, Root, Walls};
+use super::walls::{Root, Walls};
 use crate::tooling::{End, OUTPUT_BYTES_MAX};
 
 /// How often processes and their memory are counted; between two counts there may be more.
@@ -42,27 +40,23 @@ pub(super) fn supervise(walls: &Walls) -> io::Result<()> {
     // What it was started with as an input is the connection, too; nobody else is to have it.
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
     let order: Order = read_framed(Timed::new(&socket, ORDER_TIMEOUT), ORDER_BYTES_MAX)?;
-    let answer = match Scratch::new(walls) {
-        Ok(scratch) => run(walls, &order, &scratch, family, &socket),
-        Err(error) => Some(Answer::not_started(NoStart::Sandbox(format!("no directory for temporary files: {error}")))),
-    };
+    let answer = run(walls, &order, family, &socket);
     answer.map_or(Ok(()), |answer| answer.write(Timed::new(&socket, ANSWER_TIMEOUT)))
 }
 
 /// Runs a command to its end. None when the client has left; then nothing of it is left either.
-fn run(walls: &Walls, order: &Order, scratch: &Scratch, family: Family, socket: &UnixStream) -> Option<Answer> {
+fn run(walls: &Walls, order: &Order, family: Family, socket: &UnixStream) -> Option<Answer> {
     if let Some(root) = &order.root
         && !walls.roots.iter().flat_map(Root::paths).any(|path| path == root)
     {
         let why = format!("{} is no directory of its workspace", root.display());
         return Some(Answer::not_started(NoStart::Sandbox(why)));
     }
-    let walls = Walls { scratch: scratch.path.clone(), ..walls.clone() };
-    let mut watch = match Watch::start(&walls, order, family) {
+    let mut watch = match Watch::start(walls, order, family) {
         Ok(watch) => watch,
         Err(error) => return Some(Answer::not_started(NoStart::Sandbox(error.to_string()))),
     };
-    let stop = watch.follow(&walls, order.time(), socket);
+    let stop = watch.follow(walls, order.time(), socket);
     let status = watch.end();
     let end = match stop {
         Stop::Left => return None,
@@ -266,35 +260,5 @@ impl Stream {
             Err(error) => return Err(error.into()),
         }
         Ok(0)
-    }
-}
-
-/// The command's directory for temporary files. Where it is not its sandbox's own, it is removed with this.
-struct Scratch {
-    path: PathBuf,
-    is_own: bool,
-}
-
-impl Scratch {
-    fn new(walls: &Walls) -> io::Result<Self> {
-        if let Kind::Namespaces { .. } = walls.kind {
-            return Ok(Self { path: walls.scratch.clone(), is_own: false });
-        }
-        let mut random = [0; 16];
-        File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = walls.scratch.join(format!("toolgate-{name}"));
-        // What is there by that name was put there by somebody else, and then this fails.
-        fs::create_dir(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o700))?;
-        Ok(Self { path, is_own: true })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if self.is_own {
-            let _ = fs::remove_dir_all(&self.path);
-        }
     }
 }
