@@ -11,6 +11,7 @@ use std::process::Command;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
+use super::environment::Environment;
 use super::walls::Walls;
 
 /// Where this program is in there.
@@ -30,10 +31,14 @@ pub(super) fn exec(bwrap: &Path, walls: &Walls) -> io::Error {
         Ok(walls) => ["cage", "--stage", "supervise", "--walls"].map(OsString::from).into_iter().chain([walls.into()]),
         Err(error) => return error,
     };
+    let environment = match Environment::carried().and_then(|environment| environment.carry()) {
+        Ok(environment) => environment,
+        Err(error) => return error,
+    };
     let mut command = Command::new(bwrap);
     command.args(arguments(walls));
     command.args(["--ro-bind-fd", &program.as_raw_fd().to_string(), PROGRAM, "--remount-ro", "/"]);
-    command.args(["--chdir", "/", "--", PROGRAM]).args(stage).env_clear().exec()
+    command.args(["--chdir", "/", "--", PROGRAM]).args(stage).env_clear().envs(environment).exec()
 }
 
 fn arguments(walls: &Walls) -> Vec<OsString> {

@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::environment::Environment;
 use super::order::{Answer, HEAD_BYTES_MAX, Head, Order, framed, length_of};
 use super::walls::{Kind, Walls};
 
@@ -22,7 +23,7 @@ pub(super) const OWN_PROGRAM: &str = "/proc/self/exe";
 #[derive(Debug)]
 pub(super) enum Way {
     /// It is started, once for each command.
-    Here { program: PathBuf, walls: Walls },
+    Here { program: PathBuf, walls: Walls, environment: Environment },
     /// A service at a socket.
     Service(PathBuf),
     /// Nothing is ever run.
@@ -52,8 +53,9 @@ impl Way {
                 let _ = socket.read(&mut [0]).await;
                 Ok(answer)
             }
-            Self::Here { program, walls } => {
-                let (mut child, mut socket) = start(program, walls).map_err(|error| error.to_string())?;
+            Self::Here { program, walls, environment } => {
+                let started = start(program, walls, environment);
+                let (mut child, mut socket) = started.map_err(|error| error.to_string())?;
                 let answer = talk(&mut socket, order).await;
                 // Whoever still writes is waited for no longer.
                 drop(socket);
@@ -61,7 +63,10 @@ impl Way {
                     Ok(_) => String::new(),
                     Err(_) => complaint(&mut child).await,
                 };
-                child.wait().await.map_err(|error| error.to_string())?;
+                let status = child.wait().await.map_err(|error| error.to_string())?;
+                if answer.is_ok() && !status.success() {
+                    log::warn!("the sandbox of commands: {}", self::complaint(&mut child).await);
+                }
                 answer.map_err(|error| if complaint.is_empty() { error.to_string() } else { complaint })
             }
         }
@@ -69,11 +74,11 @@ impl Way {
 }
 
 /// Starts a cage, with one end of a connection as its input.
-fn start(program: &Path, walls: &Walls) -> io::Result<(Child, UnixStream)> {
+fn start(program: &Path, walls: &Walls, environment: &Environment) -> io::Result<(Child, UnixStream)> {
     let (own, theirs) = std::os::unix::net::UnixStream::pair()?;
     own.set_nonblocking(true)?;
     let mut command = Command::new(program);
-    command.args(["cage", "--stage", "enter", "--walls", &walls.text()?]).env_clear();
+    command.args(["cage", "--stage", "enter", "--walls", &walls.text()?]).env_clear().envs(environment.carry()?);
     command.current_dir("/").process_group(0);
     command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::piped());
     // Bubblewrap takes everybody with it. A supervisor must live to end the others, and the connection tells it to.

@@ -5,43 +5,35 @@ use std::fs;
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
-use super::order::{Answer, NoStart, Report, Writing};
+use super::order::{Answer, NoStart, Writing};
+use super::timed::{ANSWER_TIMEOUT, ORDER_TIMEOUT, Timed};
 use super::walls::{Kind, Walls};
-use super::{bubblewrap, supervisor};
-
-/// How long an order may take to come; whoever connects and asks for nothing would hold a place of a service.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::{bubblewrap, reaper};
 
 /// Goes in. Returns when the command has ended; into namespaces only with an error.
 pub(super) fn enter(walls: Walls) -> io::Result<()> {
     close_inherited()?;
     let socket = connection()?;
-    let writing = match Writing::read(&socket) {
+    let writing = match Writing::read(Timed::new(&socket, ORDER_TIMEOUT)) {
         // Whoever connected has gone, or only looked whether anybody is there.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
         read => read?,
     };
     let walls = walls.writing(writing);
     match &walls.kind {
-        Kind::Landlock => {
-            drop(socket);
-            supervisor::supervise(&walls)
-        }
+        Kind::Landlock => reaper::reap(&walls, &socket),
         Kind::Namespaces { bwrap } => {
             let error = bubblewrap::exec(bwrap, &walls);
             let why = NoStart::Sandbox(format!("{}: {error}", bwrap.display()));
-            Answer { report: Report::NotStarted(why), stdout: Vec::new(), stderr: Vec::new() }.write(&socket)
+            Answer::not_started(why).write(Timed::new(&socket, ANSWER_TIMEOUT))
         }
     }
 }
 
 /// The connection that the stage was started with, in place of an input.
 pub(super) fn connection() -> io::Result<UnixStream> {
-    let connection = UnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?);
-    connection.set_read_timeout(Some(PATIENCE))?;
-    Ok(connection)
+    Ok(UnixStream::from(rustix::stdio::stdin().try_clone_to_owned()?))
 }
 
 /// Closes whatever the process was started with but input, output and errors. Bubblewrap would hand it on.

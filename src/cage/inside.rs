@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, Signal, fchdir, set_parent_process_death
 use rustix::stdio::dup2_stdin;
 use rustix::thread::{CapabilitySet, CapabilitySets, CpuSet, sched_getaffinity, sched_setaffinity, set_capabilities};
 
+use super::environment::Environment;
 use super::order::{NoStart, Problem};
 use super::walls::{Kind, Walls};
 use super::{Inside, family, landlocked, probe, syscalls};
@@ -35,6 +36,7 @@ const OUT_OF_MEMORY_FIRST: &str = "1000";
 pub(super) fn become_command(walls: &Walls, inside: Inside) -> io::Result<()> {
     let mut words = inside.words.iter();
     let null = File::open("/dev/null")?;
+    let environment = Environment::carried()?;
     if let Err(why) = shut_in(walls, &inside) {
         let text = serde_json::to_vec(&why)?;
         rustix::io::write(rustix::stdio::stdin(), &text)?;
@@ -46,7 +48,9 @@ pub(super) fn become_command(walls: &Walls, inside: Inside) -> io::Result<()> {
         return io::stdout().write_all(holes.join("\n").as_bytes());
     }
     let Some(program) = words.next() else { return Ok(()) };
-    let error = Command::new(program).args(words).exec();
+    let mut command = Command::new(program);
+    environment.set(command.args(words), &walls.scratch);
+    let error = command.exec();
     let (status, why) = match error.kind() {
         io::ErrorKind::NotFound => (NOT_FOUND, "not found".to_owned()),
         _ => (NOT_RUN, error.to_string()),

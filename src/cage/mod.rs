@@ -2,12 +2,13 @@
 //! What a call means and what it answers stands in `tooling`; files are `workspace`'s.
 //!
 //! ```text
-//! gateway ── socket ──▶ entry ──▶ bubblewrap ──▶ supervisor ──▶ inside ──exec──▶ the command
-//!                         └────── landlock ──────────┘
+//! gateway ── socket ──▶ entry ──exec──▶ bubblewrap ──▶ supervisor ──▶ inside ──exec──▶ the command
+//!                         └────── landlock: reaper ─────────┘
 //! ```
 //!
 //! All stages are this program, run again: a fresh process of one thread, that puts up its walls by safe calls and then
-//! becomes the next by `exec`. The *entry* lets go of what it inherited. The *supervisor* reads one order from the socket,
+//! becomes the next by `exec`. The *entry* lets go of what it inherited; without namespaces it stays as the *reaper*, which
+//! ends what is left when a supervisor is killed. The *supervisor* reads one order from the socket,
 //! watches the command's time, output, processes and memory, and answers once, when nothing of it is left. The *inside*
 //! shuts itself in (limits, Landlock, seccomp) and becomes the command.
 //!
@@ -20,27 +21,31 @@
 mod bubblewrap;
 mod client;
 mod enter;
+mod environment;
 mod family;
 mod inside;
 mod landlocked;
 mod order;
 mod probe;
 mod proof;
+mod reaper;
+mod scratch;
 mod service;
 mod supervisor;
 mod syscalls;
+mod timed;
 mod walls;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-pub use self::service::{ServiceError, serve};
+pub use self::service::{ServiceError, check_service, serve};
 
 use self::client::Way;
+use self::environment::Environment;
 use self::order::{NoStart, Order, Task};
 use self::walls::Walls;
 use crate::config::{self, Sandbox};
@@ -180,7 +185,7 @@ impl Cage {
         let (order, said) = self.order(name, arguments)?;
         let way = self.way.as_ref().map_err(|missing| broken(&missing.to_string()))?;
         let _place = self.places.acquire().await.map_err(|error| broken(&error.to_string()))?;
-        let answer = way.ask(&order, Duration::from_secs(order.timeout_seconds)).await;
+        let answer = way.ask(&order, order.time()).await;
         match answer.map_err(|why| broken(&why))?.printed() {
             Ok(printed) => Ok(printed.into()),
             Err(NoStart::Directory(problem)) => Err(problem.failure(said)),
@@ -231,7 +236,7 @@ impl Cage {
 
     fn order_of(&self, task: Task, root: Option<PathBuf>, directory: PathBuf, timeout_seconds: Option<u64>) -> Order {
         let timeout_seconds = timeout_seconds.unwrap_or(self.commands.timeout_seconds);
-        Order { task, root, directory, env: self.commands.env.clone(), timeout_seconds }
+        Order { task, root, directory, timeout_seconds }
     }
 }
 
@@ -258,7 +263,11 @@ fn way(tools: &config::Tools, python: Option<&[String]>, workspace: &Workspace) 
     match python.and_then(<[String]>::first) {
         Some(program) if !Path::new(program).exists() => Err(Missing::Interpreter(program.clone())),
         None if !tools.commands.enabled => Ok(Way::Nowhere),
-        _ => Ok(Way::Here { program: client::OWN_PROGRAM.into(), walls: Walls::new(&tools.commands, workspace)? }),
+        _ => Ok(Way::Here {
+            program: client::OWN_PROGRAM.into(),
+            walls: Walls::new(&tools.commands, workspace)?,
+            environment: Environment::new(&tools.commands.env),
+        }),
     }
 }
 

@@ -6,12 +6,13 @@
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::tooling::{End, Failure, OUTPUT_BYTES_MAX, Printed};
+use crate::tooling::{End, Failure, OUTPUT_BYTES_MAX, Printed, TIMEOUT_SECONDS_MAX};
 
 /// What is to be run, where, and for how long.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,7 +21,6 @@ pub(super) struct Order {
     /// The root that `directory` is beneath; none is the sandbox's own directory for temporary files.
     pub root: Option<PathBuf>,
     pub directory: PathBuf,
-    pub env: Vec<(String, String)>,
     pub timeout_seconds: u64,
 }
 
@@ -110,6 +110,13 @@ pub(super) const HEAD_BYTES_MAX: usize = 64 << 10;
 /// large as a mebibyte each.
 pub(super) const PRINTED_BYTES_MAX: usize = OUTPUT_BYTES_MAX + (4 << 20);
 
+impl Order {
+    /// How long it may take, whatever it says.
+    pub fn time(&self) -> Duration {
+        Duration::from_secs(self.timeout_seconds.min(TIMEOUT_SECONDS_MAX))
+    }
+}
+
 impl Task {
     /// What may be written while it runs.
     pub fn writing(&self) -> Writing {
@@ -145,6 +152,11 @@ impl Answer {
             Report::Ended(end) => Ok(Printed { stdout: self.stdout, stderr: self.stderr, end }),
             Report::NotStarted(why) => Err(why),
         }
+    }
+
+    /// That nothing was run.
+    pub fn not_started(why: NoStart) -> Self {
+        Self { report: Report::NotStarted(why), stdout: Vec::new(), stderr: Vec::new() }
     }
 
     /// Writes it whole.
@@ -227,7 +239,7 @@ mod tests {
     fn an_order_and_its_answer_come_as_they_went() {
         let task = Task::Code { interpreter: vec!["python3".to_owned()], text: "print('é')".to_owned() };
         assert_eq!(task.writing(), Writing::Nothing);
-        let order = Order { task, root: None, directory: "a".into(), env: Vec::new(), timeout_seconds: 3 };
+        let order = Order { task, root: None, directory: "a".into(), timeout_seconds: 3 };
         let bytes = framed(&serde_json::to_vec(&order).unwrap()).unwrap();
         let read: Order = read_framed(bytes.as_slice(), ORDER_BYTES_MAX).unwrap();
         assert_eq!(format!("{read:?}"), format!("{order:?}"));
@@ -238,6 +250,13 @@ mod tests {
         let length = length_of(bytes[..4].try_into().unwrap(), HEAD_BYTES_MAX).unwrap();
         let head = Head::parse(&bytes[4..4 + length]).unwrap();
         assert_eq!((head.stdout, head.stderr, &bytes[4 + length..]), (2, 1, &b"abc"[..]));
+    }
+
+    #[test]
+    fn no_order_takes_longer_than_any_may() {
+        let task = Task::Shell(String::new());
+        let order = Order { task, root: None, directory: "a".into(), timeout_seconds: u64::MAX };
+        assert_eq!(order.time(), Duration::from_secs(TIMEOUT_SECONDS_MAX));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(super) async fn prove(cage: &Cage) -> Result<(), CageError> {
     };
     let network = probe.network;
     let directory = PathBuf::from(".");
-    let order = Order { task: Task::Probe(probe), root: None, directory, env: Vec::new(), timeout_seconds: SECONDS };
+    let order = Order { task: Task::Probe(probe), root: None, directory, timeout_seconds: SECONDS };
     let answer = way.ask(&order, Duration::from_secs(SECONDS)).await.map_err(CageError::Broken)?;
     let printed = answer.printed().map_err(|why| CageError::Broken(format!("{why:?}")))?;
     if printed.end != End::Exit(0) || !printed.stderr.is_empty() {

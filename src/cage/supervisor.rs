@@ -5,13 +5,11 @@
 //! end: a connection that takes nothing must not hold it up.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,15 +18,15 @@ use rustix::fs::OFlags;
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitStatus, pidfd_open, set_dumpable_behavior};
 
 use super::enter::{close_inherited, connection};
+use super::environment::Environment;
 use super::family::Family;
 use super::order::{Answer, NoStart, ORDER_BYTES_MAX, Order, Report, Task, read_framed};
-use super::walls::{Kind, Walls};
+use super::timed::{ANSWER_TIMEOUT, ORDER_TIMEOUT, Timed};
+use super::walls::{Root, Walls};
 use crate::tooling::{End, OUTPUT_BYTES_MAX};
 
 /// How often processes and their memory are counted; between two counts there may be more.
 const COUNT: Duration = Duration::from_millis(20);
-/// Where programs are looked for.
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Bytes that are read at once, as many as a pipe has.
 const PIECE: usize = 64 << 10;
 
@@ -41,39 +39,37 @@ pub(super) fn supervise(walls: &Walls) -> io::Result<()> {
     let family = Family::found(&walls.kind)?;
     // What it was started with as an input is the connection, too; nobody else is to have it.
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    let order: Order = read_framed(&socket, ORDER_BYTES_MAX)?;
-    let answer = match Scratch::new(walls) {
-        Ok(scratch) => run(walls, &order, &scratch, family, &socket),
-        Err(error) => Some(not_started(NoStart::Sandbox(format!("no directory for temporary files: {error}")))),
-    };
-    answer.map_or(Ok(()), |answer| answer.write(&socket))
-}
-
-fn not_started(why: NoStart) -> Answer {
-    Answer { report: Report::NotStarted(why), stdout: Vec::new(), stderr: Vec::new() }
+    let order: Order = read_framed(Timed::new(&socket, ORDER_TIMEOUT), ORDER_BYTES_MAX)?;
+    let answer = run(walls, &order, family, &socket);
+    answer.map_or(Ok(()), |answer| answer.write(Timed::new(&socket, ANSWER_TIMEOUT)))
 }
 
 /// Runs a command to its end. None when the client has left; then nothing of it is left either.
-fn run(walls: &Walls, order: &Order, scratch: &Scratch, family: Family, socket: &UnixStream) -> Option<Answer> {
-    let walls = Walls { scratch: scratch.path.clone(), ..walls.clone() };
-    let mut watch = match Watch::start(&walls, order, family) {
+fn run(walls: &Walls, order: &Order, family: Family, socket: &UnixStream) -> Option<Answer> {
+    if let Some(root) = &order.root
+        && !walls.roots.iter().flat_map(Root::paths).any(|path| path == root)
+    {
+        let why = format!("{} is no directory of its workspace", root.display());
+        return Some(Answer::not_started(NoStart::Sandbox(why)));
+    }
+    let mut watch = match Watch::start(walls, order, family) {
         Ok(watch) => watch,
-        Err(error) => return Some(not_started(NoStart::Sandbox(error.to_string()))),
+        Err(error) => return Some(Answer::not_started(NoStart::Sandbox(error.to_string()))),
     };
-    let stop = watch.follow(&walls, Duration::from_secs(order.timeout_seconds), socket);
+    let stop = watch.follow(walls, order.time(), socket);
     let status = watch.end();
     let end = match stop {
         Stop::Left => return None,
-        Stop::Trouble(error) => return Some(not_started(NoStart::Sandbox(error.to_string()))),
+        Stop::Trouble(error) => return Some(Answer::not_started(NoStart::Sandbox(error.to_string()))),
         Stop::Over(end) => end,
         Stop::Ended => match status.map(|status| (status.code(), status.signal())) {
             Some((Some(code), _)) => End::Exit(code),
             Some((_, Some(signal))) => End::Signal(signal),
-            _ => return Some(not_started(NoStart::Sandbox("the command's end was not seen".to_owned()))),
+            _ => return Some(Answer::not_started(NoStart::Sandbox("the command's end was not seen".to_owned()))),
         },
     };
     Some(match watch.no_start() {
-        Some(why) => not_started(why),
+        Some(why) => Answer::not_started(why),
         None => Answer { report: Report::Ended(end), stdout: watch.stdout.bytes, stderr: watch.stderr.bytes },
     })
 }
@@ -123,8 +119,7 @@ impl Watch {
             }
             Task::Probe(probe) => drop(command.arg(option("probe", serde_json::to_string(probe)?))),
         }
-        command.env_clear().envs(order.env.iter().map(|(name, value)| (name, value)));
-        command.env("PATH", PATH).env("HOME", &walls.scratch).env("TMPDIR", &walls.scratch);
+        command.env_clear().envs(Environment::carried()?.carry()?);
         command.stdin(Stdio::from(tell)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let pipes = (child.stdout.take(), child.stderr.take());
@@ -265,35 +260,5 @@ impl Stream {
             Err(error) => return Err(error.into()),
         }
         Ok(0)
-    }
-}
-
-/// The command's directory for temporary files. Where it is not its sandbox's own, it is removed with this.
-struct Scratch {
-    path: PathBuf,
-    is_own: bool,
-}
-
-impl Scratch {
-    fn new(walls: &Walls) -> io::Result<Self> {
-        if let Kind::Namespaces { .. } = walls.kind {
-            return Ok(Self { path: walls.scratch.clone(), is_own: false });
-        }
-        let mut random = [0; 16];
-        File::open("/dev/urandom")?.read_exact(&mut random)?;
-        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = walls.scratch.join(format!("toolgate-{name}"));
-        // What is there by that name was put there by somebody else, and then this fails.
-        fs::create_dir(&path)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o700))?;
-        Ok(Self { path, is_own: true })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if self.is_own {
-            let _ = fs::remove_dir_all(&self.path);
-        }
     }
 }

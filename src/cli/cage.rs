@@ -59,6 +59,7 @@ impl Options {
             return cage::stage(stage, walls).map_err(CliError::Stage);
         }
         let toolbox = open(self.config.as_deref(), |_| false)?;
+        cage::check_service(toolbox.cage())?;
         if self.test {
             prove(&toolbox)?;
             return print(b"the sandbox holds\n");

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::json;
+use toolgate::config::Sandbox;
 
 use crate::harness::{BOTH, Folder, PROGRAM, Process, block_on, command, printed, processes, processes_at_least};
 
@@ -102,4 +103,51 @@ fn a_gateway_that_is_killed_takes_its_commands_with_it() {
         found.iter().for_each(Process::wait);
         fs::remove_file(begun).unwrap();
     }
+}
+
+/// By an operator, or where memory has run out. In namespaces it is their first process.
+#[test]
+fn a_supervisor_that_is_killed_takes_its_command_with_it() {
+    let folder = Folder::new();
+    let cage = folder.cage(&Sandbox::Landlock);
+    let begun = folder.root().join("begun");
+    let line = format!("{}; echo $TMPDIR > begins; mv begins begun; sleep 600.14", runaways("600.14"));
+    let root = folder.root();
+    let stage =
+        format!("--stage supervise --walls {{\"kind\":\"Landlock\",\"roots\":[{{\"path\":\"{}\"", root.display());
+    let (outcome, found) = block_on(async {
+        tokio::join!(command(&cage, &line), async {
+            while !begun.exists() {
+                tokio::task::yield_now().await;
+            }
+            let found = processes_at_least(4, "sleep 600.14");
+            let supervisors = processes(&stage);
+            assert_eq!(supervisors.len(), 1);
+            supervisors.iter().for_each(Process::kill);
+            found
+        })
+    });
+    assert!(outcome.is_error, "{outcome:?}");
+    found.iter().for_each(Process::wait);
+    assert!(processes("sleep 600.14").is_empty());
+    let scratch = fs::read_to_string(begun).unwrap();
+    assert!(!Path::new(scratch.trim()).exists(), "{scratch}");
+}
+
+#[test]
+fn what_a_command_leaves_among_temporary_files_goes_with_it() {
+    let folder = Folder::new();
+    let file = folder.file("landlock", "");
+    // Root may not change modes there; whoever else does has shut its owner out.
+    let line = "echo $TMPDIR; cd $TMPDIR; mkdir d; touch d/x; chmod 0 d 2>/dev/null; \
+                n=0; while [ $n -lt 300 ]; do mkdir e && cd -P e || exit 1; n=$((n+1)); done; \
+                chmod 0 $TMPDIR 2>/dev/null; true";
+    let call = json!({"command": line}).to_string();
+    // Fewer descriptors than there are directories in one another.
+    let limited = ["-c", "ulimit -Sn 256; exec \"$0\" tool run_command \"$1\" -c \"$2\"", PROGRAM, &call];
+    let output = Command::new("/bin/sh").args(limited).arg(file).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let scratch = text.trim().trim_start_matches("Success\n\nSTDOUT:\n");
+    assert!(scratch.starts_with('/') && !scratch.contains('\n'), "{text}");
+    assert!(!Path::new(scratch).exists(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde_json::json;
 use toolgate::cage::Cage;
 use toolgate::config::{Commands, Sandbox, Tools};
@@ -129,6 +129,11 @@ pub fn processes_at_least(count: usize, text: &str) -> Vec<Process> {
 pub struct Process(OwnedFd);
 
 impl Process {
+    /// Ends it at once.
+    pub fn kill(&self) {
+        pidfd_send_signal(&self.0, Signal::KILL).unwrap();
+    }
+
     /// Returns when it has ended.
     pub fn wait(&self) {
         poll(&mut [PollFd::new(&self.0, PollFlags::IN)], None).unwrap();

@@ -1,10 +1,15 @@
 //! A cage service: another process, or another machine's worth of walls, behind a socket.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use serde_json::{Value, json};
 use toolgate::cage::{Cage, CageError};
 use toolgate::config::{Sandbox, Tools};
 
@@ -22,11 +27,37 @@ impl Service {
         let _ = std::fs::remove_file(&socket);
         let mut command = Command::new(PROGRAM);
         command.args(["cage", "--listen"]).arg(&socket).arg("-c").arg(folder.file(sandbox, more));
-        let process = command.spawn().unwrap();
+        let process = command.stderr(Stdio::piped()).spawn().unwrap();
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {
             std::thread::yield_now();
         }
         Self { process, socket }
+    }
+
+    /// Leaves it so many descriptors more than it has.
+    fn leave_descriptors(&self, more: usize) {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap();
+        let numbers = open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap());
+        let taken: BTreeSet<u64> = numbers.collect();
+        self.limit_descriptors((0..).filter(|number| !taken.contains(number)).nth(more).unwrap());
+    }
+
+    fn limit_descriptors(&self, most: u64) {
+        let limit = Rlimit { current: Some(most), maximum: getrlimit(Resource::Nofile).maximum };
+        prlimit(Some(Pid::from_child(&self.process)), Resource::Nofile, limit).unwrap();
+    }
+
+    /// Sends an order as no gateway would, and gives what was reported of it.
+    fn order(&self, order: &Value) -> Value {
+        let mut connection = UnixStream::connect(&self.socket).unwrap();
+        let text = order.to_string();
+        let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+        connection.write_all(&[&b"c"[..], &length, text.as_bytes()].concat()).unwrap();
+        let mut answer = Vec::new();
+        // An order that nobody has read resets the connection once its answer is read.
+        let _ = connection.read_to_end(&mut answer);
+        let length = usize::try_from(u32::from_be_bytes(answer[..4].try_into().unwrap())).unwrap();
+        serde_json::from_slice::<Value>(&answer[4..4 + length]).unwrap()[0].take()
     }
 
     fn tools(&self, folder: &Folder) -> Tools {
@@ -114,6 +145,19 @@ fn a_service_s_walls_are_its_own() {
     assert!(block_on(command(&cage(&tools), "cat secret")).is_error);
 }
 
+/// Nor does what stands in the environment of whoever starts it.
+#[test]
+fn a_service_s_environment_is_its_configuration_s() {
+    let folder = Folder::new();
+    for sandbox in ["namespaces", "landlock"] {
+        let service = Service::start(&folder, sandbox, ", env: {OWN: own}");
+        let mut tools = service.tools(&folder);
+        tools.commands.env = vec![("FOREIGN".to_owned(), "foreign".to_owned())];
+        let names = printed(&cage(&tools), "echo $OWN; env | cut -d= -f1 | sort | tr '\\n' ' '");
+        assert_eq!(names, "own\nHOME OWN PATH PWD TMPDIR ", "{sandbox}");
+    }
+}
+
 /// As a socket unit does it that accepts for each connection a process of its own.
 #[test]
 fn a_connection_in_place_of_an_input_is_served_once() {
@@ -132,6 +176,86 @@ fn a_connection_in_place_of_an_input_is_served_once() {
         let cage = cage(&folder.tools(&Sandbox::Service(socket)));
         assert_eq!(printed(&cage, "echo once"), "once\n", "{sandbox}");
         assert!(accepting.join().unwrap().success(), "{sandbox}");
+    }
+}
+
+/// A connection that cannot be served is that one's misfortune.
+#[test]
+fn a_service_that_lacks_something_for_a_moment_goes_on() {
+    let folder = Folder::new();
+    let mut service = Service::start(&folder, "landlock", "");
+    let cage = service.cage(&folder);
+    let mut said = BufReader::new(service.process.stderr.take().unwrap()).lines().map(Result::unwrap);
+    // All who have looked whether it is there have been served by then.
+    assert_eq!(printed(&cage, "echo run"), "run\n");
+    // One to accept it with, two to answer it with.
+    for more in [1, 2] {
+        service.leave_descriptors(more);
+        assert!(block_on(command(&cage, "echo run")).is_error, "{more}");
+        assert!(said.any(|line| line.contains("a connection was not served: Too many open files")), "{more}");
+    }
+    service.leave_descriptors(2);
+    let reported = service.order(&json!({}));
+    assert!(reported["NotStarted"]["Sandbox"].as_str().unwrap().contains("Too many open files"), "{reported}");
+    service.leave_descriptors(0);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| printed(&cage, "echo run"));
+        // Two of the others; the next is of the one that waits.
+        assert!(said.by_ref().take(2).all(|line| line.contains("Too many open files")));
+        service.limit_descriptors(1_024);
+        assert_eq!(waiting.join().unwrap(), "run\n");
+    });
+}
+
+#[test]
+fn a_service_holds_an_order_to_what_there_is() {
+    let folder = Folder::new();
+    for sandbox in ["namespaces", "landlock"] {
+        let service = Service::start(&folder, sandbox, "");
+        let order = |root: Option<PathBuf>| {
+            let task = json!({"Shell": "exit 3"});
+            json!({"task": task, "root": root, "directory": ".", "timeout_seconds": u64::MAX})
+        };
+        assert_eq!(service.order(&order(None)), json!({"Ended": {"Exit": 3}}), "{sandbox}");
+        assert_eq!(service.order(&order(Some(folder.root()))), json!({"Ended": {"Exit": 3}}), "{sandbox}");
+        for root in ["/", "/usr"].map(PathBuf::from).into_iter().chain([folder.outside(), folder.path.clone()]) {
+            let reported = service.order(&order(Some(root.clone())));
+            let expected = format!("{} is no directory of its workspace", root.display());
+            assert_eq!(reported, json!({"NotStarted": {"Sandbox": expected}}), "{sandbox}");
+        }
+    }
+}
+
+#[test]
+fn a_service_removes_no_file_but_a_socket_that_is_left() {
+    let folder = Folder::new();
+    let path = folder.path.join("cage.sock");
+    fs::write(&path, "kept").unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["cage", "--listen"]).arg(&path).arg("-c").arg(folder.file("landlock", ""));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot listen on"));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "kept");
+    fs::remove_file(&path).unwrap();
+    drop(UnixListener::bind(&path).unwrap());
+    let mut served = command.stderr(Stdio::null()).spawn().unwrap();
+    while UnixStream::connect(&path).is_err() {
+        std::thread::yield_now();
+    }
+    served.kill().unwrap();
+    served.wait().unwrap();
+}
+
+/// What it would not hold to, it does not take.
+#[test]
+fn a_service_has_no_list_of_allowed_commands() {
+    let folder = Folder::new();
+    let file = folder.file("landlock", ", allow: [echo]");
+    for arguments in [&["cage", "-t", "-c"][..], &["cage", "-c"]] {
+        let output = Command::new(PROGRAM).args(arguments).arg(&file).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("`allow` is for those who ask a cage service"));
     }
 }
 

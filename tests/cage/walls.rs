@@ -382,3 +382,18 @@ fn what_is_switched_off_is_not_run() {
     assert_eq!(block_on(code).text, "Error: Unknown tool 'run_code'");
     assert_eq!(block_on(cage.run("read_file", "{}")).text, "Error: Unknown tool 'read_file'");
 }
+
+/// What a loader reads would run before the walls are up, as whoever the supervisor is.
+#[test]
+fn no_stage_has_a_command_s_environment() {
+    let folder = Folder::new();
+    for sandbox in BOTH {
+        let mut tools = folder.tools(&sandbox);
+        let variables = [("LD_PRELOAD", "/nowhere/foreign.so"), ("MARK", "a=b")];
+        tools.commands.env = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let text = block_on(command(&cage(&tools), "echo \"$MARK\" $TOOLGATE_ENV; exit 1")).text;
+        assert!(text.contains("STDOUT:\na=b\n"), "{sandbox:?}: {text}");
+        // The shell's loader, and nobody else's.
+        assert_eq!(text.matches("/nowhere/foreign.so").count(), 1, "{sandbox:?}: {text}");
+    }
+}
