@@ -6,6 +6,7 @@ mod ends;
 mod gateway;
 mod harness;
 mod limits;
+mod places;
 mod proof;
 mod service;
 mod walls;
