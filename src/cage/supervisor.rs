@@ -20,7 +20,7 @@ use rustix::fs::OFlags;
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitStatus, pidfd_open, set_dumpable_behavior};
 
 use super::enter::{close_inherited, connection};
-use super::family::Family;
+use super::family::{Family, files_in_memory};
 use super::order::{Answer, NoStart, ORDER_BYTES_MAX, Order, Report, Task, read_framed};
 use super::walls::{Kind, Walls};
 use crate::tooling::{End, OUTPUT_BYTES_MAX};
@@ -141,7 +141,7 @@ impl Watch {
             Err(error) => return Stop::Trouble(error.into()),
         };
         let deadline = Instant::now() + time;
-        let mut next_count = Instant::now() + COUNT;
+        let mut next_count = Instant::now();
         loop {
             let now = Instant::now();
             if now >= deadline {
@@ -151,10 +151,15 @@ impl Watch {
                 self.reap();
                 let processes_max = usize::try_from(walls.processes_max).unwrap_or(usize::MAX);
                 let census = self.family.census(processes_max);
-                if census.processes > processes_max {
+                if census.is_hidden {
+                    return Stop::Trouble(io::Error::other(
+                        "a process of the command is hidden, and cannot be counted",
+                    ));
+                }
+                if census.tasks > processes_max {
                     return Stop::Over(End::Processes(walls.processes_max));
                 }
-                if census.bytes > walls.memory_bytes_max {
+                if census.bytes.saturating_add(files_in_memory(walls)) > walls.memory_bytes_max {
                     return Stop::Over(End::Memory(walls.memory_bytes_max));
                 }
                 next_count = Instant::now() + COUNT;

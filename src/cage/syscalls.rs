@@ -16,9 +16,11 @@ use super::walls::{Kind, Walls};
 
 /// Restricts this process and whoever it becomes. Fails on machines that there are no numbers of calls for.
 pub(super) fn restrict(walls: &Walls) -> Result<(), Error> {
-    // The flags of `clone3` lie in memory, where they cannot be seen. Libraries then ask for `clone`.
-    let unseen = vec![(libc::SYS_clone3, Vec::new())];
-    apply_filter(&[X32, &program(unseen, libc::ENOSYS)?].concat())?;
+    // The flags of `clone3` lie in memory, where they cannot be seen. Libraries then ask for `clone`. Files without a
+    // name are in memory that is nobody's; those who would have them do with others.
+    let absent = [libc::SYS_clone3, libc::SYS_memfd_create, MEMFD_SECRET];
+    let absent = absent.map(|call| (call, Vec::new())).into();
+    apply_filter(&[X32, &program(absent, libc::ENOSYS)?].concat())?;
     apply_filter(&program(refused(walls)?, libc::EPERM)?)
 }
 
@@ -195,6 +197,7 @@ const OUTLIVING: &[c_long] =
     &[libc::SYS_shmget, libc::SYS_shmat, libc::SYS_msgget, libc::SYS_semget, libc::SYS_mq_open];
 
 /// The same everywhere, and not known of every machine to `libc`.
+const MEMFD_SECRET: c_long = 447;
 const FCHMODAT2: c_long = 452;
 const SETXATTRAT: c_long = 463;
 const REMOVEXATTRAT: c_long = 466;

@@ -24,7 +24,7 @@ pub struct Commands {
     pub network: bool,
     /// Bytes of memory of all processes of a command, and of each.
     pub memory_bytes_max: u64,
-    /// Processes of a command.
+    /// Threads of all processes of a command.
     pub processes_max: u32,
     /// How long a command may take that does not say.
     pub timeout_seconds: u64,
@@ -60,7 +60,7 @@ impl Default for Commands {
             env: vec![("LANG".to_owned(), "C.UTF-8".to_owned())],
             network: false,
             memory_bytes_max: 1 << 30,
-            processes_max: 64,
+            processes_max: 120,
             timeout_seconds: 120,
             concurrent_max: 4,
         }

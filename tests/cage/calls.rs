@@ -34,6 +34,16 @@ fn nobody_hides_from_whoever_counts() {
     }
 }
 
+/// Such memory would be nobody's.
+#[test]
+fn there_are_no_files_without_a_name() {
+    let folder = Folder::new();
+    for sandbox in BOTH {
+        let calls = "(319, b'a', 0), (447, 0)";
+        assert_eq!(said(&folder, &sandbox, calls), "Function not implemented\n".repeat(2), "{sandbox:?}");
+    }
+}
+
 /// They change files that are only open to be read. With no file at all the system would say that.
 #[test]
 fn without_namespaces_attributes_stay_as_they_are() {
