@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use std::process::Command;
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::environment::Environment;
-use super::walls::Walls;
+use super::walls::{Root, Walls};
 
 /// Where this program is in there.
 const PROGRAM: &str = "/.toolgate";
@@ -35,13 +35,47 @@ pub(super) fn exec(bwrap: &Path, walls: &Walls) -> io::Error {
         Ok(environment) => environment,
         Err(error) => return error,
     };
+    let shown = match shown(walls) {
+        Ok(shown) => shown,
+        Err(error) => return error,
+    };
     let mut command = Command::new(bwrap);
-    command.args(arguments(walls));
+    command.args(arguments(walls, &shown));
     command.args(["--ro-bind-fd", &program.as_raw_fd().to_string(), PROGRAM, "--remount-ro", "/"]);
     command.args(["--chdir", "/", "--", PROGRAM]).args(stage).env_clear().envs(environment).exec()
 }
 
-fn arguments(walls: &Walls) -> Vec<OsString> {
+/// What is to be seen in there, where, and whether it may be written. By its descriptor: bubblewrap would look for a path
+/// again, and a command before this one may have put a link there.
+struct Shown<'a> {
+    handle: OwnedFd,
+    path: &'a Path,
+    write: bool,
+}
+
+/// Opens it all. Fails where a root is not what it was when the cage was opened.
+fn shown(walls: &Walls) -> io::Result<Vec<Shown<'_>>> {
+    let open = |root: &Root| {
+        let handle = root.open()?;
+        fcntl_setfd(&handle, FdFlags::empty())?;
+        Ok(handle)
+    };
+    let mut all = Vec::new();
+    for root in &walls.read {
+        // Programs come and go.
+        all.extend(open(root).ok().map(|handle: OwnedFd| Shown { handle, path: &root.path, write: false }));
+    }
+    // One inside another comes after it, or it would be hidden by it.
+    let mut roots: Vec<_> = walls.roots.iter().flat_map(|root| root.paths().map(move |path| (path, root))).collect();
+    roots.sort_by_key(|(path, _)| path.components().count());
+    for (path, root) in roots {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        all.push(Shown { handle: open(root).map_err(named)?, path, write: root.write });
+    }
+    Ok(all)
+}
+
+fn arguments(walls: &Walls, shown: &[Shown<'_>]) -> Vec<OsString> {
     let mut all: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
     add(&["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]);
@@ -56,11 +90,9 @@ fn arguments(walls: &Walls) -> Vec<OsString> {
     add(&["--size", &shared.to_string(), "--tmpfs", "/dev/shm"]);
     add(&["--remount-ro", "/dev"]);
     all.extend(["--size".into(), scratch.to_string().into(), "--tmpfs".into(), walls.scratch.clone().into()]);
-    let mut bind = |how: &str, path: &Path| all.extend([how.into(), path.into(), path.into()]);
-    walls.read.iter().for_each(|path| bind("--ro-bind-try", path));
-    let mut roots: Vec<_> = walls.roots.iter().flat_map(|root| root.paths().map(|path| (path, root.write))).collect();
-    // One inside another comes after it, or it would be hidden by it.
-    roots.sort_by_key(|(path, _)| path.components().count());
-    roots.iter().for_each(|(path, write)| bind(if *write { "--bind" } else { "--ro-bind" }, path));
+    for Shown { handle, path, write } in shown {
+        let how = if *write { "--bind-fd" } else { "--ro-bind-fd" };
+        all.extend([how.into(), handle.as_raw_fd().to_string().into(), path.into()]);
+    }
     all
 }

@@ -10,13 +10,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::fs::statvfs;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, getuid, kill_process_group, set_child_subreaper,
     test_kill_process, wait,
 };
 
-use super::walls::Kind;
+use super::walls::{Kind, Walls};
 use super::{Missing, landlocked};
 
 /// Who descends from this process.
@@ -31,9 +32,12 @@ pub(super) enum Family {
 /// What a family takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Census {
-    pub processes: usize,
+    /// Threads of all processes.
+    pub tasks: usize,
     /// Of memory that is nobody else's.
     pub bytes: u64,
+    /// Whether there is a process that cannot be looked at.
+    pub is_hidden: bool,
 }
 
 /// Fails where the system does not say who descends from whom.
@@ -60,14 +64,20 @@ impl Family {
         }
     }
 
-    /// Counts them, up to one more than `processes_max`. Who comes or goes meanwhile may be missed.
-    pub fn census(self, processes_max: usize) -> Census {
-        let members = self.members(processes_max.saturating_add(1));
-        if members.len() > processes_max {
-            return Census { processes: members.len(), bytes: 0 };
+    /// Counts them, up to one process more than `tasks_max`. Who comes or goes meanwhile may be missed.
+    pub fn census(self, tasks_max: usize) -> Census {
+        let members = self.members(tasks_max.saturating_add(1));
+        if members.len() > tasks_max {
+            return Census { tasks: members.len(), ..Census::default() };
         }
-        let bytes = members.iter().map(|pid| memory(*pid)).sum();
-        Census { processes: members.len(), bytes }
+        members.into_iter().fold(Census::default(), |sum, pid| {
+            let one = Census::of(pid);
+            Census {
+                tasks: sum.tasks.saturating_add(one.tasks),
+                bytes: sum.bytes.saturating_add(one.bytes),
+                is_hidden: sum.is_hidden || one.is_hidden,
+            }
+        })
     }
 
     /// Takes note of those that have ended; `seen` is told of each.
@@ -133,10 +143,48 @@ pub(super) fn tasks_of_user() -> u64 {
     statuses.filter_map(|status| field::<u64>(&status, "Threads:")).sum()
 }
 
-fn memory(pid: i32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let kibibytes = |name| field::<u64>(&status, name).unwrap_or_default();
-    (kibibytes("RssAnon:") + kibibytes("RssShmem:") + kibibytes("VmSwap:")) << 10
+impl Census {
+    /// Of one process. One that has gone is nobody.
+    fn of(pid: i32) -> Self {
+        let Some(status) = status(pid) else {
+            let is_there = || Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok());
+            return Self { is_hidden: is_there() && status(pid).is_none(), ..Self::default() };
+        };
+        let bytes = memory(&status).or_else(|| {
+            // Its first thread has ended. Any other has the same.
+            let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+            threads
+                .filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok())
+                .find_map(|one| memory(&one))
+        });
+        Self { tasks: field(&status, "Threads:").unwrap_or(1), bytes: bytes.unwrap_or_default(), is_hidden: false }
+    }
+}
+
+fn status(pid: i32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{pid}/status")).ok()
+}
+
+/// What a status says of memory; none where it belongs to a thread that has ended.
+fn memory(status: &str) -> Option<u64> {
+    let own: u64 = field(status, "RssAnon:")?;
+    let kibibytes = |name| field::<u64>(status, name).unwrap_or_default();
+    Some((own + kibibytes("RssShmem:") + kibibytes("VmSwap:")) << 10)
+}
+
+/// Bytes of memory that a file takes which is empty.
+const FILE_BYTES: u64 = 1 << 10;
+
+/// What the files take that a sandbox has in memory.
+pub(super) fn files_in_memory(walls: &Walls) -> u64 {
+    let Kind::Namespaces { .. } = walls.kind else { return 0 };
+    let all = [walls.scratch.as_path(), Path::new("/dev/shm")];
+    let taken = all.into_iter().filter_map(|path| statvfs(path).ok()).map(|system| {
+        let bytes = system.f_blocks.saturating_sub(system.f_bfree).saturating_mul(system.f_frsize);
+        let files = system.f_files.saturating_sub(system.f_ffree).saturating_mul(FILE_BYTES);
+        bytes.saturating_add(files)
+    });
+    taken.fold(0, u64::saturating_add)
 }
 
 /// The number of a line of a process's status.
@@ -154,6 +202,7 @@ mod tests {
         let status = "Name:\ta\nPPid:\t12\nRssAnon:\t     300 kB\n";
         assert_eq!((field(status, "PPid:"), field(status, "RssAnon:")), (Some(12), Some(300_u64)));
         assert_eq!(field::<u64>(status, "VmSwap:"), None);
+        assert_eq!((memory(status), memory("Name:\ta\nThreads:\t2\n")), (Some(300 << 10), None));
     }
 
     #[test]

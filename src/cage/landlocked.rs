@@ -1,13 +1,16 @@
 //! Landlock: what a command may open, and whom it may reach beyond files.
 //! Reads no configuration; the walls say what is shown.
 
+use std::os::fd::OwnedFd;
+
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetError, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, Scope, path_beneath_rules,
 };
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 
 use super::Missing;
-use super::walls::{Kind, Walls};
+use super::walls::{Kind, Root, Walls};
 
 /// Before it, signals and abstract sockets leave a sandbox that is nothing else (Linux 6.12).
 const LEAST: ABI = ABI::V6;
@@ -44,16 +47,31 @@ pub(super) fn restrict(walls: &Walls) -> Result<(), RulesetError> {
     let devices = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
     let created = rules.create()?.set_compatibility(level);
     let created = created.add_rules(path_beneath_rules(DEVICES, devices))?;
-    let created = created.add_rules(path_beneath_rules(&walls.read, readable()))?;
-    let created = created.add_rules(path_beneath_rules([&walls.scratch], writable()))?;
-    let (write, read): (Vec<_>, Vec<_>) = walls.roots.iter().partition(|root| root.write);
-    let created = created.add_rules(path_beneath_rules(write.iter().flat_map(|root| root.paths()), writable()))?;
-    let created = created.add_rules(path_beneath_rules(read.iter().flat_map(|root| root.paths()), readable()))?;
+    let scratch = Root { path: walls.scratch.clone(), canonical: walls.scratch.clone(), write: true };
+    let shown = walls.read.iter().chain(&walls.roots).chain([&scratch]);
+    let created =
+        created.add_rules(shown.filter_map(|root| handle(root, in_namespaces).map(|at| beneath(root, at))))?;
     let own: &[&str] = if in_namespaces { &["/proc"] } else { &[] };
     let created = created.add_rules(path_beneath_rules(own, AccessFs::ReadFile | AccessFs::ReadDir))?;
     let shared: &[&str] = if in_namespaces { &["/dev/shm"] } else { &[] };
     created.add_rules(path_beneath_rules(shared, writable()))?.restrict_self()?;
     Ok(())
+}
+
+/// A handle of what is shown; none where it is not what it was when the cage was opened. In namespaces it is at its path,
+/// and nobody has been there.
+fn handle(root: &Root, in_namespaces: bool) -> Option<OwnedFd> {
+    if in_namespaces {
+        openat(CWD, &root.path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()
+    } else {
+        root.open().ok()
+    }
+}
+
+fn beneath(root: &Root, handle: OwnedFd) -> Result<PathBeneath<OwnedFd>, RulesetError> {
+    let access = if root.write { writable() } else { readable() };
+    let is_directory = fstat(&handle).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_dir());
+    Ok(PathBeneath::new(handle, if is_directory { access } else { access & AccessFs::from_file(LEAST) }))
 }
 
 fn readable() -> BitFlags<AccessFs> {

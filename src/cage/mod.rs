@@ -85,6 +85,13 @@ pub enum Missing {
     Landlock(String),
     #[error("tools.commands: `sandbox: landlock` needs /proc/PID/task/TID/children, which this system does not have")]
     Children,
+    #[error(
+        "tools: `{}` lies within `{}`, which commands may write, and could lead elsewhere; name directories beside each other",
+        inner.display(), outer.display()
+    )]
+    Apart { inner: PathBuf, outer: PathBuf },
+    #[error("tools.commands: no directory for temporary files that commands could not move; set TMPDIR to one")]
+    Temporary,
     #[error("tools.code: python: `{0}` does not exist")]
     Interpreter(String),
 }

@@ -45,6 +45,8 @@ pub(super) struct Probe {
     pub tcp_port: u16,
     pub udp_port: u16,
     pub abstract_name: String,
+    /// A socket of Unix, of datagrams, at a path.
+    pub socket: PathBuf,
     pub process: i32,
     /// When that process began, by which it is told from another of its number.
     pub started: u64,

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::net::{TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
 
 use rustix::process::{Pid, test_kill_process};
 
@@ -30,6 +30,8 @@ pub(super) fn holes(probe: &Probe) -> Vec<String> {
     }
     let name = SocketAddr::from_abstract_name(&probe.abstract_name);
     hole(name.and_then(|name| UnixStream::connect_addr(&name)).is_ok(), "an abstract socket can be connected to");
+    let pair = UnixDatagram::pair().and_then(|(one, _)| one.send_to(b"here", &probe.socket));
+    hole(pair.is_ok(), "a socket outside can be sent to");
     match started(probe.process) {
         Some(started) if started == probe.started => {
             hole(fs::read(format!("/proc/{}/environ", probe.process)).is_ok(), "the gateway's environment can be read");

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ const SECONDS: u64 = 20;
 /// Where there may be a directory for a moment.
 const PLACES: [&str; 4] = ["/var/tmp", "/dev/shm", "/run", "/tmp"];
 const CANARY: &str = "canary";
+const SOCKET: &str = "socket";
 
 /// Fails with everything that the sandbox of a cage does not hold.
 pub(super) async fn prove(cage: &Cage) -> Result<(), CageError> {
@@ -41,6 +42,7 @@ pub(super) async fn prove(cage: &Cage) -> Result<(), CageError> {
         tcp_port: tcp_port(&tcp).map_err(listening)?,
         udp_port: udp.local_addr().map_err(listening)?.port(),
         abstract_name,
+        socket: outside.path.join(SOCKET),
         process,
         started: started(process).unwrap_or_default(),
         network: cage.commands.network,
@@ -63,6 +65,8 @@ pub(super) async fn prove(cage: &Cage) -> Result<(), CageError> {
     holes.extend((heard && !network).then(|| "the network of this machine was reached".to_owned()));
     let heard = local.set_nonblocking(true).is_ok_and(|()| local.accept().is_ok());
     holes.extend(heard.then(|| "an abstract socket was reached".to_owned()));
+    let heard = outside.socket.set_nonblocking(true).is_ok_and(|()| outside.socket.recv(&mut [0; 8]).is_ok());
+    holes.extend(heard.then(|| "a socket outside was reached".to_owned()));
     if holes.is_empty() { Ok(()) } else { Err(CageError::Holes(holes)) }
 }
 
@@ -73,6 +77,7 @@ fn tcp_port(listener: &TcpListener) -> io::Result<u16> {
 /// A directory that no command is to see, removed with this.
 struct Outside {
     path: PathBuf,
+    socket: UnixDatagram,
 }
 
 impl Outside {
@@ -103,9 +108,16 @@ impl Outside {
         for path in names {
             match fs::create_dir(&path) {
                 Ok(()) => {
-                    let outside = Self { path };
-                    fs::write(outside.path.join(CANARY), CANARY)?;
-                    return Ok(outside);
+                    // The name of a socket may be too long here.
+                    let filled = fs::write(path.join(CANARY), CANARY);
+                    let filled = filled.and_then(|()| UnixDatagram::bind(path.join(SOCKET)));
+                    return match filled {
+                        Ok(socket) => Ok(Self { path, socket }),
+                        Err(error) => {
+                            let _ = fs::remove_dir_all(&path);
+                            Err(error)
+                        }
+                    };
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last = error,
                 Err(error) => return Err(error),
@@ -116,7 +128,7 @@ impl Outside {
 
     fn is_changed(&self) -> bool {
         let names = fs::read_dir(&self.path).map(Iterator::count);
-        names.ok() != Some(1) || fs::read(self.path.join(CANARY)).ok().as_deref() != Some(CANARY.as_bytes())
+        names.ok() != Some(2) || fs::read(self.path.join(CANARY)).ok().as_deref() != Some(CANARY.as_bytes())
     }
 }
 

@@ -19,7 +19,7 @@ use rustix::process::{DumpableBehavior, Pid, PidfdFlags, WaitStatus, pidfd_open,
 
 use super::enter::{close_inherited, connection};
 use super::environment::Environment;
-use super::family::Family;
+use super::family::{Family, files_in_memory};
 use super::order::{Answer, NoStart, ORDER_BYTES_MAX, Order, Report, Task, read_framed};
 use super::timed::{ANSWER_TIMEOUT, ORDER_TIMEOUT, Timed};
 use super::walls::{Root, Walls};
@@ -136,7 +136,7 @@ impl Watch {
             Err(error) => return Stop::Trouble(error.into()),
         };
         let deadline = Instant::now() + time;
-        let mut next_count = Instant::now() + COUNT;
+        let mut next_count = Instant::now();
         loop {
             let now = Instant::now();
             if now >= deadline {
@@ -146,10 +146,15 @@ impl Watch {
                 self.reap();
                 let processes_max = usize::try_from(walls.processes_max).unwrap_or(usize::MAX);
                 let census = self.family.census(processes_max);
-                if census.processes > processes_max {
+                if census.is_hidden {
+                    return Stop::Trouble(io::Error::other(
+                        "a process of the command is hidden, and cannot be counted",
+                    ));
+                }
+                if census.tasks > processes_max {
                     return Stop::Over(End::Processes(walls.processes_max));
                 }
-                if census.bytes > walls.memory_bytes_max {
+                if census.bytes.saturating_add(files_in_memory(walls)) > walls.memory_bytes_max {
                     return Stop::Over(End::Memory(walls.memory_bytes_max));
                 }
                 next_count = Instant::now() + COUNT;

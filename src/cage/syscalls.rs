@@ -9,16 +9,18 @@ use libc::c_long;
 use rustix::process::getuid;
 use seccompiler::{
     BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Is, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch, apply_filter,
+    SeccompFilter, SeccompRule, TargetArch, apply_filter, sock_filter,
 };
 
 use super::walls::{Kind, Walls};
 
 /// Restricts this process and whoever it becomes. Fails on machines that there are no numbers of calls for.
 pub(super) fn restrict(walls: &Walls) -> Result<(), Error> {
-    // The flags of `clone3` lie in memory, where they cannot be seen. Libraries then ask for `clone`.
-    let unseen = vec![(libc::SYS_clone3, Vec::new())];
-    apply_filter(&program(unseen, libc::ENOSYS)?)?;
+    // The flags of `clone3` lie in memory, where they cannot be seen. Libraries then ask for `clone`. Files without a
+    // name are in memory that is nobody's; those who would have them do with others.
+    let absent = [libc::SYS_clone3, libc::SYS_memfd_create, MEMFD_SECRET];
+    let absent = absent.map(|call| (call, Vec::new())).into();
+    apply_filter(&[X32, &program(absent, libc::ENOSYS)?].concat())?;
     apply_filter(&program(refused(walls)?, libc::EPERM)?)
 }
 
@@ -33,14 +35,17 @@ fn program(refused: Refused, error: i32) -> Result<BpfProgram, Error> {
 }
 
 fn refused(walls: &Walls) -> Result<Refused, Error> {
-    let mut all: Refused = ALWAYS.iter().map(|call| (*call, Vec::new())).collect();
-    all.extend(OLD.iter().map(|call| (*call, Vec::new())));
+    let mut all: Refused = ALWAYS.iter().chain(OUTLIVING).chain(OLD).map(|call| (*call, Vec::new())).collect();
     all.push((libc::SYS_socket, families(walls)?));
-    all.push((libc::SYS_socketpair, vec![other_than(0, &[libc::AF_UNIX])?]));
+    all.push((libc::SYS_socketpair, pairs(walls)?));
     all.push((libc::SYS_clone, NAMESPACES.iter().map(|flag| has(0, *flag)).collect::<Result<_, _>>()?));
     // What is written into a terminal reads like what its user types.
-    let terminal = [libc::TIOCSTI, libc::TIOCLINUX];
-    all.push((libc::SYS_ioctl, terminal.iter().map(|order| equal(1, *order)).collect::<Result<_, _>>()?));
+    let terminal: &[u64] = &[libc::TIOCSTI, libc::TIOCLINUX];
+    let attributes: &[u64] = if let Kind::Landlock = walls.kind { ATTRIBUTES } else { &[] };
+    let orders = terminal.iter().chain(attributes);
+    all.push((libc::SYS_ioctl, orders.map(|order| equal(1, *order)).collect::<Result<_, _>>()?));
+    // Whoever hides from whoever counts is not counted.
+    all.push((libc::SYS_prctl, vec![equal(0, SET_DUMPABLE)?]));
     for call in OTHERS_BY_FIRST {
         all.push((*call, vec![unequal(0, 0)?]));
     }
@@ -53,7 +58,7 @@ fn refused(walls: &Walls) -> Result<Refused, Error> {
         all.push((libc::SYS_sched_setaffinity, Vec::new()));
     }
     if let Kind::Landlock = walls.kind {
-        all.extend(OUTLIVING.iter().chain(WATCHING).chain(OLD_WATCHING).map(|call| (*call, Vec::new())));
+        all.extend(WATCHING.iter().chain(OLD_WATCHING).map(|call| (*call, Vec::new())));
         // Landlock does not say whose modes may be changed, and root may change anybody's.
         if getuid().is_root() {
             all.extend(MODES.iter().chain(OLD_MODES).map(|call| (*call, Vec::new())));
@@ -71,6 +76,19 @@ fn families(walls: &Walls) -> Result<Vec<SeccompRule>, Error> {
         none if none.is_empty() => Ok(Vec::new()),
         allowed => Ok(vec![other_than(0, &allowed)?]),
     }
+}
+
+/// Of which kinds there are pairs. In `landlock` only those that stay with each other: a socket of datagrams may send to
+/// any path, and hand descriptors there, whomever it is paired with.
+fn pairs(walls: &Walls) -> Result<Vec<SeccompRule>, Error> {
+    let others = (0..=KINDS).filter(|kind| ![libc::SOCK_STREAM, libc::SOCK_SEQPACKET].contains(kind));
+    let others: Vec<_> = if let Kind::Landlock = walls.kind { others.collect() } else { Vec::new() };
+    let kinds = others.into_iter().map(|kind| {
+        let (mask, kind) = (u64::from(KINDS.cast_unsigned()), u64::from(kind.cast_unsigned()));
+        SeccompCondition::new(1, Width::Dword, Is::MaskedEq(mask), kind).map_err(Error::Backend)
+    });
+    let kinds = kinds.map(|condition| rule(vec![condition?]));
+    [other_than(0, &[libc::AF_UNIX])].into_iter().chain(kinds).collect()
 }
 
 fn other_than(argument: u8, values: &[i32]) -> Result<SeccompRule, Error> {
@@ -174,12 +192,16 @@ const OTHERS_BY_SECOND: &[c_long] = &[libc::SYS_setpriority, libc::SYS_ioprio_se
 /// By which it could be seen what happens in directories that may not be read.
 const WATCHING: &[c_long] = &[libc::SYS_inotify_init1];
 
-/// What stays in the system when its maker has gone, where it is not in a namespace that goes, too.
+/// What stays when its maker has gone, and is counted nowhere.
 const OUTLIVING: &[c_long] =
     &[libc::SYS_shmget, libc::SYS_shmat, libc::SYS_msgget, libc::SYS_semget, libc::SYS_mq_open];
 
 /// The same everywhere, and not known of every machine to `libc`.
+const MEMFD_SECRET: c_long = 447;
 const FCHMODAT2: c_long = 452;
+const SETXATTRAT: c_long = 463;
+const REMOVEXATTRAT: c_long = 466;
+const FILE_SETATTR: c_long = 469;
 
 const MODES: &[c_long] = &[
     libc::SYS_fchmod,
@@ -193,7 +215,33 @@ const MODES: &[c_long] = &[
     libc::SYS_removexattr,
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
+    SETXATTRAT,
+    REMOVEXATTRAT,
+    FILE_SETATTR,
 ];
+
+/// Orders that change a file which is only open to be read: flags, flags and project, the version (in two ways), encryption, and never
+/// to be written again.
+const ATTRIBUTES: &[u64] = &[0x4008_6602, 0x401c_5820, 0x4008_7602, 0x4008_6604, 0x800c_6613, 0x4080_6685];
+
+/// By which a process says whether others may look into it.
+const SET_DUMPABLE: u64 = 4;
+
+/// The bits of a socket's kind; the others are flags of its descriptor.
+const KINDS: i32 = 0xf;
+
+/// Of the numbers that only programs with short pointers call by: each is another name of a call that may be refused.
+/// A filter of rules compares numbers one by one, so these instructions come before it.
+#[cfg(target_arch = "x86_64")]
+const X32: &[sock_filter] = &[
+    // Loads the number; if it is less than the first of them, goes on.
+    sock_filter { code: 0x20, jt: 0, jf: 0, k: 0 },
+    sock_filter { code: 0x35, jt: 0, jf: 1, k: 0x4000_0000 },
+    // Refuses it by `EPERM`.
+    sock_filter { code: 0x06, jt: 0, jf: 0, k: 0x0005_0001 },
+];
+#[cfg(not(target_arch = "x86_64"))]
+const X32: &[sock_filter] = &[];
 
 /// What only older machines have.
 #[cfg(target_arch = "x86_64")]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::fields::{Fields, Reader};
 use super::read::FLAG;
 use super::tree::{Node, Value};
+use super::workspace::{BESIDE, Workspace, within};
 use crate::tooling::{AllowList, TIMEOUT_SECONDS_MAX};
 
 /// Commands that models may have run.
@@ -23,7 +24,7 @@ pub struct Commands {
     pub network: bool,
     /// Bytes of memory of all processes of a command, and of each.
     pub memory_bytes_max: u64,
-    /// Processes of a command.
+    /// Threads of all processes of a command.
     pub processes_max: u32,
     /// How long a command may take that does not say.
     pub timeout_seconds: u64,
@@ -59,7 +60,7 @@ impl Default for Commands {
             env: vec![("LANG".to_owned(), "C.UTF-8".to_owned())],
             network: false,
             memory_bytes_max: 1 << 30,
-            processes_max: 64,
+            processes_max: 120,
             timeout_seconds: 120,
             concurrent_max: 4,
         }
@@ -85,7 +86,7 @@ const OWN_VARIABLES: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
 const SANDBOX_HINT: &str = "namespaces, landlock, or unix:PATH of a cage service's socket";
 
 impl Reader<'_> {
-    pub(super) fn commands(&mut self, node: &Node) -> Commands {
+    pub(super) fn commands(&mut self, node: &Node, workspace: &Workspace) -> Commands {
         let mut commands = Commands::default();
         let Some(fields) = self.fields(node, "commands", COMMANDS) else { return commands };
         self.choose(&fields, "enabled", "enabled", FLAG, &mut commands.enabled);
@@ -97,7 +98,7 @@ impl Reader<'_> {
         }
         if let Some(node) = fields.find("read") {
             let items = self.items(node, "read");
-            commands.read = items.iter().filter_map(|node| self.full_path(node, "read")).collect();
+            commands.read = items.iter().filter_map(|node| self.readable(node, workspace)).collect();
         }
         if let Some(node) = fields.find("env") {
             commands.env = self.variables(node);
@@ -160,6 +161,14 @@ impl Reader<'_> {
             return None;
         }
         Some(text.into())
+    }
+
+    fn readable(&mut self, node: &Node, workspace: &Workspace) -> Option<PathBuf> {
+        let path = self.full_path(node, "read")?;
+        if let Some(outer) = workspace.writable_around(&path) {
+            self.mistake(node.place, format!("read: {}", within(&path, outer)), BESIDE);
+        }
+        Some(path)
     }
 
     fn variables(&mut self, node: &Node) -> Vec<(String, String)> {

@@ -1,10 +1,11 @@
 //! Tools that run on the server: the directories in which they work, and what they may do there.
 //! Opens none; `workspace` does.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::commands::{Code, Commands};
 use super::fields::Reader;
+use super::mistake::Place;
 use super::read::{BYTES, FLAG};
 use super::tool_servers::ToolServer;
 use super::tree::{Node, Value};
@@ -64,6 +65,33 @@ impl Tools {
     }
 }
 
+/// What helps against [`within`].
+pub(super) const BESIDE: &str = "commands could put another directory there: name directories beside each other";
+
+impl Workspace {
+    /// The directory that commands may write and that a path lies in, by its words.
+    pub(super) fn writable_around(&self, path: &Path) -> Option<&Path> {
+        self.all().filter(|(_, write)| *write).map(|(outer, _)| outer).find(|outer| lies_within(path, outer))
+    }
+
+    /// All directories, and whether each may be written.
+    fn all(&self) -> impl Iterator<Item = (&Path, bool)> {
+        let first = self.root.iter().map(|path| (path.as_path(), self.write));
+        first.chain(self.roots.iter().map(|root| (root.path.as_path(), root.write)))
+    }
+}
+
+/// What is wrong with a path in a directory that commands may write.
+pub(super) fn within(inner: &Path, outer: &Path) -> String {
+    format!("`{}` lies within `{}`, which commands may write", inner.display(), outer.display())
+}
+
+fn lies_within(inner: &Path, outer: &Path) -> bool {
+    let plain =
+        |path: &Path| path.components().filter(|component| *component != Component::CurDir).collect::<PathBuf>();
+    inner.is_absolute() == outer.is_absolute() && plain(inner).starts_with(plain(outer))
+}
+
 pub(super) const TOOLS: &[&str] = &["workspace", "commands", "code", "servers", "limits", "memory", "hosts"];
 pub(super) const WORKSPACE: &[&str] = &["root", "roots", "write", "file_bytes_max"];
 pub(super) const WORKSPACE_ROOT: &[&str] = &["path", "write"];
@@ -71,9 +99,12 @@ pub(super) const WORKSPACE_ROOT: &[&str] = &["path", "write"];
 impl Reader<'_> {
     pub(super) fn server_side_tools(&mut self, node: &Node) -> Tools {
         let Some(fields) = self.fields(node, "tools", TOOLS) else { return Tools::default() };
-        let workspace = fields.find("workspace").map(|node| self.workspace(node)).unwrap_or_default();
-        let commands = fields.find("commands").map(|node| self.commands(node)).unwrap_or_default();
+        let (workspace, places) = fields.find("workspace").map(|node| self.workspace(node)).unwrap_or_default();
+        let commands = fields.find("commands").map(|node| self.commands(node, &workspace)).unwrap_or_default();
         let code = fields.find("code").map(|node| self.code(node)).unwrap_or_default();
+        if commands.enabled || code.python.is_some() {
+            self.refuse_nested(&workspace, &places);
+        }
         let limits = fields.find("limits").map(|node| self.turn_limits(node)).unwrap_or_default();
         let memory = fields.find("memory").map(|node| self.turn_memory(node)).unwrap_or_default();
         let hosts = fields.find("hosts").map(|node| self.hosts(node)).unwrap_or_default();
@@ -81,12 +112,20 @@ impl Reader<'_> {
         Tools { workspace, commands, code, limits, memory, hosts, servers }
     }
 
-    fn workspace(&mut self, node: &Node) -> Workspace {
-        let mut workspace = Workspace::default();
-        let Some(fields) = self.fields(node, "workspace", WORKSPACE) else { return workspace };
-        workspace.root = fields.find("root").and_then(|node| self.text(node, "root")).map(PathBuf::from);
+    /// What is read of it, and where in the file each of its directories stands.
+    fn workspace(&mut self, node: &Node) -> (Workspace, Vec<Place>) {
+        let (mut workspace, mut places) = (Workspace::default(), Vec::new());
+        let Some(fields) = self.fields(node, "workspace", WORKSPACE) else { return (workspace, places) };
+        if let Some(node) = fields.find("root") {
+            workspace.root = self.text(node, "root").map(PathBuf::from);
+            places.extend(workspace.root.iter().map(|_| node.place));
+        }
         if let Some(node) = fields.find("roots") {
-            workspace.roots = self.items(node, "roots").iter().filter_map(|node| self.workspace_root(node)).collect();
+            for node in self.items(node, "roots") {
+                let root = self.workspace_root(node);
+                places.extend(root.iter().map(|_| node.place));
+                workspace.roots.extend(root);
+            }
         }
         self.choose(&fields, "write", "write", FLAG, &mut workspace.write);
         self.set(&fields, "file_bytes_max", BYTES, &mut workspace.file_bytes_max);
@@ -94,7 +133,20 @@ impl Reader<'_> {
             let hint = "the directory from which relative paths count";
             self.mistake(node.place, "a workspace without `root`", hint);
         }
-        workspace
+        (workspace, places)
+    }
+
+    /// Directories beneath one that commands may write are refused: whoever may move them leads to them elsewhere.
+    /// Only words are compared here; where links lead, the cage finds out.
+    fn refuse_nested(&mut self, workspace: &Workspace, places: &[Place]) {
+        let all: Vec<_> = workspace.all().zip(places).enumerate().collect();
+        for (number, ((inner, _), place)) in &all {
+            let outer =
+                all.iter().find(|(other, ((outer, write), _))| other != number && *write && lies_within(inner, outer));
+            if let Some((_, ((outer, _), _))) = outer {
+                self.mistake(**place, within(inner, outer), BESIDE);
+            }
+        }
     }
 
     fn workspace_root(&mut self, node: &Node) -> Option<WorkspaceRoot> {

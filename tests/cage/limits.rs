@@ -18,7 +18,9 @@ fn a_fork_bomb_ends_with_its_command() {
     ] {
         for sandbox in BOTH {
             let call = json!({"command": line, "timeout": 2}).to_string();
-            let outcome = block_on(folder.cage(&sandbox).run("run_command", &call));
+            let mut tools = folder.tools(&sandbox);
+            tools.commands.processes_max = 64;
+            let outcome = block_on(cage(&tools).run("run_command", &call));
             // Either they are counted, or the system has refused more before.
             let is_counted = outcome.text.starts_with("Error: Command was stopped: it ran more than 64 processes");
             let is_held = is_counted || outcome.text.contains("Cannot fork");
@@ -43,6 +45,56 @@ fn memory_is_of_all_processes_together() {
             "for n in 1 2 3 4; do python3 -c 'import time; a = b\"x\" * (48 << 20); time.sleep(600)' & done; wait";
         let text = block_on(command(&held, line)).text;
         assert_eq!(text, "Error: Command was stopped: it used more than 134217728 bytes of memory", "{sandbox:?}");
+    }
+}
+
+/// Where a process's memory is counted by its first thread, the others have none.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn memory_is_counted_when_the_first_thread_has_ended() {
+    let folder = Folder::new();
+    // The system sets the cell to 0 when the thread has ended that has named it: set_tid_address, exit.
+    let text = "import ctypes, threading, time\nc = ctypes.CDLL(None)\ncell = ctypes.c_int(1)\ndef hold():\n \
+                while cell.value: time.sleep(0.001)\n a = b'x' * (48 << 20)\n time.sleep(600)\n\
+                threading.Thread(target=hold).start()\nc.syscall(218, ctypes.byref(cell))\nc.syscall(60, 0)\n";
+    std::fs::write(folder.root().join("hold.py"), text).unwrap();
+    for sandbox in BOTH {
+        let mut tools = folder.tools(&sandbox);
+        tools.commands.memory_bytes_max = 128 << 20;
+        let line = "for n in 1 2 3 4; do python3 hold.py & done; wait; sleep 600";
+        let call = json!({"command": line, "timeout": 5}).to_string();
+        let text = block_on(cage(&tools).run("run_command", &call)).text;
+        assert_eq!(text, "Error: Command was stopped: it used more than 134217728 bytes of memory", "{sandbox:?}");
+    }
+}
+
+#[test]
+fn files_in_memory_count_and_be_they_empty() {
+    let folder = Folder::new();
+    let mut tools = folder.tools(&Sandbox::Namespaces);
+    tools.commands.memory_bytes_max = 48 << 20;
+    for line in [
+        "head -c 20M /dev/zero > $TMPDIR/a; head -c 11M /dev/zero > /dev/shm/a; \
+         python3 -c 'a = b\"x\" * (24 << 20); import time; time.sleep(600)'",
+        "python3 -c 'import os\nfor n in range(60000): os.mknod(os.environ[\"TMPDIR\"] + \"/\" + str(n))'",
+    ] {
+        let call = json!({"command": line, "timeout": 20}).to_string();
+        let text = block_on(cage(&tools).run("run_command", &call)).text;
+        assert_eq!(text, "Error: Command was stopped: it used more than 50331648 bytes of memory", "{line}");
+    }
+}
+
+#[test]
+fn threads_are_counted_as_processes_are() {
+    let folder = Folder::new();
+    for sandbox in BOTH {
+        let mut tools = folder.tools(&sandbox);
+        tools.commands.processes_max = 20;
+        let text = "import threading, time\n\
+                    for _ in range(30): threading.Thread(target=time.sleep, args=(600,)).start()";
+        let call = json!({"language": "python", "code": text, "timeout": 3}).to_string();
+        let text = block_on(cage(&tools).run("run_code", &call)).text;
+        assert_eq!(text, "Error: Command was stopped: it ran more than 20 processes", "{sandbox:?}");
     }
 }
 

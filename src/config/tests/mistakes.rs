@@ -134,6 +134,10 @@ t.yaml:3:112: env: B is a text, not a list (write one value)
 t.yaml:3:132: processes_max is out of range: 0 (from 1 to 100000)
 t.yaml:4:19: python: `python3` is no full path (one that begins with /)
 t.yaml:4:33: unknown key `ruby` in code (known: python)"),
+    ("pools: [{name: a, peers: http://h}]\ntools:\n  workspace: {root: ., write: true, roots: [./a/b, /s, {path: /s/w, write: true}, /s/w/./x]}\n  commands: {enabled: true, read: [/s/r, /s/w/r]}", "\
+t.yaml:3:45: `./a/b` lies within `.`, which commands may write (commands could put another directory there: name directories beside each other)
+t.yaml:3:83: `/s/w/./x` lies within `/s/w`, which commands may write (commands could put another directory there: name directories beside each other)
+t.yaml:4:42: read: `/s/w/r` lies within `/s/w`, which commands may write (commands could put another directory there: name directories beside each other)"),
     ("pools: [{name: a, peers: http://h}]\ntools: {commands: {sandbox: 'unix:cage.sock'}}", "t.yaml:2:29: unknown sandbox `unix:cage.sock` (namespaces, landlock, or unix:PATH of a cage service's socket)"),
     ("pools: [{name: a, peers: http://h, server_tools: [[]], offer: never, show: all}]\ntools: {limits: {rounds_max: 0, turn_seconds: x}, memory: {seconds: 0}, hosts: [{}]}", "\
 t.yaml:1:51: a tool is a text, not a list (write one value)
