@@ -174,7 +174,7 @@ impl ErrorLog {
     fn end_line(&mut self, log: &mut impl FnMut(&str)) {
         let line = std::mem::take(&mut self.line);
         let line = String::from_utf8_lossy(&line);
-        let line = line.trim_end();
+        let line = visible(line.trim_end());
         if line.is_empty() {
             return;
         }
@@ -184,7 +184,7 @@ impl ErrorLog {
             return;
         }
         self.lines += 1;
-        log(line);
+        log(&line);
     }
 
     fn report_left_out(&mut self, log: &mut impl FnMut(&str)) {
@@ -195,9 +195,27 @@ impl ErrorLog {
     }
 }
 
+/// A line with its control characters spelled out: they would make lines of their own, or tell a terminal what to do.
+fn visible(line: &str) -> String {
+    let mut all = String::with_capacity(line.len());
+    for character in line.chars() {
+        if character.is_control() { all.extend(character.escape_default()) } else { all.push(character) }
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn control_characters_are_spelled_out() {
+        let mut log = ErrorLog::new(Instant::now());
+        let mut told = Vec::new();
+        log.push("\x1b[2Jé\ra\tb\0\u{9b}c\r\n".as_bytes(), Instant::now(), |line| told.push(line.to_owned()));
+        assert_eq!(told, [r"\u{1b}[2Jé\ra\tb\u{0}\u{9b}c"]);
+        assert_eq!(log.finish(|_| {}), told[0]);
+    }
 
     #[test]
     fn what_a_server_logs_is_told_within_limits() {
