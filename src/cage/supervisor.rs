@@ -27,6 +27,8 @@ use crate::tooling::{End, OUTPUT_BYTES_MAX};
 
 /// How often processes and their memory are counted; between two counts there may be more.
 const COUNT: Duration = Duration::from_millis(20);
+/// Counts in a row by which a process may be hidden: while it is being started, it is as the supervisor is.
+const HIDDEN_MAX: u32 = 10;
 /// Bytes that are read at once, as many as a pipe has.
 const PIECE: usize = 64 << 10;
 
@@ -136,7 +138,8 @@ impl Watch {
             Err(error) => return Stop::Trouble(error.into()),
         };
         let deadline = Instant::now() + time;
-        let mut next_count = Instant::now();
+        let mut next_count = Instant::now() + COUNT;
+        let mut hidden = 0;
         loop {
             let now = Instant::now();
             if now >= deadline {
@@ -146,7 +149,8 @@ impl Watch {
                 self.reap();
                 let processes_max = usize::try_from(walls.processes_max).unwrap_or(usize::MAX);
                 let census = self.family.census(processes_max);
-                if census.is_hidden {
+                hidden = if census.is_hidden { hidden + 1 } else { 0 };
+                if hidden > HIDDEN_MAX {
                     return Stop::Trouble(io::Error::other(
                         "a process of the command is hidden, and cannot be counted",
                     ));

@@ -6,7 +6,7 @@ use serde_json::json;
 use toolgate::config::Sandbox;
 use toolgate::tooling::Outcome;
 
-use crate::harness::{BOTH, Folder, block_on, cage, command, printed, processes};
+use crate::harness::{BOTH, Folder, PROGRAM, block_on, cage, command, printed, processes};
 
 #[test]
 fn a_fork_bomb_ends_with_its_command() {
@@ -96,6 +96,37 @@ fn threads_are_counted_as_processes_are() {
         let text = block_on(cage(&tools).run("run_code", &call)).text;
         assert_eq!(text, "Error: Command was stopped: it ran more than 20 processes", "{sandbox:?}");
     }
+}
+
+/// Whom the system does not show to other processes: a program that may be run and not read. It takes root to have such
+/// a `/proc` of its own, and somebody else for whom it hides anything; where there is neither, nothing is shown here.
+#[test]
+fn a_command_that_hides_from_whoever_counts_is_stopped() {
+    let folder = Folder::new();
+    let (program, root) = (folder.path.join("toolgate"), folder.root());
+    std::fs::copy(PROGRAM, &program).unwrap();
+    std::fs::copy("/bin/sleep", root.join("hidden")).unwrap();
+    for path in [&root, &root.join("hidden")] {
+        if std::os::unix::fs::chown(path, Some(65534), Some(65534)).is_err() {
+            return;
+        }
+    }
+    let file = folder.file("landlock", "");
+    let script = "mount -t proc -o hidepid=2 proc /proc && \
+                  exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$0\" tool run_command \"$1\" -c \"$2\"";
+    let run = |line: &str| {
+        let call = json!({"command": line, "timeout": 3}).to_string();
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation=private", "sh", "-c", script]).arg(&program).args([&call]).arg(&file);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    match run("echo seen").as_str() {
+        // It could not be mounted.
+        "" => return,
+        said => assert_eq!(said, "Success\n\nSTDOUT:\nseen\n"),
+    }
+    assert_eq!(run("chmod 111 hidden; ./hidden 600"), "Error: The sandbox does not work");
+    assert!(processes("./hidden 600").is_empty());
 }
 
 #[test]
