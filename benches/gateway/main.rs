@@ -131,8 +131,7 @@ async fn measure() -> Result<()> {
 /// The APIs that clients speak, beside OpenAI's chat.
 async fn compare_apis() -> Result<()> {
     let server = start_self("upstream", None)?;
-    let folder = std::env::temp_dir().join(format!("toolgate-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
+    let folder = new_folder()?;
     let toolgate = &start_toolgate_for_all(server.addr, &folder)?;
     let target = |name, tools, answer, api| Target::new(name, toolgate.addr, Some(toolgate), tools, answer).of(api);
     let mut targets = [
@@ -143,15 +142,7 @@ async fn compare_apis() -> Result<()> {
         target("messages, tools, a call", TOOLS, Answer::Call, Api::Messages),
         target("Ollama, tools, a call", TOOLS, Answer::Call, Api::Ollama),
     ];
-    for _ in 0..ROUNDS {
-        for target in &mut targets {
-            target.alone().await?;
-        }
-        for target in &mut targets {
-            target.fast().await?;
-        }
-    }
-    println!("{ROUNDS} rounds; medians; us\n");
+    take_turns(&mut targets).await?;
     println!("| | first event p50 | more than chat | CPU a request | CPU an event, fast | more than chat |");
     println!("|--|--|--|--|--|--|");
     for (at, target) in targets.iter().enumerate() {
@@ -167,11 +158,31 @@ async fn compare_apis() -> Result<()> {
     Ok(())
 }
 
+/// A folder of this run's own.
+fn new_folder() -> std::io::Result<std::path::PathBuf> {
+    let folder = std::env::temp_dir().join(format!("toolgate-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Requests alone, and streams as fast as they go, of each in turn.
+async fn take_turns(targets: &mut [Target<'_>]) -> Result<()> {
+    for _ in 0..ROUNDS {
+        for target in &mut *targets {
+            target.alone().await?;
+        }
+        for target in &mut *targets {
+            target.fast().await?;
+        }
+    }
+    println!("{ROUNDS} rounds; medians; us\n");
+    Ok(())
+}
+
 /// Requests whose tools run in the gateway, beside those that get none.
 async fn compare_rounds() -> Result<()> {
     let server = start_self("upstream", None)?;
-    let folder = std::env::temp_dir().join(format!("toolgate-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
+    let folder = new_folder()?;
     std::fs::write(folder.join("a.txt"), "It stands open.\n")?;
     let plain = &start_toolgate(server.addr, &[])?;
     let tooled = &start_toolgate_with(server.addr, &[], &["--working-dir", &folder.to_string_lossy()])?;
@@ -184,15 +195,7 @@ async fn compare_rounds() -> Result<()> {
     for target in &targets {
         target.check("stop").await?;
     }
-    for _ in 0..ROUNDS {
-        for target in &mut targets {
-            target.alone().await?;
-        }
-        for target in &mut targets {
-            target.fast().await?;
-        }
-    }
-    println!("{ROUNDS} rounds; medians; us\n");
+    take_turns(&mut targets).await?;
     println!("| | first event p50 | CPU a request | CPU an event, fast |\n|--|--|--|--|");
     for target in &targets {
         let Figures { first, request, fast, .. } = &target.figures;

@@ -496,6 +496,15 @@ fn message(stream: bool) -> Value {
     json!({"model": "m", "max_tokens": 99, "stream": stream, "messages": [{"role": "user", "content": "What is in a.txt?"}]})
 }
 
+/// The same conversation with an answer of the model, which goes on.
+fn thanked(stream: bool, answer: &Value) -> Value {
+    let mut body = message(stream);
+    let messages = body["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": answer}));
+    messages.push(json!({"role": "user", "content": "Thanks"}));
+    body
+}
+
 /// The blocks of a streamed message, each with all that was said of it.
 fn blocks(text: &str) -> (Vec<Value>, Value) {
     let mut folder = Folder::default();
@@ -531,11 +540,7 @@ fn anthropic_s_clients_see_calls_and_results_as_blocks_and_echo_them() {
         ]);
         assert_eq!((json!(content), stop), (expected, json!("end_turn")));
 
-        let mut body = message(stream);
-        let messages = body["messages"].as_array_mut().unwrap();
-        messages.push(json!({"role": "assistant", "content": content}));
-        messages.push(json!({"role": "user", "content": "Thanks"}));
-        ask(gateway.addr, post(MESSAGES, &body, ""));
+        ask(gateway.addr, post(MESSAGES, &thanked(stream, &json!(content)), ""));
         let asked: Vec<_> = (0..3).map(|_| requests.recv_timeout(PATIENCE).unwrap().json()).collect();
         let (before, after) = (asked[1]["messages"].as_array().unwrap(), asked[2]["messages"].as_array().unwrap());
         assert_eq!(after[..before.len()], before[..], "the model sees what it saw");
@@ -577,11 +582,7 @@ fn where_blocks_are_not_shown_they_are_remembered() {
             content.as_array().unwrap().iter().map(|block| block["text"].as_str().unwrap()).collect::<String>(),
             "Look.\n\nhello"
         );
-        let mut body = message(stream);
-        let messages = body["messages"].as_array_mut().unwrap();
-        messages.push(json!({"role": "assistant", "content": content}));
-        messages.push(json!({"role": "user", "content": "Thanks"}));
-        ask(gateway.addr, post(MESSAGES, &body, ""));
+        ask(gateway.addr, post(MESSAGES, &thanked(stream, &json!(content)), ""));
         let asked: Vec<_> = (0..3).map(|_| requests.recv_timeout(PATIENCE).unwrap().json()).collect();
         assert_eq!(asked[2]["messages"].as_array().unwrap().len(), 5);
     }
